@@ -1,0 +1,2 @@
+//! Runs the Autobahn test suite against ws-server and ws-client.
+fn main() {}

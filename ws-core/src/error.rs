@@ -1,0 +1,115 @@
+//! Errors that blame one party: [`ProtocolError`] the peer, [`SendError`] the caller.
+
+use thiserror::Error;
+
+use crate::close::CloseCode;
+
+/// The peer broke a rule of the protocol, or exceeded a limit of ours.
+///
+/// The connection has been failed (RFC 6455 section 7.1.7) with the close code that
+/// [`close_code`](Self::close_code) names. Nothing further is taken from the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// RSV2 or RSV3 is set, or RSV1 where no extension gives it a meaning (section 5.2).
+    #[error("reserved bit set in a frame header")]
+    ReservedBits,
+    /// Opcode 3–7 or 11–15, which RFC 6455 section 5.2 reserves.
+    #[error("reserved opcode {0:#x}")]
+    ReservedOpCode(u8),
+    /// A payload length not in its shortest form, or above 2⁶³ − 1 (section 5.2).
+    #[error("payload length is not minimally encoded or has its top bit set")]
+    InvalidLength,
+    /// A server received an unmasked frame (section 5.1).
+    #[error("frame from a client is not masked")]
+    UnmaskedFrame,
+    /// A client received a masked frame (section 5.1).
+    #[error("frame from a server is masked")]
+    MaskedFrame,
+    /// A control frame with FIN clear (section 5.5).
+    #[error("control frame is fragmented")]
+    FragmentedControl,
+    /// A control frame with a payload over 125 bytes (section 5.5).
+    #[error("control frame payload is over 125 bytes")]
+    ControlTooLong,
+    /// A continuation frame with no message to continue (section 5.4).
+    #[error("continuation frame without a message to continue")]
+    UnexpectedContinuation,
+    /// A text or binary frame inside a fragmented message (section 5.4).
+    #[error("new data frame inside a fragmented message")]
+    ExpectedContinuation,
+    /// A Close frame whose body is one byte long (section 5.5.1).
+    #[error("close frame with a one-byte body")]
+    InvalidCloseLength,
+    /// A status code that must not appear in a Close frame (section 7.4).
+    #[error("close code {0} must not be sent")]
+    InvalidCloseCode(u16),
+    /// Text or a close reason is not UTF-8 (section 8.1).
+    #[error("invalid UTF-8")]
+    InvalidUtf8,
+    /// A message is larger than `max_message_size`, in bytes.
+    #[error("message is over the limit of max_message_size = {limit} bytes")]
+    MessageTooBig {
+        /// The value of `max_message_size` that stopped it.
+        limit: u64,
+    },
+    /// A message has more fragments than `max_fragments`.
+    #[error("message is over the limit of max_fragments = {limit}")]
+    TooManyFragments {
+        /// The value of `max_fragments` that stopped it.
+        limit: u64,
+    },
+    /// A compressed message does not inflate (RFC 7692 section 7.2.2).
+    #[error("compressed message is corrupt")]
+    InvalidDeflate,
+}
+
+impl ProtocolError {
+    /// The status code the connection is failed with (RFC 6455 section 7.4.1).
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
+            Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
+            Self::TooManyFragments { .. } => CloseCode::POLICY,
+            _ => CloseCode::PROTOCOL,
+        }
+    }
+}
+
+/// The caller asked for something the protocol does not allow; nothing was queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A Close frame has been sent, or the connection has failed (RFC 6455 section 5.5.1:
+    /// no data after a Close).
+    #[error("the connection is closing")]
+    Closing,
+    /// A ping or pong payload over 125 bytes (section 5.5).
+    #[error("control frame payload of {0} bytes is over 125")]
+    ControlTooLong(usize),
+    /// A close reason over 123 bytes (section 5.5).
+    #[error("close reason of {0} bytes is over 123")]
+    ReasonTooLong(usize),
+    /// A code that must not be sent (section 7.4).
+    #[error("close code {0} must not be sent")]
+    InvalidCloseCode(u16),
+    /// A close reason without a code (section 5.5.1).
+    #[error("a close reason needs a close code")]
+    ReasonWithoutCode,
+    /// A whole message while a message is being sent in pieces (section 5.4: fragments of
+    /// one message are not interleaved with another).
+    #[error("a message is being sent in pieces; finish it first")]
+    MessageInProgress,
+    /// A piece of a message while none has been begun.
+    #[error("no message is being sent in pieces")]
+    NoMessageInProgress,
+    /// The pieces of a text message do not add up to UTF-8 (section 8.1).
+    #[error("invalid UTF-8 in a text message")]
+    InvalidUtf8,
+    /// What waits to be written has reached `outbound_limit`.
+    #[error("outbound queue is at its limit of outbound_limit = {limit} bytes")]
+    QueueFull {
+        /// The value of `outbound_limit` that stopped it, in bytes.
+        limit: usize,
+    },
+}

@@ -1,0 +1,1 @@
+//! A WebSocket server on tokio.
