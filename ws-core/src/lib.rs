@@ -16,6 +16,9 @@ extern crate alloc;
 
 pub mod close;
 pub mod error;
+#[cfg(feature = "handshake")]
+#[cfg_attr(docsrs, doc(cfg(feature = "handshake")))]
+pub mod handshake;
 
 pub use close::{CloseCode, CloseFrame};
 pub use error::{ProtocolError, SendError};
