@@ -53,6 +53,18 @@ pub enum ProtocolError {
         /// The value of `max_message_size` that stopped it.
         limit: u64,
     },
+    /// A message taken in pieces is larger than `max_stream_size`, in bytes.
+    #[error("message is over the limit of max_stream_size = {limit} bytes")]
+    StreamTooBig {
+        /// The value of `max_stream_size` that stopped it.
+        limit: u64,
+    },
+    /// More control frames came in a second than `max_control_rate`.
+    #[error("control frames are over the limit of max_control_rate = {limit} a second")]
+    TooManyControlFrames {
+        /// The value of `max_control_rate` that stopped it.
+        limit: u32,
+    },
     /// A message has more fragments than `max_fragments`.
     #[error("message is over the limit of max_fragments = {limit}")]
     TooManyFragments {
@@ -69,8 +81,8 @@ impl ProtocolError {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
-            Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
-            Self::TooManyFragments { .. } => CloseCode::POLICY,
+            Self::MessageTooBig { .. } | Self::StreamTooBig { .. } => CloseCode::TOO_BIG,
+            Self::TooManyFragments { .. } | Self::TooManyControlFrames { .. } => CloseCode::POLICY,
             _ => CloseCode::PROTOCOL,
         }
     }

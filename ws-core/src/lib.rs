@@ -15,10 +15,27 @@
 extern crate alloc;
 
 pub mod close;
+pub mod close_info;
+pub mod config;
+pub mod connection;
+pub mod decode;
 pub mod error;
+pub mod event;
+pub mod frame;
 #[cfg(feature = "handshake")]
 #[cfg_attr(docsrs, doc(cfg(feature = "handshake")))]
 pub mod handshake;
+pub mod mask;
+pub mod message;
+pub mod output;
+mod timers;
+pub mod utf8;
 
 pub use close::{CloseCode, CloseFrame};
+pub use close_info::{CloseCause, CloseInfo, Deadline, Initiator, TransportEnd};
+pub use config::{Config, ConfigError, Keepalive};
+pub use connection::{Connection, Output};
 pub use error::{ProtocolError, SendError};
+pub use event::{Event, Piece};
+pub use frame::{FrameHeader, OpCode, Role};
+pub use message::{DataType, Message, Utf8Bytes};

@@ -1,0 +1,139 @@
+//! How a connection ended: one record for the API, the error and the trace.
+
+use core::fmt;
+use core::time::Duration;
+
+use bytestring::ByteString;
+
+use crate::close::CloseCode;
+use crate::error::ProtocolError;
+
+/// How a connection ended: who began, why, with which codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CloseInfo {
+    /// Who began the end: sent the first Close frame, broke a rule, or went silent.
+    pub initiator: Initiator,
+    /// What ended it.
+    pub cause: CloseCause,
+    /// The code of the Close frame that was sent: [`CloseCode::NO_STATUS`] for an empty one,
+    /// `None` if none was sent.
+    pub sent: Option<CloseCode>,
+    /// The code of the Close frame that was received: [`CloseCode::NO_STATUS`] for an empty
+    /// one, `None` if none was received.
+    pub received: Option<CloseCode>,
+    /// The reason in the received Close frame; else the one in the frame that was sent.
+    pub reason: ByteString,
+    /// The last round trip of a keepalive ping.
+    pub rtt: Option<Duration>,
+    /// Bytes queued but never written.
+    pub unsent: u64,
+}
+
+/// Who began the end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Initiator {
+    /// This end.
+    Local,
+    /// The peer, or the network between.
+    Remote,
+}
+
+/// What ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseCause {
+    /// The closing handshake: a Close frame each way (RFC 6455 section 7.1.4, "cleanly").
+    Handshake,
+    /// The peer broke the protocol or a limit; it has been sent the error's code.
+    Protocol(ProtocolError),
+    /// The transport ended without a closing handshake.
+    Transport(TransportEnd),
+    /// A deadline passed.
+    Timeout(Deadline),
+    /// The connection was dropped, or aborted, by this end.
+    Aborted,
+}
+
+/// How a transport ended under an open connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportEnd {
+    /// End of stream: the peer shut down its side.
+    Eof,
+    /// The connection was reset, or the pipe is broken.
+    Reset,
+    /// The TLS stream was cut off: no close_notify.
+    Truncated,
+    /// Any other failure.
+    Failed,
+}
+
+/// Which deadline passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Deadline {
+    /// `keepalive.timeout`: no sign of life after a ping.
+    Keepalive,
+    /// `write_timeout`: bytes waited to be written and none moved.
+    Write,
+    /// `close_timeout`: the closing handshake did not end.
+    Close,
+}
+
+impl CloseInfo {
+    /// The close code in the sense of RFC 6455 section 7.1.5: the peer's, 1005 if its Close frame
+    /// had none, 1006 if there was no Close frame from it.
+    pub fn code(&self) -> CloseCode {
+        self.received.unwrap_or(CloseCode::ABNORMAL)
+    }
+
+    /// Whether a Close frame went each way (section 7.1.4).
+    pub const fn is_clean(&self) -> bool {
+        matches!(self.cause, CloseCause::Handshake)
+    }
+}
+
+impl fmt::Display for CloseInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = match self.initiator {
+            Initiator::Local => "this end",
+            Initiator::Remote => "the peer",
+        };
+        write!(f, "closed by {who}: {}", self.cause)?;
+        if let Some(code) = self.received {
+            write!(f, ", received {code}")?;
+        }
+        if let Some(code) = self.sent {
+            write!(f, ", sent {code}")?;
+        }
+        if !self.reason.is_empty() {
+            write!(f, ", reason {:?}", &*self.reason)?;
+        }
+        if self.unsent > 0 {
+            write!(f, ", {} bytes unsent", self.unsent)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CloseCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Handshake => f.write_str("closing handshake"),
+            Self::Protocol(error) => write!(f, "protocol error: {error}"),
+            Self::Transport(TransportEnd::Eof) => f.write_str("end of stream without a closing handshake"),
+            Self::Transport(TransportEnd::Reset) => {
+                f.write_str("connection reset without a closing handshake")
+            }
+            Self::Transport(TransportEnd::Truncated) => {
+                f.write_str("TLS stream cut off without close_notify")
+            }
+            Self::Transport(TransportEnd::Failed) => f.write_str("transport failed"),
+            Self::Timeout(Deadline::Keepalive) => f.write_str("no sign of life within keepalive.timeout"),
+            Self::Timeout(Deadline::Write) => f.write_str("write stalled for write_timeout"),
+            Self::Timeout(Deadline::Close) => f.write_str("closing handshake not done within close_timeout"),
+            Self::Aborted => f.write_str("aborted"),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a connection may cost and how long it may take: limits and deadlines.
+
+use core::time::Duration;
+
+use thiserror::Error;
+
+/// Limits and deadlines of a connection. Shared by any number of connections in an `Arc`.
+///
+/// [`server`](Self::server) and [`client`](Self::client) give the defaults; change the fields that
+/// matter and let [`check`](Self::check) say whether they make sense together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The largest message taken from the peer, in bytes after inflation; it bounds a frame as
+    /// well. Larger ones fail the connection with 1009. Server 1 MiB, client 16 MiB.
+    pub max_message_size: u64,
+    /// The most fragments a message may come in; `None` for `max(4096, max_message_size / 64)`.
+    /// More fail the connection with 1008. Default `None`.
+    pub max_fragments: Option<u64>,
+    /// The largest message taken in pieces ([`Connection::receive_piece`](crate::Connection::receive_piece)),
+    /// in bytes: it is never held whole, so its size costs no memory. Default no limit.
+    pub max_stream_size: u64,
+    /// Control frames a second taken from the peer; more fail the connection with 1008. `None`, the
+    /// default, sets no limit: what a control frame costs is bounded anyway.
+    pub max_control_rate: Option<u32>,
+    /// Messages larger than this are sent in frames of this size, in bytes, so that a pong never
+    /// waits behind a whole large message. Default 256 KiB.
+    pub max_frame_size: usize,
+    /// Above so many bytes waiting to be written, an async `send` waits. Default 64 KiB.
+    pub outbound_high_water: usize,
+    /// With so many bytes waiting to be written, nothing more is queued. One message may pass over
+    /// it. Default 1 MiB.
+    pub outbound_limit: usize,
+    /// Pings sent to see that the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
+    pub keepalive: Option<Keepalive>,
+    /// How long writing may stand still while bytes wait to be written. Default 30 s.
+    pub write_timeout: Duration,
+    /// How long the closing handshake may take. Default 5 s.
+    pub close_timeout: Duration,
+    /// How long a failed connection reads on and throws away, so that the peer sees our Close
+    /// frame rather than a reset. Default 1 s.
+    pub linger_timeout: Duration,
+    /// How many bytes it throws away at most while doing so. Default 4 MiB.
+    pub linger_bytes: u64,
+}
+
+/// Pings that see whether the peer is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// The time between two pings. Default 20 s.
+    pub interval: Duration,
+    /// How long after a ping the peer may stay silent. Default 20 s.
+    pub timeout: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(20), timeout: Duration::from_secs(20) }
+    }
+}
+
+/// A setting whose value makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{setting} = {value} is not possible: {must}")]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The name of the field.
+    pub setting: &'static str,
+    /// Its value.
+    pub value: u128,
+    /// What it must be.
+    pub must: &'static str,
+}
+
+impl Config {
+    /// The defaults of a server.
+    pub const fn server() -> Self {
+        Self {
+            max_message_size: 1 << 20,
+            max_fragments: None,
+            max_stream_size: u64::MAX,
+            max_control_rate: None,
+            max_frame_size: 256 << 10,
+            outbound_high_water: 64 << 10,
+            outbound_limit: 1 << 20,
+            keepalive: Some(Keepalive {
+                interval: Duration::from_secs(20),
+                timeout: Duration::from_secs(20),
+            }),
+            write_timeout: Duration::from_secs(30),
+            close_timeout: Duration::from_secs(5),
+            linger_timeout: Duration::from_secs(1),
+            linger_bytes: 4 << 20,
+        }
+    }
+
+    /// The defaults of a client: as a server's, with messages up to 16 MiB.
+    pub const fn client() -> Self {
+        let mut config = Self::server();
+        config.max_message_size = 16 << 20;
+        config
+    }
+
+    /// The number of fragments at which a message fails, from `max_fragments` or its default.
+    pub fn fragment_limit(&self) -> u64 {
+        self.max_fragments.unwrap_or_else(|| (self.max_message_size / 64).max(4096))
+    }
+
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not, with its value and what it must be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let fail = |setting, value, must| Err(ConfigError { setting, value, must });
+        let nonzero = "it must be above zero";
+        if self.max_message_size == 0 {
+            return fail("max_message_size", 0, nonzero);
+        }
+        if self.max_fragments == Some(0) {
+            return fail("max_fragments", 0, nonzero);
+        }
+        if self.max_stream_size == 0 {
+            return fail("max_stream_size", 0, nonzero);
+        }
+        if self.max_control_rate == Some(0) {
+            return fail("max_control_rate", 0, "it must be above zero; None sets no limit");
+        }
+        if self.max_frame_size < 125 {
+            return fail("max_frame_size", self.max_frame_size as u128, "it must be at least 125 bytes");
+        }
+        if self.outbound_limit < self.outbound_high_water {
+            return fail(
+                "outbound_limit",
+                self.outbound_limit as u128,
+                "it must be at least outbound_high_water",
+            );
+        }
+        let durations = [
+            ("keepalive.interval", self.keepalive.map(|k| k.interval)),
+            ("keepalive.timeout", self.keepalive.map(|k| k.timeout)),
+            ("write_timeout", Some(self.write_timeout)),
+            ("close_timeout", Some(self.close_timeout)),
+            ("linger_timeout", Some(self.linger_timeout)),
+        ];
+        for (setting, value) in durations {
+            if value == Some(Duration::ZERO) {
+                return fail(setting, 0, "it must be longer than zero");
+            }
+        }
+        Ok(())
+    }
+}

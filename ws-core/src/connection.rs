@@ -1,0 +1,167 @@
+//! An open connection: RFC 6455 sections 5 to 7, without I/O, clock or random source.
+//!
+//! Four parts of one noun: what is received ([`receive`]), what is sent ([`send`]), how it
+//! closes ([`closing`]) and what it waits for ([`waiting`]).
+
+mod closing;
+mod receive;
+mod send;
+mod waiting;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::config::Config;
+use crate::decode::FrameDecoder;
+use crate::frame::{OpCode, Role};
+use crate::mask::MaskKeys;
+use crate::message::Assembly;
+use crate::output::SendQueue;
+use crate::timers::Timers;
+
+use closing::Ending;
+use send::Outgoing;
+pub use send::Output;
+
+/// One end of an open WebSocket connection.
+///
+/// It has no socket: the driver lends it what it read ([`receive`](Self::receive)), writes what it
+/// queued ([`output`](Self::output)), tells it how the transport ended
+/// ([`transport_ended`](Self::transport_ended)) and what time it is ([`next_timeout`](Self::next_timeout),
+/// [`handle_timeout`](Self::handle_timeout)). The same connection so runs on any runtime, on a blocking
+/// socket, and in a simulation that replays.
+///
+/// A connection that waits owns no receive buffer, and no send buffer once all is written.
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    end: End,
+    state: State,
+    decoder: FrameDecoder,
+    /// What the frame being received is.
+    frame: Frame,
+    /// The payload so far of a control frame that straddles inputs.
+    #[allow(clippy::box_collection, reason = "seldom there, and the connection is to stay small")]
+    control: Option<Box<Vec<u8>>>,
+    /// The message being received.
+    incoming: Option<Incoming>,
+    /// The message being sent in pieces.
+    outgoing: Option<Outgoing>,
+    queue: SendQueue,
+    timers: Timers,
+    /// Something came from the peer since the last keepalive ping.
+    heard: bool,
+    /// The last keepalive ping has been answered; the time of it is for the next `next_timeout`.
+    pong_arrived: bool,
+    /// Counts keepalive pings: their payload.
+    pings: u32,
+    /// Control frames in the current second, where a rate is set.
+    control_count: u32,
+    /// How it closes, once it does.
+    ending: Option<Box<Ending>>,
+}
+
+/// Which end this is, with what only that end has.
+#[derive(Debug)]
+enum End {
+    Client(Box<MaskKeys>),
+    Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Messages both ways.
+    Open,
+    /// Our Close is queued; the peer's is awaited.
+    CloseSent,
+    /// A Close each way is queued or written; the transport is to be closed.
+    Closed { shut_down: bool },
+    /// The peer broke a rule: our Close is queued, all further input is thrown away.
+    Failed { shut_down: bool },
+    /// Nothing is to be read or written any more.
+    Ended,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frame {
+    Data,
+    Control(OpCode),
+}
+
+/// A message of which the first frame's header has been read, and not the last byte.
+#[derive(Debug)]
+struct Incoming {
+    assembly: Assembly,
+    /// The current frame is the message's last.
+    fin: bool,
+    /// It is handed out in pieces.
+    pieces: bool,
+    /// Frames so far.
+    fragments: u64,
+    /// Payload bytes on the wire, by the frame headers so far.
+    wire: u64,
+}
+
+impl Connection {
+    /// The server's end, right after the opening handshake.
+    pub fn server(config: Arc<Config>) -> Self {
+        Self::new(config, End::Server)
+    }
+
+    /// The client's end, right after the opening handshake.
+    ///
+    /// Its masking keys follow from `seed`: 32 bytes from the system's random generator, since
+    /// RFC 6455 section 5.3 wants keys that nobody can predict.
+    pub fn client(config: Arc<Config>, seed: [u8; 32]) -> Self {
+        Self::new(config, End::Client(Box::new(MaskKeys::from_seed(seed))))
+    }
+
+    fn new(config: Arc<Config>, end: End) -> Self {
+        let role = end.role();
+        Self {
+            config,
+            end,
+            state: State::Open,
+            decoder: FrameDecoder::new(role),
+            frame: Frame::Data,
+            control: None,
+            incoming: None,
+            outgoing: None,
+            queue: SendQueue::new(role),
+            timers: Timers::new(),
+            heard: false,
+            pong_arrived: false,
+            pings: 0,
+            control_count: 0,
+            ending: None,
+        }
+    }
+
+    /// Which end this is.
+    pub const fn role(&self) -> Role {
+        self.end.role()
+    }
+
+    /// The limits and deadlines it obeys.
+    pub const fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Bytes of memory held for this connection beside the struct itself: the message being
+    /// put together and what waits to be written.
+    pub fn memory_usage(&self) -> usize {
+        let assembled = self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity());
+        let control = self.control.as_ref().map_or(0, |control| control.capacity());
+        assembled.saturating_add(control).saturating_add(self.queue.memory_usage())
+    }
+}
+
+impl End {
+    const fn role(&self) -> Role {
+        match self {
+            Self::Client(_) => Role::Client,
+            Self::Server => Role::Server,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! How a connection closes: RFC 6455 sections 5.5.1 and 7.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+use bytestring::ByteString;
+
+use super::{Connection, State};
+use crate::close::{CloseCode, CloseFrame};
+use crate::close_info::{CloseCause, CloseInfo, Deadline, Initiator, TransportEnd};
+use crate::error::{ProtocolError, SendError};
+use crate::frame::Role;
+use crate::timers::Time;
+
+/// What is known of the end, from its first sign on.
+#[derive(Debug)]
+pub(super) struct Ending {
+    initiator: Initiator,
+    /// `None` while the closing handshake is under way.
+    cause: Option<CloseCause>,
+    sent: Option<CloseCode>,
+    received: Option<CloseCode>,
+    reason: ByteString,
+    unsent: u64,
+    /// Input thrown away.
+    lingered: u64,
+}
+
+impl Connection {
+    /// Begins the closing handshake: queues a Close frame behind what is queued already. Messages
+    /// can still be received until the peer answers; nothing more can be sent.
+    ///
+    /// # Errors
+    /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`] for a body that must not be sent;
+    /// [`SendError::Closing`] if a Close has been sent or received, or the connection has failed.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let frame = CloseFrame::new(code, reason)?;
+        self.begin_close(Some(frame))
+    }
+
+    /// As [`close`](Self::close), with neither code nor reason: the peer sees 1005.
+    ///
+    /// # Errors
+    /// [`SendError::Closing`], as there.
+    pub fn close_without_code(&mut self) -> Result<(), SendError> {
+        self.begin_close(None)
+    }
+
+    /// Tells that the transport will bring no more bytes, or take none.
+    pub fn transport_ended(&mut self, how: TransportEnd) {
+        match self.state {
+            // §7.1.5: without a Close frame from the peer it is 1006.
+            State::Open | State::CloseSent => self.end(CloseCause::Transport(how), Initiator::Remote),
+            State::Closed { .. } | State::Failed { .. } => self.enter(State::Ended),
+            State::Ended => {}
+        }
+    }
+
+    /// Gives the connection up at once: nothing more is read or written.
+    pub fn abort(&mut self) {
+        self.end(CloseCause::Aborted, Initiator::Local);
+    }
+
+    /// Whether messages can be sent: no Close has been sent or received, and nothing has failed.
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Whether the transport can be dropped: nothing is to be read or written any more.
+    pub fn is_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// Whether the write side of the transport is to be shut down now, with the read side left open
+    /// so that the peer sees our Close and not a reset. Then call [`shutdown_done`](Self::shutdown_done).
+    pub fn wants_shutdown(&self) -> bool {
+        let now = match self.state {
+            // §7.1.1: the server closes the TCP connection first; the client waits for it.
+            State::Closed { shut_down } => !shut_down && self.role() == Role::Server,
+            State::Failed { shut_down } => !shut_down,
+            State::Open | State::CloseSent | State::Ended => false,
+        };
+        now && self.queue.is_empty()
+    }
+
+    /// Tells that the write side of the transport has been shut down.
+    pub fn shutdown_done(&mut self) {
+        match self.state {
+            State::Closed { .. } => self.enter(State::Closed { shut_down: true }),
+            State::Failed { .. } => self.enter(State::Failed { shut_down: true }),
+            State::Open | State::CloseSent | State::Ended => {}
+        }
+    }
+
+    /// How the connection ended, once that is settled: after the closing handshake, an error, or
+    /// the end of the transport.
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        let ending = self.ending.as_ref()?;
+        Some(CloseInfo {
+            initiator: ending.initiator,
+            cause: ending.cause?,
+            sent: ending.sent,
+            received: ending.received,
+            reason: ending.reason.clone(),
+            rtt: self.timers.rtt.get(),
+            unsent: ending.unsent,
+        })
+    }
+
+    pub(super) fn close_received(&mut self, frame: Option<&CloseFrame>) {
+        let received = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code);
+        let answer = self.state == State::Open;
+        let ending = self.ending(Initiator::Remote);
+        ending.received = Some(received);
+        ending.cause = Some(CloseCause::Handshake);
+        if let Some(frame) = frame.filter(|frame| !frame.reason.is_empty()) {
+            ending.reason = frame.reason.clone();
+        }
+        if answer {
+            // §5.5.1: the answer typically echoes the code; a frame without one is answered without.
+            ending.sent = Some(received);
+            let body = frame.map(|frame| frame.code.0.to_be_bytes());
+            self.queue_close_frame(body.as_ref().map_or(&[], |body| body.as_slice()));
+        }
+        self.enter(State::Closed { shut_down: false });
+    }
+
+    /// §7.1.7: fail the WebSocket connection.
+    pub(super) fn fail(&mut self, error: ProtocolError) {
+        if !self.takes_data() {
+            return;
+        }
+        let code = error.close_code();
+        let answer = self.state == State::Open;
+        let ending = self.ending(Initiator::Remote);
+        ending.cause = Some(CloseCause::Protocol(error));
+        if answer {
+            ending.sent = Some(code);
+            let mut body = Vec::from(code.0.to_be_bytes());
+            body.extend_from_slice(format!("{error}").as_bytes());
+            // Every error's text is ASCII and short; this only guards against a longer one.
+            body.truncate(125);
+            self.queue_close_frame(&body);
+        }
+        self.incoming = None;
+        self.enter(State::Failed { shut_down: false });
+    }
+
+    /// Counts input that is thrown away.
+    pub(super) fn discard(&mut self, bytes: usize) {
+        let limit = self.config.linger_bytes;
+        let Some(ending) = &mut self.ending else { return };
+        ending.lingered = ending.lingered.saturating_add(bytes as u64);
+        if ending.lingered > limit {
+            self.enter(State::Ended);
+        }
+    }
+
+    /// A deadline of the connection passed.
+    pub(super) fn time_out(&mut self, deadline: Deadline) {
+        let initiator = match deadline {
+            Deadline::Close => Initiator::Local,
+            Deadline::Keepalive | Deadline::Write => Initiator::Remote,
+        };
+        self.end(CloseCause::Timeout(deadline), initiator);
+    }
+
+    fn begin_close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
+        if self.state != State::Open {
+            return Err(SendError::Closing);
+        }
+        let mut body = Vec::new();
+        let ending = self.ending(Initiator::Local);
+        ending.sent = Some(CloseCode::NO_STATUS);
+        if let Some(CloseFrame { code, reason }) = frame {
+            body.extend_from_slice(&code.0.to_be_bytes());
+            body.extend_from_slice(reason.as_bytes());
+            ending.sent = Some(code);
+            ending.reason = reason;
+        }
+        self.queue_close_frame(&body);
+        self.enter(State::CloseSent);
+        Ok(())
+    }
+
+    /// Ends the connection here and now, for `cause` unless it had one already.
+    fn end(&mut self, cause: CloseCause, initiator: Initiator) {
+        let ending = self.ending(initiator);
+        ending.cause.get_or_insert(cause);
+        self.enter(State::Ended);
+    }
+
+    fn ending(&mut self, initiator: Initiator) -> &mut Ending {
+        self.ending.get_or_insert_with(|| {
+            Box::new(Ending {
+                initiator,
+                cause: None,
+                sent: None,
+                received: None,
+                reason: ByteString::new(),
+                unsent: 0,
+                lingered: 0,
+            })
+        })
+    }
+
+    /// The only place where the state changes.
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.timers.changed = true;
+        match state {
+            State::Open | State::CloseSent => {}
+            State::Closed { shut_down } | State::Failed { shut_down } => {
+                if shut_down {
+                    // From here on it only lingers.
+                    self.timers.close = Time::NEVER;
+                }
+                self.incoming = None;
+                self.control = None;
+            }
+            State::Ended => {
+                let unsent = self.queue.len() as u64;
+                self.queue.clear();
+                self.incoming = None;
+                self.control = None;
+                if let Some(ending) = &mut self.ending {
+                    ending.unsent = unsent;
+                }
+            }
+        }
+    }
+}

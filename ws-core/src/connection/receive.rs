@@ -1,0 +1,299 @@
+//! Bytes from the peer become events: RFC 6455 sections 5.4, 5.5 and 6.2.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::{Connection, Frame, Incoming, State};
+use crate::close::CloseFrame;
+use crate::config::Config;
+use crate::decode::FrameItem;
+use crate::error::ProtocolError;
+use crate::event::{Event, Piece};
+use crate::frame::{FrameHeader, HeaderPrefix, OpCode};
+use crate::message::{Assembly, DataType, Payload};
+
+/// What one step finds, before it is known whether a whole message or a piece is wanted.
+enum Step<'b> {
+    Data { payload: Payload<'b>, last: bool },
+    Ping(Cow<'b, [u8]>),
+    Pong(Cow<'b, [u8]>),
+    Close(Option<CloseFrame>),
+}
+
+impl Connection {
+    /// Takes bytes from the front of `input` up to the next event; `Ok(None)` when all are used
+    /// and more are needed. Call it again until then: one input may hold many events.
+    ///
+    /// `input` is unmasked in place. Events borrow it, not the connection, so that one can send
+    /// while holding one. What follows a Close frame or an error is thrown away.
+    ///
+    /// # Errors
+    /// The peer broke a rule or a limit. The Close frame with the error's code is queued: write the
+    /// [`output`](Self::output), then shut down as [`wants_shutdown`](Self::wants_shutdown) says.
+    #[inline]
+    pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        Ok(match self.step(input, false)? {
+            None => None,
+            Some(Step::Data { payload: Payload::Text(text), .. }) => Some(Event::Text(text)),
+            Some(Step::Data { payload: Payload::Binary(bytes), .. }) => Some(Event::Binary(bytes)),
+            Some(Step::Ping(payload)) => Some(Event::Ping(payload)),
+            Some(Step::Pong(payload)) => Some(Event::Pong(payload)),
+            Some(Step::Close(frame)) => Some(Event::Close(frame)),
+        })
+    }
+
+    /// As [`receive`](Self::receive), but hands out messages piece by piece as they arrive, so that a
+    /// message of any size passes in constant memory. `max_stream_size` limits them.
+    ///
+    /// The two can be mixed: what `receive` has put together of a message becomes its first piece;
+    /// the rest of a message begun here is skipped by `receive`.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_piece<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Piece<'b>>, ProtocolError> {
+        Ok(match self.step(input, true)? {
+            None => None,
+            Some(Step::Data { payload: Payload::Text(text), last }) => Some(Piece::Text { text, last }),
+            Some(Step::Data { payload: Payload::Binary(bytes), last }) => Some(Piece::Binary { bytes, last }),
+            Some(Step::Ping(payload)) => Some(Piece::Ping(payload)),
+            Some(Step::Pong(payload)) => Some(Piece::Pong(payload)),
+            Some(Step::Close(frame)) => Some(Piece::Close(frame)),
+        })
+    }
+
+    /// Lets the driver read a large binary payload straight to where it is to stay.
+    ///
+    /// If one is being received whole, `read` is called with the place and the most bytes that
+    /// belong to it, and appends what it reads; its answer is returned, with the event that this
+    /// completes. `None` if there is none, and `read` has not been called. Any earlier input must
+    /// have been used up.
+    #[allow(clippy::type_complexity)]
+    pub fn read_large_payload<R>(
+        &mut self,
+        read: impl FnOnce(&mut Vec<u8>, usize) -> R,
+    ) -> Option<(R, Option<Event<'static>>)> {
+        let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
+        if remaining < LARGE || !self.takes_data() || self.frame != Frame::Data {
+            return None;
+        }
+        let incoming = self.incoming.as_mut()?;
+        let Assembly::Binary(buffer) = &mut incoming.assembly else { return None };
+        if incoming.pieces || buffer.is_empty() {
+            return None;
+        }
+        let before = buffer.len();
+        // Memory follows what has been received, not what has been announced.
+        buffer.reserve(remaining.min(before.max(LARGE)));
+        let answer = read(buffer, remaining);
+        buffer.truncate(before.saturating_add(remaining));
+        let last = self.decoder.payload_read_elsewhere(buffer.get_mut(before..).unwrap_or_default());
+        self.heard |= buffer.len() > before;
+        if !(last && incoming.fin) {
+            return Some((answer, None));
+        }
+        let bytes = mem::take(buffer);
+        self.incoming = None;
+        Some((answer, Some(Event::Binary(Cow::Owned(bytes)))))
+    }
+
+    fn step<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        pieces: bool,
+    ) -> Result<Option<Step<'b>>, ProtocolError> {
+        if !self.takes_data() {
+            self.discard(mem::take(input).len());
+            return Ok(None);
+        }
+        self.heard |= !input.is_empty();
+        let step = self.try_step(input, pieces);
+        if let Err(error) = step {
+            self.discard(mem::take(input).len());
+            self.fail(error);
+        }
+        step
+    }
+
+    #[inline]
+    fn try_step<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        pieces: bool,
+    ) -> Result<Option<Step<'b>>, ProtocolError> {
+        loop {
+            let Self { decoder, incoming, config, .. } = &mut *self;
+            let admit = |prefix| admit(prefix, incoming.as_ref(), config, pieces);
+            match decoder.decode_checked(input, admit)? {
+                None => return Ok(None),
+                Some(FrameItem::Header(header)) => self.begin_frame(header, pieces)?,
+                Some(FrameItem::Payload { bytes, last }) => {
+                    let step = match self.frame {
+                        Frame::Data => self.take_data(bytes, last, pieces)?,
+                        Frame::Control(opcode) => self.take_control(opcode, bytes, last)?,
+                    };
+                    if step.is_some() {
+                        return Ok(step);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn begin_frame(&mut self, header: FrameHeader, pieces: bool) -> Result<(), ProtocolError> {
+        let data_type = match header.opcode {
+            OpCode::Text => DataType::Text,
+            OpCode::Binary => DataType::Binary,
+            OpCode::Continuation => {
+                self.frame = Frame::Data;
+                let limit = self.config.fragment_limit();
+                if let Some(incoming) = &mut self.incoming {
+                    incoming.fin = header.fin;
+                    incoming.wire = incoming.wire.saturating_add(header.payload_len);
+                    incoming.fragments = incoming.fragments.saturating_add(1);
+                    if incoming.fragments > limit {
+                        return Err(ProtocolError::TooManyFragments { limit });
+                    }
+                }
+                return Ok(());
+            }
+            control => {
+                self.frame = Frame::Control(control);
+                return self.count_control();
+            }
+        };
+        self.frame = Frame::Data;
+        self.incoming = Some(Incoming {
+            assembly: Assembly::new(data_type),
+            fin: header.fin,
+            pieces,
+            fragments: 1,
+            wire: header.payload_len,
+        });
+        Ok(())
+    }
+
+    #[inline]
+    fn take_data<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        last: bool,
+        pieces: bool,
+    ) -> Result<Option<Step<'b>>, ProtocolError> {
+        let Some(incoming) = &mut self.incoming else { return Ok(None) };
+        let last = last && incoming.fin;
+        if last && incoming.fragments == 1 && incoming.wire == bytes.len() as u64 {
+            // The common case: the whole message lies in the input.
+            let payload = incoming.assembly.whole(bytes)?;
+            self.incoming = None;
+            return Ok(Some(Step::Data { payload, last }));
+        }
+        let step = if pieces {
+            incoming.pieces = true;
+            let payload = incoming.assembly.piece(bytes)?;
+            (last || !payload.is_empty()).then_some(Step::Data { payload, last })
+        } else {
+            incoming.assembly.push(bytes)?;
+            if incoming.pieces {
+                // The user has turned away from the rest of this message.
+                incoming.assembly.drain();
+            }
+            (last && !incoming.pieces).then(|| Step::Data { payload: incoming.assembly.drain(), last })
+        };
+        if last {
+            incoming.assembly.check_end()?;
+            self.incoming = None;
+        }
+        Ok(step)
+    }
+
+    fn take_control<'b>(
+        &mut self,
+        opcode: OpCode,
+        bytes: &'b [u8],
+        last: bool,
+    ) -> Result<Option<Step<'b>>, ProtocolError> {
+        let payload: Cow<'b, [u8]> = match self.control.take() {
+            None if last => Cow::Borrowed(bytes),
+            partial => {
+                let mut partial = partial.unwrap_or_default();
+                partial.extend_from_slice(bytes);
+                if !last {
+                    if opcode == OpCode::Close {
+                        CloseFrame::check_prefix(&partial)?;
+                    }
+                    self.control = Some(partial);
+                    return Ok(None);
+                }
+                Cow::Owned(*partial)
+            }
+        };
+        Ok(match opcode {
+            OpCode::Ping => {
+                self.queue_pong(&payload);
+                Some(Step::Ping(payload))
+            }
+            OpCode::Close => {
+                let frame = CloseFrame::parse(&payload)?;
+                self.close_received(frame.as_ref());
+                Some(Step::Close(frame))
+            }
+            _ if self.is_keepalive_pong(&payload) => None,
+            _ => Some(Step::Pong(payload)),
+        })
+    }
+
+    fn count_control(&mut self) -> Result<(), ProtocolError> {
+        let Some(limit) = self.config.max_control_rate else { return Ok(()) };
+        self.control_count = self.control_count.saturating_add(1);
+        self.timers.changed = true;
+        if self.control_count > limit { Err(ProtocolError::TooManyControlFrames { limit }) } else { Ok(()) }
+    }
+
+    /// Whether what the peer sends still counts.
+    pub(super) fn takes_data(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseSent)
+    }
+}
+
+/// A payload with at least so many bytes to come is read around the shared buffer.
+const LARGE: usize = 64 << 10;
+
+/// Whether a legal header is legal at its place, by as much of it as is known.
+#[inline]
+fn admit(
+    prefix: HeaderPrefix,
+    incoming: Option<&Incoming>,
+    config: &Config,
+    pieces: bool,
+) -> Result<(), ProtocolError> {
+    if prefix.opcode.is_control() {
+        return Ok(());
+    }
+    // §5.2: RSV1 MUST be 0 unless an extension gives it a meaning.
+    if prefix.rsv1 {
+        return Err(ProtocolError::ReservedBits);
+    }
+    match (prefix.opcode, incoming) {
+        // §5.4: a continuation continues; a message's fragments are not interleaved with another's.
+        (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+        (OpCode::Text | OpCode::Binary, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
+        _ => {}
+    }
+    let Some(len) = prefix.payload_len else { return Ok(()) };
+    let (so_far, pieces) =
+        incoming.map_or((0, pieces), |incoming| (incoming.wire, incoming.pieces || pieces));
+    let limit = if pieces { config.max_stream_size } else { config.max_message_size };
+    if so_far.saturating_add(len) > limit {
+        return Err(if pieces {
+            ProtocolError::StreamTooBig { limit }
+        } else {
+            ProtocolError::MessageTooBig { limit }
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,304 @@
+//! Messages and control frames become bytes to write: RFC 6455 sections 5.4, 5.5 and 6.1.
+
+use bytes::{Buf, Bytes};
+
+use super::{Connection, End, State};
+use crate::error::SendError;
+use crate::frame::{FrameHeader, OpCode};
+use crate::mask::{MaskKey, mask};
+use crate::message::{DataType, Message};
+use crate::output::SendQueue;
+use crate::timers::Time;
+use crate::utf8::Utf8Validator;
+
+/// A message being sent in pieces.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    data_type: DataType,
+    utf8: Utf8Validator,
+    /// A frame of it is on its way: the next ones are continuations.
+    begun: bool,
+}
+
+impl Connection {
+    /// Queues a text message.
+    ///
+    /// # Errors
+    /// [`SendError::Closing`], [`SendError::MessageInProgress`] or [`SendError::QueueFull`];
+    /// nothing is queued then.
+    #[inline]
+    pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
+        self.check_message()?;
+        self.queue_slice(OpCode::Text, text.as_bytes());
+        Ok(())
+    }
+
+    /// Queues a binary message.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text).
+    #[inline]
+    pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        self.check_message()?;
+        self.queue_slice(OpCode::Binary, bytes);
+        Ok(())
+    }
+
+    /// Queues a message of one's own: a large payload is not copied by a server, nor by a client
+    /// that holds the only reference.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text).
+    pub fn send(&mut self, message: Message) -> Result<(), SendError> {
+        self.check_message()?;
+        let opcode = match message.data_type() {
+            DataType::Text => OpCode::Text,
+            DataType::Binary => OpCode::Binary,
+        };
+        let payload = message.into_bytes();
+        if payload.len() < BY_REFERENCE {
+            self.queue_slice(opcode, &payload);
+        } else {
+            self.queue_bytes(opcode, payload);
+        }
+        Ok(())
+    }
+
+    /// Queues the next piece of a message that is sent in pieces, of any size; `last` ends it.
+    /// The first one begins it. Pings, pongs and Close may stand between pieces, other messages not.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text); [`SendError::InvalidUtf8`] when a text's pieces do not add up
+    /// to UTF-8 (a character may straddle pieces), [`SendError::MessageInProgress`] when the message
+    /// in progress is of the other type. Nothing is queued then.
+    pub fn send_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), SendError> {
+        self.check_open()?;
+        self.check_room()?;
+        let (begun, mut utf8) = match &self.outgoing {
+            None => (false, Utf8Validator::new()),
+            Some(outgoing) if outgoing.data_type == data_type => (outgoing.begun, outgoing.utf8),
+            Some(_) => return Err(SendError::MessageInProgress),
+        };
+        if data_type == DataType::Text {
+            // §8.1: an endpoint must not send text that is not UTF-8.
+            utf8.feed(piece).map_err(|_| SendError::InvalidUtf8)?;
+            if last && !utf8.is_complete() {
+                return Err(SendError::InvalidUtf8);
+            }
+        }
+        let opcode = match data_type {
+            _ if begun => OpCode::Continuation,
+            DataType::Text => OpCode::Text,
+            DataType::Binary => OpCode::Binary,
+        };
+        self.queue_frames(opcode, piece, last);
+        self.outgoing = (!last).then_some(Outgoing { data_type, utf8, begun: true });
+        Ok(())
+    }
+
+    /// Queues a ping, ahead of data. Its payload is at most 125 bytes.
+    ///
+    /// # Errors
+    /// [`SendError::ControlTooLong`], [`SendError::Closing`] or [`SendError::QueueFull`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.queue_control(OpCode::Ping, payload)
+    }
+
+    /// Queues an unasked-for pong (section 5.5.3), ahead of data. It does not stand in for the
+    /// automatic answer to a ping.
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.queue_control(OpCode::Pong, payload)
+    }
+
+    /// What is to be written, as a [`Buf`]: take its chunks, write them, and advance it by what was
+    /// written.
+    #[inline]
+    pub fn output(&mut self) -> Output<'_> {
+        self.queue.prepare();
+        Output(self)
+    }
+
+    /// Bytes that wait to be written.
+    #[inline]
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The queue of what waits to be written, for lending it an allocation and taking it back.
+    pub const fn queue(&mut self) -> &mut SendQueue {
+        &mut self.queue
+    }
+
+    pub(super) fn queue_pong(&mut self, payload: &[u8]) {
+        // §5.5.2: a ping is answered unless a Close has been received; nothing follows our Close.
+        if self.state != State::Open {
+            return;
+        }
+        let (header, key) = self.header(true, OpCode::Pong, payload.len());
+        self.queue.set_pong(&header.encode(), masked(payload, key));
+    }
+
+    pub(super) fn queue_close_frame(&mut self, body: &[u8]) {
+        // §5.5.1: no frame after a Close; data queued before it still goes out.
+        self.queue.drop_waiting_control();
+        self.queue_frame(true, OpCode::Close, body);
+    }
+
+    fn queue_control(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
+        // §5.5: control frames MUST have a payload length of 125 bytes or less.
+        if payload.len() > 125 {
+            return Err(SendError::ControlTooLong(payload.len()));
+        }
+        self.check_open()?;
+        self.check_room()?;
+        let (header, key) = self.header(true, opcode, payload.len());
+        self.queue.push_control(&header.encode(), masked(payload, key));
+        Ok(())
+    }
+
+    #[inline]
+    fn check_message(&self) -> Result<(), SendError> {
+        self.check_open()?;
+        if self.outgoing.is_some() {
+            return Err(SendError::MessageInProgress);
+        }
+        self.check_room()
+    }
+
+    #[inline]
+    fn check_open(&self) -> Result<(), SendError> {
+        if self.state == State::Open { Ok(()) } else { Err(SendError::Closing) }
+    }
+
+    #[inline]
+    fn check_room(&self) -> Result<(), SendError> {
+        let limit = self.config.outbound_limit;
+        if self.queue.len() < limit { Ok(()) } else { Err(SendError::QueueFull { limit }) }
+    }
+
+    #[inline]
+    fn queue_slice(&mut self, opcode: OpCode, payload: &[u8]) {
+        if payload.len() <= self.config.max_frame_size {
+            self.queue_frame(true, opcode, payload);
+        } else {
+            self.queue_frames(opcode, payload, true);
+        }
+    }
+
+    /// One frame, or several if the payload is larger than a frame is to be.
+    fn queue_frames(&mut self, mut opcode: OpCode, mut payload: &[u8], fin: bool) {
+        while let Some((frame, rest)) = payload.split_at_checked(self.config.max_frame_size)
+            && !rest.is_empty()
+        {
+            self.queue_frame(false, opcode, frame);
+            opcode = OpCode::Continuation;
+            payload = rest;
+        }
+        self.queue_frame(fin, opcode, payload);
+    }
+
+    #[inline]
+    fn queue_frame(&mut self, fin: bool, opcode: OpCode, payload: &[u8]) {
+        let (header, key) = self.header(fin, opcode, payload.len());
+        let data = self.queue.data();
+        data.extend_from_slice(&header.encode());
+        let start = data.len();
+        data.extend_from_slice(payload);
+        if let Some(key) = key {
+            mask(data.get_mut(start..).unwrap_or_default(), key);
+        }
+    }
+
+    /// A large payload without a copy, where that is possible.
+    fn queue_bytes(&mut self, mut opcode: OpCode, mut payload: Bytes) {
+        let frame_size = self.config.max_frame_size;
+        if matches!(self.end, End::Server) {
+            loop {
+                let frame = payload.split_to(payload.len().min(frame_size));
+                let (header, _) = self.header(payload.is_empty(), opcode, frame.len());
+                self.queue.data().extend_from_slice(&header.encode());
+                self.queue.push_shared(frame);
+                opcode = OpCode::Continuation;
+                if payload.is_empty() {
+                    return;
+                }
+            }
+        }
+        match payload.try_into_mut() {
+            Ok(mut payload) => loop {
+                let mut frame = payload.split_to(payload.len().min(frame_size));
+                let (header, key) = self.header(payload.is_empty(), opcode, frame.len());
+                self.queue.data().extend_from_slice(&header.encode());
+                if let Some(key) = key {
+                    mask(&mut frame, key);
+                }
+                self.queue.push_shared(frame.freeze());
+                opcode = OpCode::Continuation;
+                if payload.is_empty() {
+                    return;
+                }
+            },
+            // Others hold it too: masking in place would change what they see.
+            Err(payload) => self.queue_frames(opcode, &payload, true),
+        }
+    }
+
+    #[inline]
+    fn header(&mut self, fin: bool, opcode: OpCode, len: usize) -> (FrameHeader, Option<MaskKey>) {
+        let mask = match &mut self.end {
+            // §5.3: a fresh key for each frame.
+            End::Client(keys) => Some(keys.next_key()),
+            End::Server => None,
+        };
+        (FrameHeader { fin, rsv1: false, opcode, mask, payload_len: len as u64 }, mask)
+    }
+}
+
+/// What a connection has to write, from [`Connection::output`].
+///
+/// [`Buf::advance`] is how a driver says what it wrote.
+#[derive(Debug)]
+pub struct Output<'a>(&'a mut Connection);
+
+impl Buf for Output<'_> {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.0.queue.remaining()
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        self.0.queue.chunk()
+    }
+
+    #[cfg(feature = "std")]
+    #[inline]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        self.0.queue.chunks_vectored(slices)
+    }
+
+    #[inline]
+    fn advance(&mut self, n: usize) {
+        self.0.queue.advance(n);
+        if n > 0 && self.0.timers.write.is_set() {
+            // Bytes moved: the time without progress begins anew.
+            self.0.timers.write = Time::NEVER;
+            self.0.timers.changed = true;
+        }
+        if !self.0.queue.is_empty() {
+            self.0.queue.prepare();
+        }
+    }
+}
+
+/// Payloads from this size on are queued by reference: below, a copy is cheaper than a place of
+/// its own in the vectored write.
+const BY_REFERENCE: usize = 4 << 10;
+
+fn masked(payload: &[u8], key: Option<MaskKey>) -> impl Iterator<Item = u8> {
+    let key = key.unwrap_or_default().0;
+    payload.iter().zip(key.into_iter().cycle()).map(|(byte, key)| byte ^ key)
+}

@@ -1,0 +1,166 @@
+//! Bytes to headers and unmasked payload chunks: RFC 6455 section 5.2, for streaming.
+
+use core::mem;
+
+use crate::error::ProtocolError;
+use crate::frame::{FrameHeader, HeaderPrefix, Role};
+use crate::mask::{MaskKey, mask};
+
+/// Cuts a stream of bytes into frame headers and unmasked payload.
+///
+/// It owns no buffer: payload is handed out where it lies in the input, unmasked in place, and
+/// a header that straddles two inputs is kept in a few bytes of its own.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    receiver: Role,
+    state: State,
+}
+
+/// What [`FrameDecoder::decode`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FrameItem<'b> {
+    /// A frame begins. At least one [`Payload`](Self::Payload) follows, an empty one if the
+    /// frame is empty.
+    Header(FrameHeader),
+    /// The next bytes of the frame's payload, unmasked.
+    Payload {
+        /// The bytes, borrowed from the input.
+        bytes: &'b mut [u8],
+        /// The payload ends here; the next item is a header.
+        last: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Header { bytes: [u8; FrameHeader::MAX_LEN], len: u8 },
+    Payload { key: Option<MaskKey>, remaining: u64 },
+}
+
+const AT_HEADER: State = State::Header { bytes: [0; FrameHeader::MAX_LEN], len: 0 };
+
+impl FrameDecoder {
+    /// A decoder for what `receiver` receives, at the border of a frame.
+    pub const fn new(receiver: Role) -> Self {
+        Self { receiver, state: AT_HEADER }
+    }
+
+    /// Takes the next item from the front of `input`; `None` when it is used up.
+    ///
+    /// # Errors
+    /// A header that is illegal in itself, at the byte that proves it. The decoder must not be
+    /// used further then: there is no next frame to find.
+    #[inline]
+    pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<FrameItem<'b>>, ProtocolError> {
+        self.decode_checked(input, |_| Ok(()))
+    }
+
+    /// As [`decode`](Self::decode), and asks `check` whether the header is legal at its place:
+    /// also for a header whose last bytes are still to come, as soon as something new is known of it.
+    #[inline]
+    pub(crate) fn decode_checked<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        check: impl Fn(HeaderPrefix) -> Result<(), ProtocolError>,
+    ) -> Result<Option<FrameItem<'b>>, ProtocolError> {
+        match &mut self.state {
+            State::Header { len: 0, .. } => match FrameHeader::parse(input, self.receiver) {
+                Ok(Some((header, used))) => {
+                    check(header.prefix())?;
+                    take(input, used);
+                    Ok(Some(self.begin(header)))
+                }
+                // Byte by byte the first fault is found first, however the bytes are split.
+                Ok(None) | Err(_) => self.spill(input, check),
+            },
+            State::Header { .. } => self.spill(input, check),
+            State::Payload { key, remaining } => {
+                if input.is_empty() && *remaining != 0 {
+                    return Ok(None);
+                }
+                let n = usize::try_from(*remaining).unwrap_or(usize::MAX).min(input.len());
+                let bytes = take(input, n);
+                if let Some(key) = key {
+                    *key = mask(bytes, *key);
+                }
+                *remaining = remaining.saturating_sub(n as u64);
+                let last = *remaining == 0;
+                if last {
+                    self.state = AT_HEADER;
+                }
+                Ok(Some(FrameItem::Payload { bytes, last }))
+            }
+        }
+    }
+
+    /// Payload bytes of the current frame still to come; 0 between frames.
+    pub const fn remaining(&self) -> u64 {
+        match self.state {
+            State::Payload { remaining, .. } => remaining,
+            State::Header { .. } => 0,
+        }
+    }
+
+    /// Whether the next byte begins a frame.
+    pub const fn at_frame_border(&self) -> bool {
+        matches!(self.state, State::Header { len: 0, .. })
+    }
+
+    /// Unmasks payload that the driver read around [`decode`](Self::decode), straight to where it
+    /// is to stay. At most [`remaining`](Self::remaining) bytes count; returns whether the frame ends with them.
+    pub(crate) fn payload_read_elsewhere(&mut self, bytes: &mut [u8]) -> bool {
+        let State::Payload { key, remaining } = &mut self.state else { return false };
+        if let Some(key) = key {
+            *key = mask(bytes, *key);
+        }
+        *remaining = remaining.saturating_sub(bytes.len() as u64);
+        let last = *remaining == 0;
+        if last {
+            self.state = AT_HEADER;
+        }
+        last
+    }
+
+    #[inline]
+    fn begin(&mut self, header: FrameHeader) -> FrameItem<'static> {
+        self.state = State::Payload { key: header.mask, remaining: header.payload_len };
+        FrameItem::Header(header)
+    }
+
+    /// A header in pieces: moves bytes over one at a time until they make one.
+    #[cold]
+    fn spill<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        check: impl Fn(HeaderPrefix) -> Result<(), ProtocolError>,
+    ) -> Result<Option<FrameItem<'b>>, ProtocolError> {
+        while let State::Header { bytes, len } = &mut self.state {
+            let Some(&byte) = input.first() else { return Ok(None) };
+            take(input, 1);
+            if let Some(place) = bytes.get_mut(usize::from(*len)) {
+                *place = byte;
+                *len = len.saturating_add(1);
+            }
+            let so_far = bytes.get(..usize::from(*len)).unwrap_or_default();
+            if let Some(prefix) = FrameHeader::parse_prefix(so_far, self.receiver)? {
+                check(prefix)?;
+            }
+            if let Some((header, _)) = FrameHeader::parse(so_far, self.receiver)? {
+                return Ok(Some(self.begin(header)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Splits the first `n` bytes off the front of `input`.
+#[inline]
+fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
+    match mem::take(input).split_at_mut_checked(n) {
+        Some((front, rest)) => {
+            *input = rest;
+            front
+        }
+        None => &mut [],
+    }
+}

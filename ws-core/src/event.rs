@@ -1,0 +1,47 @@
+//! What a connection tells its driver.
+
+use alloc::borrow::Cow;
+
+use crate::close::CloseFrame;
+
+/// Something received, from [`Connection::receive`](crate::Connection::receive).
+///
+/// It borrows the input where the whole of it lay there, never the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event<'b> {
+    /// A text message, whole.
+    Text(Cow<'b, str>),
+    /// A binary message, whole.
+    Binary(Cow<'b, [u8]>),
+    /// A ping; its pong is queued already.
+    Ping(Cow<'b, [u8]>),
+    /// A pong that no keepalive ping of the connection's own asked for.
+    Pong(Cow<'b, [u8]>),
+    /// A Close frame, and its body if it had one; the answer is queued already. Nothing follows.
+    Close(Option<CloseFrame>),
+}
+
+/// A piece of something received, from [`Connection::receive_piece`](crate::Connection::receive_piece).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece<'b> {
+    /// Text, cut at the border of a character.
+    Text {
+        /// The text; it may be empty.
+        text: Cow<'b, str>,
+        /// The message ends here.
+        last: bool,
+    },
+    /// Bytes.
+    Binary {
+        /// The bytes; there may be none.
+        bytes: Cow<'b, [u8]>,
+        /// The message ends here.
+        last: bool,
+    },
+    /// See [`Event::Ping`]. It may stand between the pieces of a message.
+    Ping(Cow<'b, [u8]>),
+    /// See [`Event::Pong`]. It may stand between the pieces of a message.
+    Pong(Cow<'b, [u8]>),
+    /// See [`Event::Close`].
+    Close(Option<CloseFrame>),
+}

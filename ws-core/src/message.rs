@@ -1,0 +1,232 @@
+//! Messages, whole and in progress: RFC 6455 section 5.4.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::error::ProtocolError;
+use crate::utf8::Utf8Validator;
+
+/// Text known to be UTF-8, reference-counted: cheap to clone. Dereferences to `str`.
+pub type Utf8Bytes = ByteString;
+
+/// A message of one's own: cheap to clone, and to send to many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// UTF-8 text.
+    Text(Utf8Bytes),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+/// What a data message carries (RFC 6455 section 5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DataType {
+    /// UTF-8 text.
+    Text,
+    /// Bytes.
+    Binary,
+}
+
+impl Message {
+    /// Text from anything that holds it.
+    pub fn text(text: impl Into<Utf8Bytes>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// Bytes from anything that holds them.
+    pub fn binary(bytes: impl Into<Bytes>) -> Self {
+        Self::Binary(bytes.into())
+    }
+
+    /// The payload length in bytes.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The payload, of either type.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text of a text message.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// The payload, of either type, without a copy.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// What the message carries.
+    pub const fn data_type(&self) -> DataType {
+        match self {
+            Self::Text(_) => DataType::Text,
+            Self::Binary(_) => DataType::Binary,
+        }
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Utf8Bytes> for Message {
+    fn from(text: Utf8Bytes) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&[u8]> for Message {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Binary(Bytes::copy_from_slice(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes.into())
+    }
+}
+
+impl From<Bytes> for Message {
+    fn from(bytes: Bytes) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+/// The part of a message that has arrived.
+#[derive(Debug)]
+pub(crate) enum Assembly {
+    Text { text: String, utf8: Utf8Validator },
+    Binary(Vec<u8>),
+}
+
+/// Payload that has been checked: a slice of the input, or what was put together.
+pub(crate) enum Payload<'b> {
+    Text(Cow<'b, str>),
+    Binary(Cow<'b, [u8]>),
+}
+
+impl Payload<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Binary(bytes) => bytes.is_empty(),
+        }
+    }
+}
+
+impl Assembly {
+    pub(crate) const fn new(data_type: DataType) -> Self {
+        match data_type {
+            DataType::Text => Self::Text { text: String::new(), utf8: Utf8Validator::new() },
+            DataType::Binary => Self::Binary(Vec::new()),
+        }
+    }
+
+    /// The message in one piece, when it lies whole in the input and nothing came before.
+    #[inline]
+    pub(crate) fn whole<'b>(&self, bytes: &'b [u8]) -> Result<Payload<'b>, ProtocolError> {
+        match self {
+            // §8.1: fail the connection when text is not UTF-8.
+            Self::Text { .. } => match simdutf8::basic::from_utf8(bytes) {
+                Ok(text) => Ok(Payload::Text(Cow::Borrowed(text))),
+                Err(_) => Err(ProtocolError::InvalidUtf8),
+            },
+            Self::Binary(_) => Ok(Payload::Binary(Cow::Borrowed(bytes))),
+        }
+    }
+
+    /// The next bytes as a piece of their own, with what had been put together before them.
+    pub(crate) fn piece<'b>(&mut self, bytes: &'b [u8]) -> Result<Payload<'b>, ProtocolError> {
+        if self.len() > 0 {
+            self.push(bytes)?;
+            return Ok(self.drain());
+        }
+        match self {
+            Self::Text { text, utf8 } => {
+                let checked = utf8.feed(bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
+                if checked.straddling.is_none() {
+                    return Ok(Payload::Text(Cow::Borrowed(checked.text)));
+                }
+                text.extend(checked.straddling);
+                text.push_str(checked.text);
+                Ok(self.drain())
+            }
+            Self::Binary(_) => Ok(Payload::Binary(Cow::Borrowed(bytes))),
+        }
+    }
+
+    /// Adds the next bytes; text is checked as it comes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        match self {
+            Self::Text { text, utf8 } => {
+                let checked = utf8.feed(bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
+                text.extend(checked.straddling);
+                text.push_str(checked.text);
+            }
+            Self::Binary(buffer) => buffer.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    /// Takes out what has been put together so far; a character cut off stays.
+    pub(crate) fn drain(&mut self) -> Payload<'static> {
+        match self {
+            Self::Text { text, .. } => Payload::Text(Cow::Owned(core::mem::take(text))),
+            Self::Binary(buffer) => Payload::Binary(Cow::Owned(core::mem::take(buffer))),
+        }
+    }
+
+    /// That the message may end here.
+    pub(crate) const fn check_end(&self) -> Result<(), ProtocolError> {
+        match self {
+            // §8.1: a message that ends inside a character is not UTF-8.
+            Self::Text { utf8, .. } if !utf8.is_complete() => Err(ProtocolError::InvalidUtf8),
+            _ => Ok(()),
+        }
+    }
+
+    /// Bytes put together and not taken out yet.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Text { text, .. } => text.len(),
+            Self::Binary(buffer) => buffer.len(),
+        }
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn capacity(&self) -> usize {
+        match self {
+            Self::Text { text, .. } => text.capacity(),
+            Self::Binary(buffer) => buffer.capacity(),
+        }
+    }
+}

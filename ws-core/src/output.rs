@@ -1,0 +1,353 @@
+//! What waits to be written: frames in order, control frames ahead of them at frame borders.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::{Buf, Bytes};
+
+use crate::frame::{FrameHeader, Role};
+
+/// Encoded frames that wait for the transport, as a [`bytes::Buf`] with vectored chunks.
+///
+/// Headers and small payloads stand in one contiguous buffer; a large payload is queued by
+/// reference. Control frames wait apart and go out at the next border between two frames
+/// (RFC 6455 section 5.5: they may stand between the fragments of a message).
+#[derive(Debug)]
+pub struct SendQueue {
+    /// Who sends: it tells how the headers written here are to be read again.
+    sender: Role,
+    /// Frames in order; a payload queued by reference is missing here.
+    data: Vec<u8>,
+    /// Bytes of `data` that have been written.
+    written: usize,
+    /// The index in `data` where some frame not after `written` begins.
+    frame_start: usize,
+    /// What is seldom there.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug, Default)]
+struct Extra {
+    /// Payloads by reference, each after the header that ends at its `at` in `data`.
+    shared: VecDeque<Shared>,
+    shared_bytes: usize,
+    /// The automatic pong that waits: only ever the latest.
+    pong: Vec<u8>,
+    /// Control frames of the user's.
+    control: Vec<u8>,
+    /// Control frames on their way, and how much of them has been written.
+    sending: Vec<u8>,
+    sent: usize,
+    /// They go out once this index of `data` is reached and the payload there is through.
+    border: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    at: usize,
+    payload: Bytes,
+}
+
+impl SendQueue {
+    /// An empty queue of `sender`'s, without memory of its own.
+    pub const fn new(sender: Role) -> Self {
+        Self { sender, data: Vec::new(), written: 0, frame_start: 0, extra: None }
+    }
+
+    /// Bytes that wait to be written, control frames included.
+    #[inline]
+    pub fn len(&self) -> usize {
+        let data = self.data.len().saturating_sub(self.written);
+        match &self.extra {
+            None => data,
+            Some(extra) => data.saturating_add(extra.len()),
+        }
+    }
+
+    /// Whether everything has been written.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory held, payloads by reference included.
+    pub fn memory_usage(&self) -> usize {
+        let extra = self.extra.as_ref().map_or(0, |extra| {
+            [extra.pong.capacity(), extra.control.capacity(), extra.sending.capacity(), extra.shared_bytes]
+                .into_iter()
+                .fold(size_of::<Extra>(), usize::saturating_add)
+        });
+        self.data.capacity().saturating_add(extra)
+    }
+
+    /// Where a frame of the next message is written.
+    #[inline]
+    pub(crate) fn data(&mut self) -> &mut Vec<u8> {
+        &mut self.data
+    }
+
+    /// Appends a payload by reference, behind the header just written to [`data`](Self::data).
+    pub(crate) fn push_shared(&mut self, payload: Bytes) {
+        let at = self.data.len();
+        let extra = self.extra();
+        extra.shared_bytes = extra.shared_bytes.saturating_add(payload.len());
+        extra.shared.push_back(Shared { at, payload });
+    }
+
+    /// Queues a control frame of the user's, ahead of data.
+    pub(crate) fn push_control(&mut self, header: &[u8], payload: impl Iterator<Item = u8>) {
+        let control = &mut self.extra().control;
+        control.extend_from_slice(header);
+        control.extend(payload);
+    }
+
+    /// Queues the automatic pong, in place of one that still waits: section 5.5.3 allows an
+    /// answer to the latest ping only.
+    pub(crate) fn set_pong(&mut self, header: &[u8], payload: impl Iterator<Item = u8>) {
+        let pong = &mut self.extra().pong;
+        pong.clear();
+        pong.extend_from_slice(header);
+        pong.extend(payload);
+    }
+
+    /// Drops the control frames that are not on their way: nothing follows a Close.
+    pub(crate) fn drop_waiting_control(&mut self) {
+        if let Some(extra) = &mut self.extra {
+            extra.pong.clear();
+            extra.control.clear();
+        }
+    }
+
+    /// Drops all that waits.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.sender);
+    }
+
+    /// An allocation to write into, in place of none. A driver that serves many connections
+    /// hands one out of its pool and takes it back when all is written, so that an idle
+    /// connection holds none.
+    pub fn lend_buffer(&mut self, mut buffer: Vec<u8>) {
+        if self.data.capacity() == 0 {
+            buffer.clear();
+            self.data = buffer;
+        }
+    }
+
+    /// Takes the allocation back, if all is written.
+    pub fn reclaim_buffer(&mut self) -> Option<Vec<u8>> {
+        if self.data.capacity() == 0 || !self.is_empty() {
+            return None;
+        }
+        self.reset();
+        Some(core::mem::take(&mut self.data))
+    }
+
+    /// Moves waiting control frames on their way. To be called before the queue is read: a
+    /// pong that has not been moved can still be replaced.
+    #[inline]
+    pub(crate) fn prepare(&mut self) {
+        if self.extra.is_some() {
+            self.prepare_control();
+        }
+    }
+
+    fn prepare_control(&mut self) {
+        let border = self.next_border();
+        let Some(extra) = &mut self.extra else { return };
+        if extra.sending.is_empty() && !(extra.pong.is_empty() && extra.control.is_empty()) {
+            extra.sending.append(&mut extra.pong);
+            extra.sending.append(&mut extra.control);
+            extra.border = border;
+        }
+    }
+
+    /// The first index of `data` not before `written` at which a frame ends, or its header if
+    /// the payload follows by reference. Walks over the frames written since the last walk.
+    fn next_border(&mut self) -> usize {
+        let by_reference = self.extra.as_ref().and_then(|extra| extra.shared.front()).map(|next| next.at);
+        let receiver = match self.sender {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        };
+        let mut border = self.frame_start;
+        while border < self.written {
+            let Some(frame) = self.data.get(border..) else { break };
+            let Ok(Some((header, len))) = FrameHeader::parse(frame, receiver) else { break };
+            border = border.saturating_add(len);
+            if by_reference != Some(border) {
+                border = border.saturating_add(usize::try_from(header.payload_len).unwrap_or(usize::MAX));
+            }
+            if border <= self.written {
+                self.frame_start = border;
+            }
+        }
+        border
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// All is written: forget the positions, keep the allocation.
+    fn reset(&mut self) {
+        self.data.clear();
+        self.written = 0;
+        self.frame_start = 0;
+        self.extra = None;
+    }
+
+    /// Gives up the frames that have been written wholly.
+    fn compact(&mut self) {
+        self.next_border();
+        let start = self.frame_start.min(self.data.len());
+        self.data.drain(..start);
+        self.written = self.written.saturating_sub(start);
+        self.frame_start = 0;
+        if let Some(extra) = &mut self.extra {
+            extra.border = extra.border.saturating_sub(start);
+            for shared in &mut extra.shared {
+                shared.at = shared.at.saturating_sub(start);
+            }
+        }
+    }
+
+    /// Calls `each` with the chunks in the order in which they go out, until it returns false.
+    fn for_each_chunk<'a>(&'a self, mut each: impl FnMut(&'a [u8]) -> bool) {
+        let mut from = self.written;
+        let Some(extra) = &self.extra else {
+            each(self.data.get(from..).unwrap_or_default());
+            return;
+        };
+        let mut control = extra.sending.get(extra.sent..).unwrap_or_default();
+        // Control frames that have begun go on.
+        if extra.sent > 0 && !each(core::mem::take(&mut control)) {
+            return;
+        }
+        let mut shared = extra.shared.iter().peekable();
+        loop {
+            let stop = match (control.is_empty(), shared.peek()) {
+                (false, Some(next)) => extra.border.min(next.at),
+                (false, None) => extra.border,
+                (true, Some(next)) => next.at,
+                (true, None) => self.data.len(),
+            };
+            let stop = stop.max(from);
+            if !each(self.data.get(from..stop).unwrap_or_default()) {
+                return;
+            }
+            from = stop;
+            if let Some(next) = shared.next_if(|next| next.at <= from) {
+                if !each(&next.payload) {
+                    return;
+                }
+            } else if !control.is_empty() && extra.border <= from {
+                if !each(core::mem::take(&mut control)) {
+                    return;
+                }
+            } else if from == self.data.len() {
+                return;
+            }
+        }
+    }
+}
+
+/// Written bytes are kept until there are so many, and as many as unwritten ones.
+const COMPACT: usize = 16 << 10;
+
+impl Extra {
+    fn len(&self) -> usize {
+        let sending = self.sending.len().saturating_sub(self.sent);
+        sending
+            .saturating_add(self.pong.len())
+            .saturating_add(self.control.len())
+            .saturating_add(self.shared_bytes)
+    }
+
+    /// Counts `n` written bytes as far as they are control frames; returns the rest.
+    fn advance_control(&mut self, n: usize) -> usize {
+        let left = self.sending.len().saturating_sub(self.sent);
+        let used = n.min(left);
+        self.sent = self.sent.saturating_add(used);
+        if self.sent == self.sending.len() {
+            self.sending.clear();
+            self.sent = 0;
+        }
+        n.saturating_sub(used)
+    }
+}
+
+impl Buf for SendQueue {
+    /// Bytes that can go out now. Control frames that are still replaceable are not among them.
+    fn remaining(&self) -> usize {
+        let waiting =
+            self.extra.as_ref().map_or(0, |extra| extra.pong.len().saturating_add(extra.control.len()));
+        self.len().saturating_sub(waiting)
+    }
+
+    fn chunk(&self) -> &[u8] {
+        let mut first: &[u8] = &[];
+        self.for_each_chunk(|chunk| {
+            first = chunk;
+            chunk.is_empty()
+        });
+        first
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        let mut used = 0usize;
+        let mut places = slices.iter_mut();
+        self.for_each_chunk(|chunk| {
+            if chunk.is_empty() {
+                return true;
+            }
+            let Some(place) = places.next() else { return false };
+            *place = std::io::IoSlice::new(chunk);
+            used = used.saturating_add(1);
+            true
+        });
+        used
+    }
+
+    fn advance(&mut self, mut n: usize) {
+        if self.extra.is_none() {
+            self.written = self.written.saturating_add(n).min(self.data.len());
+        }
+        while n > 0 {
+            let Some(extra) = &mut self.extra else { break };
+            if extra.sent > 0 {
+                n = extra.advance_control(n);
+                continue;
+            }
+            let control = !extra.sending.is_empty();
+            let stop = extra.shared.front().map_or(self.data.len(), |next| next.at);
+            let stop = if control { stop.min(extra.border) } else { stop };
+            let step = stop.saturating_sub(self.written).min(n);
+            self.written = self.written.saturating_add(step);
+            n = n.saturating_sub(step);
+            if n == 0 {
+                break;
+            }
+            if let Some(next) = extra.shared.front_mut().filter(|next| next.at <= self.written) {
+                let step = next.payload.len().min(n);
+                next.payload.advance(step);
+                extra.shared_bytes = extra.shared_bytes.saturating_sub(step);
+                n = n.saturating_sub(step);
+                if next.payload.is_empty() {
+                    self.frame_start = next.at;
+                    extra.shared.pop_front();
+                }
+            } else if control {
+                n = extra.advance_control(n);
+            } else if step == 0 {
+                break;
+            }
+        }
+        if self.is_empty() {
+            self.reset();
+        } else if self.written > COMPACT && self.written > self.data.len() / 2 {
+            self.compact();
+        }
+    }
+}
