@@ -31,6 +31,10 @@ pub struct Config {
     /// With so many bytes waiting to be written, nothing more is queued. One message may pass over
     /// it. Default 1 MiB.
     pub outbound_limit: usize,
+    /// While a send waits for the peer to read, what the peer sends is received and kept, up to so
+    /// many bytes and one message, so that two ends which both send first do not block each other.
+    /// Default 4 MiB.
+    pub inbound_budget: usize,
     /// Pings sent to see that the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,
     /// How long writing may stand still while bytes wait to be written. Default 30 s.
@@ -83,6 +87,7 @@ impl Config {
             max_frame_size: 256 << 10,
             outbound_high_water: 64 << 10,
             outbound_limit: 1 << 20,
+            inbound_budget: 4 << 20,
             keepalive: Some(Keepalive {
                 interval: Duration::from_secs(20),
                 timeout: Duration::from_secs(20),

@@ -29,6 +29,9 @@ pub mod mask;
 pub mod message;
 pub mod output;
 mod timers;
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+pub mod tokio;
 pub mod utf8;
 
 pub use close::{CloseCode, CloseFrame};
@@ -39,3 +42,5 @@ pub use error::{ProtocolError, SendError};
 pub use event::{Event, Piece};
 pub use frame::{FrameHeader, OpCode, Role};
 pub use message::{DataType, Message, Utf8Bytes};
+#[cfg(feature = "tokio")]
+pub use tokio::{Error, WebSocket};

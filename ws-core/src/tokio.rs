@@ -1,0 +1,15 @@
+//! The async WebSocket on tokio, over anything that is `AsyncRead + AsyncWrite`.
+//!
+//! [`WebSocket`] has one owner and takes no lock. It needs a runtime with time enabled: its
+//! deadlines (keepalive, stalled writes, closing) are tokio timers. No task is spawned behind
+//! anyone's back: pings are answered and deadlines kept while a future of the WebSocket's is
+//! being polled, so keep [`recv`](WebSocket::recv) going.
+
+mod buffer;
+mod driver;
+mod error;
+mod sink;
+mod websocket;
+
+pub use error::Error;
+pub use websocket::WebSocket;

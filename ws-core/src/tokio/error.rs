@@ -1,0 +1,28 @@
+//! Why an operation on a [`WebSocket`](super::WebSocket) failed.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::close_info::CloseInfo;
+use crate::error::{ProtocolError, SendError};
+
+/// Why an operation failed: it blames the peer, the caller, or the world.
+///
+/// A closing handshake is none of these: [`recv`](super::WebSocket::recv) answers `None` then.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol or a limit. It has been told so, and the connection is closed.
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// The caller asked for what the protocol does not allow; the connection lives on.
+    #[error("cannot send: {0}")]
+    Send(#[from] SendError),
+    /// The connection is closed, or ended without a closing handshake: the record says how.
+    #[error("{0}")]
+    Closed(Box<CloseInfo>),
+    /// The transport failed.
+    #[error("transport failed: {0}")]
+    Io(#[from] io::Error),
+}

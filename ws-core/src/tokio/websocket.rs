@@ -1,0 +1,147 @@
+//! A WebSocket with one owner.
+
+use std::future::poll_fn;
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+
+use super::driver::Driver;
+use super::error::Error;
+use crate::close::CloseCode;
+use crate::close_info::CloseInfo;
+use crate::connection::Connection;
+use crate::error::SendError;
+use crate::message::{DataType, Message};
+
+/// An open WebSocket over the transport `S`, after the opening handshake.
+///
+/// Every future here can be dropped at any await without losing anything: what was queued stays
+/// queued, what was read stays read.
+///
+/// ```no_run
+/// # async fn echo(mut websocket: ws_core::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_core::Error> {
+/// while let Some(message) = websocket.recv().await? {
+///     websocket.send(message).await?;
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    pub(super) driver: Driver<S>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// A WebSocket over `stream`, on which the opening handshake is done; `received` is what was
+    /// read beyond the handshake's head.
+    pub fn new(stream: S, connection: Connection, received: &[u8]) -> Self {
+        Self { driver: Driver::new(stream, connection, received) }
+    }
+
+    /// The next message; `None` when the connection has closed cleanly, and ever after.
+    ///
+    /// Pings are answered, and what is queued is written, while this waits. Dropping the future
+    /// loses nothing.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] when the peer broke a rule, [`Error::Closed`] when the connection ended without a
+    /// closing handshake, [`Error::Io`] when the transport failed otherwise.
+    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
+        poll_fn(|cx| self.driver.poll_recv(cx)).await
+    }
+
+    /// Sends a message: waits until less than `outbound_high_water` is queued, queues it, and waits
+    /// until all is written.
+    ///
+    /// What the peer sends meanwhile is read too, up to `inbound_budget`, for later [`recv`](Self::recv)s.
+    /// If the future is dropped the message is wholly queued or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Send`] when it cannot be sent, [`Error::Closed`] when the connection is closed, and as
+    /// [`recv`](Self::recv).
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// As [`send`](Self::send), but leaves the writing to the next `send`, [`flush`](Self::flush), or the
+    /// moment [`recv`](Self::recv) would wait: many messages go out in one write.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = message.into();
+        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+        self.driver.queue(message)
+    }
+
+    /// Sends the next piece of a message in pieces, as a fragment; `last` ends it. No other message
+    /// can be sent before.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); [`SendError::InvalidUtf8`] if the pieces of a text do not add up to UTF-8.
+    pub async fn send_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+        let queued = self.driver.connection.send_piece(data_type, piece, last);
+        queued.map_err(|error| self.driver.send_error(error))?;
+        self.flush().await
+    }
+
+    /// Waits until everything queued is written.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv), when the connection ends before.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_flush(cx)).await
+    }
+
+    /// Sends a ping with a payload of at most 125 bytes; the answer is not reported. The peer's life
+    /// is watched without it: see [`Config::keepalive`](crate::Config::keepalive).
+    ///
+    /// # Errors
+    /// [`SendError::ControlTooLong`], and as [`send`](Self::send).
+    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+        let queued = self.driver.connection.ping(payload);
+        queued.map_err(|error| self.driver.send_error(error))?;
+        self.flush().await
+    }
+
+    /// Closes the connection: sends a Close behind what is queued, waits for the peer's, and closes the
+    /// transport, all within `close_timeout`. Messages that still come are dropped; [`recv`](Self::recv)
+    /// them first if they matter. On a connection that is closed already it only tells how.
+    ///
+    /// # Errors
+    /// [`Error::Send`] for a code or reason that must not be sent; the connection is open still. How the
+    /// peer took it is no error: see the [`CloseInfo`].
+    pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
+        match self.driver.connection.close(code, reason) {
+            Ok(()) | Err(SendError::Closing) => {}
+            Err(error) => return Err(Error::Send(error)),
+        }
+        let ended = poll_fn(|cx| self.driver.poll_close(cx)).await;
+        match (self.driver.close_info(), ended) {
+            (Some(info), _) => Ok(info),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::Send(SendError::Closing)),
+        }
+    }
+
+    /// How the connection ended: who began, the cause, both codes; `None` while that is open.
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.driver.close_info()
+    }
+
+    /// The state of the protocol: limits, round-trip time, what is queued.
+    pub fn connection(&self) -> &Connection {
+        &self.driver.connection
+    }
+
+    /// The transport.
+    pub fn get_ref(&self) -> &S {
+        &self.driver.io
+    }
+
+    /// The transport. Reading from or writing to it breaks the protocol.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.driver.io
+    }
+}

@@ -1,0 +1,186 @@
+//! The async WebSocket over an in-memory pipe.
+#![cfg(feature = "tokio")]
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use ws_core::{
+    CloseCause, CloseCode, Config, Connection, DataType, Deadline, Error, Initiator, Message, ProtocolError,
+    TransportEnd, WebSocket,
+};
+
+fn server(stream: DuplexStream) -> WebSocket<DuplexStream> {
+    WebSocket::new(stream, Connection::server(Arc::new(Config::server())), &[])
+}
+
+fn client(stream: DuplexStream) -> WebSocket<DuplexStream> {
+    WebSocket::new(stream, Connection::client(Arc::new(Config::client()), [7; 32]), &[])
+}
+
+fn pair(room: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let (a, b) = duplex(room);
+    (client(a), server(b))
+}
+
+#[tokio::test]
+async fn messages_of_every_size_are_echoed() {
+    let (mut client, mut server) = pair(4096);
+    let echo = tokio::spawn(async move {
+        while let Some(message) = server.recv().await.unwrap() {
+            server.send(message).await.unwrap();
+        }
+        server.close_info().unwrap()
+    });
+    for size in [0, 1, 125, 126, 4095, 4096, 65_535, 65_536, 300_000, 1 << 20] {
+        let bytes = Message::binary(vec![0xA5; size]);
+        client.send(bytes.clone()).await.unwrap();
+        assert_eq!(client.recv().await.unwrap(), Some(bytes));
+        let text = Message::text("é".repeat(size / 2));
+        client.send(text.clone()).await.unwrap();
+        assert_eq!(client.recv().await.unwrap(), Some(text));
+    }
+    let info = client.close(CloseCode(4001), "done").await.unwrap();
+    assert!(info.is_clean());
+    assert_eq!((info.initiator, info.code(), info.unsent), (Initiator::Local, CloseCode(4001), 0));
+    let info = echo.await.unwrap();
+    assert_eq!((info.initiator, info.code(), &*info.reason), (Initiator::Remote, CloseCode(4001), "done"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_ends_that_both_send_megabytes_first_do_not_deadlock() {
+    let (mut client, mut server) = pair(64 << 10);
+    let send = async |socket: &mut WebSocket<DuplexStream>| {
+        for _ in 0..3 {
+            socket.send(vec![1; 1 << 20]).await.unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(socket.recv().await.unwrap().unwrap().len(), 1 << 20);
+        }
+    };
+    tokio::join!(send(&mut client), send(&mut server));
+}
+
+#[tokio::test]
+async fn fed_messages_go_out_in_one_write_when_recv_would_wait() {
+    let (raw, stream) = duplex(1 << 20);
+    let mut socket = server(stream);
+    let mut raw = raw;
+    for _ in 0..10 {
+        socket.feed("hello").await.unwrap();
+    }
+    let nothing = tokio::time::timeout(Duration::from_millis(20), raw.read_u8()).await;
+    assert!(nothing.is_err(), "feed must not write by itself");
+    tokio::select! {
+        _ = socket.recv() => panic!("nothing was sent to it"),
+        read = async { let mut all = [0; 70]; raw.read_exact(&mut all).await.map(|_| all) } => {
+            assert_eq!(&read.unwrap()[..7], b"\x81\x05hello");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_piecewise_message_arrives_whole() {
+    let (mut client, mut server) = pair(64);
+    let send = async {
+        client.send_piece(DataType::Text, "zwölf".as_bytes().split_at(3).0, false).await.unwrap();
+        client.ping(b"between").await.unwrap();
+        client.send_piece(DataType::Text, "zwölf".as_bytes().split_at(3).1, true).await.unwrap();
+    };
+    let (_, message) = tokio::join!(send, server.recv());
+    assert_eq!(message.unwrap(), Some("zwölf".into()));
+}
+
+#[tokio::test]
+async fn a_fault_is_answered_with_its_code_before_it_is_reported() {
+    let (mut raw, stream) = duplex(1024);
+    let mut socket = server(stream);
+    raw.write_all(&[0x81, 0x00]).await.unwrap();
+    let read = async {
+        let mut all = Vec::new();
+        raw.read_to_end(&mut all).await.unwrap();
+        drop(raw);
+        all
+    };
+    let (result, sent) = tokio::join!(socket.recv(), read);
+    assert!(matches!(result, Err(Error::Protocol(ProtocolError::UnmaskedFrame))), "{result:?}");
+    assert_eq!(&sent[..1], &[0x88]);
+    assert_eq!(&sent[2..4], &1002u16.to_be_bytes());
+}
+
+#[tokio::test]
+async fn an_end_of_stream_without_a_close_is_1006_with_its_cause() {
+    let (raw, stream) = duplex(1024);
+    let mut socket = server(stream);
+    drop(raw);
+    match socket.recv().await {
+        Err(Error::Closed(info)) => {
+            assert_eq!(info.cause, CloseCause::Transport(TransportEnd::Eof));
+            assert_eq!(info.code(), CloseCode::ABNORMAL);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_given_up_after_ping_and_timeout() {
+    let (_raw, stream) = duplex(1024);
+    let mut socket = server(stream);
+    let start = tokio::time::Instant::now();
+    match socket.recv().await {
+        Err(Error::Closed(info)) => assert_eq!(info.cause, CloseCause::Timeout(Deadline::Keepalive)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(start.elapsed().as_secs(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_peer_is_kept_and_its_round_trip_known() {
+    let (mut client, mut server) = pair(1024);
+    tokio::select! {
+        result = client.recv() => panic!("{result:?}"),
+        result = server.recv() => panic!("{result:?}"),
+        () = tokio::time::sleep(Duration::from_secs(300)) => {}
+    }
+    assert!(server.connection().rtt().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stops_reading_ends_in_a_write_timeout() {
+    let (_raw, stream) = duplex(16);
+    let mut socket = server(stream);
+    let start = tokio::time::Instant::now();
+    match socket.send(vec![0; 1000]).await {
+        Err(Error::Closed(info)) => {
+            assert_eq!(info.cause, CloseCause::Timeout(Deadline::Write));
+            assert!(info.unsent > 900, "{}", info.unsent);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(start.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_answers_a_close_ends_in_a_close_timeout() {
+    let (_raw, stream) = duplex(1024);
+    let info = server(stream).close(CloseCode::NORMAL, "").await.unwrap();
+    assert_eq!(info.cause, CloseCause::Timeout(Deadline::Close));
+}
+
+#[tokio::test]
+async fn both_ends_closing_at_once_see_a_clean_close() {
+    let (mut client, mut server) = pair(1024);
+    let (a, b) = tokio::join!(client.close(CloseCode::NORMAL, "a"), server.close(CloseCode::AWAY, "b"));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert!(a.is_clean() && b.is_clean());
+    assert_eq!((a.code(), b.code()), (CloseCode::AWAY, CloseCode::NORMAL));
+}
+
+#[tokio::test]
+async fn bytes_read_with_the_handshake_are_the_first_frames() {
+    let (_raw, stream) = duplex(1024);
+    let connection = Connection::client(Arc::new(Config::client()), [0; 32]);
+    let mut socket = WebSocket::new(stream, connection, b"\x81\x02hi\x82\x01");
+    assert_eq!(socket.recv().await.unwrap(), Some("hi".into()));
+}
