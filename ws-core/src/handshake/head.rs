@@ -1,6 +1,9 @@
 //! Heads of HTTP/1.1 messages, scanned strictly as their bytes arrive: RFC 9112 sections 2.2 and 5.
 
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
+
+use super::token::{is_tchar, trim_ows};
 
 /// How large a head may be. All counts are of the head of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,3 +66,169 @@ pub enum HeadFault {
         limit: usize,
     },
 }
+
+/// Where in the buffer the scan has come to. Each byte is taken once.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    position: usize,
+    limit: usize,
+}
+
+impl Cursor {
+    /// A cursor that refuses to go beyond `limit` bytes from the start of the buffer.
+    pub(super) const fn new(position: usize, limit: usize) -> Self {
+        Self { position, limit }
+    }
+
+    /// How many bytes have been taken: the index of the next one.
+    pub(super) const fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The next byte with its index; `None` when all that has been received is used.
+    ///
+    /// Asking is saying that the head is not whole yet, so it fails as soon as the limit is used up, without waiting
+    /// for a byte beyond it: a driver whose buffer is as large as the limit is never stuck.
+    pub(super) fn next(&mut self, buffer: &[u8]) -> Result<Option<(usize, u8)>, HeadFault> {
+        if self.position >= self.limit {
+            return Err(HeadFault::TooLong { limit: self.limit });
+        }
+        let taken = buffer.get(self.position).map(|&byte| (self.position, byte));
+        if taken.is_some() {
+            self.position = self.position.saturating_add(1);
+        }
+        Ok(taken)
+    }
+}
+
+/// Scans field lines up to the empty line that ends the head.
+#[derive(Debug)]
+pub(super) struct FieldScanner {
+    state: FieldState,
+    lines: usize,
+    limit: usize,
+}
+
+/// What [`FieldScanner::next`] has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum FieldEvent<'b> {
+    /// The name of a line, as soon as its colon is there.
+    Name(&'b [u8]),
+    /// A whole line; the value is without the whitespace around it.
+    Line { name: &'b [u8], value: &'b [u8] },
+    /// The empty line.
+    End,
+}
+
+#[derive(Debug)]
+enum FieldState {
+    /// At the first byte of a line.
+    Start,
+    /// In the name, which begins at `name`.
+    Name { name: usize },
+    /// In the value, behind the colon at `colon`.
+    Value { name: usize, colon: usize },
+    /// Behind the CR at `end`.
+    LineFeed { name: usize, colon: usize, end: usize },
+    /// Behind the CR of the empty line.
+    LastLineFeed,
+}
+
+impl FieldScanner {
+    pub(super) const fn new(limit: usize) -> Self {
+        Self { state: FieldState::Start, lines: 0, limit }
+    }
+
+    /// The next event; `None` when more bytes are needed.
+    pub(super) fn next<'b>(
+        &mut self,
+        cursor: &mut Cursor,
+        buffer: &'b [u8],
+    ) -> Result<Option<FieldEvent<'b>>, HeadFault> {
+        while let Some((at, byte)) = cursor.next(buffer)? {
+            self.state = match self.state {
+                FieldState::Start => match byte {
+                    b'\r' => FieldState::LastLineFeed,
+                    // RFC 9112 §5.2: a server MUST reject obs-fold; a client may, and so does ours.
+                    b' ' | b'\t' => return Err(HeadFault::FieldLine("it begins with whitespace")),
+                    _ if !is_tchar(byte) => return Err(HeadFault::FieldLine(NOT_A_NAME)),
+                    _ if self.lines >= self.limit => {
+                        return Err(HeadFault::TooManyFields { limit: self.limit });
+                    }
+                    _ => {
+                        self.lines = self.lines.saturating_add(1);
+                        FieldState::Name { name: at }
+                    }
+                },
+                FieldState::Name { name } => match byte {
+                    b':' => {
+                        self.state = FieldState::Value { name, colon: at };
+                        return Ok(buffer.get(name..at).map(FieldEvent::Name));
+                    }
+                    // RFC 9112 §5.1: whitespace between name and colon MUST be rejected with 400.
+                    b' ' | b'\t' => return Err(HeadFault::FieldLine("whitespace before the colon")),
+                    _ if is_tchar(byte) => FieldState::Name { name },
+                    _ => return Err(HeadFault::FieldLine(NOT_A_NAME)),
+                },
+                FieldState::Value { name, colon } => match byte {
+                    b'\r' => FieldState::LineFeed { name, colon, end: at },
+                    // RFC 9110 §5.5: NUL, LF and other control characters are invalid in a value.
+                    b'\t' | b' '..=b'~' | 0x80.. => FieldState::Value { name, colon },
+                    _ => return Err(HeadFault::FieldLine("a control character in the value")),
+                },
+                FieldState::LineFeed { name, colon, end } => {
+                    expect_line_feed(byte).map_err(HeadFault::FieldLine)?;
+                    self.state = FieldState::Start;
+                    let value = buffer.get(colon..end).and_then(|value| value.strip_prefix(b":"));
+                    return Ok(buffer.get(name..colon).zip(value).map(|(name, value)| FieldEvent::Line {
+                        name,
+                        // RFC 9112 §5.1: the whitespace around a value is not part of it.
+                        value: trim_ows(value),
+                    }));
+                }
+                FieldState::LastLineFeed => {
+                    expect_line_feed(byte).map_err(HeadFault::FieldLine)?;
+                    return Ok(Some(FieldEvent::End));
+                }
+            };
+        }
+        Ok(None)
+    }
+}
+
+/// Adds a scanned line to the headers.
+pub(super) fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), HeadFault> {
+    let name = HeaderName::from_bytes(name).map_err(|_| HeadFault::FieldLine("the name is too long"))?;
+    let value = HeaderValue::from_bytes(value).map_err(|_| HeadFault::FieldLine(NOT_A_NAME))?;
+    let limit = headers.len();
+    headers.try_append(name, value).map_err(|_| HeadFault::TooManyFields { limit })?;
+    Ok(())
+}
+
+/// Checks that a CR is followed by LF.
+pub(super) fn expect_line_feed(byte: u8) -> Result<(), &'static str> {
+    // RFC 9112 §2.2: a bare CR is not a line end.
+    if byte == b'\n' { Ok(()) } else { Err("a CR without LF") }
+}
+
+/// Whether `byte` can stand at `index` of an HTTP version such as `HTTP/1.1` (RFC 9112 section 2.3).
+pub(super) fn is_version_byte(index: usize, byte: u8) -> bool {
+    match VERSION_FORM.get(index) {
+        Some(b'0') => byte.is_ascii_digit(),
+        Some(&expected) => byte == expected,
+        None => false,
+    }
+}
+
+/// The last index of an HTTP version.
+pub(super) const VERSION_END: usize = VERSION_FORM.len() - 1;
+
+/// The digits of an HTTP version that [`is_version_byte`] has passed.
+pub(super) fn version_digits(version: &[u8]) -> (u8, u8) {
+    let digit = |index| version.get(index).map_or(0, |byte: &u8| byte.wrapping_sub(b'0'));
+    (digit(5), digit(7))
+}
+
+/// The form of an HTTP version; `0` stands for any digit.
+const VERSION_FORM: &[u8] = b"HTTP/0.0";
+const NOT_A_NAME: &str = "a character that cannot stand in a field name";

@@ -1,15 +1,18 @@
 //! Answers that do not open a WebSocket: refusals and plain HTTP responses. They always close the connection.
 
-use http::header::HeaderName;
+use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use thiserror::Error;
+
+use super::VERSION;
+use super::head::HeadFault;
 
 /// One HTTP response that refuses a request, after which the connection is closed.
 ///
 /// It says `Connection: close`, has a `Content-Length` and a body of one line of plain text that says what was wrong;
-/// the body never repeats bytes of the peer. A 426 names what is spoken here: `Upgrade: websocket` and
-/// `Sec-WebSocket-Version: 13` (RFC 6455 section 4.4).
-#[derive(Debug, Clone, Error)]
+/// the body never repeats bytes of the peer. A 405 says `Allow: GET`; a 426 names what is spoken here:
+/// `Upgrade: websocket` and `Sec-WebSocket-Version: 13` (RFC 6455 section 4.4).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{status}: {}", body.trim_end())]
 pub struct Refusal {
     status: StatusCode,
@@ -23,7 +26,14 @@ impl Refusal {
     ///
     /// Any other status becomes 500: a refusal is an error, and must not be taken for anything else.
     pub fn new(status: StatusCode, reason: &str) -> Self {
-        Self { status, body: reason.into(), to_head: false }
+        let is_error = status.is_client_error() || status.is_server_error();
+        let status = if is_error { status } else { StatusCode::INTERNAL_SERVER_ERROR };
+        Self { status, body: format!("{reason}\n"), to_head: false }
+    }
+
+    /// The same refusal; without its body if it answers a HEAD request (RFC 9110 section 9.3.2).
+    pub(super) fn without_body(self, to_head: bool) -> Self {
+        Self { to_head, ..self }
     }
 
     /// The status.
@@ -31,9 +41,11 @@ impl Refusal {
         self.status
     }
 
-    /// The fields beside `Connection` and `Content-Length`: they follow from the status.
+    /// The fields that follow from the status, beside `Connection` and `Content-Length`.
     pub fn headers(&self) -> HeaderMap {
-        HeaderMap::new()
+        let mut headers = required_headers(self.status);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers
     }
 
     /// The text of the body.
@@ -43,8 +55,26 @@ impl Refusal {
 
     /// The bytes to send before closing.
     pub fn encode(&self) -> Vec<u8> {
-        let _ = self.to_head;
-        Vec::new()
+        let body = if self.to_head { "" } else { self.body.as_str() };
+        write_response(self.status, [&self.headers()], self.body.len(), body.as_bytes())
+    }
+}
+
+impl From<HeadFault> for Refusal {
+    fn from(fault: HeadFault) -> Self {
+        let status = match fault {
+            // RFC 9112 §3 and §5: what is malformed gets 400.
+            HeadFault::StartLine(_) | HeadFault::FieldLine(_) => StatusCode::BAD_REQUEST,
+            // RFC 9110 §15.6.6.
+            HeadFault::Version { .. } => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            // RFC 6585 §5.
+            HeadFault::TooLong { .. } | HeadFault::TooManyFields { .. } => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
+            // RFC 9112 §3: 414 for a target longer than what is parsed.
+            HeadFault::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
+        };
+        Self::new(status, &fault.to_string())
     }
 }
 
@@ -61,8 +91,8 @@ pub enum ResponseError {
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
     #[error("the subprotocol {0:?} was not offered by the client")]
     SubprotocolNotOffered(String),
-    /// Extensions outside the grammar of RFC 6455 section 9.1.
-    #[error("the extensions {0:?} are not a list of extensions")]
+    /// Extensions outside the grammar of RFC 6455 section 9.1, or one of them twice.
+    #[error("the extensions {0:?} are not a list of different extensions")]
     InvalidExtensions(String),
     /// An extension that the client did not offer (RFC 6455 section 4.2.2).
     #[error("the extension {0:?} was not offered by the client")]
@@ -70,7 +100,7 @@ pub enum ResponseError {
     /// A status below 200: those are not final, and 101 comes from [`accept`](super::UpgradeRequest::accept) only.
     #[error("status {0} is not the status of a final response")]
     InterimStatus(StatusCode),
-    /// A body with a status that has none (RFC 9112 section 6.3: 204 and 304).
+    /// A body with a status that has none (RFC 9110 section 6.4.1: 204, 205 and 304).
     #[error("a response with status {0} has no body")]
     BodyNotAllowed(StatusCode),
 }
@@ -81,11 +111,10 @@ pub enum ResponseError {
 /// `Sec-WebSocket-Version: 13`. The version of `response` is ignored: it is HTTP/1.1.
 ///
 /// # Errors
-/// [`ResponseError::OwnedHeader`] for `Connection`, `Content-Length`, `Transfer-Encoding`, `Upgrade`, `Trailer`
+/// [`ResponseError::OwnedHeader`] for `Connection`, `Content-Length`, `Transfer-Encoding`, `Trailer`, `Upgrade`
 /// and `Sec-WebSocket-*` among the headers, [`ResponseError::InterimStatus`], [`ResponseError::BodyNotAllowed`].
 pub fn encode_response(response: &http::Response<impl AsRef<[u8]>>) -> Result<Vec<u8>, ResponseError> {
-    let _ = response;
-    Ok(Vec::new())
+    encode(response, response.body().as_ref())
 }
 
 /// Writes the response to a HEAD request: as [`encode_response`], with the length of the body but without the body
@@ -94,6 +123,91 @@ pub fn encode_response(response: &http::Response<impl AsRef<[u8]>>) -> Result<Ve
 /// # Errors
 /// Those of [`encode_response`].
 pub fn encode_head_response(response: &http::Response<impl AsRef<[u8]>>) -> Result<Vec<u8>, ResponseError> {
-    let _ = response;
-    Ok(Vec::new())
+    encode(response, &[])
+}
+
+fn encode<B: AsRef<[u8]>>(response: &http::Response<B>, body: &[u8]) -> Result<Vec<u8>, ResponseError> {
+    let status = response.status();
+    if status.is_informational() {
+        return Err(ResponseError::InterimStatus(status));
+    }
+    let length = response.body().as_ref().len();
+    // RFC 9110 §6.4.1: 204 and 304 have no content; §15.3.6: nor has 205.
+    if length > 0 && (is_bodiless(status) || status == StatusCode::RESET_CONTENT) {
+        return Err(ResponseError::BodyNotAllowed(status));
+    }
+    check_not_owned(response.headers())?;
+    let mut required = required_headers(status);
+    for name in response.headers().keys() {
+        required.remove(name);
+    }
+    Ok(write_response(status, [response.headers(), &required], length, body))
+}
+
+/// Refuses headers that the library writes by itself.
+pub(super) fn check_not_owned(headers: &HeaderMap) -> Result<(), ResponseError> {
+    match headers.keys().find(|name| is_owned(name)) {
+        Some(name) => Err(ResponseError::OwnedHeader(name.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Whether a field belongs to the handshake or to the framing of messages.
+pub(super) fn is_owned(name: &HeaderName) -> bool {
+    [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER, header::UPGRADE]
+        .contains(name)
+        || name.as_str().starts_with("sec-websocket-")
+}
+
+/// Appends one field line.
+pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        head.extend_from_slice(part);
+    }
+}
+
+/// What a status asks for besides the caller's fields.
+fn required_headers(status: StatusCode) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    match status {
+        // RFC 9110 §15.5.6: a 405 MUST say what is allowed.
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+        }
+        StatusCode::UPGRADE_REQUIRED => {
+            // RFC 9110 §15.5.22: a 426 MUST name the protocol; RFC 6455 §4.4: and the version.
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+        }
+        _ => {}
+    }
+    headers
+}
+
+fn write_response<'a>(
+    status: StatusCode,
+    headers: impl IntoIterator<Item = &'a HeaderMap>,
+    length: usize,
+    body: &[u8],
+) -> Vec<u8> {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
+    // RFC 9112 §9.6: the connection ends with this response. RFC 9110 §7.8: Upgrade has its token here too.
+    let options: &[u8] = if status == StatusCode::UPGRADE_REQUIRED { b"close, upgrade" } else { b"close" };
+    write_field(&mut bytes, "Connection", options);
+    for (name, value) in headers.into_iter().flatten() {
+        write_field(&mut bytes, name.as_str(), value.as_bytes());
+    }
+    // RFC 9110 §8.6: no Content-Length with 204; with 304 it would be that of another response.
+    if !is_bodiless(status) {
+        write_field(&mut bytes, "Content-Length", length.to_string().as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// Whether a response ends with its head, whatever its fields say (RFC 9112 section 6.3).
+pub(super) fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

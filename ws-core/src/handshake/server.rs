@@ -1,15 +1,35 @@
 //! The server's side of the opening handshake: RFC 6455 section 4.2.
 
-use http::HeaderMap;
+use std::mem;
 
+use http::header::{self, HeaderName};
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+use super::accept_key;
 use super::extension::Extension;
-use super::head::HeadLimits;
-use super::refusal::{Refusal, ResponseError};
+use super::head::{Cursor, FieldEvent, FieldScanner, HeadLimits, append};
+use super::host::{Authority, effective_host};
+use super::key::is_key;
+use super::refusal::{Refusal, ResponseError, check_not_owned, write_field};
+use super::request_line::RequestLineScanner;
+use super::subprotocol::parse_subprotocols;
+use super::token::{has_token, is_token};
+use super::{VERSION, values};
 
 /// Reads the head of one request, strictly, as its bytes arrive.
 #[derive(Debug)]
 pub struct RequestReader {
     limits: HeadLimits,
+    cursor: Cursor,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Line(RequestLineScanner),
+    Fields(FieldScanner, http::Request<()>),
+    Refused(Refusal),
+    Done,
 }
 
 /// A well-formed request.
@@ -19,6 +39,142 @@ pub enum Opening {
     Upgrade(UpgradeRequest),
     /// A GET or HEAD that asks for no WebSocket: a page, a health check.
     Plain(http::Request<()>),
+}
+
+impl RequestReader {
+    /// A reader at the first byte of a connection.
+    pub fn new(limits: HeadLimits) -> Self {
+        let state = State::Line(RequestLineScanner::new(limits));
+        Self { limits, cursor: Cursor::new(0, limits.bytes), state }
+    }
+
+    /// Looks at what is new in `buffer`, which holds *all* bytes received so far.
+    ///
+    /// `Ok(None)`: more is needed; the buffer then holds fewer than [`HeadLimits::bytes`] bytes.
+    /// `Ok(Some((opening, length)))`: the head is whole and `length` bytes long; after a 101, what follows it in
+    /// `buffer` are the first bytes of frames. After that the reader is used up and says `Ok(None)`.
+    ///
+    /// # Errors
+    /// A [`Refusal`] to send before closing; asked again, the same one. Faults of the request line and of the fields'
+    /// form are found at the byte that proves them, those of a field's value at the end of its line. What only
+    /// matters for a WebSocket (`Sec-WebSocket-*`) is judged at the end of the head: before it nobody knows whether
+    /// the request is for one.
+    pub fn receive(&mut self, buffer: &[u8]) -> Result<Option<(Opening, usize)>, Refusal> {
+        let result = self.advance(buffer);
+        if let Err(refusal) = &result {
+            self.state = State::Refused(refusal.clone());
+        }
+        result
+    }
+
+    fn advance(&mut self, buffer: &[u8]) -> Result<Option<(Opening, usize)>, Refusal> {
+        if let State::Line(scanner) = &mut self.state {
+            let line = scanner.next(&mut self.cursor, buffer);
+            let Some((method, target)) = line.map_err(|refusal| refusal.without_body(scanner.is_head()))?
+            else {
+                return Ok(None);
+            };
+            let mut request = http::Request::new(());
+            *request.method_mut() = method;
+            *request.uri_mut() = target;
+            self.state = State::Fields(FieldScanner::new(self.limits.fields), request);
+        }
+        match &mut self.state {
+            State::Fields(scanner, request) => {
+                let whole = scan_fields(scanner, request, &mut self.cursor, buffer);
+                if !whole.map_err(|refusal| refusal.without_body(request.method() == Method::HEAD))? {
+                    return Ok(None);
+                }
+            }
+            State::Refused(refusal) => return Err(refusal.clone()),
+            State::Line(_) | State::Done => return Ok(None),
+        }
+        match mem::replace(&mut self.state, State::Done) {
+            State::Fields(_, request) => Ok(Some((Opening::new(request)?, self.cursor.position()))),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Takes field lines into the request; true once the head is whole.
+fn scan_fields(
+    scanner: &mut FieldScanner,
+    request: &mut http::Request<()>,
+    cursor: &mut Cursor,
+    buffer: &[u8],
+) -> Result<bool, Refusal> {
+    while let Some(event) = scanner.next(cursor, buffer)? {
+        match event {
+            FieldEvent::Name(name) => check_name(name, request.headers())?,
+            FieldEvent::Line { name, value } => {
+                check_value(name, value)?;
+                append(request.headers_mut(), name, value)?;
+            }
+            FieldEvent::End => {
+                // RFC 9112 §3.2: a request without Host MUST get 400.
+                return match request.headers().contains_key(header::HOST) {
+                    true => Ok(true),
+                    false => Err(bad_request("there is no Host field")),
+                };
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// What a field's mere presence proves.
+fn check_name(name: &[u8], headers: &HeaderMap) -> Result<(), Refusal> {
+    let repeats = |field: &HeaderName| is_name(name, field) && headers.contains_key(field);
+    // RFC 9112 §3.2: more than one Host field MUST get 400.
+    if repeats(&header::HOST) {
+        return Err(bad_request("there is more than one Host field"));
+    }
+    // RFC 9112 §6.1: what delimits the message differently for a proxy and for us is how requests are smuggled; a
+    // handshake has no body.
+    if is_name(name, &header::TRANSFER_ENCODING) {
+        return Err(bad_request("a request with a body (Transfer-Encoding) is not answered here"));
+    }
+    // RFC 9112 §6.3: likewise.
+    if repeats(&header::CONTENT_LENGTH) {
+        return Err(bad_request("there is more than one Content-Length field"));
+    }
+    Ok(())
+}
+
+/// What a field's value proves, at the end of its line.
+fn check_value(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
+    // RFC 9112 §3.2: an invalid Host MUST get 400.
+    if is_name(name, &header::HOST) && std::str::from_utf8(value).ok().and_then(Authority::parse).is_none() {
+        return Err(bad_request("the Host field is not a host with an optional port"));
+    }
+    // RFC 9110 §8.6: Content-Length = 1*DIGIT; and a handshake has no body.
+    if is_name(name, &header::CONTENT_LENGTH) && (value.is_empty() || value.iter().any(|&byte| byte != b'0'))
+    {
+        return Err(bad_request("a request with a body (Content-Length other than 0) is not answered here"));
+    }
+    Ok(())
+}
+
+fn is_name(name: &[u8], field: &HeaderName) -> bool {
+    name.eq_ignore_ascii_case(field.as_str().as_bytes())
+}
+
+fn bad_request(reason: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, reason)
+}
+
+impl Opening {
+    fn new(request: http::Request<()>) -> Result<Self, Refusal> {
+        // §4.2.1 items 1, 3 and 4: a GET with `websocket` in Upgrade and `upgrade` in Connection.
+        let asks_for_websocket = request.method() == Method::GET
+            && has_token(request.headers(), header::UPGRADE, "websocket")
+            && has_token(request.headers(), header::CONNECTION, "upgrade");
+        if asks_for_websocket {
+            UpgradeRequest::new(request).map(Self::Upgrade)
+        } else {
+            Ok(Self::Plain(request))
+        }
+    }
 }
 
 /// A client's request for a WebSocket.
@@ -41,30 +197,43 @@ pub struct Acceptance<'a> {
     pub headers: HeaderMap,
 }
 
-impl RequestReader {
-    /// A reader at the first byte of a connection.
-    pub fn new(limits: HeadLimits) -> Self {
-        Self { limits }
-    }
-
-    /// Looks at what is new in `buffer`, which holds *all* bytes received so far.
-    ///
-    /// `Ok(None)`: more is needed; the buffer then holds fewer than [`HeadLimits::bytes`] bytes.
-    /// `Ok(Some((opening, length)))`: the head is whole and `length` bytes long; after a 101, what follows it in
-    /// `buffer` are the first bytes of frames. After that, and after an error, the reader is used up.
-    ///
-    /// # Errors
-    /// A [`Refusal`] to send before closing, at the byte that proves the fault.
-    pub fn receive(&mut self, buffer: &[u8]) -> Result<Option<(Opening, usize)>, Refusal> {
-        let _ = (buffer, self.limits);
-        Ok(None)
-    }
-}
-
 impl UpgradeRequest {
+    /// Judges what only matters for a WebSocket.
+    fn new(request: http::Request<()>) -> Result<Self, Refusal> {
+        let headers = request.headers();
+        // §4.4: another version gets 426 with the one that is spoken; it is looked at first, because another
+        // version may have other fields.
+        if single(headers, header::SEC_WEBSOCKET_VERSION)? != VERSION.as_bytes() {
+            return Err(Refusal::new(
+                StatusCode::UPGRADE_REQUIRED,
+                "only version 13 of WebSocket is spoken here",
+            ));
+        }
+        // §4.2.1 item 5: a key which, decoded, is 16 bytes long.
+        let key = single(headers, header::SEC_WEBSOCKET_KEY)?;
+        if !is_key(key) {
+            return Err(bad_request("Sec-WebSocket-Key is not 16 bytes in Base64"));
+        }
+        let subprotocols =
+            parse_subprotocols(values(headers, &header::SEC_WEBSOCKET_PROTOCOL)).map_err(bad_request)?;
+        let extensions = Extension::parse_list(values(headers, &header::SEC_WEBSOCKET_EXTENSIONS))
+            .map_err(|error| bad_request(&error.to_string()))?;
+        Ok(Self { accept: accept_key(key), subprotocols, extensions, request })
+    }
+
     /// The request: its target (`request().uri().path()`, `.query()`) and its fields.
     pub fn request(&self) -> &http::Request<()> {
         &self.request
+    }
+
+    /// The request's target.
+    pub fn uri(&self) -> &Uri {
+        self.request.uri()
+    }
+
+    /// The host, with the port if one was given, that the request is addressed to.
+    pub fn host(&self) -> &str {
+        effective_host(&self.request).unwrap_or_default()
     }
 
     /// The subprotocols offered, in the client's order of preference.
@@ -88,12 +257,65 @@ impl UpgradeRequest {
     /// [`ResponseError`]: a subprotocol or extension that was not offered or is no token, a field among the headers
     /// that is not the caller's to set.
     pub fn accept(&self, acceptance: Acceptance<'_>) -> Result<Vec<u8>, ResponseError> {
-        let _ = acceptance;
-        Ok(self.accept.clone().into_bytes())
+        check_not_owned(&acceptance.headers)?;
+        let mut head = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+        write_field(&mut head, "Upgrade", b"websocket");
+        write_field(&mut head, "Connection", b"Upgrade");
+        write_field(&mut head, "Sec-WebSocket-Accept", self.accept.as_bytes());
+        if let Some(subprotocol) = acceptance.subprotocol {
+            self.check_subprotocol(subprotocol)?;
+            write_field(&mut head, "Sec-WebSocket-Protocol", subprotocol.as_bytes());
+        }
+        if let Some(extensions) = acceptance.extensions {
+            self.check_extensions(&extensions)?;
+            write_field(&mut head, "Sec-WebSocket-Extensions", extensions.as_bytes());
+        }
+        for (name, value) in &acceptance.headers {
+            write_field(&mut head, name.as_str(), value.as_bytes());
+        }
+        head.extend_from_slice(b"\r\n");
+        Ok(head)
     }
 
     /// The request alone.
     pub fn into_request(self) -> http::Request<()> {
         self.request
+    }
+
+    fn check_subprotocol(&self, subprotocol: &str) -> Result<(), ResponseError> {
+        if !is_token(subprotocol.as_bytes()) {
+            return Err(ResponseError::InvalidSubprotocol(subprotocol.into()));
+        }
+        // §4.2.2 step 5: the value is one of those the client sent.
+        if !self.subprotocols.iter().any(|offered| offered == subprotocol) {
+            return Err(ResponseError::SubprotocolNotOffered(subprotocol.into()));
+        }
+        Ok(())
+    }
+
+    fn check_extensions(&self, extensions: &str) -> Result<(), ResponseError> {
+        let invalid = || ResponseError::InvalidExtensions(extensions.into());
+        let chosen = Extension::parse_list([extensions.as_bytes()]).map_err(|_| invalid())?;
+        for (index, extension) in chosen.iter().enumerate() {
+            // §9.1: an extension that was not requested MUST NOT be used.
+            if !self.extensions.iter().any(|offered| offered.name == extension.name) {
+                return Err(ResponseError::ExtensionNotOffered(extension.name.clone()));
+            }
+            if chosen.iter().take(index).any(|earlier| earlier.name == extension.name) {
+                return Err(invalid());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value of a field that must be there once.
+fn single(headers: &HeaderMap, name: HeaderName) -> Result<&[u8], Refusal> {
+    let mut lines = values(headers, &name);
+    // §11.3.1 and §11.3.5: these fields MUST NOT appear more than once in a request.
+    match (lines.next(), lines.next()) {
+        (Some(value), None) => Ok(value),
+        (None, _) => Err(bad_request(&format!("there is no {name} field"))),
+        (Some(_), Some(_)) => Err(bad_request(&format!("there is more than one {name} field"))),
     }
 }

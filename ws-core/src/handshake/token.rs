@@ -1,5 +1,9 @@
 //! Tokens and comma-separated lists: RFC 9110 section 5.6.
 
+use http::header::{HeaderMap, HeaderName};
+
+use super::values;
+
 /// Whether `bytes` is a `token`: one or more characters that need no quoting (RFC 9110 section 5.6.2).
 pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
@@ -27,6 +31,25 @@ pub(super) const fn is_tchar(byte: u8) -> bool {
         )
 }
 
+/// `bytes` without the optional whitespace around it (RFC 9110 section 5.6.3: spaces and tabs).
+pub(super) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The elements of a comma-separated list spread over any number of field lines, trimmed; empty ones are left in.
+pub(super) fn list_elements<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
+    // RFC 9110 section 5.3: several lines of one name are one list.
+    lines.flat_map(|line| line.split(|&byte| byte == b',')).map(trim_ows)
+}
+
+/// Whether the list in all field lines of `name` has `token`, in any case (RFC 6455 section 4.2.1, items 3 and 4).
+pub(super) fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    list_elements(values(headers, &name)).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +62,12 @@ mod tests {
             assert_eq!(is_token(&[byte]), expected, "{byte:#x}");
         }
         assert!(!is_token(b""));
+    }
+
+    #[test]
+    fn lists_keep_their_empty_elements_and_lose_their_whitespace() {
+        let lines: [&[u8]; 2] = [b" a ,\t,b", b""];
+        let elements: Vec<_> = list_elements(lines.into_iter()).collect();
+        assert_eq!(elements, [&b"a"[..], b"", b"b", b""]);
     }
 }

@@ -1,0 +1,180 @@
+//! The request line, scanned strictly as its bytes arrive: RFC 9112 section 3.
+
+use http::{Method, StatusCode, Uri};
+
+use super::head::{
+    Cursor, HeadFault, HeadLimits, VERSION_END, expect_line_feed, is_version_byte, version_digits,
+};
+use super::host::Authority;
+use super::refusal::Refusal;
+use super::token::is_tchar;
+
+/// Scans `GET target HTTP/1.1` with its line end.
+#[derive(Debug)]
+pub(super) struct RequestLineScanner {
+    state: State,
+    method: Method,
+    target: Uri,
+    target_limit: usize,
+}
+
+/// Where in the line the scan is. Each number is the index in the buffer at which that part begins.
+#[derive(Debug)]
+enum State {
+    /// At the first byte of the connection.
+    Start,
+    /// Behind the CR of an empty line before the request line.
+    EmptyLine,
+    /// At the first byte of the line, after an empty one.
+    MethodStart,
+    Method {
+        start: usize,
+    },
+    TargetStart,
+    Target {
+        start: usize,
+    },
+    Version {
+        start: usize,
+    },
+    CarriageReturn,
+    LineFeed,
+}
+
+impl RequestLineScanner {
+    pub(super) fn new(limits: HeadLimits) -> Self {
+        Self {
+            state: State::Start,
+            method: Method::GET,
+            target: Uri::default(),
+            target_limit: limits.target.min(MAX_TARGET),
+        }
+    }
+
+    /// Whether the method is known to be HEAD, so that no answer has a body.
+    pub(super) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    /// The method (GET or HEAD) and the target, once the line is whole.
+    pub(super) fn next(
+        &mut self,
+        cursor: &mut Cursor,
+        buffer: &[u8],
+    ) -> Result<Option<(Method, Uri)>, Refusal> {
+        while let Some((at, byte)) = cursor.next(buffer)? {
+            self.state = match self.state {
+                // RFC 9112 §2.2: a server SHOULD ignore at least one empty line before the request line.
+                State::Start if byte == b'\r' => State::EmptyLine,
+                State::EmptyLine => {
+                    expect_line_feed(byte).map_err(HeadFault::StartLine)?;
+                    State::MethodStart
+                }
+                State::Start | State::MethodStart => {
+                    // RFC 9112 §3.1: the method is a token.
+                    expect(is_tchar(byte), "it does not begin with a method")?;
+                    State::Method { start: at }
+                }
+                State::Method { start } if byte == b' ' => {
+                    self.method = parse_method(buffer.get(start..at))?;
+                    State::TargetStart
+                }
+                State::Method { start } => {
+                    expect(is_tchar(byte), "the method is not a token")?;
+                    State::Method { start }
+                }
+                State::TargetStart => {
+                    // RFC 9112 §3.2.4: the asterisk form is for OPTIONS only; §3.2.3: the authority form for CONNECT.
+                    expect(
+                        byte == b'/' || byte.is_ascii_alphabetic(),
+                        "the target is neither a path nor a URI",
+                    )?;
+                    State::Target { start: at }
+                }
+                State::Target { start } if byte == b' ' => {
+                    self.target = parse_target(buffer.get(start..at))?;
+                    State::Version { start: at.saturating_add(1) }
+                }
+                State::Target { start } => {
+                    // RFC 9112 §3.2: a target has no whitespace; RFC 3986 §2: nor controls, nor bytes beyond ASCII.
+                    expect(
+                        byte.is_ascii_graphic(),
+                        "a control character or a byte beyond ASCII in the target",
+                    )?;
+                    // RFC 9112 §3.2: no form of the target has a fragment.
+                    expect(byte != b'#', "a fragment in the target")?;
+                    // RFC 9110 §4.1: a target that is too long gets 414.
+                    if at.saturating_sub(start) >= self.target_limit {
+                        return Err(HeadFault::TargetTooLong { limit: self.target_limit }.into());
+                    }
+                    State::Target { start }
+                }
+                State::Version { start } => {
+                    let index = at.saturating_sub(start);
+                    expect(is_version_byte(index, byte), "the target is not followed by an HTTP version")?;
+                    if index < VERSION_END {
+                        State::Version { start }
+                    } else {
+                        check_version(buffer.get(start..=at).unwrap_or_default())?;
+                        State::CarriageReturn
+                    }
+                }
+                State::CarriageReturn => {
+                    // RFC 9112 §2.2: a line ends in CRLF; a lone LF is taken for smuggling.
+                    expect(byte == b'\r', "the version is not followed by CRLF")?;
+                    State::LineFeed
+                }
+                State::LineFeed => {
+                    expect_line_feed(byte).map_err(HeadFault::StartLine)?;
+                    return Ok(Some((self.method.clone(), std::mem::take(&mut self.target))));
+                }
+            };
+        }
+        Ok(None)
+    }
+}
+
+fn expect(condition: bool, otherwise: &'static str) -> Result<(), HeadFault> {
+    if condition { Ok(()) } else { Err(HeadFault::StartLine(otherwise)) }
+}
+
+fn parse_method(method: Option<&[u8]>) -> Result<Method, Refusal> {
+    match method {
+        Some(b"GET") => Ok(Method::GET),
+        Some(b"HEAD") => Ok(Method::HEAD),
+        // RFC 6455 §4.2.1 item 1: the method of a handshake is GET.
+        _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")),
+    }
+}
+
+/// Reads a target in origin form or absolute form (RFC 9112 sections 3.2.1 and 3.2.2).
+fn parse_target(target: Option<&[u8]>) -> Result<Uri, HeadFault> {
+    let uri = Uri::try_from(target.unwrap_or_default())
+        .map_err(|_| HeadFault::StartLine("the target is not a valid URI"))?;
+    if uri.path().starts_with('/') && uri.scheme().is_none() && uri.authority().is_none() {
+        return Ok(uri);
+    }
+    let scheme = uri.scheme_str().unwrap_or_default();
+    // RFC 6455 §4.2.1 item 1 and RFC 9112 §3.2.2: an absolute target names an HTTP (or WebSocket) URI ...
+    expect(
+        SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)),
+        "the target has an unknown scheme",
+    )?;
+    let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+    // RFC 9110 §4.2.1 and §4.2.4: ... with a host, and without user information.
+    expect(Authority::parse(authority).is_some(), "the target has no valid host")?;
+    Ok(uri)
+}
+
+fn check_version(version: &[u8]) -> Result<(), HeadFault> {
+    match version_digits(version) {
+        // RFC 6455 §4.2.1 item 1: HTTP/1.1 or higher; RFC 9110 §2.5: a higher minor version is read as 1.1.
+        (1, 1..) => Ok(()),
+        (major, minor) => Err(HeadFault::Version { major, minor }),
+    }
+}
+
+const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+
+/// The longest target that [`Uri`] can hold, in bytes.
+const MAX_TARGET: usize = u16::MAX as usize - 1;
