@@ -2,15 +2,28 @@
 
 use std::fmt;
 
+use http::header::{self, HeaderMap, HeaderName};
+use http::{StatusCode, Version};
+
+use super::body::BodyFraming;
 use super::extension::Extension;
 use super::head::HeadLimits;
-use super::refused::HandshakeError;
-use super::request::RequestError;
+use super::key::{accept_key, encode_key};
+use super::refused::{HandshakeError, Refused};
+use super::request::{Offer, RequestError, encode_request, offered_extensions};
+use super::response::ResponseReader;
+use super::token::has_token;
+use super::values;
 
 /// One opening handshake as a client: the request to send, then the reader of the answer.
 pub struct ClientHandshake {
     request: Vec<u8>,
+    accept: String,
+    subprotocols: Vec<String>,
+    extensions: Vec<String>,
     limits: HeadLimits,
+    interim: usize,
+    reader: ResponseReader,
 }
 
 /// What the server agreed to.
@@ -47,14 +60,26 @@ impl ClientHandshake {
         extensions: Option<&str>,
         nonce: [u8; 16],
     ) -> Result<Self, RequestError> {
-        let _ = (request, subprotocols, extensions, nonce);
-        Err(RequestError::MissingHost)
+        let key = encode_key(nonce);
+        let offered = offered_extensions(extensions)?;
+        let limits = HeadLimits::client();
+        Ok(Self {
+            request: encode_request(&request, &Offer { key: &key, subprotocols, extensions })?,
+            accept: accept_key(key.as_bytes()),
+            subprotocols: subprotocols.to_vec(),
+            extensions: offered,
+            limits,
+            interim: 0,
+            reader: ResponseReader::new(limits),
+        })
     }
 
-    /// The same handshake with other limits on the response's head than [`HeadLimits::client`].
+    /// The same handshake with other limits on the response's head than [`HeadLimits::client`]; to be called before
+    /// anything is received.
     #[must_use]
     pub fn with_limits(mut self, limits: HeadLimits) -> Self {
         self.limits = limits;
+        self.reader = ResponseReader::new(limits);
         self
     }
 
@@ -65,25 +90,121 @@ impl ClientHandshake {
 
     /// Looks at what is new in `buffer`, which holds *all* bytes received so far.
     ///
-    /// `Ok(None)`: more is needed. `Ok(Some((established, length)))`: the connection is open; `length` bytes were the
-    /// handshake, and what follows them in `buffer` are the first bytes of frames.
+    /// `Ok(None)`: more is needed; the buffer then holds fewer than [`HeadLimits::bytes`] bytes.
+    /// `Ok(Some((established, length)))`: the connection is open; `length` bytes were the handshake, and what follows
+    /// them in `buffer` are the first bytes of frames.
     ///
     /// # Errors
     /// [`HandshakeError`]; the handshake is then over. [`HandshakeError::Refused`] carries the server's answer.
     pub fn receive(&mut self, buffer: &[u8]) -> Result<Option<(Established, usize)>, HandshakeError> {
-        let _ = (buffer, self.limits);
+        while let Some((response, length)) = self.reader.receive(buffer)? {
+            let status = response.status();
+            if status == StatusCode::SWITCHING_PROTOCOLS {
+                return self.establish(response).map(|established| Some((established, length)));
+            }
+            if !status.is_informational() {
+                return Err(HandshakeError::Refused(Box::new(refused(response, length))));
+            }
+            // RFC 9110 §15.2: a client reads any number of interim responses; ours has had enough at some point.
+            if self.interim >= MAX_INTERIM_RESPONSES {
+                return Err(HandshakeError::TooManyInterim { limit: MAX_INTERIM_RESPONSES });
+            }
+            self.interim = self.interim.saturating_add(1);
+            self.reader = ResponseReader::new_at(length, self.limits);
+        }
         Ok(None)
     }
 
-    /// The error for a stream that ended before [`receive`](Self::receive) had an answer.
+    /// The error for a stream that ended before [`receive`](Self::receive) had an answer in `buffer`.
     pub fn end_of_stream(&self, buffer: &[u8]) -> HandshakeError {
         HandshakeError::UnexpectedEnd { received: buffer.len() }
+    }
+
+    /// Judges a 101.
+    fn establish(&self, response: http::Response<()>) -> Result<Established, HandshakeError> {
+        let headers = response.headers();
+        // RFC 9110 §7.8: HTTP/1.0 has no Upgrade.
+        if response.version() != Version::HTTP_11 {
+            return Err(HandshakeError::Version);
+        }
+        // §4.1, the response, item 2: the value of Upgrade is "websocket", in any case.
+        match single(headers, header::UPGRADE) {
+            Ok(Some(protocol)) if protocol.eq_ignore_ascii_case(b"websocket") => {}
+            _ => return Err(HandshakeError::Upgrade),
+        }
+        // Item 3: Connection has the token "upgrade".
+        if !has_token(headers, header::CONNECTION, "upgrade") {
+            return Err(HandshakeError::Connection);
+        }
+        // Item 4: the Accept that answers the key; §11.3.3: once.
+        match single(headers, header::SEC_WEBSOCKET_ACCEPT) {
+            Ok(Some(accept)) if accept == self.accept.as_bytes() => {}
+            Ok(Some(_)) => return Err(HandshakeError::WrongAccept),
+            Ok(None) => return Err(HandshakeError::MissingAccept),
+            Err(Repeated) => return Err(HandshakeError::RepeatedAccept),
+        }
+        let extensions = self.agreed_extensions(headers)?;
+        let subprotocol = self.agreed_subprotocol(headers)?;
+        Ok(Established { response, subprotocol, extensions })
+    }
+
+    fn agreed_extensions(&self, headers: &HeaderMap) -> Result<Vec<Extension>, HandshakeError> {
+        let agreed = Extension::parse_list(values(headers, &header::SEC_WEBSOCKET_EXTENSIONS))?;
+        for (index, extension) in agreed.iter().enumerate() {
+            // Item 5: an extension that was not offered fails the connection.
+            if !self.extensions.contains(&extension.name) {
+                return Err(HandshakeError::UnofferedExtension(extension.name.clone()));
+            }
+            // §9.1: each is agreed to once. (The work is bounded by the offer: a repetition ends the loop.)
+            if agreed.iter().take(index).any(|earlier| earlier.name == extension.name) {
+                return Err(HandshakeError::RepeatedExtension(extension.name.clone()));
+            }
+        }
+        Ok(agreed)
+    }
+
+    fn agreed_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, HandshakeError> {
+        let subprotocol = match single(headers, header::SEC_WEBSOCKET_PROTOCOL) {
+            Ok(None) => return Ok(None),
+            Ok(Some(subprotocol)) => subprotocol,
+            // §11.3.4: MUST NOT appear more than once in a response.
+            Err(Repeated) => return Err(HandshakeError::RepeatedSubprotocol),
+        };
+        // Item 6: a subprotocol that was not offered fails the connection.
+        match self.subprotocols.iter().find(|offered| offered.as_bytes() == subprotocol) {
+            Some(offered) => Ok(Some(offered.clone())),
+            None => {
+                Err(HandshakeError::UnofferedSubprotocol(String::from_utf8_lossy(subprotocol).into_owned()))
+            }
+        }
     }
 }
 
 impl fmt::Debug for ClientHandshake {
     /// Without the request, which may hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientHandshake").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("ClientHandshake")
+            .field("subprotocols", &self.subprotocols)
+            .field("extensions", &self.extensions)
+            .field("limits", &self.limits)
+            .field("interim", &self.interim)
+            .finish_non_exhaustive()
     }
+}
+
+/// A field that may be there once is there twice.
+struct Repeated;
+
+fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&[u8]>, Repeated> {
+    let mut lines = values(headers, &name);
+    match (lines.next(), lines.next()) {
+        (first, None) => Ok(first),
+        (_, Some(_)) => Err(Repeated),
+    }
+}
+
+fn refused(response: http::Response<()>, head_length: usize) -> Refused {
+    let framing = BodyFraming::of(&response);
+    let body_complete = matches!(framing, BodyFraming::None | BodyFraming::Length(0));
+    Refused { response: response.map(|()| Vec::new()), body_complete, framing, head_length }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::body::{BodyFraming, BodyReader};
+use super::body::{BodyFraming, BodyProgress, BodyReader};
 use super::extension::InvalidExtensions;
 use super::head::HeadFault;
 
@@ -89,7 +89,11 @@ impl Refused {
     ///
     /// `end_of_stream` says that the peer has ended the stream, which completes a body framed so.
     pub fn attach(&mut self, reader: BodyReader, end_of_stream: bool) {
-        let _ = end_of_stream;
+        self.body_complete = match reader.progress() {
+            BodyProgress::Complete => true,
+            BodyProgress::Partial => end_of_stream && self.framing == BodyFraming::UntilClose,
+            BodyProgress::LimitReached | BodyProgress::Malformed => false,
+        };
         *self.response.body_mut() = reader.into_body();
     }
 }

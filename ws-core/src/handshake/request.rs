@@ -1,7 +1,16 @@
 //! The client's request: a template made into bytes. RFC 6455 section 4.1.
 
-use http::header::HeaderName;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, Method, Uri, Version};
 use thiserror::Error;
+
+use super::extension::Extension;
+use super::host::Authority;
+use super::origin::default_port;
+use super::refusal::{is_owned, write_field};
+use super::subprotocol::repeated;
+use super::token::is_token;
+use super::{VERSION, values};
 
 /// The caller's template or offers cannot be made into a handshake request; nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -9,10 +18,10 @@ use thiserror::Error;
 pub enum RequestError {
     /// A method other than GET (RFC 6455 section 4.1, item 2).
     #[error("the method of a handshake request is GET, not {0}")]
-    Method(http::Method),
+    Method(Method),
     /// A version other than HTTP/1.1.
     #[error("the version of a handshake request is HTTP/1.1, not {0:?}")]
-    Version(http::Version),
+    Version(Version),
     /// A scheme other than `ws`, `wss`, `http` and `https`.
     #[error("the scheme {0:?} is none of ws, wss, http and https")]
     Scheme(String),
@@ -34,4 +43,126 @@ pub enum RequestError {
     /// An offer outside the grammar of RFC 6455 section 9.1.
     #[error("the extensions {0:?} are not a list of extensions")]
     InvalidExtensions(String),
+}
+
+/// What is sent beside the template.
+pub(super) struct Offer<'a> {
+    pub(super) key: &'a str,
+    pub(super) subprotocols: &'a [String],
+    pub(super) extensions: Option<&'a str>,
+}
+
+/// The bytes of the request, checked.
+pub(super) fn encode_request(
+    template: &http::Request<()>,
+    offer: &Offer<'_>,
+) -> Result<Vec<u8>, RequestError> {
+    // §4.1 item 2: the method MUST be GET, the version at least 1.1.
+    if template.method() != Method::GET {
+        return Err(RequestError::Method(template.method().clone()));
+    }
+    if template.version() != Version::HTTP_11 {
+        return Err(RequestError::Version(template.version()));
+    }
+    if let Some(name) = template.headers().keys().find(|name| is_owned(name)) {
+        return Err(RequestError::OwnedHeader(name.clone()));
+    }
+    let mut head = b"GET ".to_vec();
+    write_target(&mut head, template.uri());
+    head.extend_from_slice(b" HTTP/1.1\r\n");
+    // §4.1 items 4 to 9. RFC 9110 §7.2: Host comes first.
+    write_field(&mut head, "Host", host(template)?.as_bytes());
+    write_field(&mut head, "Upgrade", b"websocket");
+    write_field(&mut head, "Connection", b"Upgrade");
+    write_field(&mut head, "Sec-WebSocket-Key", offer.key.as_bytes());
+    write_field(&mut head, "Sec-WebSocket-Version", VERSION.as_bytes());
+    if !offer.subprotocols.is_empty() {
+        check_subprotocols(offer.subprotocols)?;
+        write_field(&mut head, "Sec-WebSocket-Protocol", offer.subprotocols.join(", ").as_bytes());
+    }
+    if let Some(extensions) = offer.extensions {
+        write_field(&mut head, "Sec-WebSocket-Extensions", extensions.as_bytes());
+    }
+    for (name, value) in template.headers().iter().filter(|(name, _)| **name != header::HOST) {
+        write_field(&mut head, name.as_str(), value.as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+    Ok(head)
+}
+
+/// The names of the extensions in an offer.
+pub(super) fn offered_extensions(extensions: Option<&str>) -> Result<Vec<String>, RequestError> {
+    let lines = extensions.map(str::as_bytes);
+    let offered = Extension::parse_list(lines)
+        .map_err(|_| RequestError::InvalidExtensions(extensions.unwrap_or_default().into()))?;
+    Ok(offered.into_iter().map(|extension| extension.name).collect())
+}
+
+/// The value of the `Host` field (RFC 6455 section 4.1, item 4).
+fn host(template: &http::Request<()>) -> Result<String, RequestError> {
+    let (uri, headers) = (template.uri(), template.headers());
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => {
+            if headers.contains_key(header::HOST) {
+                return Err(RequestError::OwnedHeader(header::HOST));
+            }
+            host_of_uri(&scheme.to_ascii_lowercase(), authority.as_str())
+        }
+        (None, None) if uri.path().starts_with('/') => host_of_headers(headers),
+        _ => Err(RequestError::MissingHost),
+    }
+}
+
+fn host_of_uri(scheme: &str, authority: &str) -> Result<String, RequestError> {
+    let Some(default_port) = default_port(scheme) else {
+        return Err(RequestError::Scheme(scheme.into()));
+    };
+    // RFC 9110 §4.2.4: user information is not sent.
+    let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let parsed =
+        Authority::parse(host_and_port).ok_or_else(|| RequestError::InvalidHost(host_and_port.into()))?;
+    // §4.1 item 4: the port is there unless it is the default.
+    Ok(match parsed.port.filter(|&port| port != default_port) {
+        Some(port) => format!("{}:{port}", parsed.host),
+        None => parsed.host.into(),
+    })
+}
+
+fn host_of_headers(headers: &HeaderMap) -> Result<String, RequestError> {
+    let mut lines = values(headers, &header::HOST);
+    match (lines.next(), lines.next()) {
+        (Some(host), None) => {
+            let host = String::from_utf8_lossy(host);
+            match Authority::parse(&host) {
+                Some(_) => Ok(host.into_owned()),
+                None => Err(RequestError::InvalidHost(host.into_owned())),
+            }
+        }
+        _ => Err(RequestError::MissingHost),
+    }
+}
+
+/// The target in origin form (RFC 9112 section 3.2.1).
+fn write_target(head: &mut Vec<u8>, uri: &Uri) {
+    let query = uri.query().map(|query| ["?", query]).unwrap_or_default();
+    // RFC 6455 §3: an empty path is sent as "/": that is what `path` says then.
+    for byte in [uri.path()].into_iter().chain(query).flat_map(str::bytes) {
+        if byte.is_ascii_graphic() {
+            head.push(byte);
+        } else {
+            // RFC 3986 §2.1: bytes beyond ASCII are percent-encoded.
+            head.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+}
+
+fn check_subprotocols(subprotocols: &[String]) -> Result<(), RequestError> {
+    // §4.1 item 10: non-empty tokens, all unique.
+    if let Some(name) = subprotocols.iter().find(|name| !is_token(name.as_bytes())) {
+        return Err(RequestError::InvalidSubprotocol(name.clone()));
+    }
+    match repeated(subprotocols) {
+        Some(name) => Err(RequestError::RepeatedSubprotocol(name.into())),
+        None => Ok(()),
+    }
 }
