@@ -1,1 +1,63 @@
-//! A WebSocket client on tokio.
+//! A WebSocket client on tokio: RFC 6455, over TCP, TLS, Unix sockets, proxies and streams of one's own.
+//!
+//! ```no_run
+//! use ws_client::Message;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (mut ws, _response) = ws_client::connect("ws://127.0.0.1:9001").await?;
+//! ws.send("hello").await?;
+//! while let Some(message) = ws.recv().await? {
+//!     match message {
+//!         Message::Text(text) => println!("{text}"),
+//!         Message::Binary(bytes) => println!("{} bytes", bytes.len()),
+//!     }
+//! }
+//! println!("closed: {:?}", ws.close_info());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - Header fields and subprotocols belong to a [`Request`]; limits, deadlines, TLS and proxies to the [`Options`] of
+//!   a [`Client`].
+//! - [`ConnectError`] blames one party and says what to do; a refusal carries the server's whole answer.
+//! - A URL that begins with `http://` or `https://` is an error that names the scheme to write: such an address is
+//!   more often that of something else than a way of spelling `ws://`. In a redirect, where a server can hardly
+//!   write anything else, both are taken for `ws` and `wss`.
+//!
+//! # Features
+//! - `tls` (default): `wss://`, by rustls with *ring*; never takes the process-wide provider.
+//! - `native-roots`: the operating system's certificates, by `Tls::platform`.
+//! - `deflate` (default): permessage-deflate (RFC 7692).
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod client;
+mod connector;
+mod dial;
+mod error;
+mod opening;
+mod options;
+mod proxy;
+mod request;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+
+pub use client::{Client, Opened, connect, handshake};
+pub use connector::{Connecting, Connector};
+pub use dial::DialError;
+pub use error::{Blame, ConnectError, Stage};
+pub use options::{Options, OptionsError};
+pub use proxy::{Proxy, ProxyChoice, ProxyError, ProxyUrlError};
+pub use request::{HeaderError, Request, UrlError};
+pub use stream::{Stream, Transport};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
+
+pub use http;
+/// For roots and configurations of one's own ([`Tls`]).
+#[cfg(feature = "tls")]
+pub use rustls;
+pub use ws_core;
+pub use ws_core::handshake::{HandshakeError, HeadLimits, Refused, RequestError};
+pub use ws_core::{CloseCode, Config, Message, WebSocket};

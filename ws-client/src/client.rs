@@ -1,0 +1,335 @@
+//! From a request to an open WebSocket, within one deadline.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http::Response;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use ws_core::handshake::HandshakeError;
+use ws_core::{Config, Connection, WebSocket};
+
+use crate::dial::{dial, resolve};
+use crate::error::{ConnectError, Stage};
+use crate::opening::{self, Failure};
+use crate::options::{Options, OptionsError};
+use crate::proxy::{Proxy, ProxyError};
+use crate::request::{Request, UrlError};
+use crate::stream::Stream;
+
+/// Opens WebSockets; cheap to clone, meant to be kept: TLS sessions are resumed between its connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    options: Arc<Options>,
+    websocket: Arc<Config>,
+    #[cfg(feature = "tls")]
+    tls: Arc<rustls::ClientConfig>,
+}
+
+/// An open WebSocket, and the server's 101 (Switching Protocols) with its header fields.
+pub type Opened<S = Stream> = (WebSocket<S>, Response<()>);
+
+/// Opens a WebSocket at `url` with the default [`Options`].
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn connect(url: impl TryInto<Request, Error: Into<ConnectError>>) -> Result<Opened, ConnectError> {
+    shared()?.connect(url).await
+}
+
+/// Does the opening handshake on a stream that is already connected (and encrypted, where it is to be), with the
+/// default [`Options`].
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    request: impl TryInto<Request, Error: Into<ConnectError>>,
+    stream: S,
+) -> Result<Opened<S>, ConnectError> {
+    shared()?.handshake(request, stream).await
+}
+
+impl Client {
+    /// A client with the default [`Options`].
+    ///
+    /// # Errors
+    /// [`OptionsError`] when TLS cannot be set up.
+    pub fn new() -> Result<Self, OptionsError> {
+        Options::default().build()
+    }
+
+    pub(crate) fn from_options(options: Options) -> Result<Self, OptionsError> {
+        Ok(Self {
+            websocket: Arc::new(options.websocket.clone()),
+            #[cfg(feature = "tls")]
+            tls: options.tls.build()?,
+            options: Arc::new(options),
+        })
+    }
+
+    /// The settings it was built with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Opens a WebSocket: dials the host (or its proxy, or the `Connector`), encrypts for `wss`, does the
+    /// opening handshake; all within `Options::opening_timeout`.
+    ///
+    /// `request` is a URL or a [`Request`].
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(
+        &self,
+        request: impl TryInto<Request, Error: Into<ConnectError>>,
+    ) -> Result<Opened, ConnectError> {
+        let request = request.try_into().map_err(Into::into)?;
+        // Boxed: what opening needs is not to stay in the future of the connection's life.
+        Box::pin(self.open(request)).await
+    }
+
+    /// Opens a WebSocket over a Unix socket. The URL still gives the `Host`, the path and whether to encrypt.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    #[cfg(unix)]
+    pub async fn connect_unix(
+        &self,
+        path: impl AsRef<std::path::Path>,
+        request: impl TryInto<Request, Error: Into<ConnectError>>,
+    ) -> Result<Opened, ConnectError> {
+        let request = request.try_into().map_err(Into::into)?;
+        Box::pin(async {
+            let deadline = self.deadline();
+            let path = path.as_ref();
+            let connected =
+                deadline.within(&request, Stage::Dial, tokio::net::UnixStream::connect(path)).await?;
+            let stream = connected.map_err(|source| ConnectError::Io {
+                authority: path.display().to_string(),
+                during: Stage::Dial,
+                source,
+            })?;
+            let stream = self.encrypt_if_secure(&request, Stream::Unix(stream), deadline).await?;
+            self.open_on(&request, stream, deadline).await
+        })
+        .await
+    }
+
+    /// Does the opening handshake on a stream that is already connected, and encrypted if it is to be: the scheme
+    /// of the URL changes nothing here but the default port.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        request: impl TryInto<Request, Error: Into<ConnectError>>,
+        stream: S,
+    ) -> Result<Opened<S>, ConnectError> {
+        let request = request.try_into().map_err(Into::into)?;
+        Box::pin(self.open_on(&request, stream, self.deadline())).await
+    }
+
+    async fn open(&self, mut request: Request) -> Result<Opened, ConnectError> {
+        let deadline = self.deadline();
+        let mut redirects = self.options.max_redirects;
+        loop {
+            let stream = self.reach(&request, deadline).await?;
+            match self.open_on(&request, stream, deadline).await {
+                Err(ConnectError::Refused(refused)) if redirects > 0 => {
+                    let Some(next) = redirect(&request, &refused.response)? else {
+                        return Err(ConnectError::Refused(refused));
+                    };
+                    redirects -= 1;
+                    tracing::debug!(from = %request.authority(), to = %next.authority(), "redirected");
+                    request = next;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// A stream to the server, by whatever way the options say.
+    async fn reach(&self, request: &Request, deadline: Deadline) -> Result<Stream, ConnectError> {
+        let stream = if let Some(connector) = &self.options.connector {
+            let connected = deadline.within(request, Stage::Dial, connector.connect(request)).await?;
+            connected.map_err(|source| ConnectError::Io {
+                authority: request.authority(),
+                during: Stage::Dial,
+                source,
+            })?
+        } else {
+            let choice = self.options.proxy.pick(request).map_err(|e| ConnectError::Proxy {
+                proxy: "from the environment".into(),
+                source: e.into(),
+            })?;
+            match choice {
+                Some(proxy) => self.reach_through(&proxy, request, deadline).await?,
+                None => self.reach_directly(request, deadline).await?,
+            }
+        };
+        self.encrypt_if_secure(request, stream, deadline).await
+    }
+
+    async fn reach_directly(&self, request: &Request, deadline: Deadline) -> Result<Stream, ConnectError> {
+        let host = request.host().ok_or(UrlError::Host)?;
+        let name = host.to_string();
+        let found = deadline.within(request, Stage::Resolve, resolve(host, request.port())).await?;
+        let addresses = found.map_err(|source| ConnectError::Resolve { host: name, source })?;
+        let dialling = dial(request.authority(), addresses, self.options.attempt_delay);
+        let stream = deadline.within(request, Stage::Dial, dialling).await??;
+        Ok(self.tcp(stream))
+    }
+
+    async fn reach_through(
+        &self,
+        proxy: &Proxy,
+        request: &Request,
+        deadline: Deadline,
+    ) -> Result<Stream, ConnectError> {
+        let tunnel = async {
+            let host = request.host().ok_or(ProxyError::NameTooLong)?;
+            let addresses = resolve(proxy.host(), proxy.port()).await.map_err(ProxyError::Resolve)?;
+            let stream = dial(proxy.authority(), addresses, self.options.attempt_delay).await?;
+            let mut stream = self.tcp(stream);
+            #[cfg(feature = "tls")]
+            if proxy.is_secure() {
+                stream = crate::tls::encrypt(&self.tls, proxy.host(), &proxy.authority(), stream).await?;
+            }
+            proxy.tunnel(&mut stream, host, request.port()).await?;
+            Ok(stream)
+        };
+        if proxy.is_secure() && cfg!(not(feature = "tls")) {
+            return Err(ConnectError::TlsMissing);
+        }
+        deadline
+            .within(request, Stage::Proxy, tunnel)
+            .await?
+            .map_err(|source| ConnectError::Proxy { proxy: proxy.authority(), source })
+    }
+
+    #[cfg(feature = "tls")]
+    async fn encrypt_if_secure(
+        &self,
+        request: &Request,
+        stream: Stream,
+        deadline: Deadline,
+    ) -> Result<Stream, ConnectError> {
+        if !request.is_secure() {
+            return Ok(stream);
+        }
+        let host = request.host().ok_or(UrlError::Host)?;
+        let authority = request.authority();
+        let encrypting = crate::tls::encrypt(&self.tls, host, &authority, stream);
+        Ok(deadline.within(request, Stage::Tls, encrypting).await??)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn encrypt_if_secure(
+        &self,
+        request: &Request,
+        stream: Stream,
+        _deadline: Deadline,
+    ) -> Result<Stream, ConnectError> {
+        if request.is_secure() { Err(ConnectError::TlsMissing) } else { Ok(stream) }
+    }
+
+    async fn open_on<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        request: &Request,
+        mut stream: S,
+        deadline: Deadline,
+    ) -> Result<Opened<S>, ConnectError> {
+        let options = &self.options;
+        let handshake = opening::prepare(request.template()?, request.subprotocols(), None, options.head)?;
+        let opening = opening::open(&mut stream, handshake, options.max_refusal_body, deadline.at);
+        let authority = || request.authority();
+        match deadline.within(request, Stage::Handshake, opening).await? {
+            Ok((established, received)) => {
+                tracing::debug!(server = %authority(), secure = request.is_secure(), "websocket open");
+                let mut seed = [0; 32];
+                getrandom::fill(&mut seed).map_err(ConnectError::Random)?;
+                let connection = Connection::client(self.websocket.clone(), seed);
+                Ok((WebSocket::new(stream, connection, &received), established.response))
+            }
+            Err(Failure::Handshake(HandshakeError::Refused(refused))) => {
+                tracing::debug!(server = %authority(), status = %refused.response.status(), "websocket refused");
+                Err(ConnectError::Refused(refused))
+            }
+            Err(Failure::Handshake(source)) => {
+                Err(ConnectError::Handshake { authority: authority(), source })
+            }
+            Err(Failure::Io(source)) => {
+                Err(ConnectError::Io { authority: authority(), during: Stage::Handshake, source })
+            }
+            Err(Failure::Tls) => Err(ConnectError::TlsExpected { authority: authority() }),
+        }
+    }
+
+    fn tcp(&self, stream: TcpStream) -> Stream {
+        if self.options.nodelay {
+            // Not worth a connection: without it small messages are only later.
+            let _ = stream.set_nodelay(true);
+        }
+        Stream::Tcp(stream)
+    }
+
+    fn deadline(&self) -> Deadline {
+        let after = self.options.opening_timeout;
+        let now = Instant::now();
+        Deadline { at: now.checked_add(after).unwrap_or(now + FAR), after }
+    }
+}
+
+/// One point in time for everything that opening a connection takes.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    after: Duration,
+}
+
+impl Deadline {
+    async fn within<F: Future>(
+        self,
+        request: &Request,
+        during: Stage,
+        doing: F,
+    ) -> Result<F::Output, ConnectError> {
+        timeout_at(self.at, doing).await.map_err(|_| ConnectError::Timeout {
+            authority: request.authority(),
+            during,
+            after: self.after,
+        })
+    }
+}
+
+/// A deadline that never comes: thirty years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// The client behind the free functions.
+fn shared() -> Result<&'static Client, OptionsError> {
+    static SHARED: OnceLock<Client> = OnceLock::new();
+    match SHARED.get() {
+        Some(client) => Ok(client),
+        None => {
+            let client = Client::new()?;
+            Ok(SHARED.get_or_init(|| client))
+        }
+    }
+}
+
+/// Where a refusal sends us, if it does.
+fn redirect(request: &Request, response: &Response<Vec<u8>>) -> Result<Option<Request>, ConnectError> {
+    // RFC 9110 §15.4: the statuses that mean "the same request, over there".
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers().get(http::header::LOCATION) else { return Ok(None) };
+    let Ok(location) = location.to_str() else { return Ok(None) };
+    let next = request.redirected(location)?;
+    if request.is_secure() && !next.is_secure() {
+        return Err(ConnectError::InsecureRedirect { to: next.authority() });
+    }
+    Ok(Some(next))
+}

@@ -1,0 +1,37 @@
+//! A way to the server of one's own.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use crate::request::Request;
+use crate::stream::Stream;
+
+/// Reaches the server instead of TCP and proxies: a tunnel, an in-memory pipe, a bound source address.
+///
+/// TLS (for `wss`) and the opening handshake still follow, within the same deadline.
+///
+/// ```
+/// use std::io;
+/// use ws_client::{Connecting, Connector, Request, Stream};
+///
+/// #[derive(Debug)]
+/// struct Local;
+///
+/// impl Connector for Local {
+///     fn connect<'a>(&'a self, _request: &'a Request) -> Connecting<'a> {
+///         Box::pin(async { Ok(Stream::custom(tokio::net::TcpStream::connect("127.0.0.1:9001").await?)) })
+///     }
+/// }
+/// ```
+pub trait Connector: fmt::Debug + Send + Sync {
+    /// Opens a byte stream to the host and port of [`Request::url`].
+    ///
+    /// # Errors
+    /// Whatever stops it; the caller sees [`ConnectError::Io`](crate::ConnectError::Io).
+    fn connect<'a>(&'a self, request: &'a Request) -> Connecting<'a>;
+}
+
+/// What [`Connector::connect`] returns: a boxed future, so that connectors can be chosen at run time.
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send + 'a>>;

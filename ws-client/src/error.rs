@@ -1,0 +1,236 @@
+//! Why a connection did not open, and whose fault that was.
+
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+use ws_core::handshake::{HandshakeError, Refused, RequestError};
+
+use crate::dial::DialError;
+use crate::options::OptionsError;
+use crate::proxy::ProxyError;
+use crate::request::{HeaderError, UrlError};
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
+
+/// Why [`connect`](crate::connect) gave no WebSocket. Every message says what to do, none shows a
+/// credential; [`blame`](Self::blame) and [`is_fatal`](Self::is_fatal) tell a program.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is not one of a WebSocket.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// A header field cannot be sent.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The template or the offers cannot be sent.
+    #[error("the request cannot be sent: {0}")]
+    Request(#[from] RequestError),
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// `wss://` in a build without the feature `tls`.
+    #[error(
+        "this build cannot encrypt: enable the feature `tls` of ws-client for wss:// and for https:// proxies"
+    )]
+    TlsMissing,
+    /// The host name has no address, or the resolver cannot be asked.
+    #[error("cannot find the address of {host}: {source}: check the name and the network")]
+    Resolve {
+        /// The name that was looked up.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// No address of the host could be connected to.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// The proxy cannot be reached, or does not let us through.
+    #[error("proxy {proxy}: {source}")]
+    Proxy {
+        /// The proxy's host and port.
+        proxy: String,
+        /// What went wrong there.
+        #[source]
+        source: ProxyError,
+    },
+    /// The TLS handshake failed.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// `ws://`, but what answers speaks TLS.
+    #[error("the server at {authority} answers in TLS: write wss:// instead of ws://")]
+    TlsExpected {
+        /// The server's host and port.
+        authority: String,
+    },
+    /// The server answered with another status than 101 (Switching Protocols); here is all it said.
+    #[error("{}", refusal(.0))]
+    Refused(Box<Refused>),
+    /// The server broke a rule of the opening handshake (RFC 6455 section 4.1).
+    #[error("{authority} did not open a WebSocket: {source}")]
+    Handshake {
+        /// The server's host and port.
+        authority: String,
+        /// The rule.
+        source: HandshakeError,
+    },
+    /// A redirect leads from `wss` to `ws`: it is not followed.
+    #[error(
+        "the server redirects from wss:// to ws://{to}, which is not encrypted: connect there yourself if that is meant"
+    )]
+    InsecureRedirect {
+        /// The host and port it leads to.
+        to: String,
+    },
+    /// The connection broke while it was being opened.
+    #[error("the connection to {authority} broke during {during}: {source}")]
+    Io {
+        /// The server's host and port.
+        authority: String,
+        /// What was being done.
+        during: Stage,
+        /// How it broke.
+        source: io::Error,
+    },
+    /// The connection was not open within `Options::opening_timeout`.
+    #[error("{authority} was not open within opening_timeout = {after:?}: it stopped at {during}")]
+    Timeout {
+        /// The server's host and port.
+        authority: String,
+        /// What was being done when the time was over.
+        during: Stage,
+        /// The value of the setting.
+        after: Duration,
+    },
+    /// The system has no random bytes for the handshake's key.
+    #[error("the system gives no random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+/// What a connection that is being opened is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Looking up the host name.
+    Resolve,
+    /// Connecting to an address (or through the caller's `Connector`).
+    Dial,
+    /// Asking the proxy for a way through.
+    Proxy,
+    /// The TLS handshake.
+    Tls,
+    /// The opening handshake of RFC 6455.
+    Handshake,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "looking up the host name",
+            Self::Dial => "connecting",
+            Self::Proxy => "asking the proxy",
+            Self::Tls => "the TLS handshake",
+            Self::Handshake => "the opening handshake",
+        })
+    }
+}
+
+/// The party whose doing an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Blame {
+    /// The program: its address, request or settings.
+    Caller,
+    /// The network between, or the machine.
+    Network,
+    /// The proxy.
+    Proxy,
+    /// The server.
+    Server,
+}
+
+impl ConnectError {
+    /// Whose doing it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Url(_) | Self::Header(_) | Self::Request(_) | Self::Options(_) | Self::TlsMissing => {
+                Blame::Caller
+            }
+            Self::TlsExpected { .. } => Blame::Caller,
+            Self::Resolve { .. } | Self::Dial(_) | Self::Io { .. } | Self::Random(_) => Blame::Network,
+            Self::Timeout { during: Stage::Tls | Stage::Handshake, .. } => Blame::Server,
+            Self::Timeout { during: Stage::Proxy, .. } => Blame::Proxy,
+            Self::Timeout { .. } => Blame::Network,
+            Self::Proxy { .. } => Blame::Proxy,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => Blame::Server,
+            Self::Refused(_) | Self::Handshake { .. } | Self::InsecureRedirect { .. } => Blame::Server,
+        }
+    }
+
+    /// Whether trying again in the same way is useless.
+    ///
+    /// Passing are: everything of the network, deadlines, a stream that ended early, the statuses
+    /// 408, 425, 429 and 5xx (but 501 and 505). Fatal is the rest: a wrong address, 401 and
+    /// the other refusals, a certificate that does not hold, an answer that is no WebSocket's.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Resolve { .. } | Self::Dial(_) | Self::Io { .. } | Self::Timeout { .. } => false,
+            Self::Random(_) => false,
+            Self::Proxy { source, .. } => source.is_fatal(),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.is_fatal(),
+            Self::Refused(refused) => match refused.response.status().as_u16() {
+                408 | 425 | 429 => false,
+                501 | 505 => true,
+                status => status < 500,
+            },
+            Self::Handshake { source: HandshakeError::UnexpectedEnd { .. }, .. } => false,
+            _ => true,
+        }
+    }
+
+    /// The server's answer, when it refused: status, header fields and up to
+    /// `Options::max_refusal_body` bytes of body.
+    pub fn response(&self) -> Option<&http::Response<Vec<u8>>> {
+        match self {
+            Self::Refused(refused) => Some(&refused.response),
+            _ => None,
+        }
+    }
+}
+
+impl From<std::convert::Infallible> for ConnectError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// One line about a refusal: the status, where it points, what to do.
+fn refusal(refused: &Refused) -> String {
+    let status = refused.response.status();
+    let location = refused.response.headers().get(http::header::LOCATION);
+    let todo = match status.as_u16() {
+        300..=399 => match location.and_then(|l| l.to_str().ok()) {
+            // The query of a Location may hold a token.
+            Some(to) => {
+                let to = to.split(['?', '#']).next().unwrap_or_default();
+                format!("it points to {to}: set Options::max_redirects to follow")
+            }
+            None => "it names no place to go to".into(),
+        },
+        200..=299 => "this address answers plain HTTP, it is no WebSocket's: check the path".into(),
+        401 => {
+            "it asks for credentials: give them as ws://user:password@… or as an Authorization field".into()
+        }
+        403 => "it forbids the access: check the credentials and the Origin it expects".into(),
+        404 => "there is nothing at this path: check the path".into(),
+        400 => "it does not understand the request: its body may say why".into(),
+        426 => "it speaks another version of the protocol, or wants HTTP/2".into(),
+        408 | 425 | 429 | 500..=599 => "try again later".into(),
+        _ => "its body may say why".into(),
+    };
+    format!("the server answered {status}: {todo}")
+}

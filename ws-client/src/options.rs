@@ -1,0 +1,114 @@
+//! What a client may be told, with its defaults.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use ws_core::handshake::{BodyReader, HeadLimits};
+use ws_core::{Config, ConfigError};
+
+use crate::client::Client;
+use crate::connector::Connector;
+use crate::proxy::ProxyChoice;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+
+/// The settings of a [`Client`]. Change the fields that matter, then [`build`](Self::build).
+///
+/// ```
+/// # fn main() -> Result<(), ws_client::ConnectError> {
+/// let mut options = ws_client::Options::default();
+/// options.opening_timeout = std::time::Duration::from_secs(3);
+/// options.websocket.max_message_size = 64 << 20;
+/// let client = options.build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Limits and deadlines of the open connection. Default [`Config::client`].
+    pub websocket: Config,
+    /// From the call to the open connection, however it gets there: name lookup, TCP, proxy, TLS,
+    /// the opening handshake and redirects together. Absolute: bytes that trickle in do not
+    /// prolong it. Default 10 s.
+    pub opening_timeout: Duration,
+    /// How long an address may stay silent before the next one is tried beside it (RFC 8305
+    /// section 5). Default 250 ms.
+    pub attempt_delay: Duration,
+    /// Limits of the server's response head. Default 64 KiB, 100 field lines.
+    pub head: HeadLimits,
+    /// How much of a refusal's body is kept, in bytes. Default 64 KiB.
+    pub max_refusal_body: usize,
+    /// How many redirects are followed. `Authorization`, `Cookie` and `Proxy-Authorization` stay
+    /// behind when one leads to another origin; none leads from `wss` to `ws`. Default 0: a
+    /// redirect is an error that carries the response.
+    pub max_redirects: u8,
+    /// Turns off Nagle's algorithm, which holds back small messages. Default `true`.
+    pub nodelay: bool,
+    /// Whether to go through a proxy. Default [`ProxyChoice::Environment`].
+    pub proxy: ProxyChoice,
+    /// Whom to trust under `wss://`. Default [`Tls::webpki`].
+    #[cfg(feature = "tls")]
+    pub tls: Tls,
+    /// One's own way to reach the server, instead of TCP and proxies. Default none.
+    pub connector: Option<Arc<dyn Connector>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            websocket: Config::client(),
+            opening_timeout: Duration::from_secs(10),
+            attempt_delay: Duration::from_millis(250),
+            head: HeadLimits::client(),
+            max_refusal_body: BodyReader::DEFAULT_LIMIT,
+            max_redirects: 0,
+            nodelay: true,
+            proxy: ProxyChoice::Environment,
+            #[cfg(feature = "tls")]
+            tls: Tls::default(),
+            connector: None,
+        }
+    }
+}
+
+impl Options {
+    /// Checks the settings and makes the client.
+    ///
+    /// # Errors
+    /// [`OptionsError`] for the first setting that is not possible, with its value and why.
+    pub fn build(self) -> Result<Client, OptionsError> {
+        self.websocket.check()?;
+        if self.opening_timeout.is_zero() {
+            return Err(OptionsError::OpeningTimeout);
+        }
+        for (setting, value) in [("bytes", self.head.bytes), ("fields", self.head.fields)] {
+            if value == 0 {
+                return Err(OptionsError::Head { setting });
+            }
+        }
+        Client::from_options(self)
+    }
+}
+
+/// A setting that is not possible.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// One of [`Options::websocket`].
+    #[error(transparent)]
+    WebSocket(#[from] ConfigError),
+    /// Nothing can be opened in no time.
+    #[error("opening_timeout = 0 is not possible: it must be longer than zero; the default is 10 s")]
+    OpeningTimeout,
+    /// No response fits.
+    #[error("head.{setting} = 0 is not possible: no response would fit; the default is HeadLimits::client()")]
+    Head {
+        /// The field.
+        setting: &'static str,
+    },
+    /// A certificate, key or set of roots that cannot be used.
+    #[error("tls: {0}")]
+    Certificate(String),
+}

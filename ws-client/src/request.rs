@@ -1,0 +1,444 @@
+//! What to ask for: an address, header fields, subprotocols (RFC 6455 sections 3 and 4.1).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use http::{HeaderMap, Uri};
+use percent_encoding::percent_decode_str;
+use thiserror::Error;
+use url::{Host, Url};
+
+/// A request to open a WebSocket: the template of the opening handshake.
+///
+/// It owns the URL, the caller's own header fields and the subprotocols; what the protocol
+/// decides (`Upgrade`, `Connection`, `Sec-WebSocket-Key`, `Sec-WebSocket-Version`) is the
+/// library's and is refused here, so a template can never break the handshake.
+///
+/// ```
+/// # fn main() -> Result<(), ws_client::ConnectError> {
+/// let request = ws_client::Request::new("wss://user:secret@example.com/chat")?
+///     .header("x-client", "example")?
+///     .subprotocol("chat.v2");
+/// assert_eq!(request.url().as_str(), "wss://example.com/chat");
+/// assert!(!format!("{request:?}").contains("secret"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Request {
+    /// Without credentials and fragment; scheme `ws` or `wss`; with a host.
+    url: Url,
+    headers: HeaderMap,
+    subprotocols: Vec<String>,
+}
+
+impl Request {
+    /// A request for `url`: `ws://host[:port]/path?query` or `wss://…` (RFC 6455 section 3).
+    ///
+    /// The URL is read as browsers read it: international host names become Punycode, IPv6
+    /// literals stand in brackets, characters that may not stand in a path are
+    /// percent-encoded. A user name and password are percent-decoded and become an
+    /// `Authorization: Basic` field; they are kept in no other place and shown nowhere.
+    ///
+    /// # Errors
+    /// [`UrlError`], which says what to write instead. `http://` and `https://` are errors,
+    /// not synonyms: an address of something else is more often a mistake than a wish.
+    pub fn new(url: &str) -> Result<Self, UrlError> {
+        let parsed = match Url::parse(url.trim()) {
+            Ok(parsed) => parsed,
+            Err(url::ParseError::RelativeUrlWithoutBase) => return Err(UrlError::NoScheme),
+            Err(e) => return Err(UrlError::Invalid(e)),
+        };
+        Self::from_url(parsed)
+    }
+
+    /// Adds a header field; a repeated name gives two field lines.
+    ///
+    /// The values of `Authorization`, `Proxy-Authorization` and `Cookie` are marked as
+    /// sensitive, so that no debug output shows them.
+    ///
+    /// # Errors
+    /// [`HeaderError`] for a name that is not a token, a value with CR, LF or another
+    /// control byte, and the fields that belong to the handshake itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::Name(name.into()))?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| HeaderError::Value(field.clone()))?;
+        owned_by_caller(&field)?;
+        if is_secret(&field) {
+            value.set_sensitive(true);
+        }
+        self.headers.append(field, value);
+        Ok(self)
+    }
+
+    /// Offers a subprotocol, in order of preference (RFC 6455 section 1.9).
+    ///
+    /// Whether it is a token, and offered once, is checked when the request is sent.
+    #[must_use]
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocols.push(name.into());
+        self
+    }
+
+    /// The address, without credentials: those have become a header field.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The caller's header fields, `Authorization` from the URL among them.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The subprotocols, in order of preference.
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// Whether the connection is to be encrypted: `wss`.
+    pub fn is_secure(&self) -> bool {
+        self.url.scheme() == "wss"
+    }
+
+    /// The host to reach; `None` never happens for a URL that was accepted.
+    pub(crate) fn host(&self) -> Option<Host<&str>> {
+        self.url.host()
+    }
+
+    /// The port to reach: the URL's, or 80 and 443 (RFC 6455 section 3).
+    pub(crate) fn port(&self) -> u16 {
+        self.url.port().unwrap_or(if self.is_secure() { 443 } else { 80 })
+    }
+
+    /// `host:port` for messages and logs: nothing in it is secret.
+    pub(crate) fn authority(&self) -> String {
+        format!("{}:{}", self.url.host_str().unwrap_or_default(), self.port())
+    }
+
+    /// The template that the handshake completes: origin-form target and `Host`.
+    pub(crate) fn template(&self) -> Result<http::Request<()>, UrlError> {
+        let target = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
+        let mut template = http::Request::new(());
+        *template.uri_mut() = Uri::try_from(target).map_err(|_| UrlError::Target)?;
+        *template.headers_mut() = self.headers.clone();
+        if !self.headers.contains_key(http::header::HOST) {
+            // §4.1: Host carries the port only when it is not the scheme's own.
+            let host = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
+            let host = HeaderValue::from_str(host).map_err(|_| UrlError::Host)?;
+            template.headers_mut().insert(http::header::HOST, host);
+        }
+        Ok(template)
+    }
+
+    /// The same request at the place a redirect names. Secrets stay behind when the origin
+    /// (scheme, host, port) changes: they were meant for the first one.
+    pub(crate) fn redirected(&self, location: &str) -> Result<Self, UrlError> {
+        let mut url = self.url.join(location).map_err(UrlError::Invalid)?;
+        // A server names its HTTP address; the WebSocket lives at the same one.
+        let scheme = match url.scheme() {
+            "http" => "ws",
+            "https" => "wss",
+            other => other,
+        }
+        .to_owned();
+        let _ = url.set_scheme(&scheme);
+        // The fragment of a Location is for documents (RFC 9110 section 10.2.2).
+        url.set_fragment(None);
+        let mut next = Self::from_url(url)?;
+        // Credentials in a Location are the redirecting server's choice, not the caller's.
+        next.headers = self.headers.clone();
+        if next.url.origin() != self.url.origin() {
+            next.headers.remove(AUTHORIZATION);
+            next.headers.remove(COOKIE);
+            next.headers.remove(PROXY_AUTHORIZATION);
+            next.headers.remove(http::header::HOST);
+        }
+        next.subprotocols = self.subprotocols.clone();
+        Ok(next)
+    }
+
+    fn from_url(mut url: Url) -> Result<Self, UrlError> {
+        match url.scheme() {
+            "ws" | "wss" => {}
+            "http" => return Err(UrlError::Http { found: "http", instead: "ws" }),
+            "https" => return Err(UrlError::Http { found: "https", instead: "wss" }),
+            // `localhost:9001` reads as a scheme and a path.
+            _ if url.cannot_be_a_base() => return Err(UrlError::NoScheme),
+            other => return Err(UrlError::Scheme(other.into())),
+        }
+        // §3: fragment identifiers MUST NOT be used on these URIs.
+        if url.fragment().is_some() {
+            return Err(UrlError::Fragment);
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(UrlError::Host);
+        }
+        if url.port() == Some(0) {
+            return Err(UrlError::PortZero);
+        }
+        let mut headers = HeaderMap::new();
+        if !url.username().is_empty() || url.password().is_some() {
+            headers.insert(AUTHORIZATION, basic(url.username(), url.password().unwrap_or_default())?);
+            // Both succeed on a URL with a host; that is checked above.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+        }
+        Ok(Self { url, headers, subprotocols: Vec::new() })
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A query often carries a token: it is left out.
+        let shown = &self.url[..url::Position::AfterPath];
+        f.debug_struct("Request")
+            .field("url", &format_args!("{shown}{}", if self.url.query().is_some() { "?…" } else { "" }))
+            .field("headers", &self.headers)
+            .field("subprotocols", &self.subprotocols)
+            .finish()
+    }
+}
+
+impl TryFrom<&str> for Request {
+    type Error = UrlError;
+
+    fn try_from(url: &str) -> Result<Self, UrlError> {
+        Self::new(url)
+    }
+}
+
+impl TryFrom<String> for Request {
+    type Error = UrlError;
+
+    fn try_from(url: String) -> Result<Self, UrlError> {
+        Self::new(&url)
+    }
+}
+
+impl TryFrom<&String> for Request {
+    type Error = UrlError;
+
+    fn try_from(url: &String) -> Result<Self, UrlError> {
+        Self::new(url)
+    }
+}
+
+impl TryFrom<Url> for Request {
+    type Error = UrlError;
+
+    fn try_from(url: Url) -> Result<Self, UrlError> {
+        Self::from_url(url)
+    }
+}
+
+impl From<&Request> for Request {
+    fn from(request: &Request) -> Self {
+        request.clone()
+    }
+}
+
+/// A URL that no WebSocket can be opened at (RFC 6455 section 3). No message repeats the URL:
+/// it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// Nothing before the first `:`, or only a host name.
+    #[error("the address has no scheme: write ws://host:port/path, or wss:// for an encrypted connection")]
+    NoScheme,
+    /// An address of HTTP.
+    #[error("{found}:// is not a WebSocket address: write {instead}:// instead")]
+    Http {
+        /// The scheme that was given.
+        found: &'static str,
+        /// The scheme to use.
+        instead: &'static str,
+    },
+    /// Another scheme.
+    #[error("`{0}` is not a WebSocket scheme: write ws:// or wss://")]
+    Scheme(String),
+    /// A `#fragment`, which RFC 6455 section 3 forbids.
+    #[error("the address has a fragment: leave out `#…`, or write %23 if the path really holds one")]
+    Fragment,
+    /// No host, or one that cannot be a header value.
+    #[error("the address names no host: write ws://host:port/path")]
+    Host,
+    /// Port 0, which nothing can be reached at.
+    #[error("port 0 cannot be connected to: give the port the server prints")]
+    PortZero,
+    /// Credentials that `Basic` cannot carry (RFC 7617 section 2).
+    #[error(
+        "the user name holds a colon, or the credentials a control character: Basic authentication cannot carry them"
+    )]
+    Credentials,
+    /// A path or query that cannot be a request target.
+    #[error("the path or query of the address cannot be sent as a request target")]
+    Target,
+    /// Anything else that is not a URL.
+    #[error("the address is not a URL: {0}")]
+    Invalid(url::ParseError),
+}
+
+/// A header field that cannot be sent with an opening handshake.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// The name is not a token (RFC 9110 section 5.1).
+    #[error("{0:?} is not a header field name")]
+    Name(String),
+    /// The value holds CR, LF or another control byte (RFC 9110 section 5.5). It is not repeated here.
+    #[error("the value of header field `{0}` holds a byte that must not be sent")]
+    Value(HeaderName),
+    /// The handshake decides this field itself (RFC 6455 section 4.1).
+    #[error("header field `{name}` belongs to the handshake: {instead}")]
+    Owned {
+        /// The field.
+        name: HeaderName,
+        /// What to use instead.
+        instead: &'static str,
+    },
+}
+
+/// `Basic` credentials from the percent-encoded user information of a URL (RFC 7617).
+pub(crate) fn basic(username: &str, password: &str) -> Result<HeaderValue, UrlError> {
+    let username: Vec<u8> = percent_decode_str(username).collect();
+    let password: Vec<u8> = percent_decode_str(password).collect();
+    let control = |b: &u8| b.is_ascii_control();
+    // RFC 7617 §2: no colon in the user-id, no control characters in either.
+    if username.contains(&b':') || username.iter().any(control) || password.iter().any(control) {
+        return Err(UrlError::Credentials);
+    }
+    let pair = [username.as_slice(), b":", password.as_slice()].concat();
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+        .map_err(|_| UrlError::Credentials)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn owned_by_caller(name: &HeaderName) -> Result<(), HeaderError> {
+    let instead = match name.as_str() {
+        "sec-websocket-protocol" => "offer it with `Request::subprotocol`",
+        "sec-websocket-extensions" => "set it with `Options::deflate`",
+        "upgrade" | "connection" | "sec-websocket-key" | "sec-websocket-version" | "sec-websocket-accept" => {
+            "leave it out"
+        }
+        "content-length" | "transfer-encoding" | "te" | "trailer" | "expect" => {
+            "leave it out, a handshake has no body"
+        }
+        _ => return Ok(()),
+    };
+    Err(HeaderError::Owned { name: name.clone(), instead })
+}
+
+fn is_secret(name: &HeaderName) -> bool {
+    [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host_of(url: &str) -> String {
+        Request::new(url).unwrap().template().unwrap().headers()["host"].to_str().unwrap().to_owned()
+    }
+
+    fn target_of(url: &str) -> String {
+        Request::new(url).unwrap().template().unwrap().uri().to_string()
+    }
+
+    #[test]
+    fn host_carries_the_port_only_when_it_is_not_the_default() {
+        assert_eq!(host_of("ws://example.com"), "example.com");
+        assert_eq!(host_of("ws://example.com:80/"), "example.com");
+        assert_eq!(host_of("wss://example.com:443/"), "example.com");
+        assert_eq!(host_of("wss://example.com:80/"), "example.com:80");
+        assert_eq!(host_of("ws://user:pw@example.com:9001/"), "example.com:9001");
+        assert_eq!(host_of("ws://[::1]:9001/"), "[::1]:9001");
+        assert_eq!(host_of("ws://BÜCHER.example/"), "xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn target_is_origin_form_and_percent_encoded() {
+        assert_eq!(target_of("ws://h"), "/");
+        assert_eq!(target_of("ws://h?q=1"), "/?q=1");
+        assert_eq!(target_of("ws://h/a b?c d"), "/a%20b?c%20d");
+        assert_eq!(target_of("ws://h/%23"), "/%23");
+    }
+
+    #[test]
+    fn ports_default_to_80_and_443() {
+        assert_eq!(Request::new("ws://h").unwrap().port(), 80);
+        assert_eq!(Request::new("wss://h").unwrap().port(), 443);
+        assert_eq!(Request::new("wss://h:1").unwrap().port(), 1);
+    }
+
+    #[test]
+    fn credentials_are_decoded_into_basic_and_shown_nowhere() {
+        let request = Request::new("ws://us%40er:p%C3%A4ss%3A@h/").unwrap();
+        let value = request.headers()[AUTHORIZATION].to_str().unwrap();
+        let decoded = STANDARD.decode(value.strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(decoded, "us@er:päss:".as_bytes());
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("us%40") && !shown.contains("p%C3") && !shown.contains("Basic"), "{shown}");
+        assert_eq!(request.url().as_str(), "ws://h/");
+    }
+
+    #[test]
+    fn credentials_that_basic_cannot_carry_are_an_error() {
+        assert_eq!(Request::new("ws://a%3Ab:c@h/").unwrap_err(), UrlError::Credentials);
+        assert_eq!(Request::new("ws://a:c%0A@h/").unwrap_err(), UrlError::Credentials);
+    }
+
+    #[test]
+    fn a_url_that_is_not_a_websocket_address_says_what_to_write() {
+        for (url, expected) in [
+            ("http://h/", UrlError::Http { found: "http", instead: "ws" }),
+            ("https://h/", UrlError::Http { found: "https", instead: "wss" }),
+            ("localhost:9001", UrlError::NoScheme),
+            ("example.com/chat", UrlError::NoScheme),
+            ("", UrlError::NoScheme),
+            ("ftp://h/", UrlError::Scheme("ftp".into())),
+            ("ws://h/#top", UrlError::Fragment),
+            ("ws://h/#", UrlError::Fragment),
+            ("ws://h:0/", UrlError::PortZero),
+        ] {
+            assert_eq!(Request::new(url).unwrap_err(), expected, "{url}");
+        }
+        assert!(matches!(Request::new("ws://"), Err(UrlError::Invalid(_))));
+        assert!(matches!(Request::new("ws://[::1"), Err(UrlError::Invalid(_))));
+        assert!(matches!(Request::new("ws://h:99999/"), Err(UrlError::Invalid(_))));
+    }
+
+    #[test]
+    fn the_fields_of_the_handshake_cannot_be_set() {
+        let request = || Request::new("ws://h").unwrap();
+        for name in ["Upgrade", "connection", "SEC-WEBSOCKET-KEY", "Sec-WebSocket-Protocol", "Content-Length"]
+        {
+            assert!(matches!(request().header(name, "x"), Err(HeaderError::Owned { .. })), "{name}");
+        }
+        assert!(matches!(request().header("x y", "x"), Err(HeaderError::Name(_))));
+        assert!(matches!(request().header("x", "a\r\nb: c"), Err(HeaderError::Value(_))));
+        assert!(matches!(request().header("x", "a\0"), Err(HeaderError::Value(_))));
+    }
+
+    #[test]
+    fn secrets_stay_behind_when_a_redirect_leaves_the_origin() {
+        let request = Request::new("ws://u:p@h/a").unwrap().header("cookie", "c=1").unwrap();
+        let request = request.header("x-mine", "1").unwrap().header("proxy-authorization", "x").unwrap();
+
+        let same = request.redirected("/b?c").unwrap();
+        assert_eq!(same.url().as_str(), "ws://h/b?c");
+        assert_eq!(same.headers(), request.headers());
+
+        for location in ["https://h/b", "ws://h:81/a", "http://other/", "//other/x"] {
+            let moved = request.redirected(location).unwrap();
+            assert_eq!(moved.headers().len(), 1, "{location}");
+            assert!(moved.headers().contains_key("x-mine"));
+        }
+        assert_eq!(request.redirected("https://h/b").unwrap().url().as_str(), "wss://h/b");
+        // Credentials that the server chose are not sent.
+        assert!(!request.redirected("http://x:y@other/").unwrap().headers().contains_key(AUTHORIZATION));
+        assert!(matches!(request.redirected("ftp://h/"), Err(UrlError::Scheme(_))));
+    }
+}

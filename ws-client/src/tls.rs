@@ -1,0 +1,245 @@
+//! TLS for `wss://`: rustls with an explicit provider (RFC 6455 section 4.1, RFC 8446).
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use crate::options::OptionsError;
+use crate::stream::Stream;
+
+/// Whom to trust, and who to be, under `wss://`. TLS 1.2 and 1.3, ALPN `http/1.1`.
+///
+/// The crypto provider is always given explicitly (*ring*), never taken from the process: it does
+/// not matter what other crates install or compile in.
+#[derive(Clone)]
+pub struct Tls {
+    trust: Trust,
+    identity: Option<Arc<Identity>>,
+}
+
+#[derive(Clone)]
+enum Trust {
+    WebPki,
+    #[cfg(feature = "native-roots")]
+    Platform,
+    Roots(Arc<RootCertStore>),
+    Config(Arc<ClientConfig>),
+}
+
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Default for Tls {
+    /// [`Tls::webpki`].
+    fn default() -> Self {
+        Self::webpki()
+    }
+}
+
+impl Tls {
+    /// Trusts Mozilla's list of authorities, as compiled in.
+    pub fn webpki() -> Self {
+        Self { trust: Trust::WebPki, identity: None }
+    }
+
+    /// Trusts what the operating system trusts; read when the client is built.
+    #[cfg(feature = "native-roots")]
+    pub fn platform() -> Self {
+        Self { trust: Trust::Platform, identity: None }
+    }
+
+    /// Trusts these authorities and no others.
+    pub fn with_roots(roots: RootCertStore) -> Self {
+        Self { trust: Trust::Roots(Arc::new(roots)), identity: None }
+    }
+
+    /// Trusts the certificates in a PEM file's bytes and no others.
+    ///
+    /// # Errors
+    /// [`OptionsError::Certificate`] when there is none, or one that cannot be read.
+    pub fn with_root_pem(pem: &[u8]) -> Result<Self, OptionsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(pem, "root")? {
+            roots.add(certificate).map_err(|e| OptionsError::Certificate(format!("root: {e}")))?;
+        }
+        Ok(Self::with_roots(roots))
+    }
+
+    /// Uses a configuration of one's own as it is, but for ALPN: `http/1.1` is offered when it offers nothing.
+    pub fn with_config(config: Arc<ClientConfig>) -> Self {
+        Self { trust: Trust::Config(config), identity: None }
+    }
+
+    /// Presents a certificate to servers that ask for one: the chain, leaf first, and its key, both
+    /// in PEM. Without effect beside [`with_config`](Self::with_config), which has its own.
+    ///
+    /// # Errors
+    /// [`OptionsError::Certificate`] when either cannot be read; whether they belong together is
+    /// checked when the client is built.
+    pub fn client_certificate(mut self, chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, OptionsError> {
+        let chain = certificates(chain_pem, "client certificate")?;
+        let key = PrivateKeyDer::from_pem_slice(key_pem)
+            .map_err(|e| OptionsError::Certificate(format!("client key: {e}")))?;
+        self.identity = Some(Arc::new(Identity { chain, key }));
+        Ok(self)
+    }
+
+    /// The configuration for rustls.
+    pub(crate) fn build(&self) -> Result<Arc<ClientConfig>, OptionsError> {
+        let roots = match &self.trust {
+            Trust::Config(config) if !config.alpn_protocols.is_empty() => return Ok(config.clone()),
+            Trust::Config(config) => {
+                let mut config = ClientConfig::clone(config);
+                config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+                return Ok(Arc::new(config));
+            }
+            Trust::WebPki => Arc::new(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
+            #[cfg(feature = "native-roots")]
+            Trust::Platform => Arc::new(platform_roots()?),
+            Trust::Roots(roots) => roots.clone(),
+        };
+        let tls = |e: rustls::Error| OptionsError::Certificate(e.to_string());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(tls)?
+            .with_root_certificates(roots);
+        let mut config = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => builder
+                .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+                .map_err(tls)?,
+        };
+        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let trust = match &self.trust {
+            Trust::WebPki => "webpki roots",
+            #[cfg(feature = "native-roots")]
+            Trust::Platform => "platform roots",
+            Trust::Roots(_) => "own roots",
+            Trust::Config(_) => "own configuration",
+        };
+        f.debug_struct("Tls")
+            .field("trust", &trust)
+            .field("client_certificate", &self.identity.is_some())
+            .finish()
+    }
+}
+
+/// The TLS handshake with a server failed.
+#[derive(Debug)]
+pub struct TlsError {
+    /// The server's host and port.
+    pub authority: String,
+    /// What rustls, or the stream under it, said.
+    pub source: io::Error,
+}
+
+impl TlsError {
+    /// The error of rustls, if it was not the stream's.
+    pub fn rustls(&self) -> Option<&rustls::Error> {
+        self.source.get_ref()?.downcast_ref()
+    }
+
+    /// A broken stream may heal; a certificate that does not hold, or a server without TLS, will not.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.rustls().is_some()
+    }
+}
+
+impl std::error::Error for TlsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use rustls::{CertificateError as Certificate, Error};
+        let Self { authority, source } = self;
+        match self.rustls() {
+            Some(Error::InvalidMessage(_)) => {
+                write!(
+                    f,
+                    "{authority} does not answer in TLS: write ws:// if it is a plain server, or give its TLS port"
+                )
+            }
+            Some(Error::InvalidCertificate(Certificate::UnknownIssuer)) => {
+                write!(
+                    f,
+                    "the certificate of {authority} comes from an unknown authority: if it is to be trusted, give its root to Tls::with_root_pem"
+                )
+            }
+            Some(Error::InvalidCertificate(e)) => {
+                write!(f, "the certificate of {authority} does not hold: {e}")
+            }
+            Some(error) => write!(f, "the TLS handshake with {authority} failed: {error}"),
+            None if source.kind() == io::ErrorKind::UnexpectedEof => {
+                write!(
+                    f,
+                    "{authority} ended the connection during the TLS handshake: does it speak TLS at this port?"
+                )
+            }
+            None => write!(f, "the connection to {authority} broke during the TLS handshake: {source}"),
+        }
+    }
+}
+
+/// Encrypts a stream to `host`.
+pub(crate) async fn encrypt(
+    config: &Arc<ClientConfig>,
+    host: Host<&str>,
+    authority: &str,
+    stream: Stream,
+) -> Result<Stream, TlsError> {
+    let fail = |source| TlsError { authority: authority.to_owned(), source };
+    let name = match host {
+        Host::Ipv4(ip) => ServerName::from(std::net::IpAddr::from(ip)),
+        Host::Ipv6(ip) => ServerName::from(std::net::IpAddr::from(ip)),
+        // A final dot says that the name is complete; it is no part of what a certificate names.
+        Host::Domain(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
+            .map_err(|e| fail(io::Error::new(io::ErrorKind::InvalidInput, e)))?,
+    };
+    let stream = TlsConnector::from(config.clone()).connect(name, stream).await.map_err(fail)?;
+    Ok(Stream::Tls(Box::new(stream)))
+}
+
+/// RFC 7301: WebSocket over TLS begins as HTTP/1.1.
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(list) if list.is_empty() => {
+            Err(OptionsError::Certificate(format!("{what}: no certificate in the PEM")))
+        }
+        Ok(list) => Ok(list),
+        Err(e) => Err(OptionsError::Certificate(format!("{what}: {e}"))),
+    }
+}
+
+#[cfg(feature = "native-roots")]
+fn platform_roots() -> Result<RootCertStore, OptionsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Systems carry certificates that no verifier accepts; the others still count.
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
+        return Err(OptionsError::Certificate(format!("platform roots: {why}")));
+    }
+    Ok(roots)
+}
