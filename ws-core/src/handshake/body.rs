@@ -11,8 +11,10 @@ use super::values;
 /// How the end of a response's body is found (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// There is no body, or where it ends cannot be trusted.
+    /// There is no body.
     None,
+    /// The fields that say where the body ends contradict each other or are malformed: it cannot be read.
+    Invalid,
     /// `Content-Length`: as many bytes.
     Length(u64),
     /// `Transfer-Encoding: chunked`.
@@ -30,7 +32,7 @@ pub enum BodyProgress {
     Complete,
     /// The body is larger than the limit; what is within the limit is kept.
     LimitReached,
-    /// The chunked coding is malformed; what came before is kept.
+    /// The framing or the chunked coding is malformed; what came before is kept.
     Malformed,
 }
 
@@ -46,7 +48,7 @@ impl BodyFraming {
         if let Some(last) = list_elements(values(headers, &header::TRANSFER_ENCODING)).last() {
             return match last.eq_ignore_ascii_case(b"chunked") {
                 // RFC 9112 §6.1: in HTTP/1.0 the framing is faulty.
-                _ if response.version() == Version::HTTP_10 => Self::None,
+                _ if response.version() == Version::HTTP_10 => Self::Invalid,
                 true => Self::Chunked,
                 false => Self::UntilClose,
             };
@@ -55,9 +57,9 @@ impl BodyFraming {
         match lengths.next() {
             // Item 5: several Content-Lengths that are the same are one; anything else is not to be trusted.
             Some(first) if lengths.all(|length| length == first) => {
-                parse_length(first).map_or(Self::None, Self::Length)
+                parse_length(first).map_or(Self::Invalid, Self::Length)
             }
-            Some(_) => Self::None,
+            Some(_) => Self::Invalid,
             // Item 8.
             None => Self::UntilClose,
         }
@@ -104,6 +106,7 @@ impl BodyReader {
     pub fn new(framing: BodyFraming, limit: usize) -> Self {
         let state = match framing {
             BodyFraming::None | BodyFraming::Length(0) => State::Final(BodyProgress::Complete),
+            BodyFraming::Invalid => State::Final(BodyProgress::Malformed),
             BodyFraming::Length(remaining) => State::Length { remaining },
             BodyFraming::Chunked => State::Chunked { chunk: Chunk::SizeStart, ignored: 0 },
             BodyFraming::UntilClose => State::UntilClose,
