@@ -1,0 +1,88 @@
+//! One absolute deadline over everything that opening takes; bytes that trickle in do not prolong it.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::*;
+use tokio::io::AsyncWriteExt as _;
+use ws_client::{Blame, ConnectError, Options, OptionsError, Stage};
+
+async fn stalls(url: String, during: Stage) {
+    let started = Instant::now();
+    let error = impatient(Duration::from_millis(1500)).connect(url).await.unwrap_err();
+    let took = started.elapsed();
+    match &error {
+        ConnectError::Timeout { during: stopped, after, .. } => {
+            assert_eq!((*stopped, *after), (during, Duration::from_millis(1500)));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(took >= Duration::from_millis(1500) && took < Duration::from_secs(4), "{took:?}");
+    assert!(error.to_string().contains("opening_timeout = 1.5s"), "{error}");
+    assert_eq!((error.blame(), error.is_fatal()), (Blame::Server, false));
+}
+
+#[tokio::test]
+async fn a_silent_server_costs_no_more_than_the_deadline() {
+    let (address, _serving) = answering(|_| Vec::new()).await;
+    stalls(format!("ws://{address}"), Stage::Handshake).await;
+}
+
+#[tokio::test]
+async fn a_byte_a_second_does_not_prolong_the_deadline() {
+    let (address, _serving) = server(|mut stream| async move {
+        read_head(&mut stream).await;
+        for byte in b"HTTP/1.1 101 Switching Protocols\r\n" {
+            if stream.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
+    .await;
+    stalls(format!("ws://{address}"), Stage::Handshake).await;
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_but_keeps_coming_is_cut_at_the_deadline() {
+    let (address, _serving) = server(|mut stream| async move {
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 101 X\r\nX: ").await.unwrap();
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    stalls(format!("ws://{address}"), Stage::Handshake).await;
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_stalled_tls_handshake_falls_to_the_same_deadline() {
+    let (address, _serving) =
+        server(|mut stream| async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await }).await;
+    stalls(format!("wss://{address}"), Stage::Tls).await;
+}
+
+#[tokio::test]
+async fn the_deadline_goes_with_a_stream_of_ones_own_too() {
+    let (near, _far) = tokio::io::duplex(1024);
+    let error = impatient(Duration::from_millis(100)).handshake("ws://h", near).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Timeout { during: Stage::Handshake, .. }), "{error:?}");
+}
+
+#[test]
+fn a_deadline_of_zero_is_refused_and_one_without_end_is_not() {
+    let mut options = Options::default();
+    options.opening_timeout = Duration::ZERO;
+    let error = options.build().unwrap_err();
+    assert_eq!(error, OptionsError::OpeningTimeout);
+    assert!(error.to_string().contains("opening_timeout = 0"));
+}
+
+#[tokio::test]
+async fn a_deadline_beyond_the_clock_is_no_deadline() {
+    let (address, _serving) = answering(switching).await;
+    impatient(Duration::MAX).connect(format!("ws://{address}")).await.unwrap();
+}

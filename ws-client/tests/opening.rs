@@ -1,0 +1,177 @@
+//! The opening handshake as a client sees it over a socket: CONTRACT "Opening handshake, client".
+
+mod common;
+
+use common::*;
+use tokio::io::AsyncWriteExt as _;
+use ws_client::{Blame, ConnectError, HandshakeError, Message, Request};
+
+/// The rule of the handshake that an answer breaks.
+async fn broken(answer: &str) -> HandshakeError {
+    match connect_to_answer(answer).await {
+        Err(error @ ConnectError::Handshake { .. }) => {
+            assert_eq!(error.blame(), Blame::Server);
+            let ConnectError::Handshake { source, .. } = error else { unreachable!() };
+            source
+        }
+        Err(other) => panic!("{answer:?} gave {other:?}"),
+        Ok(_) => panic!("{answer:?} opened a WebSocket"),
+    }
+}
+
+#[tokio::test]
+async fn the_request_is_that_of_section_4_1() {
+    let (address, serving) = answering(switching).await;
+    let request = Request::new(&format!("ws://{address}/chat?room=1"))
+        .unwrap()
+        .header("Origin", "http://example.com")
+        .unwrap()
+        .subprotocol("a")
+        .subprotocol("b");
+    // The server chooses none of the subprotocols, which it may.
+    let opened = ws_client::connect(request).await.unwrap();
+    drop(opened);
+    let head = serving.await.unwrap();
+    assert!(head.starts_with("GET /chat?room=1 HTTP/1.1\r\n"), "{head}");
+    assert_eq!(field(&head, "host"), Some(address.to_string().as_str()));
+    assert_eq!(field(&head, "upgrade").map(str::to_ascii_lowercase).as_deref(), Some("websocket"));
+    assert_eq!(field(&head, "connection").map(str::to_ascii_lowercase).as_deref(), Some("upgrade"));
+    assert_eq!(field(&head, "sec-websocket-version"), Some("13"));
+    assert_eq!(field(&head, "sec-websocket-protocol"), Some("a, b"));
+    assert_eq!(field(&head, "origin"), Some("http://example.com"));
+    assert_eq!(field(&head, "sec-websocket-key").map(str::len), Some(24));
+}
+
+#[tokio::test]
+async fn every_connection_has_a_key_of_its_own() {
+    let mut keys = std::collections::HashSet::new();
+    for _ in 0..8 {
+        let (address, serving) = answering(switching).await;
+        drop(ws_client::connect(format!("ws://{address}")).await.unwrap());
+        keys.insert(field(&serving.await.unwrap(), "sec-websocket-key").unwrap().to_owned());
+    }
+    assert_eq!(keys.len(), 8);
+}
+
+#[tokio::test]
+async fn tokens_may_stand_in_lists_and_in_any_case() {
+    let answer = "HTTP/1.1 101 Fine\r\nuPGRADE: WebSocket\r\nCONNECTION: keep-alive, Upgrade\r\nSec-WebSocket-Accept:{accept}\t\r\nX-Mine: 1\r\n\r\n";
+    let (_ws, response) = connect_to_answer(answer).await.unwrap();
+    assert_eq!(response.status(), 101);
+    assert_eq!(response.headers()["x-mine"], "1");
+}
+
+#[tokio::test]
+async fn a_wrong_answer_never_opens() {
+    let head = "HTTP/1.1 101 Switching Protocols\r\n";
+    let upgrade = "Upgrade: websocket\r\n";
+    let connection = "Connection: Upgrade\r\n";
+    let accept = "Sec-WebSocket-Accept: {accept}\r\n";
+    let error = broken(&format!("{head}{upgrade}{connection}Sec-WebSocket-Accept: AAAA\r\n\r\n")).await;
+    assert!(matches!(error, HandshakeError::WrongAccept), "{error:?}");
+    let error = broken(&format!("{head}{upgrade}{connection}\r\n")).await;
+    assert!(matches!(error, HandshakeError::MissingAccept), "{error:?}");
+    let error = broken(&format!("{head}{upgrade}{connection}{accept}{accept}\r\n")).await;
+    assert!(matches!(error, HandshakeError::RepeatedAccept), "{error:?}");
+    let error = broken(&format!("{head}{connection}{accept}\r\n")).await;
+    assert!(matches!(error, HandshakeError::Upgrade), "{error:?}");
+    let error = broken(&format!("{head}{upgrade}{accept}\r\n")).await;
+    assert!(matches!(error, HandshakeError::Connection), "{error:?}");
+    let error =
+        broken(&format!("{head}{upgrade}{connection}{accept}Sec-WebSocket-Protocol: x\r\n\r\n")).await;
+    assert!(matches!(error, HandshakeError::UnofferedSubprotocol(_)), "{error:?}");
+    let error =
+        broken(&format!("{head}{upgrade}{connection}{accept}Sec-WebSocket-Extensions: x\r\n\r\n")).await;
+    assert!(matches!(error, HandshakeError::UnofferedExtension(_)), "{error:?}");
+    let error = broken("SSH-2.0-OpenSSH_9.2\r\n").await;
+    assert!(matches!(error, HandshakeError::Head(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_failed_handshake_drops_the_socket() {
+    let (address, serving) = server(|mut stream| async move {
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 101 X\r\n\r\n").await.unwrap();
+        // Ends only when the client closes.
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    })
+    .await;
+    assert!(ws_client::connect(format!("ws://{address}")).await.is_err());
+    let sent_after = tokio::time::timeout(std::time::Duration::from_secs(5), serving).await.unwrap().unwrap();
+    assert_eq!(sent_after.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn eight_interim_responses_are_passed_over_and_a_ninth_is_not() {
+    let good = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n";
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+    assert!(connect_to_answer(&format!("{}{good}", interim.repeat(8))).await.is_ok());
+    let error = broken(&format!("{}{good}", interim.repeat(9))).await;
+    assert!(matches!(error, HandshakeError::TooManyInterim { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_head_over_its_limits_is_an_error_that_names_them() {
+    let long = format!("HTTP/1.1 101 X\r\nX: {}\r\n\r\n", "x".repeat(70_000));
+    assert!(broken(&long).await.to_string().contains("65536"), "the limit is not named");
+    let lines = format!("HTTP/1.1 101 X\r\n{}\r\n", "X: 1\r\n".repeat(101));
+    assert!(broken(&lines).await.to_string().contains("100"), "the limit is not named");
+}
+
+#[tokio::test]
+async fn the_end_of_the_stream_inside_the_head_is_an_error() {
+    let (address, _) = server(|mut stream| async move {
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 101 Switching").await.unwrap();
+    })
+    .await;
+    let error = ws_client::connect(format!("ws://{address}")).await.unwrap_err();
+    let ended = matches!(error, ConnectError::Handshake { source: HandshakeError::UnexpectedEnd { .. }, .. });
+    assert!(ended, "{error:?}");
+    assert!(!error.is_fatal());
+}
+
+#[tokio::test]
+async fn frames_that_come_with_the_101_are_delivered() {
+    let (address, serving) = answering(|head| {
+        // In one write with the head: an unmasked text frame, and the start of a binary one.
+        [switching(head), b"\x81\x05hello\x82\x02a".to_vec()].concat()
+    })
+    .await;
+    let (mut ws, _) = ws_client::connect(format!("ws://{address}")).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(Message::text("hello")));
+    drop(ws);
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_one_byte_at_a_time_opens_too() {
+    let (address, serving) = server(|mut stream| async move {
+        let head = read_head(&mut stream).await;
+        stream.set_nodelay(true).unwrap();
+        for byte in [switching(&head), b"\x81\x02hi\x88\x00".to_vec()].concat() {
+            stream.write_all(&[byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let (mut ws, _) = ws_client::connect(format!("ws://{address}")).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(Message::text("hi")));
+    assert_eq!(ws.recv().await.unwrap(), None);
+    drop(ws);
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_of_ones_own_can_be_opened() {
+    let (near, mut far) = tokio::io::duplex(1024);
+    let serving = tokio::spawn(async move {
+        let head = read_head(&mut far).await;
+        far.write_all(&[switching(&head), b"\x82\x01x".to_vec()].concat()).await.unwrap();
+        (head, far)
+    });
+    let (mut ws, _) = ws_client::handshake("ws://example.com/x", near).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(Message::binary(&b"x"[..])));
+    let (head, _far) = serving.await.unwrap();
+    assert_eq!(field(&head, "host"), Some("example.com"));
+}
