@@ -19,6 +19,9 @@ pub mod close_info;
 pub mod config;
 pub mod connection;
 pub mod decode;
+#[cfg(feature = "deflate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+pub mod deflate;
 pub mod error;
 pub mod event;
 pub mod frame;

@@ -1,0 +1,142 @@
+//! permessage-deflate (RFC 7692): parameters, negotiation, inflating and deflating.
+//!
+//! Nothing here does I/O and nothing here knows a connection; a connection holds one [`PerMessageDeflate`] in a
+//! box and hands it payload bytes.
+//!
+//! # Memory
+//!
+//! A compressor of zlib-rs takes about 270 KiB whatever the window is, a decompressor about 42 KiB. Neither belongs
+//! to a connection: each message borrows one from a small pool of the thread and gives it back at its end. What a
+//! connection keeps between messages is the *history*, the last `2^window_bits` bytes that a later message may refer
+//! back to, and that only where context takeover is agreed (section 7.1.1). The next message gives it to the codec
+//! as a preset dictionary.
+//!
+//! | `*_max_window_bits` | bytes kept, this direction | with `*_no_context_takeover` |
+//! |---:|---:|---:|
+//! | 8 | 256 | 0 |
+//! | 9 | 512 | 0 |
+//! | 10 | 1,024 | 0 |
+//! | 11 | 2,048 | 0 |
+//! | 12 | 4,096 | 0 |
+//! | 13 | 8,192 | 0 |
+//! | 14 | 16,384 | 0 |
+//! | 15 | 32,768 | 0 |
+//!
+//! The history grows with the messages, so a connection that has sent and received nothing keeps nothing.
+//!
+//! # Secrets
+//!
+//! The length of a compressed message tells how much of it repeats. Do not compress a message that holds a secret
+//! beside text an attacker can choose, nor, with context takeover, one that follows the other: by trying texts and
+//! watching lengths the attacker learns the secret (section 8; the attacks CRIME and BREACH). Send such messages
+//! uncompressed.
+
+mod deflater;
+mod inflater;
+mod negotiate;
+mod params;
+mod pool;
+mod window;
+
+pub use deflater::{DeflateError, Deflater, Flush};
+pub use inflater::{InflateStatus, Inflated, Inflater};
+pub use negotiate::{EXTENSION_NAME, negotiate, offer};
+pub use params::{Agreed, Config, NegotiationError, WindowBits};
+
+use alloc::vec::Vec;
+
+use crate::error::ProtocolError;
+
+/// Both directions of one connection's permessage-deflate.
+///
+/// It knows which of the agreed parameters belong to which direction, so that its owner need not.
+#[derive(Debug)]
+pub struct PerMessageDeflate {
+    agreed: Agreed,
+    threshold: usize,
+    inflater: Inflater,
+    deflater: Deflater,
+}
+
+impl PerMessageDeflate {
+    /// The codec pair of a server: it deflates with the `server_*` parameters and inflates with the `client_*` ones.
+    pub fn server(agreed: Agreed, config: &Config) -> Self {
+        Self {
+            agreed,
+            threshold: config.threshold,
+            inflater: Inflater::new(agreed.client_max_window_bits, agreed.client_no_context_takeover),
+            deflater: Deflater::new(
+                agreed.server_max_window_bits,
+                agreed.server_no_context_takeover,
+                config.level,
+            ),
+        }
+    }
+
+    /// The codec pair of a client: it deflates with the `client_*` parameters and inflates with the `server_*` ones.
+    pub fn client(agreed: Agreed, config: &Config) -> Self {
+        Self {
+            agreed,
+            threshold: config.threshold,
+            inflater: Inflater::new(agreed.server_max_window_bits, agreed.server_no_context_takeover),
+            deflater: Deflater::new(
+                agreed.client_max_window_bits,
+                agreed.client_no_context_takeover,
+                config.level,
+            ),
+        }
+    }
+
+    /// The parameters both sides agreed on.
+    pub fn agreed(&self) -> Agreed {
+        self.agreed
+    }
+
+    /// Inflates a part of a received message; see [`Inflater::inflate`].
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::InvalidDeflate`] when the message is not what section 7.2.2 can decompress.
+    pub fn inflate(
+        &mut self,
+        input: &[u8],
+        last: bool,
+        output: &mut Vec<u8>,
+        max: usize,
+    ) -> Result<Inflated, ProtocolError> {
+        self.inflater.inflate(input, last, output, max)
+    }
+
+    /// Appends the compressed form of a whole message to `output`, if it is worth it.
+    ///
+    /// `false` means: send the message as it is, with RSV1 clear. Then `output` is unchanged, and so is everything
+    /// later messages are compressed with. That is the answer for a message shorter than the configured threshold,
+    /// and for one that does not shrink.
+    pub fn deflate_message(&mut self, message: &[u8], output: &mut Vec<u8>) -> bool {
+        message.len() >= self.threshold && self.deflater.deflate_message(message, output)
+    }
+
+    /// Compresses the next piece of a message that is sent in pieces; see [`Deflater::deflate`].
+    ///
+    /// # Errors
+    ///
+    /// [`DeflateError`] when the compressor failed; the message cannot be finished.
+    pub fn deflate(&mut self, piece: &[u8], flush: Flush, output: &mut Vec<u8>) -> Result<(), DeflateError> {
+        self.deflater.deflate(piece, flush, output)
+    }
+
+    /// The receiving direction, for its counters.
+    pub fn inflater(&self) -> &Inflater {
+        &self.inflater
+    }
+
+    /// The sending direction.
+    pub fn deflater(&self) -> &Deflater {
+        &self.deflater
+    }
+
+    /// Heap bytes held for this connection now: the histories and, inside a message, the codecs it borrows.
+    pub fn memory_usage(&self) -> usize {
+        self.inflater.memory_usage().saturating_add(self.deflater.memory_usage())
+    }
+}

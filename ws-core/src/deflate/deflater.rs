@@ -1,0 +1,215 @@
+//! The sending direction (RFC 7692 section 7.2.1).
+
+use alloc::vec::Vec;
+
+use flate2::{Compress, FlushCompress};
+use thiserror::Error;
+
+use super::params::WindowBits;
+use super::pool::{self, Compressor, CompressorKind, Stamp};
+use super::window::History;
+
+/// Compresses one direction's messages.
+#[derive(Debug)]
+pub struct Deflater {
+    state: State,
+    kind: CompressorKind,
+    /// With context takeover: what the peer's window holds, and the compressor that had it last.
+    history: Option<(History, Option<Stamp>)>,
+}
+
+/// How far what was compressed must be readable by the peer after a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flush {
+    /// Not at all: the compressor may keep bytes back, which compresses best. The output may be empty.
+    None,
+    /// The peer can inflate all pieces up to this one; costs about 5 bytes.
+    Sync,
+    /// The same, and the message ends here: the next piece begins another.
+    Message,
+}
+
+/// The compressor failed in the middle of a message, which cannot be finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[error("the compressor failed inside a message; the connection cannot go on")]
+pub struct DeflateError;
+
+impl Deflater {
+    /// A deflater with a window of `bits`, context takeover or not, and a compression level of 0 to 9.
+    ///
+    /// Allocates nothing until a message is compressed. With 8 bits zlib is given 9, which never refers back further
+    /// than 250 bytes.
+    pub fn new(bits: WindowBits, no_context_takeover: bool, level: u8) -> Self {
+        Self {
+            state: State::Idle,
+            kind: CompressorKind::new(bits, level),
+            history: (!no_context_takeover).then(|| (History::new(bits), None)),
+        }
+    }
+
+    /// Appends the compressed form of a whole message to `output` if that is shorter than the message.
+    ///
+    /// `false` leaves `output` as it was, and the message is to be sent uncompressed. The peer's window then does
+    /// not hold it (section 7.2.3.2), and neither does ours: the history takes a message only once it is kept, and
+    /// a compressor that has seen one that was not is never trusted to continue.
+    ///
+    /// Also `false` while a message is being sent in pieces.
+    pub fn deflate_message(&mut self, message: &[u8], output: &mut Vec<u8>) -> bool {
+        if !matches!(self.state, State::Idle) {
+            return false;
+        }
+        let start = output.len();
+        let Ok(mut compressor) = self.begin() else { return false };
+        // The four bytes that are removed again may go beyond what pays.
+        let budget = message.len().saturating_add(TAIL.len());
+        let done = run(&mut compressor.codec, message, FlushCompress::Sync, output, budget);
+        if matches!(done, Ok(true))
+            && strip_tail(output, start)
+            && output.len().saturating_sub(start) < message.len()
+        {
+            self.keep(message);
+            self.give_back(compressor);
+            true
+        } else {
+            output.truncate(start);
+            pool::give_compressor(compressor, false);
+            false
+        }
+    }
+
+    /// Compresses `piece`, the next bytes of a message, and appends what comes of it to `output`.
+    ///
+    /// What was appended must be sent: the peer needs it to follow. The pieces of a message are one DEFLATE stream
+    /// and may be cut into frames anywhere (section 7.2.1); only the first frame has RSV1 set.
+    ///
+    /// # Errors
+    ///
+    /// [`DeflateError`] when the compressor failed; the message cannot be finished.
+    pub fn deflate(&mut self, piece: &[u8], flush: Flush, output: &mut Vec<u8>) -> Result<(), DeflateError> {
+        let mut message = match core::mem::replace(&mut self.state, State::Idle) {
+            State::Message(message) => message,
+            State::Idle => Message { compressor: self.begin()?, pending: false },
+        };
+        let start = output.len();
+        message.pending |= !piece.is_empty();
+        match flush {
+            Flush::None => {
+                run(&mut message.compressor.codec, piece, FlushCompress::None, output, usize::MAX)?;
+            }
+            Flush::Sync | Flush::Message if message.pending => {
+                run(&mut message.compressor.codec, piece, FlushCompress::Sync, output, usize::MAX)?;
+                message.pending = false;
+                if flush == Flush::Message && !strip_tail(output, start) {
+                    return Err(DeflateError);
+                }
+            }
+            // §7.2.3.6: with nothing to say the header of an empty stored block is said, less its last four bytes.
+            Flush::Message => output.push(0x00),
+            Flush::Sync => {}
+        }
+        self.keep(piece);
+        if flush == Flush::Message {
+            self.give_back(message.compressor);
+        } else {
+            self.state = State::Message(message);
+        }
+        Ok(())
+    }
+
+    /// Whether a message is being sent in pieces.
+    pub fn in_message(&self) -> bool {
+        matches!(self.state, State::Message(_))
+    }
+
+    /// Heap bytes held now: the history, and inside a message the compressor it borrows.
+    pub fn memory_usage(&self) -> usize {
+        let history = self.history.as_ref().map_or(0, |(history, _)| history.memory_usage());
+        match self.state {
+            State::Message(_) => history.saturating_add(self.kind.memory_usage()),
+            State::Idle => history,
+        }
+    }
+
+    /// A compressor that knows what the peer's window holds.
+    fn begin(&mut self) -> Result<Compressor, DeflateError> {
+        let Some((history, stamp)) = &mut self.history else {
+            return Ok(pool::take_compressor(self.kind, None).0);
+        };
+        let (mut compressor, same) = pool::take_compressor(self.kind, stamp.take());
+        let window = history.as_slice();
+        if !same && !window.is_empty() {
+            compressor.codec.set_dictionary(window).map_err(|_| DeflateError)?;
+        }
+        Ok(compressor)
+    }
+
+    fn keep(&mut self, sent: &[u8]) {
+        if let Some((history, _)) = &mut self.history {
+            history.extend(sent);
+        }
+    }
+
+    fn give_back(&mut self, compressor: Compressor) {
+        match &mut self.history {
+            Some((_, stamp)) => *stamp = pool::give_compressor(compressor, true),
+            None => drop(pool::give_compressor(compressor, false)),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Message(Message),
+}
+
+#[derive(Debug)]
+struct Message {
+    compressor: Compressor,
+    /// The compressor was given bytes since it was last flushed.
+    pending: bool,
+}
+
+/// Feeds all of `input`; `false` if more than `budget` bytes would come of it, which are then incomplete.
+fn run(
+    codec: &mut Compress,
+    input: &[u8],
+    flush: FlushCompress,
+    output: &mut Vec<u8>,
+    budget: usize,
+) -> Result<bool, DeflateError> {
+    let start = output.len();
+    let mut rest = input;
+    loop {
+        // zlib wants more than six bytes for a flush, or it says it twice.
+        if output.spare_capacity_mut().len() < MIN_ROOM {
+            output.reserve((rest.len() / 4).saturating_add(4 * MIN_ROOM));
+        }
+        let (in_before, out_before) = (codec.total_in(), output.len());
+        codec.compress_vec(rest, output, flush).map_err(|_| DeflateError)?;
+        let consumed = usize::try_from(codec.total_in().saturating_sub(in_before)).unwrap_or_default();
+        rest = rest.get(consumed..).unwrap_or_default();
+        if output.len().saturating_sub(start) > budget {
+            return Ok(false);
+        }
+        // Room left over means that nothing waits inside.
+        if rest.is_empty() && !output.spare_capacity_mut().is_empty() {
+            return Ok(true);
+        }
+        if consumed == 0 && output.len() == out_before {
+            return if rest.is_empty() { Ok(true) } else { Err(DeflateError) };
+        }
+    }
+}
+
+/// §7.2.1: remove 00 00 ff ff from the tail end.
+fn strip_tail(output: &mut Vec<u8>, start: usize) -> bool {
+    let ends = output.get(start..).is_some_and(|compressed| compressed.ends_with(&TAIL));
+    if ends {
+        output.truncate(output.len().saturating_sub(TAIL.len()));
+    }
+    ends
+}
+
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+const MIN_ROOM: usize = 32;

@@ -1,0 +1,298 @@
+//! The receiving direction (RFC 7692 section 7.2.2).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::params::WindowBits;
+use super::pool::{self, DECOMPRESSOR_BYTES};
+use super::window::History;
+use crate::error::ProtocolError;
+
+/// Inflates one direction's messages, bit by bit as they arrive and into bounded room.
+///
+/// After an error it stays failed: what a broken stream leaves behind is no basis for the next message.
+#[derive(Debug)]
+pub struct Inflater {
+    state: State,
+    /// `Some` if later messages may refer back to earlier ones.
+    history: Option<History>,
+    consumed: u64,
+    produced: u64,
+    restart_work: u64,
+    calls: u64,
+}
+
+/// What one call of [`Inflater::inflate`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inflated {
+    /// Bytes taken from the front of the input.
+    pub consumed: usize,
+    /// Bytes appended to the output.
+    pub produced: usize,
+    /// Why it returned.
+    pub status: InflateStatus,
+}
+
+/// Why [`Inflater::inflate`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InflateStatus {
+    /// All input is used, and all that it inflates to has been handed out.
+    NeedInput,
+    /// `max` bytes were produced. There may be more: call again with the rest of the input, which can be empty.
+    OutputFull,
+    /// The message is complete; the next call begins another.
+    Done,
+}
+
+impl Inflater {
+    /// An inflater for a peer that compresses with a window of `bits` and, or not, context takeover.
+    ///
+    /// Allocates nothing until a message arrives.
+    pub fn new(bits: WindowBits, no_context_takeover: bool) -> Self {
+        Self {
+            state: State::Idle,
+            history: (!no_context_takeover).then(|| History::new(bits)),
+            consumed: 0,
+            produced: 0,
+            restart_work: 0,
+            calls: 0,
+        }
+    }
+
+    /// Inflates `input`, the next bytes of a message, and appends at most `max` bytes to `output`.
+    ///
+    /// `last` says that the message ends with `input` (the frame has FIN set and this is the end of its payload).
+    /// While a message goes on, `output` should not be changed except by taking bytes off its front: without context
+    /// takeover its end serves as the window for a message of several final blocks (section 7.2.3.4).
+    ///
+    /// To enforce a limit on the message, pass `max = limit + 1 - produced so far` and fail the connection when more
+    /// than `limit` came out: neither memory nor work goes further. `output` never gets a capacity beyond its length
+    /// plus `max`.
+    ///
+    /// A DEFLATE stream of no bytes, at the start of the message or after a final block, is taken as complete at
+    /// its end, although section 7.2.1 asks the sender for an empty block there.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::InvalidDeflate`]: the data is not DEFLATE, refers back further than the window reaches, ends
+    /// inside a block, or consists of far more final blocks than it has content.
+    pub fn inflate(
+        &mut self,
+        input: &[u8],
+        last: bool,
+        output: &mut Vec<u8>,
+        max: usize,
+    ) -> Result<Inflated, ProtocolError> {
+        // While this call is in progress the state is `Failed`, so that every early return leaves it so.
+        let mut stream = match core::mem::replace(&mut self.state, State::Failed) {
+            State::Failed => return Err(ProtocolError::InvalidDeflate),
+            State::Message(stream) => stream,
+            State::Idle => self.begin()?,
+        };
+        let mut rest = input;
+        let mut produced = 0_usize;
+        let status = loop {
+            let room = max.saturating_sub(produced);
+            if room == 0 {
+                break InflateStatus::OutputFull;
+            }
+            let step = self.step(&mut stream, rest, output, room)?;
+            rest = rest.get(step.consumed..).unwrap_or_default();
+            produced = produced.saturating_add(step.produced);
+            match step.status {
+                Step::More => {}
+                Step::StreamEnd => self.restart(&mut stream, output)?,
+                Step::Drained if last => {
+                    self.finish(&mut stream)?;
+                    break InflateStatus::Done;
+                }
+                Step::Drained => break InflateStatus::NeedInput,
+            }
+        };
+        self.state = if status == InflateStatus::Done {
+            pool::give_decompressor(stream.codec);
+            State::Idle
+        } else {
+            State::Message(stream)
+        };
+        Ok(Inflated { consumed: input.len().saturating_sub(rest.len()), produced, status })
+    }
+
+    /// Compressed bytes of the current or last message that were used so far.
+    ///
+    /// Blocks that inflate to nothing cost time but no memory: bound this number to bound the work.
+    pub fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Bytes the current or last message has inflated to so far.
+    pub fn produced(&self) -> u64 {
+        self.produced
+    }
+
+    /// How often the decompressor was called in the life of this inflater: a measure of work that is not
+    /// proportional to bytes.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// Heap bytes held now: the history, and inside a message the decompressor it borrows.
+    pub fn memory_usage(&self) -> usize {
+        let history = self.history.as_ref().map_or(0, History::memory_usage);
+        match self.state {
+            State::Message(_) => history.saturating_add(DECOMPRESSOR_BYTES),
+            State::Idle | State::Failed => history,
+        }
+    }
+
+    fn begin(&mut self) -> Result<Stream, ProtocolError> {
+        (self.consumed, self.produced, self.restart_work) = (0, 0, 0);
+        let mut stream = Stream { codec: pool::take_decompressor(), begun: false };
+        if let Some(history) = &mut self.history {
+            preset(&mut stream.codec, history.as_slice())?;
+        }
+        Ok(stream)
+    }
+
+    /// One call of the decompressor, into room that it is given here.
+    fn step(
+        &mut self,
+        stream: &mut Stream,
+        input: &[u8],
+        output: &mut Vec<u8>,
+        room: usize,
+    ) -> Result<StepDone, ProtocolError> {
+        let start = output.len();
+        let (in_before, out_before) = (stream.codec.total_in(), stream.codec.total_out());
+        if output.spare_capacity_mut().is_empty() {
+            // Doubling, as a vector would, but never beyond the room there is.
+            let guess = start.max(input.len().saturating_mul(4)).max(MIN_STEP);
+            output.reserve_exact(guess.min(room).min(MAX_STEP.max(start)));
+        }
+        self.calls = self.calls.saturating_add(1);
+        let result = if output.spare_capacity_mut().len() <= room {
+            stream.codec.decompress_vec(input, output, FlushDecompress::Sync)
+        } else {
+            let end = start.saturating_add(room.min(MAX_STEP)).min(output.capacity());
+            output.resize(end, 0);
+            let result = stream.codec.decompress(
+                input,
+                output.get_mut(start..).unwrap_or_default(),
+                FlushDecompress::Sync,
+            );
+            let produced =
+                usize::try_from(stream.codec.total_out().saturating_sub(out_before)).unwrap_or_default();
+            output.truncate(start.saturating_add(produced));
+            result
+        };
+        let status = result.map_err(|_| ProtocolError::InvalidDeflate)?;
+        let consumed = usize::try_from(stream.codec.total_in().saturating_sub(in_before)).unwrap_or_default();
+        let fresh = output.get(start..).unwrap_or_default();
+        stream.begun |= consumed > 0;
+        self.consumed = self.consumed.saturating_add(consumed as u64);
+        self.produced = self.produced.saturating_add(fresh.len() as u64);
+        if let Some(history) = &mut self.history {
+            history.extend(fresh);
+        }
+        let produced = fresh.len();
+        let full = output.spare_capacity_mut().is_empty() || produced == room.min(MAX_STEP);
+        let status = match status {
+            Status::StreamEnd => Step::StreamEnd,
+            _ if consumed == 0 && produced == 0 && !input.is_empty() => {
+                return Err(ProtocolError::InvalidDeflate);
+            }
+            // With room to spare nothing can be waiting inside; with none only another call can tell.
+            _ if consumed == input.len() && (!full || produced == 0) => Step::Drained,
+            _ => Step::More,
+        };
+        Ok(StepDone { consumed, produced, status })
+    }
+
+    /// §7.2.3.4: a final block ends one DEFLATE stream, not the message; another follows at the next byte.
+    fn restart(&mut self, stream: &mut Stream, output: &[u8]) -> Result<(), ProtocolError> {
+        stream.codec.reset(false);
+        stream.begun = false;
+        let window = match &mut self.history {
+            Some(history) => history.as_slice(),
+            None => {
+                let produced = usize::try_from(self.produced).unwrap_or(usize::MAX);
+                let kept = produced.min(WindowBits::MAX.bytes()).min(output.len());
+                output.get(output.len().saturating_sub(kept)..).unwrap_or_default()
+            }
+        };
+        // Final blocks of two bytes each would otherwise buy a copy of the window each.
+        self.restart_work =
+            self.restart_work.saturating_add(RESTART_COST).saturating_add(window.len() as u64);
+        let earned = self.consumed.saturating_add(self.produced).saturating_mul(RESTART_EARNINGS);
+        if self.restart_work > RESTART_ALLOWANCE.saturating_add(earned) {
+            return Err(ProtocolError::InvalidDeflate);
+        }
+        preset(&mut stream.codec, window)
+    }
+
+    /// §7.2.2: append 00 00 ff ff, and see that the last block is complete.
+    fn finish(&mut self, stream: &mut Stream) -> Result<(), ProtocolError> {
+        if !stream.begun {
+            return Ok(());
+        }
+        let mut nothing = [0_u8; TAIL.len()];
+        let (in_before, out_before) = (stream.codec.total_in(), stream.codec.total_out());
+        self.calls = self.calls.saturating_add(1);
+        let status = stream.codec.decompress(TAIL, &mut nothing, FlushDecompress::Sync);
+        let consumed = stream.codec.total_in().saturating_sub(in_before);
+        let produced = stream.codec.total_out().saturating_sub(out_before);
+        match status {
+            Ok(Status::StreamEnd) if consumed == TAIL.len() as u64 && produced == 0 => Ok(()),
+            _ => Err(ProtocolError::InvalidDeflate),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Message(Stream),
+    Failed,
+}
+
+#[derive(Debug)]
+struct Stream {
+    codec: Box<Decompress>,
+    /// A byte of the DEFLATE stream has been read.
+    begun: bool,
+}
+
+struct StepDone {
+    consumed: usize,
+    produced: usize,
+    status: Step,
+}
+
+enum Step {
+    More,
+    StreamEnd,
+    Drained,
+}
+
+fn preset(codec: &mut Decompress, window: &[u8]) -> Result<(), ProtocolError> {
+    if !window.is_empty() {
+        codec.set_dictionary(window).map_err(|_| ProtocolError::InvalidDeflate)?;
+    }
+    Ok(())
+}
+
+/// What section 7.2.1 has the sender remove, then an empty *final* block: only a stream between two blocks ends
+/// exactly after it without output, so a message that was cut off inside a block is found out.
+const TAIL: &[u8] = &[0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
+
+const MIN_STEP: usize = 512;
+const MAX_STEP: usize = 64 * 1024;
+
+/// Work of starting another DEFLATE stream in a message, in bytes copied, beside the window itself.
+const RESTART_COST: u64 = 512;
+/// What a message may spend on that without earning it ...
+const RESTART_ALLOWANCE: u64 = 1024 * 1024;
+/// ... and what each byte of its input and output earns.
+const RESTART_EARNINGS: u64 = 8;
