@@ -31,9 +31,8 @@ pub struct Config {
     /// With so many bytes waiting to be written, nothing more is queued. One message may pass over
     /// it. Default 1 MiB.
     pub outbound_limit: usize,
-    /// While a send waits for the peer to read, what the peer sends is received and kept, up to so
-    /// many bytes and one message, so that two ends which both send first do not block each other.
-    /// Default 4 MiB.
+    /// While a send waits for the peer to read, what the peer sends is read and kept, up to so many
+    /// bytes, so that two ends which both send first do not block each other. Default 4 MiB.
     pub inbound_budget: usize,
     /// Pings sent to see that the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,

@@ -4,6 +4,8 @@
 //! closes ([`closing`]) and what it waits for ([`waiting`]).
 
 mod closing;
+#[cfg(feature = "deflate")]
+mod compression;
 mod receive;
 mod send;
 mod waiting;
@@ -60,6 +62,9 @@ pub struct Connection {
     control_count: u32,
     /// How it closes, once it does.
     ending: Option<Box<Ending>>,
+    /// permessage-deflate, where it has been agreed.
+    #[cfg(feature = "deflate")]
+    compression: Option<Box<compression::Compression>>,
 }
 
 /// Which end this is, with what only that end has.
@@ -95,8 +100,10 @@ struct Incoming {
     assembly: Assembly,
     /// The current frame is the message's last.
     fin: bool,
-    /// It is handed out in pieces.
-    pieces: bool,
+    /// It is compressed: RSV1 was set on its first frame.
+    compressed: bool,
+    /// Pieces of it have been handed out.
+    handed: bool,
     /// Frames so far.
     fragments: u64,
     /// Payload bytes on the wire, by the frame headers so far.
@@ -135,6 +142,8 @@ impl Connection {
             pings: 0,
             control_count: 0,
             ending: None,
+            #[cfg(feature = "deflate")]
+            compression: None,
         }
     }
 
@@ -153,7 +162,23 @@ impl Connection {
     pub fn memory_usage(&self) -> usize {
         let assembled = self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity());
         let control = self.control.as_ref().map_or(0, |control| control.capacity());
-        assembled.saturating_add(control).saturating_add(self.queue.memory_usage())
+        let sum = assembled.saturating_add(control).saturating_add(self.queue.memory_usage());
+        #[cfg(feature = "deflate")]
+        let sum = sum.saturating_add(self.compression.as_ref().map_or(0, |c| c.memory_usage()));
+        sum
+    }
+
+    /// Whether a message is being taken in pieces: some have been handed out, the last one not.
+    pub fn in_piecewise_message(&self) -> bool {
+        self.incoming.as_ref().is_some_and(|incoming| incoming.handed)
+    }
+
+    /// Whether permessage-deflate has been agreed.
+    pub const fn is_compressing(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.compression.is_some();
+        #[cfg(not(feature = "deflate"))]
+        return false;
     }
 }
 

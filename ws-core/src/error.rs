@@ -118,6 +118,9 @@ pub enum SendError {
     /// The pieces of a text message do not add up to UTF-8 (section 8.1).
     #[error("invalid UTF-8 in a text message")]
     InvalidUtf8,
+    /// The compressor failed inside a message sent in pieces; the connection has been given up.
+    #[error("the compressor failed inside a message")]
+    CompressionFailed,
     /// What waits to be written has reached `outbound_limit`.
     #[error("outbound queue is at its limit of outbound_limit = {limit} bytes")]
     QueueFull {

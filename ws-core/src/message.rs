@@ -135,6 +135,14 @@ pub(crate) enum Payload<'b> {
 }
 
 impl Payload<'_> {
+    #[cfg(feature = "deflate")]
+    pub(crate) fn into_owned(self) -> Payload<'static> {
+        match self {
+            Self::Text(text) => Payload::Text(Cow::Owned(text.into_owned())),
+            Self::Binary(bytes) => Payload::Binary(Cow::Owned(bytes.into_owned())),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Text(text) => text.is_empty(),
@@ -195,6 +203,15 @@ impl Assembly {
             Self::Binary(buffer) => buffer.extend_from_slice(bytes),
         }
         Ok(())
+    }
+
+    /// Checks the next bytes, which are kept elsewhere.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn check(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        match self {
+            Self::Text { utf8, .. } => utf8.feed(bytes).map(|_| ()).map_err(|_| ProtocolError::InvalidUtf8),
+            Self::Binary(_) => Ok(()),
+        }
     }
 
     /// Takes out what has been put together so far; a character cut off stays.

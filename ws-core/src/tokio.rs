@@ -8,8 +8,13 @@
 mod buffer;
 mod driver;
 mod error;
+mod reader;
+mod shared;
 mod sink;
+mod split;
 mod websocket;
 
 pub use error::Error;
+pub use reader::MessageReader;
+pub use split::{Receiver, ReuniteError, Sender, TrySendError};
 pub use websocket::WebSocket;

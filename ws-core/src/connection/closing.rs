@@ -143,7 +143,6 @@ impl Connection {
             body.truncate(125);
             self.queue_close_frame(&body);
         }
-        self.incoming = None;
         self.enter(State::Failed { shut_down: false });
     }
 
@@ -205,6 +204,16 @@ impl Connection {
         })
     }
 
+    /// Frees what only receiving needs: nothing more counts.
+    fn stop_receiving(&mut self) {
+        self.incoming = None;
+        self.control = None;
+        #[cfg(feature = "deflate")]
+        {
+            self.compression = None;
+        }
+    }
+
     /// The only place where the state changes.
     fn enter(&mut self, state: State) {
         self.state = state;
@@ -216,14 +225,12 @@ impl Connection {
                     // From here on it only lingers.
                     self.timers.close = Time::NEVER;
                 }
-                self.incoming = None;
-                self.control = None;
+                self.stop_receiving();
             }
             State::Ended => {
                 let unsent = self.queue.len() as u64;
                 self.queue.clear();
-                self.incoming = None;
-                self.control = None;
+                self.stop_receiving();
                 if let Some(ending) = &mut self.ending {
                     ending.unsent = unsent;
                 }

@@ -14,7 +14,7 @@ use crate::frame::{FrameHeader, HeaderPrefix, OpCode};
 use crate::message::{Assembly, DataType, Payload};
 
 /// What one step finds, before it is known whether a whole message or a piece is wanted.
-enum Step<'b> {
+pub(super) enum Step<'b> {
     Data { payload: Payload<'b>, last: bool },
     Ping(Cow<'b, [u8]>),
     Pong(Cow<'b, [u8]>),
@@ -47,7 +47,7 @@ impl Connection {
     /// message of any size passes in constant memory. `max_stream_size` limits them.
     ///
     /// The two can be mixed: what `receive` has put together of a message becomes its first piece;
-    /// the rest of a message begun here is skipped by `receive`.
+    /// the rest of a message of which pieces have been handed out is skipped by `receive`.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -82,7 +82,7 @@ impl Connection {
         }
         let incoming = self.incoming.as_mut()?;
         let Assembly::Binary(buffer) = &mut incoming.assembly else { return None };
-        if incoming.pieces || buffer.is_empty() {
+        if incoming.compressed || incoming.handed || buffer.is_empty() {
             return None;
         }
         let before = buffer.len();
@@ -124,12 +124,17 @@ impl Connection {
         input: &mut &'b mut [u8],
         pieces: bool,
     ) -> Result<Option<Step<'b>>, ProtocolError> {
+        #[cfg(feature = "deflate")]
+        if let Some(step) = self.resume_inflating(pieces)? {
+            return Ok(Some(step));
+        }
+        let compressing = self.is_compressing();
         loop {
             let Self { decoder, incoming, config, .. } = &mut *self;
-            let admit = |prefix| admit(prefix, incoming.as_ref(), config, pieces);
+            let admit = |prefix| admit(prefix, incoming.as_ref(), config, compressing, pieces);
             match decoder.decode_checked(input, admit)? {
                 None => return Ok(None),
-                Some(FrameItem::Header(header)) => self.begin_frame(header, pieces)?,
+                Some(FrameItem::Header(header)) => self.begin_frame(header)?,
                 Some(FrameItem::Payload { bytes, last }) => {
                     let step = match self.frame {
                         Frame::Data => self.take_data(bytes, last, pieces)?,
@@ -144,7 +149,7 @@ impl Connection {
     }
 
     #[inline]
-    fn begin_frame(&mut self, header: FrameHeader, pieces: bool) -> Result<(), ProtocolError> {
+    fn begin_frame(&mut self, header: FrameHeader) -> Result<(), ProtocolError> {
         let data_type = match header.opcode {
             OpCode::Text => DataType::Text,
             OpCode::Binary => DataType::Binary,
@@ -170,7 +175,8 @@ impl Connection {
         self.incoming = Some(Incoming {
             assembly: Assembly::new(data_type),
             fin: header.fin,
-            pieces,
+            compressed: header.rsv1,
+            handed: false,
             fragments: 1,
             wire: header.payload_len,
         });
@@ -186,6 +192,10 @@ impl Connection {
     ) -> Result<Option<Step<'b>>, ProtocolError> {
         let Some(incoming) = &mut self.incoming else { return Ok(None) };
         let last = last && incoming.fin;
+        #[cfg(feature = "deflate")]
+        if incoming.compressed {
+            return self.inflate(bytes, last, pieces);
+        }
         if last && incoming.fragments == 1 && incoming.wire == bytes.len() as u64 {
             // The common case: the whole message lies in the input.
             let payload = incoming.assembly.whole(bytes)?;
@@ -193,16 +203,21 @@ impl Connection {
             return Ok(Some(Step::Data { payload, last }));
         }
         let step = if pieces {
-            incoming.pieces = true;
             let payload = incoming.assembly.piece(bytes)?;
+            incoming.handed |= !payload.is_empty();
             (last || !payload.is_empty()).then_some(Step::Data { payload, last })
         } else {
+            let limit = self.config.max_message_size;
+            // Its header may have been admitted when pieces were asked for.
+            if !incoming.handed && incoming.wire > limit {
+                return Err(ProtocolError::MessageTooBig { limit });
+            }
             incoming.assembly.push(bytes)?;
-            if incoming.pieces {
+            if incoming.handed {
                 // The user has turned away from the rest of this message.
                 incoming.assembly.drain();
             }
-            (last && !incoming.pieces).then(|| Step::Data { payload: incoming.assembly.drain(), last })
+            (last && !incoming.handed).then(|| Step::Data { payload: incoming.assembly.drain(), last })
         };
         if last {
             incoming.assembly.check_end()?;
@@ -263,19 +278,23 @@ impl Connection {
 /// A payload with at least so many bytes to come is read around the shared buffer.
 const LARGE: usize = 64 << 10;
 
+/// So many bytes more than `max_message_size` a compressed message may have on the wire.
+const ALLOWANCE: u64 = 1 << 10;
+
 /// Whether a legal header is legal at its place, by as much of it as is known.
 #[inline]
 fn admit(
     prefix: HeaderPrefix,
     incoming: Option<&Incoming>,
     config: &Config,
+    compressing: bool,
     pieces: bool,
 ) -> Result<(), ProtocolError> {
     if prefix.opcode.is_control() {
         return Ok(());
     }
     // §5.2: RSV1 MUST be 0 unless an extension gives it a meaning.
-    if prefix.rsv1 {
+    if prefix.rsv1 && !compressing {
         return Err(ProtocolError::ReservedBits);
     }
     match (prefix.opcode, incoming) {
@@ -286,9 +305,13 @@ fn admit(
     }
     let Some(len) = prefix.payload_len else { return Ok(()) };
     let (so_far, pieces) =
-        incoming.map_or((0, pieces), |incoming| (incoming.wire, incoming.pieces || pieces));
+        incoming.map_or((0, pieces), |incoming| (incoming.wire, incoming.handed || pieces));
     let limit = if pieces { config.max_stream_size } else { config.max_message_size };
-    if so_far.saturating_add(len) > limit {
+    let compressed = prefix.rsv1 || incoming.is_some_and(|incoming| incoming.compressed);
+    // Of a compressed message this bounds the work; what it inflates to is counted as it does. The
+    // allowance is for data that does not compress.
+    let allowance = if compressed { ALLOWANCE } else { 0 };
+    if so_far.saturating_add(len) > limit.saturating_add(allowance) {
         return Err(if pieces {
             ProtocolError::StreamTooBig { limit }
         } else {

@@ -16,8 +16,7 @@ use crate::utf8::Utf8Validator;
 pub(super) struct Outgoing {
     data_type: DataType,
     utf8: Utf8Validator,
-    /// A frame of it is on its way: the next ones are continuations.
-    begun: bool,
+    compressed: bool,
 }
 
 impl Connection {
@@ -29,7 +28,7 @@ impl Connection {
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
         self.check_message()?;
-        self.queue_slice(OpCode::Text, text.as_bytes());
+        self.queue_message(OpCode::Text, text.as_bytes());
         Ok(())
     }
 
@@ -40,7 +39,7 @@ impl Connection {
     #[inline]
     pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError> {
         self.check_message()?;
-        self.queue_slice(OpCode::Binary, bytes);
+        self.queue_message(OpCode::Binary, bytes);
         Ok(())
     }
 
@@ -51,16 +50,22 @@ impl Connection {
     /// As [`send_text`](Self::send_text).
     pub fn send(&mut self, message: Message) -> Result<(), SendError> {
         self.check_message()?;
-        let opcode = match message.data_type() {
-            DataType::Text => OpCode::Text,
-            DataType::Binary => OpCode::Binary,
-        };
-        let payload = message.into_bytes();
-        if payload.len() < BY_REFERENCE {
-            self.queue_slice(opcode, &payload);
-        } else {
-            self.queue_bytes(opcode, payload);
+        let opcode = opcode_of(message.data_type());
+        match self.compress(message.as_bytes()) {
+            Some(compressed) => self.queue_bytes(opcode, true, compressed),
+            None => self.queue_bytes(opcode, false, message.into_bytes()),
         }
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), but never compressed: for a message that holds a secret beside text an
+    /// attacker can choose, whose compressed length would tell of the secret.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text).
+    pub fn send_uncompressed(&mut self, message: Message) -> Result<(), SendError> {
+        self.check_message()?;
+        self.queue_bytes(opcode_of(message.data_type()), false, message.into_bytes());
         Ok(())
     }
 
@@ -74,9 +79,10 @@ impl Connection {
     pub fn send_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), SendError> {
         self.check_open()?;
         self.check_room()?;
-        let (begun, mut utf8) = match &self.outgoing {
-            None => (false, Utf8Validator::new()),
-            Some(outgoing) if outgoing.data_type == data_type => (outgoing.begun, outgoing.utf8),
+        let (begun, compressed, mut utf8) = match &self.outgoing {
+            // How long it gets is unknown: only a first piece that is also the last is judged by its size.
+            None => (false, self.is_compressing() && !last, Utf8Validator::new()),
+            Some(outgoing) if outgoing.data_type == data_type => (true, outgoing.compressed, outgoing.utf8),
             Some(_) => return Err(SendError::MessageInProgress),
         };
         if data_type == DataType::Text {
@@ -86,13 +92,17 @@ impl Connection {
                 return Err(SendError::InvalidUtf8);
             }
         }
-        let opcode = match data_type {
-            _ if begun => OpCode::Continuation,
-            DataType::Text => OpCode::Text,
-            DataType::Binary => OpCode::Binary,
-        };
-        self.queue_frames(opcode, piece, last);
-        self.outgoing = (!last).then_some(Outgoing { data_type, utf8, begun: true });
+        let opcode = if begun { OpCode::Continuation } else { opcode_of(data_type) };
+        if compressed {
+            let piece = self.compress_piece(piece, last)?;
+            // RFC 7692 §6.1: RSV1 is set on the first fragment only.
+            self.queue_frames(opcode, !begun, &piece, last);
+        } else if begun || !last {
+            self.queue_frames(opcode, false, piece, last);
+        } else {
+            self.queue_message(opcode, piece);
+        }
+        self.outgoing = (!last).then_some(Outgoing { data_type, utf8, compressed });
         Ok(())
     }
 
@@ -137,14 +147,14 @@ impl Connection {
         if self.state != State::Open {
             return;
         }
-        let (header, key) = self.header(true, OpCode::Pong, payload.len());
+        let (header, key) = self.header(true, false, OpCode::Pong, payload.len());
         self.queue.set_pong(&header.encode(), masked(payload, key));
     }
 
     pub(super) fn queue_close_frame(&mut self, body: &[u8]) {
         // §5.5.1: no frame after a Close; data queued before it still goes out.
         self.queue.drop_waiting_control();
-        self.queue_frame(true, OpCode::Close, body);
+        self.queue_frame(true, false, OpCode::Close, body);
     }
 
     fn queue_control(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
@@ -154,7 +164,7 @@ impl Connection {
         }
         self.check_open()?;
         self.check_room()?;
-        let (header, key) = self.header(true, opcode, payload.len());
+        let (header, key) = self.header(true, false, opcode, payload.len());
         self.queue.push_control(&header.encode(), masked(payload, key));
         Ok(())
     }
@@ -179,30 +189,33 @@ impl Connection {
         if self.queue.len() < limit { Ok(()) } else { Err(SendError::QueueFull { limit }) }
     }
 
+    /// A whole message, compressed where that is agreed and pays.
     #[inline]
-    fn queue_slice(&mut self, opcode: OpCode, payload: &[u8]) {
-        if payload.len() <= self.config.max_frame_size {
-            self.queue_frame(true, opcode, payload);
+    fn queue_message(&mut self, opcode: OpCode, payload: &[u8]) {
+        if let Some(compressed) = self.compress(payload) {
+            self.queue_bytes(opcode, true, compressed);
+        } else if payload.len() <= self.config.max_frame_size {
+            self.queue_frame(true, false, opcode, payload);
         } else {
-            self.queue_frames(opcode, payload, true);
+            self.queue_frames(opcode, false, payload, true);
         }
     }
 
     /// One frame, or several if the payload is larger than a frame is to be.
-    fn queue_frames(&mut self, mut opcode: OpCode, mut payload: &[u8], fin: bool) {
+    fn queue_frames(&mut self, mut opcode: OpCode, mut rsv1: bool, mut payload: &[u8], fin: bool) {
         while let Some((frame, rest)) = payload.split_at_checked(self.config.max_frame_size)
             && !rest.is_empty()
         {
-            self.queue_frame(false, opcode, frame);
-            opcode = OpCode::Continuation;
+            self.queue_frame(false, rsv1, opcode, frame);
+            (opcode, rsv1) = (OpCode::Continuation, false);
             payload = rest;
         }
-        self.queue_frame(fin, opcode, payload);
+        self.queue_frame(fin, rsv1, opcode, payload);
     }
 
     #[inline]
-    fn queue_frame(&mut self, fin: bool, opcode: OpCode, payload: &[u8]) {
-        let (header, key) = self.header(fin, opcode, payload.len());
+    fn queue_frame(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: &[u8]) {
+        let (header, key) = self.header(fin, rsv1, opcode, payload.len());
         let data = self.queue.data();
         data.extend_from_slice(&header.encode());
         let start = data.len();
@@ -212,16 +225,19 @@ impl Connection {
         }
     }
 
-    /// A large payload without a copy, where that is possible.
-    fn queue_bytes(&mut self, mut opcode: OpCode, mut payload: Bytes) {
+    /// A whole payload, without a copy if it is large and that is possible.
+    fn queue_bytes(&mut self, mut opcode: OpCode, mut rsv1: bool, mut payload: Bytes) {
+        if payload.len() < BY_REFERENCE {
+            return self.queue_frames(opcode, rsv1, &payload, true);
+        }
         let frame_size = self.config.max_frame_size;
         if matches!(self.end, End::Server) {
             loop {
                 let frame = payload.split_to(payload.len().min(frame_size));
-                let (header, _) = self.header(payload.is_empty(), opcode, frame.len());
+                let (header, _) = self.header(payload.is_empty(), rsv1, opcode, frame.len());
                 self.queue.data().extend_from_slice(&header.encode());
                 self.queue.push_shared(frame);
-                opcode = OpCode::Continuation;
+                (opcode, rsv1) = (OpCode::Continuation, false);
                 if payload.is_empty() {
                     return;
                 }
@@ -230,30 +246,48 @@ impl Connection {
         match payload.try_into_mut() {
             Ok(mut payload) => loop {
                 let mut frame = payload.split_to(payload.len().min(frame_size));
-                let (header, key) = self.header(payload.is_empty(), opcode, frame.len());
+                let (header, key) = self.header(payload.is_empty(), rsv1, opcode, frame.len());
                 self.queue.data().extend_from_slice(&header.encode());
                 if let Some(key) = key {
                     mask(&mut frame, key);
                 }
                 self.queue.push_shared(frame.freeze());
-                opcode = OpCode::Continuation;
+                (opcode, rsv1) = (OpCode::Continuation, false);
                 if payload.is_empty() {
                     return;
                 }
             },
             // Others hold it too: masking in place would change what they see.
-            Err(payload) => self.queue_frames(opcode, &payload, true),
+            Err(payload) => self.queue_frames(opcode, rsv1, &payload, true),
         }
     }
 
     #[inline]
-    fn header(&mut self, fin: bool, opcode: OpCode, len: usize) -> (FrameHeader, Option<MaskKey>) {
+    fn header(
+        &mut self,
+        fin: bool,
+        rsv1: bool,
+        opcode: OpCode,
+        len: usize,
+    ) -> (FrameHeader, Option<MaskKey>) {
         let mask = match &mut self.end {
             // §5.3: a fresh key for each frame.
             End::Client(keys) => Some(keys.next_key()),
             End::Server => None,
         };
-        (FrameHeader { fin, rsv1: false, opcode, mask, payload_len: len as u64 }, mask)
+        (FrameHeader { fin, rsv1, opcode, mask, payload_len: len as u64 }, mask)
+    }
+}
+
+#[cfg(not(feature = "deflate"))]
+impl Connection {
+    #[inline]
+    const fn compress(&mut self, _: &[u8]) -> Option<Bytes> {
+        None
+    }
+
+    const fn compress_piece(&mut self, _: &[u8], _: bool) -> Result<Bytes, SendError> {
+        Err(SendError::CompressionFailed)
     }
 }
 
@@ -297,6 +331,13 @@ impl Buf for Output<'_> {
 /// Payloads from this size on are queued by reference: below, a copy is cheaper than a place of
 /// its own in the vectored write.
 const BY_REFERENCE: usize = 4 << 10;
+
+const fn opcode_of(data_type: DataType) -> OpCode {
+    match data_type {
+        DataType::Text => OpCode::Text,
+        DataType::Binary => OpCode::Binary,
+    }
+}
 
 fn masked(payload: &[u8], key: Option<MaskKey>) -> impl Iterator<Item = u8> {
     let key = key.unwrap_or_default().0;

@@ -79,6 +79,11 @@ impl Connection {
         self.timers.rtt.get()
     }
 
+    /// Tells that something came from the peer that is not received yet: it lives.
+    pub const fn heard_from_peer(&mut self) {
+        self.heard = true;
+    }
+
     /// Whether a pong answers the keepalive ping that is on its way.
     pub(super) fn is_keepalive_pong(&mut self, payload: &[u8]) -> bool {
         let answers = self.timers.ping_sent.is_set() && payload == self.pings.to_be_bytes();

@@ -42,19 +42,34 @@ impl Input {
         self.start = self.end.saturating_sub(left);
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.start == self.end
+    /// How many they are.
+    pub(super) const fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
     }
 
-    /// The whole room, to read into; what was there is gone.
+    /// Bytes of memory held.
+    pub(super) const fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Room behind them to read into: never none. It grows when nothing else is left.
     pub(super) fn room(&mut self) -> &mut [u8] {
-        (self.start, self.end) = (0, 0);
-        &mut self.buffer
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.end == self.buffer.len() {
+            if self.start > 0 {
+                self.buffer.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.len());
+            } else {
+                self.buffer.resize(self.end.saturating_mul(2), 0);
+            }
+        }
+        self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
     /// Tells that so many bytes of the room have been filled.
     pub(super) fn filled(&mut self, n: usize) {
-        (self.start, self.end) = (0, n.min(self.buffer.len()));
+        self.end = self.end.saturating_add(n).min(self.buffer.len());
     }
 }
 

@@ -1,10 +1,11 @@
 //! A connection and its transport, polled.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
 use std::future::Future;
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use ::tokio::time::{Instant, Sleep, sleep_until};
@@ -12,10 +13,12 @@ use bytes::{Buf, BufMut, Bytes};
 
 use super::buffer::{self, Input};
 use super::error::Error;
+use super::reader::PieceSource;
+use crate::close::CloseCode;
 use crate::close_info::{CloseCause, CloseInfo, TransportEnd};
 use crate::connection::Connection;
 use crate::error::SendError;
-use crate::event::Event;
+use crate::event::{Event, Piece};
 use crate::message::Message;
 
 /// What drives a [`Connection`] over `S`. All progress lives here, so that every future on top of
@@ -26,16 +29,21 @@ pub(super) struct Driver<S> {
     pub(super) connection: Connection,
     /// What has been read and not received. `None` while waiting: the buffer is the thread's.
     input: Option<Input>,
-    /// Messages received while a send waited for the transport.
-    inbox: VecDeque<Message>,
-    inbox_bytes: usize,
-    /// Boxed: a connection that waits for nothing but data has none.
+    /// The transport has ended; what it brought before is still to be received.
+    ended: Option<TransportEnd>,
+    /// A large message that was read around `input`.
+    large: Option<Message>,
+    /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
     /// Where closing the transport stands.
     transport: Transport,
     /// The error that ended the transport, until it has been reported.
     error: Option<io::Error>,
+    /// Bytes written to the transport so far.
+    written: u64,
+    /// What is done when it is dropped; a pointer, so that `Drop` needs no bounds on `S`.
+    farewell: fn(&mut Self),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,32 +55,61 @@ enum Transport {
     Closed,
 }
 
+/// A piece of a message that is taken in pieces.
+#[derive(Debug)]
+pub(super) struct OwnedPiece {
+    pub(super) data: Message,
+    pub(super) last: bool,
+}
+
+/// What others that wait for the same connection may have been waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    written: u64,
+    unread: usize,
+    open: bool,
+    ended: bool,
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn new(io: S, connection: Connection, received: &[u8]) -> Self {
         Self {
             io,
             connection,
             input: (!received.is_empty()).then(|| Input::with(received)),
-            inbox: VecDeque::new(),
-            inbox_bytes: 0,
+            ended: None,
+            large: None,
             sleep: None,
             epoch: Instant::now(),
             transport: Transport::Open,
             error: None,
+            written: 0,
+            farewell: Self::say_goodbye,
         }
     }
 
     /// The next message; `None` after a closing handshake, when the transport is closed too.
     pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        self.poll_next(cx, Self::next_message)
+    }
+
+    fn poll_next<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        next: impl Fn(&mut Self) -> Option<T>,
+    ) -> Poll<Result<Option<T>, Error>> {
         loop {
-            if let Some(message) = self.next_message() {
-                return Poll::Ready(Ok(Some(message)));
+            if let Some(found) = next(self) {
+                return Poll::Ready(Ok(Some(found)));
+            }
+            if let Some(how) = self.ended.take() {
+                self.connection.transport_ended(how);
             }
             // Only now, with the input used up: what a batch of messages made one write carries.
             // Should it have to wait, reading goes on all the same.
             let _ = self.poll_write(cx);
             if self.poll_closed(cx).is_ready() {
-                return Poll::Ready(self.outcome());
+                return Poll::Ready(self.outcome().map(|()| None));
             }
             if self.poll_read(cx).is_ready() {
                 continue;
@@ -84,23 +121,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Waits until less than the high-water mark waits to be written, or the connection is closing.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let high_water = self.connection.config().outbound_high_water;
-        self.poll_drained(cx, high_water)
+        self.poll_drained(cx, |driver| driver.connection.queued() < high_water)
     }
 
     /// Waits until everything has been written.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_drained(cx, 0)
+        self.poll_drained(cx, |_| false)
+    }
+
+    /// Waits until the transport has taken all that was queued when [`queue_mark`](Self::queue_mark)
+    /// gave `mark`.
+    pub(super) fn poll_written(&mut self, cx: &mut Context<'_>, mark: u64) -> Poll<Result<(), Error>> {
+        self.poll_drained(cx, |driver| driver.written >= mark)
+    }
+
+    /// How many bytes will have been written once all that waits now is: with an allowance for
+    /// control frames that overtake it, a waiting one and one on its way.
+    pub(super) fn queue_mark(&self) -> u64 {
+        const CONTROL: u64 = 2 * 131;
+        self.written.saturating_add(self.connection.queued() as u64).saturating_add(CONTROL)
     }
 
     /// Sees the closing handshake through, once it has begun; messages that still come are dropped.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            self.inbox.clear();
-            self.inbox_bytes = 0;
-            if let Some(outcome) = ready!(self.poll_recv(cx)).transpose() {
-                outcome?;
-            } else {
-                return Poll::Ready(Ok(()));
+            match ready!(self.poll_recv(cx)) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Poll::Ready(Ok(())),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -110,15 +158,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.connection.queued() == 0 {
             self.connection.queue().lend_buffer(buffer::take_output());
         }
-        self.connection.send(message).map_err(|error| self.send_error(error))
+        self.act(|connection| connection.send(message))
     }
 
-    /// What to tell a caller whose message was not queued.
-    pub(super) fn send_error(&self, error: SendError) -> Error {
-        match (error, self.connection.close_info()) {
+    /// Does something with the connection that it may refuse.
+    pub(super) fn act(
+        &mut self,
+        act: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        act(&mut self.connection).map_err(|error| match (error, self.close_info()) {
             (SendError::Closing, Some(info)) => Error::Closed(Box::new(info)),
             (error, _) => Error::Send(error),
-        }
+        })
     }
 
     /// The transport is closed and the outcome has been told.
@@ -130,94 +181,134 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.connection.close_info()
     }
 
-    /// Writes while more than `level` bytes wait. What the peer sends meanwhile is read too, up to
-    /// a bound, so that two ends that both send first do not wait for each other for ever.
-    fn poll_drained(&mut self, cx: &mut Context<'_>, level: usize) -> Poll<Result<(), Error>> {
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            written: self.written,
+            unread: self.input.as_ref().map_or(0, Input::len),
+            open: self.connection.is_open(),
+            ended: self.ended.is_some() || self.connection.is_ended(),
+        }
+    }
+
+    /// Bytes of memory held beside the struct itself.
+    pub(super) fn memory_usage(&self) -> usize {
+        let input = self.input.as_ref().map_or(0, Input::capacity);
+        let large = self.large.as_ref().map_or(0, Message::len);
+        let sleep = self.sleep.as_ref().map_or(0, |_| size_of::<Sleep>());
+        [input, large, sleep].into_iter().fold(self.connection.memory_usage(), usize::saturating_add)
+    }
+
+    /// Writes until nothing waits or it is `enough`. What the peer sends meanwhile is read, up to a
+    /// bound, and kept as it is, so that two ends that both send first do not wait for each other for ever.
+    fn poll_drained(
+        &mut self,
+        cx: &mut Context<'_>,
+        enough: impl Fn(&Self) -> bool,
+    ) -> Poll<Result<(), Error>> {
         loop {
             if self.connection.is_ended() {
-                return Poll::Ready(self.outcome().map(|_| ()));
+                return Poll::Ready(self.outcome());
             }
-            let low = |queued| queued == 0 || queued < level;
-            if low(self.connection.queued()) {
+            if self.connection.queued() == 0 || enough(self) {
                 return Poll::Ready(Ok(()));
             }
-            if self.poll_write(cx).is_ready() || low(self.connection.queued()) {
+            if self.poll_write(cx).is_ready() || enough(self) {
                 continue;
             }
-            if self.inbox_bytes < self.connection.config().inbound_budget {
-                if let Some(message) = self.decode() {
-                    self.inbox_bytes = self.inbox_bytes.saturating_add(message.len());
-                    self.inbox.push_back(message);
-                    continue;
-                }
-                if self.poll_read(cx).is_ready() {
-                    continue;
-                }
+            let unread = self.input.as_ref().map_or(0, Input::len);
+            if self.ended.is_none()
+                && unread < self.connection.config().inbound_budget
+                && self.poll_fill(cx).is_ready()
+            {
+                self.connection.heard_from_peer();
+                continue;
             }
             ready!(self.poll_timeout(cx));
         }
     }
 
     fn next_message(&mut self) -> Option<Message> {
-        if let Some(message) = self.inbox.pop_front() {
-            self.inbox_bytes = self.inbox_bytes.saturating_sub(message.len());
+        if let Some(message) = self.large.take() {
             return Some(message);
         }
-        self.decode()
+        self.decode(|connection, unread| match connection.receive(unread) {
+            Ok(Some(event)) => ControlFlow::Continue(owned(event)),
+            Ok(None) | Err(_) => ControlFlow::Break(()),
+        })
     }
 
-    /// Decodes what has been read up to the next message. Errors are the connection's to remember.
-    fn decode(&mut self) -> Option<Message> {
-        let input = self.input.as_mut()?;
-        let mut unread = input.unread();
-        let mut message = None;
-        while message.is_none() {
-            match self.connection.receive(&mut unread) {
-                Ok(Some(event)) => message = owned(event),
-                Ok(None) | Err(_) => break,
+    fn next_piece(&mut self) -> Option<OwnedPiece> {
+        if let Some(data) = self.large.take() {
+            return Some(OwnedPiece { data, last: true });
+        }
+        self.decode(|connection, unread| match connection.receive_piece(unread) {
+            Ok(Some(piece)) => ControlFlow::Continue(owned_piece(piece)),
+            Ok(None) | Err(_) => ControlFlow::Break(()),
+        })
+    }
+
+    /// Decodes what has been read up to what `step` finds. Errors are the connection's to remember.
+    #[inline]
+    fn decode<T>(
+        &mut self,
+        step: impl Fn(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
+    ) -> Option<T> {
+        // Also without input: an inflater may hold back what it was not asked for.
+        let Some(mut input) = self.input.take() else {
+            return if self.connection.is_compressing() { self.decode_from(&mut [], step).0 } else { None };
+        };
+        let (found, left) = self.decode_from(input.unread(), step);
+        input.set_unread(left);
+        self.input = (left > 0).then_some(input);
+        found
+    }
+
+    #[inline]
+    fn decode_from<T>(
+        &mut self,
+        mut unread: &mut [u8],
+        step: impl Fn(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
+    ) -> (Option<T>, usize) {
+        loop {
+            match step(&mut self.connection, &mut unread) {
+                ControlFlow::Continue(None) => {}
+                ControlFlow::Continue(found) => return (found, unread.len()),
+                ControlFlow::Break(()) => return (None, unread.len()),
             }
         }
-        let left = unread.len();
-        input.set_unread(left);
-        if input.is_empty() {
-            self.input = None;
-        }
-        message
     }
 
     /// Reads once. Ready when something new is to be looked at: input, or the transport's end.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.connection.is_ended() {
-            return Poll::Ready(());
-        }
         let Self { io, connection, .. } = self;
         let large = connection.read_large_payload(|place, most| {
             let mut place = place.limit(most.min(place.capacity().saturating_sub(place.len())));
             pin!(io.read_buf(&mut place)).poll(cx)
         });
-        if let Some((read, event)) = large {
-            if let Some(message) = event.and_then(owned) {
-                self.inbox_bytes = self.inbox_bytes.saturating_add(message.len());
-                self.inbox.push_back(message);
-            }
-            return read.map(|read| match read {
-                Ok(0) => self.ended(TransportEnd::Eof),
-                Ok(_) => {}
-                Err(error) => self.failed(error),
-            });
-        }
-        // Dropped when there was nothing to read: the buffer goes back to the thread.
-        let mut input = Input::new();
+        let Some((read, event)) = large else { return self.poll_fill(cx) };
+        self.large = event.and_then(owned);
+        read.map(|read| match read {
+            Ok(0) => self.ended = Some(TransportEnd::Eof),
+            Ok(_) => {}
+            Err(error) => self.ended = Some(self.judge(error)),
+        })
+    }
+
+    /// Reads once, behind what has been read already.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A new one is dropped when there was nothing to read: the buffer goes back to the thread.
+        let mut input = self.input.take().unwrap_or_else(Input::new);
         let mut room = ReadBuf::new(input.room());
-        match ready!(Pin::new(&mut self.io).poll_read(cx, &mut room)) {
-            Ok(()) => match room.filled().len() {
-                0 => self.ended(TransportEnd::Eof),
-                n => {
-                    input.filled(n);
-                    self.input = Some(input);
-                }
-            },
-            Err(error) => self.failed(error),
+        let read = Pin::new(&mut self.io).poll_read(cx, &mut room);
+        let n = room.filled().len();
+        input.filled(n);
+        if input.len() > 0 {
+            self.input = Some(input);
+        }
+        match ready!(read) {
+            Ok(()) if n == 0 => self.ended = Some(TransportEnd::Eof),
+            Ok(()) => {}
+            Err(error) => self.ended = Some(self.judge(error)),
         }
         Poll::Ready(())
     }
@@ -228,7 +319,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         while self.connection.output().has_remaining() {
             match ready!(pin!(self.io.write_buf(&mut self.connection.output())).poll(cx)) {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
-                Ok(_) => wrote = true,
+                Ok(n) => {
+                    self.written = self.written.saturating_add(n as u64);
+                    wrote = true;
+                }
                 Err(error) => self.failed(error),
             }
         }
@@ -282,50 +376,98 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(())
     }
 
-    fn ended(&mut self, how: TransportEnd) {
+    fn failed(&mut self, error: io::Error) {
+        let how = self.judge(error);
         self.connection.transport_ended(how);
     }
 
-    fn failed(&mut self, error: io::Error) {
-        let how = match error.kind() {
+    /// What an error of the transport says of its end; one that says little is kept.
+    fn judge(&mut self, error: io::Error) -> TransportEnd {
+        match error.kind() {
             io::ErrorKind::UnexpectedEof => TransportEnd::Truncated,
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::NotConnected => TransportEnd::Reset,
-            _ => TransportEnd::Failed,
-        };
-        self.connection.transport_ended(how);
-        if how == TransportEnd::Failed {
-            self.error = Some(error);
+            _ => {
+                self.error = Some(error);
+                TransportEnd::Failed
+            }
         }
     }
 
     /// How the connection ended, for the one who waits for a message.
-    fn outcome(&mut self) -> Result<Option<Message>, Error> {
-        let Some(info) = self.connection.close_info() else { return Ok(None) };
+    fn outcome(&mut self) -> Result<(), Error> {
+        let Some(info) = self.connection.close_info() else { return Ok(()) };
         if let Some(error) = self.error.take().filter(|_| !info.is_clean()) {
             return Err(Error::Io(error));
         }
         match info.cause {
-            CloseCause::Handshake => Ok(None),
+            CloseCause::Handshake => Ok(()),
             CloseCause::Protocol(error) => Err(Error::Protocol(error)),
             _ => Err(Error::Closed(Box::new(info))),
         }
+    }
+
+    /// Dropped while open: what can be sent without waiting is sent, a Close last.
+    fn say_goodbye(&mut self) {
+        if self.transport != Transport::Open {
+            return;
+        }
+        // A handler that panicked is an unexpected condition; any other simply went away.
+        let code = if std::thread::panicking() { CloseCode::INTERNAL } else { CloseCode::AWAY };
+        // Closing already is fine too.
+        let _ = self.connection.close(code, "");
+        let cx = &mut Context::from_waker(Waker::noop());
+        if self.poll_write(cx).is_ready() {
+            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+    }
+}
+
+impl<S> Drop for Driver<S> {
+    fn drop(&mut self) {
+        (self.farewell)(self);
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> PieceSource for Driver<S> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<OwnedPiece>, Error>> {
+        self.poll_next(cx, Self::next_piece)
+    }
+
+    fn is_inside_message(&self) -> bool {
+        self.connection.in_piecewise_message()
     }
 }
 
 /// The message in an event, made one's own.
 fn owned(event: Event<'_>) -> Option<Message> {
     match event {
-        Event::Text(text) => Some(match text {
-            std::borrow::Cow::Borrowed(text) => Message::Text(text.into()),
-            std::borrow::Cow::Owned(text) => Message::Text(text.into()),
-        }),
-        Event::Binary(bytes) => Some(match bytes {
-            std::borrow::Cow::Borrowed(bytes) => Message::Binary(Bytes::copy_from_slice(bytes)),
-            std::borrow::Cow::Owned(bytes) => Message::Binary(bytes.into()),
-        }),
+        Event::Text(text) => Some(text_message(text)),
+        Event::Binary(bytes) => Some(binary_message(bytes)),
         Event::Ping(_) | Event::Pong(_) | Event::Close(_) => None,
     }
+}
+
+fn owned_piece(piece: Piece<'_>) -> Option<OwnedPiece> {
+    match piece {
+        Piece::Text { text, last } => Some(OwnedPiece { data: text_message(text), last }),
+        Piece::Binary { bytes, last } => Some(OwnedPiece { data: binary_message(bytes), last }),
+        Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => None,
+    }
+}
+
+fn text_message(text: Cow<'_, str>) -> Message {
+    Message::Text(match text {
+        Cow::Borrowed(text) => text.into(),
+        Cow::Owned(text) => text.into(),
+    })
+}
+
+fn binary_message(bytes: Cow<'_, [u8]>) -> Message {
+    Message::Binary(match bytes {
+        Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    })
 }

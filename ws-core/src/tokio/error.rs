@@ -22,6 +22,15 @@ pub enum Error {
     /// The connection is closed, or ended without a closing handshake: the record says how.
     #[error("{0}")]
     Closed(Box<CloseInfo>),
+    /// The connection was closed inside a message that was being taken in pieces.
+    #[error("the connection was closed inside a message")]
+    MessageCutOff,
+    /// A message taken in pieces is larger than its reader allowed.
+    #[error("message is over the reader's limit = {limit} bytes")]
+    OverLimit {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// The transport failed.
     #[error("transport failed: {0}")]
     Io(#[from] io::Error),

@@ -6,6 +6,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::driver::Driver;
 use super::error::Error;
+use super::reader::MessageReader;
 use crate::close::CloseCode;
 use crate::close_info::CloseInfo;
 use crate::connection::Connection;
@@ -48,10 +49,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         poll_fn(|cx| self.driver.poll_recv(cx)).await
     }
 
+    /// The next message, to be taken in pieces as it arrives: one of any size then passes in constant
+    /// memory. `None` as for [`recv`](Self::recv).
+    ///
+    /// `max_stream_size` limits it, not `max_message_size`.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub async fn recv_stream(&mut self) -> Result<Option<MessageReader<'_>>, Error>
+    where
+        S: Send,
+    {
+        MessageReader::open(&mut self.driver).await
+    }
+
     /// Sends a message: waits until less than `outbound_high_water` is queued, queues it, and waits
     /// until all is written.
     ///
-    /// What the peer sends meanwhile is read too, up to `inbound_budget`, for later [`recv`](Self::recv)s.
+    /// What the peer sends meanwhile is read too, up to `inbound_budget` bytes, for later [`recv`](Self::recv)s.
     /// If the future is dropped the message is wholly queued or not at all.
     ///
     /// # Errors
@@ -80,8 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// As [`send`](Self::send); [`SendError::InvalidUtf8`] if the pieces of a text do not add up to UTF-8.
     pub async fn send_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), Error> {
         poll_fn(|cx| self.driver.poll_ready(cx)).await?;
-        let queued = self.driver.connection.send_piece(data_type, piece, last);
-        queued.map_err(|error| self.driver.send_error(error))?;
+        self.driver.act(|connection| connection.send_piece(data_type, piece, last))?;
         self.flush().await
     }
 
@@ -100,8 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`SendError::ControlTooLong`], and as [`send`](Self::send).
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         poll_fn(|cx| self.driver.poll_ready(cx)).await?;
-        let queued = self.driver.connection.ping(payload);
-        queued.map_err(|error| self.driver.send_error(error))?;
+        self.driver.act(|connection| connection.ping(payload))?;
         self.flush().await
     }
 
@@ -133,6 +146,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The state of the protocol: limits, round-trip time, what is queued.
     pub fn connection(&self) -> &Connection {
         &self.driver.connection
+    }
+
+    /// Bytes of memory held for this connection, beside the struct itself and the transport's own.
+    pub fn memory_usage(&self) -> usize {
+        self.driver.memory_usage()
     }
 
     /// The transport.

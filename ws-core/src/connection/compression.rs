@@ -1,0 +1,175 @@
+//! Compressed messages on their way through a connection: RFC 7692 sections 6 and 7.2.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+use bytes::Bytes;
+
+use super::receive::Step;
+use super::{Connection, Incoming};
+use crate::deflate::{Flush, InflateStatus, PerMessageDeflate};
+use crate::error::{ProtocolError, SendError};
+use crate::message::{Assembly, Payload};
+
+/// What a connection with permessage-deflate has beside one without.
+#[derive(Debug)]
+pub(super) struct Compression {
+    codec: PerMessageDeflate,
+    /// What the message being received has inflated to; where it is handed out in pieces, the end of it.
+    output: Vec<u8>,
+    /// Bytes it has inflated to in all.
+    inflated: u64,
+    /// Input whose output has not been asked for yet; only for a message handed out in pieces.
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    input: Vec<u8>,
+    /// The message ends with it.
+    last: bool,
+}
+
+impl Compression {
+    pub(super) fn memory_usage(&self) -> usize {
+        let pending = self.pending.as_ref().map_or(0, |pending| pending.input.capacity());
+        size_of::<Self>()
+            .saturating_add(self.codec.memory_usage())
+            .saturating_add(self.output.capacity())
+            .saturating_add(pending)
+    }
+
+    /// Gives up what has been handed out, but for what the inflater may look back at.
+    fn trim(&mut self) {
+        let surplus = self.output.len().saturating_sub(WINDOW);
+        if surplus >= WINDOW {
+            self.output.drain(..surplus);
+        }
+    }
+}
+
+impl Connection {
+    /// The connection, with permessage-deflate as the opening handshake agreed on it.
+    #[must_use]
+    pub fn with_deflate(mut self, codec: PerMessageDeflate) -> Self {
+        let compression = Compression { codec, output: Vec::new(), inflated: 0, pending: None };
+        self.compression = Some(Box::new(compression));
+        self
+    }
+
+    /// Inflates the next bytes of a compressed message; `last` says that it ends with them.
+    pub(super) fn inflate<'b>(
+        &mut self,
+        mut bytes: &[u8],
+        last: bool,
+        pieces: bool,
+    ) -> Result<Option<Step<'b>>, ProtocolError> {
+        let (Some(incoming), Some(compression)) = (&mut self.incoming, &mut self.compression) else {
+            return Ok(None);
+        };
+        let whole = !(pieces || incoming.handed);
+        let (limit, too_big) = if !whole {
+            let limit = self.config.max_stream_size;
+            (limit, ProtocolError::StreamTooBig { limit })
+        } else {
+            let limit = self.config.max_message_size;
+            (limit, ProtocolError::MessageTooBig { limit })
+        };
+        loop {
+            // One byte over the limit proves the fault; nothing beyond it is produced. A whole message
+            // doubles its room, so that it is moved few times and never has room beyond the limit.
+            let start = compression.output.len();
+            let room = if whole { start.max(STEP) } else { STEP };
+            let allowed = limit.saturating_sub(compression.inflated).saturating_add(1);
+            let room = room.min(usize::try_from(allowed).unwrap_or(usize::MAX));
+            let done = compression.codec.inflate(bytes, last, &mut compression.output, room)?;
+            bytes = bytes.get(done.consumed..).unwrap_or_default();
+            compression.inflated = compression.inflated.saturating_add(done.produced as u64);
+            if compression.inflated > limit {
+                return Err(too_big);
+            }
+            let ended = done.status == InflateStatus::Done;
+            let fresh = compression.output.get(start..).unwrap_or_default();
+            let payload = if whole {
+                incoming.assembly.check(fresh)?;
+                None
+            } else if pieces {
+                let payload = incoming.assembly.piece(fresh)?.into_owned();
+                incoming.handed |= !payload.is_empty();
+                compression.trim();
+                (ended || !payload.is_empty()).then_some(payload)
+            } else {
+                // The user has turned away from the rest of this message.
+                compression.trim();
+                None
+            };
+            if ended {
+                incoming.assembly.check_end()?;
+                let output = mem::take(&mut compression.output);
+                compression.inflated = 0;
+                let payload = if whole { Some(message(incoming, output)?) } else { payload };
+                self.incoming = None;
+                return Ok(payload.map(|payload| Step::Data { payload, last: true }));
+            }
+            if let Some(payload) = payload {
+                if done.status == InflateStatus::OutputFull {
+                    compression.pending = Some(Pending { input: bytes.to_vec(), last });
+                }
+                return Ok(Some(Step::Data { payload, last: false }));
+            }
+            if done.status == InflateStatus::NeedInput {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Goes on with input whose output was not asked for before.
+    pub(super) fn resume_inflating<'b>(&mut self, pieces: bool) -> Result<Option<Step<'b>>, ProtocolError> {
+        match self.compression.as_mut().and_then(|compression| compression.pending.take()) {
+            None => Ok(None),
+            Some(Pending { input, last }) => self.inflate(&input, last, pieces),
+        }
+    }
+
+    /// The compressed form of a whole message, where it pays.
+    pub(super) fn compress(&mut self, payload: &[u8]) -> Option<Bytes> {
+        let compression = self.compression.as_mut()?;
+        let mut compressed = Vec::new();
+        compression.codec.deflate_message(payload, &mut compressed).then(|| compressed.into())
+    }
+
+    /// The compressed form of the next piece of a message: the peer can read it as soon as it has it.
+    pub(super) fn compress_piece(&mut self, piece: &[u8], last: bool) -> Result<Bytes, SendError> {
+        let flush = if last { Flush::Message } else { Flush::Sync };
+        let mut compressed = Vec::new();
+        let done = match &mut self.compression {
+            Some(compression) => compression.codec.deflate(piece, flush, &mut compressed).is_ok(),
+            None => false,
+        };
+        if !done {
+            // The message can neither go on nor be taken back.
+            self.abort();
+            return Err(SendError::CompressionFailed);
+        }
+        Ok(compressed.into())
+    }
+}
+
+/// A whole message, from what it inflated to.
+fn message(incoming: &Incoming, bytes: Vec<u8>) -> Result<Payload<'static>, ProtocolError> {
+    Ok(match incoming.assembly {
+        // It has been checked as it came; without unsafe code a String costs a second look.
+        Assembly::Text { .. } => {
+            Payload::Text(String::from_utf8(bytes).map_err(|_| ProtocolError::InvalidUtf8)?.into())
+        }
+        Assembly::Binary(_) => Payload::Binary(bytes.into()),
+    })
+}
+
+/// What one step inflates at least, if there is so much.
+const STEP: usize = 16 << 10;
+
+/// The furthest that DEFLATE looks back.
+const WINDOW: usize = 32 << 10;

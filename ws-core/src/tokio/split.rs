@@ -1,0 +1,325 @@
+//! One WebSocket used by many tasks: a [`Sender`] to clone, and a [`Receiver`].
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+use futures_core::Stream;
+use thiserror::Error as ThisError;
+
+use super::driver::{Driver, OwnedPiece};
+use super::error::Error;
+use super::reader::{MessageReader, PieceSource};
+use super::shared::{Link, Shared, Waiter};
+use super::websocket::WebSocket;
+use crate::close::CloseCode;
+use crate::close_info::CloseInfo;
+use crate::connection::Connection;
+use crate::error::SendError;
+use crate::message::Message;
+
+/// The sending half of a WebSocket: clone it into as many tasks as there are.
+///
+/// It does not depend on the transport's type. Every method takes `&self`; every future can be dropped at any
+/// await: a message is then wholly queued or not at all. Those who wait for room are served in turn.
+///
+/// Pings are answered and deadlines kept while the [`Receiver`] is being polled. Who only sends lets a
+/// task of its own run [`Receiver::discard`].
+pub struct Sender {
+    link: Arc<dyn Link>,
+    /// Tells this clone from others.
+    id: u32,
+}
+
+/// The receiving half of a WebSocket.
+pub struct Receiver<S> {
+    shared: Arc<Shared<S>>,
+}
+
+/// Why [`Sender::try_send`] did not send; the message comes back.
+#[derive(Debug, ThisError)]
+pub enum TrySendError {
+    /// `outbound_high_water` is reached, or others wait for room already.
+    #[error("the outbound queue is full")]
+    Full(Message),
+    /// The connection is closed or closing, or the message must not be sent.
+    #[error("{1}")]
+    Refused(Message, Error),
+}
+
+/// The two halves are not of one WebSocket, or the [`Sender`] has other clones: both come back.
+#[derive(Debug, ThisError)]
+#[error("the sender is not the only one of this receiver's WebSocket")]
+pub struct ReuniteError<S>(pub Sender, pub Receiver<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
+    /// Splits it into a half to send with, for any number of tasks, and a half to receive with.
+    ///
+    /// The connection is closed when all halves are dropped.
+    pub fn split(self) -> (Sender, Receiver<S>) {
+        let shared = Arc::new(Shared::new(self.driver));
+        let link: Arc<dyn Link> = Arc::clone(&shared) as _;
+        (Sender { id: link.waiting().next_sender(), link }, Receiver { shared })
+    }
+}
+
+impl Clone for Sender {
+    fn clone(&self) -> Self {
+        Self { link: Arc::clone(&self.link), id: self.link.waiting().next_sender() }
+    }
+}
+
+impl Sender {
+    /// Sends a message: waits in turn until less than `outbound_high_water` is queued, queues it, and
+    /// waits until it is written.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`].
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mark = self.queue(message.into()).await?;
+        // If another sender came before, more may be about to: let them queue theirs, for one write.
+        if !self.link.waiting().sent_last(self.id) {
+            step_back().await;
+        }
+        self.wait(|link, cx, waiter| link.poll_written(cx, waiter, mark)).await
+    }
+
+    /// As [`send`](Self::send), but leaves the writing to the next `send` or [`flush`](Self::flush), or to the
+    /// [`Receiver`] when it would wait.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`].
+    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        self.queue(message.into()).await.map(|_| ())
+    }
+
+    /// Queues a message if there is room for it now; the next `send` or [`flush`](Self::flush), or the
+    /// [`Receiver`], writes it.
+    ///
+    /// # Errors
+    /// [`TrySendError`], which hands the message back.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        let message = message.into();
+        let Ok(_turn) = self.link.waiting().turn.try_acquire() else {
+            return Err(TrySendError::Full(message));
+        };
+        let mut result = Ok(());
+        let mut message = Some(message);
+        self.link.with(&mut |connection| {
+            let Some(message) = message.take() else { return };
+            result = if connection.queued() < connection.config().outbound_high_water {
+                // A clone shares the payload.
+                let sent = connection.send(message.clone());
+                sent.map_err(|error| TrySendError::Refused(message, refusal(connection, error)))
+            } else {
+                Err(TrySendError::Full(message))
+            };
+        });
+        result
+    }
+
+    /// Waits until everything queued is written.
+    ///
+    /// # Errors
+    /// As [`WebSocket::flush`].
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.wait(|link, cx, waiter| link.poll_flush(cx, waiter)).await
+    }
+
+    /// As [`WebSocket::ping`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.act(|connection| connection.ping(payload))?;
+        self.flush().await
+    }
+
+    /// As [`WebSocket::close`]. What the [`Receiver`] has not received by then is dropped.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
+        match self.act(|connection| connection.close(code, reason)) {
+            Ok(()) | Err(Error::Closed(_) | Error::Send(SendError::Closing)) => {}
+            Err(error) => return Err(error),
+        }
+        let ended = self.wait(|link, cx, waiter| link.poll_close(cx, waiter)).await;
+        match (self.close_info(), ended) {
+            (Some(info), _) => Ok(info),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::Send(SendError::Closing)),
+        }
+    }
+
+    /// Begins closing without waiting for it: the [`Receiver`] sees it through.
+    ///
+    /// # Errors
+    /// [`Error::Send`] for a code or reason that must not be sent, [`Error::Closed`] if it is closed.
+    pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.act(|connection| connection.close(code, reason))
+    }
+
+    /// As [`WebSocket::close_info`].
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        let mut info = None;
+        self.link.with(&mut |connection| info = connection.close_info());
+        info
+    }
+
+    /// Bytes that wait to be written.
+    pub fn queued(&self) -> usize {
+        let mut queued = 0;
+        self.link.with(&mut |connection| queued = connection.queued());
+        queued
+    }
+
+    /// Whether messages can still be sent.
+    pub fn is_open(&self) -> bool {
+        let mut open = false;
+        self.link.with(&mut |connection| open = connection.is_open());
+        open
+    }
+
+    /// Waits for room in turn and queues the message; returns what is to be written before it has gone.
+    async fn queue(&self, message: Message) -> Result<u64, Error> {
+        // Never closed, so that this only fails if it were.
+        let _turn = self.link.waiting().turn.acquire().await;
+        self.wait(|link, cx, waiter| link.poll_ready(cx, waiter)).await?;
+        let mut message = Some(message);
+        self.act(|connection| message.take().map_or(Ok(()), |message| connection.send(message)))?;
+        Ok(self.link.queue_mark())
+    }
+
+    async fn wait<T>(&self, poll: impl Fn(&dyn Link, &mut Context<'_>, Waiter) -> Poll<T>) -> T {
+        /// Leaves no waker behind, however the waiting ends.
+        struct Waits<'a>(&'a dyn Link, Waiter);
+        impl Drop for Waits<'_> {
+            fn drop(&mut self) {
+                self.0.waiting().forget(self.1);
+            }
+        }
+        let waits = Waits(&*self.link, self.link.waiting().waiter());
+        poll_fn(|cx| poll(waits.0, cx, waits.1)).await
+    }
+
+    fn act(&self, mut act: impl FnMut(&mut Connection) -> Result<(), SendError>) -> Result<(), Error> {
+        let mut result = Ok(());
+        self.link.with(&mut |connection| {
+            result = act(connection).map_err(|error| refusal(connection, error));
+        });
+        result
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
+    /// As [`WebSocket::recv`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
+        poll_fn(|cx| self.shared.poll(cx, Waiter::RECEIVER, Driver::poll_recv)).await
+    }
+
+    /// As [`WebSocket::recv_stream`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recv_stream(&mut self) -> Result<Option<MessageReader<'_>>, Error> {
+        MessageReader::open(self).await
+    }
+
+    /// Receives and drops messages until the connection is closed: what keeps pongs, deadlines and closing
+    /// going for who only sends.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub async fn discard(mut self) -> Result<Option<CloseInfo>, Error> {
+        while self.recv().await?.is_some() {}
+        Ok(self.close_info())
+    }
+
+    /// As [`WebSocket::close_info`].
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.shared.lock().close_info()
+    }
+
+    /// Makes the WebSocket whole again.
+    ///
+    /// # Errors
+    /// [`ReuniteError`] with both halves, if they do not belong together or the sender has other clones.
+    pub fn reunite(self, sender: Sender) -> Result<WebSocket<S>, ReuniteError<S>> {
+        let same = std::ptr::addr_eq(Arc::as_ptr(&self.shared), Arc::as_ptr(&sender.link));
+        if !same || Arc::strong_count(&self.shared) != 2 {
+            return Err(ReuniteError(sender, self));
+        }
+        let id = sender.id;
+        drop(sender);
+        // No third holder is left to have made a clone meanwhile.
+        Arc::try_unwrap(self.shared).map(|shared| WebSocket { driver: shared.into_driver() }).map_err(
+            |shared| {
+                let link: Arc<dyn Link> = Arc::clone(&shared) as _;
+                ReuniteError(Sender { link, id }, Receiver { shared })
+            },
+        )
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for Receiver<S> {
+    type Item = Result<Message, Error>;
+
+    /// As [`Receiver::recv`]; an error is the last item.
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.shared.lock().is_done() {
+            return Poll::Ready(None);
+        }
+        self.shared.poll(cx, Waiter::RECEIVER, Driver::poll_recv).map(Result::transpose)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> PieceSource for Receiver<S> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<OwnedPiece>, Error>> {
+        self.shared.poll(cx, Waiter::RECEIVER, Driver::poll_piece)
+    }
+
+    fn is_inside_message(&self) -> bool {
+        self.shared.lock().connection.in_piecewise_message()
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for Receiver<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}
+
+/// Lets the tasks that are ready run first. Unlike tokio's `yield_now` it lines up behind those that are
+/// woken by others, so that senders go round in turn.
+async fn step_back() {
+    let mut stepped = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut stepped, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// What to tell a caller whose message was not queued.
+fn refusal(connection: &Connection, error: SendError) -> Error {
+    match (error, connection.close_info()) {
+        (SendError::Closing, Some(info)) => Error::Closed(Box::new(info)),
+        (error, _) => Error::Send(error),
+    }
+}
