@@ -68,7 +68,7 @@ fn fields_of(headers: &http::HeaderMap) -> Vec<(String, Vec<u8>)> {
 fn an_accepted_request_is_the_same_to_another_parser() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut accepted = 0;
-    for _ in 0..20_000 {
+    for _ in 0..10_000 {
         let head = random.damage(REQUEST);
         let whole = RequestReader::new(HeadLimits::server()).receive(&head);
         let mut one_by_one = RequestReader::new(HeadLimits::server());
@@ -92,14 +92,14 @@ fn an_accepted_request_is_the_same_to_another_parser() {
         assert_eq!(other.path, Some(request.uri().to_string().as_str()), "{}", head.escape_ascii());
         assert_eq!(fields(other.headers), fields_of(request.headers()), "{}", head.escape_ascii());
     }
-    assert!(accepted > 2000, "only {accepted} damaged heads were accepted: the test has lost its teeth");
+    assert!(accepted > 1000, "only {accepted} damaged heads were accepted: the test has lost its teeth");
 }
 
 #[test]
 fn an_accepted_response_is_the_same_to_another_parser() {
     let mut random = Random(0xd1b5_4a32_d192_ed03);
     let (mut accepted, mut opened) = (0, 0);
-    for _ in 0..20_000 {
+    for _ in 0..10_000 {
         let head = random.damage(RESPONSE);
         let request = Request::get("ws://h").body(()).unwrap();
         let mut handshake = ClientHandshake::new(request, &[], Some("a"), *b"the sample nonce").unwrap();
@@ -122,7 +122,7 @@ fn an_accepted_response_is_the_same_to_another_parser() {
         assert_eq!(fields(other.headers), fields_of(response.headers()), "{}", head.escape_ascii());
     }
     assert!(
-        accepted > 2000 && opened > 100,
+        accepted > 1000 && opened > 50,
         "accepted {accepted}, opened {opened}: the test has lost its teeth"
     );
 }
