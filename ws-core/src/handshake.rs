@@ -6,6 +6,31 @@
 //!
 //! - Server: [`RequestReader`] → [`Opening`] → [`UpgradeRequest::accept`], or a [`Refusal`].
 //! - Client: [`ClientHandshake`] → [`Established`], or a [`HandshakeError`] which carries the server's answer.
+//!
+//! Both sides on one page, without a socket between them:
+//!
+//! ```
+//! use ws_core::handshake::{Acceptance, ClientHandshake, HeadLimits, Opening, RequestReader};
+//!
+//! let template = http::Request::get("ws://localhost:9001/chat").body(())?;
+//! let nonce = *b"16 random bytes!"; // From a real source of randomness, of course.
+//! let mut client = ClientHandshake::new(template, &["chat".into()], None, nonce)?;
+//!
+//! let mut server = RequestReader::new(HeadLimits::server());
+//! let answer = match server.receive(client.request_bytes()) {
+//!     Ok(Some((Opening::Upgrade(upgrade), _))) => {
+//!         let subprotocol = upgrade.select_subprotocol(["chat"]);
+//!         upgrade.accept(Acceptance { subprotocol, ..Acceptance::default() })?
+//!     }
+//!     Ok(Some((Opening::Plain(_), _))) => b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec(),
+//!     Ok(None) => return Ok(()), // Read more, then ask again.
+//!     Err(refusal) => refusal.encode(),
+//! };
+//!
+//! let (established, length) = client.receive(&answer)?.expect("the whole answer is there");
+//! assert_eq!((established.subprotocol.as_deref(), length), (Some("chat"), answer.len()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod body;
 mod client;

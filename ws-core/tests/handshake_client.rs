@@ -252,6 +252,21 @@ fn what_the_server_chose_is_handed_back() {
 }
 
 #[test]
+fn an_error_repeats_only_the_beginning_of_a_long_name() {
+    for (length, expected) in
+        [(100, "x".repeat(100)), (101, "x".repeat(100) + "..."), (60_000, "x".repeat(100) + "...")]
+    {
+        let name = "x".repeat(length);
+        let (bytes, _) = expand(&format!("{{101}}{{UCA}}{{P}}: {name}\r\n\r\n"), LINES);
+        let error = handshake().receive(&bytes).unwrap_err();
+        assert!(matches!(error, HandshakeError::UnofferedSubprotocol(name) if name == expected));
+        let (bytes, _) = expand(&format!("{{101}}{{UCA}}{{E}}: {name}\r\n\r\n"), LINES);
+        let error = handshake().receive(&bytes).unwrap_err();
+        assert!(matches!(error, HandshakeError::UnofferedExtension(name) if name == expected));
+    }
+}
+
+#[test]
 fn without_an_offer_every_choice_is_an_error() {
     let request = || Request::get("ws://h").body(()).unwrap();
     let mut handshake = ClientHandshake::new(request(), &[], None, *b"the sample nonce").unwrap();

@@ -153,11 +153,11 @@ impl ClientHandshake {
         for (index, extension) in agreed.iter().enumerate() {
             // Item 5: an extension that was not offered fails the connection.
             if !self.extensions.contains(&extension.name) {
-                return Err(HandshakeError::UnofferedExtension(extension.name.clone()));
+                return Err(HandshakeError::UnofferedExtension(excerpt(extension.name.as_bytes())));
             }
             // §9.1: each is agreed to once. (The work is bounded by the offer: a repetition ends the loop.)
             if agreed.iter().take(index).any(|earlier| earlier.name == extension.name) {
-                return Err(HandshakeError::RepeatedExtension(extension.name.clone()));
+                return Err(HandshakeError::RepeatedExtension(excerpt(extension.name.as_bytes())));
             }
         }
         Ok(agreed)
@@ -173,9 +173,7 @@ impl ClientHandshake {
         // Item 6: a subprotocol that was not offered fails the connection.
         match self.subprotocols.iter().find(|offered| offered.as_bytes() == subprotocol) {
             Some(offered) => Ok(Some(offered.clone())),
-            None => {
-                Err(HandshakeError::UnofferedSubprotocol(String::from_utf8_lossy(subprotocol).into_owned()))
-            }
+            None => Err(HandshakeError::UnofferedSubprotocol(excerpt(subprotocol))),
         }
     }
 }
@@ -191,6 +189,17 @@ impl fmt::Debug for ClientHandshake {
             .finish_non_exhaustive()
     }
 }
+
+/// What the peer sent, short enough for a line in a log.
+fn excerpt(bytes: &[u8]) -> String {
+    match bytes.split_at_checked(MAX_EXCERPT) {
+        Some((start, rest)) if !rest.is_empty() => format!("{}...", String::from_utf8_lossy(start)),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// The most of a peer's name that an error repeats, in bytes.
+const MAX_EXCERPT: usize = 100;
 
 /// A field that may be there once is there twice.
 struct Repeated;

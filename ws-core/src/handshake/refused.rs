@@ -46,7 +46,7 @@ pub enum HandshakeError {
     /// `Sec-WebSocket-Accept` does not answer the key that was sent: a cache, or not a WebSocket server.
     #[error("the server's Sec-WebSocket-Accept does not answer the key that was sent")]
     WrongAccept,
-    /// A subprotocol that was not offered (RFC 6455 section 4.1).
+    /// A subprotocol that was not offered (RFC 6455 section 4.1); the first 100 bytes of it.
     #[error("the server chose the subprotocol {0:?}, which was not offered")]
     UnofferedSubprotocol(String),
     /// `Sec-WebSocket-Protocol` occurs more than once (RFC 6455 section 11.3.4).
@@ -55,7 +55,7 @@ pub enum HandshakeError {
     /// `Sec-WebSocket-Extensions` is outside its grammar (RFC 6455 section 9.1).
     #[error(transparent)]
     InvalidExtensions(#[from] InvalidExtensions),
-    /// An extension that was not offered (RFC 6455 section 4.1).
+    /// An extension that was not offered (RFC 6455 section 4.1); the first 100 bytes of its name.
     #[error("the server chose the extension {0:?}, which was not offered")]
     UnofferedExtension(String),
     /// An extension that is named twice.
