@@ -1,7 +1,7 @@
 //! An open connection: RFC 6455 sections 5 to 7, without I/O, clock or random source.
 //!
-//! Four parts of one noun: what is received ([`receive`]), what is sent ([`send`]), how it
-//! closes ([`closing`]) and what it waits for ([`waiting`]).
+//! Parts of one noun, a file each: what is received, what is sent, how it closes, what it waits
+//! for, and what it does with compressed messages.
 
 mod closing;
 #[cfg(feature = "deflate")]
