@@ -46,4 +46,4 @@ pub use event::{Event, Piece};
 pub use frame::{FrameHeader, OpCode, Role};
 pub use message::{DataType, Message, Utf8Bytes};
 #[cfg(feature = "tokio")]
-pub use tokio::{Error, MessageReader, Receiver, ReuniteError, Sender, TrySendError, WebSocket};
+pub use tokio::{Closer, Error, MessageReader, Receiver, ReuniteError, Sender, TrySendError, WebSocket};

@@ -6,6 +6,7 @@
 //! being polled, so keep [`recv`](WebSocket::recv) going.
 
 mod buffer;
+mod closer;
 mod driver;
 mod error;
 mod reader;
@@ -14,6 +15,7 @@ mod sink;
 mod split;
 mod websocket;
 
+pub use closer::Closer;
 pub use error::Error;
 pub use reader::MessageReader;
 pub use split::{Receiver, ReuniteError, Sender, TrySendError};

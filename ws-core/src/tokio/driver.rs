@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -12,6 +13,7 @@ use ::tokio::time::{Instant, Sleep, sleep_until};
 use bytes::{Buf, BufMut, Bytes};
 
 use super::buffer::{self, Input};
+use super::closer::{Closer, Wish};
 use super::error::Error;
 use super::reader::PieceSource;
 use crate::close::CloseCode;
@@ -42,6 +44,8 @@ pub(super) struct Driver<S> {
     error: Option<io::Error>,
     /// Bytes written to the transport so far.
     written: u64,
+    /// That somebody else wishes it closed; there once a [`Closer`] has been asked for.
+    wish: Option<Arc<Wish>>,
     /// What is done when it is dropped; a pointer, so that `Drop` needs no bounds on `S`.
     farewell: fn(&mut Self),
 }
@@ -84,6 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             transport: Transport::Open,
             error: None,
             written: 0,
+            wish: None,
             farewell: Self::say_goodbye,
         }
     }
@@ -99,6 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         next: impl Fn(&mut Self) -> Option<T>,
     ) -> Poll<Result<Option<T>, Error>> {
         loop {
+            self.grant_wish();
             if let Some(found) = next(self) {
                 return Poll::Ready(Ok(Some(found)));
             }
@@ -206,6 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         enough: impl Fn(&Self) -> bool,
     ) -> Poll<Result<(), Error>> {
         loop {
+            self.grant_wish();
             if self.connection.is_ended() {
                 return Poll::Ready(self.outcome());
             }
@@ -356,8 +363,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(())
     }
 
-    /// Ready when a deadline has passed and been dealt with.
+    pub(super) fn closer(&mut self) -> Closer {
+        Closer::new(Arc::clone(self.wish.get_or_insert_default()))
+    }
+
+    /// Begins closing, if somebody else wishes it.
+    fn grant_wish(&mut self) {
+        if let Some(wish) = &self.wish
+            && let Some(frame) = wish.take()
+        {
+            // Closing already is fine too; code and reason have been checked.
+            let _ = self.connection.close(frame.code, &frame.reason);
+        }
+    }
+
+    /// Ready when a deadline has passed and been dealt with, or when somebody else wishes to close.
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.wish.as_ref().is_some_and(|wish| wish.register(cx)) {
+            return Poll::Ready(());
+        }
         if self.connection.timeout_changed() {
             let deadline = self.connection.next_timeout(self.epoch.elapsed());
             match (deadline.and_then(|deadline| self.epoch.checked_add(deadline)), &mut self.sleep) {

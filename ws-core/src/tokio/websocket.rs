@@ -4,6 +4,7 @@ use std::future::poll_fn;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
+use super::closer::Closer;
 use super::driver::Driver;
 use super::error::Error;
 use super::reader::MessageReader;
@@ -136,6 +137,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             (None, Err(error)) => Err(error),
             (None, Ok(())) => Err(Error::Send(SendError::Closing)),
         }
+    }
+
+    /// A handle with which others can ask for the connection to be closed, without being its owner; it
+    /// works on after a [`split`](Self::split).
+    pub fn closer(&mut self) -> Closer {
+        self.driver.closer()
     }
 
     /// How the connection ended: who began, the cause, both codes; `None` while that is open.
