@@ -1,1 +1,80 @@
 //! A WebSocket server on tokio.
+//!
+//! An echo server, with a health check on the same port:
+//!
+//! ```no_run
+//! use ws_server::{Server, WebSocket};
+//!
+//! async fn echo(mut socket: WebSocket) -> Result<(), ws_server::Error> {
+//!     while let Some(message) = socket.recv().await? {
+//!         socket.send(message).await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = Server::builder().route("/", echo).health("/healthz").bind("127.0.0.1:9001").await?;
+//!     println!("listening on ws://{}", server.local_addr()?);
+//!     server.serve_until(tokio::signal::ctrl_c()).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # From a connection to a message
+//!
+//! 1. A permit is taken, then the connection is accepted: [`ServerOptions::max_connections`] bounds both
+//!    handshakes and open WebSockets, and what is over it waits in the system's backlog.
+//! 2. Within [`HandshakeOptions::timeout`] the request's head arrives and is judged
+//!    ([`ws_core::handshake`]). One that is malformed is answered with an error status.
+//! 3. One that asks for no WebSocket is answered as plain HTTP: a [page](ServerBuilder::page), a
+//!    [function](ServerBuilder::get), 404 — or 426 where there is an endpoint.
+//! 4. One that does goes to the [`Endpoint`] of its path: the [`OriginPolicy`], then the
+//!    [guards](Endpoint::guard), each of which may refuse it with any response.
+//! 5. The 101 is written, the handshake's memory is freed, and the [handler](Handler) gets the
+//!    [`WebSocket`].
+//!
+//! Each connection is one task. A handler that panics costs its own connection, which is closed with 1011.
+//!
+//! On streams other than a listener's, [`accept`] and [`Acceptor`] do steps 2 to 5.
+
+mod accept;
+mod connection;
+mod endpoint;
+mod error;
+mod exchange;
+mod handler;
+mod listener;
+mod opening;
+mod options;
+mod origin;
+mod registry;
+mod request;
+pub mod response;
+mod routes;
+mod server;
+mod stats;
+mod stream;
+
+pub use accept::{Acceptor, AcceptorBuilder, accept};
+pub use endpoint::Endpoint;
+pub use error::{AcceptError, BuildError, SettingError};
+pub use handler::{Handler, HandlerFuture, Outcome};
+pub use listener::Listener;
+pub use options::{EndpointOptions, HandshakeOptions, ServerOptions};
+pub use origin::{OriginPolicy, OriginPredicate};
+pub use registry::Drained;
+pub use request::Request;
+pub use response::Response;
+pub use server::{Server, ServerBuilder};
+pub use stats::Stats;
+pub use stream::Stream;
+
+#[cfg(feature = "deflate")]
+pub use ws_core::deflate;
+pub use ws_core::handshake::HeadLimits;
+pub use ws_core::{CloseCode, CloseInfo, Config, Error, Message};
+
+/// An open WebSocket. Those that a [`Server`] hands out are `WebSocket`, on its own [`Stream`];
+/// [`accept`] gives `WebSocket<S>` on a stream of any type.
+pub type WebSocket<S = Stream> = ws_core::WebSocket<S>;

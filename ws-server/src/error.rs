@@ -1,0 +1,105 @@
+//! What can go wrong before a connection is open: settings, addresses, the opening handshake.
+
+use std::io;
+use std::time::Duration;
+
+use http::StatusCode;
+use thiserror::Error;
+use ws_core::handshake::ResponseError;
+
+/// A setting that cannot work, found when a server or an acceptor is built.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{setting} = {value} is not possible: {must}")]
+#[non_exhaustive]
+pub struct SettingError {
+    /// The name of the field or builder call.
+    pub setting: &'static str,
+    /// Its value, as text.
+    pub value: String,
+    /// What it must be, or what to do.
+    pub must: String,
+}
+
+impl SettingError {
+    pub(crate) fn new(setting: &'static str, value: impl ToString, must: impl Into<String>) -> Self {
+        Self { setting, value: value.to_string(), must: must.into() }
+    }
+}
+
+/// A server could not be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A setting cannot work.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// An address could not be listened on.
+    #[error("cannot listen on {address}: {}", listen_advice(.source))]
+    Bind {
+        /// The address as it was given.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A stream did not become a WebSocket. The peer has been answered where it could be.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The transport failed.
+    #[error("the transport failed in the opening handshake: {0}")]
+    Io(#[from] io::Error),
+    /// The peer went away before its request was whole.
+    #[error("the peer closed the connection in the opening handshake")]
+    Closed,
+    /// The opening handshake was not done in time.
+    #[error("the opening handshake was not done within handshake.timeout = {0:?}")]
+    Timeout(Duration),
+    /// The request breaks HTTP, RFC 6455 or a limit; this is the status the peer was sent.
+    #[error("the opening handshake is malformed or over a limit and was answered with status {0}")]
+    Malformed(StatusCode),
+    /// The origin policy or a guard refused the request; this is the status the peer was sent.
+    #[error("the opening handshake was refused with status {0}")]
+    Refused(StatusCode),
+    /// The request was no opening handshake and has been answered as plain HTTP.
+    #[error("the request was answered as plain HTTP with status {0}")]
+    Plain(StatusCode),
+    /// What this end wanted to answer is not valid HTTP; nothing of it was written, the peer has
+    /// been sent status 500.
+    #[error("the answer must not be written: {0}")]
+    Answer(#[source] ResponseError),
+}
+
+fn listen_advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is taken by another program; stop it or choose another port (0 picks a free one)".into()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
+        io::ErrorKind::PermissionDenied => {
+            "not permitted; ports below 1024 need privileges, choose a higher one".into()
+        }
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_error_names_setting_value_and_remedy() {
+        let error = SettingError::new("handshake.timeout", "0ns", "it must be longer than zero");
+        assert_eq!(error.to_string(), "handshake.timeout = 0ns is not possible: it must be longer than zero");
+    }
+
+    #[test]
+    fn a_taken_port_says_what_to_do() {
+        let error =
+            BuildError::Bind { address: "127.0.0.1:9001".into(), source: io::ErrorKind::AddrInUse.into() };
+        let text = error.to_string();
+        assert!(text.contains("127.0.0.1:9001") && text.contains("choose another port"), "{text}");
+        assert!(!text.contains('\n'));
+    }
+}

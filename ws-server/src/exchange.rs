@@ -1,0 +1,112 @@
+//! One HTTP exchange on a stream: read a head, write an answer, linger.
+
+use std::io;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
+use ws_core::handshake::{
+    Opening, Refusal, RequestReader, ResponseError, encode_head_response, encode_response,
+};
+
+use crate::error::AcceptError;
+use crate::options::HandshakeOptions;
+use crate::response::{Response, internal_error};
+
+/// What came of reading a head.
+pub(crate) enum Head {
+    /// A well-formed request, and the bytes that came after it.
+    Whole(Box<Opening>, Vec<u8>),
+    /// Something else; this is the answer.
+    Faulty(Refusal),
+}
+
+/// Reads the head of a request. The caller sets the deadline.
+pub(crate) async fn read_head<S>(stream: &mut S, options: &HandshakeOptions) -> Result<Head, AcceptError>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut reader = RequestReader::new(options.head);
+    let mut buffer = Vec::with_capacity(FIRST_READ.min(options.head.bytes));
+    loop {
+        // Limits before allocation: a reader that wants more has been given less than the limit.
+        let room = options.head.bytes.saturating_sub(buffer.len()).max(1) as u64;
+        if (&mut *stream).take(room).read_buf(&mut buffer).await? == 0 {
+            return Err(AcceptError::Closed);
+        }
+        match reader.receive(&buffer) {
+            Ok(None) => {}
+            Ok(Some((opening, length))) => {
+                return Ok(Head::Whole(Box::new(opening), buffer.split_off(length)));
+            }
+            Err(refusal) => return Ok(Head::Faulty(refusal)),
+        }
+    }
+}
+
+/// The bytes of a response, for a request of that method.
+pub(crate) fn encode(response: &Response, method: &Method) -> Result<Vec<u8>, ResponseError> {
+    match *method {
+        Method::HEAD => encode_head_response(response),
+        _ => encode_response(response),
+    }
+}
+
+/// As [`encode`]; for a response that must not be written, status 500 and the reason.
+pub(crate) fn encode_or_500(
+    response: &Response,
+    method: &Method,
+) -> (Vec<u8>, StatusCode, Option<ResponseError>) {
+    match encode(response, method) {
+        Ok(bytes) => (bytes, response.status(), None),
+        Err(error) => {
+            let bytes = encode(&internal_error(), method).unwrap_or_default();
+            (bytes, StatusCode::INTERNAL_SERVER_ERROR, Some(error))
+        }
+    }
+}
+
+/// Writes an answer that is not 101, shuts down the write side, and reads and throws away what the peer
+/// still sends: closing with unread bytes would make the system send a reset, which can destroy the
+/// answer before the peer has read it (RFC 9112 section 9.6).
+pub(crate) async fn answer<S>(stream: &mut S, bytes: &[u8], options: &HandshakeOptions) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let deadline = Instant::now() + options.answer_timeout;
+    let write = async {
+        stream.write_all(bytes).await?;
+        stream.shutdown().await
+    };
+    timeout_at(deadline, write).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    linger(stream, options.linger_timeout, options.linger_bytes).await;
+    Ok(())
+}
+
+/// Writes an answer to a peer that has used up its time: one attempt, no waiting.
+pub(crate) async fn parting_word<S>(stream: &mut S, bytes: &[u8])
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let write = async {
+        stream.write_all(bytes).await?;
+        stream.shutdown().await
+    };
+    // It fits into the empty send buffer of any socket, so it is written at the first poll or not at all.
+    let _ = timeout(Duration::from_millis(1), write).await;
+}
+
+/// Reads and throws away until the peer is done, the time is over, or so many bytes have come.
+pub(crate) async fn linger<S: AsyncRead + Unpin>(stream: &mut S, time: Duration, bytes: u64) {
+    let discard = async {
+        let mut rest = stream.take(bytes);
+        let mut scratch = vec![0; LINGER_READ];
+        while !matches!(rest.read(&mut scratch).await, Ok(0) | Err(_)) {}
+    };
+    let _ = timeout(time, discard).await;
+}
+
+/// What a browser's opening handshake fits into.
+const FIRST_READ: usize = 1024;
+const LINGER_READ: usize = 16 << 10;

@@ -1,0 +1,250 @@
+//! Settings: plain structs with defaults, checked when something is built from them.
+
+use std::time::Duration;
+
+use ws_core::Config;
+use ws_core::handshake::{HeadLimits, is_token};
+
+use crate::error::SettingError;
+use crate::origin::OriginPolicy;
+
+/// What holds for every opening handshake, before it is known which endpoint it is for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HandshakeOptions {
+    /// The largest request head. Default 16 KiB, 100 field lines, a target of 8 KiB.
+    pub head: HeadLimits,
+    /// From the accepted connection to the 101 response, TLS and guards included. Absolute: bytes that
+    /// trickle in do not extend it. Default 10 s.
+    pub timeout: Duration,
+    /// How long an answer other than 101 may take to be written. Default 30 s.
+    pub answer_timeout: Duration,
+    /// After such an answer: how long the connection is read and what comes thrown away, so that the
+    /// peer sees the answer and not a reset. Default 1 s.
+    pub linger_timeout: Duration,
+    /// How many bytes are thrown away at most while doing so. Default 4 MiB.
+    pub linger_bytes: u64,
+}
+
+impl Default for HandshakeOptions {
+    fn default() -> Self {
+        Self {
+            head: HeadLimits::server(),
+            timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(1),
+            linger_bytes: 4 << 20,
+        }
+    }
+}
+
+impl HandshakeOptions {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not, with its value and what it must be.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let longer = "it must be longer than zero";
+        for (setting, value) in [
+            ("handshake.timeout", self.timeout),
+            ("handshake.answer_timeout", self.answer_timeout),
+            ("handshake.linger_timeout", self.linger_timeout),
+        ] {
+            if value.is_zero() {
+                return Err(SettingError::new(setting, format!("{value:?}"), longer));
+            }
+        }
+        if self.head.bytes < SHORTEST_HEAD {
+            let must = format!("no opening handshake is shorter than {SHORTEST_HEAD} bytes");
+            return Err(SettingError::new("handshake.head.bytes", self.head.bytes, must));
+        }
+        if self.head.fields < FEWEST_FIELDS {
+            let must = format!("an opening handshake has at least {FEWEST_FIELDS} field lines");
+            return Err(SettingError::new("handshake.head.fields", self.head.fields, must));
+        }
+        if self.head.target == 0 {
+            return Err(SettingError::new("handshake.head.target", 0, "a target has at least one byte"));
+        }
+        Ok(())
+    }
+}
+
+/// What holds for the WebSockets of one endpoint.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EndpointOptions {
+    /// Limits and deadlines of the open connection. Default [`Config::server`].
+    pub connection: Config,
+    /// The subprotocols this endpoint speaks, in its order of preference: the first one that the
+    /// client offers is chosen (RFC 6455 section 4.2.2); without a match the connection opens without
+    /// one. Default none.
+    pub subprotocols: Vec<String>,
+    /// Which pages may connect. Default [`OriginPolicy::SameHost`]: absent, or the same host; else 403.
+    pub origin: OriginPolicy,
+    /// permessage-deflate (RFC 7692), agreed with clients that offer it. Default `None`: none.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub deflate: Option<ws_core::deflate::Config>,
+}
+
+impl Default for EndpointOptions {
+    fn default() -> Self {
+        Self {
+            connection: Config::server(),
+            subprotocols: Vec::new(),
+            origin: OriginPolicy::default(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
+    }
+}
+
+impl EndpointOptions {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not, with its value and what it must be.
+    pub fn check(&self) -> Result<(), SettingError> {
+        self.connection.check().map_err(|e| SettingError::new(e.setting, e.value, e.must))?;
+        for name in &self.subprotocols {
+            // §4.1: the elements of Sec-WebSocket-Protocol are tokens.
+            if !is_token(name.as_bytes()) {
+                let must = "a subprotocol is a non-empty HTTP token: letters, digits and !#$%&'*+-.^_`|~";
+                return Err(SettingError::new("subprotocols", format!("{name:?}"), must));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What holds for a server as a whole.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// The opening handshake.
+    pub handshake: HandshakeOptions,
+    /// The most connections at one time, handshakes included; more wait in the system's backlog.
+    /// Default `None`: the lesser of 10,000 and the process's limit of open files less 64.
+    pub max_connections: Option<usize>,
+    /// How long shutdown waits for connections to end before it cuts them off. Default 10 s.
+    pub drain_timeout: Duration,
+    /// Shutdown spreads its Close frames over this time, so that clients do not all come back at
+    /// once. Must be shorter than `drain_timeout`. Default 1 s.
+    pub drain_spread: Duration,
+    /// Whether small messages are sent at once (TCP_NODELAY) rather than gathered. Default yes.
+    pub nodelay: bool,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            handshake: HandshakeOptions::default(),
+            max_connections: None,
+            drain_timeout: Duration::from_secs(10),
+            drain_spread: Duration::from_secs(1),
+            nodelay: true,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not, with its value and what it must be.
+    pub fn check(&self) -> Result<(), SettingError> {
+        self.handshake.check()?;
+        if let Some(n) = self.max_connections
+            && !(1..=MOST_CONNECTIONS).contains(&n)
+        {
+            let must =
+                format!("it must be between 1 and {MOST_CONNECTIONS}; None takes the limit from the system");
+            return Err(SettingError::new("max_connections", n, must));
+        }
+        if self.drain_timeout.is_zero() {
+            return Err(SettingError::new("drain_timeout", "0ns", "it must be longer than zero"));
+        }
+        if self.drain_spread >= self.drain_timeout {
+            let must = format!("it must be shorter than drain_timeout = {:?}", self.drain_timeout);
+            return Err(SettingError::new("drain_spread", format!("{:?}", self.drain_spread), must));
+        }
+        Ok(())
+    }
+
+    /// `max_connections`, or what it is by default.
+    pub fn connection_limit(&self) -> usize {
+        self.max_connections.unwrap_or_else(|| default_limit(open_files_limit()))
+    }
+}
+
+/// Some descriptors are for the rest of the program; where 64 would be more than half of them, half.
+fn default_limit(open_files: usize) -> usize {
+    DEFAULT_CONNECTIONS.min(open_files.saturating_sub(SPARE_FILES).max(open_files / 2)).max(1)
+}
+
+#[cfg(unix)]
+fn open_files_limit() -> usize {
+    rlimit::getrlimit(rlimit::Resource::NOFILE)
+        .map_or(DEFAULT_CONNECTIONS, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
+#[cfg(not(unix))]
+fn open_files_limit() -> usize {
+    usize::MAX
+}
+
+const DEFAULT_CONNECTIONS: usize = 10_000;
+const SPARE_FILES: usize = 64;
+/// What a semaphore of tokio can count.
+const MOST_CONNECTIONS: usize = tokio::sync::Semaphore::MAX_PERMITS;
+/// Request line, Host, Upgrade, Connection, Key, Version with the shortest values there are.
+const SHORTEST_HEAD: usize = 128;
+const FEWEST_FIELDS: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_make_sense() {
+        ServerOptions::default().check().unwrap();
+        EndpointOptions::default().check().unwrap();
+    }
+
+    #[test]
+    fn the_default_limit_spares_descriptors_and_never_is_zero() {
+        assert_eq!(default_limit(1024), 960);
+        assert_eq!(default_limit(1_000_000), 10_000);
+        assert_eq!(default_limit(usize::MAX), 10_000);
+        assert_eq!(default_limit(64), 32);
+        assert_eq!(default_limit(0), 1);
+    }
+
+    #[test]
+    fn impossible_values_are_named_with_what_to_do() {
+        let mut options = ServerOptions::default();
+        options.drain_spread = options.drain_timeout;
+        let text = options.check().unwrap_err().to_string();
+        assert_eq!(text, "drain_spread = 10s is not possible: it must be shorter than drain_timeout = 10s");
+
+        let options = ServerOptions { max_connections: Some(0), ..ServerOptions::default() };
+        assert_eq!(options.check().unwrap_err().setting, "max_connections");
+
+        let mut options = ServerOptions::default();
+        options.handshake.timeout = Duration::ZERO;
+        assert_eq!(options.check().unwrap_err().setting, "handshake.timeout");
+        options.handshake = HandshakeOptions::default();
+        options.handshake.head.bytes = 10;
+        assert_eq!(options.check().unwrap_err().setting, "handshake.head.bytes");
+
+        let mut options = EndpointOptions::default();
+        for name in ["", "a b", "a,b", "ä"] {
+            options.subprotocols = vec![name.into()];
+            assert_eq!(options.check().unwrap_err().setting, "subprotocols", "{name:?}");
+        }
+        options.subprotocols = vec!["chat.v2".into()];
+        options.check().unwrap();
+        options.connection.close_timeout = Duration::ZERO;
+        assert_eq!(options.check().unwrap_err().setting, "close_timeout");
+    }
+}

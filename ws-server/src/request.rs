@@ -1,0 +1,155 @@
+//! The request that opened a connection, or asked for a page.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use http::header::AsHeaderName;
+use http::{Extensions, HeaderMap, Method, Uri};
+
+/// A request: what the client sent, and what is known about the client.
+///
+/// It lives in one allocation that is freed when it is dropped; a handler of a long-lived connection
+/// that needs none of it should not take it as an argument, or drop it early.
+pub struct Request(Box<Parts>);
+
+struct Parts {
+    head: http::Request<()>,
+    params: Vec<(String, String)>,
+    peer: Option<SocketAddr>,
+    secure: bool,
+    offered: Vec<String>,
+    subprotocol: Option<String>,
+    answer: HeaderMap,
+}
+
+impl Request {
+    pub(crate) fn new(head: http::Request<()>, peer: Option<SocketAddr>, secure: bool) -> Self {
+        Self(Box::new(Parts {
+            head,
+            params: Vec::new(),
+            peer,
+            secure,
+            offered: Vec::new(),
+            subprotocol: None,
+            answer: HeaderMap::new(),
+        }))
+    }
+
+    /// The method; an opening handshake's is always GET (RFC 6455 section 4.1).
+    pub fn method(&self) -> &Method {
+        self.0.head.method()
+    }
+
+    /// The target as it was sent: path and query, or a whole URI.
+    pub fn uri(&self) -> &Uri {
+        self.0.head.uri()
+    }
+
+    /// The path, as it was sent: percent-encoding is kept.
+    pub fn path(&self) -> &str {
+        self.0.head.uri().path()
+    }
+
+    /// What followed the `?`, as it was sent: percent-encoding is kept.
+    pub fn query(&self) -> Option<&str> {
+        self.0.head.uri().query()
+    }
+
+    /// The path parameter of that name, percent-decoded: `id` of a route `/rooms/{id}`.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.0.params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &HeaderMap {
+        self.0.head.headers()
+    }
+
+    /// The first field of that name, if it is visible ASCII.
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
+        self.0.head.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The address the connection comes from; behind a reverse proxy, the proxy's. `None` for streams
+    /// that have none, such as Unix sockets.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.peer
+    }
+
+    /// Whether the connection to this server is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.0.secure
+    }
+
+    /// The subprotocols the client offered, in its order of preference (RFC 6455 section 4.1).
+    pub fn offered_subprotocols(&self) -> &[String] {
+        &self.0.offered
+    }
+
+    /// The subprotocol that was chosen, if any.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.0.subprotocol.as_deref()
+    }
+
+    /// For a guard: chooses the subprotocol, in place of the endpoint's list. One that the client did
+    /// not offer makes the opening handshake fail with status 500 (RFC 6455 section 4.2.2).
+    pub fn choose_subprotocol(&mut self, name: Option<&str>) {
+        self.0.subprotocol = name.map(str::to_owned);
+    }
+
+    /// For a guard: header fields to send with the 101 response, such as `Set-Cookie`.
+    pub fn response_headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.0.answer
+    }
+
+    /// What guards left for the handler: a user, a session.
+    pub fn extensions(&self) -> &Extensions {
+        self.0.head.extensions()
+    }
+
+    /// Room for a guard to leave something for the handler.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        self.0.head.extensions_mut()
+    }
+
+    pub(crate) fn set_params(&mut self, params: Vec<(String, String)>) {
+        self.0.params = params;
+    }
+
+    pub(crate) fn set_offered(&mut self, offered: &[String], chosen: Option<&str>) {
+        self.0.offered = offered.to_vec();
+        self.choose_subprotocol(chosen);
+    }
+
+    pub(crate) fn http(&self) -> &http::Request<()> {
+        &self.0.head
+    }
+
+    pub(crate) fn take_response_headers(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.0.answer)
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Without header values and query: they hold cookies and tokens, and a `{:?}` ends in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", self.method())
+            .field("path", &self.path())
+            .field("peer_addr", &self.0.peer)
+            .field("subprotocol", &self.0.subprotocol)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let head = http::Request::get("/a?token=secret").header("cookie", "secret").body(()).unwrap();
+        let text = format!("{:?}", Request::new(head, None, true));
+        assert!(text.contains("/a") && !text.contains("secret"), "{text}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Answers other than 101: pages, health checks, refusals.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, StatusCode};
+
+/// An HTTP response with its whole body. `Connection: close` and `Content-Length` are added when it is
+/// written, and it always ends the connection.
+pub type Response = http::Response<Bytes>;
+
+/// A response with one line of plain text.
+pub fn text(status: StatusCode, line: &str) -> Response {
+    content(status, HeaderValue::from_static("text/plain; charset=utf-8"), Bytes::from(format!("{line}\n")))
+}
+
+/// A page.
+pub fn html(body: impl Into<Bytes>) -> Response {
+    content(StatusCode::OK, HeaderValue::from_static("text/html; charset=utf-8"), body.into())
+}
+
+/// A response with a body of any type; browsers are told not to guess another one.
+pub fn content(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// 401 with `WWW-Authenticate: Basic`, which makes a browser ask for a name and a password.
+pub fn unauthorized() -> Response {
+    let mut response = text(StatusCode::UNAUTHORIZED, "This needs a name and a password.");
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+    response
+}
+
+pub(crate) fn not_found() -> Response {
+    text(StatusCode::NOT_FOUND, "There is nothing at this path.")
+}
+
+pub(crate) fn upgrade_required() -> Response {
+    // RFC 9110 §15.5.22: 426 names the protocol in Upgrade; `encode_response` adds that field.
+    text(StatusCode::UPGRADE_REQUIRED, "This path is a WebSocket endpoint; connect to it with a ws:// URL.")
+}
+
+pub(crate) fn forbidden_origin() -> Response {
+    text(StatusCode::FORBIDDEN, "Pages of this origin may not connect.")
+}
+
+pub(crate) fn internal_error() -> Response {
+    text(StatusCode::INTERNAL_SERVER_ERROR, "The server could not make an answer.")
+}
+
+pub(crate) fn request_timeout() -> Response {
+    text(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.")
+}

@@ -1,0 +1,111 @@
+//! Which path leads where.
+
+use std::collections::HashMap;
+
+use percent_encoding::percent_decode_str;
+
+use crate::endpoint::{Endpoint, Gate};
+use crate::error::SettingError;
+use crate::handler::{AnyHandler, AnyPage};
+
+/// What a builder has been told: per path an endpoint, a page, or both.
+#[derive(Default)]
+pub(crate) struct RouteList(HashMap<String, (Option<Endpoint>, Option<AnyPage>)>);
+
+/// Routes by path, ready to be asked.
+pub(crate) struct Routes {
+    paths: matchit::Router<Route>,
+    fallback: Option<AnyPage>,
+}
+
+/// What is at a path.
+#[derive(Default)]
+pub(crate) struct Route {
+    pub(crate) endpoint: Option<(AnyHandler, Gate)>,
+    pub(crate) page: Option<AnyPage>,
+}
+
+impl RouteList {
+    pub(crate) fn endpoint(&mut self, path: &str, endpoint: Endpoint) {
+        self.0.entry(path.to_owned()).or_default().0 = Some(endpoint);
+    }
+
+    pub(crate) fn page(&mut self, path: &str, page: AnyPage) {
+        self.0.entry(path.to_owned()).or_default().1 = Some(page);
+    }
+
+    pub(crate) fn build(self, fallback: Option<AnyPage>) -> Result<Routes, SettingError> {
+        if self.0.is_empty() && fallback.is_none() {
+            return Err(SettingError::new(
+                "routes",
+                "none",
+                "a server needs at least one route; add one with route()",
+            ));
+        }
+        let mut paths = matchit::Router::new();
+        for (path, (endpoint, page)) in self.0 {
+            if !path.starts_with('/') {
+                return Err(SettingError::new("route", format!("{path:?}"), "a path starts with /"));
+            }
+            let endpoint = endpoint.map(Endpoint::build).transpose()?;
+            paths
+                .insert(path.clone(), Route { endpoint, page })
+                .map_err(|error| SettingError::new("route", format!("{path:?}"), error.to_string()))?;
+        }
+        Ok(Routes { paths, fallback })
+    }
+}
+
+impl Routes {
+    /// The route for a path, and its parameters, percent-decoded.
+    ///
+    /// A parameter that does not decode to UTF-8 matches no route.
+    pub(crate) fn at(&self, path: &str) -> Option<(&Route, Vec<(String, String)>)> {
+        let found = self.paths.at(path).ok()?;
+        let mut params = Vec::with_capacity(found.params.len());
+        for (name, value) in found.params.iter() {
+            params.push((name.to_owned(), percent_decode_str(value).decode_utf8().ok()?.into_owned()));
+        }
+        Some((found.value, params))
+    }
+
+    pub(crate) fn fallback(&self) -> Option<&AnyPage> {
+        self.fallback.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handler::any_page;
+    use crate::response::html;
+
+    fn routes(paths: &[&str]) -> Result<Routes, SettingError> {
+        let mut list = RouteList::default();
+        for path in paths {
+            list.page(path, any_page(async |_| html("")));
+        }
+        list.build(None)
+    }
+
+    #[test]
+    fn parameters_are_decoded() {
+        let routes = routes(&["/", "/rooms/{room}", "/files/{*path}"]).unwrap();
+        let params = |path| routes.at(path).map(|(_, params)| params);
+        assert_eq!(params("/"), Some(vec![]));
+        assert_eq!(params("/rooms/a%20b"), Some(vec![("room".into(), "a b".into())]));
+        assert_eq!(params("/files/a/b"), Some(vec![("path".into(), "a/b".into())]));
+        assert_eq!(params("/rooms/%ff"), None, "not UTF-8");
+        assert_eq!(params("/rooms"), None);
+    }
+
+    #[test]
+    fn routes_that_cannot_be_are_named() {
+        for (paths, wrong) in
+            [(&["/a/{x}", "/a/{y}"][..], "/a/{"), (&["rooms"], "rooms"), (&["/{"], "/{"), (&[], "none")]
+        {
+            let error = routes(paths).err().unwrap().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
+    }
+}

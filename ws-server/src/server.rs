@@ -1,0 +1,240 @@
+//! A server: listeners, routes, and the tasks between.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use crate::connection::{Seat, serve};
+use crate::endpoint::Endpoint;
+use crate::error::{BuildError, SettingError};
+use crate::handler::{AnyPage, Handler, any_page};
+use crate::listener::Listener;
+use crate::opening::{Client, Found, Site};
+use crate::options::ServerOptions;
+use crate::registry::{Drained, Registry};
+use crate::request::Request;
+use crate::response::{Response, content, text};
+use crate::routes::{RouteList, Routes};
+use crate::stats::Stats;
+use crate::stream::Stream;
+
+/// A WebSocket server that also answers plain HTTP requests on the same port.
+///
+/// [`Server::builder`] begins one; the crate's page has an example.
+pub struct Server {
+    listeners: Vec<Listener>,
+    shared: Arc<Shared>,
+}
+
+/// What all connections of a server share.
+pub(crate) struct Shared {
+    pub(crate) options: ServerOptions,
+    pub(crate) routes: Routes,
+    pub(crate) registry: Registry,
+    pub(crate) stats: Stats,
+    permits: Arc<Semaphore>,
+}
+
+/// A [`Server`] in the making.
+#[derive(Default)]
+#[must_use]
+pub struct ServerBuilder {
+    options: ServerOptions,
+    routes: RouteList,
+    fallback: Option<AnyPage>,
+    listeners: Vec<Listener>,
+}
+
+impl ServerBuilder {
+    /// Sets the options of the server as a whole.
+    pub fn options(mut self, options: ServerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// A WebSocket endpoint with default options. The path may have parameters: `/rooms/{room}`,
+    /// `/files/{*path}`.
+    pub fn route<Args>(self, path: &str, handler: impl Handler<Args>) -> Self {
+        self.endpoint(path, Endpoint::new(handler))
+    }
+
+    /// A WebSocket endpoint with options and guards of its own.
+    pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
+        self.routes.endpoint(path, endpoint);
+        self
+    }
+
+    /// A page that is always the same, for plain GETs; an endpoint may be at the same path. A
+    /// content type that is no header value (it has a line break, for instance) becomes
+    /// `application/octet-stream`.
+    pub fn page(self, path: &str, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let octets = HeaderValue::from_static("application/octet-stream");
+        let content_type = HeaderValue::from_str(content_type).unwrap_or(octets);
+        let response = content(StatusCode::OK, content_type, body.into());
+        self.get(path, move |_| std::future::ready(response.clone()))
+    }
+
+    /// A function that answers plain GETs; an endpoint may be at the same path.
+    pub fn get<F, Fut>(mut self, path: &str, page: F) -> Self
+    where
+        F: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Response> + Send + 'static,
+    {
+        self.routes.page(path, any_page(page));
+        self
+    }
+
+    /// A health check: 200 and `ok` for as long as the server takes connections.
+    pub fn health(self, path: &str) -> Self {
+        let response = text(StatusCode::OK, "ok");
+        self.get(path, move |_| std::future::ready(response.clone()))
+    }
+
+    /// A function that answers plain GETs to which no route leads, in place of 404.
+    pub fn fallback<F, Fut>(mut self, page: F) -> Self
+    where
+        F: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Response> + Send + 'static,
+    {
+        self.fallback = Some(any_page(page));
+        self
+    }
+
+    /// Adds a socket that already listens.
+    pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
+        self.listeners.push(listener.into());
+        self
+    }
+
+    /// Listens on an address (port 0 picks a free port) and finishes the server.
+    ///
+    /// # Errors
+    /// [`BuildError`]: a setting that cannot work, an address that cannot be listened on.
+    pub async fn bind(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<Server, BuildError> {
+        let text = format!("{address:?}").trim_matches('"').to_owned();
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| BuildError::Bind { address: text, source })?;
+        Ok(self.listener(listener).build()?)
+    }
+
+    /// Finishes the server with the listeners it has been given.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first setting that cannot work.
+    pub fn build(self) -> Result<Server, SettingError> {
+        self.options.check()?;
+        if self.listeners.is_empty() {
+            let must = "a server needs a socket to listen on; call bind() or listener()";
+            return Err(SettingError::new("listeners", "none", must));
+        }
+        let permits = Arc::new(Semaphore::new(self.options.connection_limit()));
+        let shared = Shared {
+            routes: self.routes.build(self.fallback)?,
+            options: self.options,
+            registry: Registry::default(),
+            stats: Stats::default(),
+            permits,
+        };
+        Ok(Server { listeners: self.listeners, shared: Arc::new(shared) })
+    }
+}
+
+impl Server {
+    /// Begins a server.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// The address of the first TCP listener; with the port that was picked, if it was bound to port 0.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] when there is no TCP listener.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addrs().next().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    /// The addresses of all TCP listeners.
+    pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().filter_map(Listener::local_addr)
+    }
+
+    /// The numbers of this server; the handle stays valid while it runs and afterwards.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats.clone()
+    }
+
+    /// Serves for ever, or until the future is dropped; that cuts off no connection that is open.
+    pub async fn serve(self) {
+        self.serve_until(pending::<()>()).await;
+    }
+
+    /// Serves until `signal` is ready, then shuts down: takes no more connections, closes the open ones
+    /// with 1001 (spread over [`drain_spread`](ServerOptions::drain_spread)), waits until
+    /// [`drain_timeout`](ServerOptions::drain_timeout) is over, and cuts off the rest.
+    pub async fn serve_until<T>(self, signal: impl Future<Output = T>) -> Drained {
+        let Self { listeners, shared } = self;
+        // Dropped at the end of the block, and the listening sockets with it.
+        {
+            let mut accepting = JoinSet::new();
+            for listener in listeners {
+                accepting.spawn(accept_all(listener, shared.clone()));
+            }
+            signal.await;
+            accepting.shutdown().await;
+        }
+        let options = &shared.options;
+        let drained = shared.registry.drain(options.drain_spread, options.drain_timeout).await;
+        tracing::info!(closed = drained.closed, aborted = drained.aborted, "server has shut down");
+        drained
+    }
+}
+
+/// Accepts connections for as long as it is polled.
+async fn accept_all(listener: Listener, server: Arc<Shared>) {
+    // The semaphore is never closed.
+    while let Ok(permit) = server.permits.clone().acquire_owned().await {
+        let (transport, peer) = listener.accept(server.options.nodelay, &server.stats).await;
+        server.registry.start(|id| {
+            let counted = server.stats.connection();
+            let seat = Seat { server: server.clone(), id, _permit: permit, _counted: counted };
+            let client = Client { peer, secure: false };
+            let span = tracing::info_span!(
+                "connection",
+                peer = peer.map(tracing::field::display),
+                path = tracing::field::Empty
+            );
+            tokio::spawn(serve(seat, Stream::new(transport), client).instrument(span)).abort_handle()
+        });
+    }
+}
+
+impl Site for Routes {
+    fn find(&self, path: &str) -> Option<Found<'_>> {
+        if let Some((route, params)) = self.at(path) {
+            let (handler, gate) = route.endpoint.as_ref().map(|(handler, gate)| (handler, gate)).unzip();
+            return Some(Found { gate, handler, page: route.page.as_ref(), params });
+        }
+        self.fallback().map(|page| Found { gate: None, handler: None, page: Some(page), params: Vec::new() })
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,112 @@
+//! Numbers of a server, readable at any time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A handle to the numbers of a server; cheap to clone, valid after the server has ended.
+#[derive(Debug, Clone, Default)]
+pub struct Stats(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    accepted: AtomicU64,
+    connections: AtomicU64,
+    opened: AtomicU64,
+    open: AtomicU64,
+    plain: AtomicU64,
+    refused: AtomicU64,
+    failed_handshakes: AtomicU64,
+    failed_accepts: AtomicU64,
+    panicked: AtomicU64,
+}
+
+impl Stats {
+    /// Connections accepted since the start, whatever became of them.
+    pub fn accepted(&self) -> u64 {
+        self.0.accepted.load(Relaxed)
+    }
+
+    /// Connections held now: handshakes, answers being written, and open WebSockets.
+    pub fn connections(&self) -> u64 {
+        self.0.connections.load(Relaxed)
+    }
+
+    /// WebSockets opened since the start.
+    pub fn opened(&self) -> u64 {
+        self.0.opened.load(Relaxed)
+    }
+
+    /// WebSockets open now.
+    pub fn open(&self) -> u64 {
+        self.0.open.load(Relaxed)
+    }
+
+    /// Requests that asked for no WebSocket and were answered as plain HTTP, 404 and 426 included.
+    pub fn plain(&self) -> u64 {
+        self.0.plain.load(Relaxed)
+    }
+
+    /// Opening handshakes refused: by an endpoint's policy or guard, or for want of an endpoint.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Relaxed)
+    }
+
+    /// Handshakes that came to nothing: malformed, cut off, too slow, or TLS that failed.
+    pub fn failed_handshakes(&self) -> u64 {
+        self.0.failed_handshakes.load(Relaxed)
+    }
+
+    /// Attempts to accept a connection that the system refused, for want of descriptors for instance.
+    pub fn failed_accepts(&self) -> u64 {
+        self.0.failed_accepts.load(Relaxed)
+    }
+
+    /// Handlers that panicked.
+    pub fn panicked(&self) -> u64 {
+        self.0.panicked.load(Relaxed)
+    }
+
+    pub(crate) fn count_plain(&self) {
+        self.0.plain.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_refused(&self) {
+        self.0.refused.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_failed_handshake(&self) {
+        self.0.failed_handshakes.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_failed_accept(&self) {
+        self.0.failed_accepts.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_panic(&self) {
+        self.0.panicked.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a connection for as long as the result lives.
+    pub(crate) fn connection(&self) -> Counted {
+        self.0.accepted.fetch_add(1, Relaxed);
+        self.0.connections.fetch_add(1, Relaxed);
+        Counted(self.clone(), |counters| &counters.connections)
+    }
+
+    /// Counts an open WebSocket for as long as the result lives.
+    pub(crate) fn websocket(&self) -> Counted {
+        self.0.opened.fetch_add(1, Relaxed);
+        self.0.open.fetch_add(1, Relaxed);
+        Counted(self.clone(), |counters| &counters.open)
+    }
+}
+
+/// Takes one from a gauge when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted(Stats, fn(&Counters) -> &AtomicU64);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.1)(&self.0.0).fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,129 @@
+//! The stream under a server's WebSockets: one type for all transports.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+/// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS.
+#[derive(Debug)]
+pub struct Stream {
+    /// `None` only after `drop`.
+    transport: Option<Transport>,
+    /// The write side has been shut down: the last bytes are on their way.
+    shut_down: bool,
+    /// The peer has shut down its side.
+    ended: bool,
+    rest: Option<Rest>,
+}
+
+/// A transport.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// Where a stream goes when it is dropped with its last bytes on their way, so that the connection's task
+/// can linger: to close it with something unread would make the system send a reset, which can destroy
+/// those bytes before the peer has read them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rest(Arc<Mutex<Option<Stream>>>);
+
+impl Rest {
+    pub(crate) fn take(&self) -> Option<Stream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self { transport: Some(transport), shut_down: false, ended: false, rest: None }
+    }
+
+    pub(crate) fn rest(&mut self) -> Rest {
+        self.rest.get_or_insert_default().clone()
+    }
+
+    fn transport(self: Pin<&mut Self>) -> io::Result<&mut Transport> {
+        self.get_mut().transport.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.shut_down
+            && !self.ended
+            && let Some(rest) = self.rest.take()
+            && let Some(transport) = self.transport.take()
+        {
+            *rest.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Self::new(transport));
+        }
+    }
+}
+
+/// Runs a method of whichever transport it is.
+macro_rules! transport {
+    ($self:expr, $inner:ident => $call:expr) => {
+        match $self.transport()? {
+            Transport::Tcp($inner) => $call,
+            #[cfg(unix)]
+            Transport::Unix($inner) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = transport!(self.as_mut(), io => Pin::new(io).poll_read(context, buffer));
+        self.ended = match &result {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => buffer.filled().len() == before && buffer.remaining() > 0,
+            Poll::Ready(Err(_)) => true,
+        };
+        result
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        transport!(self, io => Pin::new(io).poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        transport!(self, io => Pin::new(io).poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Some(Transport::Tcp(io)) => io.is_write_vectored(),
+            #[cfg(unix)]
+            Some(Transport::Unix(io)) => io.is_write_vectored(),
+            None => false,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        transport!(self, io => Pin::new(io).poll_flush(context))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shut_down = true;
+        transport!(self, io => Pin::new(io).poll_shutdown(context))
+    }
+}
