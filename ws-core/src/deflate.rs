@@ -92,6 +92,12 @@ impl PerMessageDeflate {
         self.agreed
     }
 
+    /// The window messages are compressed with, if what comes out does not depend on earlier ones, so that it
+    /// could be sent on any connection that has the same; `None` with context takeover.
+    pub fn shared_window(&self) -> Option<WindowBits> {
+        self.deflater.shared_window()
+    }
+
     /// Inflates a part of a received message; see [`Inflater::inflate`].
     ///
     /// # Errors

@@ -31,6 +31,7 @@ pub mod handshake;
 pub mod mask;
 pub mod message;
 pub mod output;
+mod prepared;
 mod timers;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
@@ -45,5 +46,9 @@ pub use error::{ProtocolError, SendError};
 pub use event::{Event, Piece};
 pub use frame::{FrameHeader, OpCode, Role};
 pub use message::{DataType, Message, Utf8Bytes};
+pub use prepared::Prepared;
 #[cfg(feature = "tokio")]
-pub use tokio::{Closer, Error, MessageReader, Receiver, ReuniteError, Sender, TrySendError, WebSocket};
+pub use tokio::{
+    Broadcast, Closer, Error, MessageReader, Published, Receiver, ReuniteError, Sender, Slow, TrySendError,
+    WebSocket,
+};

@@ -5,6 +5,8 @@
 //! anyone's back: pings are answered and deadlines kept while a future of the WebSocket's is
 //! being polled, so keep [`recv`](WebSocket::recv) going.
 
+mod backlog;
+mod broadcast;
 mod buffer;
 mod closer;
 mod driver;
@@ -15,6 +17,8 @@ mod sink;
 mod split;
 mod websocket;
 
+pub use backlog::{ConflateKey, Slow};
+pub use broadcast::{Broadcast, Member, Published};
 pub use closer::Closer;
 pub use error::Error;
 pub use reader::MessageReader;

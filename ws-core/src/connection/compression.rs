@@ -8,10 +8,11 @@ use core::mem;
 use bytes::Bytes;
 
 use super::receive::Step;
+use super::send::opcode_of;
 use super::{Connection, Incoming};
-use crate::deflate::{Flush, InflateStatus, PerMessageDeflate};
+use crate::deflate::{Flush, InflateStatus, PerMessageDeflate, WindowBits};
 use crate::error::{ProtocolError, SendError};
-use crate::message::{Assembly, Payload};
+use crate::message::{Assembly, DataType, Payload};
 
 /// What a connection with permessage-deflate has beside one without.
 #[derive(Debug)]
@@ -134,10 +135,23 @@ impl Connection {
     }
 
     /// The compressed form of a whole message, where it pays.
-    pub(super) fn compress(&mut self, payload: &[u8]) -> Option<Bytes> {
+    pub(crate) fn compress(&mut self, payload: &[u8]) -> Option<Bytes> {
         let compression = self.compression.as_mut()?;
         let mut compressed = Vec::new();
         compression.codec.deflate_message(payload, &mut compressed).then(|| compressed.into())
+    }
+
+    /// The window that messages are compressed with, if any other connection with the same one could
+    /// send what this one compresses: without context takeover.
+    pub(crate) fn shared_compression_window(&self) -> Option<WindowBits> {
+        self.compression.as_ref()?.codec.shared_window()
+    }
+
+    /// Queues a message that has been compressed.
+    pub(crate) fn send_compressed(&mut self, data_type: DataType, payload: Bytes) -> Result<(), SendError> {
+        self.check_message()?;
+        self.queue_bytes(opcode_of(data_type), true, payload);
+        Ok(())
     }
 
     /// The compressed form of the next piece of a message: the peer can read it as soon as it has it.

@@ -170,7 +170,7 @@ impl Connection {
     }
 
     #[inline]
-    fn check_message(&self) -> Result<(), SendError> {
+    pub(crate) fn check_message(&self) -> Result<(), SendError> {
         self.check_open()?;
         if self.outgoing.is_some() {
             return Err(SendError::MessageInProgress);
@@ -226,7 +226,7 @@ impl Connection {
     }
 
     /// A whole payload, without a copy if it is large and that is possible.
-    fn queue_bytes(&mut self, mut opcode: OpCode, mut rsv1: bool, mut payload: Bytes) {
+    pub(super) fn queue_bytes(&mut self, mut opcode: OpCode, mut rsv1: bool, mut payload: Bytes) {
         if payload.len() < BY_REFERENCE {
             return self.queue_frames(opcode, rsv1, &payload, true);
         }
@@ -332,7 +332,7 @@ impl Buf for Output<'_> {
 /// its own in the vectored write.
 const BY_REFERENCE: usize = 4 << 10;
 
-const fn opcode_of(data_type: DataType) -> OpCode {
+pub(super) const fn opcode_of(data_type: DataType) -> OpCode {
     match data_type {
         DataType::Text => OpCode::Text,
         DataType::Binary => OpCode::Binary,

@@ -116,6 +116,11 @@ impl Deflater {
         Ok(())
     }
 
+    /// The window, if no message is compressed with reference to an earlier one.
+    pub fn shared_window(&self) -> Option<WindowBits> {
+        if self.history.is_none() { Some(self.kind.bits()) } else { None }
+    }
+
     /// Whether a message is being sent in pieces.
     pub fn in_message(&self) -> bool {
         matches!(self.state, State::Message(_))

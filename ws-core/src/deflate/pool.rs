@@ -35,6 +35,11 @@ impl CompressorKind {
         Self { bits: bits.get().max(9), level: level.min(9) }
     }
 
+    /// The window.
+    pub(super) fn bits(self) -> WindowBits {
+        WindowBits::new(self.bits).unwrap_or(WindowBits::MAX)
+    }
+
     /// Heap bytes of one such compressor.
     pub(super) fn memory_usage(self) -> usize {
         COMPRESSOR_BASE.saturating_add(COMPRESSOR_PER_WINDOW_BYTE.saturating_mul(1_usize << self.bits))

@@ -12,6 +12,7 @@ use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use ::tokio::time::{Instant, Sleep, sleep_until};
 use bytes::{Buf, BufMut, Bytes};
 
+use super::backlog::{Backlog, Offered, Slow};
 use super::buffer::{self, Input};
 use super::closer::{Closer, Wish};
 use super::error::Error;
@@ -22,6 +23,7 @@ use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::{Event, Piece};
 use crate::message::Message;
+use crate::prepared::Prepared;
 
 /// What drives a [`Connection`] over `S`. All progress lives here, so that every future on top of
 /// it can be dropped at any await.
@@ -46,6 +48,8 @@ pub(super) struct Driver<S> {
     written: u64,
     /// That somebody else wishes it closed; there once a [`Closer`] has been asked for.
     wish: Option<Arc<Wish>>,
+    /// Messages of a broadcast that wait for room.
+    backlog: Option<Box<Backlog>>,
     /// What is done when it is dropped; a pointer, so that `Drop` needs no bounds on `S`.
     farewell: fn(&mut Self),
 }
@@ -89,6 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             error: None,
             written: 0,
             wish: None,
+            backlog: None,
             farewell: Self::say_goodbye,
         }
     }
@@ -187,6 +192,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.connection.close_info()
     }
 
+    /// Queues a message of a broadcast if there is room, or does with it what the policy says, and
+    /// writes what can be written without waiting.
+    pub(super) fn offer(&mut self, cx: &mut Context<'_>, message: &Prepared, slow: &Slow) -> Offered {
+        if !self.connection.is_open() {
+            return Offered::Closed;
+        }
+        let room = self.connection.queued() < self.connection.config().outbound_high_water;
+        let offered = if room && self.backlog.is_none() {
+            if self.connection.queued() == 0 {
+                self.connection.queue().lend_buffer(buffer::take_output());
+            }
+            match self.connection.send_prepared(message) {
+                Ok(()) => Offered::Delivered,
+                // A message in pieces is under way, or the hard limit is reached.
+                Err(_) => Backlog::refuse(&mut self.backlog, message, slow),
+            }
+        } else {
+            Backlog::refuse(&mut self.backlog, message, slow)
+        };
+        if let Offered::Close = offered {
+            // It is open, and the code may be sent.
+            let _ = self.connection.close(CloseCode::TRY_AGAIN, "too slow");
+        }
+        let _ = self.poll_write(cx);
+        offered
+    }
+
+    /// Moves what waits of a broadcast into the queue, as far as there is room.
+    #[inline]
+    fn queue_backlog(&mut self) {
+        if self.backlog.is_some() {
+            let high_water = self.connection.config().outbound_high_water;
+            Backlog::move_into(&mut self.backlog, &mut self.connection, high_water);
+        }
+    }
+
     pub(super) fn progress(&self) -> Progress {
         Progress {
             written: self.written,
@@ -201,7 +242,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let input = self.input.as_ref().map_or(0, Input::capacity);
         let large = self.large.as_ref().map_or(0, Message::len);
         let sleep = self.sleep.as_ref().map_or(0, |_| size_of::<Sleep>());
-        [input, large, sleep].into_iter().fold(self.connection.memory_usage(), usize::saturating_add)
+        let backlog = self.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
+        [input, large, sleep, backlog].into_iter().fold(self.connection.memory_usage(), usize::saturating_add)
     }
 
     /// Writes until nothing waits or it is `enough`. What the peer sends meanwhile is read, up to a
@@ -323,12 +365,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Writes until nothing is left, and then flushes what the transport itself holds back.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut wrote = false;
+        self.queue_backlog();
         while self.connection.output().has_remaining() {
             match ready!(pin!(self.io.write_buf(&mut self.connection.output())).poll(cx)) {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.written = self.written.saturating_add(n as u64);
                     wrote = true;
+                    self.queue_backlog();
                 }
                 Err(error) => self.failed(error),
             }

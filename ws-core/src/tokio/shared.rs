@@ -8,9 +8,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::sync::Semaphore;
 
+use super::backlog::{Offered, Slow};
 use super::driver::Driver;
 use super::error::Error;
 use crate::connection::Connection;
+use crate::prepared::Prepared;
 
 /// What both halves of a split WebSocket share.
 pub(super) struct Shared<S> {
@@ -32,6 +34,8 @@ pub(super) trait Link: Send + Sync {
     fn poll_written(&self, cx: &mut Context<'_>, waiter: Waiter, mark: u64) -> Poll<Result<(), Error>>;
     /// See [`Driver::poll_close`].
     fn poll_close(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
+    /// See [`Driver::offer`].
+    fn offer(&self, message: &Prepared, slow: &Slow) -> Offered;
     /// See [`Driver::queue_mark`].
     fn queue_mark(&self) -> u64;
     /// The list of those who wait, and their turns.
@@ -133,6 +137,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
 
     fn poll_close(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>> {
         self.poll(cx, waiter, Driver::poll_close)
+    }
+
+    fn offer(&self, message: &Prepared, slow: &Slow) -> Offered {
+        let mut driver = self.lock();
+        let before = driver.progress();
+        let offered = driver.offer(&mut Context::from_waker(&self.waker), message, slow);
+        let changed = driver.progress() != before;
+        drop(driver);
+        if changed {
+            self.waiting.wake_all();
+        }
+        offered
     }
 
     fn queue_mark(&self) -> u64 {

@@ -10,6 +10,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use futures_core::Stream;
 use thiserror::Error as ThisError;
 
+use super::backlog::{Offered, Slow};
 use super::driver::{Driver, OwnedPiece};
 use super::error::Error;
 use super::reader::{MessageReader, PieceSource};
@@ -20,6 +21,7 @@ use crate::close_info::CloseInfo;
 use crate::connection::Connection;
 use crate::error::SendError;
 use crate::message::Message;
+use crate::prepared::Prepared;
 
 /// The sending half of a WebSocket: clone it into as many tasks as there are.
 ///
@@ -79,12 +81,27 @@ impl Sender {
     /// # Errors
     /// As [`WebSocket::send`].
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let mark = self.queue(message.into()).await?;
+        let mut message = Some(message.into());
+        let mark = self.queue(|connection| take(&mut message, connection)).await?;
         // If another sender came before, more may be about to: let them queue theirs, for one write.
         if !self.link.waiting().sent_last(self.id) {
             step_back().await;
         }
         self.wait(|link, cx, waiter| link.poll_written(cx, waiter, mark)).await
+    }
+
+    /// As [`send`](Self::send), for a message that goes to many connections.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`].
+    pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.queue(|connection| connection.send_prepared(message)).await?;
+        self.flush().await
+    }
+
+    /// See [`Broadcast`](super::Broadcast).
+    pub(super) fn offer(&self, message: &Prepared, slow: &Slow) -> Offered {
+        self.link.offer(message, slow)
     }
 
     /// As [`send`](Self::send), but leaves the writing to the next `send` or [`flush`](Self::flush), or to the
@@ -93,7 +110,8 @@ impl Sender {
     /// # Errors
     /// As [`WebSocket::send`].
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.queue(message.into()).await.map(|_| ())
+        let mut message = Some(message.into());
+        self.queue(|connection| take(&mut message, connection)).await.map(|_| ())
     }
 
     /// Queues a message if there is room for it now; the next `send` or [`flush`](Self::flush), or the
@@ -185,12 +203,11 @@ impl Sender {
     }
 
     /// Waits for room in turn and queues the message; returns what is to be written before it has gone.
-    async fn queue(&self, message: Message) -> Result<u64, Error> {
+    async fn queue(&self, queue: impl FnMut(&mut Connection) -> Result<(), SendError>) -> Result<u64, Error> {
         // Never closed, so that this only fails if it were.
         let _turn = self.link.waiting().turn.acquire().await;
         self.wait(|link, cx, waiter| link.poll_ready(cx, waiter)).await?;
-        let mut message = Some(message);
-        self.act(|connection| message.take().map_or(Ok(()), |message| connection.send(message)))?;
+        self.act(queue)?;
         Ok(self.link.queue_mark())
     }
 
@@ -300,6 +317,11 @@ impl<S> fmt::Debug for Receiver<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").finish_non_exhaustive()
     }
+}
+
+/// Queues a message that is there once.
+fn take(message: &mut Option<Message>, connection: &mut Connection) -> Result<(), SendError> {
+    message.take().map_or(Ok(()), |message| connection.send(message))
 }
 
 /// Lets the tasks that are ready run first. Unlike tokio's `yield_now` it lines up behind those that are

@@ -1,0 +1,69 @@
+//! A message made ready once, to be sent on many connections.
+
+use alloc::sync::Arc;
+
+#[cfg(feature = "deflate")]
+use bytes::Bytes;
+
+use crate::connection::Connection;
+use crate::error::SendError;
+use crate::message::Message;
+
+/// A message made ready to be sent on any number of connections; cheap to clone.
+///
+/// Its payload is shared by all of them. It is compressed at most once for each window size among
+/// the connections without context takeover (RFC 7692 section 7.1.1); one with takeover, whose
+/// compressed form would be its own, is sent it uncompressed.
+#[derive(Debug, Clone)]
+pub struct Prepared(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    message: Message,
+    /// What it compresses to with a window of 8 to 15 bits; `None` inside where that does not pay.
+    #[cfg(feature = "deflate")]
+    compressed: [std::sync::OnceLock<Option<Bytes>>; 8],
+}
+
+impl Prepared {
+    /// Makes a message ready.
+    pub fn new(message: impl Into<Message>) -> Self {
+        Self(Arc::new(Inner {
+            message: message.into(),
+            #[cfg(feature = "deflate")]
+            compressed: [const { std::sync::OnceLock::new() }; 8],
+        }))
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Message {
+        &self.0.message
+    }
+}
+
+impl<T: Into<Message>> From<T> for Prepared {
+    fn from(message: T) -> Self {
+        Self::new(message)
+    }
+}
+
+impl Connection {
+    /// Queues a message that was made ready before.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text).
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+        self.check_message()?;
+        #[cfg(feature = "deflate")]
+        if let Some(bits) = self.shared_compression_window() {
+            let place = prepared.0.compressed.get(usize::from(bits.get().saturating_sub(8)));
+            if let Some(place) = place {
+                let payload = place.get_or_init(|| self.compress(prepared.message().as_bytes()));
+                if let Some(payload) = payload {
+                    return self.send_compressed(prepared.message().data_type(), payload.clone());
+                }
+            }
+        }
+        self.send_uncompressed(prepared.message().clone())
+    }
+}

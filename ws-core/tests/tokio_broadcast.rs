@@ -1,0 +1,135 @@
+//! One message to many connections, and what becomes of it on slow ones.
+#![cfg(all(feature = "tokio", feature = "deflate"))]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+use ws_core::deflate::{self, Agreed, PerMessageDeflate};
+use ws_core::{
+    Broadcast, CloseCode, Config, Connection, Message, Prepared, Published, Receiver, Slow, WebSocket,
+};
+
+fn config() -> Arc<Config> {
+    let mut config = Config::server();
+    config.outbound_high_water = 990;
+    config.keepalive = None;
+    Arc::new(config)
+}
+
+fn client(stream: DuplexStream) -> WebSocket<DuplexStream> {
+    WebSocket::new(stream, Connection::client(Arc::new(Config::client()), [7; 32]), &[])
+}
+
+/// A member whose peer is the client returned; it reads nothing until asked to.
+fn member(room: &Broadcast, slow: Slow, pipe: usize) -> (WebSocket<DuplexStream>, impl Sized) {
+    let (a, b) = duplex(pipe);
+    let (sender, receiver) = WebSocket::new(b, Connection::server(config()), &[]).split();
+    let member = room.join(sender, slow);
+    let receiving = tokio::spawn(receiver.discard());
+    (client(a), (member, receiving))
+}
+
+/// 500 bytes that begin with a number.
+fn numbered(n: u32) -> Message {
+    Message::text(format!("{n:<500}"))
+}
+
+async fn numbers(client: &mut WebSocket<DuplexStream>) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    while let Ok(Ok(Some(message))) = tokio::time::timeout(Duration::from_secs(1), client.recv()).await {
+        numbers.push(message.as_text().unwrap().trim().parse().unwrap());
+    }
+    numbers
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fast_member_gets_everything_and_a_slow_one_what_its_policy_leaves() {
+    let room = Broadcast::new();
+    let (mut fast, _fast) = member(&room, Slow::DropNewest, 1 << 20);
+    let (mut newest, _newest) = member(&room, Slow::DropNewest, 10);
+    let (mut oldest, _oldest) = member(&room, Slow::DropOldest(3), 10);
+    let by_parity = Slow::conflate(|message| message.as_text().unwrap().trim().parse::<u32>().unwrap() % 2);
+    let (mut conflated, _conflated) = member(&room, by_parity, 10);
+    for n in 0..20 {
+        room.publish(numbered(n)).await;
+    }
+    // Two of 500 bytes pass the high-water mark of 990; a third waits for the first to move.
+    assert_eq!(numbers(&mut fast).await, (0..20).collect::<Vec<_>>());
+    assert_eq!(numbers(&mut newest).await, [0, 1]);
+    assert_eq!(numbers(&mut oldest).await, [0, 1, 17, 18, 19]);
+    assert_eq!(numbers(&mut conflated).await, [0, 1, 18, 19]);
+    assert_eq!(
+        room.total(),
+        Published { delivered: 20 + 2 + 5 + 4, dropped: 18 + 15 + 16, closed: 0, gone: 0 }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_too_slow_is_closed_with_1013_if_that_is_the_policy() {
+    let room = Broadcast::new();
+    let (mut slow, _slow) = member(&room, Slow::Close, 10);
+    for n in 0..5 {
+        room.publish(numbered(n)).await;
+    }
+    assert_eq!(room.total(), Published { delivered: 2, dropped: 0, closed: 1, gone: 0 });
+    assert!(room.is_empty());
+    assert_eq!(numbers(&mut slow).await, [0, 1]);
+    assert_eq!(slow.close_info().unwrap().code(), CloseCode::TRY_AGAIN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn publish_waits_for_a_member_if_that_is_the_policy() {
+    let room = Broadcast::new();
+    let (mut slow, _slow) = member(&room, Slow::Wait, 10);
+    room.publish(numbered(0)).await;
+    room.publish(numbered(1)).await;
+    assert_eq!(room.try_publish(numbered(99)).dropped, 1);
+    let waiting = tokio::time::timeout(Duration::from_secs(1), room.publish(numbered(98))).await;
+    assert!(waiting.is_err(), "there is no room");
+    let (published, read) = tokio::join!(room.publish(numbered(2)), numbers(&mut slow));
+    assert_eq!(published.delivered, 1);
+    assert_eq!(read, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn members_leave_when_they_are_dropped_or_closed() {
+    let room = Broadcast::new();
+    let (mut stays, _stays) = member(&room, Slow::DropNewest, 4096);
+    let (_leaves, leaving) = member(&room, Slow::DropNewest, 4096);
+    let (mut closes, _closes) = member(&room, Slow::DropNewest, 4096);
+    assert_eq!(room.len(), 3);
+    drop(leaving);
+    closes.close(CloseCode::NORMAL, "").await.unwrap();
+    let published = room.publish("hello").await;
+    assert_eq!(published, Published { delivered: 1, gone: 1, ..Published::default() });
+    assert_eq!(stays.recv().await.unwrap(), Some("hello".into()));
+    assert_eq!(room.len(), 1);
+}
+
+fn compressing(agreed: Agreed) -> (DuplexStream, ws_core::Sender, Receiver<DuplexStream>) {
+    let (a, b) = duplex(1 << 20);
+    let codec = PerMessageDeflate::server(agreed, &deflate::Config::server());
+    let (sender, receiver) = WebSocket::new(b, Connection::server(config()).with_deflate(codec), &[]).split();
+    (a, sender, receiver)
+}
+
+#[tokio::test]
+async fn a_prepared_message_is_compressed_once_for_all_that_can_share_it() {
+    let alone = Agreed { server_no_context_takeover: true, ..Agreed::PLAIN };
+    let prepared = Prepared::new("to be said to everyone again and again. ".repeat(100));
+    let room = Broadcast::new();
+    let (mut a, first, _ra) = compressing(alone);
+    let (mut b, second, _rb) = compressing(alone);
+    let (mut c, takeover, _rc) = compressing(Agreed::PLAIN);
+    let _members = [first, second, takeover].map(|sender| room.join(sender, Slow::DropNewest));
+    assert_eq!(room.publish(prepared.clone()).await.delivered, 3);
+    let (mut one, mut two, mut plain) = ([0; 64], [0; 64], [0; 4]);
+    a.read_exact(&mut one).await.unwrap();
+    b.read_exact(&mut two).await.unwrap();
+    c.read_exact(&mut plain).await.unwrap();
+    assert_eq!(one[0], 0xC1, "compressed");
+    assert_eq!(one, two);
+    assert_eq!(plain, [0x81, 126, 0x0F, 0xA0], "with takeover it is sent as it is");
+}
