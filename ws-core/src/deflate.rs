@@ -5,8 +5,8 @@
 //!
 //! # Memory
 //!
-//! A compressor of zlib-rs takes about 270 KiB whatever the window is, a decompressor about 42 KiB. Neither belongs
-//! to a connection: each message borrows one from a small pool of the thread and gives it back at its end. What a
+//! A compressor of zlib-rs takes 245 KiB and four times its window, a decompressor 47 KiB. Neither belongs to a
+//! connection: each message borrows one from a small pool of the thread and gives it back at its end. What a
 //! connection keeps between messages is the *history*, the last `2^window_bits` bytes that a later message may refer
 //! back to, and that only where context takeover is agreed (section 7.1.1). The next message gives it to the codec
 //! as a preset dictionary.
@@ -22,7 +22,9 @@
 //! | 14 | 16,384 | 0 |
 //! | 15 | 32,768 | 0 |
 //!
-//! The history grows with the messages, so a connection that has sent and received nothing keeps nothing.
+//! The history grows with the messages, so a connection that has sent and received nothing keeps nothing. A thread
+//! keeps at most four idle codecs of each kind, 1.7 MiB. `tests/deflate_bounds.rs` holds all this to the allocator's
+//! count.
 //!
 //! # Secrets
 //!
