@@ -146,12 +146,13 @@ impl Connection {
         self.enter(State::Failed { shut_down: false });
     }
 
-    /// Counts input that is thrown away.
+    /// Counts input that is thrown away. Over the limit that ends the connection, though not before
+    /// our Close is written: until then the deadlines bound it.
     pub(super) fn discard(&mut self, bytes: usize) {
         let limit = self.config.linger_bytes;
         let Some(ending) = &mut self.ending else { return };
         ending.lingered = ending.lingered.saturating_add(bytes as u64);
-        if ending.lingered > limit {
+        if ending.lingered > limit && self.queue.is_empty() {
             self.enter(State::Ended);
         }
     }
@@ -185,6 +186,9 @@ impl Connection {
 
     /// Ends the connection here and now, for `cause` unless it had one already.
     fn end(&mut self, cause: CloseCause, initiator: Initiator) {
+        if self.state == State::Ended {
+            return;
+        }
         let ending = self.ending(initiator);
         ending.cause.get_or_insert(cause);
         self.enter(State::Ended);

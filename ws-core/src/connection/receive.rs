@@ -112,8 +112,8 @@ impl Connection {
         self.heard |= !input.is_empty();
         let step = self.try_step(input, pieces);
         if let Err(error) = step {
-            self.discard(mem::take(input).len());
             self.fail(error);
+            self.discard(mem::take(input).len());
         }
         step
     }
