@@ -1,0 +1,136 @@
+//! Progress: which case, of how many, time left.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write, stderr},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{case::CaseId, group::Group, role::Role};
+
+/// Where the workers say what they do. On a terminal it is a line that changes, elsewhere a
+/// line now and then.
+#[derive(Debug)]
+pub(crate) struct Board {
+    state: Mutex<State>,
+    live: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Since the first case.
+    since: Option<Instant>,
+    cases: usize,
+    begun: usize,
+    /// In the currency of the groups' estimates.
+    seconds: f64,
+    seconds_done: f64,
+    now: BTreeMap<usize, (Role, CaseId)>,
+    shown: Instant,
+}
+
+impl Board {
+    /// A board for these groups.
+    pub(crate) fn new<'a>(groups: impl IntoIterator<Item = &'a Group>) -> Self {
+        let (cases, seconds) = groups
+            .into_iter()
+            .fold((0, 0.0), |(cases, seconds), g| (cases + g.cases.len(), seconds + g.seconds()));
+        let (now, shown) = (BTreeMap::new(), Instant::now());
+        let state = State { since: None, cases, begun: 0, seconds, seconds_done: 0.0, now, shown };
+        Self { state: Mutex::new(state), live: stderr().is_terminal() }
+    }
+
+    /// A worker begins a case.
+    pub(crate) fn begin(&self, worker: usize, role: Role, id: CaseId) {
+        let mut state = self.state();
+        state.since.get_or_insert_with(Instant::now);
+        state.begun += 1;
+        state.now.insert(worker, (role, id));
+    }
+
+    /// A worker has ended the case before the next one, or the last.
+    pub(crate) fn end(&self, group: &Group) {
+        self.state().seconds_done += group.seconds_per_case;
+    }
+
+    /// A worker is through with a group; `words` are to stay.
+    pub(crate) fn leave(&self, worker: usize, words: &str) {
+        self.state().now.remove(&worker);
+        self.wipe();
+        eprintln!("{words}");
+    }
+
+    /// Shows how things stand, if it is time to.
+    pub(crate) fn show(&self) {
+        let mut state = self.state();
+        if self.live {
+            let _ = write!(stderr(), "\r\x1b[2K{}", state.words(Instant::now()));
+            let _ = stderr().flush();
+        } else if state.shown.elapsed() >= PAUSE {
+            state.shown = Instant::now();
+            eprintln!("{}", state.words(Instant::now()));
+        }
+    }
+
+    /// Clears the line that changes.
+    pub(crate) fn wipe(&self) {
+        if self.live {
+            let _ = write!(stderr(), "\r\x1b[2K");
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn words(&self, now: Instant) -> String {
+        let at: Vec<String> = self.now.values().map(|(role, id)| format!("{role} {id}")).collect();
+        let at = if at.is_empty() { "the suite starts".to_owned() } else { at.join(", ") };
+        let left = match self.left(now) {
+            Some(left) => format!("about {} left", clock(left)),
+            None => "time left not known yet".to_owned(),
+        };
+        format!("case {} of {}: {at}; {left}", self.begun, self.cases)
+    }
+
+    fn left(&self, now: Instant) -> Option<Duration> {
+        let spent = now.saturating_duration_since(self.since?);
+        let share = self.seconds_done / self.seconds;
+        (share > 0.01).then(|| spent.mul_f64(((1.0 - share) / share).max(0.0)))
+    }
+}
+
+/// Minutes and seconds.
+pub(crate) fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{}:{:02} min", seconds / 60, seconds % 60)
+}
+
+/// Between two lines where the line cannot change.
+const PAUSE: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_work_done() {
+        let start = Instant::now();
+        let mut state = State {
+            since: Some(start),
+            cases: 1034,
+            begun: 312,
+            seconds: 400.0,
+            seconds_done: 100.0,
+            now: BTreeMap::from([(0, (Role::Server, "12.2.3".parse().unwrap()))]),
+            shown: start,
+        };
+        let words = state.words(start + Duration::from_secs(60));
+        assert_eq!(words, "case 312 of 1034: server 12.2.3; about 3:00 min left");
+        state.seconds_done = 0.0;
+        assert!(state.words(start).ends_with("time left not known yet"));
+    }
+}

@@ -1,0 +1,244 @@
+//! Running the groups: a queue, workers, and a process of the suite for each group.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpListener,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+
+use crate::{
+    assessment::GroupResult,
+    board::{Board, clock},
+    case::CaseId,
+    group::Group,
+    process::{Process, Progress},
+    report,
+    role::Role,
+    spec::{mode, spec},
+    suite::{ENVIRONMENT, Suite},
+    testee,
+};
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// The program.
+    pub(crate) suite: Suite,
+    /// Where each group's folder of reports goes, by role and name.
+    pub(crate) reports: PathBuf,
+    /// The longest time without a sign of life.
+    pub(crate) stall: Duration,
+    /// Where progress is shown.
+    pub(crate) board: Board,
+}
+
+impl Run {
+    /// Runs all groups, the longest first, `jobs` at a time, and returns what came of each.
+    ///
+    /// Dropping the future ends all that it has started.
+    pub(crate) async fn all(self, mut groups: Vec<(Role, Group)>, jobs: usize) -> Vec<GroupResult> {
+        groups.sort_by(|(_, a), (_, b)| b.seconds().total_cmp(&a.seconds()));
+        let this = Arc::new(self);
+        let queue = Arc::new(Mutex::new(VecDeque::from(groups)));
+        let mut workers = JoinSet::new();
+        for worker in 0..jobs {
+            workers.spawn(Arc::clone(&this).work(worker, Arc::clone(&queue)));
+        }
+        let mut results = Vec::new();
+        let mut tick = interval(Duration::from_millis(500));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                done = workers.join_next() => match done {
+                    Some(Ok(more)) => results.extend(more),
+                    // What the worker had not handed in is missing, and will be called so.
+                    Some(Err(e)) => eprintln!("A worker of the harness failed: {e}"),
+                    None => break,
+                },
+                _ = tick.tick() => this.board.show(),
+            }
+        }
+        this.board.wipe();
+        results
+    }
+
+    async fn work(
+        self: Arc<Self>,
+        worker: usize,
+        queue: Arc<Mutex<VecDeque<(Role, Group)>>>,
+    ) -> Vec<GroupResult> {
+        let mut results = Vec::new();
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some((role, group)) = next else { return results };
+            let start = Instant::now();
+            let result = self.group(worker, role, &group).await;
+            let n = group.cases.len();
+            let how = result.trouble.as_deref().unwrap_or("done");
+            self.board.leave(
+                worker,
+                &format!("{role} {}: {n} cases in {}, {how}", group.name, clock(start.elapsed())),
+            );
+            results.push(result);
+        }
+    }
+
+    async fn group(&self, worker: usize, role: Role, group: &Group) -> GroupResult {
+        let folder = self.reports.join(role.name()).join(&group.name);
+        let played = match fs::create_dir_all(&folder) {
+            Ok(()) => {
+                Game { run: self, worker, role, group, folder: &folder, begun: Vec::new() }.play().await
+            }
+            Err(e) => Err(format!("{}: {e}", folder.display())),
+        };
+        // Also after trouble: what there is of reports tells more than nothing.
+        let (outcomes, unread) = match report::read(&folder, role) {
+            Ok(outcomes) => (outcomes, None),
+            Err(e) => (BTreeMap::new(), Some(e)),
+        };
+        GroupResult { role, name: group.name.clone(), outcomes, trouble: played.err().or(unread) }
+    }
+}
+
+/// One group being run.
+struct Game<'a> {
+    run: &'a Run,
+    worker: usize,
+    role: Role,
+    group: &'a Group,
+    folder: &'a Path,
+    begun: Vec<CaseId>,
+}
+
+impl Game<'_> {
+    async fn play(mut self) -> Result<(), String> {
+        match self.role {
+            Role::Server => {
+                let server = testee::server::Server::start().await.map_err(|e| format!("our server: {e}"))?;
+                let process = self.start(&server.address().to_string())?;
+                self.watch(process, async { Ok(()) }).await
+            }
+            Role::Client => {
+                for _ in 1..PORTS {
+                    let played = self.play_client().await;
+                    // Somebody else may have taken the port before the suite did.
+                    if played.is_ok() || !self.begun.is_empty() {
+                        return played;
+                    }
+                }
+                self.play_client().await
+            }
+        }
+    }
+
+    async fn play_client(&mut self) -> Result<(), String> {
+        let port = free_port().await.map_err(|e| format!("no free port: {e}"))?;
+        let process = self.start(&format!("127.0.0.1:{port}"))?;
+        let cases = self.group.cases.len();
+        self.watch(process, testee::client::play(port, Role::Client.agent(), cases)).await
+    }
+
+    fn start(&self, address: &str) -> Result<Process, String> {
+        let spec_file = self.folder.join("spec.json");
+        let text = spec(self.role, self.group, address, self.folder).to_string();
+        fs::write(&spec_file, text).map_err(|e| format!("{}: {e}", spec_file.display()))?;
+        let spec_file = spec_file.as_os_str();
+        // The suite's own web server would listen on a port that all workers would want.
+        let args =
+            ["-m".as_ref(), mode(self.role).as_ref(), "-s".as_ref(), spec_file, "-u".as_ref(), "0".as_ref()];
+        let program = &self.run.suite.program;
+        Process::start(program, args, ENVIRONMENT, &self.log())
+            .map_err(|e| format!("{}: {e}", program.display()))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("wstest.log")
+    }
+
+    /// Follows the suite until it ends, while `ours` does our part.
+    async fn watch(
+        &mut self,
+        mut process: Process,
+        ours: impl Future<Output = Result<(), String>>,
+    ) -> Result<(), String> {
+        let mut ours = pin!(ours);
+        let mut done = false;
+        let mut deadline = Instant::now() + self.run.stall;
+        loop {
+            tokio::select! {
+                progress = process.next() => match progress.map_err(|e| format!("wstest: {e}"))? {
+                    Progress::Line(line) => {
+                        if let Some(id) = case_of(&line) {
+                            self.begin(id);
+                            deadline = Instant::now() + self.run.stall;
+                        }
+                    }
+                    Progress::Ended(status) => {
+                        self.end();
+                        let log = self.log();
+                        return match (status.success(), done) {
+                            (true, true) => Ok(()),
+                            (true, false) => Err(format!("wstest ended before our client had done its part ({})", log.display())),
+                            (false, _) => Err(format!("wstest ended with {status} ({})", log.display())),
+                        };
+                    }
+                },
+                result = &mut ours, if !done => {
+                    done = true;
+                    result.map_err(|e| format!("our {}: {e}", self.role))?;
+                    deadline = Instant::now() + self.run.stall;
+                }
+                () = sleep_until(deadline) => {
+                    let at = self.begun.last().map_or("before the first case".to_owned(), |id| format!("at {id}"));
+                    return Err(format!("given up {at}: nothing happened for {} s", self.run.stall.as_secs()));
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, id: CaseId) {
+        self.end();
+        self.begun.push(id);
+        self.run.board.begin(self.worker, self.role, id);
+    }
+
+    fn end(&self) {
+        if !self.begun.is_empty() {
+            self.run.board.end(self.group);
+        }
+    }
+}
+
+/// The case that the suite says it begins.
+fn case_of(line: &str) -> Option<CaseId> {
+    line.strip_prefix("Running test case ID ")?.split(' ').next()?.parse().ok()
+}
+
+/// A port that nobody uses at the moment.
+async fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?.port())
+}
+
+/// How many ports are tried for the suite to listen on.
+const PORTS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_case_is_read_from_what_the_suite_says() {
+        let line = "Running test case ID 12.3.18 for agent ws-server from peer tcp4:127.0.0.1:4000";
+        assert_eq!(case_of(line), Some("12.3.18".parse().unwrap()));
+        assert_eq!(case_of("Ok, will run 301 test cases against 1 servers"), None);
+    }
+}

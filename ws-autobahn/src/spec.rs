@@ -1,0 +1,53 @@
+//! The specification files that tell the suite's program what to do.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::{group::Group, role::Role};
+
+/// What the suite is to run: `address` is where our server listens, or where the suite is to
+/// wait for our client; the reports go to `folder`.
+pub(crate) fn spec(role: Role, group: &Group, address: &str, folder: &Path) -> Value {
+    let url = format!("ws://{address}");
+    let mut spec = json!({
+        "outdir": folder,
+        "cases": group.patterns,
+        "exclude-cases": [],
+        "exclude-agent-cases": {},
+    });
+    match role {
+        Role::Server => spec["servers"] = json!([{ "agent": role.agent(), "url": url }]),
+        Role::Client => spec["url"] = json!(url),
+    }
+    spec
+}
+
+/// The mode of the suite's program that plays against this role.
+pub(crate) fn mode(role: Role) -> &'static str {
+    match role {
+        Role::Server => "fuzzingclient",
+        Role::Client => "fuzzingserver",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_excluded_and_the_role_decides_who_listens() {
+        let id = "5.3".parse().unwrap();
+        let group = Group::divide(&[id], &[id]).remove(0);
+        let server = spec(Role::Server, &group, "127.0.0.1:9", Path::new("out"));
+        assert_eq!(server["servers"], json!([{ "agent": "ws-server", "url": "ws://127.0.0.1:9" }]));
+        assert_eq!(server["url"], Value::Null);
+        let client = spec(Role::Client, &group, "127.0.0.1:9", Path::new("out"));
+        assert_eq!(client["url"], json!("ws://127.0.0.1:9"));
+        assert_eq!(client["servers"], Value::Null);
+        for spec in [server, client] {
+            assert_eq!((&spec["cases"], &spec["outdir"]), (&json!(["5.*"]), &json!("out")));
+            assert_eq!((&spec["exclude-cases"], &spec["exclude-agent-cases"]), (&json!([]), &json!({})));
+        }
+    }
+}

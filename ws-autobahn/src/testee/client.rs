@@ -1,0 +1,86 @@
+//! ws-client as the suite meets it: it asks for the cases one by one and echoes what comes.
+
+use std::time::Duration;
+
+use tokio::{net::TcpStream, time::sleep};
+use ws_client::{Client, Message, Options};
+
+/// Does the client's part on the suite's server at `port`: counts the cases, runs each, has the
+/// reports written and the suite end.
+///
+/// What becomes of a case is for the suite to say, so its errors are none here.
+///
+/// # Errors
+/// The suite has another number of cases, or does not speak as it should.
+pub(crate) async fn play(port: u16, agent: &str, cases: usize) -> Result<(), String> {
+    wait_until_open(port).await;
+    let suite =
+        Suite { client: client().map_err(|e| e.to_string())?, base: format!("ws://127.0.0.1:{port}") };
+    let count = suite.case_count().await?;
+    if count != cases {
+        return Err(format!("the suite has {count} cases, not the {cases} that were asked for"));
+    }
+    for case in 1..=cases {
+        let _ = suite.echo(&format!("/runCase?case={case}&agent={agent}")).await;
+    }
+    // It ends without a Close once the reports are written; whether they are is seen from the reports.
+    let _ = suite.echo(&format!("/updateReports?agent={agent}&shutdownOnComplete=true")).await;
+    Ok(())
+}
+
+struct Suite {
+    client: Client,
+    base: String,
+}
+
+impl Suite {
+    async fn case_count(&self) -> Result<usize, String> {
+        let wrong = |what: &dyn std::fmt::Display| format!("getCaseCount: {what}");
+        let url = format!("{}/getCaseCount", self.base);
+        let (mut socket, _) = self.client.connect(url.as_str()).await.map_err(|e| wrong(&e))?;
+        let count = match socket.recv().await {
+            Ok(Some(Message::Text(count))) => {
+                count.parse().map_err(|_| wrong(&format!("{count:?} is not a number")))?
+            }
+            Ok(other) => return Err(wrong(&format!("{other:?} is not a number"))),
+            Err(e) => return Err(wrong(&e)),
+        };
+        while let Ok(Some(_)) = socket.recv().await {}
+        Ok(count)
+    }
+
+    async fn echo(&self, path: &str) -> Result<(), EchoError> {
+        let url = format!("{}{path}", self.base);
+        let (mut socket, _) = self.client.connect(url.as_str()).await?;
+        while let Some(message) = socket.recv().await? {
+            socket.send(message).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How a connection may end badly.
+type EchoError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The defaults, except where the suite wants no words but its own, or takes its time: it writes
+/// its reports between our request and its answer.
+fn client() -> Result<Client, ws_client::OptionsError> {
+    let mut options = Options::default();
+    options.opening_timeout = Duration::from_secs(300);
+    options.websocket.keepalive = None;
+    options.proxy = ws_client::ProxyChoice::Direct;
+    options.build()
+}
+
+/// Waits until somebody listens; whoever calls this sees to it that there is an end.
+async fn wait_until_open(port: u16) {
+    loop {
+        if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)).await
+            // With nobody there, the system may pick the same port for our end and join it with itself.
+            && stream.local_addr().ok() != stream.peer_addr().ok()
+        {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,151 @@
+//! What the suite says about a case.
+
+use std::fmt;
+
+/// The suite's verdict on a case: behaviour, closing handshake, and the close code it received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// Of the case itself.
+    pub(crate) behavior: Behavior,
+    /// Of the end of the connection.
+    pub(crate) close: CloseBehavior,
+    /// The code of our Close frame; `None` when it had no body or never came.
+    pub(crate) code: Option<u16>,
+}
+
+impl Verdict {
+    /// How this compares with what was expected.
+    pub(crate) fn against(&self, expected: &Self) -> Comparison {
+        let at_least = self.behavior >= expected.behavior && self.close >= expected.close;
+        let above = self.behavior > expected.behavior || self.close > expected.close;
+        if self == expected {
+            Comparison::Same
+        } else if at_least && above {
+            Comparison::Better
+        } else {
+            Comparison::Worse
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { behavior, close, code } = self;
+        write!(f, "{}, close {}", behavior.name(), close.name())?;
+        match code {
+            Some(code) => write!(f, " with {code}"),
+            None => f.write_str(" without a code"),
+        }
+    }
+}
+
+/// A verdict beside the expected one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// As expected.
+    Same,
+    /// A better grade: the expectation is out of date.
+    Better,
+    /// A worse grade, or the same one with another close code.
+    Worse,
+}
+
+/// `behavior` in the suite's reports; from worst to best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Behavior {
+    Failed,
+    Unimplemented,
+    NonStrict,
+    Informational,
+    Ok,
+}
+
+impl Behavior {
+    const ALL: [Self; 5] =
+        [Self::Failed, Self::Unimplemented, Self::NonStrict, Self::Informational, Self::Ok];
+
+    /// As the suite spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "FAILED",
+            Self::Unimplemented => "UNIMPLEMENTED",
+            Self::NonStrict => "NON-STRICT",
+            Self::Informational => "INFORMATIONAL",
+            Self::Ok => "OK",
+        }
+    }
+
+    /// Reads the suite's spelling.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|b| b.name() == name)
+    }
+}
+
+/// `behaviorClose` in the suite's reports; from worst to best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CloseBehavior {
+    Failed,
+    FailedByClient,
+    Unclean,
+    WrongCode,
+    Informational,
+    Ok,
+}
+
+impl CloseBehavior {
+    const ALL: [Self; 6] =
+        [Self::Failed, Self::FailedByClient, Self::Unclean, Self::WrongCode, Self::Informational, Self::Ok];
+
+    /// As the suite spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "FAILED",
+            Self::FailedByClient => "FAILED BY CLIENT",
+            Self::Unclean => "UNCLEAN",
+            Self::WrongCode => "WRONG CODE",
+            Self::Informational => "INFORMATIONAL",
+            Self::Ok => "OK",
+        }
+    }
+
+    /// Reads the suite's spelling.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(behavior: Behavior, close: CloseBehavior, code: u16) -> Verdict {
+        Verdict { behavior, close, code: Some(code) }
+    }
+
+    #[test]
+    fn a_better_grade_is_better_and_anything_else_is_worse() {
+        let ok = verdict(Behavior::Ok, CloseBehavior::Ok, 1000);
+        let unimplemented = verdict(Behavior::Unimplemented, CloseBehavior::Ok, 1000);
+        let unclean = verdict(Behavior::Ok, CloseBehavior::Unclean, 1000);
+        assert_eq!(ok.against(&ok), Comparison::Same);
+        assert_eq!(ok.against(&unimplemented), Comparison::Better);
+        assert_eq!(unimplemented.against(&ok), Comparison::Worse);
+        assert_eq!(unclean.against(&ok), Comparison::Worse);
+        assert_eq!(unclean.against(&unimplemented), Comparison::Worse, "better here, worse there");
+    }
+
+    #[test]
+    fn another_close_code_alone_is_worse() {
+        let expected = verdict(Behavior::Ok, CloseBehavior::Ok, 1002);
+        assert_eq!(verdict(Behavior::Ok, CloseBehavior::Ok, 1000).against(&expected), Comparison::Worse);
+        assert_eq!(Verdict { code: None, ..expected }.against(&expected), Comparison::Worse);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        assert!(Behavior::ALL.into_iter().all(|b| Behavior::from_name(b.name()) == Some(b)));
+        assert!(CloseBehavior::ALL.into_iter().all(|c| CloseBehavior::from_name(c.name()) == Some(c)));
+        assert_eq!(Behavior::from_name("ok"), None);
+        assert_eq!(CloseBehavior::from_name("Pass"), None);
+    }
+}
