@@ -78,3 +78,8 @@ pub use ws_core::{CloseCode, CloseInfo, Config, Error, Message};
 /// An open WebSocket. Those that a [`Server`] hands out are `WebSocket`, on its own [`Stream`];
 /// [`accept`] gives `WebSocket<S>` on a stream of any type.
 pub type WebSocket<S = Stream> = ws_core::WebSocket<S>;
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
