@@ -34,6 +34,11 @@ pub struct Config {
     /// While a send waits for the peer to read, what the peer sends is read and kept, up to so many
     /// bytes, so that two ends which both send first do not block each other. Default 4 MiB.
     pub inbound_budget: usize,
+    /// The most memory held for a connection, in bytes: the sum of its [`Ledger`](crate::Ledger). Beyond
+    /// it sends are refused or wait, and nothing is read while there is something to write; what the
+    /// peer alone makes us hold beyond it fails the connection with 1009. Default server 16 MiB, client
+    /// 64 MiB: more than the other limits add up to.
+    pub memory_limit: usize,
     /// Pings sent to see that the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,
     /// How long writing may stand still while bytes wait to be written. Default 30 s.
@@ -87,6 +92,7 @@ impl Config {
             outbound_high_water: 64 << 10,
             outbound_limit: 1 << 20,
             inbound_budget: 4 << 20,
+            memory_limit: 16 << 20,
             keepalive: Some(Keepalive {
                 interval: Duration::from_secs(20),
                 timeout: Duration::from_secs(20),
@@ -98,10 +104,11 @@ impl Config {
         }
     }
 
-    /// The defaults of a client: as a server's, with messages up to 16 MiB.
+    /// The defaults of a client: as a server's, with messages up to 16 MiB and memory up to 64 MiB.
     pub const fn client() -> Self {
         let mut config = Self::server();
         config.max_message_size = 16 << 20;
+        config.memory_limit = 64 << 20;
         config
     }
 
@@ -136,6 +143,13 @@ impl Config {
             return fail(
                 "outbound_limit",
                 self.outbound_limit as u128,
+                "it must be at least outbound_high_water",
+            );
+        }
+        if self.memory_limit < self.outbound_high_water {
+            return fail(
+                "memory_limit",
+                self.memory_limit as u128,
                 "it must be at least outbound_high_water",
             );
         }

@@ -16,7 +16,9 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::decode::FrameDecoder;
+use crate::error::ProtocolError;
 use crate::frame::{OpCode, Role};
+use crate::ledger::Ledger;
 use crate::mask::MaskKeys;
 use crate::message::Assembly;
 use crate::output::SendQueue;
@@ -157,15 +159,39 @@ impl Connection {
         &self.config
     }
 
-    /// Bytes of memory held for this connection beside the struct itself: the message being
-    /// put together and what waits to be written.
+    /// The bytes of memory held for this connection beside the struct itself, by what they are
+    /// held for.
+    pub fn ledger(&self) -> Ledger {
+        let received = self.control.as_ref().map_or(0, |control| control.capacity());
+        Ledger {
+            read: 0,
+            assembled: self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity()),
+            inflated: self.compression_memory(),
+            queued: self.queue.message_memory(),
+            control: received.saturating_add(self.queue.control_memory()),
+        }
+    }
+
+    /// The sum of the [`ledger`](Self::ledger).
     pub fn memory_usage(&self) -> usize {
+        self.ledger().total()
+    }
+
+    /// That what the peer has made us hold is within the limit.
+    fn check_memory(&self) -> Result<(), ProtocolError> {
+        let limit = self.config.memory_limit;
         let assembled = self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity());
-        let control = self.control.as_ref().map_or(0, |control| control.capacity());
-        let sum = assembled.saturating_add(control).saturating_add(self.queue.memory_usage());
+        if assembled.saturating_add(self.compression_memory()) > limit {
+            return Err(ProtocolError::MemoryLimit { limit });
+        }
+        Ok(())
+    }
+
+    fn compression_memory(&self) -> usize {
         #[cfg(feature = "deflate")]
-        let sum = sum.saturating_add(self.compression.as_ref().map_or(0, |c| c.memory_usage()));
-        sum
+        return self.compression.as_ref().map_or(0, |compression| compression.memory_usage());
+        #[cfg(not(feature = "deflate"))]
+        return 0;
     }
 
     /// Whether a message is being taken in pieces: some have been handed out, the last one not.

@@ -71,6 +71,12 @@ pub enum ProtocolError {
         /// The value of `max_fragments` that stopped it.
         limit: u64,
     },
+    /// What the peer made us hold is over `memory_limit`, in bytes.
+    #[error("message takes more memory than the limit of memory_limit = {limit} bytes")]
+    MemoryLimit {
+        /// The value of `memory_limit` that stopped it.
+        limit: usize,
+    },
     /// A compressed message does not inflate (RFC 7692 section 7.2.2).
     #[error("compressed message is corrupt")]
     InvalidDeflate,
@@ -81,7 +87,9 @@ impl ProtocolError {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
-            Self::MessageTooBig { .. } | Self::StreamTooBig { .. } => CloseCode::TOO_BIG,
+            Self::MessageTooBig { .. } | Self::StreamTooBig { .. } | Self::MemoryLimit { .. } => {
+                CloseCode::TOO_BIG
+            }
             Self::TooManyFragments { .. } | Self::TooManyControlFrames { .. } => CloseCode::POLICY,
             _ => CloseCode::PROTOCOL,
         }
@@ -121,6 +129,12 @@ pub enum SendError {
     /// The compressor failed inside a message sent in pieces; the connection has been given up.
     #[error("the compressor failed inside a message")]
     CompressionFailed,
+    /// What is held for the connection has reached `memory_limit`.
+    #[error("memory held is at its limit of memory_limit = {limit} bytes; wait until some is written")]
+    MemoryFull {
+        /// The value of `memory_limit` that stopped it, in bytes.
+        limit: usize,
+    },
     /// What waits to be written has reached `outbound_limit`.
     #[error("outbound queue is at its limit of outbound_limit = {limit} bytes")]
     QueueFull {

@@ -28,6 +28,7 @@ pub mod frame;
 #[cfg(feature = "handshake")]
 #[cfg_attr(docsrs, doc(cfg(feature = "handshake")))]
 pub mod handshake;
+mod ledger;
 pub mod mask;
 pub mod message;
 pub mod output;
@@ -45,6 +46,7 @@ pub use connection::{Connection, Output};
 pub use error::{ProtocolError, SendError};
 pub use event::{Event, Piece};
 pub use frame::{FrameHeader, OpCode, Role};
+pub use ledger::Ledger;
 pub use message::{DataType, Message, Utf8Bytes};
 pub use prepared::Prepared;
 #[cfg(feature = "tokio")]

@@ -71,14 +71,18 @@ impl SendQueue {
         self.len() == 0
     }
 
-    /// Bytes of memory held, payloads by reference included.
-    pub fn memory_usage(&self) -> usize {
-        let extra = self.extra.as_ref().map_or(0, |extra| {
-            [extra.pong.capacity(), extra.control.capacity(), extra.sending.capacity(), extra.shared_bytes]
+    /// Bytes of memory held for messages, payloads by reference included.
+    pub(crate) fn message_memory(&self) -> usize {
+        self.data.capacity().saturating_add(self.extra.as_ref().map_or(0, |extra| extra.shared_bytes))
+    }
+
+    /// Bytes of memory held for control frames.
+    pub(crate) fn control_memory(&self) -> usize {
+        self.extra.as_ref().map_or(0, |extra| {
+            [extra.pong.capacity(), extra.control.capacity(), extra.sending.capacity()]
                 .into_iter()
                 .fold(size_of::<Extra>(), usize::saturating_add)
-        });
-        self.data.capacity().saturating_add(extra)
+        })
     }
 
     /// Where a frame of the next message is written.

@@ -121,6 +121,7 @@ impl Connection {
                 return Ok(Some(Step::Data { payload, last: false }));
             }
             if done.status == InflateStatus::NeedInput {
+                self.check_memory()?;
                 return Ok(None);
             }
         }

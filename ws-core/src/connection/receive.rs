@@ -222,6 +222,8 @@ impl Connection {
         if last {
             incoming.assembly.check_end()?;
             self.incoming = None;
+        } else {
+            self.check_memory()?;
         }
         Ok(step)
     }

@@ -185,8 +185,15 @@ impl Connection {
 
     #[inline]
     fn check_room(&self) -> Result<(), SendError> {
-        let limit = self.config.outbound_limit;
-        if self.queue.len() < limit { Ok(()) } else { Err(SendError::QueueFull { limit }) }
+        let queued = self.queue.len();
+        if queued >= self.config.outbound_limit {
+            return Err(SendError::QueueFull { limit: self.config.outbound_limit });
+        }
+        // With nothing queued there is nothing to wait for: one message may pass over the limit.
+        if queued > 0 && self.memory_usage() >= self.config.memory_limit {
+            return Err(SendError::MemoryFull { limit: self.config.memory_limit });
+        }
+        Ok(())
     }
 
     /// A whole message, compressed where that is agreed and pays.

@@ -22,6 +22,7 @@ use crate::close_info::{CloseCause, CloseInfo, TransportEnd};
 use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::{Event, Piece};
+use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::prepared::Prepared;
 
@@ -122,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.poll_closed(cx).is_ready() {
                 return Poll::Ready(self.outcome().map(|()| None));
             }
-            if self.poll_read(cx).is_ready() {
+            if self.may_read() && self.poll_read(cx).is_ready() {
                 continue;
             }
             ready!(self.poll_timeout(cx));
@@ -237,13 +238,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Bytes of memory held beside the struct itself.
-    pub(super) fn memory_usage(&self) -> usize {
-        let input = self.input.as_ref().map_or(0, Input::capacity);
+    /// The connection's, with what only the driver holds.
+    pub(super) fn ledger(&self) -> Ledger {
+        let mut ledger = self.connection.ledger();
+        ledger.read = self.input.as_ref().map_or(0, Input::capacity);
         let large = self.large.as_ref().map_or(0, Message::len);
-        let sleep = self.sleep.as_ref().map_or(0, |_| size_of::<Sleep>());
+        ledger.assembled = ledger.assembled.saturating_add(large);
         let backlog = self.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
-        [input, large, sleep, backlog].into_iter().fold(self.connection.memory_usage(), usize::saturating_add)
+        ledger.queued = ledger.queued.saturating_add(backlog);
+        ledger
+    }
+
+    /// Whether the connection may read more: while it holds too much, it first has to write.
+    fn may_read(&self) -> bool {
+        self.connection.queued() == 0 || self.ledger().total() < self.connection.config().memory_limit
     }
 
     /// Writes until nothing waits or it is `enough`. What the peer sends meanwhile is read, up to a
@@ -267,6 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let unread = self.input.as_ref().map_or(0, Input::len);
             if self.ended.is_none()
                 && unread < self.connection.config().inbound_budget
+                && self.may_read()
                 && self.poll_fill(cx).is_ready()
             {
                 self.connection.heard_from_peer();

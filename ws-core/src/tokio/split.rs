@@ -20,6 +20,7 @@ use crate::close::CloseCode;
 use crate::close_info::CloseInfo;
 use crate::connection::Connection;
 use crate::error::SendError;
+use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::prepared::Prepared;
 
@@ -262,6 +263,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
     /// As [`WebSocket::close_info`].
     pub fn close_info(&self) -> Option<CloseInfo> {
         self.shared.lock().close_info()
+    }
+
+    /// As [`WebSocket::ledger`].
+    pub fn ledger(&self) -> Ledger {
+        self.shared.lock().ledger()
     }
 
     /// Makes the WebSocket whole again.

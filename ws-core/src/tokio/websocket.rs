@@ -12,6 +12,7 @@ use crate::close::CloseCode;
 use crate::close_info::CloseInfo;
 use crate::connection::Connection;
 use crate::error::SendError;
+use crate::ledger::Ledger;
 use crate::message::{DataType, Message};
 
 /// An open WebSocket over the transport `S`, after the opening handshake.
@@ -155,9 +156,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &self.driver.connection
     }
 
-    /// Bytes of memory held for this connection, beside the struct itself and the transport's own.
-    pub fn memory_usage(&self) -> usize {
-        self.driver.memory_usage()
+    /// The bytes of memory held for this connection, by what they are held for; the transport's own are
+    /// not among them.
+    pub fn ledger(&self) -> Ledger {
+        self.driver.ledger()
     }
 
     /// The transport.

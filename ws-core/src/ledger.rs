@@ -1,0 +1,31 @@
+//! What a connection holds in memory, byte for byte.
+
+/// The bytes of memory a connection holds beside its own struct, by what they are held for.
+///
+/// Their sum has one limit, [`Config::memory_limit`](crate::Config::memory_limit).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Read from the transport and not received yet. Only a driver knows of it: from
+    /// [`Connection::ledger`](crate::Connection::ledger) it is 0.
+    pub read: usize,
+    /// The message being put together.
+    pub assembled: usize,
+    /// permessage-deflate: the windows both ways, and the message being inflated.
+    pub inflated: usize,
+    /// Messages that wait to be written, payloads by reference included.
+    pub queued: usize,
+    /// Control frames: received in part, and waiting to be written.
+    pub control: usize,
+}
+
+impl Ledger {
+    /// The one number: all of it.
+    pub const fn total(&self) -> usize {
+        self.read
+            .saturating_add(self.assembled)
+            .saturating_add(self.inflated)
+            .saturating_add(self.queued)
+            .saturating_add(self.control)
+    }
+}
