@@ -47,6 +47,8 @@ pub(super) struct Driver<S> {
     error: Option<io::Error>,
     /// Bytes written to the transport so far.
     written: u64,
+    /// It may still hold some of them back: its flush has not ended.
+    unflushed: bool,
     /// That somebody else wishes it closed; there once a [`Closer`] has been asked for.
     wish: Option<Arc<Wish>>,
     /// Messages of a broadcast that wait for room.
@@ -75,6 +77,7 @@ pub(super) struct OwnedPiece {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Progress {
     written: u64,
+    unflushed: bool,
     unread: usize,
     open: bool,
     ended: bool,
@@ -93,6 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             transport: Transport::Open,
             error: None,
             written: 0,
+            unflushed: false,
             wish: None,
             backlog: None,
             farewell: Self::say_goodbye,
@@ -232,6 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn progress(&self) -> Progress {
         Progress {
             written: self.written,
+            unflushed: self.unflushed,
             unread: self.input.as_ref().map_or(0, Input::len),
             open: self.connection.is_open(),
             ended: self.ended.is_some() || self.connection.is_ended(),
@@ -266,7 +271,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.connection.is_ended() {
                 return Poll::Ready(self.outcome());
             }
-            if self.connection.queued() == 0 || enough(self) {
+            if (self.connection.queued() == 0 && !self.unflushed) || enough(self) {
                 return Poll::Ready(Ok(()));
             }
             if self.poll_write(cx).is_ready() || enough(self) {
@@ -373,14 +378,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes until nothing is left, and then flushes what the transport itself holds back.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut wrote = false;
         self.queue_backlog();
         while self.connection.output().has_remaining() {
             match ready!(pin!(self.io.write_buf(&mut self.connection.output())).poll(cx)) {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.written = self.written.saturating_add(n as u64);
-                    wrote = true;
+                    self.unflushed = true;
                     self.queue_backlog();
                 }
                 Err(error) => self.failed(error),
@@ -389,8 +393,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(buffer) = self.connection.queue().reclaim_buffer() {
             buffer::give_output(buffer);
         }
-        if wrote && let Err(error) = ready!(Pin::new(&mut self.io).poll_flush(cx)) {
-            self.failed(error);
+        if self.unflushed {
+            // Asked again until it is done: there may be nothing left to write by then.
+            let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
+            self.unflushed = false;
+            if let Err(error) = flushed {
+                self.failed(error);
+            }
         }
         Poll::Ready(())
     }
