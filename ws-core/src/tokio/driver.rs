@@ -123,11 +123,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             // Only now, with the input used up: what a batch of messages made one write carries.
             // Should it have to wait, reading goes on all the same.
-            let _ = self.poll_write(cx);
+            let stalled = self.poll_write(cx).is_pending();
             if self.poll_closed(cx).is_ready() {
                 return Poll::Ready(self.outcome().map(|()| None));
             }
             if self.may_read() && self.poll_read(cx).is_ready() {
+                // A peer that never pauses does not put off the deadlines it is to be held to.
+                if stalled || !self.connection.is_open() {
+                    self.check_timeout();
+                }
                 continue;
             }
             ready!(self.poll_timeout(cx));
@@ -444,6 +448,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.wish.as_ref().is_some_and(|wish| wish.register(cx)) {
             return Poll::Ready(());
         }
+        self.set_timer();
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(cx));
+        self.connection.handle_timeout(self.epoch.elapsed());
+        Poll::Ready(())
+    }
+
+    /// Deals with a deadline that has passed, for who has no time to wait for it.
+    fn check_timeout(&mut self) {
+        self.set_timer();
+        if self.sleep.as_ref().is_some_and(|sleep| sleep.deadline() <= Instant::now()) {
+            self.connection.handle_timeout(self.epoch.elapsed());
+        }
+    }
+
+    fn set_timer(&mut self) {
         if self.connection.timeout_changed() {
             let deadline = self.connection.next_timeout(self.epoch.elapsed());
             match (deadline.and_then(|deadline| self.epoch.checked_add(deadline)), &mut self.sleep) {
@@ -456,10 +476,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
             }
         }
-        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        ready!(sleep.as_mut().poll(cx));
-        self.connection.handle_timeout(self.epoch.elapsed());
-        Poll::Ready(())
     }
 
     fn failed(&mut self, error: io::Error) {
