@@ -80,7 +80,10 @@ pub(super) struct Progress {
     unflushed: bool,
     unread: usize,
     open: bool,
+    /// The end has been read.
     ended: bool,
+    /// The conclusion has been drawn.
+    over: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -243,7 +246,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             unflushed: self.unflushed,
             unread: self.input.as_ref().map_or(0, Input::len),
             open: self.connection.is_open(),
-            ended: self.ended.is_some() || self.connection.is_ended(),
+            ended: self.ended.is_some(),
+            over: self.connection.is_ended(),
         }
     }
 
