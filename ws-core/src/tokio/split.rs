@@ -106,7 +106,7 @@ impl Sender {
     }
 
     /// As [`send`](Self::send), but leaves the writing to the next `send` or [`flush`](Self::flush), or to the
-    /// [`Receiver`] when it would wait.
+    /// [`Receiver`] when it would wait; one that waits already does not notice.
     ///
     /// # Errors
     /// As [`WebSocket::send`].
@@ -137,6 +137,9 @@ impl Sender {
                 Err(TrySendError::Full(message))
             };
         });
+        if result.is_ok() {
+            self.link.waiting().wake_receiver();
+        }
         result
     }
 
