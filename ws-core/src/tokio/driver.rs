@@ -538,7 +538,12 @@ impl<S> Drop for Driver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PieceSource for Driver<S> {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<OwnedPiece>, Error>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>, inside: bool) -> Poll<Result<Option<OwnedPiece>, Error>> {
+        let lost = inside && !self.connection.in_piecewise_message() && self.close_info().is_none();
+        if lost {
+            // A sender that closes has taken the rest.
+            return Poll::Ready(Err(Error::MessageCutOff));
+        }
         self.poll_next(cx, Self::next_piece)
     }
 

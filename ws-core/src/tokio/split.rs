@@ -307,8 +307,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for Receiver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> PieceSource for Receiver<S> {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<OwnedPiece>, Error>> {
-        self.shared.poll(cx, Waiter::RECEIVER, Driver::poll_piece)
+    fn poll_piece(&mut self, cx: &mut Context<'_>, inside: bool) -> Poll<Result<Option<OwnedPiece>, Error>> {
+        self.shared.poll(cx, Waiter::RECEIVER, |driver, cx| driver.poll_piece(cx, inside))
     }
 
     fn is_inside_message(&self) -> bool {
