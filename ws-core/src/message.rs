@@ -214,6 +214,20 @@ impl Assembly {
         }
     }
 
+    /// Puts together bytes that have been [checked](Self::check) before; a character cut off at their end
+    /// is known already.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Text { text, .. } => {
+                if let Some(whole) = bytes.utf8_chunks().next() {
+                    text.push_str(whole.valid());
+                }
+            }
+            Self::Binary(buffer) => buffer.extend_from_slice(bytes),
+        }
+    }
+
     /// Takes out what has been put together so far; a character cut off stays.
     pub(crate) fn drain(&mut self) -> Payload<'static> {
         match self {

@@ -93,6 +93,10 @@ impl Connection {
             }
             let ended = done.status == InflateStatus::Done;
             let fresh = compression.output.get(start..).unwrap_or_default();
+            if pieces && !incoming.handed && start > 0 {
+                // It had been put together whole so far: that is the front of the first piece.
+                incoming.assembly.put_back(compression.output.get(..start).unwrap_or_default());
+            }
             let payload = if whole {
                 incoming.assembly.check(fresh)?;
                 None
