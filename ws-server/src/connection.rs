@@ -1,21 +1,18 @@
 //! The life of one connection of a server.
 
-use std::any::Any;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::{debug, error, info};
-use ws_core::WebSocket;
 
+use crate::WebSocket;
 use crate::error::AcceptError;
 use crate::exchange::linger;
-use crate::handler::HandlerFuture;
+use crate::handler::AnyHandler;
 use crate::opening::{Client, open};
+use crate::panic::caught;
+use crate::request::Request;
 use crate::server::Shared;
 use crate::stats::Counted;
 use crate::stream::{Rest, Stream};
@@ -34,9 +31,11 @@ impl Drop for Seat {
     }
 }
 
-/// An open WebSocket that its handler has been given.
-struct Running {
-    handler: HandlerFuture,
+/// An open WebSocket, and the handler that is to be given it.
+struct Open {
+    handler: AnyHandler,
+    websocket: WebSocket,
+    request: Request,
     rest: Rest,
     _open: Counted,
 }
@@ -45,13 +44,13 @@ struct Running {
 pub(crate) async fn serve(seat: Seat, stream: Stream, client: Client) {
     // Boxed: the handshake's memory is given back before the handler's long life begins.
     match Box::pin(start(&seat, stream, client)).await {
-        Ok(running) => run(&seat, running).await,
+        Ok(open) => run(&seat, *open).await,
         Err(error) => report(&seat.server, &error),
     }
 }
 
-/// From the accepted connection to the handler's first turn.
-async fn start(seat: &Seat, mut stream: Stream, client: Client) -> Result<Running, AcceptError> {
+/// From the accepted connection to the open WebSocket.
+async fn start(seat: &Seat, mut stream: Stream, client: Client) -> Result<Box<Open>, AcceptError> {
     let server = &*seat.server;
     let options = &server.options.handshake;
     let deadline = Instant::now() + options.timeout;
@@ -62,21 +61,18 @@ async fn start(seat: &Seat, mut stream: Stream, client: Client) -> Result<Runnin
     let rest = stream.rest();
     let mut websocket = WebSocket::new(stream, opened.connection, &opened.received);
     server.registry.opened(seat.id, websocket.closer());
-    let open = server.stats.websocket();
     let request = opened.request;
-    // The call itself runs under the same protection as what it returns.
-    let handler: HandlerFuture = Box::pin(async move { handler(websocket, request).await });
-    Ok(Running { handler, rest, _open: open })
+    Ok(Box::new(Open { handler, websocket, request, rest, _open: server.stats.websocket() }))
 }
 
-async fn run(seat: &Seat, running: Running) {
-    let Running { handler, rest, _open } = running;
-    match Guarded(handler).await {
+async fn run(seat: &Seat, open: Open) {
+    let Open { handler, websocket, request, rest, _open } = open;
+    match caught(|| handler(websocket, request)).await {
         Ok(Ok(())) => debug!("handler done"),
         Ok(Err(error)) => info!(%error, "handler ended with an error"),
         Err(panic) => {
             seat.server.stats.count_panic();
-            error!(panic = panic_text(&*panic), "handler panicked");
+            error!(%panic, "handler panicked");
         }
     }
     if let Some(mut stream) = rest.take() {
@@ -97,6 +93,10 @@ fn report(server: &Shared, error: &AcceptError) {
             server.stats.count_refused();
             info!(%status, "refused");
         }
+        AcceptError::Panicked(panic) => {
+            server.stats.count_panic();
+            error!(%panic, "a guard or a page panicked; answered with status 500");
+        }
         AcceptError::Answer(error) => {
             server.stats.count_refused();
             error!(%error, "a handler's answer must not be written; answered with status 500");
@@ -106,28 +106,4 @@ fn report(server: &Shared, error: &AcceptError) {
             info!(error = %other, "opening handshake failed");
         }
     }
-}
-
-/// A handler whose panics end in its result.
-struct Guarded(HandlerFuture);
-
-impl Future for Guarded {
-    type Output = Result<<HandlerFuture as Future>::Output, Box<dyn Any + Send>>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let handler = self.0.as_mut();
-        // Nothing of the handler is used after a panic, so nothing half-changed can be seen.
-        match catch_unwind(AssertUnwindSafe(|| handler.poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no text)")
 }

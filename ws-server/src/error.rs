@@ -65,6 +65,9 @@ pub enum AcceptError {
     /// The request was no opening handshake and has been answered as plain HTTP.
     #[error("the request was answered as plain HTTP with status {0}")]
     Plain(StatusCode),
+    /// A guard or a page panicked, with this text; the peer has been sent status 500.
+    #[error("a guard or a page panicked: {0}")]
+    Panicked(String),
     /// What this end wanted to answer is not valid HTTP; nothing of it was written, the peer has
     /// been sent status 500.
     #[error("the answer must not be written: {0}")]

@@ -48,6 +48,7 @@ mod listener;
 mod opening;
 mod options;
 mod origin;
+mod panic;
 mod registry;
 mod request;
 pub mod response;

@@ -13,6 +13,7 @@ use crate::error::AcceptError;
 use crate::exchange::{Head, answer, encode_or_500, parting_word, read_head};
 use crate::handler::{AnyHandler, AnyPage};
 use crate::options::HandshakeOptions;
+use crate::panic::caught;
 use crate::request::Request;
 use crate::response::{
     Response, forbidden_origin, internal_error, not_found, request_timeout, upgrade_required,
@@ -120,7 +121,10 @@ async fn plain(head: http::Request<()>, site: &impl Site, client: Client) -> Dec
         Some(Found { page: Some(page), params, .. }) => {
             let mut request = Request::new(head, client.peer, client.secure);
             request.set_params(params);
-            page(request).await
+            match caught(|| page(request)).await {
+                Ok(response) => response,
+                Err(panic) => return panicked(panic),
+            }
         }
         Some(_) => upgrade_required(),
         None => not_found(),
@@ -145,7 +149,7 @@ async fn decide(
     let spoken = gate.options.subprotocols.iter().map(String::as_str);
     request.set_offered(upgrade.subprotocols(), upgrade.select_subprotocol(spoken));
     for guard in &gate.guards {
-        request = guard(request).await.map_err(|response| refuse(&response))?;
+        request = caught(|| guard(request)).await.map_err(panicked)?.map_err(|response| refuse(&response))?;
     }
     let headers = request.take_response_headers();
     let subprotocol = request.subprotocol();
@@ -174,6 +178,10 @@ fn agree(upgrade: &UpgradeRequest, gate: &Gate) -> (Connection, Option<String>) 
     }
     let _ = upgrade;
     (connection, None)
+}
+
+fn panicked(panic: String) -> Decision {
+    Decision::Answer(encode_or_500(&internal_error(), &Method::GET).0, AcceptError::Panicked(panic))
 }
 
 fn refuse(response: &Response) -> Decision {

@@ -1,0 +1,71 @@
+//! The opening handshake has an absolute deadline.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Running, echo, opening, run, soon};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use ws_server::{Endpoint, Request, Server, ServerOptions};
+
+async fn hasty() -> Running {
+    let mut options = ServerOptions::default();
+    options.handshake.timeout = Duration::from_millis(300);
+    run(Server::builder().route("/", echo).options(options)).await
+}
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_is_let_go() {
+    let server = hasty().await;
+    let mut peer = server.connect().await;
+    let begin = Instant::now();
+    assert!(peer.text().await.starts_with("HTTP/1.1 408 "));
+    assert!((250..2000).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+    server.until(|stats| stats.connections() == 0 && stats.failed_handshakes() == 1).await;
+}
+
+#[tokio::test]
+async fn bytes_that_trickle_in_do_not_extend_it() {
+    let server = hasty().await;
+    let peer = server.connect().await;
+    let (mut from, mut to) = peer.0.into_split();
+    let begin = Instant::now();
+    let trickle = tokio::spawn(async move {
+        for byte in opening("/", "").bytes() {
+            if to.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut answer = Vec::new();
+    let _ = soon(from.read_to_end(&mut answer)).await;
+    assert!(begin.elapsed() < Duration::from_millis(1500), "{:?}", begin.elapsed());
+    assert!(!answer.starts_with(b"HTTP/1.1 101"));
+    assert_eq!(server.stats.opened(), 0);
+    trickle.abort();
+}
+
+#[tokio::test]
+async fn a_guard_that_dawdles_falls_to_it_too() {
+    let mut options = ServerOptions::default();
+    options.handshake.timeout = Duration::from_millis(200);
+    let endpoint = Endpoint::new(echo).guard(async |request: Request| {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        Ok(request)
+    });
+    let server = run(Server::builder().endpoint("/", endpoint).options(options)).await;
+    let mut peer = server.connect().await;
+    peer.send(opening("/", "")).await;
+    assert!(peer.text().await.starts_with("HTTP/1.1 408 "));
+}
+
+#[tokio::test]
+async fn an_open_connection_does_not_know_it() {
+    let server = hasty().await;
+    let mut peer = server.open("/").await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    peer.send(common::frame(0x81, b"still here")).await;
+    assert_eq!(peer.bytes(12).await, common::reply(0x81, b"still here"));
+}

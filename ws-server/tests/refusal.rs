@@ -1,0 +1,43 @@
+//! An answer other than 101 reaches a peer that goes on sending.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{echo, get, opening, run, soon};
+use tokio::io::AsyncWriteExt;
+use ws_server::Server;
+
+#[tokio::test]
+async fn the_whole_answer_arrives_though_the_peer_sends_a_mebibyte_after_its_head() {
+    let body = "x".repeat(100_000);
+    let server = run(Server::builder().page("/", "text/plain", body)).await;
+    for head in [get("/"), opening("/", ""), "GET / HTTP/1.0\r\n\r\n".to_owned()] {
+        let mut peer = server.connect().await;
+        let mut all = head.clone().into_bytes();
+        all.resize(all.len() + (1 << 20), b'z');
+        // Sending and reading at the same time would hide a reset: here everything is sent first.
+        soon(peer.0.write_all(&all)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let answer = peer.text().await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let length = head.lines().find_map(|l| l.strip_prefix("Content-Length: ")).unwrap();
+        assert_eq!(body.len(), length.parse::<usize>().unwrap(), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn lingering_ends_after_its_time_and_gives_the_place_back() {
+    let mut options = common::options(|options| options.max_connections = Some(1));
+    options.handshake.linger_timeout = Duration::from_millis(100);
+    let server = run(Server::builder().route("/", echo).health("/healthz").options(options)).await;
+    // This one reads its answer and then holds the connection open.
+    let mut silent = server.connect().await;
+    silent.send(get("/healthz")).await;
+    assert!(silent.text().await.starts_with("HTTP/1.1 200 "));
+    let begin = Instant::now();
+    let _peer = server.open("/").await;
+    assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+    drop(silent);
+}
