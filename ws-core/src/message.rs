@@ -135,14 +135,6 @@ pub(crate) enum Payload<'b> {
 }
 
 impl Payload<'_> {
-    #[cfg(feature = "deflate")]
-    pub(crate) fn into_owned(self) -> Payload<'static> {
-        match self {
-            Self::Text(text) => Payload::Text(Cow::Owned(text.into_owned())),
-            Self::Binary(bytes) => Payload::Binary(Cow::Owned(bytes.into_owned())),
-        }
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Text(text) => text.is_empty(),
@@ -211,20 +203,6 @@ impl Assembly {
         match self {
             Self::Text { utf8, .. } => utf8.feed(bytes).map(|_| ()).map_err(|_| ProtocolError::InvalidUtf8),
             Self::Binary(_) => Ok(()),
-        }
-    }
-
-    /// Puts together bytes that have been [checked](Self::check) before; a character cut off at their end
-    /// is known already.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Text { text, .. } => {
-                if let Some(whole) = bytes.utf8_chunks().next() {
-                    text.push_str(whole.valid());
-                }
-            }
-            Self::Binary(buffer) => buffer.extend_from_slice(bytes),
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::mem;
+use core::{mem, str};
 
 use bytes::Bytes;
 
@@ -20,6 +20,8 @@ pub(super) struct Compression {
     codec: PerMessageDeflate,
     /// What the message being received has inflated to; where it is handed out in pieces, the end of it.
     output: Vec<u8>,
+    /// As much of `output` has been handed out in pieces, or passed over.
+    handed: usize,
     /// Bytes it has inflated to in all.
     inflated: u64,
     /// Input whose output has not been asked for yet; only for a message handed out in pieces.
@@ -42,11 +44,34 @@ impl Compression {
             .saturating_add(pending)
     }
 
+    /// What can be handed out of `output`, which has been checked; a character cut off stays.
+    fn hand_out(&mut self, assembly: &Assembly) -> Payload<'static> {
+        let waiting = self.output.get(self.handed..).unwrap_or_default();
+        let payload = match assembly {
+            Assembly::Text { .. } => Payload::Text(String::from(whole_characters(waiting)).into()),
+            Assembly::Binary(_) => Payload::Binary(waiting.to_vec().into()),
+        };
+        self.pass_over(assembly);
+        payload
+    }
+
+    /// Counts as handed out what can be.
+    fn pass_over(&mut self, assembly: &Assembly) {
+        let waiting = self.output.get(self.handed..).unwrap_or_default();
+        let len = match assembly {
+            Assembly::Text { .. } => whole_characters(waiting).len(),
+            Assembly::Binary(_) => waiting.len(),
+        };
+        self.handed = self.handed.saturating_add(len);
+        self.trim();
+    }
+
     /// Gives up what has been handed out, but for what the inflater may look back at.
     fn trim(&mut self) {
-        let surplus = self.output.len().saturating_sub(WINDOW);
+        let surplus = self.output.len().saturating_sub(WINDOW).min(self.handed);
         if surplus >= WINDOW {
             self.output.drain(..surplus);
+            self.handed = self.handed.saturating_sub(surplus);
         }
     }
 }
@@ -55,7 +80,7 @@ impl Connection {
     /// The connection, with permessage-deflate as the opening handshake agreed on it.
     #[must_use]
     pub fn with_deflate(mut self, codec: PerMessageDeflate) -> Self {
-        let compression = Compression { codec, output: Vec::new(), inflated: 0, pending: None };
+        let compression = Compression { codec, output: Vec::new(), handed: 0, inflated: 0, pending: None };
         self.compression = Some(Box::new(compression));
         self
     }
@@ -88,32 +113,28 @@ impl Connection {
             let done = compression.codec.inflate(bytes, last, &mut compression.output, room)?;
             bytes = bytes.get(done.consumed..).unwrap_or_default();
             compression.inflated = compression.inflated.saturating_add(done.produced as u64);
+            let ended = done.status == InflateStatus::Done;
+            let fresh = compression.output.get(start..).unwrap_or_default();
+            incoming.assembly.check(fresh)?;
+            let payload = if pieces {
+                let payload = compression.hand_out(&incoming.assembly);
+                incoming.handed |= !payload.is_empty();
+                (ended || !payload.is_empty()).then_some(payload)
+            } else {
+                if !whole {
+                    // The user has turned away from the rest of this message.
+                    compression.pass_over(&incoming.assembly);
+                }
+                None
+            };
+            // After the text has been looked at: the first fault is told, however the bytes are split.
             if compression.inflated > limit {
                 return Err(too_big);
             }
-            let ended = done.status == InflateStatus::Done;
-            let fresh = compression.output.get(start..).unwrap_or_default();
-            if pieces && !incoming.handed && start > 0 {
-                // It had been put together whole so far: that is the front of the first piece.
-                incoming.assembly.put_back(compression.output.get(..start).unwrap_or_default());
-            }
-            let payload = if whole {
-                incoming.assembly.check(fresh)?;
-                None
-            } else if pieces {
-                let payload = incoming.assembly.piece(fresh)?.into_owned();
-                incoming.handed |= !payload.is_empty();
-                compression.trim();
-                (ended || !payload.is_empty()).then_some(payload)
-            } else {
-                // The user has turned away from the rest of this message.
-                compression.trim();
-                None
-            };
             if ended {
                 incoming.assembly.check_end()?;
                 let output = mem::take(&mut compression.output);
-                compression.inflated = 0;
+                (compression.handed, compression.inflated) = (0, 0);
                 let payload = if whole { Some(message(incoming, output)?) } else { payload };
                 self.incoming = None;
                 return Ok(payload.map(|payload| Step::Data { payload, last: true }));
@@ -185,6 +206,12 @@ fn message(incoming: &Incoming, bytes: Vec<u8>) -> Result<Payload<'static>, Prot
         }
         Assembly::Binary(_) => Payload::Binary(bytes.into()),
     })
+}
+
+/// Text without the character that its end cuts off.
+fn whole_characters(text: &[u8]) -> &str {
+    let end = str::from_utf8(text).map_or_else(|cut| cut.valid_up_to(), str::len);
+    text.get(..end).and_then(|whole| str::from_utf8(whole).ok()).unwrap_or_default()
 }
 
 /// What one step inflates at least, if there is so much.
