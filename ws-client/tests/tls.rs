@@ -1,0 +1,223 @@
+//! `wss://`: whom the client trusts, what it says when it does not, and how TLS may end.
+#![cfg(feature = "tls")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use common::*;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use ws_client::rustls;
+use ws_client::ws_core::{CloseCause, TransportEnd};
+use ws_client::{Blame, Client, ConnectError, Message, Options, OptionsError, Tls};
+
+/// A certificate for these names that is its own authority.
+struct Certificate {
+    pem: String,
+    der: CertificateDer<'static>,
+    key_pem: String,
+    key: PrivateKeyDer<'static>,
+}
+
+fn certificate(names: &[&str]) -> Certificate {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    Certificate {
+        pem: made.cert.pem(),
+        der: made.cert.der().clone(),
+        key_pem: made.signing_key.serialize_pem(),
+        key: PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into(),
+    }
+}
+
+fn server_config(certificate: &Certificate, clients: Option<&Certificate>) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(client) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(client.der.clone()).unwrap();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config =
+        builder.with_single_cert(vec![certificate.der.clone()], certificate.key.clone_key()).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+/// A server for one TLS connection, which opens a WebSocket and sends `frames`; the handle gives the stream.
+async fn tls_server(
+    config: Arc<ServerConfig>,
+    frames: &'static [u8],
+) -> (SocketAddr, JoinHandle<std::io::Result<TlsStream<tokio::net::TcpStream>>>) {
+    server(move |stream| async move {
+        let mut stream = TlsAcceptor::from(config).accept(stream).await?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        stream.write_all(&switching(&String::from_utf8(head).unwrap())).await?;
+        stream.write_all(frames).await?;
+        stream.flush().await?;
+        Ok(stream)
+    })
+    .await
+}
+
+fn trusting(tls: Tls) -> Client {
+    let mut options = Options::default();
+    options.tls = tls;
+    options.build().unwrap()
+}
+
+fn trusting_certificate(certificate: &Certificate) -> Client {
+    trusting(Tls::with_root_pem(certificate.pem.as_bytes()).unwrap())
+}
+
+#[tokio::test]
+async fn wss_opens_with_a_root_of_ones_own_and_http_1_1() {
+    let own = certificate(&["localhost", "127.0.0.1"]);
+    for host in ["localhost", "127.0.0.1"] {
+        let (address, serving) = tls_server(server_config(&own, None), b"\x81\x02hi").await;
+        let (mut ws, _) =
+            trusting_certificate(&own).connect(format!("wss://{host}:{}/", address.port())).await.unwrap();
+        assert_eq!(ws.recv().await.unwrap(), Some(Message::text("hi")));
+        assert!(ws.get_ref().is_tls());
+        assert_eq!(ws.get_ref().peer_addr(), Some(address));
+        assert_eq!(ws.get_ref().tls().unwrap().alpn_protocol(), Some(&b"http/1.1"[..]));
+        serving.await.unwrap().unwrap();
+    }
+    // Nothing of it came from, or went into, the provider of the process.
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+}
+
+#[tokio::test]
+async fn a_configuration_of_ones_own_is_taken_and_offers_http_1_1() {
+    let own = certificate(&["localhost"]);
+    let mut roots = RootCertStore::empty();
+    roots.add(own.der.clone()).unwrap();
+    let config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS12])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    let (address, _serving) = tls_server(server_config(&own, None), b"").await;
+    let client = trusting(Tls::with_config(Arc::new(config)));
+    let (ws, _) = client.connect(format!("wss://localhost:{}", address.port())).await.unwrap();
+    let session = ws.get_ref().tls().unwrap();
+    assert_eq!(session.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_2));
+    assert_eq!(session.alpn_protocol(), Some(&b"http/1.1"[..]));
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_named_with_its_remedy() {
+    let own = certificate(&["localhost"]);
+    let (address, _serving) = tls_server(server_config(&own, None), b"").await;
+    let error = ws_client::connect(format!("wss://localhost:{}", address.port())).await.unwrap_err();
+    assert!(
+        error.to_string().contains("unknown authority") && error.to_string().contains("with_root_pem"),
+        "{error}"
+    );
+    assert_eq!((error.blame(), error.is_fatal()), (Blame::Server, true));
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_does_not_hold() {
+    let other = certificate(&["other.example"]);
+    let (address, _serving) = tls_server(server_config(&other, None), b"").await;
+    let client = trusting_certificate(&other);
+    let error = client.connect(format!("wss://localhost:{}", address.port())).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Tls(_)) && error.is_fatal(), "{error:?}");
+    assert!(error.to_string().contains("localhost"), "{error}");
+}
+
+#[tokio::test]
+async fn wss_to_a_plain_port_says_to_write_ws() {
+    let (address, _serving) = server(|mut stream| async move {
+        let mut hello = [0; 512];
+        let _ = stream.read(&mut hello).await;
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    })
+    .await;
+    let error = ws_client::connect(format!("wss://{address}")).await.unwrap_err();
+    assert!(error.to_string().contains("does not answer in TLS: write ws://"), "{error}");
+}
+
+#[tokio::test]
+async fn ws_to_a_tls_port_says_to_write_wss() {
+    let own = certificate(&["localhost"]);
+    let config = server_config(&own, None);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let _serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let _ = TlsAcceptor::from(config).accept(stream).await;
+    });
+    let error = ws_client::connect(format!("ws://{address}")).await.unwrap_err();
+    assert!(error.to_string().contains("write wss:// instead"), "{error} {error:?}");
+    assert_eq!((error.blame(), error.is_fatal()), (Blame::Caller, true));
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_presented_to_a_server_that_asks() {
+    let own = certificate(&["localhost"]);
+    let me = certificate(&["me.example"]);
+    let config = server_config(&own, Some(&me));
+    let (address, serving) = tls_server(config.clone(), b"\x81\x02hi").await;
+    let tls = Tls::with_root_pem(own.pem.as_bytes()).unwrap();
+    let tls = tls.client_certificate(me.pem.as_bytes(), me.key_pem.as_bytes()).unwrap();
+    assert!(!format!("{tls:?}").contains("PRIVATE"));
+    let (mut ws, _) = trusting(tls).connect(format!("wss://localhost:{}", address.port())).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(Message::text("hi")));
+    let seen = serving.await.unwrap().unwrap();
+    assert_eq!(seen.get_ref().1.peer_certificates().unwrap(), [me.der]);
+
+    let (address, _serving) = tls_server(config, b"").await;
+    let client = trusting_certificate(&own);
+    let error = client.connect(format!("wss://localhost:{}", address.port())).await.unwrap_err();
+    assert!(
+        error.to_string().contains("CertificateRequired") || error.to_string().contains("certificate"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_tls_stream_cut_off_is_never_a_clean_end() {
+    let own = certificate(&["localhost"]);
+    let (address, serving) = tls_server(server_config(&own, None), b"\x81\x02hi").await;
+    let (mut ws, _) =
+        trusting_certificate(&own).connect(format!("wss://localhost:{}", address.port())).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(Message::text("hi")));
+    // The TCP stream ends; there was no close_notify.
+    drop(serving.await.unwrap().unwrap().into_inner().0);
+    assert!(ws.recv().await.is_err());
+    let info = ws.close_info().unwrap();
+    assert_eq!(info.cause, CloseCause::Transport(TransportEnd::Truncated));
+    assert_eq!(u16::from(info.code()), 1006);
+}
+
+#[test]
+fn pem_that_is_none_is_an_error_when_it_is_given() {
+    assert!(matches!(Tls::with_root_pem(b"nothing"), Err(OptionsError::Certificate(_))));
+    let (a, b) = (certificate(&["a"]), certificate(&["b"]));
+    assert!(Tls::webpki().client_certificate(a.pem.as_bytes(), b"nothing").is_err());
+    // A key that is not the certificate's.
+    let mut options = Options::default();
+    options.tls = Tls::webpki().client_certificate(a.pem.as_bytes(), b.key_pem.as_bytes()).unwrap();
+    assert!(matches!(options.build(), Err(OptionsError::Certificate(_))));
+}
