@@ -28,6 +28,10 @@ struct Arguments {
     /// A subprotocol to offer; may be repeated, the preferred one first
     #[arg(short, long = "subprotocol", value_name = "NAME")]
     subprotocols: Vec<String>,
+    /// Offer to compress messages (permessage-deflate)
+    #[cfg(feature = "deflate")]
+    #[arg(short, long)]
+    compress: bool,
     /// The authorities to trust under wss://, instead of the usual ones: a PEM file
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE")]
@@ -53,10 +57,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let client = options.build().map_err(|e| unopened(e.into()))?;
     let (mut ws, response) = client.connect(request).await.map_err(unopened)?;
     let subprotocol = response.headers().get("sec-websocket-protocol").and_then(|name| name.to_str().ok());
-    match subprotocol {
-        Some(name) => eprintln!("connected, speaking {name}"),
-        None => eprintln!("connected"),
-    }
+    let subprotocol = subprotocol.map(|name| format!(", speaking {name}")).unwrap_or_default();
+    let compressing = if ws.connection().is_compressing() { ", compressing" } else { "" };
+    eprintln!("connected{subprotocol}{compressing}");
     let lost = |e: ws_client::ws_core::Error| (LOST, e.to_string());
 
     let mut lines = lines();
@@ -103,6 +106,10 @@ const LOST: u8 = 1;
 fn options(arguments: &Arguments) -> Result<Options, Failure> {
     #[allow(unused_mut)]
     let mut options = Options::default();
+    #[cfg(feature = "deflate")]
+    if !arguments.compress {
+        options.deflate = None;
+    }
     #[cfg(feature = "tls")]
     if let Some(path) = &arguments.roots {
         let pem = std::fs::read(path).map_err(|e| (2, format!("{}: {e}", path.display())))?;

@@ -8,7 +8,9 @@ use http::Response;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use ws_core::handshake::HandshakeError;
+#[cfg(feature = "deflate")]
+use ws_core::deflate;
+use ws_core::handshake::{Extension, HandshakeError};
 use ws_core::{Config, Connection, WebSocket};
 
 use crate::dial::{dial, resolve};
@@ -242,15 +244,20 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Opened<S>, ConnectError> {
         let options = &self.options;
-        let handshake = opening::prepare(request.template()?, request.subprotocols(), None, options.head)?;
+        let offer = self.offer();
+        let handshake =
+            opening::prepare(request.template()?, request.subprotocols(), offer.as_deref(), options.head)?;
         let opening = opening::open(&mut stream, handshake, options.max_refusal_body, deadline.at);
         let authority = || request.authority();
         match deadline.within(request, Stage::Handshake, opening).await? {
             Ok((established, received)) => {
-                tracing::debug!(server = %authority(), secure = request.is_secure(), "websocket open");
-                let mut seed = [0; 32];
-                getrandom::fill(&mut seed).map_err(ConnectError::Random)?;
-                let connection = Connection::client(self.websocket.clone(), seed);
+                let connection = self.connection(request, &established.extensions)?;
+                tracing::debug!(
+                    server = %authority(),
+                    secure = request.is_secure(),
+                    compressing = connection.is_compressing(),
+                    "websocket open"
+                );
                 Ok((WebSocket::new(stream, connection, &received), established.response))
             }
             Err(Failure::Handshake(HandshakeError::Refused(refused))) => {
@@ -265,6 +272,33 @@ impl Client {
             }
             Err(Failure::Tls) => Err(ConnectError::TlsExpected { authority: authority() }),
         }
+    }
+
+    /// What stands in `Sec-WebSocket-Extensions`.
+    fn offer(&self) -> Option<String> {
+        #[cfg(feature = "deflate")]
+        return self.options.deflate.as_ref().map(deflate::offer);
+        #[cfg(not(feature = "deflate"))]
+        None
+    }
+
+    /// The connection as the server agreed to it.
+    fn connection(&self, request: &Request, extensions: &[Extension]) -> Result<Connection, ConnectError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(ConnectError::Random)?;
+        let connection = Connection::client(self.websocket.clone(), seed);
+        #[cfg(feature = "deflate")]
+        if let Some(config) = &self.options.deflate
+            // The handshake has refused what was not offered, so there is no other.
+            && let Some(answer) = extensions.first()
+        {
+            let parameters = answer.parameters.iter().map(|p| (p.name.as_str(), p.value.as_deref()));
+            let agreed = deflate::Agreed::from_response(parameters, config)
+                .map_err(|source| ConnectError::Deflate { authority: request.authority(), source })?;
+            return Ok(connection.with_deflate(deflate::PerMessageDeflate::client(agreed, config)));
+        }
+        let _ = (request, extensions);
+        Ok(connection)
     }
 
     fn tcp(&self, stream: TcpStream) -> Stream {

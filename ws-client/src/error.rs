@@ -4,6 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
+#[cfg(feature = "deflate")]
+use ws_core::deflate::NegotiationError;
 use ws_core::handshake::{HandshakeError, Refused, RequestError};
 
 use crate::dial::DialError;
@@ -75,6 +77,15 @@ pub enum ConnectError {
         authority: String,
         /// The rule.
         source: HandshakeError,
+    },
+    /// The server answered our offer of permessage-deflate with what RFC 7692 section 7.1 does not allow.
+    #[cfg(feature = "deflate")]
+    #[error("{authority} did not open a WebSocket: {source}")]
+    Deflate {
+        /// The server's host and port.
+        authority: String,
+        /// The rule.
+        source: NegotiationError,
     },
     /// A redirect leads from `wss` to `ws`: it is not followed.
     #[error(
@@ -166,6 +177,8 @@ impl ConnectError {
             Self::Proxy { .. } => Blame::Proxy,
             #[cfg(feature = "tls")]
             Self::Tls(_) => Blame::Server,
+            #[cfg(feature = "deflate")]
+            Self::Deflate { .. } => Blame::Server,
             Self::Refused(_) | Self::Handshake { .. } | Self::InsecureRedirect { .. } => Blame::Server,
         }
     }

@@ -59,5 +59,8 @@ pub use http;
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use ws_core;
+/// For the offer of permessage-deflate ([`Options::deflate`]).
+#[cfg(feature = "deflate")]
+pub use ws_core::deflate;
 pub use ws_core::handshake::{HandshakeError, HeadLimits, Refused, RequestError};
 pub use ws_core::{CloseCode, Config, Message, WebSocket};

@@ -36,6 +36,12 @@ pub struct Options {
     /// How long an address may stay silent before the next one is tried beside it (RFC 8305
     /// section 5). Default 250 ms.
     pub attempt_delay: Duration,
+    /// The offer of permessage-deflate (RFC 7692); `None` offers none. A server may decline it. Default
+    /// [`deflate::Config::client`](ws_core::deflate::Config::client): each of our messages is compressed by itself,
+    /// those below 1 KiB not at all. Do not compress a secret beside text that an attacker can choose: see
+    /// [`ws_core::deflate`].
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<ws_core::deflate::Config>,
     /// Limits of the server's response head. Default 64 KiB, 100 field lines.
     pub head: HeadLimits,
     /// How much of a refusal's body is kept, in bytes. Default 64 KiB.
@@ -61,6 +67,8 @@ impl Default for Options {
             websocket: Config::client(),
             opening_timeout: Duration::from_secs(10),
             attempt_delay: Duration::from_millis(250),
+            #[cfg(feature = "deflate")]
+            deflate: Some(ws_core::deflate::Config::client()),
             head: HeadLimits::client(),
             max_refusal_body: BodyReader::DEFAULT_LIMIT,
             max_redirects: 0,

@@ -175,3 +175,92 @@ async fn a_stream_of_ones_own_can_be_opened() {
     let (head, _far) = serving.await.unwrap();
     assert_eq!(field(&head, "host"), Some("example.com"));
 }
+
+#[cfg(feature = "deflate")]
+mod deflate {
+    use super::*;
+    use ws_client::Options;
+    use ws_client::deflate::NegotiationError;
+
+    fn answer(extension: &str) -> String {
+        format!(
+            "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {{accept}}\r\nSec-WebSocket-Extensions: {extension}\r\n\r\n"
+        )
+    }
+
+    #[tokio::test]
+    async fn compression_is_offered_and_may_be_declined() {
+        let (address, serving) = answering(switching).await;
+        let (ws, _) = ws_client::connect(format!("ws://{address}")).await.unwrap();
+        assert!(!ws.connection().is_compressing());
+        drop(ws);
+        let offer = serving.await.unwrap();
+        let offer = field(&offer, "sec-websocket-extensions").unwrap();
+        assert_eq!(offer, "permessage-deflate; client_no_context_takeover; client_max_window_bits");
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_the_offer_is_taken_and_messages_inflate() {
+        let (address, _serving) = answering(|head| {
+            let head = String::from_utf8(switching(head)).unwrap();
+            let head = head.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+            // RFC 7692 section 7.2.3.1: "Hello".
+            [head.as_bytes(), b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"].concat()
+        })
+        .await;
+        let (mut ws, _) = ws_client::connect(format!("ws://{address}")).await.unwrap();
+        assert!(ws.connection().is_compressing());
+        assert_eq!(ws.recv().await.unwrap(), Some(Message::text("Hello")));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_the_offer_does_not_allow_never_opens() {
+        for extension in [
+            "permessage-deflate; server_max_window_bits=16",
+            "permessage-deflate; server_max_window_bits",
+            "permessage-deflate; client_max_window_bits=7",
+            "permessage-deflate; unknown",
+            "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover=1",
+        ] {
+            let error = connect_to_answer(&answer(extension)).await.unwrap_err();
+            assert!(matches!(error, ConnectError::Deflate { .. }), "{extension}: {error:?}");
+            assert_eq!((error.blame(), error.is_fatal()), (Blame::Server, true));
+        }
+        let twice = answer("permessage-deflate, permessage-deflate");
+        let error = connect_to_answer(&twice).await.unwrap_err();
+        let repeated =
+            matches!(error, ConnectError::Handshake { source: HandshakeError::RepeatedExtension(_), .. });
+        assert!(repeated, "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_window_above_the_offer_is_refused() {
+        let (address, _serving) = answering(|head| {
+            answer("permessage-deflate; server_max_window_bits=12")
+                .replace("{accept}", &accept(head))
+                .into_bytes()
+        })
+        .await;
+        let mut options = Options::default();
+        let offered = options.deflate.as_mut().unwrap();
+        offered.server_max_window_bits = ws_client::deflate::WindowBits::new(10).unwrap();
+        let error = options.build().unwrap().connect(format!("ws://{address}")).await.unwrap_err();
+        let above =
+            matches!(error, ConnectError::Deflate { source: NegotiationError::AboveOffer { .. }, .. });
+        assert!(above, "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn compression_that_was_not_offered_is_refused() {
+        let (address, _serving) =
+            answering(|head| answer("permessage-deflate").replace("{accept}", &accept(head)).into_bytes())
+                .await;
+        let mut options = Options::default();
+        options.deflate = None;
+        let error = options.build().unwrap().connect(format!("ws://{address}")).await.unwrap_err();
+        let unoffered =
+            matches!(error, ConnectError::Handshake { source: HandshakeError::UnofferedExtension(_), .. });
+        assert!(unoffered, "{error:?}");
+    }
+}
