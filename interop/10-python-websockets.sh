@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Python's websockets as the other side, in both roles, without and with compression.
+source "$(dirname "$0")/lib/setup.bash"
+build
+need_python
+for compress in "" --compress; do
+    start echo "$programs/echo" --listen 127.0.0.1:0 $compress
+    step "websockets → our server ${compress:-plain}" "$work/py/bin/python" interop/peers/client.py "$address" $compress
+    stop
+    start server.py "$work/py/bin/python" interop/peers/server.py $compress
+    step "our client → websockets ${compress:-plain}" "$programs/interop_client" "$address" $compress
+    stop
+done

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Node's ws as the other side, in both roles, without and with compression.
+source "$(dirname "$0")/lib/setup.bash"
+build
+need_node
+for compress in "" --compress; do
+    start echo "$programs/echo" --listen 127.0.0.1:0 $compress
+    step "ws → our server ${compress:-plain}" node interop/peers/client.js "$address" $compress
+    stop
+    start server.js node interop/peers/server.js $compress
+    step "our client → ws ${compress:-plain}" "$programs/interop_client" "$address" $compress
+    stop
+done

@@ -1,0 +1,93 @@
+# What every interop script needs: our programs built, theirs installed, and everything ended again.
+# Sourced, not run. Offers: $root $work $programs; step, fail, start, stop, build, need_python, need_node.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+work=$target/interop
+programs=$target/release/examples
+name=$(basename "$0" .sh)
+mkdir -p "$work"
+cd "$root"
+
+# No step takes longer than this, in seconds.
+limit=${INTEROP_LIMIT:-120}
+steps=0
+started=()
+
+finish() {
+    status=$?
+    # Only what this script started, by its id.
+    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+    if [ "$status" -eq 0 ]; then
+        echo "$name: $steps steps passed"
+    else
+        echo "$name: FAILED (status $status) after $steps steps passed" >&2
+    fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+    echo "$name: $*" >&2
+    exit 1
+}
+
+# step DESCRIPTION COMMAND...: runs it within the limit; its output is shown when it fails.
+step() {
+    local what=$1 log=$work/$name.step.log
+    shift
+    if ! timeout --kill-after=5 "$limit" "$@" >"$log" 2>&1; then
+        sed 's/^/    /' "$log" >&2
+        fail "failed: $what"
+    fi
+    steps=$((steps + 1))
+    echo "  ok  $what  $(tail -n 1 "$log")"
+}
+
+# start NAME COMMAND...: starts a server, waits for the ws:// or wss:// address it prints, leaves it in $address.
+start() {
+    local log=$work/$name.$1.log
+    local what=$1 waited=0
+    shift
+    "$@" >"$log" 2>&1 </dev/null &
+    server=$!
+    started+=("$server")
+    until address=$(grep -oEm1 'wss?://[][0-9a-zA-Z.:]+:[0-9]+' "$log"); do
+        kill -0 "$server" 2>/dev/null || { cat "$log" >&2; fail "$what ended by itself"; }
+        [ "$waited" -lt 200 ] || { cat "$log" >&2; fail "$what printed no address within 20 s"; }
+        waited=$((waited + 1))
+        sleep 0.1
+    done
+}
+
+# stop: ends the server that was started last, and waits for it.
+stop() {
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+}
+
+build() {
+    cargo build --release --quiet -p ws-server --example echo
+    cargo build --release --quiet -p ws-client --example talk --example interop_client
+}
+
+need_python() {
+    if [ ! -x "$work/py/bin/python" ] || ! "$work/py/bin/python" -c 'import websockets' 2>/dev/null; then
+        python3 -m venv "$work/py" || fail "python3 with venv is needed: install python3-venv"
+        "$work/py/bin/pip" install --quiet --disable-pip-version-check websockets
+    fi
+    echo "$name: Python websockets $("$work/py/bin/python" -c 'import websockets; print(websockets.__version__)')"
+}
+
+need_node() {
+    if [ ! -d "$work/node/node_modules/ws" ]; then
+        command -v npm >/dev/null || fail "node and npm are needed"
+        mkdir -p "$work/node"
+        npm install --prefix "$work/node" --silent --no-fund --no-audit --no-save ws
+    fi
+    export NODE_PATH=$work/node/node_modules
+    echo "$name: Node $(node --version), ws $(node -p 'require("ws/package.json").version')"
+}

@@ -1,0 +1,40 @@
+"""An echo server by Python's websockets, with paths that make it do more. Usage: server.py [--compress]
+
+/echo          echoes
+/fragments     sends one text message in pieces
+/ping          pings, says "ponged" once the answer is there
+/close?CODE    closes with CODE
+"""
+
+import asyncio
+import sys
+
+from websockets.asyncio.server import serve
+
+COMPRESS = "--compress" in sys.argv
+
+
+async def handler(ws):
+    path, _, query = ws.request.path.partition("?")
+    if path == "/echo":
+        async for message in ws:
+            await ws.send(message)
+    elif path == "/fragments":
+        await ws.send(iter(["grü", "", "ß", "e " * 50000, "end"]))
+        await ws.wait_closed()
+    elif path == "/ping":
+        await asyncio.wait_for(await ws.ping(b"are you there"), 5)
+        await ws.send("ponged")
+        await ws.wait_closed()
+    elif path == "/close":
+        await ws.close(int(query), "as you wish")
+
+
+async def main():
+    compression = "deflate" if COMPRESS else None
+    async with serve(handler, "127.0.0.1", 0, compression=compression, max_size=None) as server:
+        print(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+        await server.serve_forever()
+
+
+asyncio.run(main())

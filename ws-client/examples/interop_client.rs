@@ -1,0 +1,148 @@
+//! Drives another implementation's echo server through everything a client does; the scripts in
+//! `interop/` start the servers. Ends with status 1 at the first exchange that is not as it should be.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ws_client::ws_core::DataType;
+use ws_client::{Client, CloseCode, Message, Options, WebSocket, deflate};
+
+/// Exchanges messages of all sizes, in pieces, pings and close codes with an echo server.
+#[derive(Parser)]
+struct Arguments {
+    /// The server: ws://host:port, with the paths /echo, /fragments, /ping and /close?CODE
+    url: String,
+    /// Compress every message, and insist that the server agrees to it
+    #[arg(long)]
+    compress: bool,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(exchanges) => {
+            println!("{exchanges} exchanges");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("interop_client: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<usize, Failure> {
+    let url = arguments.url.trim_end_matches('/');
+    let mut options = Options::default();
+    options.deflate = arguments.compress.then(|| {
+        let mut config = deflate::Config::client();
+        config.threshold = 0;
+        // The harder way: each message may refer back to those before it.
+        config.client_no_context_takeover = false;
+        config
+    });
+    let client = options.build()?;
+    let mut exchanges = 0;
+
+    let (mut ws, _response) = client.connect(format!("{url}/echo")).await?;
+    equal(&ws.connection().is_compressing(), &arguments.compress, "compression agreed")?;
+    for size in SIZES {
+        for message in [Message::text(text(size)), Message::binary(bytes(size))] {
+            ws.send(message.clone()).await?;
+            same(&mut ws, &message, &format!("{size} bytes")).await?;
+            exchanges += 1;
+        }
+    }
+    exchanges += pieces(&mut ws).await?;
+    for i in 0..1000 {
+        ws.feed(format!("message {i}")).await?;
+    }
+    for i in 0..1000 {
+        same(&mut ws, &Message::text(format!("message {i}")), "one of many").await?;
+    }
+    ws.ping(b"unanswered by us, answered by you").await?;
+    ws.send("after a ping").await?;
+    same(&mut ws, &Message::text("after a ping"), "after a ping").await?;
+    let info = ws.close(CloseCode::NORMAL, "done").await?;
+    equal(&(info.is_clean(), info.received), &(true, Some(CloseCode::NORMAL)), "our close with 1000")?;
+    exchanges += 3;
+
+    exchanges += closes(&client, url).await?;
+
+    let (mut ws, _response) = client.connect(format!("{url}/fragments")).await?;
+    let whole = format!("grüß{}end", "e ".repeat(50_000));
+    same(&mut ws, &Message::text(whole), "a message in pieces").await?;
+    ws.close(CloseCode::NORMAL, "").await?;
+    let (mut ws, _response) = client.connect(format!("{url}/ping")).await?;
+    same(&mut ws, &Message::text("ponged"), "a ping").await?;
+    ws.close(CloseCode::NORMAL, "").await?;
+    Ok(exchanges + 2)
+}
+
+/// The edges of the three length encodings (RFC 6455 section 5.2), and what no buffer holds at once.
+const SIZES: [usize; 8] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 4 << 20];
+
+/// Codes that may stand in a Close frame and that both sides let a program send.
+const CODES: [u16; 9] = [1000, 1001, 1003, 1008, 1011, 3000, 3999, 4000, 4999];
+
+/// Messages sent in pieces come back whole.
+async fn pieces(ws: &mut WebSocket<ws_client::Stream>) -> Result<usize, Failure> {
+    let ue = "ü".as_bytes();
+    // A character cut in two; empty pieces; a piece over 64 KiB.
+    let long = "b".repeat(70_000);
+    let text: [&[u8]; 5] = [b"gr", ue, b"", long.as_bytes(), b"end"];
+    for (i, piece) in text.iter().enumerate() {
+        ws.send_piece(DataType::Text, piece, i + 1 == text.len()).await?;
+    }
+    same(ws, &Message::text(String::from_utf8(text.concat())?), "text in pieces").await?;
+    let binary: [&[u8]; 3] = [b"", &[0xFF; 126], b""];
+    for (i, piece) in binary.iter().enumerate() {
+        ws.send_piece(DataType::Binary, piece, i + 1 == binary.len()).await?;
+    }
+    same(ws, &Message::binary(binary.concat()), "binary in pieces").await?;
+    Ok(2)
+}
+
+/// Every code, closed by us and by them.
+async fn closes(client: &Client, url: &str) -> Result<usize, Failure> {
+    for code in CODES.map(CloseCode) {
+        let (mut ws, _response) = client.connect(format!("{url}/echo")).await?;
+        let info = ws.close(code, "bye").await?;
+        equal(&(info.is_clean(), info.received), &(true, Some(code)), "the answer to our close")?;
+
+        let (mut ws, _response) = client.connect(format!("{url}/close?{code}")).await?;
+        let ended = ws.recv().await?;
+        equal(&ended, &None, "their close")?;
+        let info = ws.close_info().ok_or("no record of their close")?;
+        equal(&(info.is_clean(), info.received), &(true, Some(code)), "their close")?;
+        equal(&&*info.reason, &"as you wish", "their reason")?;
+    }
+    Ok(2 * CODES.len())
+}
+
+async fn same(ws: &mut WebSocket<ws_client::Stream>, expected: &Message, what: &str) -> Result<(), Failure> {
+    match ws.recv().await? {
+        Some(message) if message == *expected => Ok(()),
+        Some(other) => Err(format!("{what}: {} bytes came back otherwise", other.len()).into()),
+        None => Err(format!("{what}: closed instead: {:?}", ws.close_info()).into()),
+    }
+}
+
+fn equal<T: PartialEq + std::fmt::Debug>(found: &T, expected: &T, what: &str) -> Result<(), Failure> {
+    if found == expected { Ok(()) } else { Err(format!("{what}: {found:?} instead of {expected:?}").into()) }
+}
+
+/// Text that compresses, with characters of one to four bytes, exactly `size` bytes long.
+fn text(size: usize) -> String {
+    let line = "{\"id\": 1234, \"text\": \"grüße, 你好 🎉\"}\n";
+    let mut text = line.repeat(size / line.len());
+    text.extend(std::iter::repeat_n('x', size - text.len()));
+    text
+}
+
+/// Bytes of every value but a few.
+fn bytes(size: usize) -> Vec<u8> {
+    (0..size).map(|i| (i * 7919 % 251) as u8).collect()
+}
