@@ -150,8 +150,8 @@ impl Inflater {
     fn begin(&mut self) -> Result<Stream, ProtocolError> {
         (self.consumed, self.produced, self.restart_work) = (0, 0, 0);
         let mut stream = Stream { codec: pool::take_decompressor(), begun: false };
-        if let Some(history) = &mut self.history {
-            preset(&mut stream.codec, history.as_slice())?;
+        if let Some(history) = &self.history {
+            preset(&mut stream.codec, history.as_slices())?;
         }
         Ok(stream)
     }
@@ -214,17 +214,17 @@ impl Inflater {
     fn restart(&mut self, stream: &mut Stream, output: &[u8]) -> Result<(), ProtocolError> {
         stream.codec.reset(false);
         stream.begun = false;
-        let window = match &mut self.history {
-            Some(history) => history.as_slice(),
+        let window = match &self.history {
+            Some(history) => history.as_slices(),
             None => {
                 let produced = usize::try_from(self.produced).unwrap_or(usize::MAX);
                 let kept = produced.min(WindowBits::MAX.bytes()).min(output.len());
-                output.get(output.len().saturating_sub(kept)..).unwrap_or_default()
+                (output.get(output.len().saturating_sub(kept)..).unwrap_or_default(), &[][..])
             }
         };
+        let bytes = window.0.len().saturating_add(window.1.len()) as u64;
         // Final blocks of two bytes each would otherwise buy a copy of the window each.
-        self.restart_work =
-            self.restart_work.saturating_add(RESTART_COST).saturating_add(window.len() as u64);
+        self.restart_work = self.restart_work.saturating_add(RESTART_COST).saturating_add(bytes);
         let earned = self.consumed.saturating_add(self.produced).saturating_mul(RESTART_EARNINGS);
         if self.restart_work > RESTART_ALLOWANCE.saturating_add(earned) {
             return Err(ProtocolError::InvalidDeflate);
@@ -276,9 +276,12 @@ enum Step {
     Drained,
 }
 
-fn preset(codec: &mut Decompress, window: &[u8]) -> Result<(), ProtocolError> {
-    if !window.is_empty() {
-        codec.set_dictionary(window).map_err(|_| ProtocolError::InvalidDeflate)?;
+/// Makes the codec know what came before; `older` goes first.
+fn preset(codec: &mut Decompress, (older, newer): (&[u8], &[u8])) -> Result<(), ProtocolError> {
+    for window in [older, newer] {
+        if !window.is_empty() {
+            codec.set_dictionary(window).map_err(|_| ProtocolError::InvalidDeflate)?;
+        }
     }
     Ok(())
 }

@@ -167,5 +167,6 @@ pub enum NegotiationError {
 /// Bytes below which a message is not compressed.
 const DEFAULT_THRESHOLD: usize = 1024;
 
-/// Measured with zlib-rs on JSON; see `benches/deflate.rs`.
+/// Measured with zlib-rs on JSON, see `benches/deflate.rs`: level 1 saves two thirds of the bytes; level 2 saves three
+/// quarters for two to three times the time, and above that a few percent more cost as much again.
 const DEFAULT_LEVEL: u8 = 1;

@@ -29,6 +29,11 @@ impl History {
         self.ring.extend(tail);
     }
 
+    /// The history in two slices, oldest byte first: without moving a byte.
+    pub(super) fn as_slices(&self) -> (&[u8], &[u8]) {
+        self.ring.as_slices()
+    }
+
     /// The history as one slice, oldest byte first.
     pub(super) fn as_slice(&mut self) -> &[u8] {
         self.ring.make_contiguous()
