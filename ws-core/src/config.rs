@@ -14,8 +14,9 @@ pub struct Config {
     /// The largest message taken from the peer, in bytes after inflation; it bounds a frame as
     /// well. Larger ones fail the connection with 1009. Server 1 MiB, client 16 MiB.
     pub max_message_size: u64,
-    /// The most fragments a message may come in; `None` for `max(4096, max_message_size / 64)`.
-    /// More fail the connection with 1008. Default `None`.
+    /// The most fragments a message may come in; `None` for `max(4096, max_message_size / 64)`, and
+    /// `max(4096, max_stream_size / 64)` for one that is taken in pieces. More fail the connection with
+    /// 1008. Default `None`.
     pub max_fragments: Option<u64>,
     /// The largest message taken in pieces ([`Connection::receive_piece`](crate::Connection::receive_piece)),
     /// in bytes: it is never held whole, so its size costs no memory. Default no limit.
@@ -114,7 +115,13 @@ impl Config {
 
     /// The number of fragments at which a message fails, from `max_fragments` or its default.
     pub fn fragment_limit(&self) -> u64 {
-        self.max_fragments.unwrap_or_else(|| (self.max_message_size / 64).max(4096))
+        self.fragment_limit_for(self.max_message_size)
+    }
+
+    /// The same for a message of which `size` is the limit.
+    #[inline]
+    pub(crate) fn fragment_limit_for(&self, size: u64) -> u64 {
+        self.max_fragments.unwrap_or_else(|| (size / 64).max(4096))
     }
 
     /// Whether the settings make sense.

@@ -308,3 +308,29 @@ fn the_rest_of_a_compressed_message_can_be_skipped() {
     assert!(matches!(piece, Some(Piece::Text { last: false, .. })), "{piece:?}");
     assert_eq!(receiver.receive(&mut input).unwrap(), Some(Event::Text("next".into())));
 }
+
+/// A message begun whole and then wanted in pieces: what had been put together is its first piece.
+#[test]
+fn what_was_inflated_before_pieces_are_asked_for_is_not_lost() {
+    let text = "größer als gedacht, ".repeat(200);
+    for message in [Message::text(text.clone()), Message::binary(text.into_bytes())] {
+        let mut sender = client(Config::client(), agreed(true));
+        sender.send(message.clone()).unwrap();
+        let bytes = written(&mut sender);
+        for split in 1..bytes.len() {
+            let mut receiver = server(Config::server(), agreed(true));
+            let mut bytes = bytes.clone();
+            let (mut before, mut after) = bytes.split_at_mut(split);
+            assert_eq!(receiver.receive(&mut before), Ok(None));
+            let mut all = Vec::new();
+            while let Some(piece) = receiver.receive_piece(&mut after).unwrap() {
+                match piece {
+                    Piece::Text { text, .. } => all.extend_from_slice(text.as_bytes()),
+                    Piece::Binary { bytes, .. } => all.extend_from_slice(&bytes),
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert!(all == message.as_bytes(), "split at {split}: {} bytes of {}", all.len(), message.len());
+        }
+    }
+}

@@ -86,8 +86,11 @@ impl Connection {
             return None;
         }
         let before = buffer.len();
-        // Memory follows what has been received, not what has been announced.
-        buffer.reserve(remaining.min(before.max(LARGE)));
+        // Memory follows what has been received, not what has been announced; it grows once what is
+        // there is used up.
+        if buffer.capacity().saturating_sub(before) < ROOM {
+            buffer.reserve(remaining.min(before.max(LARGE)));
+        }
         let answer = read(buffer, remaining);
         buffer.truncate(before.saturating_add(remaining));
         let last = self.decoder.payload_read_elsewhere(buffer.get_mut(before..).unwrap_or_default());
@@ -155,14 +158,10 @@ impl Connection {
             OpCode::Binary => DataType::Binary,
             OpCode::Continuation => {
                 self.frame = Frame::Data;
-                let limit = self.config.fragment_limit();
                 if let Some(incoming) = &mut self.incoming {
                     incoming.fin = header.fin;
                     incoming.wire = incoming.wire.saturating_add(header.payload_len);
                     incoming.fragments = incoming.fragments.saturating_add(1);
-                    if incoming.fragments > limit {
-                        return Err(ProtocolError::TooManyFragments { limit });
-                    }
                 }
                 return Ok(());
             }
@@ -196,6 +195,11 @@ impl Connection {
         if incoming.compressed {
             return self.inflate(bytes, last, pieces);
         }
+        let limit = self.config.max_message_size;
+        // Its header may have been admitted when pieces were asked for.
+        if !pieces && !incoming.handed && incoming.wire > limit {
+            return Err(ProtocolError::MessageTooBig { limit });
+        }
         if last && incoming.fragments == 1 && incoming.wire == bytes.len() as u64 {
             // The common case: the whole message lies in the input.
             let payload = incoming.assembly.whole(bytes)?;
@@ -207,11 +211,6 @@ impl Connection {
             incoming.handed |= !payload.is_empty();
             (last || !payload.is_empty()).then_some(Step::Data { payload, last })
         } else {
-            let limit = self.config.max_message_size;
-            // Its header may have been admitted when pieces were asked for.
-            if !incoming.handed && incoming.wire > limit {
-                return Err(ProtocolError::MessageTooBig { limit });
-            }
             incoming.assembly.push(bytes)?;
             if incoming.handed {
                 // The user has turned away from the rest of this message.
@@ -280,6 +279,9 @@ impl Connection {
 /// A payload with at least so many bytes to come is read around the shared buffer.
 const LARGE: usize = 64 << 10;
 
+/// A read of fewer bytes is not worth its system call.
+const ROOM: usize = 4 << 10;
+
 /// So many bytes more than `max_message_size` a compressed message may have on the wire.
 const ALLOWANCE: u64 = 1 << 10;
 
@@ -305,10 +307,16 @@ fn admit(
         (OpCode::Text | OpCode::Binary, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
         _ => {}
     }
-    let Some(len) = prefix.payload_len else { return Ok(()) };
-    let (so_far, pieces) =
-        incoming.map_or((0, pieces), |incoming| (incoming.wire, incoming.handed || pieces));
+    let (so_far, fragments, pieces) = incoming
+        .map_or((0, 0, pieces), |incoming| (incoming.wire, incoming.fragments, incoming.handed || pieces));
     let limit = if pieces { config.max_stream_size } else { config.max_message_size };
+    if fragments > 0 {
+        let limit = config.fragment_limit_for(limit);
+        if fragments >= limit {
+            return Err(ProtocolError::TooManyFragments { limit });
+        }
+    }
+    let Some(len) = prefix.payload_len else { return Ok(()) };
     let compressed = prefix.rsv1 || incoming.is_some_and(|incoming| incoming.compressed);
     // Of a compressed message this bounds the work; what it inflates to is counted as it does. The
     // allowance is for data that does not compress.

@@ -47,6 +47,8 @@ pub(super) struct Driver<S> {
     error: Option<io::Error>,
     /// Bytes written to the transport so far.
     written: u64,
+    /// It may still hold some of them back: its flush has not ended.
+    unflushed: bool,
     /// That somebody else wishes it closed; there once a [`Closer`] has been asked for.
     wish: Option<Arc<Wish>>,
     /// Messages of a broadcast that wait for room.
@@ -75,9 +77,13 @@ pub(super) struct OwnedPiece {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Progress {
     written: u64,
+    unflushed: bool,
     unread: usize,
     open: bool,
+    /// The end has been read.
     ended: bool,
+    /// The conclusion has been drawn.
+    over: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -93,6 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             transport: Transport::Open,
             error: None,
             written: 0,
+            unflushed: false,
             wish: None,
             backlog: None,
             farewell: Self::say_goodbye,
@@ -119,11 +126,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             // Only now, with the input used up: what a batch of messages made one write carries.
             // Should it have to wait, reading goes on all the same.
-            let _ = self.poll_write(cx);
+            let stalled = self.poll_write(cx).is_pending();
             if self.poll_closed(cx).is_ready() {
                 return Poll::Ready(self.outcome().map(|()| None));
             }
             if self.may_read() && self.poll_read(cx).is_ready() {
+                // A peer that never pauses does not put off the deadlines it is to be held to.
+                if stalled || !self.connection.is_open() {
+                    self.check_timeout();
+                }
                 continue;
             }
             ready!(self.poll_timeout(cx));
@@ -232,9 +243,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn progress(&self) -> Progress {
         Progress {
             written: self.written,
+            unflushed: self.unflushed,
             unread: self.input.as_ref().map_or(0, Input::len),
             open: self.connection.is_open(),
-            ended: self.ended.is_some() || self.connection.is_ended(),
+            ended: self.ended.is_some(),
+            over: self.connection.is_ended(),
         }
     }
 
@@ -266,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.connection.is_ended() {
                 return Poll::Ready(self.outcome());
             }
-            if self.connection.queued() == 0 || enough(self) {
+            if (self.connection.queued() == 0 && !self.unflushed) || enough(self) {
                 return Poll::Ready(Ok(()));
             }
             if self.poll_write(cx).is_ready() || enough(self) {
@@ -373,14 +386,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes until nothing is left, and then flushes what the transport itself holds back.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut wrote = false;
         self.queue_backlog();
         while self.connection.output().has_remaining() {
             match ready!(pin!(self.io.write_buf(&mut self.connection.output())).poll(cx)) {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.written = self.written.saturating_add(n as u64);
-                    wrote = true;
+                    self.unflushed = true;
                     self.queue_backlog();
                 }
                 Err(error) => self.failed(error),
@@ -389,8 +401,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(buffer) = self.connection.queue().reclaim_buffer() {
             buffer::give_output(buffer);
         }
-        if wrote && let Err(error) = ready!(Pin::new(&mut self.io).poll_flush(cx)) {
-            self.failed(error);
+        if self.unflushed {
+            // Asked again until it is done: there may be nothing left to write by then.
+            let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
+            self.unflushed = false;
+            if let Err(error) = flushed {
+                self.failed(error);
+            }
         }
         Poll::Ready(())
     }
@@ -435,6 +452,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.wish.as_ref().is_some_and(|wish| wish.register(cx)) {
             return Poll::Ready(());
         }
+        self.set_timer();
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(cx));
+        self.connection.handle_timeout(self.epoch.elapsed());
+        Poll::Ready(())
+    }
+
+    /// Deals with a deadline that has passed, for who has no time to wait for it.
+    fn check_timeout(&mut self) {
+        self.set_timer();
+        if self.sleep.as_ref().is_some_and(|sleep| sleep.deadline() <= Instant::now()) {
+            self.connection.handle_timeout(self.epoch.elapsed());
+        }
+    }
+
+    fn set_timer(&mut self) {
         if self.connection.timeout_changed() {
             let deadline = self.connection.next_timeout(self.epoch.elapsed());
             match (deadline.and_then(|deadline| self.epoch.checked_add(deadline)), &mut self.sleep) {
@@ -447,10 +480,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
             }
         }
-        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        ready!(sleep.as_mut().poll(cx));
-        self.connection.handle_timeout(self.epoch.elapsed());
-        Poll::Ready(())
     }
 
     fn failed(&mut self, error: io::Error) {
@@ -509,7 +538,12 @@ impl<S> Drop for Driver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PieceSource for Driver<S> {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<OwnedPiece>, Error>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>, inside: bool) -> Poll<Result<Option<OwnedPiece>, Error>> {
+        let lost = inside && !self.connection.in_piecewise_message() && self.close_info().is_none();
+        if lost {
+            // A sender that closes has taken the rest.
+            return Poll::Ready(Err(Error::MessageCutOff));
+        }
         self.poll_next(cx, Self::next_piece)
     }
 

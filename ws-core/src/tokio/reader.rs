@@ -9,7 +9,8 @@ use crate::message::{DataType, Message};
 
 /// Where pieces come from: a WebSocket, or the receiving half of one.
 pub(super) trait PieceSource {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<OwnedPiece>, Error>>;
+    /// The next piece. If it is to be of the message that is `inside` already, none of a later one.
+    fn poll_piece(&mut self, cx: &mut Context<'_>, inside: bool) -> Poll<Result<Option<OwnedPiece>, Error>>;
 
     /// Whether a message is under way of which pieces have been handed out.
     fn is_inside_message(&self) -> bool;
@@ -32,7 +33,7 @@ impl<'a> MessageReader<'a> {
             loop {
                 // A message that an earlier reader was dropped from.
                 let skipped = source.is_inside_message();
-                let piece = ready!(source.poll_piece(cx));
+                let piece = ready!(source.poll_piece(cx, false));
                 if !skipped || !matches!(piece, Ok(Some(_))) {
                     return Poll::Ready(piece);
                 }
@@ -61,7 +62,7 @@ impl<'a> MessageReader<'a> {
         }
         let piece = match self.first.take() {
             Some(first) => Some(first),
-            None => poll_fn(|cx| self.source.poll_piece(cx)).await?,
+            None => poll_fn(|cx| self.source.poll_piece(cx, true)).await?,
         };
         let Some(OwnedPiece { data, last }) = piece else { return Err(Error::MessageCutOff) };
         self.ended = last;

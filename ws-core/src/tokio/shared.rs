@@ -202,6 +202,17 @@ impl Waiting {
         all.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
+    /// Wakes the receiver, if it waits: there is something to write.
+    pub(super) fn wake_receiver(&self) {
+        let mut wakers = self.lock();
+        let place = wakers.iter().position(|(waiter, _)| *waiter == Waiter::RECEIVER);
+        let own = place.map(|place| wakers.swap_remove(place));
+        drop(wakers);
+        if let Some((_, waker)) = own {
+            waker.wake();
+        }
+    }
+
     fn wake_all(&self) {
         let all = mem::take(&mut *self.lock());
         all.into_iter().for_each(|(_, waker)| waker.wake());

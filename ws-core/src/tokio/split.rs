@@ -106,7 +106,7 @@ impl Sender {
     }
 
     /// As [`send`](Self::send), but leaves the writing to the next `send` or [`flush`](Self::flush), or to the
-    /// [`Receiver`] when it would wait.
+    /// [`Receiver`] when it would wait; one that waits already does not notice.
     ///
     /// # Errors
     /// As [`WebSocket::send`].
@@ -137,6 +137,9 @@ impl Sender {
                 Err(TrySendError::Full(message))
             };
         });
+        if result.is_ok() {
+            self.link.waiting().wake_receiver();
+        }
         result
     }
 
@@ -304,8 +307,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for Receiver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> PieceSource for Receiver<S> {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<OwnedPiece>, Error>> {
-        self.shared.poll(cx, Waiter::RECEIVER, Driver::poll_piece)
+    fn poll_piece(&mut self, cx: &mut Context<'_>, inside: bool) -> Poll<Result<Option<OwnedPiece>, Error>> {
+        self.shared.poll(cx, Waiter::RECEIVER, |driver, cx| driver.poll_piece(cx, inside))
     }
 
     fn is_inside_message(&self) -> bool {
