@@ -18,7 +18,8 @@ use crate::error::{ConnectError, Stage};
 use crate::opening::{self, Failure};
 use crate::options::{Options, OptionsError};
 use crate::proxy::{Proxy, ProxyError};
-use crate::request::{Request, UrlError};
+use crate::request::Request;
+use crate::request_error::UrlError;
 use crate::stream::Stream;
 
 /// Opens WebSockets; cheap to clone, meant to be kept: TLS sessions are resumed between its connections.
@@ -311,8 +312,7 @@ impl Client {
 
     fn deadline(&self) -> Deadline {
         let after = self.options.opening_timeout;
-        let now = Instant::now();
-        Deadline { at: now.checked_add(after).unwrap_or(now + FAR), after }
+        Deadline { at: from_now(after), after }
     }
 }
 
@@ -338,8 +338,11 @@ impl Deadline {
     }
 }
 
-/// A deadline that never comes: thirty years.
-const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+/// A point in time so far away; what is beyond the clock is thirty years away.
+pub(crate) fn from_now(duration: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(duration).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
+}
 
 /// The client behind the free functions.
 fn shared() -> Result<&'static Client, OptionsError> {

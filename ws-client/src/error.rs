@@ -11,7 +11,7 @@ use ws_core::handshake::{HandshakeError, Refused, RequestError};
 use crate::dial::DialError;
 use crate::options::OptionsError;
 use crate::proxy::ProxyError;
-use crate::request::{HeaderError, UrlError};
+use crate::request_error::{HeaderError, UrlError};
 #[cfg(feature = "tls")]
 use crate::tls::TlsError;
 
@@ -115,6 +115,14 @@ pub enum ConnectError {
         /// The value of the setting.
         after: Duration,
     },
+    /// An error of the caller's own, by [`ConnectError::custom`].
+    #[error("{source}")]
+    Custom {
+        /// What it was.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Whether trying again is useless.
+        fatal: bool,
+    },
     /// The system has no random bytes for the handshake's key.
     #[error("the system gives no random bytes: {0}")]
     Random(getrandom::Error),
@@ -169,7 +177,7 @@ impl ConnectError {
             Self::Url(_) | Self::Header(_) | Self::Request(_) | Self::Options(_) | Self::TlsMissing => {
                 Blame::Caller
             }
-            Self::TlsExpected { .. } => Blame::Caller,
+            Self::TlsExpected { .. } | Self::Custom { .. } => Blame::Caller,
             Self::Resolve { .. } | Self::Dial(_) | Self::Io { .. } | Self::Random(_) => Blame::Network,
             Self::Timeout { during: Stage::Tls | Stage::Handshake, .. } => Blame::Server,
             Self::Timeout { during: Stage::Proxy, .. } => Blame::Proxy,
@@ -192,6 +200,7 @@ impl ConnectError {
         match self {
             Self::Resolve { .. } | Self::Dial(_) | Self::Io { .. } | Self::Timeout { .. } => false,
             Self::Random(_) => false,
+            Self::Custom { fatal, .. } => *fatal,
             Self::Proxy { source, .. } => source.is_fatal(),
             #[cfg(feature = "tls")]
             Self::Tls(error) => error.is_fatal(),
@@ -203,6 +212,12 @@ impl ConnectError {
             Self::Handshake { source: HandshakeError::UnexpectedEnd { .. }, .. } => false,
             _ => true,
         }
+    }
+
+    /// An error of one's own, for the hook of [`Client::reconnect_with`](crate::Client::reconnect_with): `fatal` ends
+    /// it, anything else is tried again.
+    pub fn custom(source: impl Into<Box<dyn std::error::Error + Send + Sync>>, fatal: bool) -> Self {
+        Self::Custom { source: source.into(), fatal }
     }
 
     /// The server's answer, when it refused: status, header fields and up to

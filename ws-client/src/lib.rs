@@ -21,6 +21,7 @@
 //! - Header fields and subprotocols belong to a [`Request`]; limits, deadlines, TLS and proxies to the [`Options`] of
 //!   a [`Client`].
 //! - [`ConnectError`] blames one party and says what to do; a refusal carries the server's whole answer.
+//! - [`Client::reconnect`] gives one connection after another, with back-off; it tells what passes from what does not.
 //! - A URL that begins with `http://` or `https://` is an error that names the scheme to write: such an address is
 //!   more often that of something else than a way of spelling `ws://`. In a redirect, where a server can hardly
 //!   write anything else, both are taken for `ws` and `wss`.
@@ -38,7 +39,9 @@ mod error;
 mod opening;
 mod options;
 mod proxy;
+mod reconnect;
 mod request;
+mod request_error;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
@@ -49,7 +52,9 @@ pub use dial::DialError;
 pub use error::{Blame, ConnectError, Stage};
 pub use options::{Options, OptionsError};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, ProxyUrlError};
-pub use request::{HeaderError, Request, UrlError};
+pub use reconnect::{Backoff, Reconnect};
+pub use request::Request;
+pub use request_error::{HeaderError, UrlError};
 pub use stream::{Stream, Transport};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};

@@ -10,6 +10,7 @@ use ws_core::{Config, ConfigError};
 use crate::client::Client;
 use crate::connector::Connector;
 use crate::proxy::ProxyChoice;
+use crate::reconnect::Backoff;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
@@ -57,6 +58,8 @@ pub struct Options {
     /// Whom to trust under `wss://`. Default [`Tls::webpki`].
     #[cfg(feature = "tls")]
     pub tls: Tls,
+    /// The delays of [`Client::reconnect`]. Default [`Backoff::default`].
+    pub backoff: Backoff,
     /// One's own way to reach the server, instead of TCP and proxies. Default none.
     pub connector: Option<Arc<dyn Connector>>,
 }
@@ -76,6 +79,7 @@ impl Default for Options {
             proxy: ProxyChoice::Environment,
             #[cfg(feature = "tls")]
             tls: Tls::default(),
+            backoff: Backoff::default(),
             connector: None,
         }
     }
@@ -96,6 +100,7 @@ impl Options {
                 return Err(OptionsError::Head { setting });
             }
         }
+        self.backoff.check()?;
         Client::from_options(self)
     }
 }
@@ -116,6 +121,19 @@ pub enum OptionsError {
         /// The field.
         setting: &'static str,
     },
+    /// The bounds of the delays are no bounds.
+    #[error(
+        "backoff: initial = {initial:?} and max = {max:?} are not possible: 0 < initial ≤ max; the defaults are 500 ms and 30 s"
+    )]
+    Backoff {
+        /// The value of `initial`.
+        initial: Duration,
+        /// The value of `max`.
+        max: Duration,
+    },
+    /// Not even a first attempt.
+    #[error("backoff: max_failures = 0 is not possible: it must be above zero; None sets no limit")]
+    NoAttempt,
     /// A certificate, key or set of roots that cannot be used.
     #[error("tls: {0}")]
     Certificate(String),

@@ -7,8 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
-use thiserror::Error;
 use url::{Host, Url};
+
+use crate::request_error::{HeaderError, UrlError};
 
 /// A request to open a WebSocket: the template of the opening handshake.
 ///
@@ -237,67 +238,6 @@ impl From<&Request> for Request {
     fn from(request: &Request) -> Self {
         request.clone()
     }
-}
-
-/// A URL that no WebSocket can be opened at (RFC 6455 section 3). No message repeats the URL:
-/// it may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum UrlError {
-    /// Nothing before the first `:`, or only a host name.
-    #[error("the address has no scheme: write ws://host:port/path, or wss:// for an encrypted connection")]
-    NoScheme,
-    /// An address of HTTP.
-    #[error("{found}:// is not a WebSocket address: write {instead}:// instead")]
-    Http {
-        /// The scheme that was given.
-        found: &'static str,
-        /// The scheme to use.
-        instead: &'static str,
-    },
-    /// Another scheme.
-    #[error("`{0}` is not a WebSocket scheme: write ws:// or wss://")]
-    Scheme(String),
-    /// A `#fragment`, which RFC 6455 section 3 forbids.
-    #[error("the address has a fragment: leave out `#…`, or write %23 if the path really holds one")]
-    Fragment,
-    /// No host, or one that cannot be a header value.
-    #[error("the address names no host: write ws://host:port/path")]
-    Host,
-    /// Port 0, which nothing can be reached at.
-    #[error("port 0 cannot be connected to: give the port the server prints")]
-    PortZero,
-    /// Credentials that `Basic` cannot carry (RFC 7617 section 2).
-    #[error(
-        "the user name holds a colon, or the credentials a control character: Basic authentication cannot carry them"
-    )]
-    Credentials,
-    /// A path or query that cannot be a request target.
-    #[error("the path or query of the address cannot be sent as a request target")]
-    Target,
-    /// Anything else that is not a URL.
-    #[error("the address is not a URL: {0}")]
-    Invalid(url::ParseError),
-}
-
-/// A header field that cannot be sent with an opening handshake.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum HeaderError {
-    /// The name is not a token (RFC 9110 section 5.1).
-    #[error("{0:?} is not a header field name")]
-    Name(String),
-    /// The value holds CR, LF or another control byte (RFC 9110 section 5.5). It is not repeated here.
-    #[error("the value of header field `{0}` holds a byte that must not be sent")]
-    Value(HeaderName),
-    /// The handshake decides this field itself (RFC 6455 section 4.1).
-    #[error("header field `{name}` belongs to the handshake: {instead}")]
-    Owned {
-        /// The field.
-        name: HeaderName,
-        /// What to use instead.
-        instead: &'static str,
-    },
 }
 
 /// `Basic` credentials from the percent-encoded user information of a URL (RFC 7617).
