@@ -9,9 +9,11 @@ pub(crate) struct Time(u64);
 impl Time {
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
-    #[allow(clippy::cast_possible_truncation, reason = "2^64 ns are 584 years")]
+    /// 2^64 ns are 584 years: what lies beyond is never.
+    #[allow(clippy::cast_possible_truncation, reason = "compared before")]
     pub(crate) const fn at(since_epoch: Duration) -> Self {
-        Self(since_epoch.as_nanos() as u64)
+        let nanos = since_epoch.as_nanos();
+        if nanos < u64::MAX as u128 { Self(nanos as u64) } else { Self::NEVER }
     }
 
     pub(crate) const fn after(self, duration: Duration) -> Self {

@@ -22,24 +22,14 @@ impl Connection {
     pub fn next_timeout(&mut self, now: Duration) -> Option<Duration> {
         let now = Time::at(now);
         self.timers.changed = false;
-        if self.pong_arrived {
-            self.pong_arrived = false;
-            self.timers.rtt = Time::at(now.since(self.timers.ping_sent));
-            self.timers.ping_sent = Time::NEVER;
-        }
-        if self.control_count > 0 && (now >= self.timers.control || !self.timers.control.is_set()) {
-            if self.timers.control.is_set() {
-                self.control_count = 0;
-            }
-            self.timers.control = now.after(Duration::from_secs(1));
-        }
+        self.settle(now);
         self.arm(now);
         let timers = &self.timers;
         let answer = match self.config.keepalive {
             Some(keepalive) if timers.ping_sent.is_set() => timers.ping_sent.after(keepalive.timeout),
             _ => Time::NEVER,
         };
-        timers.ping.min(answer).min(timers.write).min(timers.close).get()
+        timers.ping.min(answer).min(timers.write).min(timers.close).min(timers.control).get()
     }
 
     /// Does what is due at `now`; afterwards there may be something to write, or the connection may
@@ -47,6 +37,7 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Duration) {
         let time = Time::at(now);
         self.timers.changed = true;
+        self.settle(time);
         if time >= self.timers.write {
             return self.time_out(Deadline::Write);
         }
@@ -94,6 +85,20 @@ impl Connection {
         answers
     }
 
+    /// Does what has waited for the time to be known: a pong that has arrived answers the ping that was
+    /// sent before it, and the second in which control frames are counted may be over.
+    fn settle(&mut self, now: Time) {
+        if self.pong_arrived {
+            self.pong_arrived = false;
+            self.timers.rtt = Time::at(now.since(self.timers.ping_sent));
+            self.timers.ping_sent = Time::NEVER;
+        }
+        if now >= self.timers.control {
+            self.control_count = 0;
+            self.timers.control = Time::NEVER;
+        }
+    }
+
     /// Starts the deadlines that the state asks for and stops the others.
     fn arm(&mut self, now: Time) {
         let config = &self.config;
@@ -128,8 +133,16 @@ impl Connection {
                 timers.ping_sent = Time::NEVER;
             }
         }
-        if self.state == State::Ended {
-            timers.write = Time::NEVER;
+        match self.state {
+            State::Open | State::CloseSent if self.control_count > 0 => {
+                timers.control = timers.control.min(now.after(Duration::from_secs(1)));
+            }
+            State::Open | State::CloseSent => {}
+            State::Closed { .. } | State::Failed { .. } => timers.control = Time::NEVER,
+            State::Ended => {
+                timers.control = Time::NEVER;
+                timers.write = Time::NEVER;
+            }
         }
     }
 }
