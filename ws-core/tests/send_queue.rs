@@ -209,9 +209,9 @@ fn any_mixture_written_in_any_parts_arrives_in_order() {
                 connection.close(CloseCode::NORMAL, "").unwrap();
                 wire.extend(written(&mut connection));
             }
-            if open_message.is_some() {
+            if let Some(message) = open_message {
                 connection.send_piece(DataType::Binary, b"end", true).unwrap();
-                data.push([open_message.unwrap().as_slice(), b"end"].concat());
+                data.push([message.as_slice(), b"end"].concat());
                 wire.extend(written(&mut connection));
             }
             check(frames_from(role, &wire), &data, &own, &asked, closed, seed);
