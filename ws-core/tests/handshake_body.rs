@@ -1,4 +1,5 @@
 //! The body of a refusal as a client reads it: framing, limits, chunks.
+#![cfg(feature = "handshake")]
 
 use http::Request;
 use ws_core::handshake::{BodyFraming, BodyProgress, BodyReader, ClientHandshake, HandshakeError, Refused};

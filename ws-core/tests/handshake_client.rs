@@ -1,6 +1,7 @@
 //! The server's answer as a client judges it: raw bytes → outcome, with the rule's source.
 //!
 //! Each row is fed whole, one byte at a time, and split at every place; the outcome must come at the marked byte.
+#![cfg(feature = "handshake")]
 
 mod handshake_table;
 

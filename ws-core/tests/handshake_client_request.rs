@@ -1,4 +1,5 @@
 //! The request a client writes, and the templates it refuses.
+#![cfg(feature = "handshake")]
 
 use http::{HeaderName, Method, Request, Version};
 use ws_core::handshake::{ClientHandshake, RequestError};

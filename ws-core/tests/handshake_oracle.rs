@@ -2,6 +2,7 @@
 //!
 //! The other one is laxer. Whatever ours accepts it must accept too, and see the same fields in it: were the two to
 //! read one head differently, a proxy in front could be made to see another request than the server.
+#![cfg(feature = "handshake")]
 
 use http::Request;
 use ws_core::handshake::{

@@ -1,6 +1,7 @@
 //! The server's side of the opening handshake as a table: raw bytes → outcome, with the rule's source.
 //!
 //! Each row is fed whole, one byte at a time, and split at every place; a refusal must come at the marked byte.
+#![cfg(feature = "handshake")]
 
 mod handshake_table;
 

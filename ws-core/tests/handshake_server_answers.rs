@@ -1,4 +1,5 @@
 //! What a server writes: the 101, refusals, plain responses.
+#![cfg(feature = "handshake")]
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};

@@ -1,4 +1,5 @@
 //! How much a server reads of a request, and how much work it does for it.
+#![cfg(feature = "handshake")]
 
 use ws_core::handshake::{HeadLimits, Opening, Refusal, RequestReader};
 

@@ -155,11 +155,13 @@ pub fn receive(role: Role, stream: &[u8]) -> Received {
 /// Every place of a short stream; of a long one those near its ends, and some between.
 fn places(len: usize) -> Vec<usize> {
     let mut rng = XorShift::new(len as u64);
-    let near = |place: &usize| len <= 400 || *place < 40 || *place + 40 > len;
-    let mut places: Vec<usize> = (1..len).filter(near).collect();
-    if len > 400 {
-        places.extend((0..40).map(|_| 1 + rng.below(len - 1)));
-    }
+    let (near, between) = match len {
+        0..=400 => (len, 0),
+        401..=10_000 => (40, 40),
+        _ => (15, 8),
+    };
+    let mut places: Vec<usize> = (1..len).filter(|place| *place < near || *place + near > len).collect();
+    places.extend((0..between).map(|_| 1 + rng.below(len - 1)));
     places
 }
 
