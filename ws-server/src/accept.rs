@@ -131,7 +131,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        Box::pin(self.run(stream, Client { peer: Some(peer), secure: false })).await
+        Box::pin(self.run(stream, Client { peer: Some(peer), ..Client::default() })).await
     }
 
     async fn run<S>(&self, mut stream: S, client: Client) -> Result<(WebSocket<S>, Request), AcceptError>

@@ -2,20 +2,30 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "tls")]
+use http::{Method, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+#[cfg(feature = "tls")]
+use tokio::time::timeout_at;
+#[cfg(feature = "tls")]
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, error, info};
 
 use crate::WebSocket;
 use crate::error::AcceptError;
 use crate::exchange::linger;
+#[cfg(feature = "tls")]
+use crate::exchange::{answer, encode_or_500};
 use crate::handler::AnyHandler;
 use crate::opening::{Client, open};
 use crate::panic::caught;
 use crate::request::Request;
+#[cfg(feature = "tls")]
+use crate::response::text;
 use crate::server::Shared;
 use crate::stats::Counted;
-use crate::stream::{Rest, Stream};
+use crate::stream::{Rest, Socket, Stream};
 
 /// What a connection occupies; given back when it is dropped, however the task ends.
 pub(crate) struct Seat {
@@ -41,19 +51,23 @@ struct Open {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(seat: Seat, stream: Stream, client: Client) {
+pub(crate) async fn serve(seat: Seat, socket: Socket, client: Client) {
     // Boxed: the handshake's memory is given back before the handler's long life begins.
-    match Box::pin(start(&seat, stream, client)).await {
+    match Box::pin(start(&seat, socket, client)).await {
         Ok(open) => run(&seat, *open).await,
         Err(error) => report(&seat.server, &error),
     }
 }
 
 /// From the accepted connection to the open WebSocket.
-async fn start(seat: &Seat, mut stream: Stream, client: Client) -> Result<Box<Open>, AcceptError> {
+async fn start(seat: &Seat, socket: Socket, client: Client) -> Result<Box<Open>, AcceptError> {
     let server = &*seat.server;
     let options = &server.options.handshake;
     let deadline = Instant::now() + options.timeout;
+    #[cfg(feature = "tls")]
+    let (mut stream, client) = encrypt(server, socket, client, deadline).await?;
+    #[cfg(not(feature = "tls"))]
+    let mut stream = Stream::from(socket);
     let opened = open(&mut stream, &server.routes, client, options, deadline).await?;
     let Some(handler) = opened.handler else { return Err(AcceptError::Closed) };
     tracing::Span::current().record("path", opened.request.path());
@@ -63,6 +77,42 @@ async fn start(seat: &Seat, mut stream: Stream, client: Client) -> Result<Box<Op
     server.registry.opened(seat.id, websocket.closer());
     let request = opened.request;
     Ok(Box::new(Open { handler, websocket, request, rest, _open: server.stats.websocket() }))
+}
+
+/// Does the TLS handshake, if the server has TLS.
+#[cfg(feature = "tls")]
+async fn encrypt(
+    server: &Shared,
+    mut socket: Socket,
+    mut client: Client,
+    deadline: Instant,
+) -> Result<(Stream, Client), AcceptError> {
+    let Some(tls) = &server.tls else { return Ok((socket.into(), client)) };
+    let options = &server.options.handshake;
+    let late = |_| AcceptError::Timeout(options.timeout);
+    if timeout_at(deadline, speaks_http(&socket)).await.map_err(late)? {
+        let response = text(StatusCode::BAD_REQUEST, "This port speaks TLS: use https:// or wss://.");
+        answer(&mut socket, &encode_or_500(&response, &Method::GET).0, options).await?;
+        return Err(AcceptError::Malformed(StatusCode::BAD_REQUEST));
+    }
+    let accepting = TlsAcceptor::from(tls.config()).accept(socket);
+    let stream = timeout_at(deadline, accepting).await.map_err(late)?.map_err(AcceptError::Tls)?;
+    client.secure = true;
+    client.certificates = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
+    Ok((stream.into(), client))
+}
+
+/// Whether the first byte is the letter of an HTTP method; a TLS record begins with 22.
+#[cfg(feature = "tls")]
+async fn speaks_http(socket: &Socket) -> bool {
+    let mut first = [0];
+    match socket {
+        Socket::Tcp(socket) => {
+            matches!(socket.peek(&mut first).await, Ok(1)) && first[0].is_ascii_alphabetic()
+        }
+        #[cfg(unix)]
+        Socket::Unix(_) => false,
+    }
 }
 
 async fn run(seat: &Seat, open: Open) {

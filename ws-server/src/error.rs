@@ -50,6 +50,9 @@ pub enum AcceptError {
     /// The transport failed.
     #[error("the transport failed in the opening handshake: {0}")]
     Io(#[from] io::Error),
+    /// The TLS handshake failed.
+    #[error("the TLS handshake failed: {0}")]
+    Tls(#[source] io::Error),
     /// The peer went away before its request was whole.
     #[error("the peer closed the connection in the opening handshake")]
     Closed,

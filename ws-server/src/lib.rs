@@ -56,6 +56,8 @@ mod routes;
 mod server;
 mod stats;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use accept::{Acceptor, AcceptorBuilder, accept};
 pub use endpoint::Endpoint;
@@ -70,6 +72,8 @@ pub use response::Response;
 pub use server::{Server, ServerBuilder};
 pub use stats::Stats;
 pub use stream::Stream;
+#[cfg(feature = "tls")]
+pub use tls::{ClientCertificates, Tls};
 
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;

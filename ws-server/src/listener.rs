@@ -10,7 +10,7 @@ use tokio::net::UnixListener;
 use tokio::time::sleep;
 
 use crate::stats::Stats;
-use crate::stream::Transport;
+use crate::stream::Socket as Accepted;
 
 /// A socket that listens: TCP or Unix.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Listener {
 
     /// The next connection. Errors are waited out: they say that the system is short of something, or
     /// that a peer has gone already.
-    pub(crate) async fn accept(&self, nodelay: bool, stats: &Stats) -> (Transport, Option<SocketAddr>) {
+    pub(crate) async fn accept(&self, nodelay: bool, stats: &Stats) -> (Accepted, Option<SocketAddr>) {
         let mut pause = SHORTEST_PAUSE;
         loop {
             match self.try_accept(nodelay).await {
@@ -65,7 +65,7 @@ impl Listener {
         }
     }
 
-    async fn try_accept(&self, nodelay: bool) -> io::Result<(Transport, Option<SocketAddr>)> {
+    async fn try_accept(&self, nodelay: bool) -> io::Result<(Accepted, Option<SocketAddr>)> {
         match &self.0 {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
@@ -73,12 +73,12 @@ impl Listener {
                     // It fails only on a connection that is gone; reading will tell.
                     let _ = stream.set_nodelay(true);
                 }
-                Ok((Transport::Tcp(stream), Some(peer)))
+                Ok((Accepted::Tcp(stream), Some(peer)))
             }
             #[cfg(unix)]
             Socket::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Transport::Unix(stream), None))
+                Ok((Accepted::Unix(stream), None))
             }
         }
     }

@@ -34,10 +34,13 @@ pub(crate) struct Found<'a> {
 }
 
 /// What is known of the client beside its request.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Client {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) secure: bool,
+    /// The chain it showed, leaf first.
+    #[cfg(feature = "tls")]
+    pub(crate) certificates: Vec<rustls::pki_types::CertificateDer<'static>>,
 }
 
 /// An opening handshake that has been done; the 101 is written.
@@ -119,7 +122,7 @@ async fn plain(head: http::Request<()>, site: &impl Site, client: Client) -> Dec
     let method = head.method().clone();
     let response = match site.find(head.uri().path()) {
         Some(Found { page: Some(page), params, .. }) => {
-            let mut request = Request::new(head, client.peer, client.secure);
+            let mut request = Request::new(head, client);
             request.set_params(params);
             match caught(|| page(request)).await {
                 Ok(response) => response,
@@ -140,7 +143,7 @@ async fn decide(
     client: Client,
     gate: &Gate,
 ) -> Result<(Vec<u8>, Connection, Request), Decision> {
-    let mut request = Request::new(upgrade.request().clone(), client.peer, client.secure);
+    let mut request = Request::new(upgrade.request().clone(), client);
     request.set_params(params);
     // §4.2.2 step 4: the origin is checked before anything is granted.
     if !gate.options.origin.allows(&request) {

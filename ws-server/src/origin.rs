@@ -73,13 +73,14 @@ impl fmt::Debug for OriginPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::opening::Client;
 
     fn request(origins: &[&str]) -> Request {
         let mut head = http::Request::get("/").header("host", "example.com");
         for origin in origins {
             head = head.header("origin", *origin);
         }
-        Request::new(head.body(()).unwrap(), None, false)
+        Request::new(head.body(()).unwrap(), Client::default())
     }
 
     #[test]

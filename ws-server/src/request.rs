@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use http::header::AsHeaderName;
 use http::{Extensions, HeaderMap, Method, Uri};
 
+use crate::opening::Client;
+
 /// A request: what the client sent, and what is known about the client.
 ///
 /// It lives in one allocation that is freed when it is dropped; a handler of a long-lived connection
@@ -15,20 +17,18 @@ pub struct Request(Box<Parts>);
 struct Parts {
     head: http::Request<()>,
     params: Vec<(String, String)>,
-    peer: Option<SocketAddr>,
-    secure: bool,
+    client: Client,
     offered: Vec<String>,
     subprotocol: Option<String>,
     answer: HeaderMap,
 }
 
 impl Request {
-    pub(crate) fn new(head: http::Request<()>, peer: Option<SocketAddr>, secure: bool) -> Self {
+    pub(crate) fn new(head: http::Request<()>, client: Client) -> Self {
         Self(Box::new(Parts {
             head,
             params: Vec::new(),
-            peer,
-            secure,
+            client,
             offered: Vec::new(),
             subprotocol: None,
             answer: HeaderMap::new(),
@@ -73,12 +73,20 @@ impl Request {
     /// The address the connection comes from; behind a reverse proxy, the proxy's. `None` for streams
     /// that have none, such as Unix sockets.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.0.peer
+        self.0.client.peer
     }
 
     /// Whether the connection to this server is encrypted.
     pub fn is_secure(&self) -> bool {
-        self.0.secure
+        self.0.client.secure
+    }
+
+    /// The certificates the client has shown, leaf first; they have been verified. Empty without TLS, and when
+    /// none was [asked for](crate::Tls::client_certificates).
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
+        &self.0.client.certificates
     }
 
     /// The subprotocols the client offered, in its order of preference (RFC 6455 section 4.1).
@@ -136,7 +144,7 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("method", self.method())
             .field("path", &self.path())
-            .field("peer_addr", &self.0.peer)
+            .field("peer_addr", &self.0.client.peer)
             .field("subprotocol", &self.0.subprotocol)
             .finish_non_exhaustive()
     }
@@ -149,7 +157,7 @@ mod tests {
     #[test]
     fn debug_output_shows_no_secret() {
         let head = http::Request::get("/a?token=secret").header("cookie", "secret").body(()).unwrap();
-        let text = format!("{:?}", Request::new(head, None, true));
+        let text = format!("{:?}", Request::new(head, Client::default()));
         assert!(text.contains("/a") && !text.contains("secret"), "{text}");
     }
 }

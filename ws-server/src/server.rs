@@ -25,7 +25,8 @@ use crate::request::Request;
 use crate::response::{Response, content, text};
 use crate::routes::{RouteList, Routes};
 use crate::stats::Stats;
-use crate::stream::Stream;
+#[cfg(feature = "tls")]
+use crate::tls::{CurrentTls, Tls};
 
 /// A WebSocket server that also answers plain HTTP requests on the same port.
 ///
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) routes: Routes,
     pub(crate) registry: Registry,
     pub(crate) stats: Stats,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<CurrentTls>>,
     permits: Arc<Semaphore>,
 }
 
@@ -52,6 +55,8 @@ pub struct ServerBuilder {
     routes: RouteList,
     fallback: Option<AnyPage>,
     listeners: Vec<Listener>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl ServerBuilder {
@@ -109,6 +114,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Speaks TLS, and nothing else, on all listeners: `wss://` and `https://`.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Adds a socket that already listens.
     pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
         self.listeners.push(listener.into());
@@ -142,6 +155,8 @@ impl ServerBuilder {
             options: self.options,
             registry: Registry::default(),
             stats: Stats::default(),
+            #[cfg(feature = "tls")]
+            tls: self.tls.map(CurrentTls::new).transpose()?.map(Arc::new),
             permits,
         };
         Ok(Server { listeners: self.listeners, shared: Arc::new(shared) })
@@ -188,6 +203,10 @@ impl Server {
             for listener in listeners {
                 accepting.spawn(accept_all(listener, shared.clone()));
             }
+            #[cfg(feature = "tls")]
+            if let Some(tls) = &shared.tls {
+                accepting.spawn(tls.clone().follow_files());
+            }
             signal.await;
             accepting.shutdown().await;
         }
@@ -202,17 +221,17 @@ impl Server {
 async fn accept_all(listener: Listener, server: Arc<Shared>) {
     // The semaphore is never closed.
     while let Ok(permit) = server.permits.clone().acquire_owned().await {
-        let (transport, peer) = listener.accept(server.options.nodelay, &server.stats).await;
+        let (socket, peer) = listener.accept(server.options.nodelay, &server.stats).await;
         server.registry.start(|id| {
             let counted = server.stats.connection();
             let seat = Seat { server: server.clone(), id, _permit: permit, _counted: counted };
-            let client = Client { peer, secure: false };
+            let client = Client { peer, ..Client::default() };
             let span = tracing::info_span!(
                 "connection",
                 peer = peer.map(tracing::field::display),
                 path = tracing::field::Empty
             );
-            tokio::spawn(serve(seat, Stream::new(transport), client).instrument(span)).abort_handle()
+            tokio::spawn(serve(seat, socket, client).instrument(span)).abort_handle()
         });
     }
 }

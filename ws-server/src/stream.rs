@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
 
 /// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS.
 #[derive(Debug)]
@@ -22,9 +24,17 @@ pub struct Stream {
     rest: Option<Rest>,
 }
 
-/// A transport.
+/// A socket, perhaps with TLS.
 #[derive(Debug)]
-pub(crate) enum Transport {
+enum Transport {
+    Plain(Socket),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// A socket.
+#[derive(Debug)]
+pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
@@ -42,8 +52,22 @@ impl Rest {
     }
 }
 
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Self {
+        Self::new(Transport::Plain(socket))
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsStream<Socket>> for Stream {
+    fn from(stream: TlsStream<Socket>) -> Self {
+        // Boxed: rustls' state is about a kilobyte, and most futures would carry it for nothing.
+        Self::new(Transport::Tls(Box::new(stream)))
+    }
+}
+
 impl Stream {
-    pub(crate) fn new(transport: Transport) -> Self {
+    fn new(transport: Transport) -> Self {
         Self { transport: Some(transport), shut_down: false, ended: false, rest: None }
     }
 
@@ -70,11 +94,22 @@ impl Drop for Stream {
 
 /// Runs a method of whichever transport it is.
 macro_rules! transport {
-    ($self:expr, $inner:ident => $call:expr) => {
-        match $self.transport()? {
-            Transport::Tcp($inner) => $call,
+    ($transport:expr, $inner:ident => $call:expr) => {
+        match $transport {
+            Transport::Plain($inner) => $call,
+            #[cfg(feature = "tls")]
+            Transport::Tls($inner) => $call,
+        }
+    };
+}
+
+/// Runs a method of whichever socket it is.
+macro_rules! socket {
+    ($socket:expr, $inner:ident => $call:expr) => {
+        match $socket {
+            Socket::Tcp($inner) => $call,
             #[cfg(unix)]
-            Transport::Unix($inner) => $call,
+            Socket::Unix($inner) => $call,
         }
     };
 }
@@ -86,7 +121,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let result = transport!(self.as_mut(), io => Pin::new(io).poll_read(context, buffer));
+        let result = transport!(self.as_mut().transport()?, io => Pin::new(io).poll_read(context, buffer));
         self.ended = match &result {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => buffer.filled().len() == before && buffer.remaining() > 0,
@@ -98,7 +133,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        transport!(self, io => Pin::new(io).poll_write(context, bytes))
+        transport!(self.transport()?, io => Pin::new(io).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -106,24 +141,55 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        transport!(self, io => Pin::new(io).poll_write_vectored(context, slices))
+        transport!(self.transport()?, io => Pin::new(io).poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.transport {
-            Some(Transport::Tcp(io)) => io.is_write_vectored(),
-            #[cfg(unix)]
-            Some(Transport::Unix(io)) => io.is_write_vectored(),
-            None => false,
-        }
+        self.transport.as_ref().is_some_and(|transport| transport!(transport, io => io.is_write_vectored()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        transport!(self, io => Pin::new(io).poll_flush(context))
+        transport!(self.transport()?, io => Pin::new(io).poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shut_down = true;
-        transport!(self, io => Pin::new(io).poll_shutdown(context))
+        transport!(self.transport()?, io => Pin::new(io).poll_shutdown(context))
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        socket!(self, io => io.is_write_vectored())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_shutdown(context))
     }
 }

@@ -1,0 +1,237 @@
+//! TLS for a server: rustls, with a provider that is always given (RFC 8446; RFC 6455 section 10.6).
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+
+use crate::error::SettingError;
+
+/// Who a server is, and whom it asks to show a certificate. TLS 1.2 and 1.3, ALPN `http/1.1`.
+///
+/// The crypto provider is *ring* unless [`provider`](Self::provider) gives another; that of the process is never
+/// asked for, so it does not matter what other crates install or compile in.
+#[derive(Clone)]
+pub struct Tls {
+    identity: Identity,
+    clients: Option<(Vec<u8>, ClientCertificates)>,
+    provider: Arc<CryptoProvider>,
+    check_every: Duration,
+}
+
+/// Whether clients need a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// A client may show one; one that does not verify is refused.
+    Optional,
+    /// A client without one is refused in the TLS handshake.
+    Required,
+}
+
+#[derive(Clone)]
+enum Identity {
+    Files { chain: PathBuf, key: PathBuf },
+    Pem { chain: Vec<u8>, key: Vec<u8> },
+    Config(Arc<ServerConfig>),
+}
+
+impl Tls {
+    /// A certificate chain (leaf first) and its key in PEM files. When they change they are read again, for the
+    /// connections that come; those that are open are not touched.
+    pub fn from_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        let (chain, key) = (chain.as_ref().to_owned(), key.as_ref().to_owned());
+        Self::new(Identity::Files { chain, key })
+    }
+
+    /// A certificate chain (leaf first) and its key in PEM.
+    pub fn from_pem(chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        Self::new(Identity::Pem { chain: chain.into(), key: key.into() })
+    }
+
+    /// A configuration of one's own, used as it is, but for ALPN: `http/1.1` is answered when it names nothing.
+    pub fn from_config(config: Arc<ServerConfig>) -> Self {
+        Self::new(Identity::Config(config))
+    }
+
+    fn new(identity: Identity) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        Self { identity, clients: None, provider, check_every: Duration::from_secs(10) }
+    }
+
+    /// Asks clients for a certificate issued by one of these authorities (PEM). Without effect beside
+    /// [`from_config`](Self::from_config), which has its own verifier.
+    #[must_use]
+    pub fn client_certificates(mut self, roots: impl Into<Vec<u8>>, need: ClientCertificates) -> Self {
+        self.clients = Some((roots.into(), need));
+        self
+    }
+
+    /// Another crypto provider. Without effect beside [`from_config`](Self::from_config), which has its own.
+    #[must_use]
+    pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = provider;
+        self
+    }
+
+    /// How often to look whether files have changed. Default 10 s.
+    #[must_use]
+    pub fn check_every(mut self, interval: Duration) -> Self {
+        self.check_every = interval;
+        self
+    }
+
+    /// The configuration for rustls, from what the files hold now.
+    fn config(&self) -> Result<Arc<ServerConfig>, SettingError> {
+        let (chain, key, named) = match &self.identity {
+            Identity::Config(config) if !config.alpn_protocols.is_empty() => return Ok(config.clone()),
+            Identity::Config(config) => {
+                let mut config = ServerConfig::clone(config);
+                config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+                return Ok(Arc::new(config));
+            }
+            Identity::Pem { chain, key } => (chain.clone(), key.clone(), ("PEM".into(), "PEM".into())),
+            Identity::Files { chain, key } => {
+                let named = (chain.display().to_string(), key.display().to_string());
+                (read("tls certificate", chain)?, read("tls key", key)?, named)
+            }
+        };
+        let fail = |setting, value: &str, error: rustls::Error| {
+            SettingError::new(setting, value, format!("rustls says: {error}"))
+        };
+        let chain = certificates("tls certificate", &named.0, &chain)?;
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| {
+            SettingError::new(
+                "tls key",
+                &named.1,
+                "it must hold a private key in PEM (PKCS#8, PKCS#1 or SEC1)",
+            )
+        })?;
+        let builder = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|e| fail("tls provider", "given", e))?;
+        let builder = match &self.clients {
+            None => builder.with_no_client_auth(),
+            Some((pem, need)) => {
+                let mut roots = RootCertStore::empty();
+                for certificate in certificates("tls client roots", "PEM", pem)? {
+                    roots.add(certificate).map_err(|e| fail("tls client roots", "PEM", e))?;
+                }
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), self.provider.clone());
+                let verifier = match need {
+                    ClientCertificates::Optional => verifier.allow_unauthenticated(),
+                    ClientCertificates::Required => verifier,
+                };
+                let verifier = verifier
+                    .build()
+                    .map_err(|e| SettingError::new("tls client roots", "PEM", e.to_string()))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        // That chain and key belong together is checked here too.
+        let mut config =
+            builder.with_single_cert(chain, key).map_err(|e| fail("tls certificate", &named.0, e))?;
+        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// What tells one version of the files from another.
+    fn version(&self) -> Option<[(SystemTime, u64); 2]> {
+        let Identity::Files { chain, key } = &self.identity else { return None };
+        let stamp = |path: &Path| {
+            let metadata = fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        Some([stamp(chain)?, stamp(key)?])
+    }
+}
+
+impl fmt::Debug for Tls {
+    /// Without keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let identity = match &self.identity {
+            Identity::Files { chain, .. } => format!("files {}", chain.display()),
+            Identity::Pem { .. } => "PEM".into(),
+            Identity::Config(_) => "own configuration".into(),
+        };
+        let clients = self.clients.as_ref().map(|(_, need)| need);
+        f.debug_struct("Tls").field("identity", &identity).field("client_certificates", &clients).finish()
+    }
+}
+
+/// The configuration that new connections get, kept up with its files.
+pub(crate) struct CurrentTls {
+    source: Tls,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl CurrentTls {
+    pub(crate) fn new(source: Tls) -> Result<Self, SettingError> {
+        if source.check_every.is_zero() {
+            return Err(SettingError::new("tls check_every", "0ns", "it must be longer than zero"));
+        }
+        Ok(Self { config: RwLock::new(source.config()?), source })
+    }
+
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the files again whenever they have changed. What cannot be used is left alone: the
+    /// server goes on with what it has, and says so.
+    pub(crate) async fn follow_files(self: Arc<Self>) {
+        if !matches!(self.source.identity, Identity::Files { .. }) {
+            return;
+        }
+        let mut known = None;
+        loop {
+            let this = self.clone();
+            // A file system can be slow.
+            let work = move || {
+                let version = this.source.version();
+                if known.is_some() && version.is_some() && version != known {
+                    match this.source.config() {
+                        Ok(config) => {
+                            *this.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+                            tracing::info!("TLS certificate read again");
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "the changed TLS certificate cannot be used; going on with the old one");
+                        }
+                    }
+                }
+                version.or(known)
+            };
+            known = tokio::task::spawn_blocking(work).await.unwrap_or(known);
+            tokio::time::sleep(self.source.check_every).await;
+        }
+    }
+}
+
+fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, SettingError> {
+    fs::read(path)
+        .map_err(|error| SettingError::new(setting, path.display(), format!("it cannot be read: {error}")))
+}
+
+fn certificates(
+    setting: &'static str,
+    name: &str,
+    pem: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, SettingError> {
+    let must = "it must hold at least one certificate in PEM";
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match chain {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        _ => Err(SettingError::new(setting, name, must)),
+    }
+}
+
+/// RFC 7301; RFC 6455 needs HTTP/1.1.
+const HTTP_1_1: &[u8] = b"http/1.1";

@@ -1,0 +1,221 @@
+//! A server that speaks TLS.
+#![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use common::{Running, ask, echo, frame, get, opening, options, reply, run, soon};
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use ws_server::{ClientCertificates, CloseInfo, Error, Request, Server, Tls, WebSocket};
+
+fn certificate() -> CertifiedKey<KeyPair> {
+    generate_simple_self_signed(["localhost".to_owned()]).unwrap()
+}
+
+fn tls(certificate: &CertifiedKey<KeyPair>) -> Tls {
+    Tls::from_pem(certificate.cert.pem(), certificate.signing_key.serialize_pem())
+}
+
+/// A client that trusts one certificate, and may show one.
+fn client(trusted: &CertifiedKey<KeyPair>, own: Option<&CertifiedKey<KeyPair>>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.cert.der().clone()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let Some(own) = own else { return builder.with_no_client_auth() };
+    let key = PrivateKeyDer::from_pem_slice(own.signing_key.serialize_pem().as_bytes()).unwrap();
+    builder.with_client_auth_cert(vec![own.cert.der().clone()], key).unwrap()
+}
+
+async fn connect(server: &Running, config: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(server.address).await?;
+    soon(TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), stream)).await
+}
+
+/// Sends `request`, and reads as much as is expected to come back.
+async fn exchange(
+    stream: &mut TlsStream<TcpStream>,
+    request: impl AsRef<[u8]>,
+    until: &[u8],
+) -> io::Result<Vec<u8>> {
+    stream.write_all(request.as_ref()).await?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(until) {
+        answer.push(soon(stream.read_u8()).await?);
+    }
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_websocket_opens_over_tls_with_http_1_1() {
+    let certificate = certificate();
+    let handler = async |socket: WebSocket, request: Request| {
+        assert!(request.is_secure() && request.peer_certificates().is_empty());
+        echo(socket).await
+    };
+    let server = run(Server::builder().route("/", handler).health("/healthz").tls(tls(&certificate))).await;
+    let mut config = client(&certificate, None);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut stream = connect(&server, config.clone()).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let mut bytes = opening("/", "").into_bytes();
+    bytes.extend(frame(0x81, b"Hello"));
+    let answer = exchange(&mut stream, bytes, &reply(0x81, b"Hello")).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    let close = exchange(&mut stream, frame(0x88, &[3, 232]), &reply(0x88, &[3, 232])).await.unwrap();
+    assert_eq!(close.len(), 4);
+    assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0, "a close_notify ends it");
+
+    let mut stream = connect(&server, config).await.unwrap();
+    let answer = exchange(&mut stream, get("/healthz"), b"ok\n").await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+    assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn who_speaks_only_http_2_is_refused() {
+    let certificate = certificate();
+    let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
+    let mut config = client(&certificate, None);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    assert!(connect(&server, config).await.is_err());
+    server.until(|stats| stats.failed_handshakes() == 1).await;
+}
+
+#[tokio::test]
+async fn a_stalled_tls_handshake_falls_to_the_deadline() {
+    let certificate = certificate();
+    let options = options(|options| options.handshake.timeout = Duration::from_millis(300));
+    let server = run(Server::builder().route("/", echo).options(options).tls(tls(&certificate))).await;
+    for bytes in [&b""[..], b"\x16", b"\x16\x03\x01\x00\x80\x01"] {
+        let mut peer = server.connect().await;
+        peer.send(bytes).await;
+        let begin = Instant::now();
+        let mut rest = Vec::new();
+        let _ = soon(peer.0.read_to_end(&mut rest)).await;
+        assert!((200..1500).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+    }
+    server.until(|stats| stats.failed_handshakes() == 3 && stats.connections() == 0).await;
+}
+
+#[tokio::test]
+async fn who_comes_without_tls_is_told() {
+    let certificate = certificate();
+    let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
+    let answer = ask(&server, opening("/", "")).await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("wss://"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_missing_close_notify_is_not_clean() {
+    let certificate = certificate();
+    let (tell, told) = tokio::sync::oneshot::channel::<(Error, CloseInfo)>();
+    let tell = Mutex::new(Some(tell));
+    let handler = move |mut socket: WebSocket| {
+        let tell = tell.lock().unwrap().take().unwrap();
+        async move {
+            let error = socket.recv().await.unwrap_err();
+            tell.send((error, socket.close_info().unwrap())).unwrap();
+        }
+    };
+    let server = run(Server::builder().route("/", handler).tls(tls(&certificate))).await;
+    let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
+    exchange(&mut stream, opening("/", ""), b"\r\n\r\n").await.unwrap();
+    // The socket's write side, not TLS's.
+    let (mut socket, _) = stream.into_inner();
+    socket.shutdown().await.unwrap();
+    let (error, info) = soon(told).await.unwrap();
+    assert!(matches!(error, Error::Closed(_)), "{error}");
+    assert_eq!(info.code().0, 1006);
+    assert!(info.to_string().contains("close_notify"), "{info}");
+}
+
+#[tokio::test]
+async fn changed_files_serve_new_connections_and_leave_open_ones_alone() {
+    let folder = std::env::temp_dir().join(format!("ws-server-tls-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    let write = |certificate: &CertifiedKey<KeyPair>| {
+        fs::write(&key, certificate.signing_key.serialize_pem()).unwrap();
+        fs::write(&chain, certificate.cert.pem()).unwrap();
+    };
+    let (old, new) = (certificate(), certificate());
+    write(&old);
+    let tls = Tls::from_files(&chain, &key).check_every(Duration::from_millis(20));
+    let server = run(Server::builder().route("/", echo).tls(tls)).await;
+    let mut before = connect(&server, client(&old, None)).await.unwrap();
+    exchange(&mut before, opening("/", ""), b"\r\n\r\n").await.unwrap();
+
+    // What cannot be used changes nothing.
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    fs::write(&chain, "not a certificate").unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    connect(&server, client(&old, None)).await.unwrap();
+
+    write(&new);
+    soon(async {
+        while connect(&server, client(&new, None)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(connect(&server, client(&old, None)).await.is_err(), "the old certificate is served no more");
+    let answer = exchange(&mut before, frame(0x81, b"x"), &reply(0x81, b"x")).await.unwrap();
+    assert_eq!(answer.len(), 3, "who was connected stays so");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_required_client_certificate_is_verified_and_shown_to_the_handler() {
+    let (certificate, friend, stranger) = (certificate(), certificate(), certificate());
+    let expected = friend.cert.der().clone();
+    let handler = move |mut socket: WebSocket, request: Request| {
+        let known = request.peer_certificates() == [CertificateDer::from(expected.to_vec())];
+        async move { socket.send(if known { "friend" } else { "?" }).await }
+    };
+    let tls = tls(&certificate).client_certificates(friend.cert.pem(), ClientCertificates::Required);
+    let server = run(Server::builder().route("/", handler).tls(tls)).await;
+    let mut stream = connect(&server, client(&certificate, Some(&friend))).await.unwrap();
+    exchange(&mut stream, opening("/", ""), &reply(0x81, b"friend")).await.unwrap();
+    for shown in [None, Some(&stranger)] {
+        // With TLS 1.3 a client learns of it when it reads.
+        let refused = match connect(&server, client(&certificate, shown)).await {
+            Ok(mut stream) => exchange(&mut stream, opening("/", ""), b"\r\n\r\n").await.is_err(),
+            Err(_) => true,
+        };
+        assert!(refused);
+    }
+    server.until(|stats| stats.failed_handshakes() == 2).await;
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_named() {
+    let (one, other) = (certificate(), certificate());
+    let key = one.signing_key.serialize_pem();
+    for (tls, named) in [
+        (Tls::from_files("/nonexistent/chain.pem", "/nonexistent/key.pem"), "/nonexistent/chain.pem"),
+        (Tls::from_pem("garbage", key.clone()), "at least one certificate"),
+        (Tls::from_pem(one.cert.pem(), "garbage"), "a private key in PEM"),
+        (Tls::from_pem(other.cert.pem(), key.clone()), "rustls says"),
+        (tls(&one).client_certificates("garbage", ClientCertificates::Required), "tls client roots"),
+        (tls(&one).check_every(Duration::ZERO), "check_every"),
+    ] {
+        let error = Server::builder().route("/", echo).tls(tls).bind("127.0.0.1:0").await.unwrap_err();
+        assert!(error.to_string().contains(named), "{error}");
+        assert!(!error.to_string().contains("BEGIN"), "{error}");
+    }
+}
