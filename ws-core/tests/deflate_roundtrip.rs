@@ -266,3 +266,26 @@ fn a_flushed_piece_can_be_read_at_once() {
     assert_eq!(payload, [0x00]);
     assert!(inflate(&mut inflater, &payload).unwrap().is_empty());
 }
+
+/// A compressor that is given up half way still holds output: used again, that made zlib-rs panic.
+#[test]
+fn messages_that_do_not_pay_leave_nothing_behind() {
+    let mut rng = Rng(7);
+    for level in LEVELS {
+        for no_context_takeover in [false, true] {
+            let mut deflater = Deflater::new(WindowBits::MAX, no_context_takeover, level);
+            let mut inflater = Inflater::new(WindowBits::MAX, no_context_takeover);
+            for size in [16 << 10, 64 << 10, 128 << 10, 130_000, 65_000] {
+                let mut payload = Vec::new();
+                assert!(!deflater.deflate_message(&rng.bytes(size), &mut payload));
+                assert!(payload.is_empty());
+            }
+            let message = rng.json(16 << 10);
+            let mut payload = Vec::new();
+            if deflater.deflate_message(&message, &mut payload) {
+                let back = inflate(&mut inflater, &payload).unwrap();
+                assert!(back == message, "level {level}, {no_context_takeover}");
+            }
+        }
+    }
+}

@@ -63,18 +63,19 @@ impl Deflater {
         // The four bytes that are removed again may go beyond what pays.
         let budget = message.len().saturating_add(TAIL.len());
         let done = run(&mut compressor.codec, message, FlushCompress::Sync, output, budget);
-        if matches!(done, Ok(true))
-            && strip_tail(output, start)
-            && output.len().saturating_sub(start) < message.len()
-        {
+        let complete = matches!(done, Ok(true)) && strip_tail(output, start);
+        if complete && output.len().saturating_sub(start) < message.len() {
             self.keep(message);
             self.give_back(compressor);
-            true
-        } else {
-            output.truncate(start);
-            pool::give_compressor(compressor, false);
-            false
+            return true;
         }
+        output.truncate(start);
+        // One that still holds output is dropped: zlib-rs 0.6.8 does not forget all of it when it is reset, and
+        // panics later.
+        if complete {
+            pool::give_compressor(compressor, false);
+        }
+        false
     }
 
     /// Compresses `piece`, the next bytes of a message, and appends what comes of it to `output`.
