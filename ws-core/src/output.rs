@@ -32,7 +32,7 @@ struct Extra {
     /// Payloads by reference, each after the header that ends at its `at` in `data`.
     shared: VecDeque<Shared>,
     shared_bytes: usize,
-    /// The automatic pong that waits: only ever the latest.
+    /// The automatic pongs that wait, at most [`PONG_ROOM`] bytes of them.
     pong: Vec<u8>,
     /// Control frames of the user's.
     control: Vec<u8>,
@@ -106,13 +106,16 @@ impl SendQueue {
         control.extend(payload);
     }
 
-    /// Queues the automatic pong, in place of one that still waits: section 5.5.3 allows an
-    /// answer to the latest ping only.
-    pub(crate) fn set_pong(&mut self, header: &[u8], payload: impl Iterator<Item = u8>) {
+    /// Queues an automatic pong. Each ping is answered while little waits; a peer that pings on
+    /// without reading gets the latest in place of those that wait, as section 5.5.3 allows.
+    pub(crate) fn push_pong(&mut self, header: &[u8], payload: impl Iterator<Item = u8>) {
         let pong = &mut self.extra().pong;
-        pong.clear();
+        let before = pong.len();
         pong.extend_from_slice(header);
         pong.extend(payload);
+        if pong.len() > PONG_ROOM {
+            pong.drain(..before);
+        }
     }
 
     /// Drops the control frames that are not on their way: nothing follows a Close.
@@ -258,6 +261,9 @@ impl SendQueue {
 
 /// Written bytes are kept until there are so many, and as many as unwritten ones.
 const COMPACT: usize = 16 << 10;
+
+/// Automatic pongs that wait take no more than this, in bytes: four of the largest, dozens of common ones.
+const PONG_ROOM: usize = 4 * 131;
 
 impl Extra {
     fn len(&self) -> usize {

@@ -148,7 +148,7 @@ impl Connection {
             return;
         }
         let (header, key) = self.header(true, false, OpCode::Pong, payload.len());
-        self.queue.set_pong(&header.encode(), masked(payload, key));
+        self.queue.push_pong(&header.encode(), masked(payload, key));
     }
 
     pub(super) fn queue_close_frame(&mut self, body: &[u8]) {
