@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# curl as the other side of our server: plain HTTP and the upgrade on one port, ws:// where curl has it;
+# and our own talk example from the command line.
+source "$(dirname "$0")/lib/setup.bash"
+command -v curl >/dev/null || fail "curl is needed"
+build
+start echo "$programs/echo" --listen 127.0.0.1:0 --compress
+http=http://${address#ws://}
+curl=(curl --silent --show-error --max-time 20 --noproxy '*')
+echo "$name: $(curl --version | head -n 1 | cut -d ' ' -f 1,2)"
+
+# says TEXT COMMAND...: runs it and insists that its output holds TEXT, in any case.
+says() {
+    local text=$1 output
+    shift
+    output=$("$@" 2>&1 | tr -d '\0') || true
+    case ${output,,} in
+        *"${text,,}"*) ;;
+        *) printf 'not found: %s\n%s\n' "$text" "$output"; return 1 ;;
+    esac
+}
+
+# The upgrade by hand, with the key of RFC 6455 section 1.3; curl waits on the open connection until told to end.
+upgrade() {
+    "${curl[@]}" --include --no-buffer --max-time 2 -H 'Connection: keep-alive, Upgrade' -H 'Upgrade: WebSocket' \
+        -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "$@"
+}
+
+exact() { # exact TEXT COMMAND...: the output and nothing else, and the status 0
+    local text=$1 output
+    shift
+    output=$("$@") || return
+    [ "$output" = "$text" ] || { printf 'instead of %q: %q\n' "$text" "$output"; return 1; }
+}
+
+ends_with() { # ends_with STATUS COMMAND...
+    local expected=$1 status=0
+    shift
+    "$@" </dev/null || status=$?
+    [ "$status" -eq "$expected" ] || { echo "status $status instead of $expected"; return 1; }
+}
+
+sent_lines() { printf 'hello\nw\xc3\xb6rld\n\nlast without newline' | "$programs/talk" "$@"; }
+
+in_shell() { # in_shell FUNCTION ARGUMENTS...: a step that is one of the functions above
+    local what=$1 log=$work/$name.step.log
+    shift
+    "$@" >"$log" 2>&1 || { sed 's/^/    /' "$log" >&2; fail "failed: $what"; }
+    steps=$((steps + 1))
+    echo "  ok  $what"
+}
+
+in_shell "curl: the page" says "<html" "${curl[@]}" --include "$http/"
+in_shell "curl: the health check" says "200 OK" "${curl[@]}" --include "$http/healthz"
+in_shell "curl: a path that is none" says "404 Not Found" "${curl[@]}" --include "$http/no-such-path"
+in_shell "curl: the upgrade by hand" says "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" upgrade -H 'Sec-WebSocket-Version: 13' "$http/"
+in_shell "curl: a version we do not speak" says "Sec-WebSocket-Version: 13" upgrade -H 'Sec-WebSocket-Version: 8' "$http/"
+in_shell "curl: a version we do not speak is 426" says "426 " upgrade -H 'Sec-WebSocket-Version: 8' "$http/"
+in_shell "curl: an alien origin" says "403 " upgrade -H 'Sec-WebSocket-Version: 13' -H 'Origin: http://evil.example' "$http/"
+if curl --version | grep -qE '^Protocols:.* ws( |$)'; then
+    # Open until the time is over (status 28), or until it hears nothing and ends.
+    in_shell "curl: ws://" says "101 Switching Protocols" "${curl[@]}" --include --max-time 2 "$address/"
+else
+    echo "  --  curl: ws:// is not in this curl; the upgrade by hand stands for it"
+fi
+
+answers=$(printf 'hello\nw\xc3\xb6rld\n\nlast without newline')
+in_shell "talk: lines there and back" exact "$answers" sent_lines "$address"
+in_shell "talk: compressed" exact "$answers" sent_lines --compress "$address"
+in_shell "talk: no input is a clean end" ends_with 0 "$programs/talk" "$address"
+in_shell "talk: a wrong path is the server's refusal" ends_with 4 "$programs/talk" "$address/no-such-path"
+in_shell "talk: http:// is a wrong address" ends_with 2 "$programs/talk" "$http"
+stop
+in_shell "talk: nobody there" ends_with 3 "$programs/talk" "$address"
+in_shell "talk: nobody there, in words" says "is the server running?" "$programs/talk" "$address"
