@@ -93,7 +93,7 @@ async fn failures_in_a_row_are_limited_when_asked() {
 
 #[tokio::test]
 async fn a_server_that_accepts_and_drops_is_not_stormed() {
-    let (address, _serving) = answering_in_turn(vec![None; 40]).await;
+    let (address, _serving) = answering_in_turn(vec![None; 1000]).await;
     let client = hasty(|options| {
         options.backoff.initial = Duration::from_millis(100);
         options.backoff.max = Duration::from_millis(100);
@@ -105,8 +105,8 @@ async fn a_server_that_accepts_and_drops_is_not_stormed() {
         drop(connections.next().await.unwrap());
         opened += 1;
     }
-    // 50 ms between two on average.
-    assert!((2..40).contains(&opened), "{opened}");
+    // 50 ms between two on average; without delay it would be hundreds.
+    assert!((1..40).contains(&opened), "{opened}");
 }
 
 #[tokio::test]
@@ -122,18 +122,20 @@ async fn retry_after_is_obeyed_up_to_the_cap() {
 
 #[tokio::test]
 async fn a_dropped_wait_goes_on_where_it_was() {
-    let (address, serving) =
-        answering_in_turn(vec![Some("HTTP/1.1 503 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"), None])
-            .await;
-    let client = hasty(|options| options.backoff.max = Duration::from_secs(1));
+    let later = Some("HTTP/1.1 503 X\r\nRetry-After: 4\r\nContent-Length: 0\r\n\r\n");
+    let (address, serving) = answering_in_turn(vec![later, None]).await;
+    let client = hasty(|options| options.backoff.max = Duration::from_secs(4));
     let mut connections = client.reconnect(format!("ws://{address}")).unwrap();
     let started = Instant::now();
-    // Dropped every 100 ms: a delay that began anew each time would never end.
-    while tokio::time::timeout(Duration::from_millis(100), connections.next()).await.is_err() {
-        assert!(started.elapsed() < Duration::from_secs(5));
+    // The first attempt is over when this is dropped, and the wait under way; then it is dropped twice more.
+    for _ in 0..3 {
+        assert!(tokio::time::timeout(Duration::from_secs(1), connections.next()).await.is_err());
     }
+    connections.next().await.unwrap();
+    // A wait that began anew would end after seven seconds at the earliest.
+    let took = started.elapsed();
+    assert!(took >= Duration::from_secs(4) && took < Duration::from_millis(6500), "{took:?}");
     assert_eq!(serving.await.unwrap().len(), 2);
-    assert!(started.elapsed() >= Duration::from_secs(1));
 }
 
 #[test]
