@@ -198,6 +198,23 @@ fn a_connection_may_change_its_thread_between_messages() {
 }
 
 #[test]
+fn the_window_outlives_the_compressor() {
+    // The other thread's pool has none that has seen the first message.
+    for bits in every_window().skip(1) {
+        let mut deflater = Deflater::new(bits, false, 1);
+        let message = Rng(13).bytes(200);
+        deflater.deflate(&message, Flush::Message, &mut Vec::new()).unwrap();
+        let compressed = std::thread::spawn(move || {
+            let mut payload = Vec::new();
+            assert!(deflater.deflate_message(&message, &mut payload));
+            payload.len()
+        });
+        let len = compressed.join().unwrap();
+        assert!(len < 20, "{bits:?}: {len} bytes for a repetition");
+    }
+}
+
+#[test]
 fn each_role_uses_the_parameters_of_its_directions() {
     // Only the server's direction has context takeover: there the second message is much shorter.
     let agreed = Agreed { client_no_context_takeover: true, ..Agreed::PLAIN };
@@ -235,6 +252,23 @@ fn a_message_below_the_threshold_is_sent_as_it_is() {
     assert!(server.deflate_message(&[b'a'; 1024], &mut output));
     let zero = Config { threshold: 0, ..config };
     assert!(!PerMessageDeflate::server(Agreed::PLAIN, &zero).deflate_message(b"", &mut output));
+}
+
+#[test]
+fn a_message_is_compressed_only_if_that_makes_it_shorter() {
+    let mut lengths = [0, 0];
+    for n in 1..200 {
+        let mut message = Rng(n).bytes(10);
+        message.extend(vec![b'-'; n as usize % 12]);
+        let mut payload = Vec::new();
+        Deflater::new(WindowBits::MAX, true, 1).deflate(&message, Flush::Message, &mut payload).unwrap();
+        let pays = payload.len() < message.len();
+        let mut output = Vec::new();
+        assert_eq!(Deflater::new(WindowBits::MAX, true, 1).deflate_message(&message, &mut output), pays);
+        assert_eq!(output.len(), if pays { payload.len() } else { 0 });
+        lengths[usize::from(payload.len() == message.len())] += 1;
+    }
+    assert!(lengths[1] > 0, "no message that stays as long as it is");
 }
 
 #[test]

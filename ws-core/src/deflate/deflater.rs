@@ -60,18 +60,16 @@ impl Deflater {
         }
         let start = output.len();
         let Ok(mut compressor) = self.begin() else { return false };
-        // The four bytes that are removed again may go beyond what pays.
-        let budget = message.len().saturating_add(TAIL.len());
-        let done = run(&mut compressor.codec, message, FlushCompress::Sync, output, budget);
-        let complete = matches!(done, Ok(true)) && strip_tail(output, start);
+        // Always to the end, even if it does not pay: zlib-rs 0.6.8 does not forget all of its output when it is
+        // reset, and one that still holds some panics later.
+        let complete = run(&mut compressor.codec, message, FlushCompress::Sync, output).is_ok()
+            && strip_tail(output, start);
         if complete && output.len().saturating_sub(start) < message.len() {
             self.keep(message);
             self.give_back(compressor);
             return true;
         }
         output.truncate(start);
-        // One that still holds output is dropped: zlib-rs 0.6.8 does not forget all of it when it is reset, and
-        // panics later.
         if complete {
             pool::give_compressor(compressor, false);
         }
@@ -95,10 +93,10 @@ impl Deflater {
         message.pending |= !piece.is_empty();
         match flush {
             Flush::None => {
-                run(&mut message.compressor.codec, piece, FlushCompress::None, output, usize::MAX)?;
+                run(&mut message.compressor.codec, piece, FlushCompress::None, output)?;
             }
             Flush::Sync | Flush::Message if message.pending => {
-                run(&mut message.compressor.codec, piece, FlushCompress::Sync, output, usize::MAX)?;
+                run(&mut message.compressor.codec, piece, FlushCompress::Sync, output)?;
                 message.pending = false;
                 if flush == Flush::Message && !strip_tail(output, start) {
                     return Err(DeflateError);
@@ -176,15 +174,13 @@ struct Message {
     pending: bool,
 }
 
-/// Feeds all of `input`; `false` if more than `budget` bytes would come of it, which are then incomplete.
+/// Feeds all of `input`, and takes what comes of it.
 fn run(
     codec: &mut Compress,
     input: &[u8],
     flush: FlushCompress,
     output: &mut Vec<u8>,
-    budget: usize,
-) -> Result<bool, DeflateError> {
-    let start = output.len();
+) -> Result<(), DeflateError> {
     let mut rest = input;
     loop {
         // zlib wants more than six bytes for a flush, or it says it twice.
@@ -195,15 +191,12 @@ fn run(
         codec.compress_vec(rest, output, flush).map_err(|_| DeflateError)?;
         let consumed = usize::try_from(codec.total_in().saturating_sub(in_before)).unwrap_or_default();
         rest = rest.get(consumed..).unwrap_or_default();
-        if output.len().saturating_sub(start) > budget {
-            return Ok(false);
-        }
         // Room left over means that nothing waits inside.
         if rest.is_empty() && !output.spare_capacity_mut().is_empty() {
-            return Ok(true);
+            return Ok(());
         }
         if consumed == 0 && output.len() == out_before {
-            return if rest.is_empty() { Ok(true) } else { Err(DeflateError) };
+            return if rest.is_empty() { Ok(()) } else { Err(DeflateError) };
         }
     }
 }

@@ -148,3 +148,56 @@ const MAX_IDLE: usize = 4;
 
 const COMPRESSOR_BASE: usize = 244 * 1024;
 const COMPRESSOR_PER_WINDOW_BYTE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread of its own has an empty pool.
+    fn alone(test: impl FnOnce() + Send + 'static) {
+        std::thread::spawn(test).join().unwrap();
+    }
+
+    fn kind() -> CompressorKind {
+        CompressorKind::new(WindowBits::DEFAULT, 1)
+    }
+
+    #[test]
+    fn a_compressor_is_found_again_in_the_state_it_was_left_in_and_only_once() {
+        alone(|| {
+            let (compressor, same) = take_compressor(kind(), None);
+            assert!(!same);
+            let stamp = give_compressor(compressor, true);
+            assert!(stamp.is_some());
+            let (compressor, same) = take_compressor(kind(), stamp);
+            assert!(same);
+            let next = give_compressor(compressor, true);
+            assert_ne!(next, stamp);
+            assert!(!take_compressor(kind(), stamp).1);
+            assert!(!take_compressor(kind(), next).1);
+        });
+    }
+
+    #[test]
+    fn a_compressor_given_back_without_a_stamp_is_nobodys() {
+        alone(|| {
+            assert_eq!(give_compressor(take_compressor(kind(), None).0, false), None);
+            assert!(!take_compressor(kind(), None).1);
+        });
+    }
+
+    #[test]
+    fn the_longest_idle_compressor_goes_first() {
+        alone(|| {
+            let taken: Vec<_> = (0..=MAX_IDLE).map(|_| take_compressor(kind(), None).0).collect();
+            let mut stamps: Vec<_> =
+                taken.into_iter().map(|compressor| give_compressor(compressor, true)).collect();
+            // The pool holds one less than there were: the first has made room for the last.
+            let gone = stamps.remove(0);
+            for stamp in stamps.iter().rev() {
+                assert!(take_compressor(kind(), *stamp).1);
+            }
+            assert!(!take_compressor(kind(), gone).1);
+        });
+    }
+}
