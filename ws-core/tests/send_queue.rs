@@ -102,16 +102,31 @@ fn a_pong_waits_for_one_frame_of_a_large_message_and_not_for_all() {
 }
 
 #[test]
-fn the_latest_pong_replaces_the_one_that_waits_and_users_pongs_have_their_own_place() {
+fn pongs_wait_in_order_and_users_pings_and_pongs_have_their_own_place() {
     for role in ROLES {
         let mut connection = open(role, &config());
         connection.pong(b"mine").unwrap();
         connection.ping(b"ask").unwrap();
-        for n in 0..10 {
-            give(&mut connection, &sent_to(role, PING, &[n])).unwrap();
-        }
+        give(&mut connection, &sent_to(role, PING, b"1")).unwrap();
+        give(&mut connection, &sent_to(role, PING, b"2")).unwrap();
         let frames = frames_from(role, &written(&mut connection));
-        assert_eq!(frames, [(PONG, vec![9]), (PONG, b"mine".to_vec()), (PING, b"ask".to_vec())]);
+        let expected: [(u8, &[u8]); 4] = [(PONG, b"1"), (PONG, b"2"), (PONG, b"mine"), (PING, b"ask")];
+        assert_eq!(frames, expected.map(|(first, payload)| (first, payload.to_vec())));
+    }
+}
+
+#[test]
+fn beyond_four_of_the_largest_the_latest_pong_replaces_those_that_wait() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        connection.ping(b"ask").unwrap();
+        for n in 0..4 {
+            give(&mut connection, &sent_to(role, PING, &[n; 125])).unwrap();
+        }
+        assert!(connection.queued() > 4 * 125, "four fit");
+        give(&mut connection, &sent_to(role, PING, &[4; 125])).unwrap();
+        let frames = frames_from(role, &written(&mut connection));
+        assert_eq!(frames, [(PONG, vec![4; 125]), (PING, b"ask".to_vec())]);
     }
 }
 
@@ -122,10 +137,11 @@ fn a_pong_that_is_on_its_way_is_not_replaced() {
         let mut wire = Vec::new();
         give(&mut connection, &sent_to(role, PING, b"first")).unwrap();
         write(&mut connection, 3, &mut wire);
-        give(&mut connection, &sent_to(role, PING, b"second")).unwrap();
-        give(&mut connection, &sent_to(role, PING, b"third")).unwrap();
+        for n in 0..5 {
+            give(&mut connection, &sent_to(role, PING, &[n; 125])).unwrap();
+        }
         wire.extend(written(&mut connection));
-        assert_eq!(frames_from(role, &wire), [(PONG, b"first".to_vec()), (PONG, b"third".to_vec())]);
+        assert_eq!(frames_from(role, &wire), [(PONG, b"first".to_vec()), (PONG, vec![4; 125])]);
     }
 }
 
