@@ -221,3 +221,28 @@ fn pem_that_is_none_is_an_error_when_it_is_given() {
     options.tls = Tls::webpki().client_certificate(a.pem.as_bytes(), b.key_pem.as_bytes()).unwrap();
     assert!(matches!(options.build(), Err(OptionsError::Certificate(_))));
 }
+
+#[tokio::test]
+async fn no_redirect_leads_from_wss_to_ws() {
+    let own = certificate(&["localhost"]);
+    let config = server_config(&own, None);
+    let (address, _serving) = server(move |stream| async move {
+        let mut stream = TlsAcceptor::from(config).accept(stream).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let answer =
+            "HTTP/1.1 302 X\r\nLocation: http://localhost:1/?token=s3cret\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+    })
+    .await;
+    let mut options = Options::default();
+    options.max_redirects = 5;
+    options.tls = Tls::with_root_pem(own.pem.as_bytes()).unwrap();
+    let client = options.build().unwrap();
+    let error = client.connect(format!("wss://localhost:{}", address.port())).await.unwrap_err();
+    assert!(matches!(error, ConnectError::InsecureRedirect { .. }), "{error:?}");
+    assert!(error.is_fatal() && !error.to_string().contains("s3cret"), "{error}");
+}
