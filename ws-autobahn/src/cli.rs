@@ -33,8 +33,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value = "2")]
     pub(crate) jobs: NonZeroUsize,
 
-    /// Give a group up when the suite begins no case for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value = "180", value_parser = seconds)]
+    /// Give a group up when the suite begins no case for so many seconds; it gives up a case by itself after 480
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     pub(crate) stall: Duration,
 
     /// Folder for the install, the reports and summary.json [default: target/autobahn of the workspace]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::{net::TcpStream, time::sleep};
-use ws_client::{Client, Message, Options};
+use ws_client::{Client, Message, Options, ProxyChoice, ws_core::deflate};
 
 /// Does the client's part on the suite's server at `port`: counts the cases, runs each, has the
 /// reports written and the suite end.
@@ -63,12 +63,15 @@ impl Suite {
 type EchoError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The defaults, except where the suite wants no words but its own, or takes its time: it writes
-/// its reports between our request and its answer.
+/// its reports between our request and its answer. Every message is compressed, however short.
 fn client() -> Result<Client, ws_client::OptionsError> {
     let mut options = Options::default();
+    let mut compression = deflate::Config::client();
+    compression.threshold = 0;
+    options.deflate = Some(compression);
     options.opening_timeout = Duration::from_secs(300);
     options.websocket.keepalive = None;
-    options.proxy = ws_client::ProxyChoice::Direct;
+    options.proxy = ProxyChoice::Direct;
     options.build()
 }
 
