@@ -334,3 +334,20 @@ fn what_was_inflated_before_pieces_are_asked_for_is_not_lost() {
         }
     }
 }
+
+/// Pieces, then the whole next message, then pieces again: what is skipped meanwhile is still checked.
+#[test]
+fn text_skipped_in_between_does_not_make_the_rest_of_it_invalid() {
+    let mut sender = client(Config::client(), agreed(true));
+    sender.send(Message::text("größer als gedacht: €𝄞".repeat(100))).unwrap();
+    let bytes = written(&mut sender);
+    for first in 10..bytes.len() - 1 {
+        let mut receiver = server(Config::server(), agreed(true));
+        let mut bytes = bytes.clone();
+        let (mut before, rest) = bytes.split_at_mut(first);
+        let (mut between, mut after) = rest.split_at_mut(1);
+        while receiver.receive_piece(&mut before).unwrap().is_some() {}
+        assert_eq!(receiver.receive(&mut between), Ok(None));
+        while receiver.receive_piece(&mut after).unwrap().is_some() {}
+    }
+}
