@@ -186,6 +186,25 @@ async fn a_reader_never_takes_pieces_of_a_later_message_for_its_own() {
 }
 
 #[tokio::test]
+async fn what_is_received_while_a_sender_closes_has_no_gap() {
+    let (near, far) = duplex(1 << 20);
+    let (sender, mut receiver) = client(near).split();
+    let mut server = server(far);
+    for n in ["1", "2"] {
+        server.send(n).await.unwrap();
+    }
+    assert_eq!(receiver.recv().await.unwrap(), Some("1".into()));
+    // Closing drops the second ...
+    let mut close = Box::pin(sender.close(CloseCode::NORMAL, ""));
+    assert!(close.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    server.send("3").await.unwrap();
+    // ... so the third is not for the receiver either.
+    let (_, received) = tokio::join!(server.recv(), receiver.recv());
+    assert_eq!(received.unwrap(), None);
+    assert!(close.await.unwrap().is_clean());
+}
+
+#[tokio::test]
 async fn dropping_writes_what_it_can_of_a_raw_peers_view() {
     let (near, mut far) = duplex(1 << 20);
     let mut socket = server(near);

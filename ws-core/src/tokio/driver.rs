@@ -47,6 +47,8 @@ pub(super) struct Driver<S> {
     error: Option<io::Error>,
     /// Bytes written to the transport so far.
     written: u64,
+    /// Someone closes and waits for the end: messages that still come are for nobody.
+    discarding: bool,
     /// It may still hold some of them back: its flush has not ended.
     unflushed: bool,
     /// That somebody else wishes it closed; there once a [`Closer`] has been asked for.
@@ -99,6 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             transport: Transport::Open,
             error: None,
             written: 0,
+            discarding: false,
             unflushed: false,
             wish: None,
             backlog: None,
@@ -119,6 +122,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             self.grant_wish();
             if let Some(found) = next(self) {
+                if self.discarding {
+                    continue;
+                }
                 return Poll::Ready(Ok(Some(found)));
             }
             if let Some(how) = self.ended.take() {
@@ -165,15 +171,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.written.saturating_add(self.connection.queued() as u64).saturating_add(CONTROL)
     }
 
-    /// Sees the closing handshake through, once it has begun; messages that still come are dropped.
+    /// Sees the closing handshake through, once it has begun; messages that still come are dropped, from now
+    /// on for everyone: what has been received is then the front of what was sent, without a gap.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        loop {
-            match ready!(self.poll_recv(cx)) {
-                Ok(Some(_)) => {}
-                Ok(None) => return Poll::Ready(Ok(())),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        self.discarding = true;
+        self.poll_recv(cx).map_ok(|_| ())
     }
 
     /// Queues a message, or says why not: the record of the end if there is one.
