@@ -238,13 +238,13 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let most = self.net.lock().unwrap().shape.grain;
+        let net = self.net.lock().unwrap();
+        let free = net.shape.room.saturating_sub(net.pipes[self.end].bytes);
+        let most = net.shape.grain.min(free.max(net.shape.held)).max(1);
+        drop(net);
         let mut all = Vec::new();
         for buf in bufs {
-            all.extend_from_slice(buf);
-            if all.len() >= most {
-                break;
-            }
+            all.extend_from_slice(&buf[..buf.len().min(most - all.len())]);
         }
         self.poll_write(cx, &all)
     }

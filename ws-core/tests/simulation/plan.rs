@@ -85,7 +85,8 @@ impl Plan {
             held: chance.pick(&[0, 0, 1, 100, 16 << 10]),
         };
         // So that no simulation is long: a message takes at most some ten steps.
-        let max_size = (grain.min(room) * 8).max(30).min(chance.pick(&[40, 1 << 10, 20 << 10, 150 << 10]));
+        let step = if shape.held == 0 { grain.min(room) } else { grain.min(room).min(shape.held) };
+        let max_size = (step * 8).max(30).min(chance.pick(&[40, 1 << 10, 20 << 10, 150 << 10]));
         let fault = match chance.below(10) {
             0 => Fault::Reset { at: chance.below(200) as u64 },
             1 => Fault::Freeze { at: chance.below(200) as u64 },
