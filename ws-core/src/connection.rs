@@ -36,7 +36,8 @@ pub use send::Output;
 /// [`handle_timeout`](Self::handle_timeout)). The same connection so runs on any runtime, on a blocking
 /// socket, and in a simulation that replays.
 ///
-/// A connection that waits owns no receive buffer, and no send buffer once all is written.
+/// A connection that waits owns no receive buffer; its send buffer can be taken back once all is
+/// written ([`SendQueue::reclaim_buffer`]).
 #[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,

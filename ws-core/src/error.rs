@@ -120,9 +120,6 @@ pub enum SendError {
     /// one message are not interleaved with another).
     #[error("a message is being sent in pieces; finish it first")]
     MessageInProgress,
-    /// A piece of a message while none has been begun.
-    #[error("no message is being sent in pieces")]
-    NoMessageInProgress,
     /// The pieces of a text message do not add up to UTF-8 (section 8.1).
     #[error("invalid UTF-8 in a text message")]
     InvalidUtf8,
