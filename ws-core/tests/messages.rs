@@ -14,7 +14,7 @@ use ws_core::Event;
 #[test]
 fn messages_of_every_length_border_arrive_in_order() {
     for role in ROLES {
-        for len in [0, 1, 2, 124, 125, 126, 127, 128, 254, 255, 256, 1000] {
+        for len in [0, 1, 2, 125, 126, 127, 128, 1000] {
             let payload: Vec<u8> = (0..len).map(|i| b'a' + (i % 26) as u8).collect();
             let stream = stream_to(role, &[(TEXT, &payload), (BINARY, &payload)]);
             let got = receive(role, &stream);

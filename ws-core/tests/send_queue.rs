@@ -155,7 +155,7 @@ fn a_queue_that_never_drains_keeps_its_memory_within_four_times_the_cap() {
         let mut connection = open(role, &config);
         let (mut sent, mut wire, mut largest) = (0u32, Vec::new(), 0);
         let mut rng = XorShift::new(23);
-        for _ in 0..6000 {
+        for _ in 0..2500 {
             while connection.queued() < 50_000 {
                 connection.send_binary(&sent.to_be_bytes().repeat(1 + rng.below(60))).unwrap();
                 sent += 1;
@@ -163,7 +163,7 @@ fn a_queue_that_never_drains_keeps_its_memory_within_four_times_the_cap() {
             write(&mut connection, rng.below(1500), &mut wire);
             largest = largest.max(connection.memory_usage());
         }
-        assert!(wire.len() > 3_000_000, "{} bytes went out", wire.len());
+        assert!(wire.len() > 1_500_000, "{} bytes went out", wire.len());
         assert!(largest <= 4 * 60_000, "{largest} bytes of memory");
         wire.extend(written(&mut connection));
         let frames = frames_from(role, &wire);
