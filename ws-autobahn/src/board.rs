@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{case::CaseId, group::Group, role::Role};
+use crate::{
+    case::CaseId,
+    group::{Group, seconds},
+    role::Role,
+};
 
 /// Where the workers say what they do. On a terminal it is a line that changes, elsewhere a
 /// line now and then.
@@ -50,8 +54,8 @@ impl Board {
     }
 
     /// A worker has ended the case before the next one, or the last.
-    pub(crate) fn end(&self, group: &Group) {
-        self.state().seconds_done += group.seconds_per_case;
+    pub(crate) fn end(&self, id: CaseId) {
+        self.state().seconds_done += seconds(id);
     }
 
     /// A worker is through with a group; `words` are to stay.

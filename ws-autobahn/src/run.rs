@@ -212,8 +212,8 @@ impl Game<'_> {
     }
 
     fn end(&self) {
-        if !self.begun.is_empty() {
-            self.run.board.end(self.group);
+        if let Some(id) = self.begun.last() {
+            self.run.board.end(*id);
         }
     }
 }
