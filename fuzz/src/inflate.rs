@@ -17,7 +17,7 @@ pub enum Fault {
 pub struct Inflater {
     window: usize,
     takeover: bool,
-    /// What all messages so far inflated to.
+    /// What the messages so far inflated to, as far as the window reaches.
     history: Vec<u8>,
 }
 
@@ -46,6 +46,7 @@ impl Inflater {
         inflated.fault = self.streams(payload, whole, limit, &mut inflated).err();
         if whole && inflated.fault.is_none() && self.takeover {
             self.history.extend(&inflated.content);
+            self.history.drain(..self.history.len().saturating_sub(self.window));
         }
         inflated
     }
@@ -243,7 +244,11 @@ impl<'a> Stream<'a> {
             let symbol = self.symbol(&code)?;
             let (value, times) = match symbol {
                 0..16 => (symbol as u8, 1),
-                16 => (*lengths.last().ok_or(Fault::Corrupt)?, 3 + self.bits(2)?),
+                16 => {
+                    // As zlib does: the bits first.
+                    let times = 3 + self.bits(2)?;
+                    (*lengths.last().ok_or(Fault::Corrupt)?, times)
+                }
                 17 => (0, 3 + self.bits(3)?),
                 _ => (0, 11 + self.bits(7)?),
             };

@@ -148,12 +148,19 @@ struct Message {
 impl Reader {
     /// Reads one frame; its size if it is whole, the close code if it is at fault.
     fn frame(&mut self, bytes: &[u8], reading: &mut Reading) -> Result<Option<usize>, u16> {
-        let Some(header) = header(bytes, self.receiver).map_err(|Illegal| 1002u16)? else { return Ok(None) };
-        let continues = header.opcode == 0;
-        let control = header.opcode >= 8;
-        if header.rsv1 && self.inflater.is_none() || !control && continues != self.message.is_some() {
+        // What the first byte proves comes first.
+        let Some(first) = header(&bytes[..1], self.receiver).map_err(|Illegal| 1002u16)? else {
+            return Ok(None);
+        };
+        let (continues, control) = (first.opcode == 0, first.opcode >= 8);
+        if first.rsv1 && self.inflater.is_none() || !control && continues != self.message.is_some() {
             return Err(1002);
         }
+        if !control && self.message.as_ref().is_some_and(|message| message.fragments >= self.limits.fragments)
+        {
+            return Err(1008);
+        }
+        let Some(header) = header(bytes, self.receiver).map_err(|Illegal| 1002u16)? else { return Ok(None) };
         let Some(len) = header.len else { return Ok(None) };
         let announced = self.message.as_ref().map_or(0, |message| message.announced).saturating_add(len);
         let compressed = header.rsv1 || self.message.as_ref().is_some_and(|message| message.compressed);
@@ -189,9 +196,6 @@ impl Reader {
             });
             message.announced = announced;
             message.fragments += 1;
-            if message.fragments > self.limits.fragments {
-                return Err(1008);
-            }
             message.payload.extend(&payload);
             reading.any_compressed |= message.compressed;
             content = self.check(&message, whole && header.fin)?;
