@@ -164,6 +164,6 @@ fn payload(control: u8, input: &mut Input<'_>) -> Vec<u8> {
 }
 
 /// The largest content that is inflated here.
-const LIMIT: usize = 1 << 16;
+const LIMIT: usize = 1 << 14;
 const MAX_MESSAGES: usize = 8;
 const MAX_PAYLOAD: usize = 6000;

@@ -235,6 +235,13 @@ impl<'a> Stream<'a> {
         for &place in &ORDER[..given] {
             lengths[place] = self.bits(3)? as u8;
         }
+        if lengths == [0; 19] {
+            // As zlib does: each bit is then a length of 0, and in the end that of the symbol for the end is missing.
+            for _ in 0..literals + distances {
+                self.bits(1)?;
+            }
+            return Err(Fault::Corrupt);
+        }
         let code = Code::new(&lengths);
         if code.unused(&lengths) != Some(0) {
             return Err(Fault::Corrupt);
