@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
-use ws_core::{CloseCode, Config, Connection, Initiator, Message, SendError, WebSocket};
+use ws_core::{CloseCause, CloseCode, Config, Connection, Initiator, Message, SendError, WebSocket};
 
 const AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
 /// A client's Close 1001, masked with zeros.
@@ -38,7 +38,9 @@ async fn a_waiting_recv_is_woken_and_sees_the_closing_handshake_through() {
     // What the peer sent before its own Close still arrives.
     peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
     peer.write_all(&CLIENT_AWAY).await.unwrap();
+    assert_eq!(closer.close_info(), None, "it has an owner still");
     let (last, end, info) = soon(owner).await.unwrap();
+    assert_eq!(closer.close_info().as_ref(), Some(&info));
     assert_eq!(last, Some(Message::text("x")));
     assert_eq!(end, None);
     assert_eq!((info.initiator, info.sent), (Initiator::Local, Some(CloseCode::AWAY)));
@@ -94,6 +96,15 @@ async fn it_works_after_a_split_and_only_once() {
     let n = soon(peer.read(&mut all)).await.unwrap();
     assert_eq!(all[..n], AWAY);
     closer.close(CloseCode::AWAY, "").unwrap();
+}
+
+#[tokio::test]
+async fn a_websocket_dropped_while_open_has_been_aborted() {
+    let (mut websocket, _peer) = server();
+    let closer = websocket.closer();
+    drop(websocket);
+    let info = closer.close_info().unwrap();
+    assert_eq!((info.cause, info.sent), (CloseCause::Aborted, Some(CloseCode::AWAY)));
 }
 
 #[tokio::test]

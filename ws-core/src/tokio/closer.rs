@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use crate::close::{CloseCode, CloseFrame};
+use crate::close_info::CloseInfo;
 use crate::error::SendError;
 
 /// Asks a [`WebSocket`](super::WebSocket) to close, from anywhere: what a server holds of each connection
@@ -28,6 +29,8 @@ struct State {
     /// Boxed: few connections ever hold one.
     close: Option<Box<CloseFrame>>,
     owner: Option<Waker>,
+    /// How it ended. Boxed, as it is not there while the connection lives.
+    ended: Option<Box<CloseInfo>>,
 }
 
 impl Closer {
@@ -55,7 +58,19 @@ impl Closer {
     }
 }
 
+impl Closer {
+    /// How the connection ended, once the WebSocket has been dropped; `None` before.
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.0.state().ended.as_deref().cloned()
+    }
+}
+
 impl Wish {
+    /// The connection has ended, for good.
+    pub(super) fn ended(&self, info: Option<CloseInfo>) {
+        self.state().ended = info.map(Box::new);
+    }
+
     /// The Close that is wished for, once.
     pub(super) fn take(&self) -> Option<Box<CloseFrame>> {
         // Asked at every poll, so the lock is for when there is something to take.

@@ -536,6 +536,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
         (self.farewell)(self);
+        if let Some(wish) = &self.wish {
+            if !self.connection.is_ended() {
+                self.connection.abort();
+            }
+            wish.ended(self.connection.close_info());
+        }
     }
 }
 
