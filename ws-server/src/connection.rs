@@ -1,5 +1,6 @@
 //! The life of one connection of a server.
 
+use std::future::Future;
 use std::sync::Arc;
 
 #[cfg(feature = "tls")]
@@ -11,16 +12,16 @@ use tokio::time::timeout_at;
 #[cfg(feature = "tls")]
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, error, info};
+use ws_core::{CloseInfo, Closer};
 
 use crate::WebSocket;
 use crate::error::AcceptError;
 use crate::exchange::linger;
 #[cfg(feature = "tls")]
 use crate::exchange::{answer, encode_or_500};
-use crate::handler::AnyHandler;
+use crate::handler::HandlerFuture;
 use crate::opening::{Client, open};
-use crate::panic::caught;
-use crate::request::Request;
+use crate::panic::{Caught, caught};
 #[cfg(feature = "tls")]
 use crate::response::text;
 use crate::server::Shared;
@@ -41,26 +42,26 @@ impl Drop for Seat {
     }
 }
 
-/// An open WebSocket, and the handler that is to be given it.
-struct Open {
-    handler: AnyHandler,
-    websocket: WebSocket,
-    request: Request,
+/// An open WebSocket that its handler has been given. Small: it lives as long as the connection.
+struct Running {
+    handler: Caught<<HandlerFuture as Future>::Output>,
+    closer: Closer,
     rest: Rest,
     _open: Counted,
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(seat: Seat, socket: Socket, client: Client) {
+pub(crate) async fn serve(seat: Seat, accepted: Box<(Socket, Client)>) {
     // Boxed: the handshake's memory is given back before the handler's long life begins.
-    match Box::pin(start(&seat, socket, client)).await {
-        Ok(open) => run(&seat, *open).await,
+    match Box::pin(start(&seat, accepted)).await {
+        Ok(running) => run(&seat, running).await,
         Err(error) => report(&seat.server, &error),
     }
 }
 
 /// From the accepted connection to the open WebSocket.
-async fn start(seat: &Seat, socket: Socket, client: Client) -> Result<Box<Open>, AcceptError> {
+async fn start(seat: &Seat, accepted: Box<(Socket, Client)>) -> Result<Running, AcceptError> {
+    let (socket, client) = *accepted;
     let server = &*seat.server;
     let options = &server.options.handshake;
     let deadline = Instant::now() + options.timeout;
@@ -74,9 +75,11 @@ async fn start(seat: &Seat, socket: Socket, client: Client) -> Result<Box<Open>,
     debug!(subprotocol = opened.request.subprotocol(), "open");
     let rest = stream.rest();
     let mut websocket = WebSocket::new(stream, opened.connection, &opened.received);
-    server.registry.opened(seat.id, websocket.closer());
+    let closer = websocket.closer();
+    server.registry.opened(seat.id, closer.clone());
     let request = opened.request;
-    Ok(Box::new(Open { handler, websocket, request, rest, _open: server.stats.websocket() }))
+    let _open = server.stats.websocket();
+    Ok(Running { handler: caught(|| handler(websocket, request)), closer, rest, _open })
 }
 
 /// Does the TLS handshake, if the server has TLS.
@@ -115,9 +118,9 @@ async fn speaks_http(socket: &Socket) -> bool {
     }
 }
 
-async fn run(seat: &Seat, open: Open) {
-    let Open { handler, websocket, request, rest, _open } = open;
-    match caught(|| handler(websocket, request)).await {
+async fn run(seat: &Seat, running: Running) {
+    let Running { handler, closer, rest, _open } = running;
+    match handler.await {
         Ok(Ok(())) => debug!("handler done"),
         Ok(Err(error)) => info!(%error, "handler ended with an error"),
         Err(panic) => {
@@ -125,12 +128,29 @@ async fn run(seat: &Seat, open: Open) {
             error!(%panic, "handler panicked");
         }
     }
+    if let Some(info) = closer.close_info() {
+        report_close(&info);
+    }
     if let Some(mut stream) = rest.take() {
         // The handler dropped its WebSocket without closing it, or panicked. The peer has been sent 1001 or
         // 1011 (F(1011)), if it could be without waiting; now it shall see that before the connection goes.
         let options = &seat.server.options.handshake;
-        linger(&mut stream, options.linger_timeout, options.linger_bytes).await;
+        // Boxed, as few connections come to this.
+        Box::pin(linger(&mut stream, options.linger_timeout, options.linger_bytes)).await;
     }
+}
+
+/// How the connection ended; without the reason, which is the peer's own words.
+fn report_close(info: &CloseInfo) {
+    info!(
+        initiator = ?info.initiator,
+        cause = %info.cause,
+        sent = info.sent.map(u16::from),
+        received = info.received.map(u16::from),
+        rtt = info.rtt.map(|rtt| rtt.as_secs_f64()),
+        unsent = info.unsent,
+        "closed"
+    );
 }
 
 fn report(server: &Shared, error: &AcceptError) {
@@ -155,5 +175,21 @@ fn report(server: &Shared, error: &AcceptError) {
             server.stats.count_failed_handshake();
             info!(error = %other, "opening handshake failed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F>(_: impl FnOnce(Seat, Box<(Socket, Client)>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        // What is open for hours is this and the handler's own future.
+        let size = size_of_future(serve);
+        assert!(size <= 448, "{size} bytes");
     }
 }

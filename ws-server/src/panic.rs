@@ -1,29 +1,41 @@
 //! Panics of handlers, guards and pages end where they are called.
 
 use std::any::Any;
-use std::future::{Future, poll_fn};
+use std::future::Future;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Calls a function and waits for the future it returns; a panic in either is an error with its text.
-pub(crate) async fn caught<T>(call: impl FnOnce() -> BoxFuture<T>) -> Result<T, String> {
+/// Calls a function, at once, and waits for the future it returns; a panic in either is an error with its text.
+pub(crate) fn caught<T>(call: impl FnOnce() -> BoxFuture<T>) -> Caught<T> {
     // Nothing of the callee is used after a panic, so nothing half-changed can be seen.
-    let future = catch_unwind(AssertUnwindSafe(call)).map_err(text)?;
-    let mut future = Some(future);
-    poll_fn(|context| {
-        let Some(running) = &mut future else { return Poll::Pending };
+    Caught(catch_unwind(AssertUnwindSafe(call)).map_err(text))
+}
+
+/// See [`caught`].
+pub(crate) struct Caught<T>(Result<BoxFuture<T>, String>);
+
+impl<T> Future for Caught<T> {
+    type Output = Result<T, String>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let running = match &mut self.0 {
+            Ok(running) => running,
+            Err(text) => return Poll::Ready(Err(mem::take(text))),
+        };
         match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => {
-                future = None;
-                Poll::Ready(Err(text(panic)))
+                let text = text(panic);
+                // Drops what is left of it.
+                self.0 = Err(String::new());
+                Poll::Ready(Err(text))
             }
         }
-    })
-    .await
+    }
 }
 
 fn text(panic: Box<dyn Any + Send>) -> String {

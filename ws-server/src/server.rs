@@ -231,7 +231,7 @@ async fn accept_all(listener: Listener, server: Arc<Shared>) {
                 peer = peer.map(tracing::field::display),
                 path = tracing::field::Empty
             );
-            tokio::spawn(serve(seat, socket, client).instrument(span)).abort_handle()
+            tokio::spawn(serve(seat, Box::new((socket, client))).instrument(span)).abort_handle()
         });
     }
 }

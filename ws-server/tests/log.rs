@@ -1,0 +1,67 @@
+//! What a server writes into its log: facts, never payload.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use common::{echo, frame, get, opening, reply, run};
+use tracing_subscriber::fmt::MakeWriter;
+use ws_server::Server;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = run(Server::builder().route("/room", echo)).await;
+    let mut peer = server.connect().await;
+    peer.send(opening("/room?token=hush", "Cookie: hush\r\nX-Own: hush\r\n")).await;
+    peer.head().await;
+    peer.send(frame(0x81, b"hush")).await;
+    peer.bytes(6).await;
+    let mut body = vec![0x0f, 0xa1];
+    body.extend_from_slice(b"hush");
+    peer.send(frame(0x88, &body)).await;
+    assert_eq!(peer.rest().await, reply(0x88, &[0x0f, 0xa1]));
+    drop(peer);
+    common::ask(&server, get("/room")).await;
+    common::ask(&server, "GET /hush HTTP/1.1\r\nhush\r\n\r\n").await;
+    server.until(|stats| stats.connections() == 0).await;
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let line = text.lines().find(|line| line.contains(" closed ")).unwrap_or_else(|| panic!("{text}"));
+    for fact in
+        ["path=\"/room\"", "initiator=Remote", "sent=4001", "received=4001", "unsent=0", "peer=127.0.0.1:"]
+    {
+        assert!(line.contains(fact), "{fact}: {line}");
+    }
+    assert!(!text.contains("hush"), "{text}");
+}
