@@ -71,7 +71,7 @@ pub enum ConnectError {
     #[error("{}", refusal(.0))]
     Refused(Box<Refused>),
     /// The server broke a rule of the opening handshake (RFC 6455 section 4.1).
-    #[error("{authority} did not open a WebSocket: {source}")]
+    #[error("{authority} did not open a WebSocket: {source}{}", hint(.source))]
     Handshake {
         /// The server's host and port.
         authority: String,
@@ -233,6 +233,16 @@ impl ConnectError {
 impl From<std::convert::Infallible> for ConnectError {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
+    }
+}
+
+/// What a server that ends the stream without a word may be.
+fn hint(error: &HandshakeError) -> &'static str {
+    match error {
+        HandshakeError::UnexpectedEnd { received: 0 } => {
+            ": does a WebSocket server listen there, or one that wants TLS (wss://)?"
+        }
+        _ => "",
     }
 }
 

@@ -132,6 +132,16 @@ async fn the_end_of_the_stream_inside_the_head_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_server_that_ends_without_a_word_may_want_tls() {
+    let (address, _) = server(|mut stream| async move {
+        read_head(&mut stream).await;
+    })
+    .await;
+    let error = ws_client::connect(format!("ws://{address}")).await.unwrap_err();
+    assert!(error.to_string().contains("wants TLS (wss://)"), "{error}");
+}
+
+#[tokio::test]
 async fn frames_that_come_with_the_101_are_delivered() {
     let (address, serving) = answering(|head| {
         // In one write with the head: an unmasked text frame, and the start of a binary one.
