@@ -1,4 +1,4 @@
-"""An echo server by Python's websockets, with paths that make it do more. Usage: server.py [--compress]
+"""An echo server by Python's websockets, with paths that make it do more. Usage: server.py [--compress] [--tls CERTIFICATE KEY]
 
 /echo          echoes
 /fragments     sends one text message in pieces
@@ -7,11 +7,17 @@
 """
 
 import asyncio
+import ssl
 import sys
 
 from websockets.asyncio.server import serve
 
 COMPRESS = "--compress" in sys.argv
+TLS = None
+if "--tls" in sys.argv:
+    at = sys.argv.index("--tls")
+    TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    TLS.load_cert_chain(sys.argv[at + 1], sys.argv[at + 2])
 
 
 async def handler(ws):
@@ -32,8 +38,9 @@ async def handler(ws):
 
 async def main():
     compression = "deflate" if COMPRESS else None
-    async with serve(handler, "127.0.0.1", 0, compression=compression, max_size=None) as server:
-        print(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    async with serve(handler, "127.0.0.1", 0, ssl=TLS, compression=compression, max_size=None) as server:
+        scheme = "wss" if TLS else "ws"
+        print(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
         await server.serve_forever()
 
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ws_client::ws_core::DataType;
-use ws_client::{Client, CloseCode, Message, Options, WebSocket, deflate};
+use ws_client::{Client, CloseCode, Message, Options, Proxy, ProxyChoice, Tls, WebSocket, deflate};
 
 /// Exchanges messages of all sizes, in pieces, pings and close codes with an echo server.
 #[derive(Parser)]
@@ -15,6 +15,12 @@ struct Arguments {
     /// Compress every message, and insist that the server agrees to it
     #[arg(long)]
     compress: bool,
+    /// Go through this proxy
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// The authorities to trust under wss://: a PEM file
+    #[arg(long, value_name = "FILE")]
+    roots: Option<std::path::PathBuf>,
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -43,6 +49,12 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
         config.client_no_context_takeover = false;
         config
     });
+    if let Some(url) = &arguments.proxy {
+        options.proxy = ProxyChoice::Always(Proxy::new(url)?);
+    }
+    if let Some(path) = &arguments.roots {
+        options.tls = Tls::with_root_pem(&std::fs::read(path)?)?;
+    }
     let client = options.build()?;
     let mut exchanges = 0;
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use ws_client::{Blame, CloseCode, ConnectError, Message, Options, Request, WebSocket};
+use ws_client::{Blame, CloseCode, ConnectError, Message, Options, Proxy, ProxyChoice, Request, WebSocket};
 
 /// Sends the lines of standard input to a WebSocket server and prints its answers. Ends at end of file or Ctrl-C.
 #[derive(Parser)]
@@ -28,6 +28,9 @@ struct Arguments {
     /// A subprotocol to offer; may be repeated, the preferred one first
     #[arg(short, long = "subprotocol", value_name = "NAME")]
     subprotocols: Vec<String>,
+    /// Go through this proxy, instead of what the environment names: http://, https://, socks5:// or socks5h://
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
     /// Offer to compress messages (permessage-deflate)
     #[cfg(feature = "deflate")]
     #[arg(short, long)]
@@ -104,8 +107,11 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 const LOST: u8 = 1;
 
 fn options(arguments: &Arguments) -> Result<Options, Failure> {
-    #[allow(unused_mut)]
     let mut options = Options::default();
+    if let Some(url) = &arguments.proxy {
+        let proxy = Proxy::new(url).map_err(|e| (2, e.to_string()))?;
+        options.proxy = ProxyChoice::Always(proxy);
+    }
     #[cfg(feature = "deflate")]
     if !arguments.compress {
         options.deflate = None;
@@ -115,7 +121,6 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
         let pem = std::fs::read(path).map_err(|e| (2, format!("{}: {e}", path.display())))?;
         options.tls = ws_client::Tls::with_root_pem(&pem).map_err(|e| unopened(e.into()))?;
     }
-    let _ = arguments;
     Ok(options)
 }
 
