@@ -16,6 +16,7 @@ mod shared;
 mod sink;
 mod split;
 mod websocket;
+mod writer;
 
 pub use backlog::{ConflateKey, Slow};
 pub use broadcast::{Broadcast, Member, Published};
@@ -24,3 +25,4 @@ pub use error::Error;
 pub use reader::MessageReader;
 pub use split::{Receiver, ReuniteError, Sender, TrySendError};
 pub use websocket::WebSocket;
+pub use writer::MessageWriter;

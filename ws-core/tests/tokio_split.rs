@@ -172,3 +172,51 @@ async fn a_message_is_taken_in_pieces_and_the_rest_of_a_dropped_one_is_skipped()
     };
     tokio::join!(send, receive);
 }
+
+#[tokio::test]
+async fn streams_of_several_senders_take_turns_and_pings_pass_between_pieces() {
+    let (client, mut server) = pair(1000);
+    let (sender, receiver) = client.split();
+    let receiving = tokio::spawn(receiver.discard());
+    for n in 0..3u8 {
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            let mut message = sender.send_stream(DataType::Binary).await;
+            for _ in 0..10 {
+                message.write(&[n; 5000]).await.unwrap();
+                assert!(matches!(sender.try_send("between"), Err(TrySendError::Full(_))));
+                sender.ping(b"between").await.unwrap();
+            }
+            message.finish().await.unwrap();
+        });
+    }
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let message = server.recv().await.unwrap().unwrap();
+        assert_eq!(message.len(), 50_000);
+        assert!(message.as_bytes().iter().all(|&byte| byte == message.as_bytes()[0]));
+        seen.push(message.as_bytes()[0]);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2]);
+    let (closed, _) = tokio::join!(sender.close(CloseCode::NORMAL, ""), server.recv());
+    assert!(closed.unwrap().is_clean());
+    receiving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_message_given_up_half_way_closes_the_connection_with_1011() {
+    let (mut client, mut server) = pair(1000);
+    let mut message = client.send_stream(DataType::Text);
+    message.write("ganz hübs".as_bytes().split_at(8).0).await.unwrap();
+    assert!(matches!(message.write(b"ab").await, Err(Error::Send(ws_core::SendError::InvalidUtf8))));
+    drop(message);
+    let (ours, theirs) = tokio::join!(client.recv(), server.recv());
+    assert!(matches!((ours, theirs), (Ok(None), Ok(None))));
+    assert_eq!(server.close_info().unwrap().code(), CloseCode::INTERNAL);
+    // One that was never begun leaves no trace.
+    let (mut client, mut server) = pair(1000);
+    drop(client.send_stream(DataType::Text));
+    client.send_stream(DataType::Text).finish().await.unwrap();
+    assert_eq!(server.recv().await.unwrap(), Some("".into()));
+}

@@ -191,10 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         &mut self,
         act: impl FnOnce(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), Error> {
-        act(&mut self.connection).map_err(|error| match (error, self.close_info()) {
-            (SendError::Closing, Some(info)) => Error::Closed(Box::new(info)),
-            (error, _) => Error::Send(error),
-        })
+        act(&mut self.connection).map_err(|error| Error::refusal(&self.connection, error))
     }
 
     /// The transport is closed and the outcome has been told.

@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::close_info::CloseInfo;
+use crate::connection::Connection;
 use crate::error::{ProtocolError, SendError};
 
 /// Why an operation failed: it blames the peer, the caller, or the world.
@@ -34,4 +35,14 @@ pub enum Error {
     /// The transport failed.
     #[error("transport failed: {0}")]
     Io(#[from] io::Error),
+}
+
+impl Error {
+    /// What to tell a caller whose message was not queued: the record of the end, if there is one.
+    pub(super) fn refusal(connection: &Connection, error: SendError) -> Self {
+        match (error, connection.close_info()) {
+            (SendError::Closing, Some(info)) => Self::Closed(Box::new(info)),
+            (error, _) => Self::Send(error),
+        }
+    }
 }

@@ -12,6 +12,7 @@ use super::backlog::{Offered, Slow};
 use super::driver::Driver;
 use super::error::Error;
 use crate::connection::Connection;
+use crate::error::SendError;
 use crate::prepared::Prepared;
 
 /// What both halves of a split WebSocket share.
@@ -108,6 +109,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             self.waiting.wake_others(waiter);
         }
         answer
+    }
+}
+
+impl dyn Link + '_ {
+    /// Does something with the connection that it may refuse.
+    pub(super) fn act(
+        &self,
+        act: &mut dyn FnMut(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        let mut result = Ok(());
+        self.with(&mut |connection| {
+            result = act(connection).map_err(|error| Error::refusal(connection, error));
+        });
+        result
+    }
+}
+
+/// A sender's place among those who wait; it leaves no waker behind, however the waiting ends.
+pub(super) struct Waits<'a> {
+    pub(super) link: &'a dyn Link,
+    pub(super) waiter: Waiter,
+}
+
+impl<'a> Waits<'a> {
+    pub(super) fn new(link: &'a dyn Link) -> Self {
+        Self { link, waiter: link.waiting().waiter() }
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.link.waiting().forget(self.waiter);
     }
 }
 

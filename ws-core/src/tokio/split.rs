@@ -14,14 +14,15 @@ use super::backlog::{Offered, Slow};
 use super::driver::{Driver, OwnedPiece};
 use super::error::Error;
 use super::reader::{MessageReader, PieceSource};
-use super::shared::{Link, Shared, Waiter};
+use super::shared::{Link, Shared, Waiter, Waits};
 use super::websocket::WebSocket;
+use super::writer::{MessageWriter, Turn};
 use crate::close::CloseCode;
 use crate::close_info::CloseInfo;
 use crate::connection::Connection;
 use crate::error::SendError;
 use crate::ledger::Ledger;
-use crate::message::Message;
+use crate::message::{DataType, Message};
 use crate::prepared::Prepared;
 
 /// The sending half of a WebSocket: clone it into as many tasks as there are.
@@ -115,6 +116,12 @@ impl Sender {
         self.queue(|connection| take(&mut message, connection)).await.map(|_| ())
     }
 
+    /// A message to be sent in pieces: one of any size then passes in constant memory. Waits for its turn;
+    /// the messages of other senders wait until it is finished.
+    pub async fn send_stream(&self, data_type: DataType) -> MessageWriter<'_> {
+        MessageWriter::new(Box::new(Turn::take(&*self.link).await), data_type)
+    }
+
     /// Queues a message if there is room for it now; the next `send` or [`flush`](Self::flush), or the
     /// [`Receiver`], writes it.
     ///
@@ -132,7 +139,7 @@ impl Sender {
             result = if connection.queued() < connection.config().outbound_high_water {
                 // A clone shares the payload.
                 let sent = connection.send(message.clone());
-                sent.map_err(|error| TrySendError::Refused(message, refusal(connection, error)))
+                sent.map_err(|error| TrySendError::Refused(message, Error::refusal(connection, error)))
             } else {
                 Err(TrySendError::Full(message))
             };
@@ -216,23 +223,12 @@ impl Sender {
     }
 
     async fn wait<T>(&self, poll: impl Fn(&dyn Link, &mut Context<'_>, Waiter) -> Poll<T>) -> T {
-        /// Leaves no waker behind, however the waiting ends.
-        struct Waits<'a>(&'a dyn Link, Waiter);
-        impl Drop for Waits<'_> {
-            fn drop(&mut self) {
-                self.0.waiting().forget(self.1);
-            }
-        }
-        let waits = Waits(&*self.link, self.link.waiting().waiter());
-        poll_fn(|cx| poll(waits.0, cx, waits.1)).await
+        let waits = Waits::new(&*self.link);
+        poll_fn(|cx| poll(waits.link, cx, waits.waiter)).await
     }
 
     fn act(&self, mut act: impl FnMut(&mut Connection) -> Result<(), SendError>) -> Result<(), Error> {
-        let mut result = Ok(());
-        self.link.with(&mut |connection| {
-            result = act(connection).map_err(|error| refusal(connection, error));
-        });
-        result
+        self.link.act(&mut act)
     }
 }
 
@@ -345,12 +341,4 @@ async fn step_back() {
         Poll::Pending
     })
     .await;
-}
-
-/// What to tell a caller whose message was not queued.
-fn refusal(connection: &Connection, error: SendError) -> Error {
-    match (error, connection.close_info()) {
-        (SendError::Closing, Some(info)) => Error::Closed(Box::new(info)),
-        (error, _) => Error::Send(error),
-    }
 }

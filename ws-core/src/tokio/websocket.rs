@@ -8,6 +8,7 @@ use super::closer::Closer;
 use super::driver::Driver;
 use super::error::Error;
 use super::reader::MessageReader;
+use super::writer::MessageWriter;
 use crate::close::CloseCode;
 use crate::close_info::CloseInfo;
 use crate::connection::Connection;
@@ -88,6 +89,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let message = message.into();
         poll_fn(|cx| self.driver.poll_ready(cx)).await?;
         self.driver.queue(message)
+    }
+
+    /// A message to be sent in pieces: one of any size then passes in constant memory.
+    ///
+    /// ```
+    /// # async fn example(mut websocket: ws_core::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_core::Error> {
+    /// let mut message = websocket.send_stream(ws_core::DataType::Binary);
+    /// for _ in 0..1024 {
+    ///     message.write(&[0; 1 << 20]).await?;
+    /// }
+    /// message.finish().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn send_stream(&mut self, data_type: DataType) -> MessageWriter<'_>
+    where
+        S: Send,
+    {
+        MessageWriter::new(Box::new(&mut self.driver), data_type)
     }
 
     /// Sends the next piece of a message in pieces, as a fragment; `last` ends it. No other message
