@@ -84,13 +84,13 @@ async fn a_transport_is_flushed_by_whoever_is_left_when_the_sending_future_is_dr
     }
 }
 
-/// Messages without end and never a pause: the peer that does not hear our Close.
-struct Endless;
+/// The same frame without end and never a pause.
+struct Endless(&'static [u8]);
 
 impl AsyncRead for Endless {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        while buf.remaining() >= 6 {
-            buf.put_slice(b"\x82\x04abcd");
+        while buf.remaining() >= self.0.len() {
+            buf.put_slice(self.0);
         }
         Poll::Ready(Ok(()))
     }
@@ -120,12 +120,37 @@ fn closing_ends_by_its_deadline_although_the_peer_never_pauses() {
         config.close_timeout = Duration::from_millis(100);
         let info = runtime.block_on(async {
             let connection = Connection::client(Arc::new(config), [7; 32]);
-            WebSocket::new(Endless, connection, &[]).close(CloseCode::NORMAL, "").await
+            WebSocket::new(Endless(b"\x82\x04abcd"), connection, &[]).close(CloseCode::NORMAL, "").await
         });
         done.send(info.unwrap())
     });
     let info = told.recv_timeout(Duration::from_secs(5)).expect("close() goes on for ever");
     assert_eq!(info.cause, CloseCause::Timeout(Deadline::Close));
+}
+
+const PING: [u8; 127] = {
+    let mut ping = [b'p'; 127];
+    [ping[0], ping[1]] = [0x89, 125];
+    ping
+};
+
+#[test]
+fn a_peer_that_sends_nothing_but_pings_lets_other_tasks_run() {
+    let (done, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut flooded = client(Endless(&PING));
+            tokio::spawn(async move { drop(flooded.recv().await) });
+            let (sender, mut receiver) = client(Endless(&PING)).split();
+            tokio::spawn(async move { drop((receiver.recv().await, sender)) });
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+        });
+        done.send(())
+    });
+    told.recv_timeout(Duration::from_secs(5)).expect("others wait for ever");
 }
 
 #[tokio::test(start_paused = true)]

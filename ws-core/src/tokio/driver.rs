@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use ::tokio::task::yield_now;
 use ::tokio::time::{Instant, Sleep, sleep_until};
 use bytes::{Buf, BufMut, Bytes};
 
@@ -119,6 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
         next: impl Fn(&mut Self) -> Option<T>,
     ) -> Poll<Result<Option<T>, Error>> {
+        let mut reads = 0u32;
         loop {
             self.grant_wish();
             if let Some(found) = next(self) {
@@ -138,8 +140,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             if self.may_read() && self.poll_read(cx).is_ready() {
                 // A peer that never pauses does not put off the deadlines it is to be held to.
-                if stalled || !self.connection.is_open() {
+                reads = reads.saturating_add(1);
+                if stalled || reads == READS || !self.connection.is_open() {
                     self.check_timeout();
+                }
+                if reads == READS {
+                    // Nor does it keep other tasks from running, with frames that come to nothing: its first
+                    // poll puts us behind them, and behind what the runtime has not looked at yet.
+                    let _ = pin!(yield_now()).poll(cx);
+                    return Poll::Pending;
                 }
                 continue;
             }
@@ -529,6 +538,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 }
+
+/// So many reads that bring nothing to hand out are done before other tasks get their turn.
+const READS: u32 = 4;
 
 impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
