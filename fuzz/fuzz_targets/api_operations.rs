@@ -142,8 +142,8 @@ impl Run {
             }
             16 => self.wait(),
             17 => match self.spare.take() {
-                None => self.spare = self.connection.queue().reclaim_buffer(),
-                Some(buffer) => self.connection.queue().lend_buffer(buffer),
+                None => self.spare = self.connection.reclaim_buffer(),
+                Some(buffer) => self.connection.lend_buffer(buffer),
             },
             18 if self.connection.wants_shutdown() => self.connection.shutdown_done(),
             18 => {}

@@ -31,7 +31,7 @@ pub mod handshake;
 mod ledger;
 pub mod mask;
 pub mod message;
-pub mod output;
+mod output;
 mod prepared;
 mod timers;
 #[cfg(feature = "tokio")]

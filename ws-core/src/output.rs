@@ -14,7 +14,7 @@ use crate::frame::{FrameHeader, Role};
 /// reference. Control frames wait apart and go out at the next border between two frames
 /// (RFC 6455 section 5.5: they may stand between the fragments of a message).
 #[derive(Debug)]
-pub struct SendQueue {
+pub(crate) struct SendQueue {
     /// Who sends: it tells how the headers written here are to be read again.
     sender: Role,
     /// Frames in order; a payload queued by reference is missing here.
@@ -51,13 +51,13 @@ struct Shared {
 
 impl SendQueue {
     /// An empty queue of `sender`'s, without memory of its own.
-    pub const fn new(sender: Role) -> Self {
+    pub(crate) const fn new(sender: Role) -> Self {
         Self { sender, data: Vec::new(), written: 0, frame_start: 0, extra: None }
     }
 
     /// Bytes that wait to be written, control frames included.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         let data = self.data.len().saturating_sub(self.written);
         match &self.extra {
             None => data,
@@ -67,7 +67,7 @@ impl SendQueue {
 
     /// Whether everything has been written.
     #[inline]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
@@ -131,10 +131,8 @@ impl SendQueue {
         *self = Self::new(self.sender);
     }
 
-    /// An allocation to write into, in place of none. A driver that serves many connections
-    /// hands one out of its pool and takes it back when all is written, so that an idle
-    /// connection holds none.
-    pub fn lend_buffer(&mut self, mut buffer: Vec<u8>) {
+    /// An allocation to write into, in place of none.
+    pub(crate) fn lend_buffer(&mut self, mut buffer: Vec<u8>) {
         if self.data.capacity() == 0 {
             buffer.clear();
             self.data = buffer;
@@ -142,7 +140,7 @@ impl SendQueue {
     }
 
     /// Takes the allocation back, if all is written.
-    pub fn reclaim_buffer(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn reclaim_buffer(&mut self) -> Option<Vec<u8>> {
         if self.data.capacity() == 0 || !self.is_empty() {
             return None;
         }

@@ -34,7 +34,7 @@ fn every_kind_of_byte_is_charged_to_its_line_and_given_back() {
     assert_eq!(receive(&mut client, b"0123456789"), Ok(1));
     let mut output = client.output();
     output.advance(output.remaining());
-    let _ = client.queue().reclaim_buffer();
+    let _ = client.reclaim_buffer();
     assert_eq!(client.ledger().total(), 0);
 }
 

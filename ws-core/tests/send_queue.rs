@@ -271,17 +271,17 @@ fn an_allocation_is_lent_and_given_back_once_all_is_written() {
     for role in ROLES {
         let mut connection = open(role, &config());
         assert_eq!(connection.memory_usage(), 0);
-        assert_eq!(connection.queue().reclaim_buffer(), None);
-        connection.queue().lend_buffer(Vec::with_capacity(1000));
+        assert_eq!(connection.reclaim_buffer(), None);
+        connection.lend_buffer(Vec::with_capacity(1000));
         connection.send_text("x").unwrap();
         connection.ping(b"p").unwrap();
-        assert_eq!(connection.queue().reclaim_buffer(), None, "it is in use");
+        assert_eq!(connection.reclaim_buffer(), None, "it is in use");
         written(&mut connection);
-        let buffer = connection.queue().reclaim_buffer().unwrap();
+        let buffer = connection.reclaim_buffer().unwrap();
         assert_eq!((buffer.len(), buffer.capacity()), (0, 1000));
         assert_eq!(connection.memory_usage(), 0, "an idle connection holds none");
         connection.send_text("y").unwrap();
-        connection.queue().lend_buffer(Vec::with_capacity(1000));
+        connection.lend_buffer(Vec::with_capacity(1000));
         assert_eq!(
             frames_from(role, &written(&mut connection)),
             [(TEXT, b"y".to_vec())],

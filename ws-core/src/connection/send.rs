@@ -1,5 +1,7 @@
 //! Messages and control frames become bytes to write: RFC 6455 sections 5.4, 5.5 and 6.1.
 
+use alloc::vec::Vec;
+
 use bytes::{Buf, Bytes};
 
 use super::{Connection, End, State};
@@ -7,7 +9,6 @@ use crate::error::SendError;
 use crate::frame::{FrameHeader, OpCode};
 use crate::mask::{MaskKey, mask};
 use crate::message::{DataType, Message};
-use crate::output::SendQueue;
 use crate::timers::Time;
 use crate::utf8::Utf8Validator;
 
@@ -137,9 +138,16 @@ impl Connection {
         self.queue.len()
     }
 
-    /// The queue of what waits to be written, for lending it an allocation and taking it back.
-    pub const fn queue(&mut self) -> &mut SendQueue {
-        &mut self.queue
+    /// An allocation to queue in, in place of none. A driver that serves many connections hands one out of
+    /// its pool and [takes it back](Self::reclaim_buffer) when all is written, so that an idle connection
+    /// holds none.
+    pub fn lend_buffer(&mut self, buffer: Vec<u8>) {
+        self.queue.lend_buffer(buffer);
+    }
+
+    /// The allocation that was queued in, if all is written.
+    pub fn reclaim_buffer(&mut self) -> Option<Vec<u8>> {
+        self.queue.reclaim_buffer()
     }
 
     pub(super) fn queue_pong(&mut self, payload: &[u8]) {

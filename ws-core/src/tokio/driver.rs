@@ -190,7 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Queues a message, or says why not: the record of the end if there is one.
     pub(super) fn queue(&mut self, message: Message) -> Result<(), Error> {
         if self.connection.queued() == 0 {
-            self.connection.queue().lend_buffer(buffer::take_output());
+            self.connection.lend_buffer(buffer::take_output());
         }
         self.act(|connection| connection.send(message))
     }
@@ -221,7 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let room = self.connection.queued() < self.connection.config().outbound_high_water;
         let offered = if room && self.backlog.is_none() {
             if self.connection.queued() == 0 {
-                self.connection.queue().lend_buffer(buffer::take_output());
+                self.connection.lend_buffer(buffer::take_output());
             }
             match self.connection.send_prepared(message) {
                 Ok(()) => Offered::Delivered,
@@ -406,7 +406,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Err(error) => self.failed(error),
             }
         }
-        if let Some(buffer) = self.connection.queue().reclaim_buffer() {
+        if let Some(buffer) = self.connection.reclaim_buffer() {
             buffer::give_output(buffer);
         }
         if self.unflushed {
