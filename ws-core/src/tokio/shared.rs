@@ -2,7 +2,9 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+#[cfg(not(shuttle))]
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
@@ -14,6 +16,8 @@ use super::error::Error;
 use crate::connection::Connection;
 use crate::error::SendError;
 use crate::prepared::Prepared;
+#[cfg(shuttle)]
+use shuttle::sync::{Mutex, MutexGuard};
 
 /// What both halves of a split WebSocket share.
 pub(super) struct Shared<S> {
