@@ -37,9 +37,9 @@ pub struct Config {
     pub inbound_budget: usize,
     /// The most memory held for a connection, in bytes: the sum of its [`Ledger`](crate::Ledger). Beyond
     /// it sends are refused or wait, and nothing is read while there is something to write; what the
-    /// peer alone makes us hold beyond it fails the connection with 1009. Default server 16 MiB, client
-    /// 64 MiB: more than the other limits add up to.
-    pub memory_limit: usize,
+    /// peer alone makes us hold beyond it fails the connection with 1009. `None`, the default, is more
+    /// than the other limits add up to: see [`memory_bound`](Self::memory_bound).
+    pub memory_limit: Option<usize>,
     /// Pings sent to see that the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,
     /// How long writing may stand still while bytes wait to be written. Default 30 s.
@@ -93,7 +93,7 @@ impl Config {
             outbound_high_water: 64 << 10,
             outbound_limit: 1 << 20,
             inbound_budget: 4 << 20,
-            memory_limit: 16 << 20,
+            memory_limit: None,
             keepalive: Some(Keepalive {
                 interval: Duration::from_secs(20),
                 timeout: Duration::from_secs(20),
@@ -105,11 +105,10 @@ impl Config {
         }
     }
 
-    /// The defaults of a client: as a server's, with messages up to 16 MiB and memory up to 64 MiB.
+    /// The defaults of a client: as a server's, with messages up to 16 MiB.
     pub const fn client() -> Self {
         let mut config = Self::server();
         config.max_message_size = 16 << 20;
-        config.memory_limit = 64 << 20;
         config
     }
 
@@ -122,6 +121,16 @@ impl Config {
     #[inline]
     pub(crate) fn fragment_limit_for(&self, size: u64) -> u64 {
         self.max_fragments.unwrap_or_else(|| (size / 64).max(4096))
+    }
+
+    /// The limit of the memory held for a connection, in bytes: `memory_limit`, or twice what a message,
+    /// both queues and 1 MiB for codecs and windows may take.
+    pub fn memory_bound(&self) -> usize {
+        self.memory_limit.unwrap_or_else(|| {
+            let message = usize::try_from(self.max_message_size).unwrap_or(usize::MAX);
+            let queues = self.outbound_limit.saturating_add(self.inbound_budget);
+            message.saturating_add(queues).saturating_add(1 << 20).saturating_mul(2)
+        })
     }
 
     /// Whether the settings make sense.
@@ -153,12 +162,8 @@ impl Config {
                 "it must be at least outbound_high_water",
             );
         }
-        if self.memory_limit < self.outbound_high_water {
-            return fail(
-                "memory_limit",
-                self.memory_limit as u128,
-                "it must be at least outbound_high_water",
-            );
+        if let Some(limit) = self.memory_limit.filter(|limit| *limit < self.outbound_high_water) {
+            return fail("memory_limit", limit as u128, "it must be at least outbound_high_water");
         }
         let durations = [
             ("keepalive.interval", self.keepalive.map(|k| k.interval)),

@@ -180,7 +180,7 @@ impl Connection {
 
     /// That what the peer has made us hold is within the limit.
     fn check_memory(&self) -> Result<(), ProtocolError> {
-        let limit = self.config.memory_limit;
+        let limit = self.config.memory_bound();
         let assembled = self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity());
         if assembled.saturating_add(self.compression_memory()) > limit {
             return Err(ProtocolError::MemoryLimit { limit });

@@ -41,7 +41,7 @@ fn every_kind_of_byte_is_charged_to_its_line_and_given_back() {
 #[test]
 fn what_the_peer_makes_us_hold_ends_at_the_limit() {
     let mut config = Config::client();
-    config.memory_limit = 100_000;
+    config.memory_limit = Some(100_000);
     let mut client = Connection::client(Arc::new(config), [3; 32]);
     receive(&mut client, b"\x82\x7F\0\0\0\0\0\x0F\0\0").unwrap();
     let error = loop {
@@ -57,7 +57,7 @@ fn what_the_peer_makes_us_hold_ends_at_the_limit() {
 #[test]
 fn sends_are_refused_at_the_limit_until_something_is_written() {
     let mut config = Config::server();
-    config.memory_limit = 100_000;
+    config.memory_limit = Some(100_000);
     let mut server = Connection::server(Arc::new(config));
     let big = Message::binary(vec![1; 200_000]);
     // One message may pass over it: otherwise it could never be sent.
@@ -80,4 +80,18 @@ fn borrowed_messages_charge_nothing() {
     let first = server.receive(&mut input).unwrap();
     assert!(matches!(first, Some(Event::Binary(_))));
     assert_eq!(server.ledger().total(), 0);
+}
+
+#[test]
+fn the_limit_grows_with_the_others_unless_it_is_set() {
+    let mut config = Config::server();
+    config.max_message_size = 64 << 20;
+    // A message in a buffer that has just doubled, and its echo queued.
+    assert!(config.memory_bound() > 2 * (64 << 20));
+    config.max_message_size = u64::MAX;
+    assert_eq!(config.memory_bound(), usize::MAX);
+    config.memory_limit = Some(1 << 20);
+    assert_eq!(config.memory_bound(), 1 << 20);
+    config.memory_limit = Some(1000);
+    assert_eq!(config.check().unwrap_err().setting, "memory_limit");
 }

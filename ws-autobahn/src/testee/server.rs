@@ -45,8 +45,6 @@ fn config() -> Config {
     let mut config = Config::server();
     // 9.1.6 and 9.2.6: messages of 16 MiB.
     config.max_message_size = 16 << 20;
-    // The one received, and its echo.
-    config.memory_limit = 64 << 20;
     config.keepalive = None;
     config
 }

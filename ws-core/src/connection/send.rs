@@ -198,8 +198,9 @@ impl Connection {
             return Err(SendError::QueueFull { limit: self.config.outbound_limit });
         }
         // With nothing queued there is nothing to wait for: one message may pass over the limit.
-        if queued > 0 && self.memory_usage() >= self.config.memory_limit {
-            return Err(SendError::MemoryFull { limit: self.config.memory_limit });
+        let limit = self.config.memory_bound();
+        if queued > 0 && self.memory_usage() >= limit {
+            return Err(SendError::MemoryFull { limit });
         }
         Ok(())
     }

@@ -272,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Whether the connection may read more: while it holds too much, it first has to write.
     fn may_read(&self) -> bool {
-        self.connection.queued() == 0 || self.ledger().total() < self.connection.config().memory_limit
+        self.connection.queued() == 0 || self.ledger().total() < self.connection.config().memory_bound()
     }
 
     /// Writes until nothing waits or it is `enough`. What the peer sends meanwhile is read, up to a
