@@ -1,0 +1,81 @@
+//! What comes back, looked at as cheaply as a check allows.
+
+use anyhow::{Result, bail};
+
+/// Counts the messages of a server and checks the opcode, the compression and the length of each.
+#[derive(Debug, Default)]
+pub struct Answers {
+    header: [u8; 14],
+    have: usize,
+    /// Bytes of the current frame still to come.
+    remaining: u64,
+    /// The current frame is its message's last.
+    fin: bool,
+    /// Bytes of the fragments before it; `None` between messages.
+    fragments: Option<u64>,
+}
+
+/// What every answer must look like.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected {
+    /// FIN, RSV1 and opcode of a whole message.
+    pub first: u8,
+    /// The payload's length; unknown where it is compressed.
+    pub length: Option<u64>,
+    /// The server is no WebSocket: it echoes our own masked frames.
+    pub masked: bool,
+}
+
+const FIN: u8 = 0x80;
+
+impl Answers {
+    /// Takes all of `bytes`; returns how many messages end in them.
+    pub fn take(&mut self, mut bytes: &[u8], expected: Expected) -> Result<usize> {
+        let mut messages = 0;
+        while !bytes.is_empty() {
+            if self.remaining > 0 {
+                let n = self.remaining.min(bytes.len() as u64);
+                bytes = &bytes[n as usize..];
+                self.remaining -= n;
+                messages += usize::from(self.remaining == 0 && self.fin);
+                continue;
+            }
+            self.header[self.have] = bytes[0];
+            self.have += 1;
+            bytes = &bytes[1..];
+            let Some(length) = payload_length(&self.header[..self.have], expected.masked) else { continue };
+            self.have = 0;
+            self.remaining = length;
+            self.begin_frame(length, expected)?;
+            messages += usize::from(length == 0 && self.fin);
+        }
+        Ok(messages)
+    }
+
+    fn begin_frame(&mut self, length: u64, expected: Expected) -> Result<()> {
+        let first = self.header[0];
+        self.fin = first & FIN != 0;
+        let (opcode, before) = match self.fragments {
+            None => (expected.first & !FIN, 0),
+            Some(before) => (0, before),
+        };
+        let so_far = before + length;
+        let wrong_length = |expected| if self.fin { so_far != expected } else { so_far > expected };
+        if first & !FIN != opcode || expected.length.is_some_and(wrong_length) {
+            bail!("a wrong answer: first byte {first:#x}, {so_far} bytes so far; expected {expected:x?}");
+        }
+        self.fragments = (!self.fin).then_some(so_far);
+        Ok(())
+    }
+}
+
+/// The payload's length, once the whole header is there.
+fn payload_length(header: &[u8], masked: bool) -> Option<u64> {
+    let (second, key) = if masked { (header.get(1)? & 0x7F, 4) } else { (*header.get(1)?, 0) };
+    let (length, used) = match second {
+        126 => (header[2..].first_chunk().map(|&length| u16::from_be_bytes(length).into())?, 4),
+        127 => (header[2..].first_chunk().map(|&length| u64::from_be_bytes(length))?, 10),
+        length => (length.into(), 2),
+    };
+    (header.len() == used + key).then_some(length)
+}

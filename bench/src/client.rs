@@ -1,0 +1,28 @@
+//! The client's end of a connection, without a library.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use anyhow::{Result, bail};
+
+/// Connects and does the opening handshake.
+pub fn open(port: u16) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_nodelay(true)?;
+    stream.write_all(
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    )?;
+    let mut head = Vec::new();
+    let mut buffer = [0; 512];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut buffer)? {
+            0 => bail!("the server refused: {}", String::from_utf8_lossy(&head)),
+            n => head.extend_from_slice(&buffer[..n]),
+        }
+    }
+    if !head.starts_with(b"HTTP/1.1 101 ") {
+        bail!("the server refused: {}", String::from_utf8_lossy(&head));
+    }
+    Ok(stream)
+}

@@ -1,0 +1,64 @@
+//! What the operating system is asked for.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
+
+/// Where the servers run.
+pub const SERVER_CORE: usize = 0;
+/// Where the load runs.
+pub const LOAD_CORE: usize = 1;
+
+/// Keeps this process on one core.
+pub fn pin(core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &set).context("pinning to a core")
+}
+
+/// Allows as many open files as the system lets us.
+pub fn raise_file_limit() -> Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("raising the limit of open files")
+}
+
+/// The CPU time that a single-threaded process has used, user and system, in nanoseconds.
+pub fn cpu_time(pid: u32) -> Result<u64> {
+    // The scheduler's own count of the main thread: exact where /proc/PID/stat counts ticks of 10 ms.
+    let text =
+        fs::read_to_string(format!("/proc/{pid}/schedstat")).context("reading the CPU time of a server")?;
+    let first = text.split_ascii_whitespace().next().context("an empty schedstat")?;
+    Ok(first.parse()?)
+}
+
+/// The private memory of a process in bytes: what it would give back by ending.
+pub fn private_memory(pid: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let mut kib = 0;
+    for line in text.lines() {
+        if let Some(rest) =
+            line.strip_prefix("Private_Dirty:").or_else(|| line.strip_prefix("Private_Clean:"))
+        {
+            kib += rest.trim().trim_end_matches(" kB").parse::<u64>()?;
+        }
+    }
+    if kib == 0 {
+        bail!("no private memory in smaps_rollup of {pid}");
+    }
+    Ok(kib * 1024)
+}
+
+/// The machine, for the head of a report.
+pub fn describe() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map(|name| name.trim_start_matches(['\t', ' ', ':']));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{cores} cores, {}, Linux {}", model.unwrap_or("unknown processor"), kernel.trim())
+}

@@ -1,0 +1,12 @@
+use tokio::net::TcpStream;
+use tokio_websockets::{Config, Limits, Message, ServerBuilder};
+
+use super::{Service, echo_sink};
+
+pub async fn echo(stream: TcpStream, service: Service) -> anyhow::Result<()> {
+    let websocket = ServerBuilder::new()
+        .config(Config::default().frame_size(usize::MAX))
+        .limits(Limits::unlimited())
+        .serve(stream);
+    echo_sink(websocket, service.batch, |message: &Message| message.is_text() || message.is_binary()).await
+}

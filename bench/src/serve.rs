@@ -1,0 +1,58 @@
+//! A server process: one implementation on one core, until its standard input ends.
+
+use std::io::{Read, Write};
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::machine;
+use crate::peers::{self, Service};
+
+pub fn run(service: Service) -> Result<()> {
+    machine::pin(machine::SERVER_CORE)?;
+    machine::raise_file_limit()?;
+    // Whoever started this process ends it, by closing the pipe or by ending itself.
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?.port());
+        std::io::stdout().flush()?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            // Boxed, so that what the handshake needs does not stay in the connection's future.
+            tokio::spawn(async move {
+                if let Ok(stream) = Box::pin(shake_hands(stream)).await {
+                    peers::echo(stream, service).await;
+                }
+            });
+        }
+    })
+}
+
+/// The least opening handshake, the same for all: what is measured comes after it.
+async fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await? == 0 || head.len() > 4096 {
+            bail!("not a request");
+        }
+    }
+    let head = String::from_utf8(head)?;
+    let key = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+        .context("a request without a key")?;
+    let accept = ws_core::handshake::accept_key(key.as_bytes());
+    let response = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(response.as_bytes()).await?;
+    Ok(stream)
+}
