@@ -131,6 +131,12 @@ impl SendQueue {
         *self = Self::new(self.sender);
     }
 
+    /// Whether it has no allocation to write into: one can be [lent](Self::lend_buffer).
+    #[inline]
+    pub(crate) const fn wants_buffer(&self) -> bool {
+        self.data.capacity() == 0
+    }
+
     /// An allocation to write into, in place of none.
     pub(crate) fn lend_buffer(&mut self, mut buffer: Vec<u8>) {
         if self.data.capacity() == 0 {

@@ -2,13 +2,15 @@
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used)]
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use ws_core::{
-    CloseCause, CloseCode, Config, Connection, DataType, Deadline, Error, Initiator, Message, ProtocolError,
-    TransportEnd, WebSocket,
+    CloseCause, CloseCode, Config, Connection, DataType, Deadline, Error, Event, Initiator, Message,
+    ProtocolError, SendError, TransportEnd, WebSocket,
 };
 
 fn server(stream: DuplexStream) -> WebSocket<DuplexStream> {
@@ -46,6 +48,85 @@ async fn messages_of_every_size_are_echoed() {
     assert_eq!((info.initiator, info.code(), info.unsent), (Initiator::Local, CloseCode(4001), 0));
     let info = echo.await.unwrap();
     assert_eq!((info.initiator, info.code(), &*info.reason), (Initiator::Remote, CloseCode(4001), "done"));
+}
+
+#[tokio::test]
+async fn lent_messages_of_every_size_are_echoed() {
+    let (mut client, mut server) = pair(4096);
+    let echo = tokio::spawn(async move {
+        let echo = |connection: &mut Connection, event: Event<'_>| match event {
+            Event::Text(text) => connection.send_text(&text),
+            Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
+            Event::Binary(bytes) => connection.send_binary(&bytes),
+            _ => Ok(()),
+        };
+        server.for_each(echo).await.unwrap();
+        server.close_info().unwrap()
+    });
+    for size in [0, 1, 125, 126, 4095, 4096, 65_535, 65_536, 300_000, 1 << 20] {
+        let bytes = Message::binary(vec![0xA5; size]);
+        client.send(bytes.clone()).await.unwrap();
+        assert_eq!(client.recv().await.unwrap(), Some(bytes));
+        let text = Message::text("é".repeat(size / 2));
+        client.send(text.clone()).await.unwrap();
+        assert_eq!(client.recv().await.unwrap(), Some(text));
+    }
+    client.close(CloseCode(4001), "done").await.unwrap();
+    assert_eq!(echo.await.unwrap().code(), CloseCode(4001));
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_to_lent_messages_never_pile_up_beyond_the_high_water_mark() {
+    let (mut raw, stream) = duplex(1024);
+    let mut socket = server(stream);
+    let most = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&most);
+    let echo = tokio::spawn(async move {
+        let echo = |connection: &mut Connection, event: Event<'_>| {
+            let Event::Binary(_) = event else { return Ok(()) };
+            seen.fetch_max(connection.queued(), Ordering::Relaxed);
+            connection.send_binary(&[7; 10_000])
+        };
+        socket.for_each(echo).await
+    });
+    // Small questions, a large answer to each; nobody reads the answers at first.
+    raw.write_all(&b"\x82\x81\0\0\0\0!".repeat(100)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(most.load(Ordering::Relaxed) <= (64 << 10));
+    for _ in 0..100 {
+        let mut answer = [0; 10_004];
+        raw.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer[..4], [0x82, 126, 0x27, 0x10]);
+    }
+    drop(raw);
+    assert!(echo.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_refused_answer_to_a_lent_message_ends_the_loop() {
+    let (mut client, mut server) = pair(4096);
+    client.send("too long a ping").await.unwrap();
+    let refused = server.for_each(|connection, _| connection.ping(&[0; 126])).await;
+    assert!(matches!(refused, Err(Error::Send(SendError::ControlTooLong(126)))));
+}
+
+#[tokio::test]
+async fn an_answer_while_closing_is_dropped_and_the_loop_ends_cleanly() {
+    let (mut client, mut server) = pair(4096);
+    for _ in 0..3 {
+        client.feed("hello").await.unwrap();
+    }
+    client.flush().await.unwrap();
+    let serve = server.for_each(|connection, event| match event {
+        Event::Text(text) => {
+            connection.send_text(&text).and_then(|()| connection.close(CloseCode(4000), "enough"))
+        }
+        _ => Ok(()),
+    });
+    let (served, received) = tokio::join!(serve, async { (client.recv().await, client.recv().await) });
+    served.unwrap();
+    assert_eq!((received.0.unwrap(), received.1.unwrap()), (Some("hello".into()), None));
+    assert_eq!(client.close_info().unwrap().code(), CloseCode(4000));
 }
 
 #[tokio::test(start_paused = true)]

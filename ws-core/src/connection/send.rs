@@ -138,6 +138,12 @@ impl Connection {
         self.queue.len()
     }
 
+    /// Whether the queue has no allocation to write into: one can be [lent](Self::lend_buffer).
+    #[inline]
+    pub const fn wants_buffer(&self) -> bool {
+        self.queue.wants_buffer()
+    }
+
     /// An allocation to queue in, in place of none. A driver that serves many connections hands one out of
     /// its pool and [takes it back](Self::reclaim_buffer) when all is written, so that an idle connection
     /// holds none.

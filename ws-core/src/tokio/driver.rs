@@ -38,7 +38,7 @@ pub(super) struct Driver<S> {
     /// The transport has ended; what it brought before is still to be received.
     ended: Option<TransportEnd>,
     /// A large message that was read around `input`.
-    large: Option<Message>,
+    large: Option<Vec<u8>>,
     /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
@@ -115,10 +115,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.poll_next(cx, Self::next_message)
     }
 
+    /// Hands all that comes to `each`, until the connection is closed or a send is refused.
+    pub(super) fn poll_each(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut each: impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            // Answers wait to be written: what would make more of them is left unread.
+            ready!(self.poll_ready(cx))?;
+            match ready!(self.poll_next(cx, |driver| driver.lend_events(&mut each)))? {
+                Some(Ok(())) => {}
+                Some(Err(refused)) => return Poll::Ready(self.act(|_| Err(refused))),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
     fn poll_next<T>(
         &mut self,
         cx: &mut Context<'_>,
-        next: impl Fn(&mut Self) -> Option<T>,
+        mut next: impl FnMut(&mut Self) -> Option<T>,
     ) -> Poll<Result<Option<T>, Error>> {
         let mut reads = 0u32;
         loop {
@@ -263,7 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn ledger(&self) -> Ledger {
         let mut ledger = self.connection.ledger();
         ledger.read = self.input.as_ref().map_or(0, Input::capacity);
-        let large = self.large.as_ref().map_or(0, Message::len);
+        let large = self.large.as_ref().map_or(0, Vec::capacity);
         ledger.assembled = ledger.assembled.saturating_add(large);
         let backlog = self.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
         ledger.queued = ledger.queued.saturating_add(backlog);
@@ -307,8 +324,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn next_message(&mut self) -> Option<Message> {
-        if let Some(message) = self.large.take() {
-            return Some(message);
+        if let Some(bytes) = self.large.take() {
+            return Some(bytes.into());
         }
         self.decode(|connection, unread| match connection.receive(unread) {
             Ok(Some(event)) => ControlFlow::Continue(owned(event)),
@@ -316,9 +333,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         })
     }
 
+    /// Lends `each` the events that have been read, where they lie. `None` when there are no more, `Ok` when
+    /// enough waits to be written.
+    fn lend_events(
+        &mut self,
+        each: &mut impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
+    ) -> Option<Result<(), SendError>> {
+        let high_water = self.connection.config().outbound_high_water;
+        let mut hand = |connection: &mut Connection, event: Event<'_>| {
+            if connection.wants_buffer() {
+                connection.lend_buffer(buffer::take_output());
+            }
+            match each(connection, event) {
+                // Messages still come while we are closing.
+                Ok(()) | Err(SendError::Closing) if connection.queued() < high_water => None,
+                Err(SendError::Closing) => Some(Ok(())),
+                done => Some(done),
+            }
+        };
+        if let Some(bytes) = self.large.take()
+            && let Some(done) = hand(&mut self.connection, Event::Binary(bytes.into()))
+        {
+            return Some(done);
+        }
+        self.decode(|connection, unread| match connection.receive(unread) {
+            Ok(Some(event)) => ControlFlow::Continue(hand(connection, event)),
+            Ok(None) | Err(_) => ControlFlow::Break(()),
+        })
+    }
+
     fn next_piece(&mut self) -> Option<OwnedPiece> {
-        if let Some(data) = self.large.take() {
-            return Some(OwnedPiece { data, last: true });
+        if let Some(bytes) = self.large.take() {
+            return Some(OwnedPiece { data: bytes.into(), last: true });
         }
         self.decode(|connection, unread| match connection.receive_piece(unread) {
             Ok(Some(piece)) => ControlFlow::Continue(owned_piece(piece)),
@@ -330,7 +376,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     #[inline]
     fn decode<T>(
         &mut self,
-        step: impl Fn(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
+        step: impl FnMut(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
     ) -> Option<T> {
         // Also without input: an inflater may hold back what it was not asked for.
         let Some(mut input) = self.input.take() else {
@@ -346,7 +392,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn decode_from<T>(
         &mut self,
         mut unread: &mut [u8],
-        step: impl Fn(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
+        mut step: impl FnMut(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
     ) -> (Option<T>, usize) {
         loop {
             match step(&mut self.connection, &mut unread) {
@@ -365,7 +411,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             pin!(io.read_buf(&mut place)).poll(cx)
         });
         let Some((read, event)) = large else { return self.poll_fill(cx) };
-        self.large = event.and_then(owned);
+        if let Some(Event::Binary(bytes)) = event {
+            self.large = Some(bytes.into_owned());
+        }
         read.map(|read| match read {
             Ok(0) => self.ended = Some(TransportEnd::Eof),
             Ok(_) => {}

@@ -13,6 +13,7 @@ use crate::close::CloseCode;
 use crate::close_info::CloseInfo;
 use crate::connection::Connection;
 use crate::error::SendError;
+use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::message::{DataType, Message};
 
@@ -50,6 +51,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// closing handshake, [`Error::Io`] when the transport failed otherwise.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|cx| self.driver.poll_recv(cx)).await
+    }
+
+    /// Hands everything that comes to `each`, until the connection is closed: the cheapest way to receive.
+    ///
+    /// An event is lent, not given: it lies in the buffer it was read into, and nothing is allocated for it. `each`
+    /// may send on the same connection; what it queues goes out in one write once all that has been read is
+    /// used up, or `outbound_high_water` is reached: then nothing is received until it is written. Pings
+    /// have been answered when `each` sees them.
+    ///
+    /// ```no_run
+    /// # async fn echo(mut websocket: ws_core::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_core::Error> {
+    /// use std::borrow::Cow;
+    /// use ws_core::Event;
+    ///
+    /// websocket
+    ///     .for_each(|connection, event| match event {
+    ///         Event::Text(text) => connection.send_text(&text),
+    ///         // Large ones come owned, and go without a copy.
+    ///         Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
+    ///         Event::Binary(bytes) => connection.send_binary(&bytes),
+    ///         _ => Ok(()),
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv), and what `each` returns, except [`SendError::Closing`]: messages still come while
+    /// the connection is closing, and dropping their answers is all that can be done.
+    pub async fn for_each(
+        &mut self,
+        mut each: impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_each(cx, &mut each)).await
     }
 
     /// The next message, to be taken in pieces as it arrives: one of any size then passes in constant
