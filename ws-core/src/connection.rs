@@ -37,7 +37,7 @@ pub use send::Output;
 /// socket, and in a simulation that replays.
 ///
 /// A connection that waits owns no receive buffer; its send buffer can be taken back once all is
-/// written ([`SendQueue::reclaim_buffer`]).
+/// written ([`reclaim_buffer`](Self::reclaim_buffer)).
 #[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,

@@ -50,8 +50,8 @@ async fn receive(mut socket: WebSocket<TcpStream>, tasks: usize) {
     }
 }
 
-/// How long `tasks` tasks take to get all messages across.
-async fn round(tasks: usize) -> Duration {
+/// How long `tasks` tasks take to get all messages across, each waiting until its own is written or not.
+async fn round(tasks: usize, wait: bool) -> Duration {
     let (client, server) = pair().await;
     let (sender, receiver) = client.split();
     let receiving = tokio::spawn(receive(server, tasks));
@@ -60,7 +60,7 @@ async fn round(tasks: usize) -> Duration {
     let send = |sender: Sender, task: usize| async move {
         for n in 0..TOTAL / tasks {
             let message = message(task, n);
-            if tasks == 1 { sender.feed(message).await.unwrap() } else { sender.send(message).await.unwrap() }
+            if wait { sender.send(message).await.unwrap() } else { sender.feed(message).await.unwrap() }
         }
         sender.flush().await.unwrap();
     };
@@ -75,18 +75,23 @@ async fn round(tasks: usize) -> Duration {
 
 #[tokio::test]
 async fn sixty_four_tasks_share_a_sender_in_turn_and_nearly_as_fast_as_one() {
-    let (mut one, mut many) = (Vec::new(), Vec::new());
+    let mut taken = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
-        one.push(round(1).await);
-        many.push(round(TASKS).await);
+        taken[0].push(round(1, false).await);
+        taken[1].push(round(TASKS, false).await);
+        taken[2].push(round(TASKS, true).await);
     }
-    one.sort();
-    many.sort();
-    let (one, many) = (one[ROUNDS / 2], many[ROUNDS / 2]);
-    let rate = |taken: Duration| TOTAL as f64 / taken.as_secs_f64();
-    let ratio = rate(many) / rate(one);
-    println!("one task with feed {:.0}/s, {TASKS} with send {:.0}/s: {ratio:.2}", rate(one), rate(many));
-    // Without optimisation only gross faults show.
-    let least = if cfg!(debug_assertions) { 0.2 } else { 0.8 };
-    assert!(ratio >= least, "{TASKS} tasks reach only {ratio:.2} of the throughput of one");
+    let [one, many, waiting] = taken.map(|mut taken| {
+        taken.sort();
+        TOTAL as f64 / taken[ROUNDS / 2].as_secs_f64()
+    });
+    println!(
+        "one task with feed {one:.0}/s, {TASKS} with feed {:.2} of it, with send {:.2}",
+        many / one,
+        waiting / one
+    );
+    // Without optimisation only gross faults show. `send` waits for the transport, message by message.
+    let (least, least_waiting) = if cfg!(debug_assertions) { (0.4, 0.2) } else { (0.7, 0.3) };
+    assert!(many >= least * one, "{TASKS} tasks reach only {:.2} of the throughput of one", many / one);
+    assert!(waiting >= least_waiting * one, "{TASKS} tasks that wait reach only {:.2} of it", waiting / one);
 }

@@ -179,6 +179,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.poll_drained(cx, |driver| driver.connection.queued() < high_water)
     }
 
+    /// Whether a message would be queued without waiting.
+    pub(super) fn has_room(&self) -> bool {
+        self.connection.is_open() && self.connection.queued() < self.connection.config().outbound_high_water
+    }
+
     /// Waits until everything has been written.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_drained(cx, |_| false)

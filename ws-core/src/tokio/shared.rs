@@ -31,6 +31,11 @@ pub(super) struct Shared<S> {
 pub(super) trait Link: Send + Sync {
     /// Looks at the connection, or changes it; wakes whom that concerns.
     fn with(&self, act: &mut dyn FnMut(&mut Connection));
+    /// Does what queues a message if there is room for it now, and says up to where that is written.
+    fn queue_if_room(
+        &self,
+        queue: &mut dyn FnMut(&mut Connection) -> Result<(), SendError>,
+    ) -> Option<Result<u64, Error>>;
     /// See [`Driver::poll_ready`].
     fn poll_ready(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
     /// See [`Driver::poll_flush`].
@@ -62,18 +67,23 @@ impl Waiter {
 /// because the other asked last.
 pub(super) struct Waiting {
     wakers: Mutex<Vec<(Waiter, Waker)>>,
-    /// Taken by those who wait for room in the queue: tokio serves them in turn.
+    /// One of [`TURNS`] is taken by each who queues a message, all by who sends one in pieces: tokio serves
+    /// them in the order in which they ask.
     pub(super) turn: Semaphore,
     waiters: AtomicU32,
     senders: AtomicU32,
     last_sender: AtomicU32,
 }
 
+/// So many may wait for room at once, and go on together when there is some: handing a single turn
+/// from task to task would cost a wake-up for each message.
+pub(super) const TURNS: u32 = 1;
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     pub(super) fn new(driver: Driver<S>) -> Self {
         let waiting = Arc::new(Waiting {
             wakers: Mutex::new(Vec::new()),
-            turn: Semaphore::new(1),
+            turn: Semaphore::new(TURNS as usize),
             waiters: AtomicU32::new(0),
             senders: AtomicU32::new(0),
             last_sender: AtomicU32::new(0),
@@ -158,6 +168,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
         if changed {
             self.waiting.wake_all();
         }
+    }
+
+    fn queue_if_room(
+        &self,
+        queue: &mut dyn FnMut(&mut Connection) -> Result<(), SendError>,
+    ) -> Option<Result<u64, Error>> {
+        let mut driver = self.lock();
+        driver.has_room().then(|| driver.act(queue).map(|()| driver.queue_mark()))
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>> {

@@ -214,9 +214,16 @@ impl Sender {
     }
 
     /// Waits for room in turn and queues the message; returns what is to be written before it has gone.
-    async fn queue(&self, queue: impl FnMut(&mut Connection) -> Result<(), SendError>) -> Result<u64, Error> {
+    async fn queue(
+        &self,
+        mut queue: impl FnMut(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<u64, Error> {
         // Never closed, so that this only fails if it were.
         let _turn = self.link.waiting().turn.acquire().await;
+        // The usual case, in one turn of the lock.
+        if let Some(queued) = self.link.queue_if_room(&mut queue) {
+            return queued;
+        }
         self.wait(|link, cx, waiter| link.poll_ready(cx, waiter)).await?;
         self.act(queue)?;
         Ok(self.link.queue_mark())

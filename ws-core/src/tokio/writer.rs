@@ -9,7 +9,7 @@ use ::tokio::sync::SemaphorePermit;
 
 use super::driver::Driver;
 use super::error::Error;
-use super::shared::{Link, Waits};
+use super::shared::{Link, TURNS, Waits};
 use crate::close::CloseCode;
 use crate::connection::Connection;
 use crate::error::SendError;
@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PieceSink for &mut Driver<S> {
     }
 }
 
-/// The turn of a [`Sender`](super::Sender), kept for a whole message: the others wait in line.
+/// All turns of the senders, kept by one [`Sender`](super::Sender) for a whole message: the others wait in line.
 pub(super) struct Turn<'a> {
     waits: Waits<'a>,
     _permit: Option<SemaphorePermit<'a>>,
@@ -117,7 +117,7 @@ pub(super) struct Turn<'a> {
 impl<'a> Turn<'a> {
     pub(super) async fn take(link: &'a dyn Link) -> Self {
         // Never closed, so that there always is a permit in the end.
-        let permit = link.waiting().turn.acquire().await.ok();
+        let permit = link.waiting().turn.acquire_many(TURNS).await.ok();
         Self { waits: Waits::new(link), _permit: permit }
     }
 }
