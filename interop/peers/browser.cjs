@@ -35,9 +35,10 @@ async function main() {
     await line("Grüße, 世界 🌍");
     await page.click("#send-binary");
     await line("47 72 c3 bc");
-    await page.fill("#text", "repeat ".repeat(20000));
+    // 1 MiB of text, in eights.
+    await page.fill("#text", Array.from({length: 1 << 17}, (_, i) => String(i % 9973).padStart(8)).join(""));
     await page.click("#send-text");
-    await line("136.7 KiB, identical");
+    await line("1.0 MiB, identical");
     const bytes = Buffer.alloc(3 << 20, 0);
     for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 31 + (i >> 8)) & 255;
     await page.setInputFiles("#file", [{name: "three.bin", mimeType: "application/octet-stream", buffer: bytes}]);
