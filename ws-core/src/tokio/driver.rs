@@ -1,17 +1,18 @@
 //! A connection and its transport, polled.
 
-use std::borrow::Cow;
+mod decode;
+mod timer;
+mod transport;
+
 use std::future::Future;
 use std::io;
-use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
-use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::task::yield_now;
-use ::tokio::time::{Instant, Sleep, sleep_until};
-use bytes::{Buf, BufMut, Bytes};
+use ::tokio::time::{Instant, Sleep};
 
 use super::backlog::{Backlog, Offered, Slow};
 use super::buffer::{self, Input};
@@ -22,7 +23,7 @@ use crate::close::CloseCode;
 use crate::close_info::{CloseCause, CloseInfo, TransportEnd};
 use crate::connection::Connection;
 use crate::error::SendError;
-use crate::event::{Event, Piece};
+use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::prepared::Prepared;
@@ -328,172 +329,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    fn next_message(&mut self) -> Option<Message> {
-        if let Some(bytes) = self.large.take() {
-            return Some(bytes.into());
-        }
-        self.decode(|connection, unread| match connection.receive(unread) {
-            Ok(Some(event)) => ControlFlow::Continue(owned(event)),
-            Ok(None) | Err(_) => ControlFlow::Break(()),
-        })
-    }
-
-    /// Lends `each` the events that have been read, where they lie. `None` when there are no more, `Ok` when
-    /// enough waits to be written.
-    fn lend_events(
-        &mut self,
-        each: &mut impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
-    ) -> Option<Result<(), SendError>> {
-        let high_water = self.connection.config().outbound_high_water;
-        let mut hand = |connection: &mut Connection, event: Event<'_>| {
-            if connection.wants_buffer() {
-                connection.lend_buffer(buffer::take_output());
-            }
-            match each(connection, event) {
-                // Messages still come while we are closing.
-                Ok(()) | Err(SendError::Closing) if connection.queued() < high_water => None,
-                Err(SendError::Closing) => Some(Ok(())),
-                done => Some(done),
-            }
-        };
-        if let Some(bytes) = self.large.take()
-            && let Some(done) = hand(&mut self.connection, Event::Binary(bytes.into()))
-        {
-            return Some(done);
-        }
-        self.decode(|connection, unread| match connection.receive(unread) {
-            Ok(Some(event)) => ControlFlow::Continue(hand(connection, event)),
-            Ok(None) | Err(_) => ControlFlow::Break(()),
-        })
-    }
-
-    fn next_piece(&mut self) -> Option<OwnedPiece> {
-        if let Some(bytes) = self.large.take() {
-            return Some(OwnedPiece { data: bytes.into(), last: true });
-        }
-        self.decode(|connection, unread| match connection.receive_piece(unread) {
-            Ok(Some(piece)) => ControlFlow::Continue(owned_piece(piece)),
-            Ok(None) | Err(_) => ControlFlow::Break(()),
-        })
-    }
-
-    /// Decodes what has been read up to what `step` finds. Errors are the connection's to remember.
-    #[inline]
-    fn decode<T>(
-        &mut self,
-        step: impl FnMut(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
-    ) -> Option<T> {
-        // Also without input: an inflater may hold back what it was not asked for.
-        let Some(mut input) = self.input.take() else {
-            return if self.connection.is_compressing() { self.decode_from(&mut [], step).0 } else { None };
-        };
-        let (found, left) = self.decode_from(input.unread(), step);
-        input.set_unread(left);
-        self.input = (left > 0).then_some(input);
-        found
-    }
-
-    #[inline]
-    fn decode_from<T>(
-        &mut self,
-        mut unread: &mut [u8],
-        mut step: impl FnMut(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
-    ) -> (Option<T>, usize) {
-        loop {
-            match step(&mut self.connection, &mut unread) {
-                ControlFlow::Continue(None) => {}
-                ControlFlow::Continue(found) => return (found, unread.len()),
-                ControlFlow::Break(()) => return (None, unread.len()),
-            }
-        }
-    }
-
-    /// Reads once. Ready when something new is to be looked at: input, or the transport's end.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { io, connection, .. } = self;
-        let large = connection.read_large_payload(|place, most| {
-            let mut place = place.limit(most.min(place.capacity().saturating_sub(place.len())));
-            pin!(io.read_buf(&mut place)).poll(cx)
-        });
-        let Some((read, event)) = large else { return self.poll_fill(cx) };
-        if let Some(Event::Binary(bytes)) = event {
-            self.large = Some(bytes.into_owned());
-        }
-        read.map(|read| match read {
-            Ok(0) => self.ended = Some(TransportEnd::Eof),
-            Ok(_) => {}
-            Err(error) => self.ended = Some(self.judge(error)),
-        })
-    }
-
-    /// Reads once, behind what has been read already.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // A new one is dropped when there was nothing to read: the buffer goes back to the thread.
-        let mut input = self.input.take().unwrap_or_else(Input::new);
-        let mut room = ReadBuf::new(input.room());
-        let read = Pin::new(&mut self.io).poll_read(cx, &mut room);
-        let n = room.filled().len();
-        input.filled(n);
-        if input.len() > 0 {
-            self.input = Some(input);
-        }
-        match ready!(read) {
-            Ok(()) if n == 0 => self.ended = Some(TransportEnd::Eof),
-            Ok(()) => {}
-            Err(error) => self.ended = Some(self.judge(error)),
-        }
-        Poll::Ready(())
-    }
-
-    /// Writes until nothing is left, and then flushes what the transport itself holds back.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.queue_backlog();
-        while self.connection.output().has_remaining() {
-            match ready!(pin!(self.io.write_buf(&mut self.connection.output())).poll(cx)) {
-                Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.written = self.written.saturating_add(n as u64);
-                    self.unflushed = true;
-                    self.queue_backlog();
-                }
-                Err(error) => self.failed(error),
-            }
-        }
-        if let Some(buffer) = self.connection.reclaim_buffer() {
-            buffer::give_output(buffer);
-        }
-        if self.unflushed {
-            // Asked again until it is done: there may be nothing left to write by then.
-            let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
-            self.unflushed = false;
-            if let Err(error) = flushed {
-                self.failed(error);
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Closes the transport as far as the connection asks for it. Ready when it is done with.
-    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.connection.wants_shutdown() {
-            // A transport that cannot be shut down is shut down.
-            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
-            self.transport = Transport::HalfClosed;
-            self.connection.shutdown_done();
-        }
-        if !self.connection.is_ended() {
-            return Poll::Pending;
-        }
-        if self.transport == Transport::Open {
-            // Once, and without waiting: the peer may be gone.
-            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
-        }
-        self.transport = Transport::Closed;
-        self.sleep = None;
-        self.input = None;
-        Poll::Ready(())
-    }
-
     pub(super) fn closer(&mut self) -> Closer {
         Closer::new(Arc::clone(self.wish.get_or_insert_default()))
     }
@@ -508,61 +343,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Ready when a deadline has passed and been dealt with, or when somebody else wishes to close.
-    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.wish.as_ref().is_some_and(|wish| wish.register(cx)) {
-            return Poll::Ready(());
-        }
-        self.set_timer();
-        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        ready!(sleep.as_mut().poll(cx));
-        self.connection.handle_timeout(self.epoch.elapsed());
-        Poll::Ready(())
-    }
-
-    /// Deals with a deadline that has passed, for who has no time to wait for it.
-    fn check_timeout(&mut self) {
-        self.set_timer();
-        if self.sleep.as_ref().is_some_and(|sleep| sleep.deadline() <= Instant::now()) {
-            self.connection.handle_timeout(self.epoch.elapsed());
-        }
-    }
-
-    fn set_timer(&mut self) {
-        if self.connection.timeout_changed() {
-            let deadline = self.connection.next_timeout(self.epoch.elapsed());
-            match (deadline.and_then(|deadline| self.epoch.checked_add(deadline)), &mut self.sleep) {
-                (None, sleep) => *sleep = None,
-                (Some(deadline), None) => self.sleep = Some(Box::pin(sleep_until(deadline))),
-                (Some(deadline), Some(sleep)) => {
-                    if sleep.deadline() != deadline {
-                        sleep.as_mut().reset(deadline);
-                    }
-                }
-            }
-        }
-    }
-
-    fn failed(&mut self, error: io::Error) {
-        let how = self.judge(error);
-        self.connection.transport_ended(how);
-    }
-
-    /// What an error of the transport says of its end; one that says little is kept.
-    fn judge(&mut self, error: io::Error) -> TransportEnd {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => TransportEnd::Truncated,
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::NotConnected => TransportEnd::Reset,
-            _ => {
-                self.error = Some(error);
-                TransportEnd::Failed
-            }
-        }
-    }
-
     /// How the connection ended, for the one who waits for a message.
     fn outcome(&mut self) -> Result<(), Error> {
         let Some(info) = self.connection.close_info() else { return Ok(()) };
@@ -573,21 +353,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             CloseCause::Handshake => Ok(()),
             CloseCause::Protocol(error) => Err(Error::Protocol(error)),
             _ => Err(Error::Closed(Box::new(info))),
-        }
-    }
-
-    /// Dropped while open: what can be sent without waiting is sent, a Close last.
-    fn say_goodbye(&mut self) {
-        if self.transport != Transport::Open {
-            return;
-        }
-        // A handler that panicked is an unexpected condition; any other simply went away.
-        let code = if std::thread::panicking() { CloseCode::INTERNAL } else { CloseCode::AWAY };
-        // Closing already is fine too.
-        let _ = self.connection.close(code, "");
-        let cx = &mut Context::from_waker(Waker::noop());
-        if self.poll_write(cx).is_ready() {
-            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
         }
     }
 }
@@ -620,35 +385,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PieceSource for Driver<S> {
     fn is_inside_message(&self) -> bool {
         self.connection.in_piecewise_message()
     }
-}
-
-/// The message in an event, made one's own.
-fn owned(event: Event<'_>) -> Option<Message> {
-    match event {
-        Event::Text(text) => Some(text_message(text)),
-        Event::Binary(bytes) => Some(binary_message(bytes)),
-        Event::Ping(_) | Event::Pong(_) | Event::Close(_) => None,
-    }
-}
-
-fn owned_piece(piece: Piece<'_>) -> Option<OwnedPiece> {
-    match piece {
-        Piece::Text { text, last } => Some(OwnedPiece { data: text_message(text), last }),
-        Piece::Binary { bytes, last } => Some(OwnedPiece { data: binary_message(bytes), last }),
-        Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => None,
-    }
-}
-
-fn text_message(text: Cow<'_, str>) -> Message {
-    Message::Text(match text {
-        Cow::Borrowed(text) => text.into(),
-        Cow::Owned(text) => text.into(),
-    })
-}
-
-fn binary_message(bytes: Cow<'_, [u8]>) -> Message {
-    Message::Binary(match bytes {
-        Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
-        Cow::Owned(bytes) => bytes.into(),
-    })
 }

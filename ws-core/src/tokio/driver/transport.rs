@@ -1,0 +1,138 @@
+//! Bytes between a connection and its transport.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+
+use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use bytes::{Buf, BufMut};
+
+use super::super::buffer::{self, Input};
+use super::{Driver, Transport};
+use crate::close::CloseCode;
+use crate::close_info::TransportEnd;
+use crate::event::Event;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Reads once. Ready when something new is to be looked at: input, or the transport's end.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { io, connection, .. } = self;
+        let large = connection.read_large_payload(|place, most| {
+            let mut place = place.limit(most.min(place.capacity().saturating_sub(place.len())));
+            pin!(io.read_buf(&mut place)).poll(cx)
+        });
+        let Some((read, event)) = large else { return self.poll_fill(cx) };
+        if let Some(Event::Binary(bytes)) = event {
+            self.large = Some(bytes.into_owned());
+        }
+        read.map(|read| match read {
+            Ok(0) => self.ended = Some(TransportEnd::Eof),
+            Ok(_) => {}
+            Err(error) => self.ended = Some(self.judge(error)),
+        })
+    }
+
+    /// Reads once, behind what has been read already.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A new one is dropped when there was nothing to read: the buffer goes back to the thread.
+        let mut input = self.input.take().unwrap_or_else(Input::new);
+        let mut room = ReadBuf::new(input.room());
+        let read = Pin::new(&mut self.io).poll_read(cx, &mut room);
+        let n = room.filled().len();
+        input.filled(n);
+        if input.len() > 0 {
+            self.input = Some(input);
+        }
+        match ready!(read) {
+            Ok(()) if n == 0 => self.ended = Some(TransportEnd::Eof),
+            Ok(()) => {}
+            Err(error) => self.ended = Some(self.judge(error)),
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes until nothing is left, and then flushes what the transport itself holds back.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.queue_backlog();
+        while self.connection.output().has_remaining() {
+            match ready!(pin!(self.io.write_buf(&mut self.connection.output())).poll(cx)) {
+                Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.written = self.written.saturating_add(n as u64);
+                    self.unflushed = true;
+                    self.queue_backlog();
+                }
+                Err(error) => self.failed(error),
+            }
+        }
+        if let Some(buffer) = self.connection.reclaim_buffer() {
+            buffer::give_output(buffer);
+        }
+        if self.unflushed {
+            // Asked again until it is done: there may be nothing left to write by then.
+            let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
+            self.unflushed = false;
+            if let Err(error) = flushed {
+                self.failed(error);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Closes the transport as far as the connection asks for it. Ready when it is done with.
+    pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.wants_shutdown() {
+            // A transport that cannot be shut down is shut down.
+            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            self.transport = Transport::HalfClosed;
+            self.connection.shutdown_done();
+        }
+        if !self.connection.is_ended() {
+            return Poll::Pending;
+        }
+        if self.transport == Transport::Open {
+            // Once, and without waiting: the peer may be gone.
+            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+        self.transport = Transport::Closed;
+        self.sleep = None;
+        self.input = None;
+        Poll::Ready(())
+    }
+
+    fn failed(&mut self, error: io::Error) {
+        let how = self.judge(error);
+        self.connection.transport_ended(how);
+    }
+
+    /// What an error of the transport says of its end; one that says little is kept.
+    fn judge(&mut self, error: io::Error) -> TransportEnd {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => TransportEnd::Truncated,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected => TransportEnd::Reset,
+            _ => {
+                self.error = Some(error);
+                TransportEnd::Failed
+            }
+        }
+    }
+
+    /// Dropped while open: what can be sent without waiting is sent, a Close last.
+    pub(super) fn say_goodbye(&mut self) {
+        if self.transport != Transport::Open {
+            return;
+        }
+        // A handler that panicked is an unexpected condition; any other simply went away.
+        let code = if std::thread::panicking() { CloseCode::INTERNAL } else { CloseCode::AWAY };
+        // Closing already is fine too.
+        let _ = self.connection.close(code, "");
+        let cx = &mut Context::from_waker(Waker::noop());
+        if self.poll_write(cx).is_ready() {
+            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+    }
+}
