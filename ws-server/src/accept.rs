@@ -146,7 +146,13 @@ impl Acceptor {
 
 impl Site for Acceptor {
     fn find(&self, _: &str) -> Option<Found<'_>> {
-        Some(Found { gate: Some(&self.gate), handler: None, page: self.page.as_ref(), params: Vec::new() })
+        Some(Found {
+            gate: Some(&self.gate),
+            handler: None,
+            page: self.page.as_ref(),
+            params: Vec::new(),
+            admission: None,
+        })
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 #[cfg(feature = "tls")]
 use http::{Method, StatusCode};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::select;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 #[cfg(feature = "tls")]
 use tokio::time::timeout_at;
@@ -15,6 +16,7 @@ use tracing::{debug, error, info};
 use ws_core::{CloseInfo, Closer};
 
 use crate::WebSocket;
+use crate::admission::Permit;
 use crate::error::AcceptError;
 use crate::exchange::linger;
 #[cfg(feature = "tls")]
@@ -28,11 +30,20 @@ use crate::server::Shared;
 use crate::stats::Counted;
 use crate::stream::{Rest, Socket, Stream};
 
+/// A connection that has been accepted.
+pub(crate) struct Arrival {
+    pub(crate) socket: Socket,
+    pub(crate) client: Client,
+    /// To be in the opening handshake; given back when that is over.
+    pub(crate) permit: Permit,
+    /// Tells that it has to make way for a newer one.
+    pub(crate) displaced: oneshot::Receiver<()>,
+}
+
 /// What a connection occupies; given back when it is dropped, however the task ends.
 pub(crate) struct Seat {
     pub(crate) server: Arc<Shared>,
     pub(crate) id: u64,
-    pub(crate) _permit: OwnedSemaphorePermit,
     pub(crate) _counted: Counted,
 }
 
@@ -47,21 +58,31 @@ struct Running {
     handler: Caught<<HandlerFuture as Future>::Output>,
     closer: Closer,
     rest: Rest,
+    _permit: Option<Permit>,
     _open: Counted,
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(seat: Seat, accepted: Box<(Socket, Client)>) {
+pub(crate) async fn serve(seat: Seat, arrival: Box<Arrival>) {
     // Boxed: the handshake's memory is given back before the handler's long life begins.
-    match Box::pin(start(&seat, accepted)).await {
+    match Box::pin(arrive(&seat, arrival)).await {
         Ok(running) => run(&seat, running).await,
         Err(error) => report(&seat.server, &error),
     }
 }
 
+/// The opening handshake, for as long as it keeps its permit.
+async fn arrive(seat: &Seat, arrival: Box<Arrival>) -> Result<Running, AcceptError> {
+    let Arrival { socket, client, permit: _permit, displaced } = *arrival;
+    select! {
+        biased;
+        started = start(seat, socket, client) => started,
+        Ok(()) = displaced => Err(AcceptError::Displaced),
+    }
+}
+
 /// From the accepted connection to the open WebSocket.
-async fn start(seat: &Seat, accepted: Box<(Socket, Client)>) -> Result<Running, AcceptError> {
-    let (socket, client) = *accepted;
+async fn start(seat: &Seat, socket: Socket, client: Client) -> Result<Running, AcceptError> {
     let server = &*seat.server;
     let options = &server.options.handshake;
     let deadline = Instant::now() + options.timeout;
@@ -69,7 +90,7 @@ async fn start(seat: &Seat, accepted: Box<(Socket, Client)>) -> Result<Running, 
     let (mut stream, client) = encrypt(server, socket, client, deadline).await?;
     #[cfg(not(feature = "tls"))]
     let mut stream = Stream::from(socket);
-    let opened = open(&mut stream, &server.routes, client, options, deadline).await?;
+    let opened = open(&mut stream, server, client, options, deadline).await?;
     let Some(handler) = opened.handler else { return Err(AcceptError::Closed) };
     tracing::Span::current().record("path", opened.request.path());
     debug!(subprotocol = opened.request.subprotocol(), "open");
@@ -79,7 +100,8 @@ async fn start(seat: &Seat, accepted: Box<(Socket, Client)>) -> Result<Running, 
     server.registry.opened(seat.id, closer.clone());
     let request = opened.request;
     let _open = server.stats.websocket();
-    Ok(Running { handler: caught(|| handler(websocket, request)), closer, rest, _open })
+    let handler = caught(|| handler(websocket, request));
+    Ok(Running { handler, closer, rest, _permit: opened.permit, _open })
 }
 
 /// Does the TLS handshake, if the server has TLS.
@@ -119,7 +141,7 @@ async fn speaks_http(socket: &Socket) -> bool {
 }
 
 async fn run(seat: &Seat, running: Running) {
-    let Running { handler, closer, rest, _open } = running;
+    let Running { handler, closer, rest, _permit, _open } = running;
     match handler.await {
         Ok(Ok(())) => debug!("handler done"),
         Ok(Err(error)) => info!(%error, "handler ended with an error"),
@@ -182,7 +204,7 @@ fn report(server: &Shared, error: &AcceptError) {
 mod tests {
     use super::*;
 
-    fn size_of_future<F>(_: impl FnOnce(Seat, Box<(Socket, Client)>) -> F) -> usize {
+    fn size_of_future<F>(_: impl FnOnce(Seat, Box<Arrival>) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -59,6 +59,9 @@ pub enum AcceptError {
     /// The opening handshake was not done in time.
     #[error("the opening handshake was not done within handshake.timeout = {0:?}")]
     Timeout(Duration),
+    /// As many handshakes are in progress as there may be, and a newer one took the place of this, the oldest.
+    #[error("the opening handshake was given up for a newer one: max_handshakes are in progress")]
+    Displaced,
     /// The request breaks HTTP, RFC 6455 or a limit; this is the status the peer was sent.
     #[error("the opening handshake is malformed or over a limit and was answered with status {0}")]
     Malformed(StatusCode),

@@ -23,14 +23,15 @@
 //!
 //! # From a connection to a message
 //!
-//! 1. A permit is taken, then the connection is accepted: [`ServerOptions::max_connections`] bounds both
-//!    handshakes and open WebSockets, and what is over it waits in the system's backlog.
+//! 1. The connection is accepted and gets one of [`ServerOptions::max_handshakes`] permits; when there is none left,
+//!    the oldest unfinished handshake is given up for it. A listener takes no other before that.
 //! 2. Within [`HandshakeOptions::timeout`] the request's head arrives and is judged
 //!    ([`ws_core::handshake`]). One that is malformed is answered with an error status.
 //! 3. One that asks for no WebSocket is answered as plain HTTP: a [page](ServerBuilder::page), a
 //!    [function](ServerBuilder::get), 404 — or 426 where there is an endpoint.
-//! 4. One that does goes to the [`Endpoint`] of its path: the [`OriginPolicy`], then the
-//!    [guards](Endpoint::guard), each of which may refuse it with any response.
+//! 4. One that does goes to the [`Endpoint`] of its path: the [`OriginPolicy`], then one of
+//!    [`ServerOptions::max_connections`] permits, or 503, then the [guards](Endpoint::guard), each of which may refuse
+//!    it with any response.
 //! 5. The 101 is written, the handshake's memory is freed, and the [handler](Handler) gets the
 //!    [`WebSocket`].
 //!
@@ -39,6 +40,7 @@
 //! On streams other than a listener's, [`accept`] and [`Acceptor`] do steps 2 to 5.
 
 mod accept;
+mod admission;
 mod connection;
 mod endpoint;
 mod error;

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use ws_core::Connection;
 use ws_core::handshake::{Acceptance, Opening, UpgradeRequest};
 
+use crate::admission::{Admission, Permit};
 use crate::endpoint::Gate;
 use crate::error::AcceptError;
 use crate::exchange::{Head, answer, encode_or_500, parting_word, read_head};
@@ -16,7 +17,7 @@ use crate::options::HandshakeOptions;
 use crate::panic::caught;
 use crate::request::Request;
 use crate::response::{
-    Response, forbidden_origin, internal_error, not_found, request_timeout, upgrade_required,
+    Response, forbidden_origin, internal_error, not_found, overloaded, request_timeout, upgrade_required,
 };
 
 /// Where requests can lead.
@@ -31,6 +32,8 @@ pub(crate) struct Found<'a> {
     pub(crate) handler: Option<&'a AnyHandler>,
     pub(crate) page: Option<&'a AnyPage>,
     pub(crate) params: Vec<(String, String)>,
+    /// Whom to ask whether another WebSocket may open.
+    pub(crate) admission: Option<&'a Admission>,
 }
 
 /// What is known of the client beside its request.
@@ -48,6 +51,8 @@ pub(crate) struct Opened {
     pub(crate) connection: Connection,
     pub(crate) request: Request,
     pub(crate) handler: Option<AnyHandler>,
+    /// From the [`Found::admission`].
+    pub(crate) permit: Option<Permit>,
     /// What came after the request: the first bytes of frames.
     pub(crate) received: Vec<u8>,
 }
@@ -103,15 +108,15 @@ where
         Opening::Plain(head) => return Ok(plain(head, site, client).await),
     };
     let path = upgrade.request().uri().path();
-    let Some(Found { gate: Some(gate), handler, params, .. }) = site.find(path) else {
+    let Some(Found { gate: Some(gate), handler, params, admission, .. }) = site.find(path) else {
         return Ok(refuse(&not_found()));
     };
-    match decide(&upgrade, params, client, gate).await {
-        Ok((response, connection, request)) => {
+    match decide(&upgrade, params, client, gate, admission).await {
+        Ok(Granted { response, connection, request, permit }) => {
             stream.write_all(&response).await?;
             stream.flush().await?;
             let handler = handler.cloned();
-            Ok(Decision::Open(Box::new(Opened { connection, request, handler, received })))
+            Ok(Decision::Open(Box::new(Opened { connection, request, handler, permit, received })))
         }
         Err(decision) => Ok(decision),
     }
@@ -136,19 +141,37 @@ async fn plain(head: http::Request<()>, site: &impl Site, client: Client) -> Dec
     Decision::Answer(bytes, error.map_or(AcceptError::Plain(status), AcceptError::Answer))
 }
 
+/// A request that may become a WebSocket.
+struct Granted {
+    /// The 101.
+    response: Vec<u8>,
+    connection: Connection,
+    request: Request,
+    permit: Option<Permit>,
+}
+
 /// Asks origin policy and guards, and makes the 101.
 async fn decide(
     upgrade: &UpgradeRequest,
     params: Vec<(String, String)>,
     client: Client,
     gate: &Gate,
-) -> Result<(Vec<u8>, Connection, Request), Decision> {
+    admission: Option<&Admission>,
+) -> Result<Granted, Decision> {
     let mut request = Request::new(upgrade.request().clone(), client);
     request.set_params(params);
     // §4.2.2 step 4: the origin is checked before anything is granted.
     if !gate.options.origin.allows(&request) {
         return Err(refuse(&forbidden_origin()));
     }
+    // Before the guards: one of them may use up a ticket that is good only once.
+    let permit = match admission {
+        None => None,
+        Some(admission) => match admission.websocket().await {
+            Some(permit) => Some(permit),
+            None => return Err(refuse(&overloaded(admission.retry_after))),
+        },
+    };
     let spoken = gate.options.subprotocols.iter().map(String::as_str);
     request.set_offered(upgrade.subprotocols(), upgrade.select_subprotocol(spoken));
     for guard in &gate.guards {
@@ -158,7 +181,7 @@ async fn decide(
     let subprotocol = request.subprotocol();
     let (connection, extensions) = agree(upgrade, gate);
     match upgrade.accept(Acceptance { subprotocol, extensions, headers }) {
-        Ok(response) => Ok((response, connection, request)),
+        Ok(response) => Ok(Granted { response, connection, request, permit }),
         Err(error) => {
             let (bytes, ..) = encode_or_500(&internal_error(), &Method::GET);
             Err(Decision::Answer(bytes, AcceptError::Answer(error)))

@@ -123,9 +123,21 @@ impl EndpointOptions {
 pub struct ServerOptions {
     /// The opening handshake.
     pub handshake: HandshakeOptions,
-    /// The most connections at one time, handshakes included; more wait in the system's backlog.
-    /// Default `None`: the lesser of 10,000 and the process's limit of open files less 64.
+    /// The most WebSockets open at one time. To those that come when so many are open, 503 is answered, after
+    /// [`overload_wait`](Self::overload_wait); pages and health checks are still served. Default `None`: the lesser
+    /// of 10,000 and what the process's limit of open files leaves, less `max_handshakes` and 64 for the rest of
+    /// the program.
     pub max_connections: Option<usize>,
+    /// The most connections at one time that are no open WebSocket: opening handshakes, TLS included, and plain
+    /// HTTP. When one more comes, the oldest of them is given up, so that peers who connect and do nothing keep
+    /// nobody out: an honest client is done long before so many others have come. Default `None`: an eighth of
+    /// what the limit of open files leaves, at most 1024.
+    pub max_handshakes: Option<usize>,
+    /// How long a request waits for one of `max_connections` to end before it is answered with 503. Must be
+    /// shorter than `handshake.timeout`. Default 100 ms.
+    pub overload_wait: Duration,
+    /// What the 503 says in `Retry-After`, in whole seconds, rounded up (RFC 9110 section 10.2.3). Default 5 s.
+    pub retry_after: Duration,
     /// How long shutdown waits for connections to end before it cuts them off. Default 10 s.
     pub drain_timeout: Duration,
     /// Shutdown spreads its Close frames over this time, so that clients do not all come back at
@@ -140,6 +152,9 @@ impl Default for ServerOptions {
         Self {
             handshake: HandshakeOptions::default(),
             max_connections: None,
+            max_handshakes: None,
+            overload_wait: Duration::from_millis(100),
+            retry_after: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(10),
             drain_spread: Duration::from_secs(1),
             nodelay: true,
@@ -154,12 +169,20 @@ impl ServerOptions {
     /// The first setting that does not, with its value and what it must be.
     pub fn check(&self) -> Result<(), SettingError> {
         self.handshake.check()?;
-        if let Some(n) = self.max_connections
-            && !(1..=MOST_CONNECTIONS).contains(&n)
+        for (setting, value) in
+            [("max_connections", self.max_connections), ("max_handshakes", self.max_handshakes)]
         {
-            let must =
-                format!("it must be between 1 and {MOST_CONNECTIONS}; None takes the limit from the system");
-            return Err(SettingError::new("max_connections", n, must));
+            if let Some(n) = value
+                && !(1..=MOST_PERMITS).contains(&n)
+            {
+                let must =
+                    format!("it must be between 1 and {MOST_PERMITS}; None takes the limit from the system");
+                return Err(SettingError::new(setting, n, must));
+            }
+        }
+        if self.overload_wait >= self.handshake.timeout {
+            let must = format!("it must be shorter than handshake.timeout = {:?}", self.handshake.timeout);
+            return Err(SettingError::new("overload_wait", format!("{:?}", self.overload_wait), must));
         }
         if self.drain_timeout.is_zero() {
             return Err(SettingError::new("drain_timeout", "0ns", "it must be longer than zero"));
@@ -173,13 +196,41 @@ impl ServerOptions {
 
     /// `max_connections`, or what it is by default.
     pub fn connection_limit(&self) -> usize {
-        self.max_connections.unwrap_or_else(|| default_limit(open_files_limit()))
+        self.max_connections
+            .unwrap_or_else(|| default_connections(open_files_limit(), self.handshake_limit()))
+    }
+
+    /// `max_handshakes`, or what it is by default.
+    pub fn handshake_limit(&self) -> usize {
+        self.max_handshakes.unwrap_or_else(|| default_handshakes(open_files_limit()))
+    }
+
+    /// Says so when there are more permits than descriptors: connections would wait unaccepted.
+    pub(crate) fn warn_of_few_files(&self) {
+        let (connections, handshakes) = (self.connection_limit(), self.handshake_limit());
+        let open_files = open_files_limit();
+        if connections.saturating_add(handshakes) > open_files {
+            tracing::warn!(
+                max_connections = connections,
+                max_handshakes = handshakes,
+                open_files,
+                "the limit of open files is too low for these: raise it (ulimit -n), or lower them"
+            );
+        }
     }
 }
 
+fn default_connections(open_files: usize, handshakes: usize) -> usize {
+    for_connections(open_files).saturating_sub(handshakes).clamp(1, DEFAULT_CONNECTIONS)
+}
+
+fn default_handshakes(open_files: usize) -> usize {
+    (for_connections(open_files) / HANDSHAKE_SHARE).clamp(1, DEFAULT_HANDSHAKES)
+}
+
 /// Some descriptors are for the rest of the program; where 64 would be more than half of them, half.
-fn default_limit(open_files: usize) -> usize {
-    DEFAULT_CONNECTIONS.min(open_files.saturating_sub(SPARE_FILES).max(open_files / 2)).max(1)
+fn for_connections(open_files: usize) -> usize {
+    open_files.saturating_sub(SPARE_FILES).max(open_files / 2)
 }
 
 #[cfg(unix)]
@@ -194,9 +245,12 @@ fn open_files_limit() -> usize {
 }
 
 const DEFAULT_CONNECTIONS: usize = 10_000;
+const DEFAULT_HANDSHAKES: usize = 1024;
+/// One in so many connections may be a handshake.
+const HANDSHAKE_SHARE: usize = 8;
 const SPARE_FILES: usize = 64;
 /// What a semaphore of tokio can count.
-const MOST_CONNECTIONS: usize = tokio::sync::Semaphore::MAX_PERMITS;
+const MOST_PERMITS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 /// Request line, Host, Upgrade, Connection, Key, Version with the shortest values there are.
 const SHORTEST_HEAD: usize = 128;
 const FEWEST_FIELDS: usize = 5;
@@ -212,12 +266,18 @@ mod tests {
     }
 
     #[test]
-    fn the_default_limit_spares_descriptors_and_never_is_zero() {
-        assert_eq!(default_limit(1024), 960);
-        assert_eq!(default_limit(1_000_000), 10_000);
-        assert_eq!(default_limit(usize::MAX), 10_000);
-        assert_eq!(default_limit(64), 32);
-        assert_eq!(default_limit(0), 1);
+    fn the_default_limits_spare_descriptors_and_never_are_zero() {
+        for (open_files, connections, handshakes) in [
+            (1024, 840, 120),
+            (1_000_000, 10_000, 1024),
+            (usize::MAX, 10_000, 1024),
+            (64, 28, 4),
+            (2, 1, 1),
+            (0, 1, 1),
+        ] {
+            assert_eq!(default_handshakes(open_files), handshakes, "{open_files}");
+            assert_eq!(default_connections(open_files, handshakes), connections, "{open_files}");
+        }
     }
 
     #[test]
@@ -229,6 +289,14 @@ mod tests {
 
         let options = ServerOptions { max_connections: Some(0), ..ServerOptions::default() };
         assert_eq!(options.check().unwrap_err().setting, "max_connections");
+        let options = ServerOptions { max_handshakes: Some(usize::MAX), ..ServerOptions::default() };
+        assert_eq!(options.check().unwrap_err().setting, "max_handshakes");
+        let options = ServerOptions { overload_wait: Duration::from_secs(10), ..ServerOptions::default() };
+        let text = options.check().unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "overload_wait = 10s is not possible: it must be shorter than handshake.timeout = 10s"
+        );
 
         let mut options = ServerOptions::default();
         options.handshake.timeout = Duration::ZERO;

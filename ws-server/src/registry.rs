@@ -1,10 +1,10 @@
 //! The connections of a server, for the time when it shuts down.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use ws_core::{CloseCode, Closer};
@@ -22,6 +22,8 @@ struct State {
     next: u64,
     closing: bool,
     connections: HashMap<u64, Entry>,
+    /// Those that are no open WebSocket, oldest first; what is sent tells them to give up.
+    handshakes: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
 #[derive(Debug)]
@@ -43,19 +45,22 @@ pub struct Drained {
 
 impl Registry {
     /// Starts a task and registers it. The task gets the number under which it is known, and must call
-    /// [`remove`](Self::remove) with it when it ends.
-    pub(crate) fn start(&self, spawn: impl FnOnce(u64) -> AbortHandle) {
+    /// [`remove`](Self::remove) with it when it ends; and what tells it to give up its handshake.
+    pub(crate) fn start(&self, spawn: impl FnOnce(u64, oneshot::Receiver<()>) -> AbortHandle) {
         // Under the lock, so that a task that ends at once cannot remove itself before it is there.
         let mut state = self.state();
         let id = state.next;
         state.next += 1;
-        let task = spawn(id);
+        let (displace, displaced) = oneshot::channel();
+        let task = spawn(id, displaced);
+        state.handshakes.insert(id, displace);
         state.connections.insert(id, Entry { task, closer: None });
     }
 
     /// The connection is open: from now on it can be closed. During a shutdown it is, at once.
     pub(crate) fn opened(&self, id: u64, closer: Closer) {
         let mut state = self.state();
+        state.handshakes.remove(&id);
         if state.closing {
             say_away(&closer);
         }
@@ -64,8 +69,17 @@ impl Registry {
         }
     }
 
+    /// Tells the oldest connection that is no open WebSocket to give up, if there is one.
+    pub(crate) fn displace_oldest(&self) {
+        if let Some((_, displace)) = self.state().handshakes.pop_first() {
+            // It may have ended just now.
+            let _ = displace.send(());
+        }
+    }
+
     pub(crate) fn remove(&self, id: u64) {
         let mut state = self.state();
+        state.handshakes.remove(&id);
         state.connections.remove(&id);
         if state.connections.is_empty() {
             self.empty.notify_waiters();

@@ -1,7 +1,9 @@
 //! Answers other than 101: pages, health checks, refusals.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 
 /// An HTTP response with its whole body. `Connection: close` and `Content-Length` are added when it is
@@ -45,6 +47,15 @@ pub(crate) fn upgrade_required() -> Response {
 
 pub(crate) fn forbidden_origin() -> Response {
     text(StatusCode::FORBIDDEN, "Pages of this origin may not connect.")
+}
+
+/// As many WebSockets are open as there may be.
+pub(crate) fn overloaded(retry_after: Duration) -> Response {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "The server is full; try again later.");
+    // RFC 9110 §10.2.3: whole seconds. Rounded up, so that nobody is told to come back too early.
+    let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 pub(crate) fn internal_error() -> Response {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::connection::{Seat, serve};
+use crate::admission::Admission;
+use crate::connection::{Arrival, Seat, serve};
 use crate::endpoint::Endpoint;
 use crate::error::{BuildError, SettingError};
 use crate::handler::{AnyPage, Handler, any_page};
@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     pub(crate) stats: Stats,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Arc<CurrentTls>>,
-    permits: Arc<Semaphore>,
+    admission: Admission,
 }
 
 /// A [`Server`] in the making.
@@ -149,15 +149,15 @@ impl ServerBuilder {
             let must = "a server needs a socket to listen on; call bind() or listener()";
             return Err(SettingError::new("listeners", "none", must));
         }
-        let permits = Arc::new(Semaphore::new(self.options.connection_limit()));
+        self.options.warn_of_few_files();
         let shared = Shared {
+            admission: Admission::new(&self.options),
             routes: self.routes.build(self.fallback)?,
             options: self.options,
             registry: Registry::default(),
             stats: Stats::default(),
             #[cfg(feature = "tls")]
             tls: self.tls.map(CurrentTls::new).transpose()?.map(Arc::new),
-            permits,
         };
         Ok(Server { listeners: self.listeners, shared: Arc::new(shared) })
     }
@@ -219,30 +219,43 @@ impl Server {
 
 /// Accepts connections for as long as it is polled.
 async fn accept_all(listener: Listener, server: Arc<Shared>) {
-    // The semaphore is never closed.
-    while let Ok(permit) = server.permits.clone().acquire_owned().await {
+    loop {
         let (socket, peer) = listener.accept(server.options.nodelay, &server.stats).await;
-        server.registry.start(|id| {
-            let counted = server.stats.connection();
-            let seat = Seat { server: server.clone(), id, _permit: permit, _counted: counted };
+        // One connection at a time is without a permit, so that their number stays bounded.
+        let permit = match server.admission.try_handshake() {
+            Some(permit) => permit,
+            None => {
+                // To let the newest wait would let a few silent peers keep everybody out; the oldest has had its
+                // chance. Whoever is honest is done long before as many others have come.
+                server.registry.displace_oldest();
+                // The semaphore is never closed.
+                let Some(permit) = server.admission.handshake().await else { return };
+                permit
+            }
+        };
+        server.registry.start(|id, displaced| {
+            let seat = Seat { server: server.clone(), id, _counted: server.stats.connection() };
             let client = Client { peer, ..Client::default() };
+            let arrival = Box::new(Arrival { socket, client, permit, displaced });
             let span = tracing::info_span!(
                 "connection",
                 peer = peer.map(tracing::field::display),
                 path = tracing::field::Empty
             );
-            tokio::spawn(serve(seat, Box::new((socket, client))).instrument(span)).abort_handle()
+            tokio::spawn(serve(seat, arrival).instrument(span)).abort_handle()
         });
     }
 }
 
-impl Site for Routes {
+impl Site for Shared {
     fn find(&self, path: &str) -> Option<Found<'_>> {
-        if let Some((route, params)) = self.at(path) {
+        let admission = Some(&self.admission);
+        if let Some((route, params)) = self.routes.at(path) {
             let (handler, gate) = route.endpoint.as_ref().map(|(handler, gate)| (handler, gate)).unzip();
-            return Some(Found { gate, handler, page: route.page.as_ref(), params });
+            return Some(Found { gate, handler, page: route.page.as_ref(), params, admission });
         }
-        self.fallback().map(|page| Found { gate: None, handler: None, page: Some(page), params: Vec::new() })
+        let page = Some(self.routes.fallback()?);
+        Some(Found { gate: None, handler: None, page, params: Vec::new(), admission })
     }
 }
 

@@ -46,12 +46,13 @@ impl Stats {
         self.0.plain.load(Relaxed)
     }
 
-    /// Opening handshakes refused: by an endpoint's policy or guard, or for want of an endpoint.
+    /// Opening handshakes refused: by an endpoint's policy or guard, for want of an endpoint, or with 503 because
+    /// as many WebSockets were open as there may be.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Relaxed)
     }
 
-    /// Handshakes that came to nothing: malformed, cut off, too slow, or TLS that failed.
+    /// Handshakes that came to nothing: malformed, cut off, too slow, given up for newer ones, or TLS that failed.
     pub fn failed_handshakes(&self) -> u64 {
         self.0.failed_handshakes.load(Relaxed)
     }

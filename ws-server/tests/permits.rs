@@ -1,29 +1,92 @@
-//! How many connections there can be.
+//! How many WebSockets can be open, and what those hear who come when there are so many.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
-use common::{echo, frame, opening, reply, run};
+use common::{Running, ask, echo, frame, get, opening, options, reply, run};
 use tokio::time::timeout;
-use ws_server::Server;
+use ws_server::{Endpoint, Request, Response, Server, response};
+
+async fn server(seats: usize, wait: Duration) -> Running {
+    let options = options(|options| {
+        options.max_connections = Some(seats);
+        options.overload_wait = wait;
+        options.retry_after = Duration::from_millis(6_001);
+    });
+    run(Server::builder().route("/", echo).health("/healthz").options(options)).await
+}
 
 #[tokio::test]
 async fn one_too_many_waits_until_another_leaves() {
-    let options = common::options(|options| options.max_connections = Some(2));
-    let server = run(Server::builder().route("/", echo).options(options)).await;
+    let server = server(2, Duration::from_secs(9)).await;
     let first = server.open("/").await;
     let mut second = server.open("/").await;
     let mut third = server.connect().await;
     third.send(opening("/", "")).await;
     assert!(
         timeout(Duration::from_millis(200), third.0.readable()).await.is_err(),
-        "it waits in the backlog"
+        "it waits for a WebSocket to end"
     );
-    assert_eq!(server.stats.connections(), 2);
+    assert_eq!(server.stats.open(), 2);
     drop(first);
     assert!(third.head().await.starts_with("HTTP/1.1 101 "));
     second.send(frame(0x81, b"me too")).await;
     assert_eq!(second.bytes(8).await, reply(0x81, b"me too"));
+}
+
+#[tokio::test]
+async fn whoever_waits_too_long_is_told_503_and_when_to_come_back() {
+    let server = server(1, Duration::from_millis(50)).await;
+    let mut open = server.open("/").await;
+    for _ in 0..3 {
+        let begin = Instant::now();
+        let answer = ask(&server, opening("/", "")).await;
+        assert!(begin.elapsed() >= Duration::from_millis(50), "{:?}", begin.elapsed());
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("\r\nretry-after: 7\r\n"), "{answer}");
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    }
+    server.until(|stats| (stats.refused(), stats.failed_handshakes()) == (3, 0)).await;
+    open.send(frame(0x81, b"x")).await;
+    assert_eq!(open.bytes(3).await, reply(0x81, b"x"));
+    // There is room again.
+    drop(open);
+    server.until(|stats| stats.open() == 0).await;
+    server.open("/").await;
+}
+
+#[tokio::test]
+async fn a_full_server_still_answers_its_health_check() {
+    let server = server(1, Duration::ZERO).await;
+    let _open = server.open("/").await;
+    assert!(ask(&server, opening("/", "")).await.starts_with("HTTP/1.1 503 "));
+    assert!(ask(&server, get("/healthz")).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn no_guard_is_asked_for_whom_there_is_no_room() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    let guard = move |request: Request| {
+        counter.fetch_add(1, Relaxed);
+        let fits = request.query() == Some("open");
+        async move { if fits { Ok(request) } else { Err::<Request, Response>(response::unauthorized()) } }
+    };
+    let options = options(|options| {
+        options.max_connections = Some(1);
+        options.overload_wait = Duration::ZERO;
+    });
+    let endpoint = Endpoint::new(echo).guard(guard);
+    let server = run(Server::builder().endpoint("/", endpoint).options(options)).await;
+    // A refusal gives its permit back.
+    for _ in 0..3 {
+        assert!(ask(&server, opening("/", "")).await.starts_with("HTTP/1.1 401 "));
+    }
+    let _open = server.open("/?open").await;
+    assert!(ask(&server, opening("/?open", "")).await.starts_with("HTTP/1.1 503 "));
+    assert_eq!(asked.load(Relaxed), 4);
 }

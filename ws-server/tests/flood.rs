@@ -1,0 +1,132 @@
+//! Peers that connect and do nothing, or next to nothing, keep nobody out.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Peer, Running, echo, frame, opening, options, reply, run, soon};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use ws_server::Server;
+
+const LIMIT: usize = 16;
+
+/// Only giving up the oldest can make room: no handshake here is ever too slow.
+async fn patient() -> Running {
+    let options = options(|options| {
+        options.max_handshakes = Some(LIMIT);
+        options.handshake.timeout = Duration::from_secs(600);
+    });
+    run(Server::builder().route("/", echo).options(options)).await
+}
+
+/// Opens and echoes, trying again when it was given up itself; how long that took.
+async fn honest(server: &Running) -> Duration {
+    let begin = Instant::now();
+    soon(async {
+        loop {
+            let mut peer = server.connect().await;
+            let mut bytes = opening("/", "").into_bytes();
+            bytes.extend(frame(0x81, b"honest"));
+            let end = reply(0x81, b"honest");
+            let mut answer = Vec::new();
+            let talk = async {
+                peer.0.write_all(&bytes).await?;
+                while !answer.ends_with(&end) {
+                    answer.push(peer.0.read_u8().await?);
+                }
+                std::io::Result::Ok(())
+            };
+            if matches!(timeout(Duration::from_secs(2), talk).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    })
+    .await;
+    begin.elapsed()
+}
+
+/// A new peer every few milliseconds, which sends so much of its request at once and a byte a second after that.
+fn flood(server: &Running, at_once: usize) -> JoinHandle<()> {
+    let address = server.address;
+    tokio::spawn(async move {
+        let mut trickles = tokio::task::JoinSet::new();
+        loop {
+            if let Ok(mut stream) = TcpStream::connect(address).await {
+                trickles.spawn(async move {
+                    let request = opening("/", "");
+                    let (first, rest) = request.as_bytes().split_at(at_once);
+                    let _ = stream.write_all(first).await;
+                    for byte in rest {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        if stream.write_all(&[*byte]).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+}
+
+#[tokio::test]
+async fn silent_peers_keep_no_honest_one_out() {
+    let server = patient().await;
+    let mut open = server.open("/").await;
+    let mut silent = Vec::new();
+    for _ in 0..20 * LIMIT {
+        silent.push(server.connect().await);
+    }
+    let flood = flood(&server, 0);
+    for _ in 0..20 {
+        let took = honest(&server).await;
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    flood.abort();
+    // Whoever is in is not given up, however old.
+    open.send(frame(0x81, b"x")).await;
+    assert_eq!(open.bytes(3).await, reply(0x81, b"x"));
+    assert!(server.stats.connections() <= 2 * LIMIT as u64 + 2, "{:?}", server.stats);
+    assert!(server.stats.failed_handshakes() >= 19 * LIMIT as u64);
+}
+
+#[tokio::test]
+async fn nor_do_those_who_send_a_byte_a_second() {
+    let server = patient().await;
+    let flood = flood(&server, 60);
+    server.until(|stats| stats.connections() >= LIMIT as u64 && stats.failed_handshakes() > 0).await;
+    for _ in 0..20 {
+        let took = honest(&server).await;
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    flood.abort();
+}
+
+#[tokio::test]
+async fn the_oldest_unfinished_handshake_is_the_one_given_up() {
+    let server = patient().await;
+    let mut peers = Vec::new();
+    for count in 1..=LIMIT as u64 {
+        let mut peer = server.connect().await;
+        peer.send("GET / HT").await;
+        peers.push(peer);
+        server.until(|stats| stats.accepted() == count).await;
+    }
+    assert_eq!(server.stats.failed_handshakes(), 0);
+    peers.push(server.connect().await);
+    server.until(|stats| stats.failed_handshakes() == 1).await;
+    let mut first = peers.remove(0);
+    assert!(matches!(soon(first.0.read(&mut [0])).await, Ok(0) | Err(_)));
+    // The second and the newest are still listened to.
+    let Peer(second) = &mut peers[0];
+    second.write_all(&opening("/", "").as_bytes()[8..]).await.unwrap();
+    assert!(peers[0].head().await.starts_with("HTTP/1.1 101 "));
+    let newest = peers.last_mut().unwrap();
+    newest.send(opening("/", "")).await;
+    assert!(newest.head().await.starts_with("HTTP/1.1 101 "));
+    assert_eq!(server.stats.failed_handshakes(), 1);
+}
