@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::backlog::{Offered, Slow};
-use super::split::Sender;
+use super::sender::Sender;
 use crate::prepared::Prepared;
 
 /// A set of connections to publish messages to. Cheap to clone; every method takes `&self`.

@@ -9,7 +9,8 @@ use ::tokio::sync::SemaphorePermit;
 
 use super::driver::Driver;
 use super::error::Error;
-use super::shared::{Link, TURNS, Waits};
+use super::shared::Link;
+use super::waiting::{TURNS, Waits};
 use crate::close::CloseCode;
 use crate::connection::Connection;
 use crate::error::SendError;

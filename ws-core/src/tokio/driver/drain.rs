@@ -1,0 +1,80 @@
+//! Waiting until enough has been written.
+
+use std::task::{Context, Poll, ready};
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+
+use super::super::buffer::Input;
+use super::super::error::Error;
+use super::Driver;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Waits until less than the high-water mark waits to be written, or the connection is closing.
+    pub(in super::super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let high_water = self.connection.config().outbound_high_water;
+        self.poll_drained(cx, |driver| driver.connection.queued() < high_water)
+    }
+
+    /// Whether a message would be queued without waiting.
+    pub(in super::super) fn has_room(&self) -> bool {
+        self.connection.is_open() && self.connection.queued() < self.connection.config().outbound_high_water
+    }
+
+    /// Waits until everything has been written.
+    pub(in super::super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_drained(cx, |_| false)
+    }
+
+    /// Waits until the transport has taken all that was queued when [`queue_mark`](Self::queue_mark)
+    /// gave `mark`.
+    pub(in super::super) fn poll_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        mark: u64,
+    ) -> Poll<Result<(), Error>> {
+        self.poll_drained(cx, |driver| driver.written >= mark)
+    }
+
+    /// How many bytes will have been written once all that waits now is: with an allowance for
+    /// control frames that overtake it, a waiting one and one on its way.
+    pub(in super::super) fn queue_mark(&self) -> u64 {
+        const CONTROL: u64 = 2 * 131;
+        self.written.saturating_add(self.connection.queued() as u64).saturating_add(CONTROL)
+    }
+
+    /// Whether the connection may read more: while it holds too much, it first has to write.
+    pub(super) fn may_read(&self) -> bool {
+        self.connection.queued() == 0 || self.ledger().total() < self.connection.config().memory_bound()
+    }
+
+    /// Writes until nothing waits or it is `enough`. What the peer sends meanwhile is read, up to a
+    /// bound, and kept as it is, so that two ends that both send first do not wait for each other for ever.
+    fn poll_drained(
+        &mut self,
+        cx: &mut Context<'_>,
+        enough: impl Fn(&Self) -> bool,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            self.grant_wish();
+            if self.connection.is_ended() {
+                return Poll::Ready(self.outcome());
+            }
+            if (self.connection.queued() == 0 && !self.unflushed) || enough(self) {
+                return Poll::Ready(Ok(()));
+            }
+            if self.poll_write(cx).is_ready() || enough(self) {
+                continue;
+            }
+            let unread = self.input.as_ref().map_or(0, Input::len);
+            if self.ended.is_none()
+                && unread < self.connection.config().inbound_budget
+                && self.may_read()
+                && self.poll_fill(cx).is_ready()
+            {
+                self.connection.heard_from_peer();
+                continue;
+            }
+            ready!(self.poll_timeout(cx));
+        }
+    }
+}

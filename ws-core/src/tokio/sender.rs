@@ -1,0 +1,238 @@
+//! Sending over a WebSocket from many tasks.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use thiserror::Error as ThisError;
+
+use super::backlog::{Offered, Slow};
+use super::error::Error;
+use super::shared::Link;
+use super::waiting::{Waiter, Waits};
+use super::writer::{MessageWriter, Turn};
+use crate::close::CloseCode;
+use crate::close_info::CloseInfo;
+use crate::connection::Connection;
+use crate::error::SendError;
+use crate::message::{DataType, Message};
+use crate::prepared::Prepared;
+
+/// The sending half of a WebSocket: clone it into as many tasks as there are.
+///
+/// It does not depend on the transport's type. Every method takes `&self`; every future can be dropped at any
+/// await: a message is then wholly queued or not at all. Those who wait for room are served in turn.
+///
+/// Pings are answered and deadlines kept while the [`Receiver`] is being polled. Who only sends lets a
+/// task of its own run [`Receiver::discard`].
+pub struct Sender {
+    pub(super) link: Arc<dyn Link>,
+    /// Tells this clone from others.
+    pub(super) id: u32,
+}
+
+/// Why [`Sender::try_send`] did not send; the message comes back.
+#[derive(Debug, ThisError)]
+pub enum TrySendError {
+    /// `outbound_high_water` is reached, or others wait for room already.
+    #[error("the outbound queue is full")]
+    Full(Message),
+    /// The connection is closed or closing, or the message must not be sent.
+    #[error("{1}")]
+    Refused(Message, Error),
+}
+
+impl Clone for Sender {
+    fn clone(&self) -> Self {
+        Self { link: Arc::clone(&self.link), id: self.link.waiting().next_sender() }
+    }
+}
+
+impl Sender {
+    /// Sends a message: waits in turn until less than `outbound_high_water` is queued, queues it, and
+    /// waits until it is written.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`].
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        let mark = self.queue(|connection| take(&mut message, connection)).await?;
+        // If another sender came before, more may be about to: let them queue theirs, for one write.
+        if !self.link.waiting().sent_last(self.id) {
+            step_back().await;
+        }
+        self.wait(|link, cx, waiter| link.poll_written(cx, waiter, mark)).await
+    }
+
+    /// As [`send`](Self::send), for a message that goes to many connections.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`].
+    pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.queue(|connection| connection.send_prepared(message)).await?;
+        self.flush().await
+    }
+
+    /// See [`Broadcast`](super::Broadcast).
+    pub(super) fn offer(&self, message: &Prepared, slow: &Slow) -> Offered {
+        self.link.offer(message, slow)
+    }
+
+    /// As [`send`](Self::send), but leaves the writing to the next `send` or [`flush`](Self::flush), or to the
+    /// [`Receiver`] when it would wait; one that waits already does not notice.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`].
+    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        self.queue(|connection| take(&mut message, connection)).await.map(|_| ())
+    }
+
+    /// A message to be sent in pieces: one of any size then passes in constant memory. Waits for its turn;
+    /// the messages of other senders wait until it is finished.
+    pub async fn send_stream(&self, data_type: DataType) -> MessageWriter<'_> {
+        MessageWriter::new(Box::new(Turn::take(&*self.link).await), data_type)
+    }
+
+    /// Queues a message if there is room for it now; the next `send` or [`flush`](Self::flush), or the
+    /// [`Receiver`], writes it.
+    ///
+    /// # Errors
+    /// [`TrySendError`], which hands the message back.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        let message = message.into();
+        let Ok(_turn) = self.link.waiting().turn.try_acquire() else {
+            return Err(TrySendError::Full(message));
+        };
+        let mut result = Ok(());
+        let mut message = Some(message);
+        self.link.with(&mut |connection| {
+            let Some(message) = message.take() else { return };
+            result = if connection.queued() < connection.config().outbound_high_water {
+                // A clone shares the payload.
+                let sent = connection.send(message.clone());
+                sent.map_err(|error| TrySendError::Refused(message, Error::refusal(connection, error)))
+            } else {
+                Err(TrySendError::Full(message))
+            };
+        });
+        if result.is_ok() {
+            self.link.waiting().wake_receiver();
+        }
+        result
+    }
+
+    /// Waits until everything queued is written.
+    ///
+    /// # Errors
+    /// As [`WebSocket::flush`].
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.wait(|link, cx, waiter| link.poll_flush(cx, waiter)).await
+    }
+
+    /// As [`WebSocket::ping`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.act(|connection| connection.ping(payload))?;
+        self.flush().await
+    }
+
+    /// As [`WebSocket::close`]. What the [`Receiver`] has not received by then is dropped.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
+        match self.act(|connection| connection.close(code, reason)) {
+            Ok(()) | Err(Error::Closed(_) | Error::Send(SendError::Closing)) => {}
+            Err(error) => return Err(error),
+        }
+        let ended = self.wait(|link, cx, waiter| link.poll_close(cx, waiter)).await;
+        match (self.close_info(), ended) {
+            (Some(info), _) => Ok(info),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::Send(SendError::Closing)),
+        }
+    }
+
+    /// Begins closing without waiting for it: the [`Receiver`] sees it through.
+    ///
+    /// # Errors
+    /// [`Error::Send`] for a code or reason that must not be sent, [`Error::Closed`] if it is closed.
+    pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.act(|connection| connection.close(code, reason))
+    }
+
+    /// As [`WebSocket::close_info`].
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        let mut info = None;
+        self.link.with(&mut |connection| info = connection.close_info());
+        info
+    }
+
+    /// Bytes that wait to be written.
+    pub fn queued(&self) -> usize {
+        let mut queued = 0;
+        self.link.with(&mut |connection| queued = connection.queued());
+        queued
+    }
+
+    /// Whether messages can still be sent.
+    pub fn is_open(&self) -> bool {
+        let mut open = false;
+        self.link.with(&mut |connection| open = connection.is_open());
+        open
+    }
+
+    /// Waits for room in turn and queues the message; returns what is to be written before it has gone.
+    async fn queue(
+        &self,
+        mut queue: impl FnMut(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<u64, Error> {
+        // Never closed, so that this only fails if it were.
+        let _turn = self.link.waiting().turn.acquire().await;
+        // The usual case, in one turn of the lock.
+        if let Some(queued) = self.link.queue_if_room(&mut queue) {
+            return queued;
+        }
+        self.wait(|link, cx, waiter| link.poll_ready(cx, waiter)).await?;
+        self.act(queue)?;
+        Ok(self.link.queue_mark())
+    }
+
+    async fn wait<T>(&self, poll: impl Fn(&dyn Link, &mut Context<'_>, Waiter) -> Poll<T>) -> T {
+        let waits = Waits::new(&*self.link);
+        poll_fn(|cx| poll(waits.link, cx, waits.waiter)).await
+    }
+
+    fn act(&self, mut act: impl FnMut(&mut Connection) -> Result<(), SendError>) -> Result<(), Error> {
+        self.link.act(&mut act)
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Queues a message that is there once.
+fn take(message: &mut Option<Message>, connection: &mut Connection) -> Result<(), SendError> {
+    message.take().map_or(Ok(()), |message| connection.send(message))
+}
+
+/// Lets the tasks that are ready run first. Unlike tokio's `yield_now` it lines up behind those that are
+/// woken by others, so that senders go round in turn.
+async fn step_back() {
+    let mut stepped = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut stepped, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
