@@ -1,24 +1,22 @@
 //! From a request to an open WebSocket, within one deadline.
 
-use std::future::Future;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use http::Response;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
 #[cfg(feature = "deflate")]
 use ws_core::deflate;
 use ws_core::handshake::{Extension, HandshakeError};
 use ws_core::{Config, Connection, WebSocket};
 
+use crate::deadline::{Deadline, from_now};
 use crate::dial::{dial, resolve};
 use crate::error::{ConnectError, Stage};
 use crate::opening::{self, Failure};
 use crate::options::{Options, OptionsError};
 use crate::proxy::{Proxy, ProxyError};
-use crate::request::Request;
+use crate::request::{Request, redirect};
 use crate::request_error::UrlError;
 use crate::stream::Stream;
 
@@ -316,34 +314,6 @@ impl Client {
     }
 }
 
-/// One point in time for everything that opening a connection takes.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    at: Instant,
-    after: Duration,
-}
-
-impl Deadline {
-    async fn within<F: Future>(
-        self,
-        request: &Request,
-        during: Stage,
-        doing: F,
-    ) -> Result<F::Output, ConnectError> {
-        timeout_at(self.at, doing).await.map_err(|_| ConnectError::Timeout {
-            authority: request.authority(),
-            during,
-            after: self.after,
-        })
-    }
-}
-
-/// A point in time so far away; what is beyond the clock is thirty years away.
-pub(crate) fn from_now(duration: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(duration).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
-}
-
 /// The client behind the free functions.
 fn shared() -> Result<&'static Client, OptionsError> {
     static SHARED: OnceLock<Client> = OnceLock::new();
@@ -354,19 +324,4 @@ fn shared() -> Result<&'static Client, OptionsError> {
             Ok(SHARED.get_or_init(|| client))
         }
     }
-}
-
-/// Where a refusal sends us, if it does.
-fn redirect(request: &Request, response: &Response<Vec<u8>>) -> Result<Option<Request>, ConnectError> {
-    // RFC 9110 §15.4: the statuses that mean "the same request, over there".
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
-    }
-    let Some(location) = response.headers().get(http::header::LOCATION) else { return Ok(None) };
-    let Ok(location) = location.to_str() else { return Ok(None) };
-    let next = request.redirected(location)?;
-    if request.is_secure() && !next.is_secure() {
-        return Err(ConnectError::InsecureRedirect { to: next.authority() });
-    }
-    Ok(Some(next))
 }

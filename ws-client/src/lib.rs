@@ -34,6 +34,8 @@
 
 mod client;
 mod connector;
+mod credentials;
+mod deadline;
 mod dial;
 mod error;
 mod opening;

@@ -134,7 +134,7 @@ enum Credentials {
 impl Credentials {
     fn new(scheme: Scheme, username: &str, password: &str) -> Result<Self, ProxyUrlError> {
         match scheme {
-            Scheme::Http | Scheme::Https => crate::request::basic(username, password)
+            Scheme::Http | Scheme::Https => crate::credentials::basic(username, password)
                 .map(Self::Basic)
                 .map_err(|_| ProxyUrlError::Credentials),
             Scheme::Socks5 | Scheme::Socks5h => {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 use tokio::time::{Instant, sleep_until};
 
-use crate::client::{Client, Opened, from_now};
+use crate::client::{Client, Opened};
+use crate::deadline::from_now;
 use crate::error::ConnectError;
 use crate::options::OptionsError;
 use crate::request::Request;

@@ -1,14 +1,15 @@
 //! What to ask for: an address, header fields, subprotocols (RFC 6455 sections 3 and 4.1).
 
+mod redirect;
+
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use http::{HeaderMap, Uri};
-use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
+pub(crate) use self::redirect::redirect;
+use crate::credentials::basic;
 use crate::request_error::{HeaderError, UrlError};
 
 /// A request to open a WebSocket: the template of the opening handshake.
@@ -133,33 +134,6 @@ impl Request {
         Ok(template)
     }
 
-    /// The same request at the place a redirect names. Secrets stay behind when the origin
-    /// (scheme, host, port) changes: they were meant for the first one.
-    pub(crate) fn redirected(&self, location: &str) -> Result<Self, UrlError> {
-        let mut url = self.url.join(location).map_err(UrlError::Invalid)?;
-        // A server names its HTTP address; the WebSocket lives at the same one.
-        let scheme = match url.scheme() {
-            "http" => "ws",
-            "https" => "wss",
-            other => other,
-        }
-        .to_owned();
-        let _ = url.set_scheme(&scheme);
-        // The fragment of a Location is for documents (RFC 9110 section 10.2.2).
-        url.set_fragment(None);
-        let mut next = Self::from_url(url)?;
-        // Credentials in a Location are the redirecting server's choice, not the caller's.
-        next.headers = self.headers.clone();
-        if next.url.origin() != self.url.origin() {
-            next.headers.remove(AUTHORIZATION);
-            next.headers.remove(COOKIE);
-            next.headers.remove(PROXY_AUTHORIZATION);
-            next.headers.remove(http::header::HOST);
-        }
-        next.subprotocols = self.subprotocols.clone();
-        Ok(next)
-    }
-
     fn from_url(mut url: Url) -> Result<Self, UrlError> {
         match url.scheme() {
             "ws" | "wss" => {}
@@ -240,22 +214,6 @@ impl From<&Request> for Request {
     }
 }
 
-/// `Basic` credentials from the percent-encoded user information of a URL (RFC 7617).
-pub(crate) fn basic(username: &str, password: &str) -> Result<HeaderValue, UrlError> {
-    let username: Vec<u8> = percent_decode_str(username).collect();
-    let password: Vec<u8> = percent_decode_str(password).collect();
-    let control = |b: &u8| b.is_ascii_control();
-    // RFC 7617 §2: no colon in the user-id, no control characters in either.
-    if username.contains(&b':') || username.iter().any(control) || password.iter().any(control) {
-        return Err(UrlError::Credentials);
-    }
-    let pair = [username.as_slice(), b":", password.as_slice()].concat();
-    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
-        .map_err(|_| UrlError::Credentials)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 fn owned_by_caller(name: &HeaderName) -> Result<(), HeaderError> {
     let instead = match name.as_str() {
         "sec-websocket-protocol" => "offer it with `Request::subprotocol`",
@@ -277,6 +235,9 @@ fn is_secret(name: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn host_of(url: &str) -> String {
@@ -360,25 +321,5 @@ mod tests {
         assert!(matches!(request().header("x y", "x"), Err(HeaderError::Name(_))));
         assert!(matches!(request().header("x", "a\r\nb: c"), Err(HeaderError::Value(_))));
         assert!(matches!(request().header("x", "a\0"), Err(HeaderError::Value(_))));
-    }
-
-    #[test]
-    fn secrets_stay_behind_when_a_redirect_leaves_the_origin() {
-        let request = Request::new("ws://u:p@h/a").unwrap().header("cookie", "c=1").unwrap();
-        let request = request.header("x-mine", "1").unwrap().header("proxy-authorization", "x").unwrap();
-
-        let same = request.redirected("/b?c").unwrap();
-        assert_eq!(same.url().as_str(), "ws://h/b?c");
-        assert_eq!(same.headers(), request.headers());
-
-        for location in ["https://h/b", "ws://h:81/a", "http://other/", "//other/x"] {
-            let moved = request.redirected(location).unwrap();
-            assert_eq!(moved.headers().len(), 1, "{location}");
-            assert!(moved.headers().contains_key("x-mine"));
-        }
-        assert_eq!(request.redirected("https://h/b").unwrap().url().as_str(), "wss://h/b");
-        // Credentials that the server chose are not sent.
-        assert!(!request.redirected("http://x:y@other/").unwrap().headers().contains_key(AUTHORIZATION));
-        assert!(matches!(request.redirected("ftp://h/"), Err(UrlError::Scheme(_))));
     }
 }
