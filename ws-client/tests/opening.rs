@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use ws_client::{Blame, ConnectError, HandshakeError, Message, Request};
 
 /// The rule of the handshake that an answer breaks.
@@ -49,6 +49,27 @@ async fn every_connection_has_a_key_of_its_own() {
         let (address, serving) = answering(switching).await;
         drop(ws_client::connect(format!("ws://{address}")).await.unwrap());
         keys.insert(field(&serving.await.unwrap(), "sec-websocket-key").unwrap().to_owned());
+    }
+    assert_eq!(keys.len(), 8);
+}
+
+#[tokio::test]
+async fn every_connection_masks_with_keys_of_its_own() {
+    let mut keys = std::collections::HashSet::new();
+    for _ in 0..8 {
+        let (address, serving) = server(|mut stream| async move {
+            let head = read_head(&mut stream).await;
+            stream.write_all(&switching(&head)).await.unwrap();
+            let mut frame = [0; 7];
+            stream.read_exact(&mut frame).await.unwrap();
+            frame
+        })
+        .await;
+        let (mut ws, _) = ws_client::connect(format!("ws://{address}")).await.unwrap();
+        ws.send("x").await.unwrap();
+        let frame = serving.await.unwrap();
+        assert_eq!(frame[..2], [0x81, 0x81]);
+        keys.insert(frame[2..6].to_vec());
     }
     assert_eq!(keys.len(), 8);
 }

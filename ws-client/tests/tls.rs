@@ -105,6 +105,16 @@ async fn wss_opens_with_a_root_of_ones_own_and_http_1_1() {
 }
 
 #[tokio::test]
+async fn the_server_is_named_in_the_tls_handshake() {
+    let own = certificate(&["localhost"]);
+    let (address, serving) = tls_server(server_config(&own, None), b"").await;
+    let _opened =
+        trusting_certificate(&own).connect(format!("wss://localhost:{}", address.port())).await.unwrap();
+    let stream = serving.await.unwrap().unwrap();
+    assert_eq!(stream.get_ref().1.server_name(), Some("localhost"));
+}
+
+#[tokio::test]
 async fn a_configuration_of_ones_own_is_taken_and_offers_http_1_1() {
     let own = certificate(&["localhost"]);
     let mut roots = RootCertStore::empty();

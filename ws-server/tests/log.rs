@@ -13,6 +13,15 @@ use ws_server::Server;
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
+impl Log {
+    /// All of it, and the line that tells of the end of a connection.
+    fn closed(&self) -> (String, String) {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let line = text.lines().find(|line| line.contains(" closed ")).unwrap_or_else(|| panic!("{text}"));
+        (text.clone(), line.to_owned())
+    }
+}
+
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
@@ -32,15 +41,20 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-#[tokio::test]
-async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
+/// What this thread logs from now on, down to the last detail.
+fn logged() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_writer(log.clone())
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false)
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    (log, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
+    let (log, _guard) = logged();
     let server = run(Server::builder().route("/room", echo)).await;
     let mut peer = server.connect().await;
     peer.send(opening("/room?token=hush", "Cookie: hush\r\nX-Own: hush\r\n")).await;
@@ -56,11 +70,30 @@ async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
     common::ask(&server, "GET /hush HTTP/1.1\r\nhush\r\n\r\n").await;
     server.until(|stats| stats.connections() == 0).await;
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let line = text.lines().find(|line| line.contains(" closed ")).unwrap_or_else(|| panic!("{text}"));
+    let (text, line) = log.closed();
     for fact in
         ["path=\"/room\"", "initiator=Remote", "sent=4001", "received=4001", "unsent=0", "peer=127.0.0.1:"]
     {
+        assert!(line.contains(fact), "{fact}: {line}");
+    }
+    assert!(!text.contains("hush"), "{text}");
+}
+
+#[tokio::test]
+async fn it_names_the_rule_that_a_peer_broke() {
+    let (log, _guard) = logged();
+    let server = run(Server::builder().route("/room", echo)).await;
+    let mut peer = server.connect().await;
+    peer.send(opening("/room", "")).await;
+    peer.head().await;
+    // A client must mask (RFC 6455 section 5.1).
+    peer.send(reply(0x81, b"hush")).await;
+    peer.rest().await;
+    drop(peer);
+    server.until(|stats| stats.connections() == 0).await;
+
+    let (text, line) = log.closed();
+    for fact in [" INFO ", "path=\"/room\"", "sent=1002", "is not masked"] {
         assert!(line.contains(fact), "{fact}: {line}");
     }
     assert!(!text.contains("hush"), "{text}");
