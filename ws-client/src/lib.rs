@@ -70,4 +70,4 @@ pub use ws_core;
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;
 pub use ws_core::handshake::{HandshakeError, HeadLimits, Refused, RequestError};
-pub use ws_core::{CloseCode, Config, Message, WebSocket};
+pub use ws_core::{ByteStream, CloseCode, Config, Message, WebSocket};

@@ -51,6 +51,6 @@ pub use message::{DataType, Message, Utf8Bytes};
 pub use prepared::Prepared;
 #[cfg(feature = "tokio")]
 pub use tokio::{
-    Broadcast, Closer, Error, MessageReader, MessageWriter, Published, Receiver, ReuniteError, Sender, Slow,
-    TrySendError, WebSocket,
+    Broadcast, ByteStream, Closer, Error, MessageReader, MessageWriter, Published, Receiver, ReuniteError,
+    Sender, Slow, TrySendError, WebSocket,
 };

@@ -8,6 +8,7 @@
 mod backlog;
 mod broadcast;
 mod buffer;
+mod byte_stream;
 mod closer;
 mod driver;
 mod error;
@@ -22,6 +23,7 @@ mod writer;
 
 pub use backlog::{ConflateKey, Slow};
 pub use broadcast::{Broadcast, Member, Published};
+pub use byte_stream::ByteStream;
 pub use closer::Closer;
 pub use error::Error;
 pub use reader::MessageReader;

@@ -80,7 +80,7 @@ pub use tls::{ClientCertificates, Tls};
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;
 pub use ws_core::handshake::HeadLimits;
-pub use ws_core::{CloseCode, CloseInfo, Config, Error, Message};
+pub use ws_core::{ByteStream, CloseCode, CloseInfo, Config, Error, Message};
 
 /// An open WebSocket. Those that a [`Server`] hands out are `WebSocket`, on its own [`Stream`];
 /// [`accept`] gives `WebSocket<S>` on a stream of any type.

@@ -182,6 +182,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.poll_recv(cx).map_ok(|_| ())
     }
 
+    /// Writes until nothing waits, without taking what comes; ready when the connection is over.
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while !self.connection.is_ended() {
+            ready!(self.poll_flush(cx))?;
+            ready!(self.poll_timeout(cx));
+        }
+        Poll::Ready(self.outcome())
+    }
+
+    /// Writes what can be written without waiting.
+    pub(super) fn write_now(&mut self, cx: &mut Context<'_>) {
+        let _ = self.poll_write(cx);
+    }
+
     /// Queues a message, or says why not: the record of the end if there is one.
     pub(super) fn queue(&mut self, message: Message) -> Result<(), Error> {
         if self.connection.queued() == 0 {

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::close_info::CloseInfo;
+use crate::close_info::{CloseCause, CloseInfo, TransportEnd};
 use crate::connection::Connection;
 use crate::error::{ProtocolError, SendError};
 
@@ -43,6 +43,33 @@ impl Error {
         match (error, connection.close_info()) {
             (SendError::Closing, Some(info)) => Self::Closed(Box::new(info)),
             (error, _) => Self::Send(error),
+        }
+    }
+}
+
+/// For code that speaks of I/O only. The error of this library is the source, but for one of the transport, which is
+/// given back as it was.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Io(_) => io::ErrorKind::Other,
+            Error::Protocol(_) | Error::OverLimit { .. } => io::ErrorKind::InvalidData,
+            Error::Send(SendError::Closing) => io::ErrorKind::BrokenPipe,
+            Error::Send(_) => io::ErrorKind::InvalidInput,
+            Error::MessageCutOff => io::ErrorKind::UnexpectedEof,
+            Error::Closed(info) => match info.cause {
+                CloseCause::Transport(TransportEnd::Eof | TransportEnd::Truncated) => {
+                    io::ErrorKind::UnexpectedEof
+                }
+                CloseCause::Transport(TransportEnd::Reset) => io::ErrorKind::ConnectionReset,
+                CloseCause::Timeout(_) => io::ErrorKind::TimedOut,
+                CloseCause::Protocol(_) => io::ErrorKind::InvalidData,
+                _ => io::ErrorKind::ConnectionAborted,
+            },
+        };
+        match error {
+            Error::Io(error) => error,
+            error => Self::new(kind, error),
         }
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Waiter(u32);
 impl Waiter {
     /// There is one receiver, and it waits for one thing at a time.
     pub(super) const RECEIVER: Self = Self(0);
+    /// Where there is one sender too, that does one thing at a time.
+    pub(super) const WRITER: Self = Self(1);
 }
 
 /// Those who wait, each for something another may bring about.
