@@ -4,6 +4,9 @@
 //! `receive` again; every byte is looked at once, however the bytes arrive. A fault is reported at the byte that
 //! proves it, so a driver need not wait for the end of a head that can only be refused.
 //!
+//! - Where another HTTP library reads the head: [`Opening::from_request`], [`UpgradeRequest::response`] and
+//!   [`complete_response`] for a server, [`ClientHandshake::request`] and [`ClientHandshake::judge`] for a client.
+//!
 //! - Server: [`RequestReader`] → [`Opening`] → [`UpgradeRequest::accept`], or a [`Refusal`].
 //! - Client: [`ClientHandshake`] → [`Established`], or a [`HandshakeError`] which carries the server's answer.
 //!
@@ -39,6 +42,7 @@ mod head;
 mod host;
 mod key;
 mod origin;
+mod parsed;
 mod refusal;
 mod refused;
 mod request;
@@ -55,7 +59,7 @@ pub use head::{HeadFault, HeadLimits};
 pub use host::effective_host;
 pub use key::accept_key;
 pub use origin::{Origin, is_same_host_or_absent};
-pub use refusal::{Refusal, ResponseError, encode_head_response, encode_response};
+pub use refusal::{Refusal, ResponseError, complete_response, encode_head_response, encode_response};
 pub use refused::{HandshakeError, Refused};
 pub use request::RequestError;
 pub use response::ResponseReader;

@@ -242,3 +242,46 @@ fn every_row_has_its_outcome_however_it_is_split() {
     }
     assert!(rows >= 120, "the table has {rows} rows");
 }
+
+/// Rows whose fault a parser hides, which reads lines that end in LF, skips empty ones and drops a fragment.
+const HIDDEN: &[&str] = &[
+    "\r\n\r¶\n{G}{H}{WS}\r\n",
+    "\n¶{G}{H}{WS}\r\n",
+    "GET /a#¶b HTTP/1.1\r\n{H}{WS}\r\n",
+    "GET / HTTP/1.1\n¶{H}{WS}\r\n",
+    "{G}Host: h\n¶{WS}\r\n",
+    "{G}{H}{WS}\n¶",
+];
+/// And one that it refuses, though it need not.
+const REFUSED_ELSEWHERE: &str = "GET / HTTP/1.2\r\n{H}{WS}\r\n";
+
+/// The row as another HTTP library hands it over; `None` if that refuses it.
+fn parsed(bytes: &[u8]) -> Option<http::Request<()>> {
+    let mut fields = [httparse::EMPTY_HEADER; 32];
+    let mut head = httparse::Request::new(&mut fields);
+    let Ok(httparse::Status::Complete(_)) = head.parse(bytes) else { return None };
+    let version = if head.version == Some(0) { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
+    let request = http::Request::builder().method(head.method?).uri(head.path?).version(version);
+    head.headers.iter().fold(request, |request, field| request.header(field.name, field.value)).body(()).ok()
+}
+
+#[test]
+fn a_request_that_another_library_has_read_has_the_same_outcome() {
+    let mut judged = 0;
+    for (source, text, expected) in [REQUEST_LINE, FIELDS, WEBSOCKET].concat() {
+        let (bytes, _) = expand(text, LINES);
+        let Some(request) = parsed(&bytes) else {
+            assert!(matches!(expected, Refused(_)) || text == REFUSED_ELSEWHERE, "{source}: {text:?}");
+            continue;
+        };
+        let found = match Opening::from_request(request, HeadLimits::server()) {
+            Ok(Opening::Upgrade(_)) => Upgrade,
+            Ok(Opening::Plain(_)) => Plain,
+            Err(refusal) => Refused(refusal.status().as_u16()),
+        };
+        let expected = if HIDDEN.contains(&text) { Upgrade } else { expected };
+        assert_eq!(found, expected, "{source}: {text:?}");
+        judged += 1;
+    }
+    assert!(judged >= 90, "only {judged} rows were judged");
+}

@@ -12,6 +12,7 @@ use super::key::{accept_key, encode_key};
 use super::refused::{HandshakeError, Refused};
 use super::request::{Offer, RequestError, encode_request, offered_extensions};
 use super::response::ResponseReader;
+use super::server::{Opening, RequestReader};
 use super::token::has_token;
 use super::values;
 
@@ -86,6 +87,29 @@ impl ClientHandshake {
     /// The bytes to send.
     pub fn request_bytes(&self) -> &[u8] {
         &self.request
+    }
+
+    /// The request for another HTTP library to send: what [`request_bytes`](Self::request_bytes) says, its target a
+    /// path.
+    pub fn request(&self) -> http::Request<()> {
+        let limits = HeadLimits { bytes: usize::MAX, fields: usize::MAX, target: usize::MAX };
+        match RequestReader::new(limits).receive(&self.request) {
+            Ok(Some((Opening::Upgrade(upgrade), _))) => upgrade.into_request(),
+            // It has been written by the rules that it is read by.
+            _ => http::Request::new(()),
+        }
+    }
+
+    /// Judges the final answer that another HTTP library has read, by its head: as [`receive`](Self::receive) does.
+    /// The body of a refusal is the caller's to add.
+    ///
+    /// # Errors
+    /// [`HandshakeError`]; [`HandshakeError::Refused`] for any status but 101.
+    pub fn judge(&self, response: http::Response<()>) -> Result<Established, HandshakeError> {
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => self.establish(response),
+            _ => Err(HandshakeError::Refused(Box::new(refused(response, 0)))),
+        }
     }
 
     /// Looks at what is new in `buffer`, which holds *all* bytes received so far.

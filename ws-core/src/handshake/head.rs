@@ -40,7 +40,7 @@ pub enum HeadFault {
     #[error("malformed field line: {0}")]
     FieldLine(&'static str),
     /// A version of HTTP other than 1.1, or for a response 1.0.
-    #[error("HTTP version {major}.{minor} is not supported")]
+    #[error("HTTP version {major}.{minor} is not supported: a WebSocket is opened over HTTP/1.1")]
     Version {
         /// The major version, a digit.
         major: u8,

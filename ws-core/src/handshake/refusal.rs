@@ -126,7 +126,35 @@ pub fn encode_head_response(response: &http::Response<impl AsRef<[u8]>>) -> Resu
     encode(response, &[])
 }
 
+/// Makes a response ready for another HTTP library to write: what [`encode_response`] gives as bytes, but for
+/// `Content-Length`, which is that library's to add. Of HTTP/2 and later there is no `Connection` and no `Upgrade`
+/// (RFC 9113 section 8.2.2).
+///
+/// # Errors
+/// Those of [`encode_response`].
+pub fn complete_response<B: AsRef<[u8]>>(
+    mut response: http::Response<B>,
+    version: http::Version,
+) -> Result<http::Response<B>, ResponseError> {
+    let required = check_response(&response)?;
+    response.headers_mut().extend(required);
+    if version < http::Version::HTTP_2 {
+        let options = HeaderValue::from_static(connection_options(response.status()));
+        response.headers_mut().insert(header::CONNECTION, options);
+    } else {
+        response.headers_mut().remove(header::UPGRADE);
+    }
+    Ok(response)
+}
+
 fn encode<B: AsRef<[u8]>>(response: &http::Response<B>, body: &[u8]) -> Result<Vec<u8>, ResponseError> {
+    let required = check_response(response)?;
+    let length = response.body().as_ref().len();
+    Ok(write_response(response.status(), [response.headers(), &required], length, body))
+}
+
+/// That a response may be written; and what its status asks for besides its fields.
+fn check_response<B: AsRef<[u8]>>(response: &http::Response<B>) -> Result<HeaderMap, ResponseError> {
     let status = response.status();
     if status.is_informational() {
         return Err(ResponseError::InterimStatus(status));
@@ -141,7 +169,7 @@ fn encode<B: AsRef<[u8]>>(response: &http::Response<B>, body: &[u8]) -> Result<V
     for name in response.headers().keys() {
         required.remove(name);
     }
-    Ok(write_response(status, [response.headers(), &required], length, body))
+    Ok(required)
 }
 
 /// Refuses headers that the library writes by itself.
@@ -192,9 +220,7 @@ fn write_response<'a>(
 ) -> Vec<u8> {
     let reason = status.canonical_reason().unwrap_or_default();
     let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
-    // RFC 9112 §9.6: the connection ends with this response. RFC 9110 §7.8: Upgrade has its token here too.
-    let options: &[u8] = if status == StatusCode::UPGRADE_REQUIRED { b"close, upgrade" } else { b"close" };
-    write_field(&mut bytes, "Connection", options);
+    write_field(&mut bytes, "Connection", connection_options(status).as_bytes());
     for (name, value) in headers.into_iter().flatten() {
         write_field(&mut bytes, name.as_str(), value.as_bytes());
     }
@@ -205,6 +231,12 @@ fn write_response<'a>(
     bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(body);
     bytes
+}
+
+/// The value of `Connection`.
+fn connection_options(status: StatusCode) -> &'static str {
+    // RFC 9112 §9.6: the connection ends with this response. RFC 9110 §7.8: Upgrade has its token here too.
+    if status == StatusCode::UPGRADE_REQUIRED { "close, upgrade" } else { "close" }
 }
 
 /// Whether a response ends with its head, whatever its fields say (RFC 9112 section 6.3).

@@ -76,7 +76,7 @@ impl RequestLineScanner {
                     State::Method { start: at }
                 }
                 State::Method { start } if byte == b' ' => {
-                    self.method = parse_method(buffer.get(start..at))?;
+                    self.method = check_method(buffer.get(start..at).unwrap_or_default())?;
                     State::TargetStart
                 }
                 State::Method { start } => {
@@ -138,10 +138,11 @@ fn expect(condition: bool, otherwise: &'static str) -> Result<(), HeadFault> {
     if condition { Ok(()) } else { Err(HeadFault::StartLine(otherwise)) }
 }
 
-fn parse_method(method: Option<&[u8]>) -> Result<Method, Refusal> {
+/// GET, or HEAD.
+pub(super) fn check_method(method: &[u8]) -> Result<Method, Refusal> {
     match method {
-        Some(b"GET") => Ok(Method::GET),
-        Some(b"HEAD") => Ok(Method::HEAD),
+        b"GET" => Ok(Method::GET),
+        b"HEAD" => Ok(Method::HEAD),
         // RFC 6455 §4.2.1 item 1: the method of a handshake is GET.
         _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")),
     }
@@ -151,8 +152,14 @@ fn parse_method(method: Option<&[u8]>) -> Result<Method, Refusal> {
 fn parse_target(target: Option<&[u8]>) -> Result<Uri, HeadFault> {
     let uri = Uri::try_from(target.unwrap_or_default())
         .map_err(|_| HeadFault::StartLine("the target is not a valid URI"))?;
+    check_target(&uri)?;
+    Ok(uri)
+}
+
+/// That a target is in one of the two forms.
+pub(super) fn check_target(uri: &Uri) -> Result<(), HeadFault> {
     if uri.path().starts_with('/') && uri.scheme().is_none() && uri.authority().is_none() {
-        return Ok(uri);
+        return Ok(());
     }
     let scheme = uri.scheme_str().unwrap_or_default();
     // RFC 6455 §4.2.1 item 1 and RFC 9112 §3.2.2: an absolute target names an HTTP (or WebSocket) URI ...
@@ -162,8 +169,7 @@ fn parse_target(target: Option<&[u8]>) -> Result<Uri, HeadFault> {
     )?;
     let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
     // RFC 9110 §4.2.1 and §4.2.4: ... with a host, and without user information.
-    expect(Authority::parse(authority).is_some(), "the target has no valid host")?;
-    Ok(uri)
+    expect(Authority::parse(authority).is_some(), "the target has no valid host")
 }
 
 fn check_version(version: &[u8]) -> Result<(), HeadFault> {

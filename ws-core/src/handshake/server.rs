@@ -105,7 +105,7 @@ fn scan_fields(
 ) -> Result<bool, Refusal> {
     while let Some(event) = scanner.next(cursor, buffer)? {
         match event {
-            FieldEvent::Name(name) => check_name(name, request.headers())?,
+            FieldEvent::Name(name) => check_name(name, |field| request.headers().contains_key(field))?,
             FieldEvent::Line { name, value } => {
                 check_value(name, value)?;
                 append(request.headers_mut(), name, value)?;
@@ -114,7 +114,7 @@ fn scan_fields(
                 // RFC 9112 §3.2: a request without Host MUST get 400.
                 return match request.headers().contains_key(header::HOST) {
                     true => Ok(true),
-                    false => Err(bad_request("there is no Host field")),
+                    false => Err(no_host()),
                 };
             }
         }
@@ -122,9 +122,13 @@ fn scan_fields(
     Ok(false)
 }
 
-/// What a field's mere presence proves.
-fn check_name(name: &[u8], headers: &HeaderMap) -> Result<(), Refusal> {
-    let repeats = |field: &HeaderName| is_name(name, field) && headers.contains_key(field);
+pub(super) fn no_host() -> Refusal {
+    bad_request("there is no Host field")
+}
+
+/// What a field's mere presence proves; `came_before` tells of other lines.
+pub(super) fn check_name(name: &[u8], came_before: impl Fn(&HeaderName) -> bool) -> Result<(), Refusal> {
+    let repeats = |field: &HeaderName| is_name(name, field) && came_before(field);
     // RFC 9112 §3.2: more than one Host field MUST get 400.
     if repeats(&header::HOST) {
         return Err(bad_request("there is more than one Host field"));
@@ -142,7 +146,7 @@ fn check_name(name: &[u8], headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// What a field's value proves, at the end of its line.
-fn check_value(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
+pub(super) fn check_value(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
     // RFC 9112 §3.2: an invalid Host MUST get 400.
     if is_name(name, &header::HOST) && std::str::from_utf8(value).ok().and_then(Authority::parse).is_none() {
         return Err(bad_request("the Host field is not a host with an optional port"));
@@ -164,7 +168,7 @@ fn bad_request(reason: &str) -> Refusal {
 }
 
 impl Opening {
-    fn new(request: http::Request<()>) -> Result<Self, Refusal> {
+    pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
         // §4.2.1 items 1, 3 and 4: a GET with `websocket` in Upgrade and `upgrade` in Connection.
         let asks_for_websocket = request.method() == Method::GET
             && has_token(request.headers(), header::UPGRADE, "websocket")
@@ -257,24 +261,37 @@ impl UpgradeRequest {
     /// [`ResponseError`]: a subprotocol or extension that was not offered or is no token, a field among the headers
     /// that is not the caller's to set.
     pub fn accept(&self, acceptance: Acceptance<'_>) -> Result<Vec<u8>, ResponseError> {
-        check_not_owned(&acceptance.headers)?;
         let mut head = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
-        write_field(&mut head, "Upgrade", b"websocket");
-        write_field(&mut head, "Connection", b"Upgrade");
-        write_field(&mut head, "Sec-WebSocket-Accept", self.accept.as_bytes());
-        if let Some(subprotocol) = acceptance.subprotocol {
-            self.check_subprotocol(subprotocol)?;
-            write_field(&mut head, "Sec-WebSocket-Protocol", subprotocol.as_bytes());
-        }
-        if let Some(extensions) = acceptance.extensions {
-            self.check_extensions(&extensions)?;
-            write_field(&mut head, "Sec-WebSocket-Extensions", extensions.as_bytes());
+        for (_, name, value) in self.fields(&acceptance)? {
+            write_field(&mut head, name, value.as_bytes());
         }
         for (name, value) in &acceptance.headers {
             write_field(&mut head, name.as_str(), value.as_bytes());
         }
         head.extend_from_slice(b"\r\n");
         Ok(head)
+    }
+
+    /// The fields that are the handshake's own, checked; each with the name as RFC 6455 spells it.
+    pub(super) fn fields<'a>(
+        &'a self,
+        acceptance: &'a Acceptance<'_>,
+    ) -> Result<Vec<(HeaderName, &'static str, &'a str)>, ResponseError> {
+        check_not_owned(&acceptance.headers)?;
+        let mut fields = vec![
+            (header::UPGRADE, "Upgrade", "websocket"),
+            (header::CONNECTION, "Connection", "Upgrade"),
+            (header::SEC_WEBSOCKET_ACCEPT, "Sec-WebSocket-Accept", self.accept.as_str()),
+        ];
+        if let Some(subprotocol) = acceptance.subprotocol {
+            self.check_subprotocol(subprotocol)?;
+            fields.push((header::SEC_WEBSOCKET_PROTOCOL, "Sec-WebSocket-Protocol", subprotocol));
+        }
+        if let Some(extensions) = &acceptance.extensions {
+            self.check_extensions(extensions)?;
+            fields.push((header::SEC_WEBSOCKET_EXTENSIONS, "Sec-WebSocket-Extensions", extensions));
+        }
+        Ok(fields)
     }
 
     /// The request alone.
