@@ -113,6 +113,7 @@ fn malformed_chunks_end_the_body_and_keep_what_came_before() {
         ("2\r\nhi\rX", "hi"),
         ("2\r\nhi\n", "hi"),
         ("2;\n", ""),
+        ("0\rx", ""),
         ("0\r\nX: \x01", ""),
         ("0\r\n\rX", ""),
         ("0\r\nX\r\r", ""),

@@ -123,6 +123,7 @@ mod tests {
             "example.com",
             "://h",
             "1http://h",
+            "ht_tp://h",
             "http://",
             "http://h/",
             "http://h/path",

@@ -1,0 +1,136 @@
+//! Large binary payloads on tokio: read past the buffer, to where they are to stay.
+#![cfg(feature = "tokio")]
+#![allow(clippy::unwrap_used)]
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use ws_core::{CloseCode, Config, Connection, DataType, Error, Event, Message, WebSocket};
+
+/// A pipe that holds any message of these tests at once.
+fn pair() -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let (a, b) = duplex(1 << 20);
+    let client = Connection::client(Arc::new(Config::client()), [7; 32]);
+    (WebSocket::new(a, client, &[]), server(b))
+}
+
+fn server(stream: DuplexStream) -> WebSocket<DuplexStream> {
+    WebSocket::new(stream, Connection::server(Arc::new(Config::server())), &[])
+}
+
+/// Sizes of one frame, close enough that some end with a read past the buffer and some with one into it.
+fn sizes() -> impl Iterator<Item = usize> {
+    (66_000..256 << 10).step_by(9_001)
+}
+
+fn payload(size: usize) -> Vec<u8> {
+    (0..size).map(|n| (n % 251) as u8).collect()
+}
+
+#[tokio::test]
+async fn large_messages_one_after_the_other_arrive_whole() {
+    let (mut client, mut server) = pair();
+    for size in sizes() {
+        client.feed(payload(size)).await.unwrap();
+        client.send("between").await.unwrap();
+        assert_eq!(server.recv().await.unwrap(), Some(Message::binary(payload(size))));
+        assert_eq!(server.recv().await.unwrap(), Some("between".into()));
+    }
+}
+
+#[tokio::test]
+async fn large_messages_are_lent_whole() {
+    let (mut client, mut server) = pair();
+    let sending = async {
+        for size in sizes() {
+            client.feed(payload(size)).await.unwrap();
+            client.send("between").await.unwrap();
+            assert_eq!(client.recv().await.unwrap(), Some("seen".into()));
+        }
+        client.close(CloseCode::NORMAL, "").await.unwrap();
+    };
+    let mut seen = Vec::new();
+    let receiving = server.for_each(|connection, event| match event {
+        Event::Binary(bytes) => {
+            seen.push(bytes.len());
+            assert_eq!(bytes, payload(bytes.len()));
+            Ok(())
+        }
+        Event::Text(text) => {
+            assert_eq!(text, "between");
+            connection.send_text("seen")
+        }
+        _ => Ok(()),
+    });
+    let ((), ended) = tokio::join!(sending, receiving);
+    ended.unwrap();
+    assert!(seen.into_iter().eq(sizes()));
+}
+
+#[tokio::test]
+async fn a_large_message_whose_recv_was_dropped_can_be_taken_in_pieces() {
+    for size in sizes() {
+        let (mut peer, near) = duplex(1 << 20);
+        let mut server = server(near);
+        // Masked with zeroes.
+        let mut frame = vec![0x82, 0xFF];
+        frame.extend((size as u64).to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(payload(size));
+        let (first, rest) = frame.split_at(frame.len() - 65_600);
+        peer.write_all(first).await.unwrap();
+        let unfinished = poll_fn(|cx| Poll::Ready(pin!(server.recv()).poll(cx).is_pending()));
+        assert!(unfinished.await);
+        peer.write_all(rest).await.unwrap();
+        peer.write_all(&[0x81, 0x80, 0, 0, 0, 0]).await.unwrap();
+        let mut reader = server.recv_stream().await.unwrap().unwrap();
+        assert_eq!(reader.data_type(), DataType::Binary);
+        assert!(reader.read_to_end(size).await.unwrap() == payload(size), "{size}");
+        assert_eq!(server.recv().await.unwrap(), Some("".into()));
+    }
+}
+
+const SIZE: usize = 300_000;
+
+#[tokio::test]
+async fn reading_to_the_end_stops_at_its_limit() {
+    let (mut client, mut server) = pair();
+    client.send(payload(SIZE)).await.unwrap();
+    client.send("after").await.unwrap();
+    let mut reader = server.recv_stream().await.unwrap().unwrap();
+    let error = reader.read_to_end(SIZE - 1).await.unwrap_err();
+    assert!(matches!(error, Error::OverLimit { limit } if limit == SIZE - 1), "{error:?}");
+    drop(reader);
+    assert_eq!(server.recv().await.unwrap(), Some("after".into()), "the rest is skipped");
+}
+
+#[tokio::test]
+async fn an_empty_piece_is_no_frame() {
+    let (mut peer, near) = duplex(1000);
+    let mut server = server(near);
+    let mut writer = server.send_stream(DataType::Text);
+    for piece in ["", "a", "", "b", ""] {
+        writer.write(piece.as_bytes()).await.unwrap();
+    }
+    writer.finish().await.unwrap();
+    let mut sent = [0; 8];
+    peer.read_exact(&mut sent).await.unwrap();
+    assert_eq!(sent, [0x01, 1, b'a', 0x00, 1, b'b', 0x80, 0]);
+}
+
+#[tokio::test]
+async fn a_websocket_that_a_panic_drops_says_1011_and_one_just_dropped_1001() {
+    for (panics, code) in [(true, CloseCode::INTERNAL), (false, CloseCode::AWAY)] {
+        let (mut client, server) = pair();
+        let handler = tokio::spawn(async move {
+            let _server = server;
+            assert!(!panics, "as asked");
+        });
+        assert_eq!(handler.await.is_err(), panics);
+        assert_eq!(client.recv().await.unwrap(), None);
+        assert_eq!(client.close_info().unwrap().code(), code);
+    }
+}
