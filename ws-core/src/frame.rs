@@ -1,5 +1,6 @@
 //! Frame headers: RFC 6455 section 5.2.
 
+use alloc::vec::Vec;
 use core::ops::Deref;
 
 use crate::error::ProtocolError;
@@ -17,19 +18,20 @@ pub enum Role {
 
 /// What a frame carries (section 5.2; 11.8 for the registry).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum OpCode {
     /// 0x0: the next fragment of the message in progress.
-    Continuation,
+    Continuation = 0x0,
     /// 0x1: text, the first or only frame of a message.
-    Text,
+    Text = 0x1,
     /// 0x2: binary, the first or only frame of a message.
-    Binary,
+    Binary = 0x2,
     /// 0x8: closes the connection.
-    Close,
+    Close = 0x8,
     /// 0x9: asks for a pong.
-    Ping,
+    Ping = 0x9,
     /// 0xA: answers a ping, or stands alone as a heartbeat.
-    Pong,
+    Pong = 0xA,
 }
 
 impl OpCode {
@@ -53,14 +55,7 @@ impl OpCode {
     }
 
     const fn nibble(self) -> u8 {
-        match self {
-            Self::Continuation => 0x0,
-            Self::Text => 0x1,
-            Self::Binary => 0x2,
-            Self::Close => 0x8,
-            Self::Ping => 0x9,
-            Self::Pong => 0xA,
-        }
+        self as u8
     }
 }
 
@@ -106,6 +101,9 @@ impl FrameHeader {
     /// Any fault that the bytes present prove, even when the header is not complete.
     #[inline]
     pub fn parse(input: &[u8], receiver: Role) -> Result<Option<(Self, usize)>, ProtocolError> {
+        if let Some(short) = Self::parse_short(input, receiver) {
+            return Ok(Some(short));
+        }
         let Some((prefix, used)) = parse_lengths(input, receiver)? else { return Ok(None) };
         let Some(payload_len) = prefix.payload_len else { return Ok(None) };
         let (mask, used) = match receiver {
@@ -117,6 +115,28 @@ impl FrameHeader {
         };
         let HeaderPrefix { fin, rsv1, opcode, .. } = prefix;
         Ok(Some((Self { fin, rsv1, opcode, mask, payload_len }, used)))
+    }
+
+    /// The common case: all there, legal, and of a small message in one frame, uncompressed.
+    #[inline]
+    pub(crate) fn parse_short(input: &[u8], receiver: Role) -> Option<(Self, usize)> {
+        let (&[first, second], rest) = input.split_first_chunk::<2>()?;
+        let opcode = match first {
+            0x81 => OpCode::Text,
+            0x82 => OpCode::Binary,
+            _ => return None,
+        };
+        let (masked, short) = (second & 0x80 != 0, second & 0x7F);
+        if short > 125 {
+            return None;
+        }
+        // §5.1: a client masks all its frames, a server none.
+        let (mask, used) = match receiver {
+            Role::Server if masked => (Some(MaskKey(*rest.first_chunk::<4>()?)), 6),
+            Role::Client if !masked => (None, 2),
+            _ => return None,
+        };
+        Some((Self { fin: true, rsv1: false, opcode, mask, payload_len: u64::from(short) }, used))
     }
 
     /// Reads what the first bytes of a header tell, so that a fault is found at the byte that
@@ -138,24 +158,34 @@ impl FrameHeader {
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "each arm has compared the length")]
     pub fn encode(&self) -> EncodedHeader {
-        let mut out = EncodedHeader { bytes: [0; Self::MAX_LEN], len: 0 };
-        out.push([(u8::from(self.fin) << 7) | (u8::from(self.rsv1) << 6) | self.opcode.nibble()]);
+        let first = (u8::from(self.fin) << 7) | (u8::from(self.rsv1) << 6) | self.opcode.nibble();
         let masked = u8::from(self.mask.is_some()) << 7;
-        match self.payload_len {
-            len @ 0..=125 => out.push([masked | len as u8]),
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes[0] = first;
+        let mut len: u8 = match self.payload_len {
+            len @ 0..=125 => {
+                bytes[1] = masked | len as u8;
+                2
+            }
             len @ 126..=0xFFFF => {
-                out.push([masked | 126]);
-                out.push((len as u16).to_be_bytes());
+                bytes[1] = masked | 126;
+                [bytes[2], bytes[3]] = (len as u16).to_be_bytes();
+                4
             }
             len => {
-                out.push([masked | 127]);
-                out.push(len.to_be_bytes());
+                bytes[1] = masked | 127;
+                let [_, _, place @ .., _, _, _, _] = &mut bytes;
+                *place = len.to_be_bytes();
+                10
             }
+        };
+        if let Some(MaskKey(key)) = self.mask
+            && let Some(place) = bytes.get_mut(usize::from(len)..).and_then(<[u8]>::first_chunk_mut)
+        {
+            *place = key;
+            len = len.saturating_add(4);
         }
-        if let Some(key) = self.mask {
-            out.push(key.0);
-        }
-        out
+        EncodedHeader { bytes, len }
     }
 }
 
@@ -167,15 +197,13 @@ pub struct EncodedHeader {
 }
 
 impl EncodedHeader {
+    /// Appends it to `out`.
     #[inline]
-    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
-        let start = usize::from(self.len);
-        if let Some(place) = self.bytes.get_mut(start..).and_then(<[u8]>::first_chunk_mut::<N>) {
-            *place = bytes;
-            #[allow(clippy::cast_possible_truncation, reason = "at most 14")]
-            let len = start.saturating_add(N) as u8;
-            self.len = len;
-        }
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        // A copy of a length the compiler knows is a few instructions, any other a call.
+        let end = out.len().saturating_add(usize::from(self.len));
+        out.extend_from_slice(&self.bytes);
+        out.truncate(end);
     }
 }
 

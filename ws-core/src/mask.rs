@@ -37,7 +37,12 @@ pub fn mask(payload: &mut [u8], key: MaskKey) -> MaskKey {
     for lane in lanes {
         *lane = (u64::from_ne_bytes(*lane) ^ double).to_ne_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip(key.0.iter().cycle()) {
+    // At most seven bytes are left: a loop over them would be dearer than all before it.
+    let (half, rest) = rest.as_chunks_mut::<4>();
+    for half in half {
+        *half = (u32::from_ne_bytes(*half) ^ word).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key.0) {
         *byte ^= key;
     }
     next

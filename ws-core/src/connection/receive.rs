@@ -33,6 +33,21 @@ impl Connection {
     /// [`output`](Self::output), then shut down as [`wants_shutdown`](Self::wants_shutdown) says.
     #[inline]
     pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some((opcode, payload)) = self.take_whole_message(input) {
+            return match opcode {
+                // §8.1: fail the connection when text is not UTF-8.
+                OpCode::Text => match simdutf8::basic::from_utf8(payload) {
+                    Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                    Err(_) => Err(self.stop(ProtocolError::InvalidUtf8, input)),
+                },
+                _ => Ok(Some(Event::Binary(Cow::Borrowed(payload)))),
+            };
+        }
+        self.receive_any(input)
+    }
+
+    /// Whatever comes next, a step at a time.
+    fn receive_any<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         Ok(match self.step(input, false)? {
             None => None,
             Some(Step::Data { payload: Payload::Text(text), .. }) => Some(Event::Text(text)),
@@ -113,12 +128,26 @@ impl Connection {
             return Ok(None);
         }
         self.heard |= !input.is_empty();
-        let step = self.try_step(input, pieces);
-        if let Err(error) = step {
-            self.fail(error);
-            self.discard(mem::take(input).len());
+        self.try_step(input, pieces).map_err(|error| self.stop(error, input))
+    }
+
+    /// The peer broke a rule: nothing more of what it sends counts.
+    fn stop(&mut self, error: ProtocolError, input: &mut &mut [u8]) -> ProtocolError {
+        self.fail(error);
+        self.discard(mem::take(input).len());
+        error
+    }
+
+    /// A small message that lies whole in `input`, without the steps that others need.
+    #[inline]
+    fn take_whole_message<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(OpCode, &'b [u8])> {
+        // Any other message in progress makes it illegal, a limit below a short length is seldom set.
+        if !self.takes_data() || self.incoming.is_some() || self.config.max_message_size < SHORT {
+            return None;
         }
-        step
+        let (opcode, payload) = self.decoder.whole_message(input)?;
+        self.heard = true;
+        Some((opcode, payload))
     }
 
     #[inline]
@@ -275,6 +304,9 @@ impl Connection {
         matches!(self.state, State::Open | State::CloseSent)
     }
 }
+
+/// The longest payload whose length fits the header's second byte (section 5.2).
+const SHORT: u64 = 125;
 
 /// A payload with at least so many bytes to come is read around the shared buffer.
 const LARGE: usize = 64 << 10;

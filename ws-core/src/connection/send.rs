@@ -203,18 +203,20 @@ impl Connection {
         if queued >= self.config.outbound_limit {
             return Err(SendError::QueueFull { limit: self.config.outbound_limit });
         }
-        // With nothing queued there is nothing to wait for: one message may pass over the limit.
-        let limit = self.config.memory_bound();
-        if queued > 0 && self.memory_usage() >= limit {
-            return Err(SendError::MemoryFull { limit });
+        // With nothing queued there is nothing to wait for: one message may pass over the limit. Without a
+        // limit of its own memory is bounded by the others, which add up to less.
+        match self.config.memory_limit {
+            Some(limit) if queued > 0 && self.memory_usage() >= limit => Err(SendError::MemoryFull { limit }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// A whole message, compressed where that is agreed and pays.
     #[inline]
     fn queue_message(&mut self, opcode: OpCode, payload: &[u8]) {
-        if let Some(compressed) = self.compress(payload) {
+        if self.is_compressing()
+            && let Some(compressed) = self.compress(payload)
+        {
             self.queue_bytes(opcode, true, compressed);
         } else if payload.len() <= self.config.max_frame_size {
             self.queue_frame(true, false, opcode, payload);
@@ -239,7 +241,8 @@ impl Connection {
     fn queue_frame(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: &[u8]) {
         let (header, key) = self.header(fin, rsv1, opcode, payload.len());
         let data = self.queue.data();
-        data.extend_from_slice(&header.encode());
+        data.reserve(payload.len().saturating_add(FrameHeader::MAX_LEN));
+        header.encode().append_to(data);
         let start = data.len();
         data.extend_from_slice(payload);
         if let Some(key) = key {
@@ -257,7 +260,7 @@ impl Connection {
             loop {
                 let frame = payload.split_to(payload.len().min(frame_size));
                 let (header, _) = self.header(payload.is_empty(), rsv1, opcode, frame.len());
-                self.queue.data().extend_from_slice(&header.encode());
+                header.encode().append_to(self.queue.data());
                 self.queue.push_shared(frame);
                 (opcode, rsv1) = (OpCode::Continuation, false);
                 if payload.is_empty() {
@@ -269,7 +272,7 @@ impl Connection {
             Ok(mut payload) => loop {
                 let mut frame = payload.split_to(payload.len().min(frame_size));
                 let (header, key) = self.header(payload.is_empty(), rsv1, opcode, frame.len());
-                self.queue.data().extend_from_slice(&header.encode());
+                header.encode().append_to(self.queue.data());
                 if let Some(key) = key {
                     mask(&mut frame, key);
                 }

@@ -1,0 +1,139 @@
+//! One load, so many times, for callgrind to count the instructions of: `bench/instructions` runs it.
+//!
+//! ```text
+//! cargo bench -p ws-core --features tokio --bench instructions -- LOAD BATCHES
+//! ```
+
+mod script;
+
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Buf;
+use ws_core::decode::{FrameDecoder, FrameItem};
+use ws_core::{Config, Connection, Event, Role, WebSocket};
+
+use script::{Script, batch};
+
+fn main() {
+    // Cargo appends `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let [load, batches] = &arguments[..] else {
+        // As one of the tests, or of the benchmarks that criterion runs, it has nothing to say.
+        return;
+    };
+    let batches = batches.parse().expect("a number of batches");
+    match load.as_str() {
+        "decode" => decode(batches),
+        "receive" => receive(batches),
+        "echo" => echo(batches),
+        "client" => client(batches),
+        "recv-1" => recv(batches, 1),
+        "recv-16" => recv(batches, 16),
+        "recv-128" => recv(batches, 128),
+        "lent-1" => lent(batches, 1),
+        "lent-16" => lent(batches, 16),
+        "lent-128" => lent(batches, 128),
+        _ => panic!("no load is called {load}"),
+    }
+}
+
+const SIZE: usize = 20;
+
+/// What most messages of most users are smaller than, in number.
+const IN_FLIGHT: usize = 16;
+
+/// The frames of a batch, by the decoder alone.
+fn decode(batches: u64) {
+    let batch = batch(SIZE, IN_FLIGHT);
+    let mut decoder = FrameDecoder::new(Role::Server);
+    let mut buffer = batch.clone();
+    for _ in 0..batches {
+        buffer.copy_from_slice(&batch);
+        let mut input = black_box(&mut buffer[..]);
+        while let Ok(Some(item)) = decoder.decode(&mut input) {
+            black_box(matches!(item, FrameItem::Payload { last: true, .. }));
+        }
+    }
+}
+
+/// The messages of a batch.
+fn receive(batches: u64) {
+    let batch = batch(SIZE, IN_FLIGHT);
+    let mut connection = Connection::server(Arc::new(Config::server()));
+    let mut buffer = batch.clone();
+    for _ in 0..batches {
+        buffer.copy_from_slice(&batch);
+        let mut input = black_box(&mut buffer[..]);
+        while let Ok(Some(event)) = connection.receive(&mut input) {
+            black_box(matches!(event, Event::Binary(_)));
+        }
+    }
+}
+
+/// Each received and sent back, without a driver.
+fn echo(batches: u64) {
+    let batch = batch(SIZE, IN_FLIGHT);
+    let mut connection = Connection::server(Arc::new(Config::server()));
+    connection.lend_buffer(Vec::with_capacity(64 << 10));
+    let mut buffer = batch.clone();
+    for _ in 0..batches {
+        buffer.copy_from_slice(&batch);
+        let mut input = black_box(&mut buffer[..]);
+        while let Ok(Some(Event::Binary(bytes))) = connection.receive(&mut input) {
+            connection.send_binary(&bytes).expect("an open connection");
+        }
+        let mut output = connection.output();
+        let written = black_box(output.chunk()).len();
+        output.advance(written);
+    }
+}
+
+/// A client that sends: it masks, each with a key of its own.
+fn client(batches: u64) {
+    let mut connection = Connection::client(Arc::new(Config::client()), [7; 32]);
+    connection.lend_buffer(Vec::with_capacity(64 << 10));
+    let message = [0x55; SIZE];
+    for _ in 0..batches {
+        for _ in 0..IN_FLIGHT {
+            connection.send_binary(black_box(&message)).expect("an open connection");
+        }
+        let mut output = connection.output();
+        let written = black_box(output.chunk()).len();
+        output.advance(written);
+    }
+}
+
+fn websocket(batches: u64, in_flight: usize) -> WebSocket<Script> {
+    let connection = Connection::server(Arc::new(Config::server()));
+    WebSocket::new(Script::new(batch(SIZE, in_flight), batches), connection, &[])
+}
+
+/// The async echo with messages of its own.
+fn recv(batches: u64, in_flight: usize) {
+    block_on(async {
+        let mut websocket = websocket(batches, in_flight);
+        while let Ok(Some(message)) = websocket.recv().await {
+            websocket.feed(message).await.expect("an open connection");
+        }
+    });
+}
+
+/// The async echo with messages lent.
+fn lent(batches: u64, in_flight: usize) {
+    block_on(async {
+        let mut websocket = websocket(batches, in_flight);
+        let echo = |connection: &mut Connection, event: Event<'_>| match event {
+            Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
+            Event::Binary(bytes) => connection.send_binary(&bytes),
+            _ => Ok(()),
+        };
+        // The script ends without a Close.
+        let _ = websocket.for_each(echo).await;
+    });
+}
+
+fn block_on(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future);
+}
