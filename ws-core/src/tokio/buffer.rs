@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::mem;
 
+use crate::frame::FrameHeader;
+
 /// What has been read and not been received yet.
 ///
 /// Its allocation comes from the thread's pool and goes back when it is dropped, on whichever
@@ -93,8 +95,8 @@ pub(super) fn give_output(buffer: Vec<u8>) {
     }
 }
 
-/// The size of an input buffer: what one read takes at most.
-const INPUT: usize = 64 << 10;
+/// The size of an input buffer, what one read takes at most: a message of 64 KiB with its header.
+const INPUT: usize = (64 << 10) + FrameHeader::MAX_LEN;
 
 /// How many buffers of a sort a thread keeps.
 const KEPT: usize = 4;

@@ -1,11 +1,11 @@
 //! Bytes between a connection and its transport.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
-use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use bytes::{Buf, BufMut};
 
 use super::super::buffer::{self, Input};
@@ -55,8 +55,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Writes until nothing is left, and then flushes what the transport itself holds back.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.queue_backlog();
-        while self.connection.output().has_remaining() {
-            match ready!(pin!(self.io.write_buf(&mut self.connection.output())).poll(cx)) {
+        while self.connection.queued() > 0 {
+            match ready!(self.poll_write_once(cx)) {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.written = self.written.saturating_add(n as u64);
@@ -78,6 +78,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
         }
         Poll::Ready(())
+    }
+
+    fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut output = self.connection.output();
+        let io = Pin::new(&mut self.io);
+        let chunk = output.chunk();
+        let written = if chunk.len() == output.remaining() || !io.is_write_vectored() {
+            // A vectored write of one chunk is dearer to the kernel than a plain one.
+            ready!(io.poll_write(cx, chunk))
+        } else {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let used = output.chunks_vectored(&mut slices);
+            ready!(io.poll_write_vectored(cx, slices.get(..used).unwrap_or_default()))
+        };
+        if let Ok(n) = written {
+            output.advance(n);
+        }
+        Poll::Ready(written)
     }
 
     /// Closes the transport as far as the connection asks for it. Ready when it is done with.
@@ -136,3 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 }
+
+/// So many chunks are written in one call: what `outbound_high_water` lets wait by default is two for
+/// each payload of 4 KiB.
+const SLICES: usize = 64;
