@@ -21,7 +21,10 @@ pub enum Peer {
     RawTcp,
     /// The least that unmasks and answers; checks nothing.
     LeastWebsocket,
+    /// `WebSocket::for_each`: messages lent where they were read.
     Ours,
+    /// `WebSocket::recv` and `feed`: messages of one's own.
+    OursOwned,
     TokioTungstenite,
     Fastwebsockets,
     TokioWebsockets,
@@ -48,10 +51,11 @@ pub struct Service {
 }
 
 impl Peer {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RawTcp,
         Self::LeastWebsocket,
         Self::Ours,
+        Self::OursOwned,
         Self::Fastwebsockets,
         Self::Sockudo,
         Self::TokioWebsockets,
@@ -62,18 +66,24 @@ impl Peer {
     ];
 
     /// Those that have permessage-deflate.
-    pub const DEFLATING: [Self; 3] = [Self::Ours, Self::Sockudo, Self::Yawc];
+    pub const DEFLATING: [Self; 4] = [Self::Ours, Self::OursOwned, Self::Sockudo, Self::Yawc];
 
     /// Not an implementation, but what one can be measured against.
     pub fn is_floor(self) -> bool {
         matches!(self, Self::RawTcp | Self::LeastWebsocket)
     }
 
+    /// Whether it is this library, in whichever way it is used.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::OursOwned)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::RawTcp => "raw TCP (floor)",
             Self::LeastWebsocket => "least WebSocket (floor)",
-            Self::Ours => "**ours**",
+            Self::Ours => "**ours**, lent",
+            Self::OursOwned => "**ours**, owned",
             Self::TokioTungstenite => "tokio-tungstenite 0.30",
             Self::Fastwebsockets => "fastwebsockets 0.10",
             Self::TokioWebsockets => "tokio-websockets 0.13.3",
@@ -97,7 +107,8 @@ pub async fn echo(stream: TcpStream, service: Service) {
     let _ = match service.peer {
         Peer::RawTcp => Box::pin(floor::raw(stream)).await,
         Peer::LeastWebsocket => Box::pin(floor::websocket(stream)).await,
-        Peer::Ours => Box::pin(ours::echo(stream, service)).await,
+        Peer::Ours => Box::pin(ours::lent(stream, service)).await,
+        Peer::OursOwned => Box::pin(ours::owned(stream, service)).await,
         Peer::TokioTungstenite => Box::pin(tungstenite::echo(stream, service)).await,
         Peer::Fastwebsockets => Box::pin(fastwebsockets::echo(stream)).await,
         Peer::TokioWebsockets => Box::pin(tokio_websockets::echo(stream, service)).await,

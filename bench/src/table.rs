@@ -44,7 +44,7 @@ impl Table {
             let ours = row.iter().find(|series| series.peer == Peer::Ours);
             let best = row
                 .iter()
-                .filter(|series| series.peer != Peer::Ours && !series.peer.is_floor())
+                .filter(|series| !series.peer.is_ours() && !series.peer.is_floor())
                 .min_by(|a, b| a.median().total_cmp(&b.median()));
             match (ours, best) {
                 (Some(ours), Some(best)) => print!(" {:.2} ({}) |", ours.ratio(best), best.peer.argument()),
