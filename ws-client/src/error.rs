@@ -32,9 +32,9 @@ pub enum ConnectError {
     /// A setting makes no sense.
     #[error(transparent)]
     Options(#[from] OptionsError),
-    /// `wss://` in a build without the feature `tls`.
+    /// `wss://` in a build without TLS.
     #[error(
-        "this build cannot encrypt: enable the feature `tls` of ws-client for wss:// and for https:// proxies"
+        "this build cannot encrypt: enable the feature `ring` of ws-client for wss:// and for https:// proxies"
     )]
     TlsMissing,
     /// The host name has no address, or the resolver cannot be asked.

@@ -27,7 +27,10 @@
 //!   write anything else, both are taken for `ws` and `wss`.
 //!
 //! # Features
-//! - `tls` (default): `wss://`, by rustls with *ring*; never takes the process-wide provider.
+//! - `ring` (default): `wss://`, by rustls with *ring*. The process-wide provider is never taken.
+//! - `aws-lc-rs`: the same with AWS-LC, given to `Tls::provider`, or by itself in a build without `ring`. It needs a C
+//!   compiler.
+//! - `tls`: rustls without either, for a provider of one's own.
 //! - `native-roots`: the operating system's certificates, by `Tls::platform`.
 //! - `deflate` (default): permessage-deflate (RFC 7692).
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -62,7 +65,7 @@ pub use stream::{Stream, Transport};
 pub use tls::{Tls, TlsError};
 
 pub use http;
-/// For roots and configurations of one's own ([`Tls`]).
+/// For roots, configurations and crypto providers of one's own ([`Tls`]).
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use ws_core;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -15,12 +16,14 @@ use crate::stream::Stream;
 
 /// Whom to trust, and who to be, under `wss://`. TLS 1.2 and 1.3, ALPN `http/1.1`.
 ///
-/// The crypto provider is always given explicitly (*ring*), never taken from the process: it does
-/// not matter what other crates install or compile in.
+/// The crypto provider is *ring* (feature `ring`, on by default) unless [`provider`](Self::provider) gives another; in
+/// a build without *ring* it is AWS-LC (feature `aws-lc-rs`). It is never taken from the process: it does not matter what
+/// other crates install or compile in.
 #[derive(Clone)]
 pub struct Tls {
     trust: Trust,
     identity: Option<Arc<Identity>>,
+    provider: Option<Arc<CryptoProvider>>,
 }
 
 #[derive(Clone)]
@@ -47,18 +50,18 @@ impl Default for Tls {
 impl Tls {
     /// Trusts Mozilla's list of authorities, as compiled in.
     pub fn webpki() -> Self {
-        Self { trust: Trust::WebPki, identity: None }
+        Self::new(Trust::WebPki)
     }
 
     /// Trusts what the operating system trusts; read when the client is built.
     #[cfg(feature = "native-roots")]
     pub fn platform() -> Self {
-        Self { trust: Trust::Platform, identity: None }
+        Self::new(Trust::Platform)
     }
 
     /// Trusts these authorities and no others.
     pub fn with_roots(roots: RootCertStore) -> Self {
-        Self { trust: Trust::Roots(Arc::new(roots)), identity: None }
+        Self::new(Trust::Roots(Arc::new(roots)))
     }
 
     /// Trusts the certificates in a PEM file's bytes and no others.
@@ -75,7 +78,19 @@ impl Tls {
 
     /// Uses a configuration of one's own as it is, but for ALPN: `http/1.1` is offered when it offers nothing.
     pub fn with_config(config: Arc<ClientConfig>) -> Self {
-        Self { trust: Trust::Config(config), identity: None }
+        Self::new(Trust::Config(config))
+    }
+
+    fn new(trust: Trust) -> Self {
+        Self { trust, identity: None, provider: None }
+    }
+
+    /// Another crypto provider, from [`rustls::crypto`]. Without effect beside [`with_config`](Self::with_config),
+    /// which has its own.
+    #[must_use]
+    pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = Some(provider);
+        self
     }
 
     /// Presents a certificate to servers that ask for one: the chain, leaf first, and its key, both
@@ -107,7 +122,10 @@ impl Tls {
             Trust::Roots(roots) => roots.clone(),
         };
         let tls = |e: rustls::Error| OptionsError::Certificate(e.to_string());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = self.provider.clone().or_else(default_provider).ok_or_else(|| {
+            let todo = "enable the feature `ring` or `aws-lc-rs` of ws-client, or give one to Tls::provider";
+            OptionsError::Certificate(format!("no crypto provider: {todo}"))
+        })?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(tls)?
@@ -219,6 +237,16 @@ pub(crate) async fn encrypt(
 
 /// RFC 7301: WebSocket over TLS begins as HTTP/1.1.
 const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// The provider that this build has; of two, *ring*, so that no other crate's features change what is used.
+fn default_provider() -> Option<Arc<CryptoProvider>> {
+    #[cfg(feature = "ring")]
+    return Some(Arc::new(rustls::crypto::ring::default_provider()));
+    #[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+    return Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+    None
+}
 
 fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();

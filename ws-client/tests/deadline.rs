@@ -57,7 +57,7 @@ async fn a_head_that_never_ends_but_keeps_coming_is_cut_at_the_deadline() {
     stalls(format!("ws://{address}"), Stage::Handshake).await;
 }
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "ring")]
 #[tokio::test]
 async fn a_stalled_tls_handshake_falls_to_the_same_deadline() {
     let (address, _serving) =

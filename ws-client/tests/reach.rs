@@ -89,7 +89,7 @@ async fn an_http_address_says_what_to_write() {
 async fn wss_without_tls_names_the_feature() {
     let (address, _serving) = answering(switching).await;
     let error = ws_client::connect(format!("wss://{address}")).await.unwrap_err();
-    assert!(error.to_string().contains("`tls`"), "{error}");
+    assert!(error.to_string().contains("`ring`"), "{error}");
 }
 
 #[cfg(unix)]

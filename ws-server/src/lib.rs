@@ -38,6 +38,13 @@
 //! Each connection is one task. A handler that panics costs its own connection, which is closed with 1011.
 //!
 //! On streams other than a listener's, [`accept`] and [`Acceptor`] do steps 2 to 5.
+//!
+//! # Features
+//! - `ring` (default): `wss://` and `https://`, by rustls with *ring*. The process-wide provider is never taken.
+//! - `aws-lc-rs`: the same with AWS-LC, given to `Tls::provider`, or by itself in a build without `ring`. It needs a C
+//!   compiler.
+//! - `tls`: rustls without either, for a provider of one's own.
+//! - `deflate` (default): permessage-deflate (RFC 7692), once an endpoint turns it on.
 
 mod accept;
 mod admission;
@@ -71,6 +78,9 @@ pub use origin::{OriginPolicy, OriginPredicate};
 pub use registry::Drained;
 pub use request::Request;
 pub use response::Response;
+/// For configurations and crypto providers of one's own ([`Tls`]).
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use server::{Server, ServerBuilder};
 pub use stats::Stats;
 pub use stream::Stream;

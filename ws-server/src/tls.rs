@@ -16,13 +16,14 @@ use crate::error::SettingError;
 
 /// Who a server is, and whom it asks to show a certificate. TLS 1.2 and 1.3, ALPN `http/1.1`.
 ///
-/// The crypto provider is *ring* unless [`provider`](Self::provider) gives another; that of the process is never
-/// asked for, so it does not matter what other crates install or compile in.
+/// The crypto provider is *ring* (feature `ring`, on by default) unless [`provider`](Self::provider) gives another;
+/// in a build without *ring* it is AWS-LC (feature `aws-lc-rs`). That of the process is never asked for, so it does not
+/// matter what other crates install or compile in.
 #[derive(Clone)]
 pub struct Tls {
     identity: Identity,
     clients: Option<(Vec<u8>, ClientCertificates)>,
-    provider: Arc<CryptoProvider>,
+    provider: Option<Arc<CryptoProvider>>,
     check_every: Duration,
 }
 
@@ -61,8 +62,7 @@ impl Tls {
     }
 
     fn new(identity: Identity) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        Self { identity, clients: None, provider, check_every: Duration::from_secs(10) }
+        Self { identity, clients: None, provider: None, check_every: Duration::from_secs(10) }
     }
 
     /// Asks clients for a certificate issued by one of these authorities (PEM). Without effect beside
@@ -73,10 +73,10 @@ impl Tls {
         self
     }
 
-    /// Another crypto provider. Without effect beside [`from_config`](Self::from_config), which has its own.
+    /// Another crypto provider, from [`rustls::crypto`]. Without effect beside [`from_config`](Self::from_config), which has its own.
     #[must_use]
     pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
-        self.provider = provider;
+        self.provider = Some(provider);
         self
     }
 
@@ -113,7 +113,11 @@ impl Tls {
                 "it must hold a private key in PEM (PKCS#8, PKCS#1 or SEC1)",
             )
         })?;
-        let builder = ServerConfig::builder_with_provider(self.provider.clone())
+        let provider = self.provider.clone().or_else(default_provider).ok_or_else(|| {
+            let must = "enable the feature `ring` or `aws-lc-rs` of ws-server, or give one to Tls::provider";
+            SettingError::new("tls provider", "none", must)
+        })?;
+        let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|e| fail("tls provider", "given", e))?;
         let builder = match &self.clients {
@@ -123,8 +127,7 @@ impl Tls {
                 for certificate in certificates("tls client roots", "PEM", pem)? {
                     roots.add(certificate).map_err(|e| fail("tls client roots", "PEM", e))?;
                 }
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), self.provider.clone());
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
                 let verifier = match need {
                     ClientCertificates::Optional => verifier.allow_unauthenticated(),
                     ClientCertificates::Required => verifier,
@@ -213,6 +216,16 @@ impl CurrentTls {
             tokio::time::sleep(self.source.check_every).await;
         }
     }
+}
+
+/// The provider that this build has; of two, *ring*, so that no other crate's features change what is used.
+fn default_provider() -> Option<Arc<CryptoProvider>> {
+    #[cfg(feature = "ring")]
+    return Some(Arc::new(rustls::crypto::ring::default_provider()));
+    #[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+    return Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+    None
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, SettingError> {

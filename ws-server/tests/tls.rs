@@ -1,5 +1,5 @@
 //! A server that speaks TLS.
-#![cfg(feature = "tls")]
+#![cfg(feature = "ring")]
 #![allow(clippy::unwrap_used)]
 
 mod common;

@@ -1,6 +1,9 @@
 //! Servers made of bytes: each test says exactly what comes over the wire.
 #![allow(dead_code, unreachable_pub)]
 
+#[cfg(feature = "ring")]
+pub mod tls;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
