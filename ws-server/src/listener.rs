@@ -4,9 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
+use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::sleep;
 
 use crate::stats::Stats;
@@ -82,6 +82,27 @@ impl Listener {
             }
         }
     }
+}
+
+/// Listens on the first of an address's meanings that can be listened on.
+pub(crate) async fn listen(address: impl ToSocketAddrs, backlog: u32) -> io::Result<TcpListener> {
+    let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for address in lookup_host(address).await? {
+        let listening = || {
+            let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+            // A restart must not wait until the old connections are forgotten. Elsewhere than on Unix the option means
+            // to take a port that is in use.
+            #[cfg(unix)]
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(backlog)
+        };
+        match listening() {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 /// Whether an error of accept is about the connection that was accepted, not about accepting.

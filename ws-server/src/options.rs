@@ -138,6 +138,10 @@ pub struct ServerOptions {
     pub overload_wait: Duration,
     /// What the 503 says in `Retry-After`, in whole seconds, rounded up (RFC 9110 section 10.2.3). Default 5 s.
     pub retry_after: Duration,
+    /// How many connections the system completes and keeps for the server until it accepts them, for
+    /// [`ServerBuilder::bind`](crate::ServerBuilder::bind): with too few, those that come in a burst are held up by
+    /// a second and more. The system may allow fewer (`net.core.somaxconn` on Linux). Default 4096.
+    pub backlog: u32,
     /// How long shutdown waits for connections to end before it cuts them off. Default 10 s.
     pub drain_timeout: Duration,
     /// Shutdown spreads its Close frames over this time, so that clients do not all come back at
@@ -155,6 +159,7 @@ impl Default for ServerOptions {
             max_handshakes: None,
             overload_wait: Duration::from_millis(100),
             retry_after: Duration::from_secs(5),
+            backlog: 4096,
             drain_timeout: Duration::from_secs(10),
             drain_spread: Duration::from_secs(1),
             nodelay: true,
@@ -183,6 +188,10 @@ impl ServerOptions {
         if self.overload_wait >= self.handshake.timeout {
             let must = format!("it must be shorter than handshake.timeout = {:?}", self.handshake.timeout);
             return Err(SettingError::new("overload_wait", format!("{:?}", self.overload_wait), must));
+        }
+        if !(1..=MOST_BACKLOG).contains(&self.backlog) {
+            let must = format!("it must be between 1 and {MOST_BACKLOG}");
+            return Err(SettingError::new("backlog", self.backlog, must));
         }
         if self.drain_timeout.is_zero() {
             return Err(SettingError::new("drain_timeout", "0ns", "it must be longer than zero"));
@@ -251,6 +260,8 @@ const HANDSHAKE_SHARE: usize = 8;
 const SPARE_FILES: usize = 64;
 /// What a semaphore of tokio can count.
 const MOST_PERMITS: usize = tokio::sync::Semaphore::MAX_PERMITS;
+/// It is a C `int` for the system.
+const MOST_BACKLOG: u32 = i32::MAX as u32;
 /// Request line, Host, Upgrade, Connection, Key, Version with the shortest values there are.
 const SHORTEST_HEAD: usize = 128;
 const FEWEST_FIELDS: usize = 5;
@@ -291,6 +302,8 @@ mod tests {
         assert_eq!(options.check().unwrap_err().setting, "max_connections");
         let options = ServerOptions { max_handshakes: Some(usize::MAX), ..ServerOptions::default() };
         assert_eq!(options.check().unwrap_err().setting, "max_handshakes");
+        let options = ServerOptions { backlog: 0, ..ServerOptions::default() };
+        assert_eq!(options.check().unwrap_err().setting, "backlog");
         let options = ServerOptions { overload_wait: Duration::from_secs(10), ..ServerOptions::default() };
         let text = options.check().unwrap_err().to_string();
         assert_eq!(

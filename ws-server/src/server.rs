@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::ToSocketAddrs;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -17,7 +17,7 @@ use crate::connection::{Arrival, Seat, serve};
 use crate::endpoint::Endpoint;
 use crate::error::{BuildError, SettingError};
 use crate::handler::{AnyPage, Handler, any_page};
-use crate::listener::Listener;
+use crate::listener::{Listener, listen};
 use crate::opening::{Client, Found, Site};
 use crate::options::ServerOptions;
 use crate::registry::{Drained, Registry};
@@ -134,8 +134,10 @@ impl ServerBuilder {
     /// [`BuildError`]: a setting that cannot work, an address that cannot be listened on.
     pub async fn bind(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<Server, BuildError> {
         let text = format!("{address:?}").trim_matches('"').to_owned();
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| BuildError::Bind { address: text, source })?;
+        self.options.check()?;
+        let listener = listen(address, self.options.backlog)
+            .await
+            .map_err(|source| BuildError::Bind { address: text, source })?;
         Ok(self.listener(listener).build()?)
     }
 
