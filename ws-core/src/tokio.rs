@@ -12,6 +12,7 @@ mod byte_stream;
 mod closer;
 mod driver;
 mod error;
+mod line;
 mod reader;
 mod sender;
 mod shared;

@@ -50,50 +50,81 @@ async fn receive(mut socket: WebSocket<TcpStream>, tasks: usize, fair: bool) {
     }
 }
 
-/// How long `tasks` tasks take to get all messages across, each waiting until its own is written or not.
-async fn round(tasks: usize, wait: bool) -> Duration {
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Feed,
+    /// Feeds, and flushes after every [`TASKS`] messages.
+    FeedAndFlush,
+    /// Waits until each is written.
+    Send,
+}
+
+async fn send_all(sender: Sender, task: usize, count: usize, way: Way) {
+    for n in 0..count {
+        let message = message(task, n);
+        match way {
+            Way::Send => sender.send(message).await.unwrap(),
+            Way::Feed | Way::FeedAndFlush => sender.feed(message).await.unwrap(),
+        }
+        if way == Way::FeedAndFlush && (n + 1).is_multiple_of(TASKS) {
+            sender.flush().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    }
+    sender.flush().await.unwrap();
+}
+
+/// How long this thread has been working, and not waiting for others on a busy machine.
+fn worked(begun: Instant) -> Duration {
+    // Linux: nanoseconds on the processor come first.
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = statistics.split(' ').next().and_then(|first| first.parse().ok());
+    nanoseconds.map_or_else(|| begun.elapsed(), Duration::from_nanos)
+}
+
+/// Nanoseconds of work for each message, with so many tasks. All of them, and the peer, are on this one thread,
+/// which always has something to do: work is the inverse of throughput.
+async fn round(tasks: usize, way: Way) -> f64 {
     let (client, server) = pair().await;
     let (sender, receiver) = client.split();
-    // While there is room `feed` does not wait, and a task goes on until tokio stops it: over the few messages of
-    // a build without optimisation that is no measure of fairness.
-    let receiving = tokio::spawn(receive(server, tasks, wait || !cfg!(debug_assertions)));
+    // Turns are of dozens of messages: over the few of a build without optimisation they are no measure of fairness.
+    let fair = tasks > 1 && (way == Way::Send || !cfg!(debug_assertions));
+    let receiving = tokio::spawn(receive(server, tasks, fair));
     let discarding = tokio::spawn(receiver.discard());
     let begun = Instant::now();
-    let send = |sender: Sender, task: usize| async move {
-        for n in 0..TOTAL / tasks {
-            let message = message(task, n);
-            if wait { sender.send(message).await.unwrap() } else { sender.feed(message).await.unwrap() }
-        }
-        sender.flush().await.unwrap();
-    };
+    let before = worked(begun);
     for task in 0..tasks {
-        tokio::spawn(send(sender.clone(), task));
+        tokio::spawn(send_all(sender.clone(), task, TOTAL / tasks, way));
     }
     receiving.await.unwrap();
-    let taken = begun.elapsed();
+    let taken = worked(begun).saturating_sub(before);
     discarding.abort();
-    taken
+    taken.as_nanos() as f64 / TOTAL as f64
 }
 
 #[tokio::test]
 async fn sixty_four_tasks_share_a_sender_in_turn_and_nearly_as_fast_as_one() {
-    let mut taken = [const { Vec::new() }; 3];
+    let mut best = [f64::INFINITY; 4];
     for _ in 0..ROUNDS {
-        taken[0].push(round(1, false).await);
-        taken[1].push(round(TASKS, false).await);
-        taken[2].push(round(TASKS, true).await);
+        let ways = [(1, Way::Feed), (TASKS, Way::Feed), (1, Way::FeedAndFlush), (TASKS, Way::Send)];
+        for ((tasks, way), best) in ways.into_iter().zip(&mut best) {
+            *best = best.min(round(tasks, way).await);
+        }
     }
-    let [one, many, waiting] = taken.map(|mut taken| {
-        taken.sort();
-        TOTAL as f64 / taken[ROUNDS / 2].as_secs_f64()
-    });
+    let [one, many, flushing, waiting] = best;
+    println!("feed: one task takes {one:.0} ns, {TASKS} reach {:.2} of its throughput", one / many);
     println!(
-        "one task with feed {one:.0}/s, {TASKS} with feed {:.2} of it, with send {:.2}",
-        many / one,
-        waiting / one
+        "{TASKS} messages a write: one task takes {flushing:.0} ns, {TASKS} with send reach {:.2} of its throughput",
+        flushing / waiting
     );
-    // Without optimisation only gross faults show. `send` waits for the transport, message by message.
-    let (least, least_waiting) = if cfg!(debug_assertions) { (0.2, 0.2) } else { (0.8, 0.8) };
-    assert!(many >= least * one, "{TASKS} tasks reach only {:.2} of the throughput of one", many / one);
-    assert!(waiting >= least_waiting * one, "{TASKS} tasks that wait reach only {:.2} of it", waiting / one);
+    // Without optimisation only gross faults show.
+    let (least, least_waiting) = if cfg!(debug_assertions) { (0.3, 0.3) } else { (0.8, 0.7) };
+    assert!(one / many >= least, "{TASKS} tasks reach only {:.2} of the throughput of one", one / many);
+    // Tasks that wait until theirs is written can have no more in a write than there are of them: that is what one
+    // task does that flushes as often.
+    assert!(
+        flushing / waiting >= least_waiting,
+        "{TASKS} tasks that wait reach only {:.2} of it",
+        flushing / waiting
+    );
 }

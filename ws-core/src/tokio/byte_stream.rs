@@ -70,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
 
     /// How the connection ended; `None` while it is open.
     pub fn close_info(&self) -> Option<CloseInfo> {
-        self.shared.lock().close_info()
+        self.shared.lock().driver.close_info()
     }
 
     /// Queues bytes as one message, once there is room; then writes what can be written without waiting.
@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
                 Ok(Some(_)) => {
                     self.text_received = true;
                     // Closing already is fine too. The Close is written by whatever is done next, drop included.
-                    let _ = self.shared.lock().connection.close(CloseCode::UNSUPPORTED, TEXT);
+                    let _ = self.shared.lock().driver.connection.close(CloseCode::UNSUPPORTED, TEXT);
                     return Poll::Ready(Err(text_received()));
                 }
                 Ok(None) => return Poll::Ready(self.judge_end().map(|()| Received::End)),
@@ -213,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         // Closing already is what is wanted; 1000 without a reason may be sent.
-        let _ = this.shared.lock().connection.close(CloseCode::NORMAL, "");
+        let _ = this.shared.lock().driver.connection.close(CloseCode::NORMAL, "");
         loop {
             if !this.unread.is_empty() {
                 // For the reader to take. Until then only writing goes on, and `close_timeout` passes.

@@ -54,6 +54,8 @@ pub(super) struct Driver<S> {
     discarding: bool,
     /// It may still hold some of them back: its flush has not ended.
     unflushed: bool,
+    /// The receiver does not read because too much memory is held; what is written changes that.
+    held_back: bool,
     /// That somebody else wishes it closed; there once a [`Closer`] has been asked for.
     wish: Option<Arc<Wish>>,
     /// Messages of a broadcast that wait for room.
@@ -83,12 +85,22 @@ pub(super) struct OwnedPiece {
 pub(super) struct Progress {
     written: u64,
     unflushed: bool,
+    held_back: bool,
     unread: usize,
     open: bool,
     /// The end has been read.
     ended: bool,
     /// The conclusion has been drawn.
     over: bool,
+}
+
+impl Progress {
+    /// Whether the receiver may have waited for what has happened since `before`. Bytes that are written
+    /// concern it only while it is held back, or closes.
+    pub(super) fn concerns_receiver(self, before: Self) -> bool {
+        let Self { written, unflushed, .. } = self;
+        before.held_back || !self.open || self != Self { written, unflushed, ..before }
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -106,6 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             written: 0,
             discarding: false,
             unflushed: false,
+            held_back: false,
             wish: None,
             backlog: None,
             farewell: Self::say_goodbye,
@@ -157,7 +170,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.poll_closed(cx).is_ready() {
                 return Poll::Ready(self.outcome().map(|()| None));
             }
-            if self.may_read() && self.poll_read(cx).is_ready() {
+            self.held_back = !self.may_read();
+            if !self.held_back && self.poll_read(cx).is_ready() {
                 // A peer that never pauses does not put off the deadlines it is to be held to.
                 reads = reads.saturating_add(1);
                 if stalled || reads == READS || !self.connection.is_open() {
@@ -261,6 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Progress {
             written: self.written,
             unflushed: self.unflushed,
+            held_back: self.held_back,
             unread: self.input.as_ref().map_or(0, Input::len),
             open: self.connection.is_open(),
             ended: self.ended.is_some(),

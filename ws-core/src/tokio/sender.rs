@@ -9,9 +9,10 @@ use thiserror::Error as ThisError;
 
 use super::backlog::{Offered, Slow};
 use super::error::Error;
-use super::shared::Link;
+use super::line::Turn;
+use super::shared::{Identity, Link, Place, Queued};
 use super::waiting::{Waiter, Waits};
-use super::writer::{MessageWriter, Turn};
+use super::writer::{Hold, MessageWriter};
 use crate::close::CloseCode;
 use crate::close_info::CloseInfo;
 use crate::connection::Connection;
@@ -29,7 +30,7 @@ use crate::prepared::Prepared;
 pub struct Sender {
     pub(super) link: Arc<dyn Link>,
     /// Tells this clone from others.
-    pub(super) id: u32,
+    identity: Identity,
 }
 
 /// Why [`Sender::try_send`] did not send; the message comes back.
@@ -45,11 +46,16 @@ pub enum TrySendError {
 
 impl Clone for Sender {
     fn clone(&self) -> Self {
-        Self { link: Arc::clone(&self.link), id: self.link.waiting().next_sender() }
+        Self::new(Arc::clone(&self.link))
     }
 }
 
 impl Sender {
+    pub(super) fn new(link: Arc<dyn Link>) -> Self {
+        let identity = Identity { id: link.waiting().next_sender(), turn: Turn::new() };
+        Self { link, identity }
+    }
+
     /// Sends a message: waits in turn until less than `outbound_high_water` is queued, queues it, and
     /// waits until it is written.
     ///
@@ -57,12 +63,7 @@ impl Sender {
     /// As [`WebSocket::send`].
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        let mark = self.queue(|connection| take(&mut message, connection)).await?;
-        // If another sender came before, more may be about to: let them queue theirs, for one write.
-        if !self.link.waiting().sent_last(self.id) {
-            step_back().await;
-        }
-        self.wait(|link, cx, waiter| link.poll_written(cx, waiter, mark)).await
+        self.queue_and_write(|connection| take(&mut message, connection)).await
     }
 
     /// As [`send`](Self::send), for a message that goes to many connections.
@@ -70,8 +71,7 @@ impl Sender {
     /// # Errors
     /// As [`WebSocket::send`].
     pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
-        self.queue(|connection| connection.send_prepared(message)).await?;
-        self.flush().await
+        self.queue_and_write(|connection| connection.send_prepared(message)).await
     }
 
     /// See [`Broadcast`](super::Broadcast).
@@ -92,7 +92,7 @@ impl Sender {
     /// A message to be sent in pieces: one of any size then passes in constant memory. Waits for its turn;
     /// the messages of other senders wait until it is finished.
     pub async fn send_stream(&self, data_type: DataType) -> MessageWriter<'_> {
-        MessageWriter::new(Box::new(Turn::take(&*self.link).await), data_type)
+        MessageWriter::new(Box::new(Hold::take(&*self.link).await), data_type)
     }
 
     /// Queues a message if there is room for it now; the next `send` or [`flush`](Self::flush), or the
@@ -102,25 +102,18 @@ impl Sender {
     /// [`TrySendError`], which hands the message back.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
         let message = message.into();
-        let Ok(_turn) = self.link.waiting().turn.try_acquire() else {
-            return Err(TrySendError::Full(message));
-        };
-        let mut result = Ok(());
-        let mut message = Some(message);
-        self.link.with(&mut |connection| {
-            let Some(message) = message.take() else { return };
-            result = if connection.queued() < connection.config().outbound_high_water {
-                // A clone shares the payload.
-                let sent = connection.send(message.clone());
-                sent.map_err(|error| TrySendError::Refused(message, Error::refusal(connection, error)))
-            } else {
-                Err(TrySendError::Full(message))
-            };
-        });
-        if result.is_ok() {
-            self.link.waiting().wake_receiver();
+        // A clone shares the payload.
+        match self.link.try_queue(&self.identity, &mut |connection| connection.send(message.clone())) {
+            Some(Ok(_)) => {
+                self.link.waiting().wake_receiver();
+                Ok(())
+            }
+            Some(Err(error)) => Err(TrySendError::Refused(message, error)),
+            None => Err(match self.act(|connection| connection.check_open()) {
+                Ok(()) => TrySendError::Full(message),
+                Err(error) => TrySendError::Refused(message, error),
+            }),
         }
-        result
     }
 
     /// Waits until everything queued is written.
@@ -186,25 +179,37 @@ impl Sender {
         open
     }
 
-    /// Waits for room in turn and queues the message; returns what is to be written before it has gone.
+    async fn queue_and_write(
+        &self,
+        queue: impl FnMut(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        let queued = self.queue(queue).await?;
+        // If another sender came before, more may be about to: let them queue theirs, for one write.
+        if queued.changed {
+            step_back().await;
+        }
+        self.wait(|link, cx, waiter| link.poll_written(cx, waiter, queued.mark)).await
+    }
+
+    /// Queues a message as soon as it is this sender's turn and there is room.
     async fn queue(
         &self,
         mut queue: impl FnMut(&mut Connection) -> Result<(), SendError>,
-    ) -> Result<u64, Error> {
-        // Never closed, so that this only fails if it were.
-        let _turn = self.link.waiting().turn.acquire().await;
+    ) -> Result<Queued, Error> {
+        if self.identity.turn.renew() {
+            step_back().await;
+        }
         // The usual case, in one turn of the lock.
-        if let Some(queued) = self.link.queue_if_room(&mut queue) {
+        if let Some(queued) = self.link.try_queue(&self.identity, &mut queue) {
             return queued;
         }
-        self.wait(|link, cx, waiter| link.poll_ready(cx, waiter)).await?;
-        self.act(queue)?;
-        Ok(self.link.queue_mark())
+        let mut line = InLine::new(&*self.link);
+        poll_fn(|cx| line.link.poll_queue(cx, &mut line.place, &self.identity, &mut queue)).await
     }
 
     async fn wait<T>(&self, poll: impl Fn(&dyn Link, &mut Context<'_>, Waiter) -> Poll<T>) -> T {
-        let waits = Waits::new(&*self.link);
-        poll_fn(|cx| poll(waits.link, cx, waits.waiter)).await
+        let mut waits = Waits::new(&*self.link);
+        poll_fn(|cx| waits.poll(|link, waiter| poll(link, cx, waiter))).await
     }
 
     fn act(&self, mut act: impl FnMut(&mut Connection) -> Result<(), SendError>) -> Result<(), Error> {
@@ -214,13 +219,34 @@ impl Sender {
 
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Sender").field("id", &self.identity.id).finish_non_exhaustive()
     }
 }
 
 /// Queues a message that is there once.
 fn take(message: &mut Option<Message>, connection: &mut Connection) -> Result<(), SendError> {
     message.take().map_or(Ok(()), |message| connection.send(message))
+}
+
+/// A sender's place in the line; the next takes it over, however the waiting ends.
+pub(super) struct InLine<'a> {
+    pub(super) link: &'a dyn Link,
+    pub(super) place: Place,
+}
+
+impl<'a> InLine<'a> {
+    pub(super) fn new(link: &'a dyn Link) -> Self {
+        Self { link, place: Place { waiter: link.waiting().waiter(), ticket: None } }
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.link.waiting().forget(self.place.waiter);
+        if let Some(ticket) = self.place.ticket.take() {
+            self.link.leave(ticket);
+        }
+    }
 }
 
 /// Lets the tasks that are ready run first. Unlike tokio's `yield_now` it lines up behind those that are

@@ -8,8 +8,10 @@ use std::task::{Context, Poll, Waker};
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::backlog::{Offered, Slow};
+use super::buffer;
 use super::driver::Driver;
 use super::error::Error;
+use super::line::{Line, Ticket, Turn};
 use super::waiting::{Waiter, Waiting};
 use crate::connection::Connection;
 use crate::error::SendError;
@@ -19,21 +21,38 @@ use shuttle::sync::{Mutex, MutexGuard};
 
 /// What both halves of a split WebSocket share.
 pub(super) struct Shared<S> {
-    driver: Mutex<Driver<S>>,
+    locked: Mutex<Locked<S>>,
     waiting: Arc<Waiting>,
     /// `waiting` as a waker: the only one that the transport and the timer know.
     waker: Waker,
+}
+
+/// What one task uses at a time.
+pub(super) struct Locked<S> {
+    pub(super) driver: Driver<S>,
+    line: Line,
 }
 
 /// The side of [`Shared`] that does not depend on the transport's type.
 pub(super) trait Link: Send + Sync {
     /// Looks at the connection, or changes it; wakes whom that concerns.
     fn with(&self, act: &mut dyn FnMut(&mut Connection));
-    /// Does what queues a message if there is room for it now, and says up to where that is written.
-    fn queue_if_room(
+    /// Queues a message if that needs no waiting.
+    fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>>;
+    /// Waits in line for room, then queues a message and leaves the line.
+    fn poll_queue(
         &self,
-        queue: &mut dyn FnMut(&mut Connection) -> Result<(), SendError>,
-    ) -> Option<Result<u64, Error>>;
+        cx: &mut Context<'_>,
+        place: &mut Place,
+        sender: &Identity,
+        queue: Queue<'_>,
+    ) -> Poll<Result<Queued, Error>>;
+    /// Waits in line, then keeps all others waiting until [`release`](Self::release).
+    fn poll_hold(&self, cx: &mut Context<'_>, place: &mut Place) -> Poll<()>;
+    /// Ends what `poll_hold` began.
+    fn release(&self);
+    /// Gives up a place in line.
+    fn leave(&self, ticket: Ticket);
     /// See [`Driver::poll_ready`].
     fn poll_ready(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
     /// See [`Driver::poll_flush`].
@@ -44,25 +63,50 @@ pub(super) trait Link: Send + Sync {
     fn poll_close(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
     /// See [`Driver::offer`].
     fn offer(&self, message: &Prepared, slow: &Slow) -> Offered;
-    /// See [`Driver::queue_mark`].
-    fn queue_mark(&self) -> u64;
-    /// The list of those who wait, and their turns.
+    /// The list of those who wait.
     fn waiting(&self) -> &Waiting;
+}
+
+/// What queues a message, once.
+pub(super) type Queue<'a> = &'a mut dyn FnMut(&mut Connection) -> Result<(), SendError>;
+
+/// What tells one sender from another.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) id: u32,
+    pub(super) turn: Turn,
+}
+
+/// Where a sender stands that waits: in the line, and as the first of it among all who wait.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) waiter: Waiter,
+    pub(super) ticket: Option<Ticket>,
+}
+
+/// A message that has been queued.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Queued {
+    /// Up to where is to be written before it has gone.
+    pub(super) mark: u64,
+    /// The one before was another sender's.
+    pub(super) changed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     pub(super) fn new(driver: Driver<S>) -> Self {
         let waiting = Arc::new(Waiting::new());
-        Self { driver: Mutex::new(driver), waker: Waker::from(Arc::clone(&waiting)), waiting }
+        let locked = Mutex::new(Locked { driver, line: Line::default() });
+        Self { locked, waker: Waker::from(Arc::clone(&waiting)), waiting }
     }
 
     pub(super) fn into_driver(self) -> Driver<S> {
-        self.driver.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.locked.into_inner().unwrap_or_else(PoisonError::into_inner).driver
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Driver<S>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Locked<S>> {
         // A panic while it was held came from the transport's code; the driver's state is whole.
-        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Polls the driver for one of those who wait; wakes the others if they may have waited for what
@@ -73,21 +117,68 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         waiter: Waiter,
         mut poll: impl FnMut(&mut Driver<S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let mut driver = self.lock();
-        let before = driver.progress();
+        self.poll_locked(self.lock(), cx, waiter, |locked, cx| poll(&mut locked.driver, cx))
+    }
+
+    fn poll_locked<T>(
+        &self,
+        mut locked: MutexGuard<'_, Locked<S>>,
+        cx: &mut Context<'_>,
+        waiter: Waiter,
+        mut poll: impl FnMut(&mut Locked<S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let before = locked.driver.progress();
         let all = &mut Context::from_waker(&self.waker);
-        let mut answer = poll(&mut driver, all);
+        let mut answer = poll(&mut locked, all);
         if answer.is_pending() {
             // Asked again once the list has us: a wake-up in between found us missing.
             self.waiting.add(waiter, cx.waker());
-            answer = poll(&mut driver, all);
+            answer = poll(&mut locked, all);
+            if answer.is_ready() {
+                self.waiting.forget(waiter);
+            }
         }
-        let changed = driver.progress() != before;
-        drop(driver);
-        if changed {
-            self.waiting.wake_others(waiter);
+        let after = locked.driver.progress();
+        drop(locked);
+        if after != before {
+            self.waiting.wake_others(waiter, after.concerns_receiver(before));
         }
         answer
+    }
+
+    /// Waits in line, and does what is to be done there as the first. Ready leaves the line.
+    fn poll_in_line<T>(
+        &self,
+        cx: &mut Context<'_>,
+        place: &mut Place,
+        mut poll: impl FnMut(&mut Locked<S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let mut locked = self.lock();
+        if !locked.line.wait(&mut place.ticket, cx) {
+            return Poll::Pending;
+        }
+        let mut next = None;
+        let answer = self.poll_locked(locked, cx, place.waiter, |locked, cx| {
+            let answer = poll(locked, cx);
+            if answer.is_ready()
+                && let Some(ticket) = place.ticket.take()
+            {
+                next = locked.line.leave(ticket);
+            }
+            answer
+        });
+        next.into_iter().for_each(Waker::wake);
+        answer
+    }
+
+    fn queue(locked: &mut Locked<S>, sender: &Identity, queue: Queue<'_>) -> Result<Queued, Error> {
+        let Locked { driver, line } = locked;
+        if driver.connection.wants_buffer() {
+            driver.connection.lend_buffer(buffer::take_output());
+        }
+        driver.act(queue)?;
+        let changed = line.count_message(sender.id, &sender.turn, !driver.has_room());
+        Ok(Queued { mark: driver.queue_mark(), changed })
     }
 }
 
@@ -107,22 +198,64 @@ impl dyn Link + '_ {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
     fn with(&self, act: &mut dyn FnMut(&mut Connection)) {
-        let mut driver = self.lock();
-        let before = driver.progress();
-        act(&mut driver.connection);
-        let changed = driver.progress() != before;
-        drop(driver);
+        let mut locked = self.lock();
+        let before = locked.driver.progress();
+        act(&mut locked.driver.connection);
+        let changed = locked.driver.progress() != before;
+        drop(locked);
         if changed {
             self.waiting.wake_all();
         }
     }
 
-    fn queue_if_room(
+    fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>> {
+        let mut locked = self.lock();
+        let free = locked.line.is_free() && locked.driver.has_room();
+        free.then(|| Self::queue(&mut locked, sender, queue))
+    }
+
+    fn poll_queue(
         &self,
-        queue: &mut dyn FnMut(&mut Connection) -> Result<(), SendError>,
-    ) -> Option<Result<u64, Error>> {
-        let mut driver = self.lock();
-        driver.has_room().then(|| driver.act(queue).map(|()| driver.queue_mark()))
+        cx: &mut Context<'_>,
+        place: &mut Place,
+        sender: &Identity,
+        queue: Queue<'_>,
+    ) -> Poll<Result<Queued, Error>> {
+        self.poll_in_line(cx, place, |locked, cx| {
+            if locked.line.is_held() && locked.driver.connection.is_open() {
+                return Poll::Pending;
+            }
+            let ready = locked.driver.poll_ready(cx);
+            if ready.is_pending() && locked.driver.connection.is_open() {
+                locked.line.is_stuck();
+                return Poll::Pending;
+            }
+            Poll::Ready(match ready {
+                // No room is made for what is going to be refused.
+                Poll::Pending | Poll::Ready(Ok(())) => Self::queue(locked, sender, queue),
+                Poll::Ready(Err(error)) => Err(error),
+            })
+        })
+    }
+
+    fn poll_hold(&self, cx: &mut Context<'_>, place: &mut Place) -> Poll<()> {
+        self.poll_in_line(cx, place, |locked, _| {
+            if locked.line.is_held() {
+                return Poll::Pending;
+            }
+            locked.line.hold();
+            Poll::Ready(())
+        })
+    }
+
+    fn release(&self) {
+        let next = self.lock().line.release();
+        next.into_iter().for_each(Waker::wake);
+    }
+
+    fn leave(&self, ticket: Ticket) {
+        let next = self.lock().line.leave(ticket);
+        next.into_iter().for_each(Waker::wake);
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>> {
@@ -134,7 +267,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
     }
 
     fn poll_written(&self, cx: &mut Context<'_>, waiter: Waiter, mark: u64) -> Poll<Result<(), Error>> {
-        self.poll(cx, waiter, |driver, cx| driver.poll_written(cx, mark))
+        let locked = self.lock();
+        if locked.driver.has_written(mark) {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_locked(locked, cx, waiter, |locked, cx| locked.driver.poll_written(cx, mark))
     }
 
     fn poll_close(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>> {
@@ -142,19 +279,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
     }
 
     fn offer(&self, message: &Prepared, slow: &Slow) -> Offered {
-        let mut driver = self.lock();
-        let before = driver.progress();
-        let offered = driver.offer(&mut Context::from_waker(&self.waker), message, slow);
-        let changed = driver.progress() != before;
-        drop(driver);
+        let mut locked = self.lock();
+        let before = locked.driver.progress();
+        let offered = locked.driver.offer(&mut Context::from_waker(&self.waker), message, slow);
+        let changed = locked.driver.progress() != before;
+        drop(locked);
         if changed {
             self.waiting.wake_all();
         }
         offered
-    }
-
-    fn queue_mark(&self) -> u64 {
-        self.lock().queue_mark()
     }
 
     fn waiting(&self) -> &Waiting {

@@ -38,7 +38,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     pub fn split(self) -> (Sender, Receiver<S>) {
         let shared = Arc::new(Shared::new(self.driver));
         let link: Arc<dyn Link> = Arc::clone(&shared) as _;
-        (Sender { id: link.waiting().next_sender(), link }, Receiver { shared })
+        (Sender::new(link), Receiver { shared })
     }
 }
 
@@ -71,12 +71,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
 
     /// As [`WebSocket::close_info`].
     pub fn close_info(&self) -> Option<CloseInfo> {
-        self.shared.lock().close_info()
+        self.shared.lock().driver.close_info()
     }
 
     /// As [`WebSocket::ledger`].
     pub fn ledger(&self) -> Ledger {
-        self.shared.lock().ledger()
+        self.shared.lock().driver.ledger()
     }
 
     /// Makes the WebSocket whole again.
@@ -88,13 +88,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
         if !same || Arc::strong_count(&self.shared) != 2 {
             return Err(ReuniteError(sender, self));
         }
-        let id = sender.id;
         drop(sender);
         // No third holder is left to have made a clone meanwhile.
         Arc::try_unwrap(self.shared).map(|shared| WebSocket { driver: shared.into_driver() }).map_err(
             |shared| {
                 let link: Arc<dyn Link> = Arc::clone(&shared) as _;
-                ReuniteError(Sender { link, id }, Receiver { shared })
+                ReuniteError(Sender::new(link), Receiver { shared })
             },
         )
     }
@@ -105,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for Receiver<S> {
 
     /// As [`Receiver::recv`]; an error is the last item.
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.shared.lock().is_done() {
+        if self.shared.lock().driver.is_done() {
             return Poll::Ready(None);
         }
         self.shared.poll(cx, Waiter::RECEIVER, Driver::poll_recv).map(Result::transpose)
@@ -118,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> PieceSource for Receiver<S> {
     }
 
     fn is_inside_message(&self) -> bool {
-        self.shared.lock().connection.in_piecewise_message()
+        self.shared.lock().driver.connection.in_piecewise_message()
     }
 }
 

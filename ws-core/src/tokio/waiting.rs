@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 #[cfg(not(shuttle))]
 use std::sync::{Mutex, MutexGuard};
-use std::task::{Wake, Waker};
-
-use ::tokio::sync::Semaphore;
+use std::task::{Poll, Wake, Waker};
 
 use super::shared::Link;
 #[cfg(shuttle)]
@@ -30,45 +28,42 @@ impl Waiter {
 /// because the other asked last.
 pub(super) struct Waiting {
     wakers: Mutex<Vec<(Waiter, Waker)>>,
-    /// One of [`TURNS`] is taken by each who queues a message, all by who sends one in pieces: tokio serves
-    /// them in the order in which they ask.
-    pub(super) turn: Semaphore,
     waiters: AtomicU32,
     senders: AtomicU32,
-    last_sender: AtomicU32,
 }
-
-/// So many may wait for room at once, and go on together when there is some: handing a single turn
-/// from task to task would cost a wake-up for each message.
-pub(super) const TURNS: u32 = 1;
 
 /// A sender's place among those who wait; it leaves no waker behind, however the waiting ends.
 pub(super) struct Waits<'a> {
-    pub(super) link: &'a dyn Link,
-    pub(super) waiter: Waiter,
+    link: &'a dyn Link,
+    waiter: Waiter,
+    /// The waker may be in the list.
+    listed: bool,
 }
 
 impl<'a> Waits<'a> {
     pub(super) fn new(link: &'a dyn Link) -> Self {
-        Self { link, waiter: link.waiting().waiter() }
+        Self { link, waiter: link.waiting().waiter(), listed: false }
+    }
+
+    /// Polls for something that leaves the waker in the list if it is not ready.
+    pub(super) fn poll<T>(&mut self, poll: impl FnOnce(&dyn Link, Waiter) -> Poll<T>) -> Poll<T> {
+        let answer = poll(self.link, self.waiter);
+        self.listed |= answer.is_pending();
+        answer
     }
 }
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.link.waiting().forget(self.waiter);
+        if self.listed {
+            self.link.waiting().forget(self.waiter);
+        }
     }
 }
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        Self {
-            wakers: Mutex::new(Vec::new()),
-            turn: Semaphore::new(TURNS as usize),
-            waiters: AtomicU32::new(0),
-            senders: AtomicU32::new(0),
-            last_sender: AtomicU32::new(0),
-        }
+        Self { wakers: Mutex::new(Vec::new()), waiters: AtomicU32::new(0), senders: AtomicU32::new(0) }
     }
 
     /// One more who may wait; it is to be [forgotten](Self::forget) in the end.
@@ -86,11 +81,6 @@ impl Waiting {
         self.senders.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether the sender of this number was the last to ask; now it is.
-    pub(super) fn sent_last(&self, sender: u32) -> bool {
-        self.last_sender.swap(sender, Ordering::Relaxed) == sender
-    }
-
     pub(super) fn add(&self, waiter: Waiter, waker: &Waker) {
         let mut wakers = self.lock();
         match wakers.iter_mut().find(|(other, _)| *other == waiter) {
@@ -99,17 +89,13 @@ impl Waiting {
         }
     }
 
-    pub(super) fn wake_others(&self, waiter: Waiter) {
-        let mut others = self.lock();
-        if others.is_empty() {
-            return;
-        }
-        let mut all = mem::take(&mut *others);
-        if let Some(own) = all.iter().position(|(other, _)| *other == waiter) {
-            others.push(all.swap_remove(own));
-        }
-        drop(others);
-        all.into_iter().for_each(|(_, waker)| waker.wake());
+    /// Wakes the others, and the receiver among them only if it is concerned.
+    pub(super) fn wake_others(&self, waiter: Waiter, receiver: bool) {
+        let others: Vec<_> = self
+            .lock()
+            .extract_if(.., |(other, _)| *other != waiter && (receiver || *other != Waiter::RECEIVER))
+            .collect();
+        others.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Wakes the receiver, if it waits: there is something to write.

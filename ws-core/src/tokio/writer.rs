@@ -5,12 +5,12 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
-use ::tokio::sync::SemaphorePermit;
 
 use super::driver::Driver;
 use super::error::Error;
+use super::sender::InLine;
 use super::shared::Link;
-use super::waiting::{TURNS, Waits};
+use super::waiting::Waits;
 use crate::close::CloseCode;
 use crate::connection::Connection;
 use crate::error::SendError;
@@ -109,30 +109,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PieceSink for &mut Driver<S> {
     }
 }
 
-/// All turns of the senders, kept by one [`Sender`](super::Sender) for a whole message: the others wait in line.
-pub(super) struct Turn<'a> {
+/// The line of the senders, held up by one [`Sender`](super::Sender) for a whole message.
+pub(super) struct Hold<'a> {
+    link: &'a dyn Link,
     waits: Waits<'a>,
-    _permit: Option<SemaphorePermit<'a>>,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> Hold<'a> {
     pub(super) async fn take(link: &'a dyn Link) -> Self {
-        // Never closed, so that there always is a permit in the end.
-        let permit = link.waiting().turn.acquire_many(TURNS).await.ok();
-        Self { waits: Waits::new(link), _permit: permit }
+        let mut line = InLine::new(link);
+        poll_fn(|cx| link.poll_hold(cx, &mut line.place)).await;
+        Self { link, waits: Waits::new(link) }
     }
 }
 
-impl PieceSink for Turn<'_> {
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.link.release();
+    }
+}
+
+impl PieceSink for Hold<'_> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.waits.link.poll_ready(cx, self.waits.waiter)
+        self.waits.poll(|link, waiter| link.poll_ready(cx, waiter))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.waits.link.poll_flush(cx, self.waits.waiter)
+        self.waits.poll(|link, waiter| link.poll_flush(cx, waiter))
     }
 
     fn act(&mut self, act: &mut dyn FnMut(&mut Connection) -> Result<(), SendError>) -> Result<(), Error> {
-        self.waits.link.act(act)
+        self.link.act(act)
     }
 }

@@ -32,7 +32,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
         mark: u64,
     ) -> Poll<Result<(), Error>> {
-        self.poll_drained(cx, |driver| driver.written >= mark)
+        self.poll_drained(cx, |driver| driver.has_written(mark))
+    }
+
+    /// Whether the transport has taken as much.
+    pub(in super::super) const fn has_written(&self, mark: u64) -> bool {
+        self.written >= mark
     }
 
     /// How many bytes will have been written once all that waits now is: with an allowance for
