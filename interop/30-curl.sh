@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # curl as the other side of our server: plain HTTP and the upgrade on one port, ws:// where curl has it;
-# and our own talk example from the command line.
+# and our own command `ws`.
 source "$(dirname "$0")/lib/setup.bash"
 command -v curl >/dev/null || fail "curl is needed"
 build
@@ -40,7 +40,7 @@ ends_with() { # ends_with STATUS COMMAND...
     [ "$status" -eq "$expected" ] || { echo "status $status instead of $expected"; return 1; }
 }
 
-sent_lines() { printf 'hello\nw\xc3\xb6rld\n\nlast without newline' | "$programs/talk" "$@"; }
+sent_lines() { printf 'hello\nw\xc3\xb6rld\n\nlast without newline' | "$ws" "$@"; }
 
 in_shell() { # in_shell FUNCTION ARGUMENTS...: a step that is one of the functions above
     local what=$1 log=$work/$name.step.log
@@ -65,11 +65,11 @@ else
 fi
 
 answers=$(printf 'hello\nw\xc3\xb6rld\n\nlast without newline')
-in_shell "talk: lines there and back" exact "$answers" sent_lines "$address"
-in_shell "talk: compressed" exact "$answers" sent_lines --compress "$address"
-in_shell "talk: no input is a clean end" ends_with 0 "$programs/talk" "$address"
-in_shell "talk: a wrong path is the server's refusal" ends_with 4 "$programs/talk" "$address/no-such-path"
-in_shell "talk: http:// is a wrong address" ends_with 2 "$programs/talk" "$http"
+in_shell "ws: lines there and back" exact "$answers" sent_lines "$address"
+in_shell "ws: compressed" exact "$answers" sent_lines --compress "$address"
+in_shell "ws: no input is a clean end" ends_with 0 "$ws" "$address"
+in_shell "ws: a wrong path is the server's refusal" ends_with 4 "$ws" "$address/no-such-path"
+in_shell "ws: http:// is a wrong address" ends_with 2 "$ws" "$http"
 stop
-in_shell "talk: nobody there" ends_with 3 "$programs/talk" "$address"
-in_shell "talk: nobody there, in words" says "is the server running?" "$programs/talk" "$address"
+in_shell "ws: nobody there" ends_with 3 "$ws" "$address"
+in_shell "ws: nobody there, in words" says "is the server running?" "$ws" "$address"

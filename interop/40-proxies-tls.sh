@@ -63,13 +63,13 @@ for tls in "" "--tls $certificate $key"; do
     step "$what through SOCKS5" "$client" "$address" $roots --proxy "socks5://user:p%40ss@127.0.0.1:$socks_port"
     named=${address/127.0.0.1/localhost}
     step "$what through SOCKS5, the proxy looks up the name" "$client" "$named" $roots --proxy "socks5h://user:p%40ss@127.0.0.1:$socks_port"
-    refused 3 "it wants credentials" "$programs/talk" "$address/echo" --proxy "http://127.0.0.1:$http_port"
-    refused 3 "it wants credentials" "$programs/talk" "$address/echo" --proxy "socks5://user:wrong@127.0.0.1:$socks_port"
+    refused 3 "it wants credentials" "$ws" "$address/echo" --proxy "http://127.0.0.1:$http_port"
+    refused 3 "it wants credentials" "$ws" "$address/echo" --proxy "socks5://user:wrong@127.0.0.1:$socks_port"
     if [ -n "$tls" ]; then
-        refused 4 "unknown authority" "$programs/talk" "$address/echo"
-        refused 4 "wants TLS (wss://)" "$programs/talk" "ws://${address#wss://}/echo"
+        refused 6 "unknown authority" "$ws" "$address/echo"
+        refused 5 "wants TLS (wss://)" "$ws" "ws://${address#wss://}/echo"
     else
-        refused 4 "does it speak TLS at this port?" "$programs/talk" "wss://${address#ws://}/echo"
+        refused 3 "does it speak TLS at this port?" "$ws" "wss://${address#ws://}/echo"
     fi
     stop
 done

@@ -1,11 +1,12 @@
 # What every interop script needs: our programs built, theirs installed, and everything ended again.
-# Sourced, not run. Offers: $root $work $programs; step, fail, start, stop, build, need_python, need_node.
+# Sourced, not run. Offers: $root $work $programs $ws; step, fail, start, stop, build, need_python, need_node.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 work=$target/interop
 programs=$target/release/examples
+ws=$target/release/ws
 name=$(basename "$0" .sh)
 mkdir -p "$work"
 cd "$root"
@@ -71,7 +72,7 @@ stop() {
 
 build() {
     cargo build --release --quiet -p ws-server --example echo
-    cargo build --release --quiet -p ws-client --example talk --example interop_client
+    cargo build --release --quiet -p ws-client --features cli --bin ws --example interop_client
 }
 
 need_python() {

@@ -236,12 +236,13 @@ impl From<std::convert::Infallible> for ConnectError {
     }
 }
 
-/// What a server that ends the stream without a word may be.
+/// What to do about a rule that was broken, where something can be done here.
 fn hint(error: &HandshakeError) -> &'static str {
     match error {
         HandshakeError::UnexpectedEnd { received: 0 } => {
             ": does a WebSocket server listen there, or one that wants TLS (wss://)?"
         }
+        HandshakeError::UnofferedSubprotocol(_) => ": offer it with `Request::subprotocol`",
         _ => "",
     }
 }

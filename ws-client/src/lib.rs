@@ -33,6 +33,7 @@
 //! - `tls`: rustls without either, for a provider of one's own.
 //! - `native-roots`: the operating system's certificates, by `Tls::platform`.
 //! - `deflate` (default): permessage-deflate (RFC 7692).
+//! - `cli`: the command `ws`; nothing in the library.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;

@@ -201,6 +201,31 @@ impl fmt::Display for TlsError {
                     "the certificate of {authority} comes from an unknown authority: if it is to be trusted, give its root to Tls::with_root_pem"
                 )
             }
+            Some(Error::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. })) => {
+                write!(
+                    f,
+                    "the certificate of {authority} has expired: it is the server's to renew; or is this machine's clock wrong?"
+                )
+            }
+            Some(Error::InvalidCertificate(
+                Certificate::NotValidYet | Certificate::NotValidYetContext { .. },
+            )) => {
+                write!(f, "the certificate of {authority} is not valid yet: is this machine's clock wrong?")
+            }
+            Some(Error::InvalidCertificate(Certificate::NotValidForNameContext { presented, .. })) => {
+                write!(
+                    f,
+                    "the certificate of {authority} is for {}: connect by a name that it holds",
+                    presented.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ")
+                )
+            }
+            // What `openssl req -x509` makes unless told otherwise.
+            Some(Error::InvalidCertificate(Certificate::Other(e))) if e.to_string() == CA_AS_SERVER => {
+                write!(
+                    f,
+                    "the certificate of {authority} is an authority's (CA:TRUE), not a server's: make it with basicConstraints=CA:FALSE"
+                )
+            }
             Some(Error::InvalidCertificate(e)) => {
                 write!(f, "the certificate of {authority} does not hold: {e}")
             }
@@ -234,6 +259,14 @@ pub(crate) async fn encrypt(
     let stream = TlsConnector::from(config.clone()).connect(name, stream).await.map_err(fail)?;
     Ok(Stream::Tls(Box::new(stream)))
 }
+
+/// The name in `DnsName("…")`, which is how webpki tells it.
+fn plain(presented: &str) -> &str {
+    presented.split('"').nth(1).unwrap_or(presented)
+}
+
+/// How webpki calls it: RFC 5280 section 4.2.1.9 tells the certificates of authorities from all others.
+const CA_AS_SERVER: &str = "CaUsedAsEndEntity";
 
 /// RFC 7301: WebSocket over TLS begins as HTTP/1.1.
 const HTTP_1_1: &[u8] = b"http/1.1";

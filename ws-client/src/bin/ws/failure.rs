@@ -1,0 +1,168 @@
+//! How `ws` ends: exit status, and one line about what went wrong and what to do.
+
+use std::process::ExitCode;
+
+use ws_client::ws_core::{CloseCause, CloseInfo, Error};
+use ws_client::{Blame, CloseCode, ConnectError, OptionsError, rustls};
+
+/// The exit status; `ws --help` explains each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Success,
+    Other,
+    Usage,
+    Network,
+    Refused,
+    Protocol,
+    Tls,
+    Timeout,
+    /// By this signal's number.
+    Signal(u8),
+}
+
+/// Why it did not end well.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) status: Status,
+    pub(crate) message: String,
+}
+
+impl Status {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::Network => 3,
+            Self::Refused => 4,
+            Self::Protocol => 5,
+            Self::Tls => 6,
+            Self::Timeout => 7,
+            // As shells tell of a program that a signal has ended.
+            Self::Signal(number) => 128 + number,
+        }
+    }
+
+    /// What the end of an open connection comes to.
+    pub(crate) fn of_end(info: &CloseInfo) -> Self {
+        match info.cause {
+            CloseCause::Handshake => match info.code() {
+                CloseCode::NORMAL | CloseCode::AWAY | CloseCode::NO_STATUS => Self::Success,
+                _ => Self::Other,
+            },
+            CloseCause::Protocol(_) => Self::Protocol,
+            CloseCause::Timeout(_) => Self::Timeout,
+            _ => Self::Network,
+        }
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        status.code().into()
+    }
+}
+
+impl Failure {
+    pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Status::Usage, message)
+    }
+
+    pub(crate) fn other(message: impl Into<String>) -> Self {
+        Self::new(Status::Other, message)
+    }
+
+    /// Standard output cannot be written.
+    pub(crate) fn output(error: &std::io::Error) -> Self {
+        Self::other(format!("standard output: {error}"))
+    }
+
+    /// The end of a connection that was open.
+    pub(crate) fn of_end(info: &CloseInfo) -> Self {
+        let status = Status::of_end(info);
+        // The reason is the server's, and speaks of its settings.
+        let message =
+            if status == Status::Protocol { in_options(info.cause.to_string()) } else { info.to_string() };
+        Self::new(status, message)
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let status = match &error {
+            ConnectError::Refused(_) => Status::Refused,
+            ConnectError::Timeout { .. } => Status::Timeout,
+            ConnectError::Tls(tls) => match tls.rustls() {
+                // It does not speak TLS at all.
+                Some(rustls::Error::InvalidMessage(_)) => Status::Protocol,
+                Some(_) => Status::Tls,
+                None => Status::Network,
+            },
+            ConnectError::TlsExpected { .. } => Status::Protocol,
+            error => match error.blame() {
+                Blame::Caller => Status::Usage,
+                Blame::Server => Status::Protocol,
+                _ => Status::Network,
+            },
+        };
+        let message = in_options(error.to_string());
+        // A refusal's body often says why, in a line.
+        let body =
+            error.response().map(|response| String::from_utf8_lossy(response.body()).trim().to_owned());
+        match body {
+            Some(body) if !body.is_empty() && body.len() <= 200 && !body.contains(char::is_control) => {
+                Self::new(status, format!("{message} (it says: {body})"))
+            }
+            _ => Self::new(status, message),
+        }
+    }
+}
+
+impl From<OptionsError> for Failure {
+    fn from(error: OptionsError) -> Self {
+        ConnectError::from(error).into()
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Closed(info) => Self::of_end(&info),
+            Error::Protocol(_) => Self::new(Status::Protocol, in_options(error.to_string())),
+            Error::Io(_) => Self::new(Status::Network, error.to_string()),
+            _ => Self::other(error.to_string()),
+        }
+    }
+}
+
+/// The library's messages name its settings; here they are options.
+pub(crate) fn in_options(message: String) -> String {
+    SETTINGS.iter().fold(message, |message, (setting, option)| message.replace(setting, option))
+}
+
+const SETTINGS: [(&str, &str); 7] = [
+    ("to Tls::with_root_pem", "as --cacert FILE"),
+    ("set Options::max_redirects to follow", "give --redirects COUNT to follow"),
+    ("`Request::subprotocol`", "--subprotocol NAME"),
+    ("`Options::deflate`", "--compress"),
+    ("opening_timeout =", "--timeout ="),
+    ("max_message_size =", "--max-size ="),
+    ("as an Authorization field", "as --header 'Authorization: …'"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_has_a_number_of_its_own() {
+        use Status::*;
+        let all = [Success, Other, Usage, Network, Refused, Protocol, Tls, Timeout, Signal(2), Signal(15)];
+        let codes: std::collections::BTreeSet<u8> = all.iter().map(|status| status.code()).collect();
+        assert_eq!(codes.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7, 130, 143]);
+    }
+}

@@ -1,0 +1,179 @@
+//! What is to be sent: lines of standard input, or of a prompt. Each comes from a thread of its own, because a read of
+//! a terminal or a pipe cannot be called off.
+
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, Read as _, Write as _};
+use std::path::PathBuf;
+
+use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
+use rustyline::{Editor, ExternalPrinter};
+use tokio::sync::mpsc;
+use ws_client::Message;
+
+/// What the input says next; after all but [`Line`](Self::Line) nothing follows.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Line(Message),
+    End,
+    /// Ctrl-C at the prompt, where it is no signal.
+    Interrupt,
+    Failed(String),
+}
+
+/// The lines of standard input.
+pub(crate) fn lines(binary: bool) -> mpsc::Receiver<Input> {
+    let (sender, receiver) = mpsc::channel(WAITING_LINES);
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let next = match read_line(&mut input) {
+                Ok(Some(line)) => Input::Line(message(line, binary)),
+                Ok(None) => Input::End,
+                Err(error) => Input::Failed(format!("standard input: {error}")),
+            };
+            let last = !matches!(next, Input::Line(_));
+            if sender.blocking_send(next).is_err() || last {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// A prompt with history, what prints above it, and what puts the terminal in order at the end.
+///
+/// # Errors
+/// When the terminal cannot do it (`TERM=dumb`, for instance).
+pub(crate) fn prompt(
+    binary: bool,
+    history: bool,
+) -> rustyline::Result<(mpsc::Receiver<Input>, Box<dyn ExternalPrinter + Send>, Restore)> {
+    let restore = Restore::new();
+    let config = rustyline::Config::builder()
+        .auto_add_history(true)
+        .history_ignore_space(true)
+        // What is pasted are lines: each is a message.
+        .bracketed_paste(false)
+        .build();
+    let mut editor = Editor::<(), DefaultHistory>::with_config(config)?;
+    let printer = editor.create_external_printer()?;
+    let file = history.then(history_file).flatten();
+    let (sender, receiver) = mpsc::channel(WAITING_LINES);
+    std::thread::spawn(move || {
+        if let Some(file) = &file {
+            // The first time there is none.
+            let _ = editor.load_history(file);
+        }
+        loop {
+            let next = match editor.readline("> ") {
+                Ok(line) => {
+                    if let Some(file) = &file {
+                        // At each line: the process may end at any time. It is a convenience, so nothing fails of it.
+                        let _ = editor.append_history(file);
+                    }
+                    Input::Line(message(line.into_bytes(), binary))
+                }
+                Err(ReadlineError::Eof) => Input::End,
+                Err(ReadlineError::Interrupted) => Input::Interrupt,
+                Err(error) => Input::Failed(format!("the terminal: {error}")),
+            };
+            let last = !matches!(next, Input::Line(_));
+            if sender.blocking_send(next).is_err() || last {
+                return;
+            }
+        }
+    });
+    Ok((receiver, Box::new(printer), restore))
+}
+
+/// Puts the terminal back as it was, also when the server ends the session in the middle of a line.
+pub(crate) struct Restore {
+    #[cfg(unix)]
+    modes: Option<rustix::termios::Termios>,
+}
+
+impl Restore {
+    fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            modes: rustix::termios::tcgetattr(io::stdin()).ok(),
+        }
+    }
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(modes) = &self.modes {
+            let now = rustix::termios::OptionalActions::Now;
+            let _ = rustix::termios::tcsetattr(io::stdin(), now, modes);
+        }
+        // Whatever was being typed is not to stand before the shell's prompt.
+        let _ = io::stdout().lock().write_all(b"\r\x1b[K");
+        let _ = io::stdout().lock().flush();
+    }
+}
+
+/// The next line without its end; `None` at the end of the input.
+fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if input.take(LONGEST_LINE + 1).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.pop_if(|byte| *byte == b'\n').is_some() {
+        line.pop_if(|byte| *byte == b'\r');
+    } else if line.len() as u64 > LONGEST_LINE {
+        return Err(io::Error::other(format!("a line is longer than {LONGEST_LINE} bytes")));
+    }
+    Ok(Some(line))
+}
+
+/// Only UTF-8 is text (RFC 6455 section 5.6): what is not goes as binary.
+fn message(line: Vec<u8>, binary: bool) -> Message {
+    if binary {
+        return Message::binary(line);
+    }
+    match String::from_utf8(line) {
+        Ok(text) => Message::text(text),
+        Err(error) => Message::binary(error.into_bytes()),
+    }
+}
+
+/// Made with its directory, for this user only.
+fn history_file() -> Option<PathBuf> {
+    let state = match env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()) {
+        Some(path) => PathBuf::from(path),
+        None => PathBuf::from(env::var_os("HOME")?).join(".local/state"),
+    };
+    let directory = state.join("ws");
+    fs::create_dir_all(&directory).ok()?;
+    Some(directory.join("history"))
+}
+
+/// A line is a message, and held whole.
+const LONGEST_LINE: u64 = 64 << 20;
+const WAITING_LINES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_at_lf_crlf_or_the_end() {
+        let mut input: &[u8] = b"a\r\nb\n\n\rc\r";
+        let mut lines = Vec::new();
+        while let Some(line) = read_line(&mut input).unwrap() {
+            lines.push(line);
+        }
+        assert_eq!(lines, [&b"a"[..], b"b", b"", b"\rc\r"]);
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf8_goes_as_binary() {
+        assert_eq!(message(b"\xff".to_vec(), false), Message::binary(vec![0xff]));
+        assert_eq!(message(b"a".to_vec(), false), Message::text("a"));
+        assert_eq!(message(b"a".to_vec(), true), Message::binary(b"a".to_vec()));
+    }
+}

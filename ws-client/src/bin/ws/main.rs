@@ -1,0 +1,75 @@
+//! `ws`: a WebSocket client, echo server and load test for the command line.
+//!
+//! ```text
+//! cargo install ws-client --features cli
+//! ws serve                          # in one terminal
+//! ws ws://127.0.0.1:9001            # in another
+//! ```
+//!
+//! `ws --help` has the options, the exit status and the events of `--json`.
+
+mod args;
+mod bench;
+mod connect;
+mod event;
+mod failure;
+mod input;
+mod screen;
+mod serve;
+mod session;
+mod signal;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::args::{Cli, Command};
+use crate::event::Event;
+use crate::failure::{Failure, Status};
+use crate::screen::{Screen, remark};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            remark(args::in_one_line(&error));
+            return Status::Usage.into();
+        }
+    };
+    let json = cli.wants_json();
+    match run(cli) {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            if json {
+                let event =
+                    Event::Error { status: failure.status.code(), message: failure.message.as_str().into() };
+                // Should nobody read it, there is the status.
+                let _ = Screen::json().show(&event);
+            } else {
+                remark(failure.message);
+            }
+            failure.status.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Status, Failure> {
+    // Sessions are one connection; the others are as many as the machine can carry.
+    let mut runtime = match &cli.command {
+        None => tokio::runtime::Builder::new_current_thread(),
+        Some(_) => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build().map_err(|e| Failure::other(format!("no runtime: {e}")))?;
+    match cli.command {
+        None => runtime.block_on(session::run(cli.session)),
+        Some(Command::Serve(serve)) => runtime.block_on(serve::run(serve)),
+        Some(Command::Bench(bench)) => runtime.block_on(bench::run(bench)),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ws", &mut script);
+            screen::print(&String::from_utf8_lossy(&script))?;
+            Ok(Status::Success)
+        }
+    }
+}

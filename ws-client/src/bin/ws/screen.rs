@@ -1,0 +1,166 @@
+//! Where events go: lines of text, lines of JSON, or above the line being typed.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+
+use rustyline::ExternalPrinter;
+
+use crate::event::{Event, Payload};
+use crate::failure::Failure;
+
+/// Shows events.
+pub(crate) enum Screen {
+    /// One event a line.
+    Json,
+    /// The messages and nothing else; binary ones as they are, or in hexadecimal.
+    Lines { raw: bool },
+    /// For people: messages with a mark, and what happens to the connection.
+    Terminal { printer: Box<dyn ExternalPrinter + Send>, colours: bool },
+}
+
+impl Screen {
+    pub(crate) fn json() -> Self {
+        Self::Json
+    }
+
+    /// Writes an event, if it is one to write here.
+    ///
+    /// # Errors
+    /// When the output is gone.
+    pub(crate) fn show(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match self {
+            Self::Json => write_line(event.to_json().as_bytes()),
+            Self::Lines { raw } => match event {
+                Event::Message { payload: Payload::Text(text), .. } => write_line(text.as_bytes()),
+                Event::Message { payload: Payload::Binary(bytes), .. } if *raw => write_line(bytes),
+                Event::Message { payload: Payload::Binary(bytes), .. } => {
+                    write_line(hexadecimal(bytes).as_bytes())
+                }
+                _ => Ok(()),
+            },
+            // A server's pings are its own business, and answered.
+            Self::Terminal { .. } if matches!(event, Event::Ping { .. }) => Ok(()),
+            Self::Terminal { printer, colours } => {
+                let mut lines = vec![painted(event, *colours)];
+                if let Event::Close { .. } = event {
+                    // The process is about to end. The editor holds one line that it has not printed yet: it has
+                    // printed the last one when it takes the second of these, which leave nothing to be seen.
+                    lines.extend([UP_AND_DOWN, UP_AND_DOWN].map(str::to_owned));
+                }
+                for line in lines {
+                    // When the editor has gone, there is nothing being typed that could be torn.
+                    if printer.print(line.clone()).is_err() {
+                        io::stdout().lock().write_all(line.as_bytes())?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes to standard output at once. Nobody reading it is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::output(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error; should nobody read that, there is nobody to tell.
+pub(crate) fn remark(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "ws: {text}");
+}
+
+fn write_line(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// An event as a person reads it, with the end of its line.
+fn painted(event: &Event<'_>, colours: bool) -> String {
+    let (colour, line) = match event {
+        Event::Message { payload: Payload::Text(text), .. } => (GREEN, format!("< {}", visible(text))),
+        Event::Message { payload: Payload::Binary(bytes), size } => {
+            (CYAN, format!("< ({size} bytes) {}", hexadecimal(bytes.get(..SHOWN_BYTES).unwrap_or(bytes))))
+        }
+        Event::Open { url, subprotocol, compressed, tls, took, .. } => {
+            let mut line = format!("connected to {url} in {:.1} ms", took.as_secs_f64() * 1000.0);
+            for part in [*tls, *subprotocol, compressed.then_some("compressing")].into_iter().flatten() {
+                line.push_str(", ");
+                line.push_str(part);
+            }
+            (DIM, line + "; Ctrl-D closes")
+        }
+        Event::Ping { data } => (DIM, format!("ping ({} bytes)", data.len())),
+        Event::Pong { rtt: Some(rtt), .. } => {
+            (DIM, format!("pong after {:.1} ms", rtt.as_secs_f64() * 1000.0))
+        }
+        Event::Pong { data, rtt: None } => (DIM, format!("pong ({} bytes)", data.len())),
+        Event::Close { code, reason, by, cause, .. } => {
+            let by = if *by == "local" { "this end" } else { "the server" };
+            let reason = if reason.is_empty() { String::new() } else { format!(", {:?}", reason) };
+            (DIM, format!("closed by {by}: {cause}, {code}{reason}"))
+        }
+        Event::Error { message, .. } => (RED, message.to_string()),
+    };
+    if colours { format!("{colour}{line}{PLAIN}\n") } else { line + "\n" }
+}
+
+/// Control characters as the symbols Unicode has for them: a server must not command the terminal.
+fn visible(text: &str) -> Cow<'_, str> {
+    let commands = |c: char| c.is_control() && c != '\t' && c != '\n';
+    if !text.contains(commands) {
+        return Cow::Borrowed(text);
+    }
+    let symbol = |c: char| match c {
+        '\t' | '\n' => c,
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        '\x7f' => '\u{2421}',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    Cow::Owned(text.chars().map(symbol).collect())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut line = String::with_capacity(bytes.len() * 3);
+    for (i, byte) in bytes.iter().enumerate() {
+        // A String takes whatever it is given.
+        let _ = write!(line, "{}{byte:02x}", if i == 0 { "" } else { " " });
+    }
+    line
+}
+
+/// So much of a binary message is shown to people.
+const SHOWN_BYTES: usize = 64;
+
+const UP_AND_DOWN: &str = "\x1b[A\n";
+const PLAIN: &str = "\x1b[0m";
+const DIM: &str = "\x1b[2m";
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const CYAN: &str = "\x1b[36m";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_cannot_command_the_terminal() {
+        assert_eq!(visible("\x1b]0;title\x07 a\tb\nc\r \u{9b}2J\x7f"), "␛]0;title␇ a\tb\nc␍ \u{fffd}2J␡");
+        assert!(matches!(visible("plain ä"), Cow::Borrowed(_)));
+        assert!(!painted(&Event::text("\x1b[31m"), false).contains('\x1b'));
+    }
+
+    #[test]
+    fn bytes_are_shown_in_hexadecimal_and_not_without_end() {
+        assert_eq!(hexadecimal(&[0, 0x0a, 0xff]), "00 0a ff");
+        let line = painted(&Event::binary(&[1; 1000]), false);
+        assert!(line.starts_with("< (1000 bytes) 01 01") && line.len() < 250, "{line}");
+    }
+}

@@ -1,0 +1,55 @@
+//! `ws serve`: an echo server.
+
+use ws_server::{BuildError, Config, Endpoint, Error, OriginPolicy, Server, Tls, WebSocket, deflate};
+
+use crate::args::Serve;
+use crate::failure::{Failure, Status};
+use crate::screen::print;
+use crate::signal::Signals;
+
+pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
+    let mut signals = Signals::new()?;
+    let mut builder = Server::builder();
+    let secure = serve.cert.is_some();
+    if let (Some(cert), Some(key)) = (&serve.cert, &serve.key) {
+        builder = builder.tls(Tls::from_files(cert, key));
+    }
+    let endpoint = endpoint(&serve);
+    let server = builder
+        .endpoint("/", endpoint.clone())
+        .endpoint("/{*path}", endpoint)
+        .bind(serve.listen)
+        .await
+        .map_err(|error| match error {
+            BuildError::Setting(error) => Failure::usage(error.to_string()),
+            error => Failure::new(Status::Network, error.to_string()),
+        })?;
+    let address = server.local_addr().map_err(|e| Failure::other(e.to_string()))?;
+    print(&format!("listening on {}://{address}\n", if secure { "wss" } else { "ws" }))?;
+    // Whoever stops a server wants it to stop: that is no failure.
+    server.serve_until(signals.next()).await;
+    Ok(Status::Success)
+}
+
+fn endpoint(serve: &Serve) -> Endpoint {
+    let mut config = Config::server();
+    config.max_message_size = serve.max_size;
+    let mut endpoint = Endpoint::new(echo).connection(config).subprotocols(&serve.subprotocols);
+    if serve.origins.iter().any(|origin| origin == "any") {
+        endpoint = endpoint.origin(OriginPolicy::Any);
+    } else if !serve.origins.is_empty() {
+        endpoint = endpoint.origin(OriginPolicy::List(serve.origins.clone()));
+    }
+    if serve.compress {
+        endpoint = endpoint.deflate(deflate::Config::server());
+    }
+    endpoint
+}
+
+async fn echo(mut socket: WebSocket) -> Result<(), Error> {
+    while let Some(message) = socket.recv().await? {
+        // What arrived in one piece goes back in one write: `feed` leaves writing to the next `recv`.
+        socket.feed(message).await?;
+    }
+    Ok(())
+}
