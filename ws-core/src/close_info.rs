@@ -16,8 +16,8 @@ pub struct CloseInfo {
     pub initiator: Initiator,
     /// What ended it.
     pub cause: CloseCause,
-    /// The code of the Close frame that was sent: [`CloseCode::NO_STATUS`] for an empty one,
-    /// `None` if none was sent.
+    /// The code of the Close frame that was sent, or would have been had the transport still taken it:
+    /// [`CloseCode::NO_STATUS`] for an empty one, `None` if there was none to send.
     pub sent: Option<CloseCode>,
     /// The code of the Close frame that was received: [`CloseCode::NO_STATUS`] for an empty
     /// one, `None` if none was received.

@@ -14,6 +14,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::close_info::TransportEnd;
 use crate::config::Config;
 use crate::decode::FrameDecoder;
 use crate::error::ProtocolError;
@@ -32,7 +33,7 @@ pub use send::Output;
 ///
 /// It has no socket: the driver lends it what it read ([`receive`](Self::receive)), writes what it
 /// queued ([`output`](Self::output)), tells it how the transport ended
-/// ([`transport_ended`](Self::transport_ended)) and what time it is ([`next_timeout`](Self::next_timeout),
+/// ([`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed)) and what time it is ([`next_timeout`](Self::next_timeout),
 /// [`handle_timeout`](Self::handle_timeout)). The same connection so runs on any runtime, on a blocking
 /// socket, and in a simulation that replays.
 ///
@@ -83,6 +84,8 @@ enum State {
     Open,
     /// Our Close is queued; the peer's is awaited.
     CloseSent,
+    /// The transport takes nothing any more. What it still brings counts: a Close may be among it.
+    ReadOnly(TransportEnd),
     /// A Close each way is queued or written; the transport is to be closed.
     Closed { shut_down: bool },
     /// The peer broke a rule: our Close is queued, all further input is thrown away.

@@ -47,11 +47,32 @@ impl Connection {
         self.begin_close(None)
     }
 
-    /// Tells that the transport will bring no more bytes, or take none.
+    /// Tells that the transport takes no more bytes. What it has brought, or still brings, is received all the
+    /// same, and a Close among it makes the end a clean one; until then, the transport's end or
+    /// `close_timeout`.
+    pub fn write_failed(&mut self, how: TransportEnd) {
+        match self.state {
+            State::Open | State::CloseSent => {
+                let unsent = self.queue.len() as u64;
+                self.ending(Initiator::Remote).unsent = unsent;
+                self.queue.clear();
+                self.outgoing = None;
+                self.timers.write = Time::NEVER;
+                self.enter(State::ReadOnly(how));
+            }
+            State::ReadOnly(_) | State::Ended => {}
+            // Nothing of what would come counts.
+            State::Closed { .. } | State::Failed { .. } => self.enter(State::Ended),
+        }
+    }
+
+    /// Tells that the transport will bring no more bytes.
     pub fn transport_ended(&mut self, how: TransportEnd) {
         match self.state {
             // §7.1.5: without a Close frame from the peer it is 1006.
-            State::Open | State::CloseSent => self.end(CloseCause::Transport(how), Initiator::Remote),
+            State::Open | State::CloseSent | State::ReadOnly(_) => {
+                self.end(CloseCause::Transport(how), Initiator::Remote);
+            }
             State::Closed { .. } | State::Failed { .. } => self.enter(State::Ended),
             State::Ended => {}
         }
@@ -79,7 +100,7 @@ impl Connection {
             // §7.1.1: the server closes the TCP connection first; the client waits for it.
             State::Closed { shut_down } => !shut_down && self.role() == Role::Server,
             State::Failed { shut_down } => !shut_down,
-            State::Open | State::CloseSent | State::Ended => false,
+            State::Open | State::CloseSent | State::ReadOnly(_) | State::Ended => false,
         };
         now && self.queue.is_empty()
     }
@@ -89,17 +110,30 @@ impl Connection {
         match self.state {
             State::Closed { .. } => self.enter(State::Closed { shut_down: true }),
             State::Failed { .. } => self.enter(State::Failed { shut_down: true }),
-            State::Open | State::CloseSent | State::Ended => {}
+            State::Open | State::CloseSent | State::ReadOnly(_) | State::Ended => {}
         }
     }
 
     /// How the connection ended, once that is settled: after the closing handshake, an error, or
     /// the end of the transport.
     pub fn close_info(&self) -> Option<CloseInfo> {
+        self.info(self.ending.as_ref()?.cause?)
+    }
+
+    /// How it is going to end as far as is known, when the transport takes nothing any more and what it still
+    /// brings is awaited.
+    pub(crate) fn write_failure(&self) -> Option<CloseInfo> {
+        match self.state {
+            State::ReadOnly(how) => self.info(CloseCause::Transport(how)),
+            _ => None,
+        }
+    }
+
+    fn info(&self, cause: CloseCause) -> Option<CloseInfo> {
         let ending = self.ending.as_ref()?;
         Some(CloseInfo {
             initiator: ending.initiator,
-            cause: ending.cause?,
+            cause,
             sent: ending.sent,
             received: ending.received,
             reason: ending.reason.clone(),
@@ -110,7 +144,7 @@ impl Connection {
 
     pub(super) fn close_received(&mut self, frame: Option<&CloseFrame>) {
         let received = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code);
-        let answer = self.state == State::Open;
+        let (answer, read_only) = (self.state == State::Open, matches!(self.state, State::ReadOnly(_)));
         let ending = self.ending(Initiator::Remote);
         ending.received = Some(received);
         ending.cause = Some(CloseCause::Handshake);
@@ -123,6 +157,11 @@ impl Connection {
             let body = frame.map(|frame| frame.code.0.to_be_bytes());
             self.queue_close_frame(body.as_ref().map_or(&[], |body| body.as_slice()));
         }
+        if read_only {
+            // As if the answer had been written before the transport failed.
+            self.ending(Initiator::Remote).sent.get_or_insert(received);
+            return self.enter(State::Ended);
+        }
         self.enter(State::Closed { shut_down: false });
     }
 
@@ -132,7 +171,7 @@ impl Connection {
             return;
         }
         let code = error.close_code();
-        let answer = self.state == State::Open;
+        let (answer, read_only) = (self.state == State::Open, matches!(self.state, State::ReadOnly(_)));
         let ending = self.ending(Initiator::Remote);
         ending.cause = Some(CloseCause::Protocol(error));
         if answer {
@@ -143,7 +182,7 @@ impl Connection {
             body.truncate(125);
             self.queue_close_frame(&body);
         }
-        self.enter(State::Failed { shut_down: false });
+        self.enter(if read_only { State::Ended } else { State::Failed { shut_down: false } });
     }
 
     /// Counts input that is thrown away. Over the limit that ends the connection, though not before
@@ -189,6 +228,10 @@ impl Connection {
         if self.state == State::Ended {
             return;
         }
+        let cause = match self.state {
+            State::ReadOnly(how) => CloseCause::Transport(how),
+            _ => cause,
+        };
         let ending = self.ending(initiator);
         ending.cause.get_or_insert(cause);
         self.enter(State::Ended);
@@ -223,7 +266,7 @@ impl Connection {
         self.state = state;
         self.timers.changed = true;
         match state {
-            State::Open | State::CloseSent => {}
+            State::Open | State::CloseSent | State::ReadOnly(_) => {}
             State::Closed { shut_down } | State::Failed { shut_down } => {
                 if shut_down {
                     // From here on it only lingers.
@@ -236,7 +279,7 @@ impl Connection {
                 self.queue.clear();
                 self.stop_receiving();
                 if let Some(ending) = &mut self.ending {
-                    ending.unsent = unsent;
+                    ending.unsent = ending.unsent.saturating_add(unsent);
                 }
             }
         }

@@ -301,7 +301,7 @@ impl Connection {
 
     /// Whether what the peer sends still counts.
     pub(super) fn takes_data(&self) -> bool {
-        matches!(self.state, State::Open | State::CloseSent)
+        matches!(self.state, State::Open | State::CloseSent | State::ReadOnly(_))
     }
 }
 

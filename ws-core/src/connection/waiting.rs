@@ -110,7 +110,7 @@ impl Connection {
         };
         let close = match self.state {
             State::Open | State::Ended => None,
-            State::CloseSent => Some(config.close_timeout),
+            State::CloseSent | State::ReadOnly(_) => Some(config.close_timeout),
             State::Closed { shut_down: false } | State::Failed { shut_down: false } => {
                 Some(config.close_timeout)
             }
@@ -134,10 +134,10 @@ impl Connection {
             }
         }
         match self.state {
-            State::Open | State::CloseSent if self.control_count > 0 => {
+            State::Open | State::CloseSent | State::ReadOnly(_) if self.control_count > 0 => {
                 timers.control = timers.control.min(now.after(Duration::from_secs(1)));
             }
-            State::Open | State::CloseSent => {}
+            State::Open | State::CloseSent | State::ReadOnly(_) => {}
             State::Closed { .. } | State::Failed { .. } => timers.control = Time::NEVER,
             State::Ended => {
                 timers.control = Time::NEVER;

@@ -138,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     ) -> Poll<Result<(), Error>> {
         loop {
             // Answers wait to be written: what would make more of them is left unread.
-            ready!(self.poll_ready(cx))?;
+            ready!(self.poll_room(cx))?;
             match ready!(self.poll_next(cx, |driver| driver.lend_events(&mut each)))? {
                 Some(Ok(())) => {}
                 Some(Err(refused)) => return Poll::Ready(self.act(|_| Err(refused))),

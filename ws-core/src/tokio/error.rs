@@ -40,7 +40,7 @@ pub enum Error {
 impl Error {
     /// What to tell a caller whose message was not queued: the record of the end, if there is one.
     pub(super) fn refusal(connection: &Connection, error: SendError) -> Self {
-        match (error, connection.close_info()) {
+        match (error, connection.close_info().or_else(|| connection.write_failure())) {
             (SendError::Closing, Some(info)) => Self::Closed(Box::new(info)),
             (error, _) => Self::Send(error),
         }

@@ -11,6 +11,12 @@ use super::Driver;
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Waits until less than the high-water mark waits to be written, or the connection is closing.
     pub(in super::super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx))?;
+        Poll::Ready(self.check_writable())
+    }
+
+    /// As [`poll_ready`](Self::poll_ready); that nothing can be written any more is no error.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let high_water = self.connection.config().outbound_high_water;
         self.poll_drained(cx, |driver| driver.connection.queued() < high_water)
     }
@@ -22,7 +28,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Waits until everything has been written.
     pub(in super::super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_drained(cx, |_| false)
+        ready!(self.poll_drained(cx, |_| false))?;
+        Poll::Ready(self.check_writable())
     }
 
     /// Waits until the transport has taken all that was queued when [`queue_mark`](Self::queue_mark)
@@ -32,7 +39,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
         mark: u64,
     ) -> Poll<Result<(), Error>> {
-        self.poll_drained(cx, |driver| driver.has_written(mark))
+        ready!(self.poll_drained(cx, |driver| driver.has_written(mark)))?;
+        Poll::Ready(if self.has_written(mark) { Ok(()) } else { self.check_writable() })
     }
 
     /// Whether the transport has taken as much.
@@ -45,6 +53,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(in super::super) fn queue_mark(&self) -> u64 {
         const CONTROL: u64 = 2 * 131;
         self.written.saturating_add(self.connection.queued() as u64).saturating_add(CONTROL)
+    }
+
+    /// That the transport still takes something.
+    fn check_writable(&mut self) -> Result<(), Error> {
+        match self.connection.write_failure() {
+            None => Ok(()),
+            Some(info) => Err(self.error.take().map_or_else(|| Error::Closed(Box::new(info)), Error::Io)),
+        }
     }
 
     /// Whether the connection may read more: while it holds too much, it first has to write.

@@ -119,9 +119,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(())
     }
 
+    /// Nothing more can be written; what has been sent to us can still be read.
     fn failed(&mut self, error: io::Error) {
         let how = self.judge(error);
-        self.connection.transport_ended(how);
+        self.unflushed = false;
+        self.connection.write_failed(how);
     }
 
     /// What an error of the transport says of its end; one that says little is kept.
