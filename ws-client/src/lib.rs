@@ -26,6 +26,11 @@
 //!   more often that of something else than a way of spelling `ws://`. In a redirect, where a server can hardly
 //!   write anything else, both are taken for `ws` and `wss`.
 //!
+//! - `how_to`, in this crate's documentation, has the usual things: reconnect, certificates, proxies, many tasks.
+//! - What happens between the URL and the open connection: look up the name, dial (every address, IPv6 first, as RFC 8305
+//!   has it) or ask the proxy, encrypt for `wss`, shake hands (RFC 6455 section 4.1); all in one
+//!   [`opening_timeout`](Options::opening_timeout). From then on it is [`ws_core`]'s [`WebSocket`].
+//!
 //! # Features
 //! - `ring` (default): `wss://`, by rustls with *ring*. The process-wide provider is never taken.
 //! - `aws-lc-rs`: the same with AWS-LC, given to `Tls::provider`, or by itself in a build without `ring`. It needs a C
@@ -75,3 +80,8 @@ pub use ws_core;
 pub use ws_core::deflate;
 pub use ws_core::handshake::{HandshakeError, HeadLimits, Refused, RequestError};
 pub use ws_core::{ByteStream, CloseCode, Config, Message, WebSocket};
+
+/// How to do the usual things.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/how-to.md")]
+pub mod how_to {}

@@ -1,4 +1,89 @@
-//! The WebSocket protocol without I/O.
+//! The WebSocket protocol without I/O: RFC 6455 and RFC 7692. With the feature `tokio`, an async `WebSocket` on top of it.
+//!
+//! Most programs want `ws-server` or `ws-client`, which add the network. This crate is for those who bring their own: another
+//! runtime, blocking sockets, an event loop, a simulator. It opens no socket, looks at no clock and draws no random number:
+//! bytes, time and chance are arguments.
+//!
+//! # The layers
+//!
+//! ```text
+//!  tokio       WebSocket, Sender, Receiver, Broadcast, ByteStream       drives what is below over AsyncRead + AsyncWrite
+//!  connection  Connection: messages, pings, closing, deadlines, limits  RFC 6455 sections 5.4, 5.5, 7
+//!  handshake   RequestReader, ClientHandshake                           section 4; beside the connection, before it
+//!  deflate     permessage-deflate                                       RFC 7692
+//!  decode      FrameDecoder: bytes → headers and unmasked chunks        section 5.2
+//!  frame, mask, utf8, close                                             sections 5.2, 5.3, 8.1, 7.4
+//! ```
+//!
+//! Each imports only from below. The state of a connection changes in one place, [`connection`].
+//!
+//! # The path of a byte
+//!
+//! ```text
+//!  in    socket ──read──▶ a lent buffer ──▶ header parsed, limits checked ──▶ unmasked in place ──▶ (inflated) ──▶ UTF-8 checked
+//!                                               │                                                                    │
+//!                                               └─ a control frame: its answer is queued                             ▼
+//!                                                                                               Event: borrowed from the buffer if
+//!                                                                                               the message lay whole in it, else
+//!                                                                                               put together and owned
+//!
+//!  out   Message ──▶ (deflated) ──▶ header ──▶ small: masked and copied behind what waits ──▶ one vectored write a batch ──▶ socket
+//!                                          └─▶ large: queued by reference; a client masks a copy of it
+//! ```
+//!
+//! A connection that waits holds no buffer: the driver lends one when the socket is readable and has it back when it is
+//! drained. Memory follows what was received, never what a header announced; [`Config`] has the limits.
+//!
+//! # Both ends, without a socket
+//!
+//! ```
+//! use std::sync::Arc;
+//! use bytes::Buf;
+//! use ws_core::{Config, Connection, Event};
+//!
+//! let mut client = Connection::client(Arc::new(Config::client()), [7; 32]); // the seed of the masks: random, really
+//! let mut server = Connection::server(Arc::new(Config::server()));
+//!
+//! client.send_text("hello")?;
+//! let mut wire = Vec::new();
+//! while client.output().has_remaining() {
+//!     let mut output = client.output();
+//!     let chunk = output.chunk().to_vec(); // a driver would write this to its socket
+//!     output.advance(chunk.len());
+//!     wire.extend(chunk);
+//! }
+//!
+//! let mut input = wire.as_mut_slice(); // and read this from it
+//! assert_eq!(server.receive(&mut input)?, Some(Event::Text("hello".into())));
+//! assert_eq!(server.receive(&mut input)?, None); // all used: read on
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How to use it with blocking sockets
+//!
+//! A loop of five steps is a whole driver; `examples/blocking.rs` is one on `std::net`, with the opening handshake, in 165 lines
+//! (`cargo run -p ws-core --example blocking`):
+//!
+//! 1. give what was read to [`Connection::receive`] until it says `None`, acting on each event;
+//! 2. write what [`Connection::output`] has;
+//! 3. shut down the socket's writing side when [`Connection::wants_shutdown`] says so, and tell it
+//!    ([`shutdown_done`](Connection::shutdown_done));
+//! 4. when [`Connection::is_ended`], drop the socket: [`close_info`](Connection::close_info) says how it ended;
+//! 5. read, at most until [`Connection::next_timeout`]; when that has come call
+//!    [`handle_timeout`](Connection::handle_timeout), at the end of the stream
+//!    [`transport_ended`](Connection::transport_ended).
+//!
+//! # Errors blame one party
+//!
+//! [`ProtocolError`]: the peer broke a rule or a limit; it has been told, with the code of RFC 6455 section 7.4.1.
+//! [`SendError`]: the caller asked for what may not be sent; nothing was queued. `HandshakeError`: the connection never
+//! opened. A closing handshake is no error; [`CloseInfo`] says who began it, and why.
+//!
+//! # Features
+//! - `handshake` (default): both sides of the opening handshake. Needs `std`.
+//! - `deflate`: permessage-deflate, on zlib-rs. Needs `std`.
+//! - `tokio`: the async WebSocket.
+//! - `std`: implied by the others. Without it the crate is `no_std` + `alloc`, up to and including [`connection`].
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(

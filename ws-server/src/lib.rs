@@ -39,6 +39,13 @@
 //!
 //! On streams other than a listener's, [`accept`] and [`Acceptor`] do steps 2 to 5.
 //!
+//! # Where to read on
+//!
+//! - **`how_to`**, in this crate's documentation: authenticate, keep alive, broadcast, back-pressure, limits, TLS, nginx.
+//! - [`Config`]: what a connection may cost and how long it may take. [`ServerOptions`]: the same for the server.
+//! - [`ws_core`]: the layers below, and the path of a byte through them.
+//! - [`Stats`]: the numbers of a running server. What happens is told to `tracing`, never to standard output.
+//!
 //! # Features
 //! - `ring` (default): `wss://` and `https://`, by rustls with *ring*. The process-wide provider is never taken.
 //! - `aws-lc-rs`: the same with AWS-LC, given to `Tls::provider`, or by itself in a build without `ring`. It needs a C
@@ -95,6 +102,11 @@ pub use ws_core::{ByteStream, CloseCode, CloseInfo, Config, Error, Message};
 /// An open WebSocket. Those that a [`Server`] hands out are `WebSocket`, on its own [`Stream`];
 /// [`accept`] gives `WebSocket<S>` on a stream of any type.
 pub type WebSocket<S = Stream> = ws_core::WebSocket<S>;
+
+/// How to do the usual things.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/how-to.md")]
+pub mod how_to {}
 
 /// The examples of the README compile.
 #[cfg(doctest)]
