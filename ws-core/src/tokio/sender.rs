@@ -25,8 +25,8 @@ use crate::prepared::Prepared;
 /// It does not depend on the transport's type. Every method takes `&self`; every future can be dropped at any
 /// await: a message is then wholly queued or not at all. Those who wait for room are served in turn.
 ///
-/// Pings are answered and deadlines kept while the [`Receiver`] is being polled. Who only sends lets a
-/// task of its own run [`Receiver::discard`].
+/// Pings are answered and deadlines kept while the [`Receiver`](super::Receiver) is being polled. Who only sends lets a
+/// task of its own run [`Receiver::discard`](super::Receiver::discard).
 pub struct Sender {
     pub(super) link: Arc<dyn Link>,
     /// Tells this clone from others.
@@ -60,7 +60,7 @@ impl Sender {
     /// waits until it is written.
     ///
     /// # Errors
-    /// As [`WebSocket::send`].
+    /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
         self.queue_and_write(|connection| take(&mut message, connection)).await
@@ -69,7 +69,7 @@ impl Sender {
     /// As [`send`](Self::send), for a message that goes to many connections.
     ///
     /// # Errors
-    /// As [`WebSocket::send`].
+    /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
         self.queue_and_write(|connection| connection.send_prepared(message)).await
     }
@@ -80,10 +80,10 @@ impl Sender {
     }
 
     /// As [`send`](Self::send), but leaves the writing to the next `send` or [`flush`](Self::flush), or to the
-    /// [`Receiver`] when it would wait; one that waits already does not notice.
+    /// [`Receiver`](super::Receiver) when it would wait; one that waits already does not notice.
     ///
     /// # Errors
-    /// As [`WebSocket::send`].
+    /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
         self.queue(|connection| take(&mut message, connection)).await.map(|_| ())
@@ -96,7 +96,7 @@ impl Sender {
     }
 
     /// Queues a message if there is room for it now; the next `send` or [`flush`](Self::flush), or the
-    /// [`Receiver`], writes it.
+    /// [`Receiver`](super::Receiver), writes it.
     ///
     /// # Errors
     /// [`TrySendError`], which hands the message back.
@@ -119,12 +119,12 @@ impl Sender {
     /// Waits until everything queued is written.
     ///
     /// # Errors
-    /// As [`WebSocket::flush`].
+    /// As [`WebSocket::flush`](super::WebSocket::flush).
     pub async fn flush(&self) -> Result<(), Error> {
         self.wait(|link, cx, waiter| link.poll_flush(cx, waiter)).await
     }
 
-    /// As [`WebSocket::ping`].
+    /// As [`WebSocket::ping`](super::WebSocket::ping).
     ///
     /// # Errors
     /// As there.
@@ -133,7 +133,7 @@ impl Sender {
         self.flush().await
     }
 
-    /// As [`WebSocket::close`]. What the [`Receiver`] has not received by then is dropped.
+    /// As [`WebSocket::close`](super::WebSocket::close). What the [`Receiver`](super::Receiver) has not received by then is dropped.
     ///
     /// # Errors
     /// As there.
@@ -150,7 +150,7 @@ impl Sender {
         }
     }
 
-    /// Begins closing without waiting for it: the [`Receiver`] sees it through.
+    /// Begins closing without waiting for it: the [`Receiver`](super::Receiver) sees it through.
     ///
     /// # Errors
     /// [`Error::Send`] for a code or reason that must not be sent, [`Error::Closed`] if it is closed.
@@ -158,7 +158,7 @@ impl Sender {
         self.act(|connection| connection.close(code, reason))
     }
 
-    /// As [`WebSocket::close_info`].
+    /// As [`WebSocket::close_info`](super::WebSocket::close_info).
     pub fn close_info(&self) -> Option<CloseInfo> {
         let mut info = None;
         self.link.with(&mut |connection| info = connection.close_info());
