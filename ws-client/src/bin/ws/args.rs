@@ -79,8 +79,8 @@ pub(crate) struct Connect {
     /// A subprotocol to offer; may be repeated, the preferred one first
     #[arg(short, long = "subprotocol", value_name = "NAME")]
     pub(crate) subprotocols: Vec<String>,
-    /// The Origin to send, as a browser would: https://example.com
-    #[arg(long, value_name = "ORIGIN")]
+    // Not a doc comment: rustdoc would want a link.
+    #[arg(long, value_name = "ORIGIN", help = "The Origin to send, as a browser would: https://example.com")]
     pub(crate) origin: Option<String>,
     /// Go through this proxy instead of what the environment names: http://, https://, socks5:// or socks5h://; 'none'
     /// for no proxy
