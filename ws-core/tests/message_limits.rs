@@ -235,6 +235,10 @@ fn a_read_that_brings_nothing_or_too_much_does_no_harm() {
             assert_eq!(connection.read_large_payload(|_, most| most), Some((99_999, None)));
             assert_bounded(&connection, 1);
         }
+        let mut aborted = open(role, &config());
+        give(&mut aborted, &stream[..head + 1]).unwrap();
+        aborted.abort();
+        assert_eq!(aborted.read_large_payload(|_, _| ()), None, "it is over");
         let too_much = [&stream[head + 1..], b"more than belongs to it"].concat();
         let (_, event) = connection.read_large_payload(|buffer, _| buffer.extend(too_much)).unwrap();
         assert_eq!(event, Some(binary(&payload)));

@@ -267,6 +267,24 @@ fn check(
 }
 
 #[test]
+fn advancing_beyond_the_end_is_the_end() {
+    for role in ROLES {
+        for ping in [false, true] {
+            let mut connection = open(role, &config());
+            connection.send(vec![7; 5000].into()).unwrap();
+            if ping {
+                connection.ping(b"p").unwrap();
+            }
+            let beyond = connection.queued() + 1000;
+            connection.output().advance(beyond);
+            assert_eq!((connection.queued(), connection.output().has_remaining()), (0, false));
+            connection.send_text("next").unwrap();
+            assert_eq!(frames_from(role, &written(&mut connection)), [(TEXT, b"next".to_vec())]);
+        }
+    }
+}
+
+#[test]
 fn an_allocation_is_lent_and_given_back_once_all_is_written() {
     for role in ROLES {
         let mut connection = open(role, &config());
