@@ -1,6 +1,5 @@
 //! The life of one connection of a server.
 
-use std::future::Future;
 use std::sync::Arc;
 
 #[cfg(feature = "tls")]
@@ -12,23 +11,18 @@ use tokio::time::Instant;
 use tokio::time::timeout_at;
 #[cfg(feature = "tls")]
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, error, info};
-use ws_core::{CloseInfo, Closer};
 
-use crate::WebSocket;
 use crate::admission::Permit;
 use crate::error::AcceptError;
-use crate::exchange::linger;
 #[cfg(feature = "tls")]
 use crate::exchange::{answer, encode_or_500};
-use crate::handler::HandlerFuture;
 use crate::opening::{Client, open};
-use crate::panic::{Caught, caught};
 #[cfg(feature = "tls")]
 use crate::response::text;
+use crate::running::{Running, report};
 use crate::server::Shared;
 use crate::stats::Counted;
-use crate::stream::{Rest, Socket, Stream};
+use crate::stream::{Socket, Stream};
 
 /// A connection that has been accepted.
 pub(crate) struct Arrival {
@@ -53,21 +47,12 @@ impl Drop for Seat {
     }
 }
 
-/// An open WebSocket that its handler has been given. Small: it lives as long as the connection.
-struct Running {
-    handler: Caught<<HandlerFuture as Future>::Output>,
-    closer: Closer,
-    rest: Rest,
-    _permit: Option<Permit>,
-    _open: Counted,
-}
-
 /// Serves one connection to its end.
 pub(crate) async fn serve(seat: Seat, arrival: Box<Arrival>) {
     // Boxed: the handshake's memory is given back before the handler's long life begins.
     match Box::pin(arrive(&seat, arrival)).await {
-        Ok(running) => run(&seat, running).await,
-        Err(error) => report(&seat.server, &error),
+        Ok(running) => running.finish(&seat.server.stats, &seat.server.options.handshake).await,
+        Err(error) => report(&seat.server.stats, &error),
     }
 }
 
@@ -90,18 +75,10 @@ async fn start(seat: &Seat, socket: Socket, client: Client) -> Result<Running, A
     let (mut stream, client) = encrypt(server, socket, client, deadline).await?;
     #[cfg(not(feature = "tls"))]
     let mut stream = Stream::from(socket);
-    let opened = open(&mut stream, server, client, options, deadline).await?;
-    let Some(handler) = opened.handler else { return Err(AcceptError::Closed) };
-    tracing::Span::current().record("path", opened.request.path());
-    debug!(subprotocol = opened.request.subprotocol(), "open");
-    let rest = stream.rest();
-    let mut websocket = WebSocket::new(stream, opened.connection, &opened.received);
-    let closer = websocket.closer();
-    server.registry.opened(seat.id, closer.clone());
-    let request = opened.request;
-    let _open = server.stats.websocket();
-    let handler = caught(|| handler(websocket, request));
-    Ok(Running { handler, closer, rest, _permit: opened.permit, _open })
+    let mut opened = open(&mut stream, server, client, options, deadline).await?;
+    let Some(handler) = opened.handler.take() else { return Err(AcceptError::Closed) };
+    let handler = move |websocket, request| handler(websocket, request);
+    Ok(Running::start(stream, opened, handler, seat.id, &server.registry, &server.stats))
 }
 
 /// Does the TLS handshake, if the server has TLS.
@@ -137,66 +114,6 @@ async fn speaks_http(socket: &Socket) -> bool {
         }
         #[cfg(unix)]
         Socket::Unix(_) => false,
-    }
-}
-
-async fn run(seat: &Seat, running: Running) {
-    let Running { handler, closer, rest, _permit, _open } = running;
-    match handler.await {
-        Ok(Ok(())) => debug!("handler done"),
-        Ok(Err(error)) => info!(%error, "handler ended with an error"),
-        Err(panic) => {
-            seat.server.stats.count_panic();
-            error!(%panic, "handler panicked");
-        }
-    }
-    if let Some(info) = closer.close_info() {
-        report_close(&info);
-    }
-    if let Some(mut stream) = rest.take() {
-        // The handler dropped its WebSocket without closing it, or panicked. The peer has been sent 1001 or
-        // 1011 (F(1011)), if it could be without waiting; now it shall see that before the connection goes.
-        let options = &seat.server.options.handshake;
-        // Boxed, as few connections come to this.
-        Box::pin(linger(&mut stream, options.linger_timeout, options.linger_bytes)).await;
-    }
-}
-
-/// How the connection ended; without the reason, which is the peer's own words.
-fn report_close(info: &CloseInfo) {
-    info!(
-        initiator = ?info.initiator,
-        cause = %info.cause,
-        sent = info.sent.map(u16::from),
-        received = info.received.map(u16::from),
-        rtt = info.rtt.map(|rtt| rtt.as_secs_f64()),
-        unsent = info.unsent,
-        "closed"
-    );
-}
-
-fn report(server: &Shared, error: &AcceptError) {
-    match error {
-        AcceptError::Plain(status) => {
-            server.stats.count_plain();
-            debug!(%status, "answered as plain HTTP");
-        }
-        AcceptError::Refused(status) => {
-            server.stats.count_refused();
-            info!(%status, "refused");
-        }
-        AcceptError::Panicked(panic) => {
-            server.stats.count_panic();
-            error!(%panic, "a guard or a page panicked; answered with status 500");
-        }
-        AcceptError::Answer(error) => {
-            server.stats.count_refused();
-            error!(%error, "a handler's answer must not be written; answered with status 500");
-        }
-        other => {
-            server.stats.count_failed_handshake();
-            info!(error = %other, "opening handshake failed");
-        }
     }
 }
 

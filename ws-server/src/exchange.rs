@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::Method;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 use ws_core::handshake::{
@@ -54,16 +54,10 @@ pub(crate) fn encode(response: &Response, method: &Method) -> Result<Vec<u8>, Re
 }
 
 /// As [`encode`]; for a response that must not be written, status 500 and the reason.
-pub(crate) fn encode_or_500(
-    response: &Response,
-    method: &Method,
-) -> (Vec<u8>, StatusCode, Option<ResponseError>) {
+pub(crate) fn encode_or_500(response: &Response, method: &Method) -> (Vec<u8>, Option<ResponseError>) {
     match encode(response, method) {
-        Ok(bytes) => (bytes, response.status(), None),
-        Err(error) => {
-            let bytes = encode(&internal_error(), method).unwrap_or_default();
-            (bytes, StatusCode::INTERNAL_SERVER_ERROR, Some(error))
-        }
+        Ok(bytes) => (bytes, None),
+        Err(error) => (encode(&internal_error(), method).unwrap_or_default(), Some(error)),
     }
 }
 

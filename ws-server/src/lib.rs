@@ -56,6 +56,7 @@
 mod accept;
 mod admission;
 mod connection;
+mod decision;
 mod endpoint;
 mod error;
 mod exchange;
@@ -69,6 +70,7 @@ mod registry;
 mod request;
 pub mod response;
 mod routes;
+mod running;
 mod server;
 mod stats;
 mod stream;

@@ -6,19 +6,17 @@ use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 use ws_core::Connection;
-use ws_core::handshake::{Acceptance, Opening, UpgradeRequest};
+use ws_core::handshake::Opening;
 
 use crate::admission::{Admission, Permit};
+use crate::decision::{Denied, Granted, decide, plain};
 use crate::endpoint::Gate;
 use crate::error::AcceptError;
 use crate::exchange::{Head, answer, encode_or_500, parting_word, read_head};
 use crate::handler::{AnyHandler, AnyPage};
 use crate::options::HandshakeOptions;
-use crate::panic::caught;
 use crate::request::Request;
-use crate::response::{
-    Response, forbidden_origin, internal_error, not_found, overloaded, request_timeout, upgrade_required,
-};
+use crate::response::{internal_error, not_found, request_timeout};
 
 /// Where requests can lead.
 pub(crate) trait Site {
@@ -105,112 +103,41 @@ where
     };
     let upgrade = match opening {
         Opening::Upgrade(upgrade) => upgrade,
-        Opening::Plain(head) => return Ok(plain(head, site, client).await),
+        Opening::Plain(head) => {
+            let method = head.method().clone();
+            let (page, params) = match site.find(head.uri().path()) {
+                Some(found) => (Some(found.page), found.params),
+                None => (None, Vec::new()),
+            };
+            return Ok(Decision::deny(plain(head, params, client, page).await, &method));
+        }
     };
     let path = upgrade.request().uri().path();
     let Some(Found { gate: Some(gate), handler, params, admission, .. }) = site.find(path) else {
-        return Ok(refuse(&not_found()));
+        return Ok(Decision::deny(Denied::refused(not_found()), &Method::GET));
     };
-    match decide(&upgrade, params, client, gate, admission).await {
-        Ok(Granted { response, connection, request, permit }) => {
+    let mut granted = match decide(&upgrade, params, client, gate, admission).await {
+        Ok(granted) => granted,
+        Err(denied) => return Ok(Decision::deny(denied, &Method::GET)),
+    };
+    match upgrade.accept(granted.acceptance()) {
+        Ok(response) => {
             stream.write_all(&response).await?;
             stream.flush().await?;
+            let Granted { connection, request, permit, .. } = granted;
             let handler = handler.cloned();
             Ok(Decision::Open(Box::new(Opened { connection, request, handler, permit, received })))
         }
-        Err(decision) => Ok(decision),
-    }
-}
-
-/// Answers a request that asks for no WebSocket.
-async fn plain(head: http::Request<()>, site: &impl Site, client: Client) -> Decision {
-    let method = head.method().clone();
-    let response = match site.find(head.uri().path()) {
-        Some(Found { page: Some(page), params, .. }) => {
-            let mut request = Request::new(head, client);
-            request.set_params(params);
-            match caught(|| page(request)).await {
-                Ok(response) => response,
-                Err(panic) => return panicked(panic),
-            }
-        }
-        Some(_) => upgrade_required(),
-        None => not_found(),
-    };
-    let (bytes, status, error) = encode_or_500(&response, &method);
-    Decision::Answer(bytes, error.map_or(AcceptError::Plain(status), AcceptError::Answer))
-}
-
-/// A request that may become a WebSocket.
-struct Granted {
-    /// The 101.
-    response: Vec<u8>,
-    connection: Connection,
-    request: Request,
-    permit: Option<Permit>,
-}
-
-/// Asks origin policy and guards, and makes the 101.
-async fn decide(
-    upgrade: &UpgradeRequest,
-    params: Vec<(String, String)>,
-    client: Client,
-    gate: &Gate,
-    admission: Option<&Admission>,
-) -> Result<Granted, Decision> {
-    let mut request = Request::new(upgrade.request().clone(), client);
-    request.set_params(params);
-    // §4.2.2 step 4: the origin is checked before anything is granted.
-    if !gate.options.origin.allows(&request) {
-        return Err(refuse(&forbidden_origin()));
-    }
-    // Before the guards: one of them may use up a ticket that is good only once.
-    let permit = match admission {
-        None => None,
-        Some(admission) => match admission.websocket().await {
-            Some(permit) => Some(permit),
-            None => return Err(refuse(&overloaded(admission.retry_after))),
-        },
-    };
-    let spoken = gate.options.subprotocols.iter().map(String::as_str);
-    request.set_offered(upgrade.subprotocols(), upgrade.select_subprotocol(spoken));
-    for guard in &gate.guards {
-        request = caught(|| guard(request)).await.map_err(panicked)?.map_err(|response| refuse(&response))?;
-    }
-    let headers = request.take_response_headers();
-    let subprotocol = request.subprotocol();
-    let (connection, extensions) = agree(upgrade, gate);
-    match upgrade.accept(Acceptance { subprotocol, extensions, headers }) {
-        Ok(response) => Ok(Granted { response, connection, request, permit }),
         Err(error) => {
-            let (bytes, ..) = encode_or_500(&internal_error(), &Method::GET);
-            Err(Decision::Answer(bytes, AcceptError::Answer(error)))
+            let denied = Denied { response: internal_error(), why: AcceptError::Answer(error) };
+            Ok(Decision::deny(denied, &Method::GET))
         }
     }
 }
 
-/// The connection, with the extensions that both sides want, and what to tell the client of them.
-fn agree(upgrade: &UpgradeRequest, gate: &Gate) -> (Connection, Option<String>) {
-    let connection = Connection::server(gate.connection.clone());
-    #[cfg(feature = "deflate")]
-    if let Some(config) = &gate.options.deflate {
-        use ws_core::deflate::{EXTENSION_NAME, PerMessageDeflate, negotiate};
-        let named = upgrade.extensions().iter().filter(|offer| offer.name == EXTENSION_NAME);
-        let offers =
-            named.map(|offer| offer.parameters.iter().map(|p| (p.name.as_str(), p.value.as_deref())));
-        if let Some((agreed, answer)) = negotiate(offers, config) {
-            return (connection.with_deflate(PerMessageDeflate::server(agreed, config)), Some(answer));
-        }
+impl Decision {
+    fn deny(denied: Denied, method: &Method) -> Self {
+        let (bytes, error) = encode_or_500(&denied.response, method);
+        Self::Answer(bytes, error.map_or(denied.why, AcceptError::Answer))
     }
-    let _ = upgrade;
-    (connection, None)
-}
-
-fn panicked(panic: String) -> Decision {
-    Decision::Answer(encode_or_500(&internal_error(), &Method::GET).0, AcceptError::Panicked(panic))
-}
-
-fn refuse(response: &Response) -> Decision {
-    let (bytes, status, error) = encode_or_500(response, &Method::GET);
-    Decision::Answer(bytes, error.map_or(AcceptError::Refused(status), AcceptError::Answer))
 }

@@ -1,0 +1,124 @@
+//! What becomes of a request, whoever has read it and will write the answer.
+
+use std::mem;
+
+use http::HeaderMap;
+use ws_core::Connection;
+use ws_core::handshake::{Acceptance, UpgradeRequest};
+
+use crate::admission::{Admission, Permit};
+use crate::endpoint::Gate;
+use crate::error::AcceptError;
+use crate::handler::AnyPage;
+use crate::opening::Client;
+use crate::panic::caught;
+use crate::request::Request;
+use crate::response::{Response, forbidden_origin, internal_error, not_found, overloaded, upgrade_required};
+
+/// A request that may become a WebSocket.
+pub(crate) struct Granted {
+    pub(crate) connection: Connection,
+    pub(crate) request: Request,
+    pub(crate) permit: Option<Permit>,
+    extensions: Option<String>,
+    headers: HeaderMap,
+}
+
+/// A request that becomes no WebSocket: what to answer, and what to report.
+pub(crate) struct Denied {
+    pub(crate) response: Response,
+    pub(crate) why: AcceptError,
+}
+
+impl Granted {
+    /// What the 101 is made of; once.
+    pub(crate) fn acceptance(&mut self) -> Acceptance<'_> {
+        Acceptance {
+            subprotocol: self.request.subprotocol(),
+            extensions: self.extensions.take(),
+            headers: mem::take(&mut self.headers),
+        }
+    }
+}
+
+impl Denied {
+    pub(crate) fn refused(response: Response) -> Self {
+        Self { why: AcceptError::Refused(response.status()), response }
+    }
+
+    fn panicked(panic: String) -> Self {
+        Self { response: internal_error(), why: AcceptError::Panicked(panic) }
+    }
+}
+
+/// Asks origin policy and guards, and agrees on extensions.
+pub(crate) async fn decide(
+    upgrade: &UpgradeRequest,
+    params: Vec<(String, String)>,
+    client: Client,
+    gate: &Gate,
+    admission: Option<&Admission>,
+) -> Result<Granted, Denied> {
+    let mut request = Request::new(upgrade.request().clone(), client);
+    request.set_params(params);
+    // §4.2.2 step 4: the origin is checked before anything is granted.
+    if !gate.options.origin.allows(&request) {
+        return Err(Denied::refused(forbidden_origin()));
+    }
+    // Before the guards: one of them may use up a ticket that is good only once.
+    let permit = match admission {
+        None => None,
+        Some(admission) => match admission.websocket().await {
+            Some(permit) => Some(permit),
+            None => return Err(Denied::refused(overloaded(admission.retry_after))),
+        },
+    };
+    let spoken = gate.options.subprotocols.iter().map(String::as_str);
+    request.set_offered(upgrade.subprotocols(), upgrade.select_subprotocol(spoken));
+    for guard in &gate.guards {
+        request = caught(|| guard(request)).await.map_err(Denied::panicked)?.map_err(Denied::refused)?;
+    }
+    let headers = request.take_response_headers();
+    let (connection, extensions) = agree(upgrade, gate);
+    Ok(Granted { connection, request, permit, extensions, headers })
+}
+
+/// Answers a request that asks for no WebSocket. `page` is what is there: `None` for nothing, `Some(None)` for an
+/// endpoint alone.
+pub(crate) async fn plain(
+    head: http::Request<()>,
+    params: Vec<(String, String)>,
+    client: Client,
+    page: Option<Option<&AnyPage>>,
+) -> Denied {
+    let response = match page {
+        Some(Some(page)) => {
+            let mut request = Request::new(head, client);
+            request.set_params(params);
+            match caught(|| page(request)).await {
+                Ok(response) => response,
+                Err(panic) => return Denied::panicked(panic),
+            }
+        }
+        Some(None) => upgrade_required(),
+        None => not_found(),
+    };
+    Denied { why: AcceptError::Plain(response.status()), response }
+}
+
+/// The connection, with the extensions that both sides want, and what to tell the client of them.
+fn agree(upgrade: &UpgradeRequest, gate: &Gate) -> (Connection, Option<String>) {
+    let connection = Connection::server(gate.connection.clone());
+    #[cfg(feature = "deflate")]
+    if let Some(config) = &gate.options.deflate {
+        use ws_core::deflate::{EXTENSION_NAME, PerMessageDeflate, negotiate};
+        let named = upgrade.extensions().iter().filter(|offer| offer.name == EXTENSION_NAME);
+        let offers =
+            named.map(|offer| offer.parameters.iter().map(|p| (p.name.as_str(), p.value.as_deref())));
+        if let Some((agreed, answer)) = negotiate(offers, config) {
+            return (connection.with_deflate(PerMessageDeflate::server(agreed, config)), Some(answer));
+        }
+    }
+    let _ = upgrade;
+    (connection, None)
+}
