@@ -134,6 +134,17 @@ impl Acceptor {
         Box::pin(self.run(stream, Client { peer: Some(peer), ..Client::default() })).await
     }
 
+    /// What is at every path.
+    pub(crate) fn found(&self) -> Found<'_> {
+        let page = self.page.as_ref();
+        Found { gate: Some(&self.gate), handler: None, page, params: Vec::new(), admission: None }
+    }
+
+    #[cfg(feature = "hyper")]
+    pub(crate) fn handshake_options(&self) -> &HandshakeOptions {
+        &self.handshake
+    }
+
     async fn run<S>(&self, mut stream: S, client: Client) -> Result<(WebSocket<S>, Request), AcceptError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -146,13 +157,7 @@ impl Acceptor {
 
 impl Site for Acceptor {
     fn find(&self, _: &str) -> Option<Found<'_>> {
-        Some(Found {
-            gate: Some(&self.gate),
-            handler: None,
-            page: self.page.as_ref(),
-            params: Vec::new(),
-            admission: None,
-        })
+        Some(self.found())
     }
 }
 

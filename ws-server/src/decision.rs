@@ -26,7 +26,7 @@ pub(crate) struct Granted {
 
 /// A request that becomes no WebSocket: what to answer, and what to report.
 pub(crate) struct Denied {
-    pub(crate) response: Response,
+    pub(crate) response: Box<Response>,
     pub(crate) why: AcceptError,
 }
 
@@ -43,11 +43,16 @@ impl Granted {
 
 impl Denied {
     pub(crate) fn refused(response: Response) -> Self {
-        Self { why: AcceptError::Refused(response.status()), response }
+        Self { why: AcceptError::Refused(response.status()), response: Box::new(response) }
+    }
+
+    /// 500, for what is our own fault.
+    pub(crate) fn failed(why: AcceptError) -> Self {
+        Self { response: Box::new(internal_error()), why }
     }
 
     fn panicked(panic: String) -> Self {
-        Self { response: internal_error(), why: AcceptError::Panicked(panic) }
+        Self::failed(AcceptError::Panicked(panic))
     }
 }
 
@@ -103,7 +108,7 @@ pub(crate) async fn plain(
         Some(None) => upgrade_required(),
         None => not_found(),
     };
-    Denied { why: AcceptError::Plain(response.status()), response }
+    Denied { why: AcceptError::Plain(response.status()), response: Box::new(response) }
 }
 
 /// The connection, with the extensions that both sides want, and what to tell the client of them.

@@ -62,6 +62,11 @@ pub enum AcceptError {
     /// As many handshakes are in progress as there may be, and a newer one took the place of this, the oldest.
     #[error("the opening handshake was given up for a newer one: max_handshakes are in progress")]
     Displaced,
+    /// The HTTP server that had read the request did not hand over its connection.
+    #[cfg(feature = "hyper")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+    #[error("the HTTP server did not hand over the connection: {0}")]
+    Upgrade(#[source] hyper::Error),
     /// The request breaks HTTP, RFC 6455 or a limit; this is the status the peer was sent.
     #[error("the opening handshake is malformed or over a limit and was answered with status {0}")]
     Malformed(StatusCode),

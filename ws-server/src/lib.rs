@@ -55,6 +55,8 @@
 
 mod accept;
 mod admission;
+#[cfg(feature = "axum")]
+mod axum;
 mod connection;
 mod decision;
 mod endpoint;
@@ -72,11 +74,20 @@ pub mod response;
 mod routes;
 mod running;
 mod server;
+#[cfg(feature = "hyper")]
+mod sockets;
 mod stats;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tower")]
+mod tower;
+#[cfg(feature = "hyper")]
+mod upgrade;
 
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub use crate::axum::Upgrade;
 pub use accept::{Acceptor, AcceptorBuilder, accept};
 pub use endpoint::Endpoint;
 pub use error::{AcceptError, BuildError, SettingError};
@@ -91,10 +102,16 @@ pub use response::Response;
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use server::{Server, ServerBuilder};
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub use sockets::{EndpointService, Sockets};
 pub use stats::Stats;
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use tls::{ClientCertificates, Tls};
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub use upgrade::Upgrading;
 
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;

@@ -16,7 +16,7 @@ use crate::exchange::{Head, answer, encode_or_500, parting_word, read_head};
 use crate::handler::{AnyHandler, AnyPage};
 use crate::options::HandshakeOptions;
 use crate::request::Request;
-use crate::response::{internal_error, not_found, request_timeout};
+use crate::response::{not_found, request_timeout};
 
 /// Where requests can lead.
 pub(crate) trait Site {
@@ -128,10 +128,7 @@ where
             let handler = handler.cloned();
             Ok(Decision::Open(Box::new(Opened { connection, request, handler, permit, received })))
         }
-        Err(error) => {
-            let denied = Denied { response: internal_error(), why: AcceptError::Answer(error) };
-            Ok(Decision::deny(denied, &Method::GET))
-        }
+        Err(error) => Ok(Decision::deny(Denied::failed(AcceptError::Answer(error)), &Method::GET)),
     }
 }
 

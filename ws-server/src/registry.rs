@@ -57,6 +57,12 @@ impl Registry {
         state.connections.insert(id, Entry { task, closer: None });
     }
 
+    /// Whether it drains: nobody else is to come.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state().closing
+    }
+
     /// The connection is open: from now on it can be closed. During a shutdown it is, at once.
     pub(crate) fn opened(&self, id: u64, closer: Closer) {
         let mut state = self.state();

@@ -51,7 +51,16 @@ pub(crate) fn forbidden_origin() -> Response {
 
 /// As many WebSockets are open as there may be.
 pub(crate) fn overloaded(retry_after: Duration) -> Response {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "The server is full; try again later.");
+    unavailable("The server is full; try again later.", retry_after)
+}
+
+#[cfg(feature = "hyper")]
+pub(crate) fn shutting_down(retry_after: Duration) -> Response {
+    unavailable("The server is shutting down; try again later.", retry_after)
+}
+
+fn unavailable(line: &str, retry_after: Duration) -> Response {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, line);
     // RFC 9110 §10.2.3: whole seconds. Rounded up, so that nobody is told to come back too early.
     let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

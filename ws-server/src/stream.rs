@@ -5,6 +5,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+#[cfg(feature = "hyper")]
+use bytes::Bytes;
+#[cfg(feature = "hyper")]
+use hyper::upgrade::Upgraded;
+#[cfg(feature = "hyper")]
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -12,7 +18,8 @@ use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 
-/// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS.
+/// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS, or what another HTTP server has handed
+/// over.
 #[derive(Debug)]
 pub struct Stream {
     /// `None` only after `drop`.
@@ -30,6 +37,9 @@ enum Transport {
     Plain(Socket),
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<Socket>>),
+    /// What an HTTP server of hyper's has handed over. Boxed, as TLS is.
+    #[cfg(feature = "hyper")]
+    Upgraded(Box<TokioIo<Upgraded>>),
 }
 
 /// A socket.
@@ -67,6 +77,29 @@ impl From<TlsStream<Socket>> for Stream {
 }
 
 impl Stream {
+    /// What hyper hands over, and what it has read of it: the socket itself where it is TCP and nothing else.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn upgraded(upgraded: Upgraded, nodelay: bool) -> (Self, Bytes) {
+        let parts = upgraded.downcast::<TokioIo<TcpStream>>().map(|parts| (parts.io, parts.read_buf));
+        // As axum serves.
+        #[cfg(feature = "axum")]
+        let parts = parts.or_else(|upgraded| {
+            let parts = hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded);
+            parts.map(|parts| (parts.io, parts.read_buf))
+        });
+        match parts {
+            Ok((io, received)) => {
+                let stream = io.into_inner();
+                if nodelay {
+                    // It fails only on a connection that is gone; reading will tell.
+                    let _ = stream.set_nodelay(true);
+                }
+                (Socket::Tcp(stream).into(), received)
+            }
+            Err(upgraded) => (Self::new(Transport::Upgraded(Box::new(TokioIo::new(upgraded)))), Bytes::new()),
+        }
+    }
+
     fn new(transport: Transport) -> Self {
         Self { transport: Some(transport), shut_down: false, ended: false, rest: None }
     }
@@ -99,6 +132,8 @@ macro_rules! transport {
             Transport::Plain($inner) => $call,
             #[cfg(feature = "tls")]
             Transport::Tls($inner) => $call,
+            #[cfg(feature = "hyper")]
+            Transport::Upgraded($inner) => $call,
         }
     };
 }

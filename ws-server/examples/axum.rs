@@ -1,0 +1,57 @@
+//! WebSockets in an application of axum's: `cargo run -p ws-server --example axum`.
+//!
+//! `/rooms/{room}` shows the extractor, `/echo` an endpoint that was made once. When the program is stopped, both
+//! kinds are closed with 1001, and waited for.
+
+use std::future::Future;
+use std::io;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::response::Response;
+use axum::routing::{any, get};
+use tokio::net::TcpListener;
+use ws_server::{Drained, Endpoint, Error, Sockets, Upgrade, WebSocket};
+
+/// Any extractor may stand beside `Upgrade`; its options are those of an `Endpoint`.
+async fn room(upgrade: Upgrade, Path(room): Path<String>) -> Response {
+    upgrade.subprotocols(["chat.v1"]).open(move |socket| greet(socket, room)).await
+}
+
+async fn greet(mut socket: WebSocket, room: String) -> Result<(), Error> {
+    socket.send(format!("welcome to {room}")).await?;
+    echo(socket).await
+}
+
+async fn echo(mut socket: WebSocket) -> Result<(), Error> {
+    while let Some(message) = socket.recv().await? {
+        socket.feed(message).await?;
+    }
+    Ok(())
+}
+
+/// Serves until `stop` is ready, then closes what is open.
+pub async fn serve(
+    listener: TcpListener,
+    sockets: Sockets,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<Drained> {
+    let echo = sockets.endpoint(Endpoint::new(echo)).map_err(io::Error::other)?;
+    let app = Router::new()
+        .route("/", get(async || "Connect to /rooms/NAME or /echo."))
+        .route("/rooms/{room}", any(room))
+        .route_service("/echo", echo)
+        .with_state(sockets.clone());
+    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+    Ok(sockets.drain().await)
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:9001").await?;
+    println!("listening on ws://{}/rooms/NAME and /echo", listener.local_addr()?);
+    let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    let drained = serve(listener, Sockets::default(), stop).await?;
+    println!("{} WebSockets closed, {} cut off", drained.closed, drained.aborted);
+    Ok(())
+}

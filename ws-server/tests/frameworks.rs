@@ -1,0 +1,331 @@
+//! Endpoints in HTTP servers of others: the examples `axum` and `hyper`, spoken to by our client and in raw bytes.
+
+#[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
+#[path = "../examples/axum.rs"]
+mod axum_example;
+#[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
+#[path = "../examples/hyper.rs"]
+mod hyper_example;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use ws_client::Request as ClientRequest;
+use ws_server::{
+    AcceptError, AcceptorBuilder, CloseCode, Drained, Endpoint, Message, OriginPolicy, Request,
+    ServerOptions, Sockets, WebSocket, response,
+};
+
+/// The example `axum`, on a free port.
+struct Axum {
+    address: SocketAddr,
+    sockets: Sockets,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<Drained>>,
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+async fn serve_axum(options: ServerOptions) -> Axum {
+    let (listener, address) = listen().await;
+    let sockets = Sockets::new(options).unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let stopped = async { drop(stopped.await) };
+    let serving = tokio::spawn(axum_example::serve(listener, sockets.clone(), stopped));
+    Axum { address, sockets, stop, serving }
+}
+
+/// An endpoint that echoes, with a guard, under hyper.
+async fn serve_hyper(sockets: &Sockets) -> SocketAddr {
+    let (listener, address) = listen().await;
+    let endpoint = Endpoint::new(async |mut socket: WebSocket| {
+        while let Ok(Some(message)) = socket.recv().await {
+            socket.send(message).await.unwrap();
+        }
+    })
+    .subprotocols(["echo.v1"])
+    .guard(async |mut request: Request| match request.query() {
+        Some("forbidden") => Err(response::unauthorized()),
+        Some("panic") => panic!("a guard that panics"),
+        Some("owned") => {
+            let mut response = response::html("");
+            response.headers_mut().insert("upgrade", "x".parse().unwrap());
+            Err(response)
+        }
+        _ => {
+            let peer = request.peer_addr().unwrap().ip().to_string();
+            request.response_headers_mut().insert("x-peer", peer.parse().unwrap());
+            Ok(request)
+        }
+    });
+    tokio::spawn(hyper_example::serve(listener, sockets.endpoint(endpoint).unwrap()));
+    address
+}
+
+/// Sends raw bytes and reads to the end, which must come.
+async fn talk(address: SocketAddr, bytes: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.expect("it hangs").unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(path: &str, more: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: h\r\n{more}\r\n")
+}
+
+const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
+
+#[tokio::test]
+async fn refusals_are_those_of_our_own_server() {
+    let axum = serve_axum(ServerOptions::default()).await;
+    let sockets = Sockets::default();
+    let hyper = serve_hyper(&sockets).await;
+    let own = ws_server::Server::builder()
+        .route("/echo", async |_: WebSocket| {})
+        .bind("127.0.0.1:0")
+        .await
+        .unwrap();
+    let own_address = own.local_addr().unwrap();
+    tokio::spawn(own.serve());
+    let long = format!("X: {}\r\n", "x".repeat(17_000));
+    for (request, status, field) in [
+        (get("/echo", &[UPGRADE, VERSION].concat()), 400, "connection: close"),
+        (get("/echo", &[UPGRADE, KEY].concat()), 400, ""),
+        (
+            get("/echo", &[UPGRADE, KEY, "Sec-WebSocket-Version: 12\r\n"].concat()),
+            426,
+            "sec-websocket-version: 13",
+        ),
+        (get("/echo", &[UPGRADE, KEY, VERSION, "Sec-WebSocket-Protocol: a,,b\r\n"].concat()), 400, ""),
+        (get("/echo", &[UPGRADE, KEY, KEY, VERSION].concat()), 400, ""),
+        (get("/echo", &[UPGRADE, KEY, VERSION, "Origin: http://evil.example\r\n"].concat()), 403, ""),
+        (get("/echo", &[UPGRADE, KEY, VERSION, &long].concat()), 431, ""),
+        (get("/echo", ""), 426, "upgrade: websocket"),
+        (get("/echo", &[UPGRADE, KEY, VERSION].concat()).replacen("GET", "PUT", 1), 405, "allow: get"),
+    ] {
+        let expected = talk(own_address, &request).await;
+        let (_, line) = expected.split_once("\r\n\r\n").unwrap();
+        for (address, path) in
+            [(own_address, "/echo"), (hyper, "/echo"), (axum.address, "/echo"), (axum.address, "/rooms/a")]
+        {
+            let answer = talk(address, &request.replacen("/echo", path, 1)).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?} {path}: {answer}");
+            assert!(answer.to_lowercase().contains(field), "{request:?} {path}: {answer}");
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert_eq!(body, line, "{request:?} {path}");
+            assert_eq!(body.lines().count(), 1);
+        }
+    }
+    assert_eq!((sockets.stats().refused(), sockets.stats().plain()), (1, 1));
+    assert_eq!(sockets.stats().opened() + axum.sockets.stats().opened(), 0);
+}
+
+#[tokio::test]
+async fn guards_refuse_panic_and_add_fields_under_hyper_too() {
+    let sockets = Sockets::default();
+    let address = serve_hyper(&sockets).await;
+    let ask = |query| get(&format!("/echo?{query}"), &[UPGRADE, KEY, VERSION].concat());
+    let forbidden = talk(address, &ask("forbidden")).await;
+    assert!(
+        forbidden.starts_with("HTTP/1.1 401 ") && forbidden.contains("www-authenticate: Basic"),
+        "{forbidden}"
+    );
+    for query in ["panic", "owned"] {
+        let answer = talk(address, &ask(query)).await;
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{query}: {answer}");
+    }
+    assert_eq!((sockets.stats().panicked(), sockets.stats().refused()), (1, 2));
+
+    let url = format!("ws://{address}/echo");
+    let request = ClientRequest::new(&url).unwrap().subprotocol("echo.v0").subprotocol("echo.v1");
+    let (mut client, answer) = ws_client::connect(request).await.unwrap();
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "echo.v1");
+    assert_eq!(answer.headers()["x-peer"], "127.0.0.1", "guards know the client");
+    client.send("hello").await.unwrap();
+    assert_eq!(client.recv().await.unwrap(), Some(Message::text("hello")));
+    assert!(client.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn the_example_axum_speaks_on_both_kinds_of_routes() {
+    let axum = serve_axum(ServerOptions::default()).await;
+    let page = talk(axum.address, &get("/", "Connection: close\r\n")).await;
+    assert!(page.contains("Connect to"), "{page}");
+
+    let request = ClientRequest::new(&format!("ws://{}/rooms/a%20b", axum.address)).unwrap();
+    let (mut room, answer) = ws_client::connect(request.subprotocol("chat.v1")).await.unwrap();
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "chat.v1");
+    assert_eq!(room.recv().await.unwrap(), Some(Message::text("welcome to a b")));
+    let (mut echo, _) = ws_client::connect(format!("ws://{}/echo", axum.address).as_str()).await.unwrap();
+    let large = Message::binary(vec![7; 300_000]);
+    for socket in [&mut room, &mut echo] {
+        socket.send(large.clone()).await.unwrap();
+        assert_eq!(socket.recv().await.unwrap(), Some(large.clone()));
+    }
+    let stats = axum.sockets.stats();
+    assert_eq!((stats.open(), stats.opened(), stats.accepted()), (2, 2, 2));
+}
+
+#[tokio::test]
+async fn a_router_drains_with_its_websockets() {
+    let mut options = ServerOptions::default();
+    options.drain_spread = Duration::from_millis(50);
+    options.drain_timeout = Duration::from_secs(1);
+    let axum = serve_axum(options).await;
+    let url = format!("ws://{}/echo", axum.address);
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let (mut client, _) = ws_client::connect(url.as_str()).await.unwrap();
+        clients.push(tokio::spawn(async move {
+            let end = client.recv().await;
+            (end, client.close_info().unwrap().received)
+        }));
+    }
+    // One that has opened, and never reads.
+    let mut silent = TcpStream::connect(axum.address).await.unwrap();
+    silent.write_all(get("/echo", &[UPGRADE, KEY, VERSION].concat()).as_bytes()).await.unwrap();
+    silent.read_exact(&mut [0; 12]).await.unwrap();
+    while axum.sockets.stats().open() < 6 {
+        tokio::task::yield_now().await;
+    }
+    axum.stop.send(()).unwrap();
+    let drained = timeout(Duration::from_secs(5), axum.serving).await.unwrap().unwrap().unwrap();
+    assert_eq!((drained.closed, drained.aborted), (5, 1));
+    for client in clients {
+        let (end, code) = client.await.unwrap();
+        assert_eq!((end.unwrap(), code), (None, Some(CloseCode::AWAY)));
+    }
+    assert_eq!(axum.sockets.stats().open(), 0);
+}
+
+#[tokio::test]
+async fn requests_that_are_too_many_or_too_late_are_answered_503() {
+    let mut options = ServerOptions::default();
+    options.max_connections = Some(1);
+    options.overload_wait = Duration::from_millis(1);
+    let sockets = Sockets::new(options).unwrap();
+    let address = serve_hyper(&sockets).await;
+    let (client, _) = ws_client::connect(format!("ws://{address}/echo").as_str()).await.unwrap();
+    let ask = get("/echo", &[UPGRADE, KEY, VERSION].concat());
+    let full = talk(address, &ask).await;
+    assert!(full.starts_with("HTTP/1.1 503 ") && full.contains("retry-after: 5"), "{full}");
+    let reading = tokio::spawn(async move {
+        let mut client = client;
+        client.recv().await
+    });
+    let drained = sockets.drain().await;
+    assert_eq!((drained.closed, drained.aborted), (1, 0));
+    assert_eq!(reading.await.unwrap().unwrap(), None);
+    let late = talk(address, &ask).await;
+    assert!(late.starts_with("HTTP/1.1 503 ") && late.contains("shutting down"), "{late}");
+}
+
+#[tokio::test]
+async fn an_http_server_that_hands_nothing_over_is_told_so() {
+    let acceptor = AcceptorBuilder::default().build().unwrap();
+    let request = || {
+        http::Request::get("/")
+            .header("host", "h")
+            .header("upgrade", "websocket")
+            .header("connection", "Upgrade")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("sec-websocket-version", "13")
+    };
+    let refusal = acceptor.upgrade(request().body(()).unwrap()).await.unwrap_err();
+    assert_eq!(refusal.status(), 501);
+    let http2 = request().version(http::Version::HTTP_2).body(()).unwrap();
+    let refusal = acceptor.upgrade(http2).await.unwrap_err();
+    assert_eq!((refusal.status().as_u16(), refusal.headers().contains_key("connection")), (505, false));
+    assert!(std::str::from_utf8(refusal.body()).unwrap().contains("HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn an_acceptor_gives_a_response_and_a_websocket_to_come() {
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+
+    let mut builder = AcceptorBuilder::default();
+    builder.endpoint.origin = OriginPolicy::List(vec!["https://a.example".into()]);
+    let acceptor = std::sync::Arc::new(builder.build().unwrap());
+    let (sent, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let service = move || {
+        let (acceptor, sent) = (acceptor.clone(), sent.clone());
+        service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let (acceptor, sent) = (acceptor.clone(), sent.clone());
+            async move {
+                let response = match acceptor.upgrade(request).await {
+                    Ok((response, upgrading)) => {
+                        sent.send(upgrading).unwrap();
+                        response
+                    }
+                    Err(refusal) => refusal,
+                };
+                Ok::<_, std::convert::Infallible>(response.map(http_body_util::Full::new))
+            }
+        })
+    };
+    // The frame comes with the head, in one packet, on a stream that is no socket.
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(server), service());
+    let serving = tokio::spawn(serving.with_upgrades());
+    let origin = "Origin: HTTPS://A.example\r\n";
+    client.write_all(get("/x?y", &[UPGRADE, KEY, VERSION, origin].concat()).as_bytes()).await.unwrap();
+    client.write_all(b"\x82\x82\0\0\0\0hi").await.unwrap();
+    let (mut socket, request) = received.recv().await.unwrap().await.unwrap();
+    assert_eq!((request.path(), request.query()), ("/x", Some("y")));
+    assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"hi"[..])));
+    serving.await.unwrap().unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+
+    // Without `with_upgrades` the connection is never handed over.
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let serving = tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service()));
+    client.write_all(get("/", &[UPGRADE, KEY, VERSION].concat()).as_bytes()).await.unwrap();
+    let upgrading = received.recv().await.unwrap();
+    drop(serving.await.unwrap());
+    assert!(matches!(upgrading.await, Err(AcceptError::Upgrade(_))));
+}
+
+#[tokio::test]
+async fn on_http_2_the_answer_is_one_line_and_no_hang() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let sockets = Sockets::default();
+    let endpoint = sockets.endpoint(Endpoint::new(async |_: WebSocket| {})).unwrap();
+    let (client, server) = tokio::io::duplex(1 << 16);
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let answering = endpoint.answer(request);
+        async move { Ok::<_, std::convert::Infallible>(answering.await.map(http_body_util::Full::new)) }
+    });
+    let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    tokio::spawn(serving.serve_connection(TokioIo::new(server), service));
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(client)).await.unwrap();
+    tokio::spawn(connection);
+    for (method, status) in [("GET", 505), ("CONNECT", 405)] {
+        let uri = if method == "GET" { "http://h/echo" } else { "h:80" };
+        let request = http::Request::builder().method(method).uri(uri).version(http::Version::HTTP_2);
+        let request = request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
+        let answer = timeout(Duration::from_secs(5), sender.send_request(request)).await.unwrap().unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{method}");
+        let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+        assert_eq!(std::str::from_utf8(&body).unwrap().lines().count(), 1);
+    }
+    assert_eq!(sockets.stats().failed_handshakes(), 2);
+}
