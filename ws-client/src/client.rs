@@ -153,6 +153,10 @@ impl Client {
 
     /// A stream to the server, by whatever way the options say.
     async fn reach(&self, request: &Request, deadline: Deadline) -> Result<Stream, ConnectError> {
+        if request.is_secure() && cfg!(not(feature = "tls")) {
+            // Before anything else, so that the network's errors do not hide it.
+            return Err(ConnectError::TlsMissing);
+        }
         let stream = if let Some(connector) = &self.options.connector {
             let connected = deadline.within(request, Stage::Dial, connector.connect(request)).await?;
             connected.map_err(|source| ConnectError::Io {

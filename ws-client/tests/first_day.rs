@@ -1,0 +1,180 @@
+//! The mistakes of a first day, in the library: each error is one line that says what to do.
+
+mod common;
+
+use common::*;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use ws_client::{Blame, ConnectError};
+
+#[track_caller]
+fn check(error: &ConnectError, blame: Blame, what: &str) {
+    let said = error.to_string();
+    assert!(said.contains(what) && !said.contains('\n'), "{said}");
+    assert_eq!(error.blame(), blame, "{said}");
+}
+
+/// Why a connection to this did not open.
+async fn refused(url: &str) -> ConnectError {
+    ws_client::connect(url).await.map(|_| ()).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_wrong_address_says_how_to_write_it() {
+    for (url, what) in [
+        ("http://localhost:9001", "write ws:// instead"),
+        ("https://example.com/", "write wss:// instead"),
+        ("localhost:9001", "no scheme: write ws://host:port/path"),
+        ("ftp://example.com", "write ws:// or wss://"),
+        ("ws://localhost:0", "give the port the server prints"),
+        ("ws://h/#top", "leave out `#"),
+    ] {
+        check(&refused(url).await, Blame::Caller, what);
+    }
+}
+
+#[tokio::test]
+async fn nobody_at_the_port_asks_for_the_server() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    check(&refused(&format!("ws://{nobody}")).await, Blame::Network, "is the server running?");
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_websocket_server_says_what_to_check() {
+    for (answer, what) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+            "plain HTTP, it is no WebSocket's: check the path",
+        ),
+        ("HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n", "nothing at this path: check the path"),
+        (
+            "HTTP/1.1 301 X\r\nLocation: http://h/b?t=1\r\n\r\n",
+            "points to http://h/b: set Options::max_redirects",
+        ),
+        ("HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n", "give them as ws://user:password@"),
+        ("HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n", "check the credentials and the Origin"),
+        ("220 mail.example ESMTP\r\n", "did not open a WebSocket"),
+        ("", "does a WebSocket server listen there, or one that wants TLS (wss://)?"),
+    ] {
+        let error = if answer.is_empty() {
+            let (address, _) = server(|mut stream| async move { read_head(&mut stream).await }).await;
+            refused(&format!("ws://{address}/")).await
+        } else {
+            connect_to_answer(answer).await.map(|_| ()).unwrap_err()
+        };
+        check(&error, Blame::Server, what);
+    }
+}
+
+#[tokio::test]
+async fn a_subprotocol_that_was_not_offered_says_how_to_offer_it() {
+    let answer = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
+    let error = connect_to_answer(answer).await.map(|_| ()).unwrap_err();
+    check(&error, Blame::Server, "\"chat\", which was not offered: offer it with `Request::subprotocol`");
+}
+
+#[tokio::test]
+async fn ws_to_a_port_that_speaks_tls_says_to_write_wss() {
+    let (address, _serving) = server(|mut stream| async move {
+        read_head(&mut stream).await;
+        // handshake_failure, as servers answer what is no ClientHello.
+        stream.write_all(b"\x15\x03\x03\0\x02\x02\x28").await
+    })
+    .await;
+    check(&refused(&format!("ws://{address}")).await, Blame::Caller, "write wss:// instead of ws://");
+}
+
+#[cfg(not(feature = "tls"))]
+#[tokio::test]
+async fn wss_without_tls_names_the_feature_before_it_connects() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    check(
+        &refused(&format!("wss://{nobody}")).await,
+        Blame::Caller,
+        "enable the feature `ring` of ws-client",
+    );
+}
+
+#[cfg(feature = "ring")]
+mod tls {
+    use super::*;
+    use std::sync::Arc;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+    use rustls::ServerConfig;
+    use tokio::io::AsyncReadExt as _;
+    use tokio_rustls::TlsAcceptor;
+    use ws_client::{Options, Tls, rustls};
+
+    #[tokio::test]
+    async fn wss_to_a_plain_port_says_to_write_ws() {
+        let (address, _serving) = server(|mut stream| async move {
+            let mut hello = [0; 2048];
+            let _ = stream.read(&mut hello).await;
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await
+        })
+        .await;
+        check(
+            &refused(&format!("wss://{address}")).await,
+            Blame::Server,
+            "does not answer in TLS: write ws://",
+        );
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_does_not_hold_says_why_and_what_to_do() {
+        for (name, from, until, authority, trusted, what) in [
+            (
+                "localhost",
+                2019,
+                2040,
+                false,
+                false,
+                "unknown authority: if it is to be trusted, give its root to",
+            ),
+            ("localhost", 2019, 2020, false, true, "has expired: it is the server's to renew"),
+            ("localhost", 2040, 2041, false, true, "not valid yet: is this machine's clock wrong?"),
+            (
+                "other.example",
+                2019,
+                2040,
+                false,
+                true,
+                "is for other.example: connect by a name that it holds",
+            ),
+            ("localhost", 2019, 2040, true, true, "make it with basicConstraints=CA:FALSE"),
+        ] {
+            let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            (parameters.not_before, parameters.not_after) =
+                (date_time_ymd(from, 1, 1), date_time_ymd(until, 1, 1));
+            if authority {
+                // As `openssl req -x509` makes them.
+                parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            }
+            let key = KeyPair::generate().unwrap();
+            let certificate = parameters.self_signed(&key).unwrap();
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let config = ServerConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(
+                    vec![certificate.der().clone()],
+                    rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+                )
+                .unwrap();
+            let (address, _serving) =
+                server(|stream| async move { TlsAcceptor::from(Arc::new(config)).accept(stream).await })
+                    .await;
+            let mut options = Options::default();
+            if trusted {
+                options.tls = Tls::with_root_pem(certificate.pem().as_bytes()).unwrap();
+            }
+            let url = format!("wss://localhost:{}", address.port());
+            let error = options.build().unwrap().connect(url).await.map(|_| ()).unwrap_err();
+            check(&error, Blame::Server, what);
+            assert!(error.is_fatal() && error.to_string().contains("localhost"), "{error}");
+        }
+    }
+}
