@@ -1,0 +1,53 @@
+//! Stays connected: `cargo run -p ws-client --example reconnect -- ws://127.0.0.1:9001/`.
+//!
+//! Start it without a server, start one (`cargo run -p ws-server --example echo`), stop that and start it again.
+
+use std::env;
+use std::time::Duration;
+
+use ws_client::{Client, ConnectError, Message, Options};
+
+/// Prints what comes, from one connection after another, and hands it to `each`; says hello on every new one. It ends
+/// when `each` says so, or when trying again is useless: for a wrong address, a certificate that does not hold, or 401.
+pub async fn follow(
+    client: &Client,
+    url: &str,
+    mut each: impl FnMut(&Message) -> bool,
+) -> Result<(), ConnectError> {
+    let mut connections = client.reconnect(url)?;
+    loop {
+        let (mut socket, _response) = connections.next().await?;
+        println!("connected");
+        // A new connection knows nothing of the one before: what the server has to know is said again.
+        let mut result = socket.send("hello").await;
+        while let Ok(()) = result {
+            match socket.recv().await {
+                Ok(Some(message)) if each(&message) => println!("received {message:?}"),
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => break,
+                Err(error) => result = Err(error),
+            }
+        }
+        match (result, socket.close_info()) {
+            (Ok(()), Some(info)) => println!("{info}; connecting again"),
+            (Err(error), _) => println!("{error}; connecting again"),
+            (Ok(()), None) => {}
+        }
+    }
+}
+
+/// How long to wait, and what to give up for.
+pub fn options() -> Options {
+    let mut options = Options::default();
+    // Between nothing and this, chosen by chance, then twice as much, up to `max`.
+    options.backoff.initial = Duration::from_millis(200);
+    options.backoff.max = Duration::from_secs(10);
+    options
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let url = env::args().nth(1).ok_or("give the URL to connect to, for example ws://127.0.0.1:9001/")?;
+    follow(&options().build()?, &url, |_| true).await?;
+    Ok(())
+}

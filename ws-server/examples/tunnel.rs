@@ -1,0 +1,74 @@
+//! TCP through WebSockets, both ways, where only HTTP gets through. Beside the target:
+//!
+//! `cargo run -p ws-server --example tunnel -- exit 127.0.0.1:9001 127.0.0.1:22`
+//!
+//! and where it is to be reached from; `ssh -p 2222 localhost` then goes through:
+//!
+//! `cargo run -p ws-server --example tunnel -- entry 127.0.0.1:2222 ws://127.0.0.1:9001/`
+//!
+//! Whoever can connect to the exit reaches the target: in earnest it needs TLS and a guard that asks for a token.
+
+use std::io;
+use std::sync::Arc;
+
+use clap::Parser;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use ws_server::{ByteStream, CloseCode, Server, WebSocket};
+
+/// Carries TCP connections through WebSockets.
+#[derive(Parser)]
+#[command(name = "tunnel")]
+enum Options {
+    /// Takes WebSockets at LISTEN, and connects each to TARGET
+    Exit { listen: String, target: String },
+    /// Takes TCP connections at LISTEN, and carries each to the exit at URL
+    Entry { listen: String, url: String },
+}
+
+/// The exit: this WebSocket becomes a TCP connection to `target`.
+pub async fn leave(mut socket: WebSocket, target: Arc<str>) -> io::Result<()> {
+    match TcpStream::connect(&*target).await {
+        Ok(mut stream) => {
+            copy_bidirectional(&mut ByteStream::new(socket), &mut stream).await?;
+            Ok(())
+        }
+        Err(error) => {
+            socket.close(CloseCode::TRY_AGAIN, "the target cannot be reached").await?;
+            Err(error)
+        }
+    }
+}
+
+/// The entry: each TCP connection becomes a WebSocket to `url`.
+pub async fn enter(listener: TcpListener, url: Arc<str>) -> io::Result<()> {
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        let url = url.clone();
+        tokio::spawn(async move {
+            let carried = async {
+                let (socket, _) = ws_client::connect(&*url).await.map_err(io::Error::other)?;
+                copy_bidirectional(&mut ByteStream::new(socket), &mut stream).await
+            };
+            match carried.await {
+                Ok((received, sent)) => {
+                    println!("a connection is done: {sent} bytes sent, {received} received")
+                }
+                Err(error) => eprintln!("a connection is lost: {error}"),
+            }
+        });
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    match Options::parse() {
+        Options::Exit { listen, target } => {
+            let target: Arc<str> = target.into();
+            let server = Server::builder().route("/", move |socket| leave(socket, target.clone()));
+            server.bind(listen).await?.serve_until(tokio::signal::ctrl_c()).await;
+        }
+        Options::Entry { listen, url } => enter(TcpListener::bind(listen).await?, url.into()).await?,
+    }
+    Ok(())
+}
