@@ -50,8 +50,8 @@ pub struct Connection {
     /// The payload so far of a control frame that straddles inputs.
     #[allow(clippy::box_collection, reason = "seldom there, and the connection is to stay small")]
     control: Option<Box<Vec<u8>>>,
-    /// The message being received.
-    incoming: Option<Incoming>,
+    /// The message being received, unless it lies whole in one input.
+    incoming: Option<Box<Incoming>>,
     /// The message being sent in pieces.
     outgoing: Option<Outgoing>,
     queue: SendQueue,

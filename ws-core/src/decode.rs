@@ -94,16 +94,21 @@ impl FrameDecoder {
         }
     }
 
-    /// The common case in one step: a message of at most 125 bytes, in one frame that lies whole in `input`.
-    /// `None`, with nothing taken, if the next item is anything else.
+    /// The common case in one step: an uncompressed message of at most `limit` bytes, in one frame that lies
+    /// whole in `input`. `None`, with nothing taken, if the next item is anything else.
     #[inline]
-    pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8]) -> Option<(OpCode, &'b mut [u8])> {
+    pub(crate) fn whole_message<'b>(
+        &self,
+        input: &mut &'b mut [u8],
+        limit: u64,
+    ) -> Option<(OpCode, &'b mut [u8])> {
         if !self.at_frame_border() {
             return None;
         }
-        let (header, used) = FrameHeader::parse_short(input, self.receiver)?;
+        // A fault is told by who decodes step by step.
+        let (header, used) = FrameHeader::parse_message(input, self.receiver)?;
         let end = used.saturating_add(usize::try_from(header.payload_len).ok()?);
-        if input.len() < end {
+        if header.payload_len > limit || end > input.len() {
             return None;
         }
         let payload = take(input, end).get_mut(used..)?;

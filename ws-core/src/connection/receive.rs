@@ -1,6 +1,7 @@
 //! Bytes from the peer become events: RFC 6455 sections 5.4, 5.5 and 6.2.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -33,15 +34,11 @@ impl Connection {
     /// [`output`](Self::output), then shut down as [`wants_shutdown`](Self::wants_shutdown) says.
     #[inline]
     pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
-        if let Some((opcode, payload)) = self.take_whole_message(input) {
-            return match opcode {
-                // §8.1: fail the connection when text is not UTF-8.
-                OpCode::Text => match simdutf8::basic::from_utf8(payload) {
-                    Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-                    Err(_) => Err(self.stop(ProtocolError::InvalidUtf8, input)),
-                },
-                _ => Ok(Some(Event::Binary(Cow::Borrowed(payload)))),
-            };
+        if let Some(payload) = self.take_whole_message(input, self.config.max_message_size)? {
+            return Ok(Some(match payload {
+                Payload::Text(text) => Event::Text(text),
+                Payload::Binary(bytes) => Event::Binary(bytes),
+            }));
         }
         self.receive_any(input)
     }
@@ -70,6 +67,12 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Piece<'b>>, ProtocolError> {
+        if let Some(payload) = self.take_whole_message(input, self.config.max_stream_size)? {
+            return Ok(Some(match payload {
+                Payload::Text(text) => Piece::Text { text, last: true },
+                Payload::Binary(bytes) => Piece::Binary { bytes, last: true },
+            }));
+        }
         Ok(match self.step(input, true)? {
             None => None,
             Some(Step::Data { payload: Payload::Text(text), last }) => Some(Piece::Text { text, last }),
@@ -138,16 +141,27 @@ impl Connection {
         error
     }
 
-    /// A small message that lies whole in `input`, without the steps that others need.
+    /// A message that lies whole in `input`, without the steps that others need.
     #[inline]
-    fn take_whole_message<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(OpCode, &'b [u8])> {
-        // Any other message in progress makes it illegal, a limit below a short length is seldom set.
-        if !self.takes_data() || self.incoming.is_some() || self.config.max_message_size < SHORT {
-            return None;
+    fn take_whole_message<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        limit: u64,
+    ) -> Result<Option<Payload<'b>>, ProtocolError> {
+        // §5.4: within another message none may begin, which is told step by step.
+        if !self.takes_data() || self.incoming.is_some() {
+            return Ok(None);
         }
-        let (opcode, payload) = self.decoder.whole_message(input)?;
+        let Some((opcode, payload)) = self.decoder.whole_message(input, limit) else { return Ok(None) };
         self.heard = true;
-        Some((opcode, payload))
+        if opcode != OpCode::Text {
+            return Ok(Some(Payload::Binary(Cow::Borrowed(payload))));
+        }
+        // §8.1: fail the connection when text is not UTF-8.
+        match simdutf8::basic::from_utf8(payload) {
+            Ok(text) => Ok(Some(Payload::Text(Cow::Borrowed(text)))),
+            Err(_) => Err(self.stop(ProtocolError::InvalidUtf8, input)),
+        }
     }
 
     #[inline]
@@ -163,7 +177,7 @@ impl Connection {
         let compressing = self.is_compressing();
         loop {
             let Self { decoder, incoming, config, .. } = &mut *self;
-            let admit = |prefix| admit(prefix, incoming.as_ref(), config, compressing, pieces);
+            let admit = |prefix| admit(prefix, incoming.as_deref(), config, compressing, pieces);
             match decoder.decode_checked(input, admit)? {
                 None => return Ok(None),
                 Some(FrameItem::Header(header)) => self.begin_frame(header)?,
@@ -200,14 +214,14 @@ impl Connection {
             }
         };
         self.frame = Frame::Data;
-        self.incoming = Some(Incoming {
+        self.incoming = Some(Box::new(Incoming {
             assembly: Assembly::new(data_type),
             fin: header.fin,
             compressed: header.rsv1,
             handed: false,
             fragments: 1,
             wire: header.payload_len,
-        });
+        }));
         Ok(())
     }
 
@@ -304,9 +318,6 @@ impl Connection {
         matches!(self.state, State::Open | State::CloseSent | State::ReadOnly(_))
     }
 }
-
-/// The longest payload whose length fits the header's second byte (section 5.2).
-const SHORT: u64 = 125;
 
 /// A payload with at least so many bytes to come is read around the shared buffer.
 const LARGE: usize = 64 << 10;

@@ -1,85 +1,106 @@
 //! Buffers shared by the connections of a thread, so that one that waits owns none.
 
 use std::cell::RefCell;
-use std::mem;
 
 use crate::frame::FrameHeader;
 
 /// What has been read and not been received yet.
 ///
 /// Its allocation comes from the thread's pool and goes back when it is dropped, on whichever
-/// thread that is.
+/// thread that is. A pointer only: most connections have none most of the time.
+#[derive(Debug, Default)]
+pub(super) struct Input(Option<Box<Buffer>>);
+
 #[derive(Debug)]
-pub(super) struct Input {
-    buffer: Vec<u8>,
+struct Buffer {
+    bytes: Vec<u8>,
     start: usize,
     end: usize,
 }
 
 impl Input {
-    /// An empty one with room for [`INPUT`] bytes.
-    pub(super) fn new() -> Self {
-        let buffer = take(|pool| &mut pool.inputs).unwrap_or_else(|| vec![0; INPUT]);
-        Self { buffer, start: 0, end: 0 }
-    }
-
     /// One that holds `bytes`, from whoever read before us.
     pub(super) fn with(bytes: &[u8]) -> Self {
-        let mut input = Self::new();
-        match input.buffer.get_mut(..bytes.len()) {
-            Some(place) => place.copy_from_slice(bytes),
-            None => input.buffer = bytes.to_vec(),
+        let mut input = Self::default();
+        if !bytes.is_empty() {
+            let buffer = input.buffer();
+            match buffer.bytes.get_mut(..bytes.len()) {
+                Some(place) => place.copy_from_slice(bytes),
+                None => buffer.bytes = bytes.to_vec(),
+            }
+            buffer.end = bytes.len();
         }
-        input.end = bytes.len();
         input
     }
 
     /// The bytes not received yet.
     pub(super) fn unread(&mut self) -> &mut [u8] {
-        self.buffer.get_mut(self.start..self.end).unwrap_or_default()
+        let buffer = self.0.as_mut();
+        buffer.and_then(|buffer| buffer.bytes.get_mut(buffer.start..buffer.end)).unwrap_or_default()
     }
 
-    /// Tells that all but the last `left` of them have been received.
+    /// Tells that all but the last `left` of them have been received; without any it gives up its buffer.
     pub(super) fn set_unread(&mut self, left: usize) {
-        self.start = self.end.saturating_sub(left);
+        match &mut self.0 {
+            Some(buffer) if left > 0 => buffer.start = buffer.end.saturating_sub(left),
+            _ => self.give_back(),
+        }
     }
 
     /// How many they are.
-    pub(super) const fn len(&self) -> usize {
-        self.end.saturating_sub(self.start)
+    pub(super) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |buffer| buffer.end.saturating_sub(buffer.start))
     }
 
     /// Bytes of memory held.
-    pub(super) const fn capacity(&self) -> usize {
-        self.buffer.capacity()
+    pub(super) fn capacity(&self) -> usize {
+        self.0.as_ref().map_or(0, |buffer| buffer.bytes.capacity())
     }
 
     /// Room behind them to read into: never none. It grows when nothing else is left.
     pub(super) fn room(&mut self) -> &mut [u8] {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        } else if self.end == self.buffer.len() {
-            if self.start > 0 {
-                self.buffer.copy_within(self.start..self.end, 0);
-                (self.start, self.end) = (0, self.len());
+        let Buffer { bytes, start, end } = self.buffer();
+        if *start == *end {
+            (*start, *end) = (0, 0);
+        } else if *end == bytes.len() {
+            if *start > 0 {
+                bytes.copy_within(*start..*end, 0);
+                (*start, *end) = (0, end.saturating_sub(*start));
             } else {
-                self.buffer.resize(self.end.saturating_mul(2), 0);
+                bytes.resize(end.saturating_mul(2), 0);
             }
         }
-        self.buffer.get_mut(self.end..).unwrap_or_default()
+        bytes.get_mut(*end..).unwrap_or_default()
     }
 
-    /// Tells that so many bytes of the room have been filled.
+    /// Tells that so many bytes of the room have been filled; with nothing unread it gives up its buffer.
     pub(super) fn filled(&mut self, n: usize) {
-        self.end = self.end.saturating_add(n).min(self.buffer.len());
+        if let Some(buffer) = &mut self.0 {
+            buffer.end = buffer.end.saturating_add(n).min(buffer.bytes.len());
+        }
+        if self.len() == 0 {
+            self.give_back();
+        }
+    }
+
+    fn buffer(&mut self) -> &mut Buffer {
+        self.0.get_or_insert_with(|| {
+            let pooled = take(|pool| &mut pool.inputs);
+            pooled.unwrap_or_else(|| Box::new(Buffer { bytes: vec![0; INPUT], start: 0, end: 0 }))
+        })
+    }
+
+    fn give_back(&mut self) {
+        if let Some(mut buffer) = self.0.take().filter(|buffer| buffer.bytes.len() == INPUT) {
+            (buffer.start, buffer.end) = (0, 0);
+            give(|pool| &mut pool.inputs, buffer);
+        }
     }
 }
 
 impl Drop for Input {
     fn drop(&mut self) {
-        if self.buffer.len() == INPUT {
-            give(|pool| &mut pool.inputs, mem::take(&mut self.buffer));
-        }
+        self.give_back();
     }
 }
 
@@ -103,7 +124,8 @@ const KEPT: usize = 4;
 
 #[derive(Default)]
 struct Pool {
-    inputs: Vec<Vec<u8>>,
+    #[allow(clippy::vec_box, reason = "the box is what a connection borrows")]
+    inputs: Vec<Box<Buffer>>,
     outputs: Vec<Vec<u8>>,
 }
 
@@ -111,11 +133,11 @@ thread_local! {
     static POOL: RefCell<Pool> = RefCell::default();
 }
 
-fn take(sort: impl FnOnce(&mut Pool) -> &mut Vec<Vec<u8>>) -> Option<Vec<u8>> {
+fn take<T>(sort: impl FnOnce(&mut Pool) -> &mut Vec<T>) -> Option<T> {
     POOL.try_with(|pool| sort(&mut pool.borrow_mut()).pop()).ok().flatten()
 }
 
-fn give(sort: impl FnOnce(&mut Pool) -> &mut Vec<Vec<u8>>, buffer: Vec<u8>) {
+fn give<T>(sort: impl FnOnce(&mut Pool) -> &mut Vec<T>, buffer: T) {
     // A thread that is ending has no pool any more: the buffer is freed.
     let _ = POOL.try_with(|pool| {
         let mut pool = pool.borrow_mut();

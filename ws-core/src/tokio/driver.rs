@@ -35,12 +35,13 @@ use crate::prepared::Prepared;
 pub(super) struct Driver<S> {
     pub(super) io: S,
     pub(super) connection: Connection,
-    /// What has been read and not received. `None` while waiting: the buffer is the thread's.
-    input: Option<Input>,
+    /// What has been read and not received. Nothing while waiting: the buffer is the thread's.
+    input: Input,
     /// The transport has ended; what it brought before is still to be received.
     ended: Option<TransportEnd>,
     /// A large message that was read around `input`.
-    large: Option<Vec<u8>>,
+    #[allow(clippy::box_collection, reason = "seldom there, and an idle connection is to stay small")]
+    large: Option<Box<Vec<u8>>>,
     /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
@@ -108,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Self {
             io,
             connection,
-            input: (!received.is_empty()).then(|| Input::with(received)),
+            input: Input::with(received),
             ended: None,
             large: None,
             sleep: None,
@@ -276,7 +277,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             written: self.written,
             unflushed: self.unflushed,
             held_back: self.held_back,
-            unread: self.input.as_ref().map_or(0, Input::len),
+            unread: self.input.len(),
             open: self.connection.is_open(),
             ended: self.ended.is_some(),
             over: self.connection.is_ended(),
@@ -286,8 +287,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// The connection's, with what only the driver holds.
     pub(super) fn ledger(&self) -> Ledger {
         let mut ledger = self.connection.ledger();
-        ledger.read = self.input.as_ref().map_or(0, Input::capacity);
-        let large = self.large.as_ref().map_or(0, Vec::capacity);
+        ledger.read = self.input.capacity();
+        let large = self.large.as_ref().map_or(0, |large| large.capacity());
         ledger.assembled = ledger.assembled.saturating_add(large);
         let backlog = self.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
         ledger.queued = ledger.queued.saturating_add(backlog);

@@ -120,10 +120,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn feed<M: Into<Message>>(
+        &mut self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + use<'_, M, S> {
+        // Converted at once, so that the future holds the message once: it is part of every task that sends.
         let message = message.into();
-        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
-        self.driver.queue(message)
+        async move {
+            poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+            self.driver.queue(message)
+        }
     }
 
     /// A message to be sent in pieces: one of any size then passes in constant memory.

@@ -1,6 +1,7 @@
 //! What has been read becomes messages.
 
 use std::borrow::Cow;
+use std::mem;
 use std::ops::ControlFlow;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
@@ -16,7 +17,7 @@ use crate::message::Message;
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn next_message(&mut self) -> Option<Message> {
         if let Some(bytes) = self.large.take() {
-            return Some(bytes.into());
+            return Some((*bytes).into());
         }
         self.decode(|connection, unread| match connection.receive(unread) {
             Ok(Some(event)) => ControlFlow::Continue(owned(event)),
@@ -43,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
         };
         if let Some(bytes) = self.large.take()
-            && let Some(done) = hand(&mut self.connection, Event::Binary(bytes.into()))
+            && let Some(done) = hand(&mut self.connection, Event::Binary(Cow::Owned(*bytes)))
         {
             return Some(done);
         }
@@ -55,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     pub(super) fn next_piece(&mut self) -> Option<OwnedPiece> {
         if let Some(bytes) = self.large.take() {
-            return Some(OwnedPiece { data: bytes.into(), last: true });
+            return Some(OwnedPiece { data: (*bytes).into(), last: true });
         }
         self.decode(|connection, unread| match connection.receive_piece(unread) {
             Ok(Some(piece)) => ControlFlow::Continue(owned_piece(piece)),
@@ -69,13 +70,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         &mut self,
         step: impl FnMut(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
     ) -> Option<T> {
+        let mut input = mem::take(&mut self.input);
         // Also without input: an inflater may hold back what it was not asked for.
-        let Some(mut input) = self.input.take() else {
-            return if self.connection.is_compressing() { self.decode_from(&mut [], step).0 } else { None };
-        };
+        if input.len() == 0 && !self.connection.is_compressing() {
+            return None;
+        }
         let (found, left) = self.decode_from(input.unread(), step);
         input.set_unread(left);
-        self.input = (left > 0).then_some(input);
+        self.input = input;
         found
     }
 

@@ -4,7 +4,6 @@ use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::buffer::Input;
 use super::super::error::Error;
 use super::Driver;
 
@@ -86,7 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.poll_write(cx).is_ready() || enough(self) {
                 continue;
             }
-            let unread = self.input.as_ref().map_or(0, Input::len);
+            let unread = self.input.len();
             if self.ended.is_none()
                 && unread < self.connection.config().inbound_budget
                 && self.may_read()

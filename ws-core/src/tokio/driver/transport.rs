@@ -24,7 +24,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         });
         let Some((read, event)) = large else { return self.poll_fill(cx) };
         if let Some(Event::Binary(bytes)) = event {
-            self.large = Some(bytes.into_owned());
+            self.large = Some(Box::new(bytes.into_owned()));
         }
         read.map(|read| match read {
             Ok(0) => self.ended = Some(TransportEnd::Eof),
@@ -35,15 +35,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Reads once, behind what has been read already.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // A new one is dropped when there was nothing to read: the buffer goes back to the thread.
-        let mut input = self.input.take().unwrap_or_else(Input::new);
-        let mut room = ReadBuf::new(input.room());
+        let mut room = ReadBuf::new(self.input.room());
         let read = Pin::new(&mut self.io).poll_read(cx, &mut room);
         let n = room.filled().len();
-        input.filled(n);
-        if input.len() > 0 {
-            self.input = Some(input);
-        }
+        // When there was nothing to read, the buffer goes back to the thread.
+        self.input.filled(n);
         match ready!(read) {
             Ok(()) if n == 0 => self.ended = Some(TransportEnd::Eof),
             Ok(()) => {}
@@ -115,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         self.transport = Transport::Closed;
         self.sleep = None;
-        self.input = None;
+        self.input = Input::default();
         Poll::Ready(())
     }
 
