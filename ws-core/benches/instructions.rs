@@ -1,4 +1,5 @@
-//! One load, so many times, for callgrind to count the instructions of: `bench/instructions` runs it.
+//! One load, so many times, for callgrind to count the instructions of and strace the system calls:
+//! `ws-core/benches/bounds` runs it and holds both against `bounds.txt`.
 //!
 //! ```text
 //! cargo bench -p ws-core --features tokio --bench instructions -- LOAD BATCHES
@@ -7,12 +8,17 @@
 mod script;
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Buf;
 use ws_core::decode::{FrameDecoder, FrameItem};
-use ws_core::{Config, Connection, Event, Role, WebSocket};
+use ws_core::{Config, Connection, Event, Role, SendError, WebSocket};
 
 use script::{Script, batch};
 
@@ -35,6 +41,8 @@ fn main() {
         "lent-1" => lent(batches, 1),
         "lent-16" => lent(batches, 16),
         "lent-128" => lent(batches, 128),
+        "tcp-1" => tcp(batches, 1),
+        "tcp-16" => tcp(batches, 16),
         _ => panic!("no load is called {load}"),
     }
 }
@@ -123,15 +131,44 @@ fn recv(batches: u64, in_flight: usize) {
 /// The async echo with messages lent.
 fn lent(batches: u64, in_flight: usize) {
     block_on(async {
-        let mut websocket = websocket(batches, in_flight);
-        let echo = |connection: &mut Connection, event: Event<'_>| match event {
-            Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
-            Event::Binary(bytes) => connection.send_binary(&bytes),
-            _ => Ok(()),
-        };
         // The script ends without a Close.
-        let _ = websocket.for_each(echo).await;
+        let _ = websocket(batches, in_flight).for_each(answer).await;
     });
+}
+
+/// The same over the loopback interface.
+fn tcp(batches: u64, in_flight: usize) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let client = thread::spawn(move || {
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        // As a file it is read and written with calls that a server makes none of: strace tells them apart.
+        let mut stream = File::from(OwnedFd::from(stream));
+        let batch = batch(SIZE, in_flight);
+        let mut answers = vec![0; (SIZE + 2) * in_flight];
+        for _ in 0..batches {
+            stream.write_all(&batch).expect("a write");
+            stream.read_exact(&mut answers).expect("the answers");
+        }
+    });
+    block_on(async {
+        let (stream, _) = listener.accept().expect("a connection");
+        stream.set_nonblocking(true).expect("a socket");
+        let stream = tokio::net::TcpStream::from_std(stream).expect("a socket");
+        let connection = Connection::server(Arc::new(Config::server()));
+        // The client ends without a Close.
+        let _ = WebSocket::new(stream, connection, &[]).for_each(answer).await;
+    });
+    client.join().expect("a client without a fault");
+}
+
+fn answer(connection: &mut Connection, event: Event<'_>) -> Result<(), SendError> {
+    match event {
+        Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
+        Event::Binary(bytes) => connection.send_binary(&bytes),
+        _ => Ok(()),
+    }
 }
 
 fn block_on(future: impl Future<Output = ()>) {
