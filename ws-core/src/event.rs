@@ -15,7 +15,7 @@ pub enum Event<'b> {
     Binary(Cow<'b, [u8]>),
     /// A ping; its pong is queued already.
     Ping(Cow<'b, [u8]>),
-    /// A pong that no keepalive ping of the connection's own asked for.
+    /// A pong that no keepalive ping of the connection's own asked for: answers to those are not told, however late.
     Pong(Cow<'b, [u8]>),
     /// A Close frame, and its body if it had one; the answer is queued already. Nothing follows.
     Close(Option<CloseFrame>),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Buf;
 use support::{PING, PONG, ROLES, TEXT, config, frames_from, give, open, s, sent_to, stream_to, written};
 use ws_core::{
-    CloseCause, CloseCode, Config, Connection, Deadline, Initiator, Keepalive, ProtocolError, Role,
+    CloseCause, CloseCode, Config, Connection, Deadline, Event, Initiator, Keepalive, ProtocolError, Role,
 };
 
 /// Lets the clock run to `until`, as a driver does; whatever is to be written is written.
@@ -31,6 +31,11 @@ fn run(connection: &mut Connection, now: &mut f64, until: f64) -> Vec<(f64, u8, 
     sent
 }
 
+/// The payload of the keepalive ping of this number.
+fn asked(count: u32) -> Vec<u8> {
+    [*b"live", count.to_be_bytes()].concat()
+}
+
 fn quiet() -> Config {
     let mut config = config();
     config.keepalive = None;
@@ -44,7 +49,7 @@ fn a_quiet_connection_pings_after_20_s_and_gives_up_20_s_later() {
         let mut now = 0.0;
         assert_eq!(run(&mut connection, &mut now, 19.999), []);
         let sent = run(&mut connection, &mut now, 39.999);
-        assert_eq!(sent, [(20.0, PING, vec![0, 0, 0, 1])]);
+        assert_eq!(sent, [(20.0, PING, asked(1))]);
         assert!(connection.is_open());
         run(&mut connection, &mut now, 40.0);
         assert!(connection.is_ended());
@@ -63,8 +68,8 @@ fn a_pong_is_life_and_measures_the_round_trip() {
         for round in 1..5u32 {
             let at = 20.0 * f64::from(round);
             let sent = run(&mut connection, &mut now, at + 0.25);
-            assert_eq!(sent, [(at, PING, round.to_be_bytes().to_vec())]);
-            let pong = sent_to(role, PONG, &round.to_be_bytes());
+            assert_eq!(sent, [(at, PING, asked(round))]);
+            let pong = sent_to(role, PONG, &asked(round));
             assert_eq!(give(&mut connection, &pong), Ok(vec![]), "the answer is the connection's own affair");
             assert!(connection.timeout_changed());
             run(&mut connection, &mut now, at + 0.5);
@@ -83,7 +88,7 @@ fn data_or_part_of_a_frame_counts_as_life() {
             run(&mut connection, &mut now, 39.9);
             give(&mut connection, &sign).unwrap();
             let sent = run(&mut connection, &mut now, 59.9);
-            assert_eq!(sent, [(40.0, PING, vec![0, 0, 0, 2])], "the next question");
+            assert_eq!(sent, [(40.0, PING, asked(2))], "the next question");
             assert!(connection.is_open());
             assert_eq!(connection.rtt(), None, "only the pong measures");
             run(&mut connection, &mut now, 60.0);
@@ -103,17 +108,41 @@ fn life_before_the_ping_is_no_answer_to_it() {
 }
 
 #[test]
+fn a_late_pong_to_a_keepalive_ping_is_not_told_and_measures_nothing() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        let mut now = 0.0;
+        run(&mut connection, &mut now, 30.0);
+        give(&mut connection, &sent_to(role, TEXT, b"busy")).unwrap();
+        // The first ping is given up when the second is due: the peer lives.
+        assert_eq!(run(&mut connection, &mut now, 50.0), [(40.0, PING, asked(2))]);
+        assert_eq!(give(&mut connection, &sent_to(role, PONG, &asked(1))), Ok(vec![]));
+        run(&mut connection, &mut now, 51.0);
+        assert_eq!(connection.rtt(), None);
+        give(&mut connection, &sent_to(role, PONG, &asked(2))).unwrap();
+        assert_eq!(give(&mut connection, &sent_to(role, PONG, &asked(2))), Ok(vec![]), "a second time");
+        run(&mut connection, &mut now, 51.0);
+        assert_eq!(connection.rtt(), Some(s(11.0)));
+        // These were never asked for by the connection itself.
+        for other in [asked(3), asked(0), b"live".to_vec(), 1u32.to_be_bytes().to_vec(), Vec::new()] {
+            let told = give(&mut connection, &sent_to(role, PONG, &other)).unwrap();
+            assert_eq!(told, [Event::Pong(other.into())]);
+        }
+    }
+}
+
+#[test]
 fn a_pong_just_before_a_late_deadline_does_not_answer_the_next_ping() {
     for role in ROLES {
         let mut connection = open(role, &config());
         let mut now = 0.0;
         run(&mut connection, &mut now, 39.0);
         // The driver was busy: it reads the pong and handles the deadline without asking between.
-        give(&mut connection, &sent_to(role, PONG, &1u32.to_be_bytes())).unwrap();
+        give(&mut connection, &sent_to(role, PONG, &asked(1))).unwrap();
         connection.handle_timeout(s(40.0));
         now = 40.0;
         let sent = run(&mut connection, &mut now, 59.9);
-        assert_eq!(sent, [(40.0, PING, vec![0, 0, 0, 2])]);
+        assert_eq!(sent, [(40.0, PING, asked(2))]);
         assert_eq!(connection.rtt(), Some(s(20.0)), "the first ping's, by when it was noticed");
         run(&mut connection, &mut now, 60.0);
         assert!(connection.is_ended(), "nothing answered the second ping");
@@ -128,7 +157,7 @@ fn interval_and_timeout_are_settable_and_none_is_none() {
         let mut connection = open(role, &config);
         let mut now = 0.0;
         let sent = run(&mut connection, &mut now, 4.4);
-        assert_eq!(sent, [(1.0, PING, vec![0, 0, 0, 1])], "one question at a time");
+        assert_eq!(sent, [(1.0, PING, asked(1))], "one question at a time");
         run(&mut connection, &mut now, 4.5);
         assert!(connection.is_ended());
 

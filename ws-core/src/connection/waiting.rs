@@ -58,7 +58,7 @@ impl Connection {
                 self.heard = false;
                 self.pings = self.pings.wrapping_add(1);
                 // A full queue is a sign of its own: the write deadline is running.
-                if self.ping(&self.pings.to_be_bytes()).is_ok() {
+                if self.ping(&keepalive_payload(self.pings)).is_ok() {
                     self.timers.ping_sent = time;
                 }
             }
@@ -75,14 +75,16 @@ impl Connection {
         self.heard = true;
     }
 
-    /// Whether a pong answers the keepalive ping that is on its way.
+    /// Whether a pong answers a keepalive ping: if it is the one that is on its way, that tells the round trip;
+    /// an older one, given up because the peer sent other things meanwhile, is nobody's affair either.
     pub(super) fn is_keepalive_pong(&mut self, payload: &[u8]) -> bool {
-        let answers = self.timers.ping_sent.is_set() && payload == self.pings.to_be_bytes();
-        if answers {
+        let Some((&KEEPALIVE, count)) = payload.split_first_chunk() else { return false };
+        let Ok(count) = count.try_into().map(u32::from_be_bytes) else { return false };
+        if count == self.pings && self.timers.ping_sent.is_set() {
             self.pong_arrived = true;
             self.timers.changed = true;
         }
-        answers
+        (1..=self.pings).contains(&count)
     }
 
     /// Does what has waited for the time to be known: a pong that has arrived answers the ping that was
@@ -145,4 +147,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// What the payload of a keepalive ping begins with, so that it is not taken for one of the user's.
+const KEEPALIVE: [u8; 4] = *b"live";
+
+fn keepalive_payload(count: u32) -> [u8; 8] {
+    let ([a, b, c, d], [e, f, g, h]) = (KEEPALIVE, count.to_be_bytes());
+    [a, b, c, d, e, f, g, h]
 }
