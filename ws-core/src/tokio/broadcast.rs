@@ -90,18 +90,19 @@ impl Broadcast {
     }
 
     /// Sends a message to all members. Only waits for those with [`Slow::Wait`], after all others have it; if
-    /// the future is dropped then, those do not get it.
+    /// the future is dropped then, those that were still waited for do not get it, and count as dropped.
     pub async fn publish(&self, message: impl Into<Prepared>) -> Published {
         let message = message.into();
-        let (mut published, full) = self.offer_all(&message);
+        let (offered, full) = self.offer_all(&message);
+        let mut counting = Counting { broadcast: self, published: offered, waiting: full.len() as u64 };
         for sender in full {
-            match sender.send_prepared(&message).await {
-                Ok(()) => published.delivered = published.delivered.saturating_add(1),
-                Err(_) => published.gone = published.gone.saturating_add(1),
-            }
+            let result = sender.feed_prepared(&message).await;
+            counting.waiting = counting.waiting.saturating_sub(1);
+            let Published { delivered, gone, .. } = &mut counting.published;
+            let count = if result.is_ok() { delivered } else { gone };
+            *count = count.saturating_add(1);
         }
-        self.lock().total.add(published);
-        published
+        counting.published
     }
 
     /// As [`publish`](Self::publish), for who cannot wait: a member with [`Slow::Wait`] and no room counts as
@@ -139,6 +140,21 @@ impl Broadcast {
 
     fn lock(&self) -> MutexGuard<'_, Set> {
         self.set.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a message that is being published, also if that is given up.
+struct Counting<'a> {
+    broadcast: &'a Broadcast,
+    published: Published,
+    /// Members still to be waited for.
+    waiting: u64,
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.published.dropped = self.published.dropped.saturating_add(self.waiting);
+        self.broadcast.lock().total.add(self.published);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A message taken in pieces as it arrives.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
@@ -25,6 +26,8 @@ pub struct MessageReader<'a> {
     data_type: DataType,
     first: Option<OwnedPiece>,
     ended: bool,
+    /// What a [`read_to_end`](Self::read_to_end) that did not come to its end had taken.
+    taken: VecDeque<Message>,
 }
 
 impl<'a> MessageReader<'a> {
@@ -42,7 +45,7 @@ impl<'a> MessageReader<'a> {
         .await?;
         Ok(first.map(|piece| {
             let data_type = piece.data.data_type();
-            Self { source, data_type, first: Some(piece), ended: false }
+            Self { source, data_type, first: Some(piece), ended: false, taken: VecDeque::new() }
         }))
     }
 
@@ -57,6 +60,13 @@ impl<'a> MessageReader<'a> {
     /// As [`WebSocket::recv`](super::WebSocket::recv), and [`Error::Closed`] when the connection is closed
     /// inside the message: what was received of it is not all.
     pub async fn next(&mut self) -> Result<Option<Message>, Error> {
+        match self.taken.pop_front() {
+            Some(piece) => Ok(Some(piece)),
+            None => self.take().await,
+        }
+    }
+
+    async fn take(&mut self) -> Result<Option<Message>, Error> {
         if self.ended {
             return Ok(None);
         }
@@ -70,16 +80,24 @@ impl<'a> MessageReader<'a> {
         Ok(Some(data).filter(|data| !(last && data.is_empty())))
     }
 
-    /// The rest of the message in one piece, of at most `limit` bytes.
+    /// The rest of the message in one piece, of at most `limit` bytes. Dropping the future loses nothing: what it has
+    /// taken is the first that the next call of any method hands out, and so it is after an error.
     ///
     /// # Errors
     /// As [`next`](Self::next), and [`Error::OverLimit`] when there is more.
     pub async fn read_to_end(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
-        let mut all = Vec::new();
-        while let Some(piece) = self.next().await? {
-            if piece.len() > limit.saturating_sub(all.len()) {
-                return Err(Error::OverLimit { limit });
-            }
+        let mut len = self.taken.iter().fold(0, |len: usize, piece| len.saturating_add(piece.len()));
+        while len <= limit
+            && let Some(piece) = self.take().await?
+        {
+            len = len.saturating_add(piece.len());
+            self.taken.push_back(piece);
+        }
+        if len > limit {
+            return Err(Error::OverLimit { limit });
+        }
+        let mut all = Vec::with_capacity(len);
+        for piece in self.taken.drain(..) {
             all.extend_from_slice(piece.as_bytes());
         }
         Ok(all)

@@ -74,6 +74,14 @@ impl Sender {
         self.queue_and_write(|connection| connection.send_prepared(message)).await
     }
 
+    /// Queues a message of a broadcast once there is room, and writes what can be written without waiting. If
+    /// the future is dropped nothing is queued.
+    pub(super) async fn feed_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.queue(|connection| connection.send_prepared(message)).await?;
+        self.link.write();
+        Ok(())
+    }
+
     /// See [`Broadcast`](super::Broadcast).
     pub(super) fn offer(&self, message: &Prepared, slow: &Slow) -> Offered {
         self.link.offer(message, slow)

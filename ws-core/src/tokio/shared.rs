@@ -63,6 +63,8 @@ pub(super) trait Link: Send + Sync {
     fn poll_close(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
     /// See [`Driver::offer`].
     fn offer(&self, message: &Prepared, slow: &Slow) -> Offered;
+    /// Writes what can be written without waiting.
+    fn write(&self);
     /// The list of those who wait.
     fn waiting(&self) -> &Waiting;
 }
@@ -171,6 +173,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         answer
     }
 
+    /// Has the driver do something on behalf of nobody who waits.
+    fn drive<T>(&self, act: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> T) -> T {
+        let mut locked = self.lock();
+        let before = locked.driver.progress();
+        let answer = act(&mut locked.driver, &mut Context::from_waker(&self.waker));
+        let changed = locked.driver.progress() != before;
+        drop(locked);
+        if changed {
+            self.waiting.wake_all();
+        }
+        answer
+    }
+
     fn queue(locked: &mut Locked<S>, sender: &Identity, queue: Queue<'_>) -> Result<Queued, Error> {
         let Locked { driver, line } = locked;
         if driver.connection.wants_buffer() {
@@ -198,14 +213,7 @@ impl dyn Link + '_ {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
     fn with(&self, act: &mut dyn FnMut(&mut Connection)) {
-        let mut locked = self.lock();
-        let before = locked.driver.progress();
-        act(&mut locked.driver.connection);
-        let changed = locked.driver.progress() != before;
-        drop(locked);
-        if changed {
-            self.waiting.wake_all();
-        }
+        self.drive(|driver, _| act(&mut driver.connection));
     }
 
     fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>> {
@@ -279,15 +287,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
     }
 
     fn offer(&self, message: &Prepared, slow: &Slow) -> Offered {
-        let mut locked = self.lock();
-        let before = locked.driver.progress();
-        let offered = locked.driver.offer(&mut Context::from_waker(&self.waker), message, slow);
-        let changed = locked.driver.progress() != before;
-        drop(locked);
-        if changed {
-            self.waiting.wake_all();
-        }
-        offered
+        self.drive(|driver, cx| driver.offer(cx, message, slow))
+    }
+
+    fn write(&self) {
+        let _ = self.drive(Driver::poll_write);
     }
 
     fn waiting(&self) -> &Waiting {

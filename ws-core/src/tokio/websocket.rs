@@ -77,6 +77,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # }
     /// ```
     ///
+    /// Dropping the future loses nothing: an event has been handed to `each`, or the next call hands it out.
+    ///
     /// # Errors
     /// As [`recv`](Self::recv), and what `each` returns, except [`SendError::Closing`]: messages still come while
     /// the connection is closing, and dropping their answers is all that can be done.
@@ -151,14 +153,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Sends the next piece of a message in pieces, as a fragment; `last` ends it. No other message
-    /// can be sent before.
+    /// can be sent before. If the future is dropped the piece is wholly queued or not at all:
+    /// [`feed_piece`](Self::feed_piece) and [`flush`](Self::flush) tell which.
     ///
     /// # Errors
     /// As [`send`](Self::send); [`SendError::InvalidUtf8`] if the pieces of a text do not add up to UTF-8.
     pub async fn send_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
-        self.driver.act(|connection| connection.send_piece(data_type, piece, last))?;
+        self.feed_piece(data_type, piece, last).await?;
         self.flush().await
+    }
+
+    /// As [`send_piece`](Self::send_piece), but leaves the writing to what is done next, as [`feed`](Self::feed) does.
+    /// If the future is dropped the piece is not queued.
+    ///
+    /// # Errors
+    /// As [`send_piece`](Self::send_piece).
+    pub async fn feed_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+        self.driver.act(|connection| connection.send_piece(data_type, piece, last))
     }
 
     /// Waits until everything queued is written.

@@ -44,19 +44,38 @@ impl<'a> MessageWriter<'a> {
     /// Sends the next piece, of any size, as a fragment, and waits until it is written. Pieces of text may be
     /// cut anywhere; together they have to be UTF-8.
     ///
-    /// If the future is dropped the piece is wholly queued or not at all.
+    /// If the future is dropped the piece is wholly queued or not at all; [`feed`](Self::feed) and
+    /// [`flush`](Self::flush) tell which.
     ///
     /// # Errors
     /// As [`WebSocket::send`](super::WebSocket::send); [`SendError::InvalidUtf8`], and the piece is not sent.
     pub async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
+        self.feed(piece).await?;
+        self.flush().await
+    }
+
+    /// As [`write`](Self::write), but leaves the writing to what is done next. If the future is dropped the piece is
+    /// not queued.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn feed(&mut self, piece: &[u8]) -> Result<(), Error> {
         if piece.is_empty() {
             return Ok(());
         }
-        self.queue(piece, false).await?;
+        self.queue(piece, false).await
+    }
+
+    /// Waits until all pieces are written.
+    ///
+    /// # Errors
+    /// As [`WebSocket::flush`](super::WebSocket::flush).
+    pub async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.sink.poll_flush(cx)).await
     }
 
-    /// Ends the message, and waits until it is written.
+    /// Ends the message, and waits until it is written. If the future is dropped before the end is queued, the
+    /// message is given up, as when the writer is dropped.
     ///
     /// # Errors
     /// As [`write`](Self::write); [`SendError::InvalidUtf8`] when a text ends inside a character.

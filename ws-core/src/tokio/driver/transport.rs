@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Writes until nothing is left, and then flushes what the transport itself holds back.
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(in super::super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.queue_backlog();
         while self.connection.queued() > 0 {
             match ready!(self.poll_write_once(cx)) {
