@@ -41,7 +41,8 @@
 //!
 //! # Where to read on
 //!
-//! - **`how_to`**, in this crate's documentation: authenticate, keep alive, broadcast, back-pressure, limits, TLS, nginx.
+//! - **`how_to`**, in this crate's documentation: authenticate, keep alive, broadcast, back-pressure, limits, TLS,
+//!   nginx, axum.
 //! - [`Config`]: what a connection may cost and how long it may take. [`ServerOptions`]: the same for the server.
 //! - [`ws_core`]: the layers below, and the path of a byte through them.
 //! - [`Stats`]: the numbers of a running server. What happens is told to `tracing`, never to standard output.
@@ -125,6 +126,7 @@ pub type WebSocket<S = Stream> = ws_core::WebSocket<S>;
 /// How to do the usual things.
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/how-to.md")]
+#[cfg_attr(feature = "axum", doc = include_str!("../docs/embed.md"))]
 pub mod how_to {}
 
 /// The examples of the README compile.
