@@ -53,6 +53,8 @@
 //!   compiler.
 //! - `tls`: rustls without either, for a provider of one's own.
 //! - `deflate` (default): permessage-deflate (RFC 7692), once an endpoint turns it on.
+//! - `hyper`: `Sockets` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
+//! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `Upgrade`.
 
 mod accept;
 mod admission;

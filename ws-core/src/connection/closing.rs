@@ -28,8 +28,9 @@ pub(super) struct Ending {
 }
 
 impl Connection {
-    /// Begins the closing handshake: queues a Close frame behind what is queued already. Messages
-    /// can still be received until the peer answers; nothing more can be sent.
+    /// Begins the closing handshake (RFC 6455 section 7.1.2): queues a Close frame, with a reason of at most 123
+    /// bytes, behind what is queued already. Messages can still be received until the peer answers, which it has
+    /// `close_timeout` for; nothing more can be sent.
     ///
     /// # Errors
     /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`] for a body that must not be sent;

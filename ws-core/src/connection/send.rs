@@ -21,11 +21,11 @@ pub(super) struct Outgoing {
 }
 
 impl Connection {
-    /// Queues a text message.
+    /// Queues a text message: in one frame, or in frames of `max_frame_size` if it is larger (RFC 6455 section 5.4).
     ///
     /// # Errors
-    /// [`SendError::Closing`], [`SendError::MessageInProgress`] or [`SendError::QueueFull`];
-    /// nothing is queued then.
+    /// [`SendError::Closing`], [`SendError::MessageInProgress`], [`SendError::QueueFull`] or
+    /// [`SendError::MemoryFull`]; nothing is queued then.
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
         self.check_message()?;

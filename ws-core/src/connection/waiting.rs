@@ -65,7 +65,7 @@ impl Connection {
         }
     }
 
-    /// The round trip of the last keepalive ping that was answered.
+    /// The round trip of the last keepalive ping that was answered; `None` before the first.
     pub fn rtt(&self) -> Option<Duration> {
         self.timers.rtt.get()
     }
