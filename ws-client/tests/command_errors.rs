@@ -247,6 +247,14 @@ fn what_takes_too_long_names_the_option() {
 }
 
 #[test]
+fn a_server_that_does_not_close_is_a_timeout() {
+    let mute = answering(&format!("{SWITCHING}\r\n"));
+    // Pings that are due while it closes change nothing of that.
+    let said = complaint(&[&format!("ws://{mute}/"), "--ping", "0.05"], b"", 7);
+    assert!(said.contains("closing handshake not done within close_timeout"), "{said}");
+}
+
+#[test]
 fn a_message_over_the_limit_names_the_option() {
     let server = Serving::new(&[]);
     let said = complaint(&[&server.url, "--max-size", "10"], b"eleven bytes\n", 5);

@@ -149,7 +149,7 @@ impl Session {
                 () = tick(&mut pings), if room => {
                     self.shown.pings.truncate(UNANSWERED_PINGS);
                     self.shown.pings.push_front((ping, Instant::now()));
-                    self.websocket.ping(&ping.to_be_bytes()).await?;
+                    unless_closing(self.websocket.ping(&ping.to_be_bytes()).await)?;
                     ping += 1;
                 }
                 signal = signals.next() => {
@@ -171,11 +171,7 @@ impl Session {
     /// Without waiting until it is written: `for_each` does that while it receives.
     async fn send(&mut self, message: Message) -> Result<(), ws_core::Error> {
         self.sent += 1;
-        match self.websocket.feed(message).await {
-            // How it closed is about to be seen by who receives.
-            Err(ws_core::Error::Closed(_) | ws_core::Error::Send(ws_core::SendError::Closing)) => Ok(()),
-            other => other,
-        }
+        unless_closing(self.websocket.feed(message).await)
     }
 
     fn answer_deadline(&self) -> Instant {
@@ -289,6 +285,14 @@ impl Shown {
         {
             self.broken = Some(error);
         }
+    }
+}
+
+/// How the connection closes is about to be seen by who receives.
+fn unless_closing(sent: Result<(), ws_core::Error>) -> Result<(), ws_core::Error> {
+    match sent {
+        Err(ws_core::Error::Closed(_) | ws_core::Error::Send(ws_core::SendError::Closing)) => Ok(()),
+        other => other,
     }
 }
 
