@@ -95,31 +95,47 @@ impl Options {
         if self.opening_timeout.is_zero() {
             return Err(OptionsError::OpeningTimeout);
         }
-        for (setting, value) in [("bytes", self.head.bytes), ("fields", self.head.fields)] {
-            if value == 0 {
-                return Err(OptionsError::Head { setting });
+        for (setting, value, least) in
+            [("bytes", self.head.bytes, SHORTEST_HEAD), ("fields", self.head.fields, FEWEST_FIELDS)]
+        {
+            if value < least {
+                return Err(OptionsError::Head { setting, value, least });
             }
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.deflate {
+            deflate.check()?;
         }
         self.backoff.check()?;
         Client::from_options(self)
     }
 }
 
+/// Status line, Upgrade, Connection and Accept without a space or a reason that could be left out.
+const SHORTEST_HEAD: usize = 107;
+const FEWEST_FIELDS: usize = 3;
+
 /// A setting that is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// One of [`Options::websocket`].
+    /// One of [`Options::websocket`] or [`Options::deflate`].
     #[error(transparent)]
     WebSocket(#[from] ConfigError),
     /// Nothing can be opened in no time.
     #[error("opening_timeout = 0 is not possible: it must be longer than zero; the default is 10 s")]
     OpeningTimeout,
     /// No response fits.
-    #[error("head.{setting} = 0 is not possible: no response would fit; the default is HeadLimits::client()")]
+    #[error(
+        "head.{setting} = {value} is not possible: no response fits into less than {least}; the default is HeadLimits::client()"
+    )]
     Head {
         /// The field.
         setting: &'static str,
+        /// Its value.
+        value: usize,
+        /// The smallest value that is possible.
+        least: usize,
     },
     /// The bounds of the delays are no bounds.
     #[error(

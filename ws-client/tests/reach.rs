@@ -145,6 +145,17 @@ fn an_impossible_setting_is_named_when_the_client_is_built() {
     let mut options = Options::default();
     options.head.bytes = 0;
     assert!(options.build().unwrap_err().to_string().contains("head.bytes = 0"));
+    let mut options = Options::default();
+    options.head.fields = 2;
+    assert!(options.build().unwrap_err().to_string().contains("head.fields = 2"));
+    #[cfg(feature = "deflate")]
+    {
+        let mut options = Options::default();
+        let mut deflate = ws_client::deflate::Config::client();
+        deflate.level = 10;
+        options.deflate = Some(deflate);
+        assert!(options.build().unwrap_err().to_string().contains("deflate.level = 10"));
+    }
     let defaults = Options::default();
     assert_eq!(defaults.websocket, Config::client());
     assert_eq!(defaults.opening_timeout.as_secs(), 10);

@@ -5,14 +5,13 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
 use ws_core::WebSocket;
 
 use crate::endpoint::Gate;
 use crate::error::{AcceptError, SettingError};
 use crate::handler::{AnyGuard, AnyPage, any_guard, any_page};
 use crate::opening::{Client, Found, Site, open};
-use crate::options::{EndpointOptions, HandshakeOptions};
+use crate::options::{EndpointOptions, HandshakeOptions, from_now};
 use crate::request::Request;
 use crate::response::Response;
 
@@ -149,7 +148,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let deadline = Instant::now() + self.handshake.timeout;
+        let deadline = from_now(self.handshake.timeout);
         let opened = open(&mut stream, self, client, &self.handshake, deadline).await?;
         Ok((WebSocket::new(stream, opened.connection, &opened.received), opened.request))
     }

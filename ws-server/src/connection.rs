@@ -17,6 +17,7 @@ use crate::error::AcceptError;
 #[cfg(feature = "tls")]
 use crate::exchange::{answer, encode_or_500};
 use crate::opening::{Client, open};
+use crate::options::from_now;
 #[cfg(feature = "tls")]
 use crate::response::text;
 use crate::running::{Running, report};
@@ -70,7 +71,7 @@ async fn arrive(seat: &Seat, arrival: Box<Arrival>) -> Result<Running, AcceptErr
 async fn start(seat: &Seat, socket: Socket, client: Client) -> Result<Running, AcceptError> {
     let server = &*seat.server;
     let options = &server.options.handshake;
-    let deadline = Instant::now() + options.timeout;
+    let deadline = from_now(options.timeout);
     #[cfg(feature = "tls")]
     let (mut stream, client) = encrypt(server, socket, client, deadline).await?;
     #[cfg(not(feature = "tls"))]

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use http::Method;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use ws_core::handshake::{
     Opening, Refusal, RequestReader, ResponseError, encode_head_response, encode_response,
 };
 
 use crate::error::AcceptError;
-use crate::options::HandshakeOptions;
+use crate::options::{HandshakeOptions, from_now};
 use crate::response::{Response, internal_error};
 
 /// What came of reading a head.
@@ -68,7 +68,7 @@ pub(crate) async fn answer<S>(stream: &mut S, bytes: &[u8], options: &HandshakeO
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let deadline = Instant::now() + options.answer_timeout;
+    let deadline = from_now(options.answer_timeout);
     let write = async {
         stream.write_all(bytes).await?;
         stream.shutdown().await

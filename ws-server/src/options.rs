@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use ws_core::Config;
 use ws_core::handshake::{HeadLimits, is_token};
 
 use crate::error::SettingError;
-use crate::origin::OriginPolicy;
+use crate::origin::{OriginPolicy, is_origin};
 
 /// What holds for every opening handshake, before it is known which endpoint it is for.
 #[derive(Debug, Clone)]
@@ -112,6 +113,19 @@ impl EndpointOptions {
                 let must = "a subprotocol is a non-empty HTTP token: letters, digits and !#$%&'*+-.^_`|~";
                 return Err(SettingError::new("subprotocols", format!("{name:?}"), must));
             }
+        }
+        if let OriginPolicy::List(list) = &self.origin {
+            for one in list {
+                if !is_origin(one) {
+                    let must =
+                        "an origin is scheme://host or scheme://host:port, as browsers send it, or null";
+                    return Err(SettingError::new("origin", format!("{one:?}"), must));
+                }
+            }
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.deflate {
+            deflate.check().map_err(|e| SettingError::new(e.setting, e.value, e.must))?;
         }
         Ok(())
     }
@@ -253,6 +267,12 @@ fn open_files_limit() -> usize {
     usize::MAX
 }
 
+/// A point in time so far away; what is beyond the clock is thirty years away.
+pub(crate) fn from_now(duration: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(duration).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
+}
+
 const DEFAULT_CONNECTIONS: usize = 10_000;
 const DEFAULT_HANDSHAKES: usize = 1024;
 /// One in so many connections may be a handshake.
@@ -325,6 +345,21 @@ mod tests {
         }
         options.subprotocols = vec!["chat.v2".into()];
         options.check().unwrap();
+        for origin in ["", "example.com", "https://example.com/", "https://a.example, https://b.example", "*"]
+        {
+            options.origin = OriginPolicy::List(vec![origin.into()]);
+            assert_eq!(options.check().unwrap_err().setting, "origin", "{origin:?}");
+        }
+        options.origin =
+            OriginPolicy::List(vec!["https://a.example".into(), "app://b:1".into(), "null".into()]);
+        options.check().unwrap();
+        #[cfg(feature = "deflate")]
+        {
+            let mut deflate = ws_core::deflate::Config::server();
+            deflate.level = 10;
+            options.deflate = Some(deflate);
+            assert_eq!(options.check().unwrap_err().setting, "deflate.level");
+        }
         options.connection.close_timeout = Duration::ZERO;
         assert_eq!(options.check().unwrap_err().setting, "close_timeout");
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::ORIGIN;
-use ws_core::handshake::is_same_host_or_absent;
+use ws_core::handshake::{Origin, is_same_host_or_absent};
 
 use crate::request::Request;
 
@@ -19,7 +19,8 @@ pub enum OriginPolicy {
     #[default]
     SameHost,
     /// One of these, written as a browser sends them: `https://example.com`, `http://localhost:8080`.
-    /// Compared without regard to ASCII case.
+    /// Compared without regard to ASCII case; a default port may be written or not. `null` is what pages without
+    /// an origin send, all of them.
     List(Vec<String>),
     /// Any. Only for endpoints that do not act for a user: public data, or a token in the first message.
     Any,
@@ -53,11 +54,26 @@ impl OriginPolicy {
         };
         match (self, origin) {
             (Self::Predicate(predicate), origin) => predicate(origin, request),
-            (Self::List(list), Some(origin)) => list.iter().any(|one| one.eq_ignore_ascii_case(origin)),
+            (Self::List(list), Some(origin)) => list.iter().any(|one| is_same(one, origin)),
             _ => true,
         }
     }
 }
+
+/// Whether a browser could send this.
+pub(crate) fn is_origin(text: &str) -> bool {
+    text == OPAQUE || Origin::parse(text.as_bytes()).is_some()
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    match Origin::parse(one.as_bytes()) {
+        Some(one) => Origin::parse(other.as_bytes()) == Some(one),
+        None => one == OPAQUE && other == OPAQUE,
+    }
+}
+
+/// The origin of a page that has none (RFC 6454 section 7.1).
+const OPAQUE: &str = "null";
 
 impl fmt::Debug for OriginPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,6 +105,8 @@ mod tests {
         assert!(list.allows(&request(&[])));
         assert!(list.allows(&request(&["HTTPS://A.example"])));
         assert!(list.allows(&request(&["http://b.example:8080"])));
+        let written = OriginPolicy::List(vec!["https://a.example:443".into(), "null".into()]);
+        assert!(written.allows(&request(&["https://a.example"])) && written.allows(&request(&["null"])));
         for other in ["http://a.example", "http://b.example", "null", "", "http://example.com"] {
             assert!(!list.allows(&request(&[other])), "{other}");
         }

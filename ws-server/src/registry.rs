@@ -9,6 +9,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use ws_core::{CloseCode, Closer};
 
+use crate::options::from_now;
+
 /// All connections, and whether they are to end.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -96,6 +98,7 @@ impl Registry {
     /// and cuts off the rest.
     pub(crate) async fn drain(&self, spread: Duration, drain: Duration) -> Drained {
         let begin = Instant::now();
+        let deadline = from_now(drain);
         let ids: Vec<u64> = {
             let mut state = self.state();
             state.closing = true;
@@ -103,7 +106,8 @@ impl Registry {
         };
         let all = ids.len();
         for (i, batch) in ids.chunks(all.div_ceil(SPREAD_STEPS).max(1)).enumerate() {
-            sleep_until(begin + spread * u32::try_from(i).unwrap_or(0) / SPREAD_STEPS as u32).await;
+            let step = spread / SPREAD_STEPS as u32 * u32::try_from(i).unwrap_or(0);
+            sleep_until(begin.checked_add(step).unwrap_or(deadline)).await;
             let state = self.state();
             for id in batch {
                 if let Some(closer) = state.connections.get(id).and_then(|entry| entry.closer.as_ref()) {
@@ -111,7 +115,7 @@ impl Registry {
                 }
             }
         }
-        let _ = timeout_at(begin + drain, self.emptied()).await;
+        let _ = timeout_at(deadline, self.emptied()).await;
         let aborted = {
             let state = self.state();
             state.connections.values().for_each(|entry| entry.task.abort());

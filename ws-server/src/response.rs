@@ -62,7 +62,7 @@ pub(crate) fn shutting_down(retry_after: Duration) -> Response {
 fn unavailable(line: &str, retry_after: Duration) -> Response {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, line);
     // RFC 9110 §10.2.3: whole seconds. Rounded up, so that nobody is told to come back too early.
-    let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+    let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0));
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

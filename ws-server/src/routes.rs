@@ -10,7 +10,11 @@ use crate::handler::{AnyHandler, AnyPage};
 
 /// What a builder has been told: per path an endpoint, a page, or both.
 #[derive(Default)]
-pub(crate) struct RouteList(HashMap<String, (Option<Endpoint>, Option<AnyPage>)>);
+pub(crate) struct RouteList {
+    paths: HashMap<String, (Option<Endpoint>, Option<AnyPage>)>,
+    /// The first thing that was wrong, told when the server is built.
+    fault: Option<SettingError>,
+}
 
 /// Routes by path, ready to be asked.
 pub(crate) struct Routes {
@@ -27,15 +31,26 @@ pub(crate) struct Route {
 
 impl RouteList {
     pub(crate) fn endpoint(&mut self, path: &str, endpoint: Endpoint) {
-        self.0.entry(path.to_owned()).or_default().0 = Some(endpoint);
+        if self.paths.entry(path.to_owned()).or_default().0.replace(endpoint).is_some() {
+            self.fault(SettingError::new("route", format!("{path:?}"), "one path has one endpoint"));
+        }
     }
 
     pub(crate) fn page(&mut self, path: &str, page: AnyPage) {
-        self.0.entry(path.to_owned()).or_default().1 = Some(page);
+        if self.paths.entry(path.to_owned()).or_default().1.replace(page).is_some() {
+            self.fault(SettingError::new("page", format!("{path:?}"), "one path has one page"));
+        }
+    }
+
+    pub(crate) fn fault(&mut self, fault: SettingError) {
+        self.fault.get_or_insert(fault);
     }
 
     pub(crate) fn build(self, fallback: Option<AnyPage>) -> Result<Routes, SettingError> {
-        if self.0.is_empty() && fallback.is_none() {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        if self.paths.is_empty() && fallback.is_none() {
             return Err(SettingError::new(
                 "routes",
                 "none",
@@ -43,7 +58,7 @@ impl RouteList {
             ));
         }
         let mut paths = matchit::Router::new();
-        for (path, (endpoint, page)) in self.0 {
+        for (path, (endpoint, page)) in self.paths {
             if !path.starts_with('/') {
                 return Err(SettingError::new("route", format!("{path:?}"), "a path starts with /"));
             }
@@ -101,9 +116,13 @@ mod tests {
 
     #[test]
     fn routes_that_cannot_be_are_named() {
-        for (paths, wrong) in
-            [(&["/a/{x}", "/a/{y}"][..], "/a/{"), (&["rooms"], "rooms"), (&["/{"], "/{"), (&[], "none")]
-        {
+        for (paths, wrong) in [
+            (&["/a/{x}", "/a/{y}"][..], "/a/{"),
+            (&["/a", "/a"], "\"/a\" is not possible"),
+            (&["rooms"], "rooms"),
+            (&["/{"], "/{"),
+            (&[], "none"),
+        ] {
             let error = routes(paths).err().unwrap().to_string();
             assert!(error.contains(wrong), "{error}");
         }

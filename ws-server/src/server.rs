@@ -78,12 +78,13 @@ impl ServerBuilder {
         self
     }
 
-    /// A page that is always the same, for plain GETs; an endpoint may be at the same path. A
-    /// content type that is no header value (it has a line break, for instance) becomes
-    /// `application/octet-stream`.
-    pub fn page(self, path: &str, content_type: &str, body: impl Into<Bytes>) -> Self {
-        let octets = HeaderValue::from_static("application/octet-stream");
-        let content_type = HeaderValue::from_str(content_type).unwrap_or(octets);
+    /// A page that is always the same, for plain GETs; an endpoint may be at the same path.
+    pub fn page(mut self, path: &str, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let Ok(content_type) = HeaderValue::from_str(content_type) else {
+            let must = "it must be a header value: visible characters, no line break";
+            self.routes.fault(SettingError::new("content_type", format!("{content_type:?}"), must));
+            return self;
+        };
         let response = content(StatusCode::OK, content_type, body.into());
         self.get(path, move |_| std::future::ready(response.clone()))
     }

@@ -4,6 +4,8 @@ use alloc::string::String;
 
 use thiserror::Error;
 
+use crate::config::ConfigError;
+
 /// What one side wants of permessage-deflate, and how it compresses.
 ///
 /// A server answers offers with it, a client builds its offer from it. Names are those of RFC 7692 section 7.1.
@@ -22,7 +24,7 @@ pub struct Config {
     /// The largest window for what the client sends (section 7.1.2.2). A server can only ask for it when the client
     /// offers the parameter; otherwise the window is 15 bits. Default: 12 for a server, 15 for a client.
     pub client_max_window_bits: WindowBits,
-    /// How hard the compressor tries: 1 (fast) to 9 (small); 0 stores. Values above 9 count as 9. Default: 1.
+    /// How hard the compressor tries: 1 (fast) to 9 (small); 0 stores. Default: 1.
     pub level: u8,
     /// Messages shorter than this many bytes are sent uncompressed: they gain little and cost the same setup.
     /// Default: 1024.
@@ -53,6 +55,18 @@ impl Config {
             level: DEFAULT_LEVEL,
             threshold: DEFAULT_THRESHOLD,
         }
+    }
+
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not, with its value and what it must be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.level > MAX_LEVEL {
+            let must = "it must be between 0 (store) and 9 (small)";
+            return Err(ConfigError { setting: "deflate.level", value: self.level.into(), must });
+        }
+        Ok(())
     }
 }
 
@@ -170,3 +184,6 @@ const DEFAULT_THRESHOLD: usize = 1024;
 /// Measured with zlib-rs on JSON, see `benches/deflate.rs`: level 1 saves two thirds of the bytes; level 2 saves three
 /// quarters for two to three times the time, and above that a few percent more cost as much again.
 const DEFAULT_LEVEL: u8 = 1;
+
+/// The last of zlib's levels.
+const MAX_LEVEL: u8 = 9;

@@ -1,0 +1,52 @@
+//! What cannot work is said when the server is built, and what can does.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{ask, echo, get, options, run};
+use ws_server::{Endpoint, Server, ServerBuilder};
+
+#[tokio::test]
+async fn what_cannot_work_is_named_when_the_server_is_built() {
+    let refusals: [(ServerBuilder, &str); 6] = [
+        (Server::builder(), "routes = none"),
+        (Server::builder().route("/", echo).route("/", echo), "route = \"/\""),
+        (Server::builder().health("/a").page("/a", "text/plain", ""), "page = \"/a\""),
+        (Server::builder().page("/", "text/plain\r\nX: y", ""), "content_type = \"text/plain\\r\\nX: y\""),
+        (
+            Server::builder().endpoint("/", Endpoint::new(echo).subprotocols(["a b"])),
+            "subprotocols = \"a b\"",
+        ),
+        (
+            Server::builder().route("/", echo).options(options(|o| o.max_connections = Some(0))),
+            "max_connections = 0",
+        ),
+    ];
+    for (builder, named) in refusals {
+        let error = builder.bind("127.0.0.1:0").await.unwrap_err().to_string();
+        assert!(error.starts_with(named) && error.contains("is not possible: "), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+    assert!(Server::builder().route("/", echo).build().unwrap_err().to_string().contains("call bind()"));
+}
+
+#[tokio::test]
+async fn durations_beyond_the_clock_mean_never() {
+    let options = options(|options| {
+        options.handshake.timeout = Duration::MAX;
+        options.handshake.answer_timeout = Duration::MAX;
+        options.handshake.linger_timeout = Duration::MAX;
+        options.overload_wait = Duration::MAX / 2;
+        options.retry_after = Duration::MAX;
+        options.drain_timeout = Duration::MAX;
+        options.drain_spread = Duration::from_millis(10);
+    });
+    let mut server = run(Server::builder().route("/", echo).health("/healthz").options(options)).await;
+    assert!(ask(&server, get("/healthz")).await.starts_with("HTTP/1.1 200 "));
+    drop(server.open("/").await);
+    server.until(|stats| stats.connections() == 0).await;
+    server.stop();
+    assert_eq!(server.drained().await.aborted, 0);
+}
