@@ -130,3 +130,22 @@ async fn the_oldest_unfinished_handshake_is_the_one_given_up() {
     assert!(newest.head().await.starts_with("HTTP/1.1 101 "));
     assert_eq!(server.stats.failed_handshakes(), 1);
 }
+
+#[tokio::test]
+async fn a_storm_of_resets_leaves_nothing_behind() {
+    let server = patient().await;
+    let mut open = server.open("/").await;
+    for round in 0..300 {
+        let mut peer = server.connect().await;
+        // Before the request, inside it, behind it, and with frames on their way.
+        let bytes = [opening("/", "").into_bytes(), frame(0x82, &[7; 100]).repeat(20)].concat();
+        let length = [0, 30, bytes.len() / 2, bytes.len()][round % 4];
+        peer.send(&bytes[..length]).await;
+        peer.0.set_zero_linger().unwrap();
+    }
+    server.until(|stats| stats.accepted() == 301 && stats.connections() == 1).await;
+    assert_eq!((server.stats.open(), server.stats.failed_accepts()), (1, 0));
+    open.send(frame(0x81, b"x")).await;
+    assert_eq!(open.bytes(3).await, reply(0x81, b"x"));
+    assert!(honest(&server).await < Duration::from_secs(5));
+}
