@@ -26,7 +26,7 @@
 //!   more often that of something else than a way of spelling `ws://`. In a redirect, where a server can hardly
 //!   write anything else, both are taken for `ws` and `wss`.
 //!
-//! - `how_to`, in this crate's documentation, has the usual things: reconnect, certificates, proxies, many tasks.
+//! - [`how_to`] has the usual things: reconnect, certificates, proxies, many tasks.
 //! - What happens between the URL and the open connection: look up the name, dial (every address, IPv6 first, as RFC 8305
 //!   has it) or ask the proxy, encrypt for `wss`, shake hands (RFC 6455 section 4.1); all in one
 //!   [`opening_timeout`](Options::opening_timeout). From then on it is [`ws_core`]'s [`WebSocket`].

@@ -41,7 +41,7 @@
 //!
 //! # Where to read on
 //!
-//! - **`how_to`**, in this crate's documentation: authenticate, keep alive, broadcast, back-pressure, limits, TLS,
+//! - [`how_to`]: authenticate, keep alive, broadcast, back-pressure, limits, TLS,
 //!   nginx, axum.
 //! - [`Config`]: what a connection may cost and how long it may take. [`ServerOptions`]: the same for the server.
 //! - [`ws_core`]: the layers below, and the path of a byte through them.
