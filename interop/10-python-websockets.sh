@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Python's websockets as the other side, in both roles, without and with compression.
+# Python's websockets as the other side, in both roles, without and with compression; our server over TLS too (our
+# client is, in 40-proxies-tls.sh).
+# apt: openssl
 source "$(dirname "$0")/lib/setup.bash"
 build
 need_python
+need_certificate
 for compress in "" --compress; do
     start echo "$programs/echo" --listen 127.0.0.1:0 $compress
     step "websockets → our server ${compress:-plain}" "$work/py/bin/python" interop/peers/client.py "$address" $compress
@@ -11,3 +14,8 @@ for compress in "" --compress; do
     step "our client → websockets ${compress:-plain}" "$programs/interop_client" "$address" $compress
     stop
 done
+start echo "$programs/echo" --listen 127.0.0.1:0 --compress --tls "$certificate" "$key"
+for compress in "" --compress; do
+    step "websockets → our server over TLS ${compress:-plain}" "$work/py/bin/python" interop/peers/client.py "$address" $compress
+done
+stop

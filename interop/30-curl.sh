@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # curl as the other side of our server: plain HTTP and the upgrade on one port, ws:// where curl has it;
-# and our own command `ws`.
+# the same over TLS; and our own command `ws`.
+# apt: openssl
 source "$(dirname "$0")/lib/setup.bash"
 command -v curl >/dev/null || fail "curl is needed"
 build
+need_certificate
 start echo "$programs/echo" --listen 127.0.0.1:0 --compress
 http=http://${address#ws://}
 curl=(curl --silent --show-error --max-time 20 --noproxy '*')
@@ -73,3 +75,12 @@ in_shell "ws: http:// is a wrong address" ends_with 2 "$ws" "$http"
 stop
 in_shell "ws: nobody there" ends_with 3 "$ws" "$address"
 in_shell "ws: nobody there, in words" says "is the server running?" "$ws" "$address"
+
+start echo "$programs/echo" --listen 127.0.0.1:0 --tls "$certificate" "$key"
+https=https://localhost:${address##*:}
+curl+=(--cacert "$certificate")
+in_shell "curl, TLS: the page" says "<html" "${curl[@]}" --include "$https/"
+in_shell "curl, TLS: HTTP/1.1 is what is agreed" says "HTTP/1.1 200 OK" "${curl[@]}" --http2 --include "$https/healthz"
+in_shell "curl, TLS: the upgrade by hand" says "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" upgrade -H 'Sec-WebSocket-Version: 13' "$https/"
+in_shell "curl, TLS: http:// is told so" says "This port speaks TLS" "${curl[@]}" "http://localhost:${address##*:}/"
+stop

@@ -2,27 +2,9 @@
 # Our client through real proxies (tinyproxy: CONNECT; microsocks: SOCKS5), plain and TLS, to Python's websockets.
 # apt: tinyproxy-bin microsocks openssl
 source "$(dirname "$0")/lib/setup.bash"
-for program in tinyproxy microsocks openssl; do
-    command -v "$program" >/dev/null || fail "$program is needed: install the packages named at the top of $0"
-done
+need_programs tinyproxy microsocks openssl
 build
 need_python
-
-free_port() { "$work/py/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
-# proxy_at PORT NAME COMMAND...: starts a proxy and waits until it listens.
-proxy_at() {
-    local port=$1 what=$2 waited=0
-    shift 2
-    "$@" >"$work/$name.$what.log" 2>&1 </dev/null &
-    started+=("$!")
-    until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
-        kill -0 "${started[-1]}" 2>/dev/null || { cat "$work/$name.$what.log" >&2; fail "$what ended by itself"; }
-        [ "$waited" -lt 100 ] || fail "$what does not listen"
-        waited=$((waited + 1))
-        sleep 0.1
-    done
-}
 
 refused() { # refused STATUS TEXT COMMAND...
     local expected=$1 text=$2 status=0 output
@@ -34,11 +16,7 @@ refused() { # refused STATUS TEXT COMMAND...
     echo "  ok  $text"
 }
 
-certificate=$work/$name.cert.pem
-key=$work/$name.key.pem
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
-    -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -addext 'basicConstraints=critical,CA:FALSE' \
-    -keyout "$key" -out "$certificate" 2>/dev/null
+need_certificate
 
 http_port=$(free_port)
 cat >"$work/$name.tinyproxy.conf" <<END
@@ -48,9 +26,9 @@ Timeout 60
 MaxClients 50
 BasicAuth user secret
 END
-proxy_at "$http_port" tinyproxy tinyproxy -d -c "$work/$name.tinyproxy.conf"
+listen_at "$http_port" tinyproxy tinyproxy -d -c "$work/$name.tinyproxy.conf"
 socks_port=$(free_port)
-proxy_at "$socks_port" microsocks microsocks -i 127.0.0.1 -p "$socks_port" -u user -P 'p@ss'
+listen_at "$socks_port" microsocks microsocks -i 127.0.0.1 -p "$socks_port" -u user -P 'p@ss'
 
 client=$programs/interop_client
 for tls in "" "--tls $certificate $key"; do

@@ -1,5 +1,6 @@
 # What every interop script needs: our programs built, theirs installed, and everything ended again.
-# Sourced, not run. Offers: $root $work $programs $ws; step, fail, start, stop, build, need_python, need_node.
+# Sourced, not run. Offers: $root $work $programs $ws; step, fail, start, stop, build; need_programs, need_python,
+# need_node, need_certificate; free_port, listen_at.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -53,6 +54,7 @@ start() {
     local log=$work/$name.$1.log
     local what=$1 waited=0
     shift
+    : >"$log"
     "$@" >"$log" 2>&1 </dev/null &
     server=$!
     started+=("$server")
@@ -91,4 +93,41 @@ need_node() {
     fi
     export NODE_PATH=$work/node/node_modules
     echo "$name: Node $(node --version), ws $(node -p 'require("ws/package.json").version')"
+}
+
+need_programs() { # need_programs PROGRAM...
+    local program
+    for program in "$@"; do
+        command -v "$program" >/dev/null || fail "$program is needed: install the packages named at the top of $0"
+    done
+}
+
+# need_certificate: leaves in $certificate and $key a certificate of this machine that is its own authority, and tells
+# Python and Node to trust it.
+need_certificate() {
+    need_programs openssl
+    certificate=$work/$name.cert.pem
+    key=$work/$name.key.pem
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -addext 'basicConstraints=critical,CA:FALSE' \
+        -keyout "$key" -out "$certificate" 2>/dev/null
+    export SSL_CERT_FILE=$certificate NODE_EXTRA_CA_CERTS=$certificate
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# listen_at PORT NAME COMMAND...: starts a program and waits until it listens there.
+listen_at() {
+    local port=$1 what=$2 waited=0
+    shift 2
+    "$@" >"$work/$name.$what.log" 2>&1 </dev/null &
+    started+=("$!")
+    until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        kill -0 "${started[-1]}" 2>/dev/null || { cat "$work/$name.$what.log" >&2; fail "$what ended by itself"; }
+        [ "$waited" -lt 100 ] || fail "$what does not listen"
+        waited=$((waited + 1))
+        sleep 0.1
+    done
 }

@@ -1,14 +1,20 @@
-// An echo server by Node's ws, with the same paths as server.py. Usage: server.js [--compress]
+// An echo server by Node's ws, with the same paths as server.py. Usage: server.js [--compress] [--tls CERTIFICATE KEY]
 'use strict';
+const fs = require('fs');
+const http = require('http');
+const https = require('https');
 const { WebSocketServer } = require('ws');
 
 const compress = process.argv.includes('--compress');
-const server = new WebSocketServer({
-    host: '127.0.0.1',
-    port: 0,
-    perMessageDeflate: compress ? { threshold: 0 } : false,
+const tls = process.argv.indexOf('--tls');
+const [certificate, key] = tls < 0 ? [] : process.argv.slice(tls + 1);
+const listener = certificate
+    ? https.createServer({ cert: fs.readFileSync(certificate), key: fs.readFileSync(key) })
+    : http.createServer();
+const server = new WebSocketServer({ server: listener, perMessageDeflate: compress ? { threshold: 0 } : false });
+listener.listen(0, '127.0.0.1', () => {
+    console.log(`${certificate ? 'wss' : 'ws'}://127.0.0.1:${listener.address().port}`);
 });
-server.on('listening', () => console.log(`ws://127.0.0.1:${server.address().port}`));
 server.on('connection', (ws, request) => {
     const [path, query] = request.url.split('?');
     if (path === '/echo') {

@@ -1,10 +1,11 @@
 //! An echo server, and a page to try it with: `cargo run --release -p ws-server --example echo`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ws_server::{Config, Endpoint, Error, Server, WebSocket, deflate};
+use ws_server::{Config, Endpoint, Error, Server, Tls, WebSocket, deflate};
 
 /// Sends back what it receives; a page to try it with is at the same address.
 #[derive(Parser)]
@@ -16,6 +17,9 @@ struct Options {
     /// Compress messages (permessage-deflate) for clients that offer it
     #[arg(long)]
     compress: bool,
+    /// Speak TLS, with this certificate chain and its key (PEM files)
+    #[arg(long, num_args = 2, value_names = ["CHAIN", "KEY"])]
+    tls: Option<Vec<PathBuf>>,
 }
 
 async fn echo(mut socket: WebSocket) -> Result<(), Error> {
@@ -44,14 +48,17 @@ async fn main() -> ExitCode {
     if options.compress {
         endpoint = endpoint.deflate(deflate::Config::server());
     }
-    let server = Server::builder()
+    let mut builder = Server::builder()
         .endpoint("/", endpoint.clone())
         .endpoint("/echo", endpoint)
         .page("/", "text/html; charset=utf-8", include_str!("echo.html"))
-        .health("/healthz")
-        .bind(options.listen)
-        .await;
-    let server = match server {
+        .health("/healthz");
+    let mut s = "";
+    if let Some([chain, key]) = options.tls.as_deref() {
+        builder = builder.tls(Tls::from_files(chain, key));
+        s = "s";
+    }
+    let server = match builder.bind(options.listen).await {
         Ok(server) => server,
         Err(error) => {
             eprintln!("echo: {error}");
@@ -59,7 +66,9 @@ async fn main() -> ExitCode {
         }
     };
     match server.local_addr() {
-        Ok(address) => println!("Open http://{address}/ in a browser; the WebSocket is ws://{address}/"),
+        Ok(address) => {
+            println!("Open http{s}://{address}/ in a browser; the WebSocket is ws{s}://{address}/")
+        }
         Err(error) => eprintln!("echo: {error}"),
     }
     server.serve_until(tokio::signal::ctrl_c()).await;

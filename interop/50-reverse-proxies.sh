@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# nginx and haproxy with TLS before our server: websockets, ws and curl come through them; and before Python's server,
+# to which our client comes through them.
+# apt: nginx-light haproxy openssl
+source "$(dirname "$0")/lib/setup.bash"
+need_programs nginx haproxy openssl curl
+build
+need_python
+need_node
+need_certificate
+cat "$certificate" "$key" >"$work/$name.pem"
+
+start echo "$programs/echo" --listen 127.0.0.1:0 --compress
+ours=${address#ws://}
+start server.py "$work/py/bin/python" interop/peers/server.py --compress
+theirs=${address#ws://}
+
+# A location for WebSockets as nginx's documentation has it: HTTP/1.1, the hop-by-hop fields handed on, and Host, which
+# our check of Origin compares. The timeout is longer than the 20 s between our pings, which keep the connection in use.
+nginx_port=$(free_port)
+nginx_to_theirs=$(free_port)
+mkdir -p "$work/$name.nginx"
+site() { # site PORT BACKEND
+    cat <<END
+    server {
+        listen 127.0.0.1:$1 ssl http2;
+        ssl_certificate $certificate;
+        ssl_certificate_key $key;
+        location / {
+            proxy_pass http://$2;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade \$http_upgrade;
+            proxy_set_header Connection \$connection_upgrade;
+            proxy_set_header Host \$http_host;
+            proxy_set_header X-Forwarded-For \$proxy_add_x_forwarded_for;
+            proxy_read_timeout 60s;
+            proxy_send_timeout 60s;
+        }
+    }
+END
+}
+cat >"$work/$name.nginx.conf" <<END
+daemon off;
+master_process off;
+pid $work/$name.nginx/pid;
+error_log stderr;
+events {}
+http {
+    access_log off;
+    client_body_temp_path $work/$name.nginx/body;
+    proxy_temp_path $work/$name.nginx/proxy;
+    fastcgi_temp_path $work/$name.nginx/fastcgi;
+    uwsgi_temp_path $work/$name.nginx/uwsgi;
+    scgi_temp_path $work/$name.nginx/scgi;
+    map \$http_upgrade \$connection_upgrade { default upgrade; '' close; }
+$(site "$nginx_port" "$ours")
+$(site "$nginx_to_theirs" "$theirs")
+}
+END
+listen_at "$nginx_port" nginx nginx -p "$work/$name.nginx" -e stderr -c "$work/$name.nginx.conf"
+
+# haproxy understands the upgrade by itself; `timeout tunnel` is for what comes after it.
+haproxy_port=$(free_port)
+haproxy_to_theirs=$(free_port)
+cat >"$work/$name.haproxy.conf" <<END
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+    timeout tunnel 60s
+listen ours
+    bind 127.0.0.1:$haproxy_port ssl crt $work/$name.pem alpn h2,http/1.1
+    option forwardfor
+    server one $ours
+listen theirs
+    bind 127.0.0.1:$haproxy_to_theirs ssl crt $work/$name.pem alpn http/1.1
+    server one $theirs
+END
+listen_at "$haproxy_port" haproxy haproxy -db -f "$work/$name.haproxy.conf"
+
+# answers STATUS COMMAND...: curl's last status, whatever becomes of the connection.
+answers() {
+    local expected=$1 found
+    shift
+    found=$(curl --silent --max-time 2 --noproxy '*' --cacert "$certificate" --output /dev/null --write-out '%{http_code}' "$@") || true
+    [ "$found" = "$expected" ] || fail "status $found instead of $expected: curl $*"
+    steps=$((steps + 1))
+    echo "  ok  $what: $expected for curl ${*: -1}"
+}
+upgrade=(--http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13'
+    -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==')
+
+for proxy in "nginx $nginx_port $nginx_to_theirs" "haproxy $haproxy_port $haproxy_to_theirs"; do
+    read -r what to_ours to_theirs <<<"$proxy"
+    url=localhost:$to_ours
+    for compress in "" --compress; do
+        step "websockets → $what → our server ${compress:-plain}" "$work/py/bin/python" interop/peers/client.py "wss://$url/" $compress
+        step "our client → $what → websockets ${compress:-plain}" "$programs/interop_client" "wss://localhost:$to_theirs" --roots "$certificate" $compress
+    done
+    step "ws → $what → our server" node interop/peers/client.js "wss://$url/"
+    answers 200 --http2 "https://$url/"
+    answers 200 --http1.1 "https://$url/healthz"
+    answers 101 "${upgrade[@]}" -H "Origin: https://$url" "https://$url/echo"
+    answers 403 "${upgrade[@]}" -H 'Origin: https://evil.example' "https://$url/echo"
+    answers 404 "${upgrade[@]}" "https://$url/no-such-path"
+done
