@@ -13,7 +13,7 @@ use clap::Parser;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use ws_server::{Error, Server, ServerOptions, WebSocket};
@@ -62,7 +62,8 @@ async fn load(arguments: &Arguments) -> Result<(), Failure> {
 
     let begin = Instant::now();
     let (phase, phases) = watch::channel(Phase::Open);
-    let mut peers = open_all(arguments, server.address, &phases).await?;
+    let (echoing, mut all_quiet) = mpsc::channel(1);
+    let mut peers = open_all(arguments, server.address, &phases, echoing).await?;
     println!("{} connections open after {:.1?}", arguments.connections, begin.elapsed());
     let idle = server.ask("usage").await?;
     println!("server: {idle}");
@@ -74,6 +75,8 @@ async fn load(arguments: &Arguments) -> Result<(), Failure> {
     println!("server: {busy}");
     println!("a connection that has echoed: {:.1} KiB", kib_each(&before, &busy, arguments.connections)?);
     phase.send_replace(Phase::Leave);
+    // Whoever waits for an echo gets it first.
+    let _ = all_quiet.recv().await;
 
     // Those that are dead keep their sockets and look at them no more; the others answer the Close.
     let stopping = Instant::now();
@@ -124,19 +127,21 @@ async fn open_all(
     arguments: &Arguments,
     server: SocketAddr,
     phases: &watch::Receiver<Phase>,
+    echoing: mpsc::Sender<()>,
 ) -> Result<JoinSet<Result<Echoes, Failure>>, Failure> {
     let at_once = Arc::new(Semaphore::new(100));
-    let (opened, mut openings) = tokio::sync::mpsc::unbounded_channel();
+    let (opened, mut openings) = mpsc::unbounded_channel();
     let mut peers = JoinSet::new();
     for index in 0..arguments.connections {
-        let (at_once, opened, phases) = (at_once.clone(), opened.clone(), phases.clone());
+        let (at_once, opened, phases, echoing) =
+            (at_once.clone(), opened.clone(), phases.clone(), echoing.clone());
         peers.spawn(async move {
             let ws = {
                 let _turn = at_once.acquire().await?;
                 open(index, server).await
             };
             let _ = opened.send(ws.as_ref().map(drop).map_err(ToString::to_string));
-            peer(index, ws?, phases).await
+            peer(index, ws?, phases, echoing).await
         });
     }
     for _ in 0..arguments.connections {
@@ -157,11 +162,12 @@ async fn open(index: usize, server: SocketAddr) -> Result<ws_client::WebSocket<T
     Ok(ws)
 }
 
-/// The life of one peer; an error when its connection is lost.
+/// The life of one peer; an error when its connection is lost. `echoing` is dropped when it has got its last echo.
 async fn peer(
     index: usize,
     mut ws: ws_client::WebSocket<TcpStream>,
     mut phases: watch::Receiver<Phase>,
+    echoing: mpsc::Sender<()>,
 ) -> Result<Echoes, Failure> {
     phases.wait_for(|phase| *phase != Phase::Open).await?;
     // Spread over the second, as strangers would be.
@@ -186,6 +192,7 @@ async fn peer(
         }
         echoes.record(begin.elapsed());
     }
+    drop(echoing);
     if index.is_multiple_of(2) {
         phases.wait_for(|phase| *phase == Phase::Over).await?;
         drop(ws);
