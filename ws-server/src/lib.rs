@@ -67,6 +67,7 @@ mod error;
 mod exchange;
 mod handler;
 mod listener;
+mod open_files;
 mod opening;
 mod options;
 mod origin;

@@ -7,6 +7,7 @@ use ws_core::Config;
 use ws_core::handshake::{HeadLimits, is_token};
 
 use crate::error::SettingError;
+use crate::open_files::{default_connections, default_handshakes, open_files_limit};
 use crate::origin::{OriginPolicy, is_origin};
 
 /// What holds for every opening handshake, before it is known which endpoint it is for.
@@ -243,41 +244,12 @@ impl ServerOptions {
     }
 }
 
-fn default_connections(open_files: usize, handshakes: usize) -> usize {
-    for_connections(open_files).saturating_sub(handshakes).clamp(1, DEFAULT_CONNECTIONS)
-}
-
-fn default_handshakes(open_files: usize) -> usize {
-    (for_connections(open_files) / HANDSHAKE_SHARE).clamp(1, DEFAULT_HANDSHAKES)
-}
-
-/// Some descriptors are for the rest of the program; where 64 would be more than half of them, half.
-fn for_connections(open_files: usize) -> usize {
-    open_files.saturating_sub(SPARE_FILES).max(open_files / 2)
-}
-
-#[cfg(unix)]
-fn open_files_limit() -> usize {
-    rlimit::getrlimit(rlimit::Resource::NOFILE)
-        .map_or(DEFAULT_CONNECTIONS, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
-}
-
-#[cfg(not(unix))]
-fn open_files_limit() -> usize {
-    usize::MAX
-}
-
 /// A point in time so far away; what is beyond the clock is thirty years away.
 pub(crate) fn from_now(duration: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(duration).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
 }
 
-const DEFAULT_CONNECTIONS: usize = 10_000;
-const DEFAULT_HANDSHAKES: usize = 1024;
-/// One in so many connections may be a handshake.
-const HANDSHAKE_SHARE: usize = 8;
-const SPARE_FILES: usize = 64;
 /// What a semaphore of tokio can count.
 const MOST_PERMITS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 /// It is a C `int` for the system.
@@ -294,21 +266,6 @@ mod tests {
     fn the_defaults_make_sense() {
         ServerOptions::default().check().unwrap();
         EndpointOptions::default().check().unwrap();
-    }
-
-    #[test]
-    fn the_default_limits_spare_descriptors_and_never_are_zero() {
-        for (open_files, connections, handshakes) in [
-            (1024, 840, 120),
-            (1_000_000, 10_000, 1024),
-            (usize::MAX, 10_000, 1024),
-            (64, 28, 4),
-            (2, 1, 1),
-            (0, 1, 1),
-        ] {
-            assert_eq!(default_handshakes(open_files), handshakes, "{open_files}");
-            assert_eq!(default_connections(open_files, handshakes), connections, "{open_files}");
-        }
     }
 
     #[test]

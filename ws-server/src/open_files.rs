@@ -1,0 +1,51 @@
+//! How many connections the process's limit of open files leaves room for.
+
+pub(crate) fn default_connections(open_files: usize, handshakes: usize) -> usize {
+    for_connections(open_files).saturating_sub(handshakes).clamp(1, DEFAULT_CONNECTIONS)
+}
+
+pub(crate) fn default_handshakes(open_files: usize) -> usize {
+    (for_connections(open_files) / HANDSHAKE_SHARE).clamp(1, DEFAULT_HANDSHAKES)
+}
+
+/// Some descriptors are for the rest of the program; where 64 would be more than half of them, half.
+fn for_connections(open_files: usize) -> usize {
+    open_files.saturating_sub(SPARE_FILES).max(open_files / 2)
+}
+
+#[cfg(unix)]
+pub(crate) fn open_files_limit() -> usize {
+    rlimit::getrlimit(rlimit::Resource::NOFILE)
+        .map_or(DEFAULT_CONNECTIONS, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn open_files_limit() -> usize {
+    usize::MAX
+}
+
+const DEFAULT_CONNECTIONS: usize = 10_000;
+const DEFAULT_HANDSHAKES: usize = 1024;
+/// One in so many connections may be a handshake.
+const HANDSHAKE_SHARE: usize = 8;
+const SPARE_FILES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_limits_spare_descriptors_and_never_are_zero() {
+        for (open_files, connections, handshakes) in [
+            (1024, 840, 120),
+            (1_000_000, 10_000, 1024),
+            (usize::MAX, 10_000, 1024),
+            (64, 28, 4),
+            (2, 1, 1),
+            (0, 1, 1),
+        ] {
+            assert_eq!(default_handshakes(open_files), handshakes, "{open_files}");
+            assert_eq!(default_connections(open_files, handshakes), connections, "{open_files}");
+        }
+    }
+}
