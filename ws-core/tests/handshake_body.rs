@@ -87,6 +87,7 @@ fn chunks_are_put_together() {
         ("1\r\nh\r\n4\r\nello\r\n000\r\n\r\nmore", "hello"),
         ("A\r\n0123456789\r\n0b\r\n0123456789x\r\n0\r\n\r\n", "01234567890123456789x"),
         ("2;name=value\r\nhi\r\n0 ; x=\"y\"\r\n\r\n", "hi"),
+        ("2 \t\r\nhi\r\n0\t\r\n\r\n", "hi"),
         ("2\r\n\r\n\r\n0\r\n\r\n", "\r\n"),
         ("2\r\nhi\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n", "hi"),
     ] {
@@ -113,6 +114,8 @@ fn malformed_chunks_end_the_body_and_keep_what_came_before() {
         ("2\r\nhi\rX", "hi"),
         ("2\r\nhi\n", "hi"),
         ("2;\n", ""),
+        ("1 2\r\nx", ""),
+        ("0\t chunked\r\n\r\n", ""),
         ("0\rx", ""),
         ("0\r\nX: \x01", ""),
         ("0\r\n\rX", ""),
@@ -129,9 +132,12 @@ fn malformed_chunks_end_the_body_and_keep_what_came_before() {
 
 #[test]
 fn bytes_that_add_nothing_to_the_body_come_to_an_end() {
-    for endless in
-        ["0".repeat(300_000), format!("1;{}", "x".repeat(300_000)), format!("0\r\n{}", "x".repeat(300_000))]
-    {
+    for endless in [
+        "0".repeat(300_000),
+        format!("1;{}", "x".repeat(300_000)),
+        format!("1{}", " ".repeat(300_000)),
+        format!("0\r\n{}", "x".repeat(300_000)),
+    ] {
         let mut reader = BodyReader::new(BodyFraming::Chunked, 100);
         assert_eq!(reader.receive(endless.as_bytes()), BodyProgress::Malformed);
     }

@@ -87,6 +87,7 @@ enum State {
 enum Chunk {
     SizeStart,
     Size { size: u64 },
+    SizeWhitespace { size: u64 },
     Extension { size: u64 },
     SizeLineFeed { size: u64 },
     Data { remaining: u64 },
@@ -200,9 +201,15 @@ impl Chunk {
         let line_feed = expect_line_feed(byte).is_ok();
         Some(Some(match (self, byte) {
             (Self::SizeStart, _) => Self::Size { size: digit? },
-            (Self::Size { size }, b'\r') | (Self::Extension { size }, b'\r') => Self::SizeLineFeed { size },
-            // RFC 9112 §7.1.1: chunk extensions are passed over, with the bad whitespace before them.
-            (Self::Size { size }, b';' | b' ' | b'\t') => Self::Extension { size },
+            (Self::Size { size } | Self::SizeWhitespace { size } | Self::Extension { size }, b'\r') => {
+                Self::SizeLineFeed { size }
+            }
+            // RFC 9112 §7.1.1: chunk extensions are passed over, with the bad whitespace before them; each begins
+            // with a semicolon.
+            (Self::Size { size } | Self::SizeWhitespace { size }, b';') => Self::Extension { size },
+            (Self::Size { size } | Self::SizeWhitespace { size }, b' ' | b'\t') => {
+                Self::SizeWhitespace { size }
+            }
             // RFC 9112 §7.1: a size that overflows is a fault, not a small size.
             (Self::Size { size }, _) => Self::Size { size: size.checked_mul(16)?.checked_add(digit?)? },
             (Self::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => Self::Extension { size },
@@ -222,7 +229,9 @@ impl Chunk {
     /// The count of bytes that add nothing to the body, after one more of this state.
     fn count_ignored(self, ignored: usize) -> usize {
         match self {
-            Self::Size { .. } | Self::Extension { .. } | Self::Trailer => ignored.saturating_add(1),
+            Self::Size { .. } | Self::SizeWhitespace { .. } | Self::Extension { .. } | Self::Trailer => {
+                ignored.saturating_add(1)
+            }
             _ => ignored,
         }
     }
