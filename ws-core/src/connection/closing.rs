@@ -123,6 +123,7 @@ impl Connection {
 
     /// How it is going to end as far as is known, when the transport takes nothing any more and what it still
     /// brings is awaited.
+    #[cfg(feature = "tokio")]
     pub(crate) fn write_failure(&self) -> Option<CloseInfo> {
         match self.state {
             State::ReadOnly(how) => self.info(CloseCause::Transport(how)),
