@@ -73,9 +73,10 @@ async fn send(
                     return Some(Ok(()));
                 }
                 at = to;
-                // Both directions go on between pieces.
+                // Both directions go on between pieces. Only for a while: the peer may be inside a message too, and
+                // two that wait for the end of the other's wait for ever.
                 match chance.below(6) {
-                    0 => _ = world.receive(end, socket, chance, 1).await,
+                    0 => _ = world.receive_whole(end, socket, chance, 1).await,
                     1 => _ = socket.ping(b"between").await,
                     _ => {}
                 }

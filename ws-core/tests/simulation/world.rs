@@ -85,19 +85,10 @@ impl World {
         chance: &mut Chance,
         cancel: usize,
     ) -> Got {
-        let from = 1 - end;
         if !(self.plan.ends[end].streams && chance.one_in(2)) {
-            return match cancellable(chance, cancel, socket.next()).await {
-                None => Got::Nothing,
-                Some(Ok(Some(message))) => {
-                    self.trace(&message.as_bytes()[..message.len().min(8)]);
-                    self.ledger.borrow_mut().arrived(from, message.data_type(), message.as_bytes());
-                    Got::Message
-                }
-                Some(Ok(None)) => Got::End,
-                Some(Err(error)) => self.ended(end, &error),
-            };
+            return self.receive_whole(end, socket, chance, cancel).await;
         }
+        let from = 1 - end;
         let mut reader = match cancellable(chance, cancel, socket.next_stream()).await {
             None => return Got::Nothing,
             Some(Ok(Some(reader))) => reader,
@@ -122,6 +113,26 @@ impl World {
         }
         self.ledger.borrow_mut().arrived(from, reader.data_type(), &all);
         Got::Message
+    }
+
+    /// As [`receive`](Self::receive), never in pieces: an attempt that is given up leaves no message half taken.
+    pub async fn receive_whole(
+        &self,
+        end: usize,
+        socket: &mut impl Receives,
+        chance: &mut Chance,
+        cancel: usize,
+    ) -> Got {
+        match cancellable(chance, cancel, socket.next()).await {
+            None => Got::Nothing,
+            Some(Ok(Some(message))) => {
+                self.trace(&message.as_bytes()[..message.len().min(8)]);
+                self.ledger.borrow_mut().arrived(1 - end, message.data_type(), message.as_bytes());
+                Got::Message
+            }
+            Some(Ok(None)) => Got::End,
+            Some(Err(error)) => self.ended(end, &error),
+        }
     }
 
     fn ended(&self, end: usize, error: &Error) -> Got {
