@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 #[cfg(feature = "deflate")]
 use ws_core::deflate;
-use ws_core::handshake::{Extension, HandshakeError};
+use ws_core::handshake::{ClientHandshake, Established, Extension, HandshakeError};
 use ws_core::{Config, Connection, WebSocket};
 
 use crate::deadline::{Deadline, from_now};
@@ -246,34 +246,49 @@ impl Client {
         mut stream: S,
         deadline: Deadline,
     ) -> Result<Opened<S>, ConnectError> {
-        let options = &self.options;
-        let offer = self.offer();
-        let handshake =
-            opening::prepare(request.template()?, request.subprotocols(), offer.as_deref(), options.head)?;
-        let opening = opening::open(&mut stream, handshake, options.max_refusal_body, deadline.at);
-        let authority = || request.authority();
+        let handshake = self.prepare(request)?;
+        let opening = opening::open(&mut stream, handshake, self.options.max_refusal_body, deadline.at);
         match deadline.within(request, Stage::Handshake, opening).await? {
-            Ok((established, received)) => {
-                let connection = self.connection(request, &established.extensions)?;
-                tracing::debug!(
-                    server = %authority(),
-                    secure = request.is_secure(),
-                    compressing = connection.is_compressing(),
-                    "websocket open"
-                );
-                Ok((WebSocket::new(stream, connection, &received), established.response))
+            Ok((established, received)) => self.opened(request, stream, &received, established),
+            Err(failure) => Err(self.report(request, failure)),
+        }
+    }
+
+    /// The handshake for a request, with what these options offer.
+    pub(crate) fn prepare(&self, request: &Request) -> Result<ClientHandshake, ConnectError> {
+        let offer = self.offer();
+        opening::prepare(request.template()?, request.subprotocols(), offer.as_deref(), self.options.head)
+    }
+
+    /// The WebSocket, as the server agreed to it; `received` came behind the handshake.
+    pub(crate) fn opened<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        request: &Request,
+        stream: S,
+        received: &[u8],
+        established: Established,
+    ) -> Result<Opened<S>, ConnectError> {
+        let connection = self.connection(request, &established.extensions)?;
+        tracing::debug!(
+            server = %request.authority(),
+            secure = request.is_secure(),
+            compressing = connection.is_compressing(),
+            "websocket open"
+        );
+        Ok((WebSocket::new(stream, connection, received), established.response))
+    }
+
+    /// What to tell the caller of a handshake that failed.
+    pub(crate) fn report(&self, request: &Request, failure: Failure) -> ConnectError {
+        let authority = request.authority();
+        match failure {
+            Failure::Handshake(HandshakeError::Refused(refused)) => {
+                tracing::debug!(server = %authority, status = %refused.response.status(), "websocket refused");
+                ConnectError::Refused(refused)
             }
-            Err(Failure::Handshake(HandshakeError::Refused(refused))) => {
-                tracing::debug!(server = %authority(), status = %refused.response.status(), "websocket refused");
-                Err(ConnectError::Refused(refused))
-            }
-            Err(Failure::Handshake(source)) => {
-                Err(ConnectError::Handshake { authority: authority(), source })
-            }
-            Err(Failure::Io(source)) => {
-                Err(ConnectError::Io { authority: authority(), during: Stage::Handshake, source })
-            }
-            Err(Failure::Tls) => Err(ConnectError::TlsExpected { authority: authority() }),
+            Failure::Handshake(source) => ConnectError::Handshake { authority, source },
+            Failure::Io(source) => ConnectError::Io { authority, during: Stage::Handshake, source },
+            Failure::Tls => ConnectError::TlsExpected { authority },
         }
     }
 
@@ -304,7 +319,7 @@ impl Client {
         Ok(connection)
     }
 
-    fn tcp(&self, stream: TcpStream) -> Stream {
+    pub(crate) fn tcp(&self, stream: TcpStream) -> Stream {
         if self.options.nodelay {
             // Not worth a connection: without it small messages are only later.
             let _ = stream.set_nodelay(true);
@@ -312,7 +327,7 @@ impl Client {
         Stream::Tcp(stream)
     }
 
-    fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         let after = self.options.opening_timeout;
         Deadline { at: from_now(after), after }
     }

@@ -38,6 +38,7 @@
 //! - `tls`: rustls without either, for a provider of one's own.
 //! - `native-roots`: the operating system's certificates, by `Tls::platform`.
 //! - `deflate` (default): permessage-deflate (RFC 7692).
+//! - `hyper`: the opening handshake through an HTTP client of hyper's, by `Client::upgrade`.
 //! - `cli`: the command `ws`; nothing in the library.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -56,6 +57,8 @@ mod request_error;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "hyper")]
+mod upgrade;
 
 pub use client::{Client, Opened, connect, handshake};
 pub use connector::{Connecting, Connector};
@@ -79,7 +82,14 @@ pub use ws_core;
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;
 pub use ws_core::handshake::{HandshakeError, HeadLimits, Refused, RequestError};
-pub use ws_core::{ByteStream, CloseCode, Config, Message, WebSocket};
+pub use ws_core::{ByteStream, CloseCode, CloseInfo, Config, Error, Message, Sender};
+
+/// An open WebSocket. Those that [`connect`] gives are `WebSocket`, on its own [`Stream`]; [`handshake`] gives
+/// `WebSocket<S>` on a stream of any type.
+pub type WebSocket<S = Stream> = ws_core::WebSocket<S>;
+
+/// The receiving half of a [`WebSocket`].
+pub type Receiver<S = Stream> = ws_core::Receiver<S>;
 
 /// How to do the usual things.
 #[cfg(any(doc, doctest))]

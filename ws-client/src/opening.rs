@@ -92,7 +92,7 @@ pub(crate) fn prepare(
 
 /// How long a refusal's body may take after its head: a server that keeps the stream open must
 /// not hold back the status until the opening deadline.
-const BODY_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const BODY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An alert or handshake record (RFC 8446 section 5.1).
 fn starts_with_tls(received: &[u8]) -> bool {

@@ -117,14 +117,19 @@ pub use tls::{ClientCertificates, Tls};
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use upgrade::Upgrading;
 
+pub use http;
+pub use ws_core;
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;
 pub use ws_core::handshake::HeadLimits;
-pub use ws_core::{ByteStream, CloseCode, CloseInfo, Config, Error, Message};
+pub use ws_core::{ByteStream, CloseCode, CloseInfo, Config, Error, Message, Sender};
 
 /// An open WebSocket. Those that a [`Server`] hands out are `WebSocket`, on its own [`Stream`];
 /// [`accept`] gives `WebSocket<S>` on a stream of any type.
 pub type WebSocket<S = Stream> = ws_core::WebSocket<S>;
+
+/// The receiving half of a [`WebSocket`].
+pub type Receiver<S = Stream> = ws_core::Receiver<S>;
 
 /// How to do the usual things.
 #[cfg(any(doc, doctest))]

@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
+#[cfg(feature = "hyper")]
+use ws_core::Exclusive;
 
 /// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS, or what another HTTP server has handed
 /// over.
@@ -39,7 +41,7 @@ enum Transport {
     Tls(Box<TlsStream<Socket>>),
     /// What an HTTP server of hyper's has handed over. Boxed, as TLS is.
     #[cfg(feature = "hyper")]
-    Upgraded(Box<TokioIo<Upgraded>>),
+    Upgraded(Box<Exclusive<TokioIo<Upgraded>>>),
 }
 
 /// A socket.
@@ -96,7 +98,10 @@ impl Stream {
                 }
                 (Socket::Tcp(stream).into(), received)
             }
-            Err(upgraded) => (Self::new(Transport::Upgraded(Box::new(TokioIo::new(upgraded)))), Bytes::new()),
+            Err(upgraded) => (
+                Self::new(Transport::Upgraded(Box::new(Exclusive::new(TokioIo::new(upgraded))))),
+                Bytes::new(),
+            ),
         }
     }
 

@@ -302,6 +302,15 @@ async fn an_acceptor_gives_a_response_and_a_websocket_to_come() {
     assert!(matches!(upgrading.await, Err(AcceptError::Upgrade(_))));
 }
 
+#[test]
+fn sockets_are_as_free_to_move_and_share_as_without_a_framework() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<WebSocket>();
+    check::<Sockets>();
+    check::<ws_server::EndpointService>();
+    check::<ws_client::WebSocket>();
+}
+
 #[tokio::test]
 async fn on_http_2_the_answer_is_one_line_and_no_hang() {
     use hyper_util::rt::{TokioExecutor, TokioIo};

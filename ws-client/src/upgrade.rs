@@ -1,0 +1,165 @@
+//! The opening handshake through an HTTP client of hyper's.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+
+use http::Response;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Buf as _};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use ws_core::Exclusive;
+use ws_core::handshake::{HandshakeError, Refused};
+
+use crate::client::{Client, Opened};
+use crate::deadline::Deadline;
+use crate::error::{ConnectError, Stage};
+use crate::opening::{BODY_PATIENCE, Failure};
+use crate::request::Request;
+use crate::stream::Stream;
+
+impl Client {
+    /// Does the opening handshake through an HTTP client of hyper's, on a connection that client has or makes.
+    ///
+    /// `send` is given the request as it is to be sent: a path, `Host` and all other fields. A client that dials by
+    /// the URI, such as that of `hyper_util`, wants an absolute one: `send` can set it. On a connection that is used
+    /// directly, as below, hyper must be asked to hand it over: `with_upgrades`.
+    ///
+    /// Dialling, proxies, TLS, redirects and the limits on the answer's head are that client's; of the
+    /// [`Options`](crate::Options) there remain what the WebSocket itself has, `opening_timeout` for all that happens
+    /// in here, `max_refusal_body`, and `nodelay` where hyper has TCP and nothing between. The scheme of the URL
+    /// changes nothing but the default port. It is HTTP/1.1 only: HTTP/2 has no `Upgrade`.
+    ///
+    /// ```no_run
+    /// # async fn example(stream: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// use http_body_util::Empty;
+    /// use hyper_util::rt::TokioIo;
+    ///
+    /// let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    /// tokio::spawn(connection.with_upgrades());
+    /// let client = ws_client::Client::new()?;
+    /// let send = |request: http::Request<()>| sender.send_request(request.map(|()| Empty::<&[u8]>::new()));
+    /// let (mut socket, _response) = client.upgrade("ws://example.com/chat", send).await?;
+    /// socket.send("hello").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConnectError`]. What `send` says is [`ConnectError::Io`]; a connection that hyper keeps is
+    /// [`ConnectError::Custom`], as it is the program's mistake.
+    #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+    pub async fn upgrade<F, Fut, B, E>(
+        &self,
+        request: impl TryInto<Request, Error: Into<ConnectError>>,
+        send: F,
+    ) -> Result<Opened, ConnectError>
+    where
+        F: FnOnce(http::Request<()>) -> Fut,
+        Fut: Future<Output = Result<Response<B>, E>>,
+        B: Body,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let request = request.try_into().map_err(Into::into)?;
+        // Boxed: what opening needs is not to stay in the future of the connection's life.
+        Box::pin(self.open_by(&request, send)).await
+    }
+
+    async fn open_by<F, Fut, B, E>(&self, request: &Request, send: F) -> Result<Opened, ConnectError>
+    where
+        F: FnOnce(http::Request<()>) -> Fut,
+        Fut: Future<Output = Result<Response<B>, E>>,
+        B: Body,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let deadline = self.deadline();
+        let handshake = self.prepare(request)?;
+        let failed = |failure| Err(self.report(request, failure));
+        let broke = |error| failed(Failure::Io(io::Error::other(Told(error))));
+        let answer = match deadline.within(request, Stage::Handshake, send(handshake.request())).await? {
+            Ok(answer) => answer,
+            Err(error) => return broke(error.into()),
+        };
+        let (mut parts, body) = answer.into_parts();
+        let handed_over = parts.extensions.remove::<OnUpgrade>();
+        let established = match handshake.judge(Response::from_parts(parts, ())) {
+            Ok(established) => established,
+            Err(HandshakeError::Refused(mut refused)) => {
+                read_body(&mut refused, body, self.options().max_refusal_body, deadline).await;
+                return failed(Failure::Handshake(HandshakeError::Refused(refused)));
+            }
+            Err(error) => return failed(Failure::Handshake(error)),
+        };
+        let Some(handed_over) = handed_over else { return Err(kept()) };
+        let (stream, received) = match deadline.within(request, Stage::Handshake, handed_over).await? {
+            Ok(upgraded) => self.split(upgraded),
+            // Of all that can go wrong with an upgrade, a user's error is this one alone.
+            Err(error) if error.is_user() => return Err(kept()),
+            Err(error) => return broke(error.into()),
+        };
+        self.opened(request, stream, &received, established)
+    }
+
+    /// The stream, and what hyper has read of it: the socket itself where it is TCP and nothing else.
+    fn split(&self, upgraded: Upgraded) -> (Stream, Vec<u8>) {
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => (self.tcp(parts.io.into_inner()), parts.read_buf.into()),
+            Err(upgraded) => (Stream::custom(Exclusive::new(TokioIo::new(upgraded))), Vec::new()),
+        }
+    }
+}
+
+/// Reads a refusal's body, as far as it comes in time: the status alone is worth returning.
+async fn read_body(refused: &mut Refused, body: impl Body, limit: usize, deadline: Deadline) {
+    let deadline = deadline.at.min(Instant::now() + BODY_PATIENCE);
+    let mut body = pin!(body);
+    let mut read = Vec::new();
+    refused.body_complete = loop {
+        match timeout_at(deadline, body.frame()).await {
+            Ok(None) => break true,
+            Ok(Some(Ok(frame))) => {
+                let Ok(mut data) = frame.into_data() else { continue };
+                let length = data.remaining().min(limit - read.len());
+                read.extend_from_slice(&data.copy_to_bytes(length));
+                if data.has_remaining() {
+                    break false;
+                }
+            }
+            Ok(Some(Err(_))) | Err(_) => break false,
+        }
+    };
+    *refused.response.body_mut() = read;
+}
+
+/// The server has agreed, and hyper goes on with HTTP.
+fn kept() -> ConnectError {
+    let message = "the server opened a WebSocket, but hyper keeps the connection: \
+                   spawn `connection.with_upgrades()` instead of `connection`";
+    ConnectError::custom(message, true)
+}
+
+/// An error of an HTTP client's, which says what it knows in its sources only: "client error (Connect)".
+#[derive(Debug)]
+struct Told(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for Told {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
