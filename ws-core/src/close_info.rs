@@ -110,6 +110,9 @@ impl fmt::Display for CloseInfo {
         if !self.reason.is_empty() {
             write!(f, ", reason {:?}", &*self.reason)?;
         }
+        if let Some(rtt) = self.rtt {
+            write!(f, ", last round trip {rtt:?}")?;
+        }
         if self.unsent > 0 {
             write!(f, ", {} bytes unsent", self.unsent)?;
         }

@@ -6,7 +6,7 @@ use ws_core::{
 
 mod support;
 
-use support::{CLOSE, close_body, give, open, sent_to};
+use support::{CLOSE, PONG, close_body, give, open, s, sent_to, written};
 use ws_core::Role;
 
 fn closed(role: Role, peer: &[u8], first: impl FnOnce(&mut Connection)) -> CloseInfo {
@@ -33,6 +33,19 @@ fn the_end_of_a_connection_is_told_in_one_line() {
         "closed by the peer: end of stream without a closing handshake"
     );
     assert_eq!(said(closed(Role::Server, &[], Connection::abort)), "closed by this end: aborted");
+}
+
+#[test]
+fn the_line_names_the_last_round_trip_if_there_was_one() {
+    let mut connection = open(Role::Server, &Config::server());
+    connection.next_timeout(s(0.0));
+    connection.handle_timeout(s(20.0));
+    let ping = written(&mut connection);
+    give(&mut connection, &sent_to(Role::Server, PONG, &ping[2..])).unwrap();
+    connection.next_timeout(s(20.25));
+    connection.abort();
+    let info = connection.close_info().unwrap();
+    assert_eq!(info.to_string(), "closed by this end: aborted, last round trip 250ms");
 }
 
 #[test]

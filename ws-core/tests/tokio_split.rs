@@ -85,6 +85,19 @@ async fn pings_are_answered_while_only_the_receiver_is_polled() {
     assert!(server.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
 }
 
+#[tokio::test(start_paused = true)]
+async fn both_halves_tell_the_round_trip_of_the_last_keepalive_ping() {
+    let (client, mut server) = pair(1024);
+    let (sender, mut receiver) = client.split();
+    assert_eq!((sender.rtt(), receiver.rtt()), (None, None));
+    let nothing = async { tokio::time::timeout(Duration::from_secs(30), receiver.recv()).await.is_err() };
+    let (nothing, answering) =
+        tokio::join!(nothing, tokio::time::timeout(Duration::from_secs(30), server.recv()));
+    assert!(nothing && answering.is_err(), "no message was sent");
+    assert!(sender.rtt().is_some_and(|rtt| rtt < Duration::from_secs(1)));
+    assert_eq!(sender.rtt(), receiver.rtt());
+}
+
 #[tokio::test]
 async fn the_halves_make_a_whole_again_unless_there_are_other_clones() {
     let (client, mut server) = pair(1024);

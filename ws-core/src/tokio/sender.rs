@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use thiserror::Error as ThisError;
 
@@ -171,6 +172,13 @@ impl Sender {
         let mut info = None;
         self.link.with(&mut |connection| info = connection.close_info());
         info
+    }
+
+    /// As [`Connection::rtt`].
+    pub fn rtt(&self) -> Option<Duration> {
+        let mut rtt = None;
+        self.link.with(&mut |connection| rtt = connection.rtt());
+        rtt
     }
 
     /// Bytes that wait to be written.

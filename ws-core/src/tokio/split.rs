@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use futures_core::Stream;
@@ -72,6 +73,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
     /// As [`WebSocket::close_info`].
     pub fn close_info(&self) -> Option<CloseInfo> {
         self.shared.lock().driver.close_info()
+    }
+
+    /// As [`Connection::rtt`](crate::Connection::rtt).
+    pub fn rtt(&self) -> Option<Duration> {
+        self.shared.lock().driver.connection.rtt()
     }
 
     /// As [`WebSocket::ledger`].
