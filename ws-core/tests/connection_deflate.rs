@@ -262,6 +262,22 @@ fn text_that_is_invalid_before_it_is_too_big_is_invalid_however_it_is_split() {
 }
 
 #[test]
+fn a_message_that_is_too_big_before_a_fault_in_its_data_is_too_big_however_it_is_split() {
+    // Six letters in a fixed block, then a distance that does not exist (RFC 1951 section 3.2.6).
+    let data = [0x4A, 0x4C, 0x4C, 0x4C, 0x4C, 0x4C, 0x04, 0x3E, 0x00];
+    let frame = [&[0xC2, 9][..], &data].concat();
+    for (limit, fault) in [(5, ProtocolError::MessageTooBig { limit: 5 }), (6, ProtocolError::InvalidDeflate)]
+    {
+        let mut config = Config::client();
+        config.max_message_size = limit;
+        for part in [1, 8, 9, usize::MAX] {
+            let mut receiver = client(config.clone(), agreed(true));
+            assert_eq!(receive(&mut receiver, &frame, part), Err(fault), "in parts of {part}");
+        }
+    }
+}
+
+#[test]
 fn a_compressed_message_that_was_begun_whole_goes_on_in_pieces_from_its_beginning() {
     for (opcode, content) in [(1, "Größe".as_bytes()), (2, b"\xFF\xFEabc")] {
         for cut in 1..content.len() {

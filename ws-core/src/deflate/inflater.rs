@@ -187,7 +187,6 @@ impl Inflater {
             output.truncate(start.saturating_add(produced));
             result
         };
-        let status = result.map_err(|_| ProtocolError::InvalidDeflate)?;
         let consumed = usize::try_from(stream.codec.total_in().saturating_sub(in_before)).unwrap_or_default();
         let fresh = output.get(start..).unwrap_or_default();
         stream.begun |= consumed > 0;
@@ -198,8 +197,12 @@ impl Inflater {
         }
         let produced = fresh.len();
         let full = output.spare_capacity_mut().is_empty() || produced == room.min(MAX_STEP);
-        let status = match status {
-            Status::StreamEnd => Step::StreamEnd,
+        let status = match result {
+            Err(_) if produced == 0 => return Err(ProtocolError::InvalidDeflate),
+            // What comes before the fault counts before it, as it does when it arrives by itself: the next call
+            // finds the fault again.
+            Err(_) => Step::More,
+            Ok(Status::StreamEnd) => Step::StreamEnd,
             _ if consumed == 0 && produced == 0 && !input.is_empty() => {
                 return Err(ProtocolError::InvalidDeflate);
             }
