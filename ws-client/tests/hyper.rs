@@ -55,7 +55,8 @@ async fn a_websocket_opens_and_what_came_with_the_101_is_not_lost() {
     let opening = tokio::spawn(async move { open(&Client::new().unwrap(), address, asked, true).await });
     let (mut socket, response) = opening.await.unwrap().unwrap();
     assert_eq!(response.status(), 101);
-    assert!(matches!(socket.get_ref(), Stream::Tcp(_)), "no layer is left between");
+    let Stream::Tcp(tcp) = socket.get_ref() else { panic!("a layer is left between") };
+    assert!(tcp.nodelay().unwrap());
     assert_eq!(socket.recv().await.unwrap(), Some(Message::text("first")));
     drop(socket);
     let (head, rest) = serving.await.unwrap();

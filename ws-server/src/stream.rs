@@ -79,6 +79,23 @@ impl From<TlsStream<Socket>> for Stream {
 }
 
 impl Stream {
+    /// The TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, and where another
+    /// HTTP server has handed over something else.
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        let socket = match self.transport.as_ref()? {
+            Transport::Plain(socket) => socket,
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => stream.get_ref().0,
+            #[cfg(feature = "hyper")]
+            Transport::Upgraded(_) => return None,
+        };
+        match socket {
+            Socket::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Socket::Unix(_) => None,
+        }
+    }
+
     /// What hyper hands over, and what it has read of it: the socket itself where it is TCP and nothing else.
     #[cfg(feature = "hyper")]
     pub(crate) fn upgraded(upgraded: Upgraded, nodelay: bool) -> (Self, Bytes) {

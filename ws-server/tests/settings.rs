@@ -5,8 +5,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{ask, echo, get, options, run};
-use ws_server::{Endpoint, Server, ServerBuilder};
+use common::{ask, echo, get, options, run, soon};
+use ws_server::{Endpoint, Server, ServerBuilder, WebSocket};
 
 #[tokio::test]
 async fn what_cannot_work_is_named_when_the_server_is_built() {
@@ -49,4 +49,24 @@ async fn durations_beyond_the_clock_mean_never() {
     server.until(|stats| stats.connections() == 0).await;
     server.stop();
     assert_eq!(server.drained().await.aborted, 0);
+}
+
+/// What a server sets on the socket of a connection.
+async fn has_nodelay(nodelay: bool) -> bool {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let handler = move |socket: WebSocket| {
+        tell.send(socket.get_ref().tcp().unwrap().nodelay().unwrap()).unwrap();
+        async {}
+    };
+    let options = options(|options| options.nodelay = nodelay);
+    let server = run(Server::builder().route("/", handler).options(options)).await;
+    server.open("/").await;
+    soon(told.recv()).await.unwrap()
+}
+
+#[tokio::test]
+async fn small_messages_are_sent_at_once_unless_they_are_to_be_gathered() {
+    assert!(options(|_| {}).nodelay, "the default");
+    assert!(has_nodelay(true).await);
+    assert!(!has_nodelay(false).await);
 }
