@@ -186,7 +186,7 @@ impl std::error::Error for TlsError {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use rustls::{CertificateError as Certificate, Error};
+        use rustls::{AlertDescription, CertificateError as Certificate, Error, PeerIncompatible};
         let Self { authority, source } = self;
         match self.rustls() {
             Some(Error::InvalidMessage(_)) => {
@@ -228,6 +228,15 @@ impl fmt::Display for TlsError {
             }
             Some(Error::InvalidCertificate(e)) => {
                 write!(f, "the certificate of {authority} does not hold: {e}")
+            }
+            Some(
+                Error::AlertReceived(AlertDescription::ProtocolVersion)
+                | Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13),
+            ) => {
+                write!(
+                    f,
+                    "{authority} speaks no version of TLS that it was offered (TLS 1.2 and 1.3): it is the server's to update"
+                )
             }
             Some(error) => write!(f, "the TLS handshake with {authority} failed: {error}"),
             None if source.kind() == io::ErrorKind::UnexpectedEof => {

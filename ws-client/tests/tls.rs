@@ -107,6 +107,26 @@ async fn wss_to_a_plain_port_says_to_write_ws() {
 }
 
 #[tokio::test]
+async fn a_server_that_knows_no_tls_above_1_1_is_refused_with_the_reason() {
+    // What it answers: an alert protocol_version (RFC 8446 section 6.2), or a ServerHello in its own version,
+    // with TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA (RFC 4346 section 7.4.1.3).
+    let alert = vec![21, 3, 2, 0, 2, 2, 70];
+    let hello = [&[22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2][..], &[7; 32], &[0, 0xc0, 0x09, 0]].concat();
+    for answer in [alert, hello] {
+        let (address, _serving) = server(|mut stream| async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            stream.write_all(&answer).await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+        })
+        .await;
+        let error = ws_client::connect(format!("wss://{address}")).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Tls(_)), "{error:?}");
+        assert!(error.to_string().contains("TLS 1.2"), "{error}");
+        assert_eq!((error.blame(), error.is_fatal()), (Blame::Server, true));
+    }
+}
+
+#[tokio::test]
 async fn ws_to_a_tls_port_says_to_write_wss() {
     let own = certificate(&["localhost"]);
     let config = server_config(&own, None);

@@ -96,6 +96,40 @@ async fn who_speaks_only_http_2_is_refused() {
     server.until(|stats| stats.failed_handshakes() == 1).await;
 }
 
+/// The greeting of a client that knows no version of TLS above `minor` (RFC 4346 section 7.4.1.2, RFC 5246).
+fn client_hello(minor: u8) -> Vec<u8> {
+    let mut hello = vec![3, minor];
+    hello.extend([7; 32]); // random
+    hello.push(0); // no session
+    // TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA and _GCM_SHA256; no compression.
+    hello.extend([0, 4, 0xc0, 0x09, 0xc0, 0x2b, 1, 0]);
+    // supported_groups: x25519; ec_point_formats: uncompressed; signature_algorithms: ecdsa_secp256r1_sha256.
+    let extensions = [0, 10, 0, 4, 0, 2, 0, 29, 0, 11, 0, 2, 1, 0, 0, 13, 0, 4, 0, 2, 4, 3];
+    hello.extend([0, extensions.len() as u8]);
+    hello.extend(extensions);
+    let mut record = vec![22, 3, 1, 0, hello.len() as u8 + 4, 1, 0, 0, hello.len() as u8];
+    record.extend(hello);
+    record
+}
+
+#[tokio::test]
+async fn who_knows_no_tls_above_1_1_is_told_so_by_an_alert() {
+    let certificate = certificate();
+    let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
+    for minor in [1, 2] {
+        let mut peer = server.connect().await;
+        peer.send(client_hello(minor)).await;
+        // RFC 8446 section 6.2: fatal, protocol_version (70).
+        assert_eq!(peer.bytes(7).await, [21, 3, 3, 0, 2, 2, 70], "3.{minor}");
+        assert_eq!(peer.rest().await, b"");
+    }
+    server.until(|stats| stats.failed_handshakes() == 2).await;
+    // The same greeting in TLS 1.2 is answered with a handshake.
+    let mut peer = server.connect().await;
+    peer.send(client_hello(3)).await;
+    assert_eq!(peer.bytes(3).await, [22, 3, 3]);
+}
+
 #[tokio::test]
 async fn a_stalled_tls_handshake_falls_to_the_deadline() {
     let certificate = certificate();
