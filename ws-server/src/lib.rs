@@ -122,7 +122,10 @@ pub use ws_core;
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;
 pub use ws_core::handshake::HeadLimits;
-pub use ws_core::{ByteStream, CloseCode, CloseInfo, Config, Error, Message, Sender};
+pub use ws_core::{
+    Broadcast, ByteStream, CloseCode, CloseInfo, Config, DataType, Error, Message, Prepared, Published,
+    Sender, Slow, TrySendError,
+};
 
 /// An open WebSocket. Those that a [`Server`] hands out are `WebSocket`, on its own [`Stream`];
 /// [`accept`] gives `WebSocket<S>` on a stream of any type.

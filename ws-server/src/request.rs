@@ -1,5 +1,6 @@
 //! The request that opened a connection, or asked for a page.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -53,6 +54,14 @@ impl Request {
     /// What followed the `?`, as it was sent: percent-encoding is kept.
     pub fn query(&self) -> Option<&str> {
         self.0.head.uri().query()
+    }
+
+    /// The first parameter of that name in the query, decoded as forms and a browser's `URLSearchParams` write it:
+    /// `ann lee` of `?name=ann+lee`. A browser can send a WebSocket no header fields of its own; this is where it
+    /// says what the server should know before it answers.
+    pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut pairs = form_urlencoded::parse(self.query()?.as_bytes());
+        pairs.find_map(|(key, value)| (key == name).then_some(value))
     }
 
     /// The path parameter of that name, percent-decoded: `id` of a route `/rooms/{id}`.
@@ -153,6 +162,19 @@ impl fmt::Debug for Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_of_the_query_is_decoded_and_the_first_counts() {
+        let asked = |query: &str, name| {
+            let head = http::Request::get(format!("/a{query}")).body(()).unwrap();
+            Request::new(head, Client::default()).query_param(name).map(Cow::into_owned)
+        };
+        let query = "?a=1&name=ann+lee%2B%C3%A9&name=other&empty&bad=%ff";
+        assert_eq!(asked(query, "name").as_deref(), Some("ann lee+é"));
+        assert_eq!(asked(query, "empty").as_deref(), Some(""));
+        assert_eq!(asked(query, "bad").as_deref(), Some("\u{fffd}"));
+        assert_eq!((asked(query, "nam"), asked("", "name")), (None, None));
+    }
 
     #[test]
     fn debug_output_shows_no_secret() {
