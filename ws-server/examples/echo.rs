@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use ws_server::{Config, Endpoint, Error, Server, Tls, WebSocket, deflate};
 
+mod sample;
+
 /// Sends back what it receives; a page to try it with is at the same address.
 #[derive(Parser)]
 #[command(name = "echo")]
 struct Options {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001", value_parser = address)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001", value_parser = sample::address)]
     listen: SocketAddr,
     /// Compress messages (permessage-deflate) for clients that offer it
     #[arg(long)]
@@ -32,19 +34,14 @@ async fn echo(mut socket: WebSocket) -> Result<(), Error> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let options: Options = match sample::options() {
         Ok(options) => options,
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
-            let text = error.to_string();
-            let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            eprintln!("echo: {what} (--help lists what can be given)");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let mut config = Config::server();
     config.max_message_size = 16 << 20;
-    let mut endpoint = Endpoint::new(echo).connection(config);
+    // The page asks for this subprotocol; a client that asks for none, or another, is served without.
+    let mut endpoint = Endpoint::new(echo).connection(config).subprotocols(["echo"]);
     if options.compress {
         endpoint = endpoint.deflate(deflate::Config::server());
     }
@@ -58,23 +55,7 @@ async fn main() -> ExitCode {
         builder = builder.tls(Tls::from_files(chain, key));
         s = "s";
     }
-    let server = match builder.bind(options.listen).await {
-        Ok(server) => server,
-        Err(error) => {
-            eprintln!("echo: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match server.local_addr() {
-        Ok(address) => {
-            println!("Open http{s}://{address}/ in a browser; the WebSocket is ws{s}://{address}/")
-        }
-        Err(error) => eprintln!("echo: {error}"),
-    }
-    server.serve_until(tokio::signal::ctrl_c()).await;
-    ExitCode::SUCCESS
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "write it as address:port, for example 127.0.0.1:9001 or [::1]:0".into())
+    let line =
+        |address| format!("Open http{s}://{address}/ in a browser; the WebSocket is ws{s}://{address}/");
+    sample::serve("echo", builder.bind(options.listen).await, line).await
 }

@@ -1,0 +1,85 @@
+// What the visits to the samples' pages have in common: a sample to be started and stopped, a page to be looked at.
+"use strict";
+const assert = require("node:assert/strict");
+const {spawn} = require("node:child_process");
+const {once} = require("node:events");
+const readline = require("node:readline");
+
+const EXAMPLES = "target/debug/examples";
+const SHOTS = "target/interop/pages";
+const DESKTOP = {width: 1100, height: 820}, PHONE = {width: 390, height: 844};
+const PATIENCE = 15000;
+
+// A sample of ws-server, on a port that it keeps when it is started again.
+class Sample {
+  constructor(name, ...options) {
+    Object.assign(this, {name, options, port: 0});
+  }
+
+  async start() {
+    const options = ["--listen", `127.0.0.1:${this.port}`, ...this.options];
+    this.child = spawn(`${EXAMPLES}/${this.name}`, options, {stdio: ["ignore", "pipe", "inherit"]});
+    const lines = readline.createInterface({input: this.child.stdout});
+    const [line] = await Promise.race([once(lines, "line"), once(this.child, "exit").then(() => [""])]);
+    this.url = line.match(/http:\S+/)?.[0];
+    assert.ok(this.url, `${this.name} did not start: ${line}`);
+    this.port = new URL(this.url).port;
+    this.origin = new URL(this.url).origin;
+    return this;
+  }
+
+  // SIGINT: it says goodbye. SIGKILL: it does not.
+  async stop(signal = "SIGINT") {
+    if (!this.child || this.child.exitCode !== null || this.child.signalCode) return;
+    const gone = once(this.child, "exit");
+    this.child.kill(signal);
+    await gone;
+  }
+}
+
+// A page that is watched: it must ask nobody but its own server, and nothing in it may go wrong.
+async function visit(browser, sample, options = {}) {
+  const context = await browser.newContext({viewport: DESKTOP, colorScheme: "light", ...options});
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on("pageerror", error => page.complaints.push(String(error)));
+  page.on("console", message => {
+    // A connection that fails, or a request that is refused, is written to the console by the browser itself.
+    const expected = /WebSocket connection to|Failed to load resource|net::ERR_CONNECTION/;
+    if (message.type() === "error" && !expected.test(message.text())) page.complaints.push(message.text());
+  });
+  page.on("request", request => {
+    if (!request.url().startsWith(sample.origin) && !request.url().startsWith("data:")) page.complaints.push(`asked for ${request.url()}`);
+  });
+  page.state = wanted => page.waitForSelector(`#state[data-state=${wanted}]`);
+  return page;
+}
+
+// Pictures of how it looks now on a desk and on a phone, by day and by night, in target/interop/pages; and what can be
+// told without eyes: nothing sticks out at the side, and every field and button has a name.
+async function look(page, name) {
+  for (const [where, size] of [["desk", DESKTOP], ["phone", PHONE]]) {
+    await page.setViewportSize(size);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({colorScheme});
+      await page.screenshot({path: `${SHOTS}/${name}-${where}-${colorScheme}.png`});
+    }
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(wide <= 0, `${name}: ${wide} pixels too wide on a ${where}`);
+  }
+  await page.setViewportSize(DESKTOP);
+  await page.emulateMedia({colorScheme: "light"});
+  const nameless = await page.$$eval("input, textarea, button", all =>
+    all.filter(one => !(one.labels?.length || one.ariaLabel || one.textContent.trim())).map(one => one.outerHTML));
+  assert.deepEqual(nameless, []);
+}
+
+async function leave(...pages) {
+  for (const page of pages) {
+    assert.deepEqual(page.complaints, []);
+    await page.context().close();
+  }
+}
+
+module.exports = {Sample, visit, look, leave, SHOTS};

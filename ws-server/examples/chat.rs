@@ -1,0 +1,152 @@
+//! Chat rooms: `cargo run --release -p ws-server --example chat`.
+//!
+//! A room is there as long as somebody is in it. What is said in it, and who comes and goes, is a [`Broadcast`]. Its
+//! policy for slow readers is to close them ([`Slow::Close`], 1013): who is here is told as differences, and with one
+//! of them lost the list would stay wrong. The page comes back by itself, and is told who is here and what was said.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use clap::Parser;
+use serde_json::{Value, json};
+use ws_core::tokio::Member;
+use ws_server::{Broadcast, Config, Endpoint, Error, Request, Sender, Server, Slow, WebSocket};
+
+mod sample;
+
+/// Chat rooms, with a page.
+#[derive(Parser)]
+#[command(name = "chat")]
+struct Options {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9003", value_parser = sample::address)]
+    listen: SocketAddr,
+}
+
+/// How much of what was said is told to who comes later.
+const HISTORY: usize = 50;
+/// The longest name, in characters.
+const NAME: usize = 24;
+
+#[derive(Default)]
+struct Room {
+    members: Broadcast,
+    names: Vec<String>,
+    history: VecDeque<Value>,
+    /// When the last thing happened, in milliseconds since 1970.
+    last: u64,
+}
+
+/// All rooms that somebody is in. What happens in one happens under the lock, so that all see it in one order.
+#[derive(Clone, Default)]
+struct Rooms(Arc<Mutex<HashMap<String, Room>>>);
+
+/// Somebody in a room, until it is dropped.
+struct Seat {
+    rooms: Rooms,
+    room: String,
+    name: String,
+    _member: Member,
+}
+
+async fn chat(socket: WebSocket, request: Request, rooms: Rooms) -> Result<(), Error> {
+    let room = request.param("room").unwrap_or_default().to_owned();
+    let name = request.query_param("name").unwrap_or_default().into_owned();
+    drop(request);
+    let (sender, mut receiver) = socket.split();
+    let seat = rooms.enter(room, &name, sender);
+    while let Some(message) = receiver.recv().await? {
+        if let Some(text) = message.as_text().map(str::trim).filter(|text| !text.is_empty()) {
+            seat.say(text);
+        }
+    }
+    Ok(())
+}
+
+impl Rooms {
+    /// Tells somebody what there is in a room, and those in it that somebody came.
+    fn enter(&self, room: String, wanted: &str, sender: Sender) -> Seat {
+        let mut rooms = self.lock();
+        let place = rooms.entry(room.clone()).or_default();
+        let name = place.free_name(wanted);
+        place.publish(json!({ "type": "joined", "name": name }));
+        place.names.push(name.clone());
+        let welcome =
+            json!({ "type": "welcome", "name": name, "here": place.names, "history": place.history });
+        // It is the first message of all, and so there is room for it.
+        let _ = sender.try_send(welcome.to_string());
+        let member = place.members.join(sender, Slow::Close);
+        Seat { rooms: self.clone(), room, name, _member: member }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Room>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Room {
+    /// The name that was asked for; with a number behind it if somebody has it.
+    fn free_name(&self, wanted: &str) -> String {
+        let plain: String = wanted.trim().chars().filter(|c| !c.is_control()).take(NAME).collect();
+        let plain = if plain.is_empty() { "guest".into() } else { plain };
+        let numbered = (2..).map(|number| format!("{plain} {number}"));
+        let mut names = std::iter::once(plain.clone()).chain(numbered);
+        names.find(|name| !self.names.contains(name)).unwrap_or(plain)
+    }
+
+    /// Adds the time to what happened, later than all before it, and tells everybody.
+    fn publish(&mut self, mut event: Value) -> Value {
+        let now = SystemTime::UNIX_EPOCH.elapsed().as_ref().map_or(0, Duration::as_millis);
+        self.last = u64::try_from(now).unwrap_or(0).max(self.last + 1);
+        event["at"] = self.last.into();
+        self.members.try_publish(event.to_string());
+        event
+    }
+}
+
+impl Seat {
+    fn say(&self, text: &str) {
+        if let Some(room) = self.rooms.lock().get_mut(&self.room) {
+            let said = room.publish(json!({ "type": "said", "name": self.name, "text": text }));
+            room.history.push_back(said);
+            room.history.drain(..room.history.len().saturating_sub(HISTORY));
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut rooms = self.rooms.lock();
+        let Some(room) = rooms.get_mut(&self.room) else { return };
+        room.names.retain(|name| *name != self.name);
+        room.publish(json!({ "type": "left", "name": self.name }));
+        if room.names.is_empty() {
+            rooms.remove(&self.room);
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options: Options = match sample::options() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    let rooms = Rooms::default();
+    let mut config = Config::server();
+    config.max_message_size = 4 << 10;
+    let endpoint =
+        Endpoint::new(move |socket, request| chat(socket, request, rooms.clone())).connection(config);
+    let page = include_str!("chat.html");
+    let server = Server::builder()
+        .endpoint("/chat/{room}", endpoint)
+        .page("/chat/{room}", "text/html; charset=utf-8", page)
+        .page("/", "text/html; charset=utf-8", page)
+        .health("/healthz")
+        .bind(options.listen)
+        .await;
+    sample::serve("chat", server, |at| format!("Open http://{at}/ in a browser; Ctrl-C ends it.")).await
+}

@@ -1,0 +1,111 @@
+//! A feed of 1,000 updates a second: `cargo run --release -p ws-server --example feed`.
+//!
+//! All pages are one [`Broadcast`]. For a page that is too slow an update waits, in place of an earlier one of the same
+//! sensor ([`Slow::conflate`]): it then gets fewer updates, but those it gets are the latest, and neither the producer nor
+//! another page waits for it.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::net::TcpSocket;
+use tokio::time::{interval, sleep, timeout};
+use ws_server::{Broadcast, BuildError, Config, DataType, Endpoint, Error, Sender, Server, Slow, WebSocket};
+
+mod sample;
+
+/// Publishes 1,000 updates a second, and a page that draws them.
+#[derive(Parser)]
+#[command(name = "feed")]
+struct Options {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9004", value_parser = sample::address)]
+    listen: SocketAddr,
+}
+
+const SENSORS: u8 = 5;
+/// Each sensor is read 200 times a second.
+const PERIOD: Duration = Duration::from_millis(5);
+/// How long a page that asked to be treated as a slow one has no room.
+const SLOW: Duration = Duration::from_millis(250);
+
+/// One page. It says `slow` or `quick`: it cannot read slowly by itself, as its browser reads for it.
+async fn feed(socket: WebSocket, pages: Broadcast) -> Result<(), Error> {
+    let (sender, mut receiver) = socket.split();
+    let _member = pages.join(sender.clone(), Slow::conflate(|message| message.as_bytes().first().copied()));
+    let mut slow = false;
+    loop {
+        let patience = if slow { Duration::from_millis(1) } else { Duration::MAX };
+        match timeout(patience, receiver.recv()).await {
+            Ok(Ok(Some(message))) => slow = message.as_text() == Some("slow"),
+            Ok(ended) => return ended.map(|_| ()),
+            Err(_) => occupy(&sender).await?,
+        }
+    }
+}
+
+/// Leaves a page no room for a while, as a large message does on a slow line: no other goes between its pieces.
+async fn occupy(sender: &Sender) -> Result<(), Error> {
+    let mut message = sender.send_stream(DataType::Text).await;
+    message.write(b"-").await?;
+    sleep(SLOW).await;
+    message.finish().await
+}
+
+/// Publishes `sensor number value` for each sensor, and once a second `s pages delivered dropped`.
+async fn produce(pages: Broadcast) {
+    // When it was late it catches up: the rate is the same on a busy computer.
+    let mut time = interval(PERIOD);
+    for number in 0_u64.. {
+        time.tick().await;
+        for sensor in 0..SENSORS {
+            pages.try_publish(format!("{sensor} {number} {:.4}", reading(sensor, number)));
+        }
+        if number % 200 == 0 {
+            let total = pages.total();
+            pages.try_publish(format!("s {} {} {}", pages.len(), total.delivered, total.dropped));
+        }
+    }
+}
+
+/// What a sensor shows: slow waves, each its own, with a tremor; from -1 to 1.
+fn reading(sensor: u8, number: u64) -> f64 {
+    let seconds = number as f64 * PERIOD.as_secs_f64();
+    let own = f64::from(sensor) + 1.0;
+    let wave = (seconds * (0.35 + 0.13 * own) + own * 1.9).sin() * (seconds * 0.11 * own).cos();
+    let tremor = (seconds * 31.0 + own).sin() * (seconds * 17.3 * own).sin();
+    0.9 * wave + 0.06 * tremor
+}
+
+async fn server(listen: SocketAddr, pages: Broadcast) -> Result<Server, BuildError> {
+    let bind = |source| BuildError::Bind { address: listen.to_string(), source };
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(bind)?;
+    // What has been handed to the system is as old as it is large: with little of it, a slow page shows what is
+    // now, and not what was some seconds ago. The same goes for what waits in the connection.
+    socket.set_send_buffer_size(16 << 10).and_then(|()| socket.set_reuseaddr(true)).map_err(bind)?;
+    socket.bind(listen).map_err(bind)?;
+    let mut config = Config::server();
+    config.outbound_high_water = 1 << 10;
+    let endpoint = Endpoint::new(move |socket| feed(socket, pages.clone())).connection(config);
+    let server = Server::builder()
+        .endpoint("/feed", endpoint)
+        .page("/", "text/html; charset=utf-8", include_str!("feed.html"))
+        .health("/healthz")
+        .listener(socket.listen(1024).map_err(bind)?);
+    Ok(server.build()?)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options: Options = match sample::options() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    let pages = Broadcast::new();
+    tokio::spawn(produce(pages.clone()));
+    sample::serve("feed", server(options.listen, pages).await, |at| {
+        format!("Open http://{at}/ in a browser; Ctrl-C ends it.")
+    })
+    .await
+}

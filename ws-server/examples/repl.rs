@@ -1,0 +1,168 @@
+//! A REPL in the browser: `cargo run --release -p ws-server --example repl`.
+//!
+//! What is typed in the page is evaluated here, with [Rhai](https://rhai.rs). Each connection has variables and
+//! functions of its own, which end with it.
+//!
+//! Whoever may evaluate may use this computer, within the limits of `repl/evaluate.rs`. So three things stand before it:
+//!
+//! - It listens on loopback only; another address is refused.
+//! - Only its own page may connect (`Origin`). Browsers let any page of the web open a WebSocket to this
+//!   computer, and with a name that changes its address the page can even look as if it came from here.
+//! - The URL that is printed ends in a token, as other users of this computer reach loopback too. It is in the fragment,
+//!   which a browser sends to nobody and the page removes at once. It opens one connection, and is worth nothing
+//!   afterwards: not in a history, not on a screen. That connection is given a key that opens others, for a
+//!   reload; the page keeps it in `sessionStorage`, which belongs to one origin, port included. A cookie would
+//!   not do: it is sent to every port of the host.
+
+use std::future::ready;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Parser;
+use http::StatusCode;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use ws_server::{Config, Endpoint, Error, OriginPolicy, Request, Server, WebSocket, response};
+
+use evaluate::{Outcome, Session};
+
+#[path = "repl/evaluate.rs"]
+mod evaluate;
+mod sample;
+
+/// Evaluates what is typed in a page on this computer.
+#[derive(Parser)]
+#[command(name = "repl")]
+struct Options {
+    /// Where to listen, on loopback; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9002", value_parser = loopback)]
+    listen: SocketAddr,
+}
+
+/// Who may connect.
+struct Access {
+    /// What the printed URL ends in, until it is used.
+    token: Mutex<Option<String>>,
+    /// What the first connection is given, to open others with.
+    key: String,
+}
+
+/// What the guard tells the handler: the key, for who came with the token.
+#[derive(Clone)]
+struct Key(String);
+
+impl Access {
+    fn new(token: String) -> Result<Self, getrandom::Error> {
+        Ok(Self { token: Mutex::new(Some(token)), key: secret()? })
+    }
+
+    /// Whether a request shows the token or the key. Who shows the token is to be given the key.
+    fn admits(&self, request: &mut Request) -> bool {
+        let shown = request.query_param("key").unwrap_or_default().into_owned();
+        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        if token.as_deref().is_some_and(|token| same(token, &shown)) {
+            *token = None;
+            request.extensions_mut().insert(Key(self.key.clone()));
+            return true;
+        }
+        same(&self.key, &shown)
+    }
+}
+
+/// One connection: a line of source in, an answer out. `places` bounds how many are evaluated at a time.
+async fn repl(mut socket: WebSocket, request: Request, places: Arc<Semaphore>) -> Result<(), Error> {
+    if let Some(Key(key)) = request.extensions().get() {
+        socket.send(json!({ "key": key }).to_string()).await?;
+    }
+    drop(request);
+    let mut session = Session::new();
+    while let Some(message) = socket.recv().await? {
+        let Some(source) = message.as_text().map(str::to_owned) else { continue };
+        let place = places.acquire().await;
+        // Off the runtime's threads, which an evaluation would keep from all other connections.
+        let evaluated = tokio::task::spawn_blocking(move || {
+            let outcome = session.evaluate(&source);
+            (session, outcome)
+        });
+        let outcome = match evaluated.await {
+            Ok((kept, outcome)) => {
+                session = kept;
+                outcome
+            }
+            Err(_) => {
+                session = Session::new();
+                Outcome::error("the interpreter failed; all variables are gone".into())
+            }
+        };
+        drop(place);
+        let Outcome { printed, answer, error, incomplete } = outcome;
+        let reply = json!({ "printed": printed, "answer": answer, "error": error, "incomplete": incomplete });
+        socket.send(reply.to_string()).await?;
+    }
+    Ok(())
+}
+
+async fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let listener = TcpListener::bind(options.listen).await.map_err(|e| format!("{}: {e}", options.listen))?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    let token = secret()?;
+    let access = Access::new(token.clone())?;
+    let places = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
+    let mut config = Config::server();
+    config.max_message_size = 16 << 10;
+    let endpoint = Endpoint::new(move |socket, request| repl(socket, request, places.clone()))
+        .connection(config)
+        .origin(OriginPolicy::List(vec![origin]))
+        .guard(move |mut request| {
+            let refusal = || {
+                response::text(StatusCode::FORBIDDEN, "Open the URL that the server printed; it works once.")
+            };
+            ready(if access.admits(&mut request) { Ok(request) } else { Err(refusal()) })
+        });
+    let mut limits = ws_server::ServerOptions::default();
+    limits.max_connections = Some(32);
+    let server = Server::builder()
+        .options(limits)
+        .endpoint("/repl", endpoint)
+        .page("/", "text/html; charset=utf-8", include_str!("repl.html"))
+        .health("/healthz")
+        .listener(listener)
+        .build()?;
+    Ok(sample::serve("repl", Ok(server), |at| {
+        format!("Open http://{at}/#{token} in a browser; Ctrl-C ends it.")
+    })
+    .await)
+}
+
+fn main() -> ExitCode {
+    let options = match sample::options() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    // The interpreter is recursive: its limits are such that it never needs more stack than this.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(evaluate::STACK).build();
+    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(options))) {
+        Ok(code) => code,
+        Err(error) => sample::failed("repl", &error.to_string()),
+    }
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address = sample::address(text)?;
+    let refused =
+        "it must be an address of loopback, 127.0.0.1 or [::1]: whoever reaches it may run code here";
+    address.ip().is_loopback().then_some(address).ok_or_else(|| refused.into())
+}
+
+/// 128 bits that nobody can guess.
+fn secret() -> Result<String, getrandom::Error> {
+    Ok(format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
+}
+
+/// Whether two secrets are the same, in a time that does not tell where they differ.
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+}

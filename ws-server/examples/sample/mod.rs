@@ -1,0 +1,51 @@
+//! What the samples have in common: how they read their command line, where they say that they are, how they end.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Parser;
+use ws_server::{BuildError, Server};
+
+/// Reads the command line; a fault in it is told in one line.
+pub(crate) fn options<O: Parser>() -> Result<O, ExitCode> {
+    O::try_parse().map_err(|error| {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        let text = error.to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        eprintln!("{}: {what} (--help lists what can be given)", O::command().get_name());
+        ExitCode::from(2)
+    })
+}
+
+/// Reads an address to listen on.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write it as address:port, for example 127.0.0.1:9001 or [::1]:0".into())
+}
+
+/// Says in one line where to look, then serves until Ctrl-C.
+pub(crate) async fn serve(
+    name: &str,
+    server: Result<Server, BuildError>,
+    line: impl FnOnce(SocketAddr) -> String,
+) -> ExitCode {
+    let address = match server.as_ref().map(Server::local_addr) {
+        Ok(Ok(address)) => address,
+        Ok(Err(error)) => return failed(name, &error.to_string()),
+        Err(error) => return failed(name, &error.to_string()),
+    };
+    // A closed pipe is no reason to stop.
+    let _ = writeln!(io::stdout(), "{}", line(address));
+    if let Ok(server) = server {
+        server.serve_until(tokio::signal::ctrl_c()).await;
+    }
+    ExitCode::SUCCESS
+}
+
+/// What went wrong, in one line.
+pub(crate) fn failed(name: &str, what: &str) -> ExitCode {
+    eprintln!("{name}: {what}");
+    ExitCode::FAILURE
+}

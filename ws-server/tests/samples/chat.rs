@@ -1,0 +1,139 @@
+//! Rooms: who is in them, what was said in them, and who reads too slowly.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use ws_client::{CloseCode, WebSocket};
+
+use crate::process::{Sample, event, soon};
+
+/// An event without its time.
+async fn next(socket: &mut WebSocket) -> Value {
+    let mut event = event(socket).await;
+    event.as_object_mut().unwrap().remove("at");
+    event
+}
+
+/// Somebody in a room, and what there was in it.
+async fn enter(sample: &Sample, room: &str, name: &str) -> (WebSocket, Value) {
+    let mut socket = sample.open(&format!("/chat/{room}?name={name}")).await;
+    let welcome = event(&mut socket).await;
+    assert_eq!(welcome["type"], "welcome");
+    (socket, welcome)
+}
+
+#[tokio::test]
+async fn those_in_a_room_see_who_comes_and_goes_and_what_is_said() {
+    let sample = Sample::start("chat", &[]);
+    let (mut ann, welcome) = enter(&sample, "tea%20%26%20cake", "Ann").await;
+    assert_eq!((&welcome["name"], &welcome["here"]), (&json!("Ann"), &json!(["Ann"])));
+    let (mut other, _) = enter(&sample, "elsewhere", "Cy").await;
+
+    ann.send("  before \n").await.unwrap();
+    let said = json!({ "type": "said", "name": "Ann", "text": "before" });
+    assert_eq!(next(&mut ann).await, said);
+
+    let (mut bo, welcome) = enter(&sample, "tea%20%26%20cake", "Bo+B").await;
+    assert_eq!(welcome["here"], json!(["Ann", "Bo B"]));
+    assert_eq!(welcome["history"][0]["text"], "before");
+    assert_eq!(next(&mut ann).await, json!({ "type": "joined", "name": "Bo B" }));
+    bo.send("hello").await.unwrap();
+    for socket in [&mut ann, &mut bo] {
+        assert_eq!(next(socket).await, json!({ "type": "said", "name": "Bo B", "text": "hello" }));
+    }
+    soon(bo.close(CloseCode::NORMAL, "")).await.unwrap();
+    assert_eq!(next(&mut ann).await, json!({ "type": "left", "name": "Bo B" }));
+
+    // The other room has heard nothing of all that.
+    other.send("alone").await.unwrap();
+    assert_eq!(next(&mut other).await, json!({ "type": "said", "name": "Cy", "text": "alone" }));
+}
+
+#[tokio::test]
+async fn one_who_breaks_off_has_left_too() {
+    let sample = Sample::start("chat", &[]);
+    let (mut ann, _) = enter(&sample, "a", "Ann").await;
+    let (bo, _) = enter(&sample, "a", "Bo").await;
+    assert_eq!(next(&mut ann).await["type"], "joined");
+    drop(bo);
+    assert_eq!(next(&mut ann).await, json!({ "type": "left", "name": "Bo" }));
+}
+
+#[tokio::test]
+async fn no_two_have_the_same_name_and_none_has_an_unreadable_one() {
+    let sample = Sample::start("chat", &[]);
+    let mut here = Vec::new();
+    for (wanted, given) in [
+        ("Ann", "Ann"),
+        ("Ann", "Ann 2"),
+        ("%20Ann%0A", "Ann 3"),
+        ("", "guest"),
+        ("%00%07", "guest 2"),
+        (&"x".repeat(100), &"x".repeat(24)),
+    ] {
+        let (socket, welcome) = enter(&sample, "a", wanted).await;
+        assert_eq!(welcome["name"], given);
+        here.push(socket);
+    }
+}
+
+#[tokio::test]
+async fn the_last_fifty_are_told_to_who_comes_later_and_an_empty_room_forgets() {
+    let sample = Sample::start("chat", &[]);
+    let (mut ann, _) = enter(&sample, "a", "Ann").await;
+    for number in 0..60 {
+        ann.send(format!("{number}")).await.unwrap();
+        assert_eq!(next(&mut ann).await["text"], format!("{number}"));
+    }
+    let (mut bo, welcome) = enter(&sample, "a", "Bo").await;
+    let history = welcome["history"].as_array().unwrap();
+    assert_eq!((history.len(), &history[0]["text"], &history[49]["text"]), (50, &json!("10"), &json!("59")));
+    assert!(history.is_sorted_by_key(|said| said["at"].as_u64()), "times never go back");
+    soon(ann.close(CloseCode::NORMAL, "")).await.unwrap();
+    assert_eq!(next(&mut bo).await["type"], "left");
+    soon(bo.close(CloseCode::NORMAL, "")).await.unwrap();
+    // Each sees its own Close answered before the server has ended its task.
+    let emptied = async {
+        while enter(&sample, "a", "Cy").await.1["history"] != json!([]) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon(emptied).await;
+}
+
+#[tokio::test]
+async fn a_message_too_long_is_refused_and_the_room_goes_on() {
+    let sample = Sample::start("chat", &[]);
+    let (mut ann, _) = enter(&sample, "a", "Ann").await;
+    let (mut bo, _) = enter(&sample, "a", "Bo").await;
+    assert_eq!(next(&mut ann).await["type"], "joined");
+    bo.send("x".repeat(5000)).await.unwrap();
+    assert_eq!(next(&mut ann).await, json!({ "type": "left", "name": "Bo" }));
+    let _ = soon(bo.recv()).await;
+    assert_eq!(bo.close_info().and_then(|info| info.received).map(u16::from), Some(1009));
+}
+
+#[tokio::test]
+async fn one_who_does_not_read_is_closed_and_nobody_waits_for_it() {
+    let sample = Sample::start("chat", &[]);
+    let (mut ann, _) = enter(&sample, "a", "Ann").await;
+    // Bo reads nothing more from here on.
+    let (bo, _) = enter(&sample, "a", "Bo").await;
+    assert_eq!(next(&mut ann).await["type"], "joined");
+    let text = "x".repeat(4000);
+    let began = Instant::now();
+    let left = async {
+        loop {
+            ann.send(text.as_str()).await.unwrap();
+            let event = next(&mut ann).await;
+            if event["type"] == "left" {
+                return event;
+            }
+            assert_eq!(event["text"], text);
+        }
+    };
+    assert_eq!(soon(left).await, json!({ "type": "left", "name": "Bo" }));
+    assert!(began.elapsed() < Duration::from_secs(25));
+    drop(bo);
+}

@@ -1,0 +1,36 @@
+//! What is sent comes back.
+
+use ws_client::{Client, CloseCode, Message};
+
+use crate::process::{Sample, open, soon};
+
+#[tokio::test]
+async fn it_echoes_text_and_bytes_and_closes_with_the_code_it_is_given() {
+    let sample = Sample::start("echo", &[]);
+    for target in ["/", "/echo"] {
+        let mut socket = sample.open(target).await;
+        for message in [Message::from("Grüße"), Message::binary(vec![7; 3 << 20]), Message::from("")] {
+            socket.send(message.clone()).await.unwrap();
+            assert!(soon(socket.recv()).await.unwrap() == Some(message));
+        }
+        let info = soon(socket.close(CloseCode::from(4321), "enough")).await.unwrap();
+        assert_eq!(info.received.map(u16::from), Some(4321));
+    }
+}
+
+#[tokio::test]
+async fn it_speaks_its_subprotocol_and_compresses_when_told_to() {
+    let sample = Sample::start("echo", &["--compress"]);
+    let request = sample.request("/").subprotocol("chat").subprotocol("echo");
+    // It offers compression by default.
+    let (mut socket, response) = soon(Client::new().unwrap().connect(request)).await.unwrap();
+    assert_eq!(response.headers()["sec-websocket-protocol"], "echo");
+    assert!(
+        response.headers()["sec-websocket-extensions"].to_str().unwrap().starts_with("permessage-deflate")
+    );
+    socket.send("again ".repeat(10_000)).await.unwrap();
+    assert_eq!(soon(socket.recv()).await.unwrap(), Some(Message::from("again ".repeat(10_000))));
+
+    let without = open(Sample::start("echo", &[]).request("/").subprotocol("chat")).await;
+    assert!(without.is_ok(), "a server may leave a subprotocol out");
+}

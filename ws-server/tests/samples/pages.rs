@@ -1,0 +1,72 @@
+//! What holds for the pages of all samples.
+
+use crate::process::{Sample, refused};
+
+const PAGES: [(&str, &str); 4] = [
+    ("echo", include_str!("../../examples/echo.html")),
+    ("repl", include_str!("../../examples/repl.html")),
+    ("chat", include_str!("../../examples/chat.html")),
+    ("feed", include_str!("../../examples/feed.html")),
+];
+
+#[tokio::test]
+async fn each_sample_says_where_it_is_and_serves_its_page_and_a_health_check() {
+    for (name, page) in PAGES {
+        let sample = Sample::start(name, &[]);
+        let answer = sample.get("/").await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{name}: {head}");
+        assert!(head.contains("text/html; charset=utf-8"), "{name}: {head}");
+        assert!(body == page, "{name} serves another page");
+        assert!(sample.get("/healthz").await.ends_with("\r\n\r\nok\n"), "{name}");
+        assert!(sample.get("/nothing").await.starts_with("HTTP/1.1 404 "), "{name}");
+    }
+}
+
+#[test]
+fn a_page_needs_nothing_from_elsewhere() {
+    for (name, page) in PAGES {
+        assert!(page.contains(r#"content="default-src 'none';"#), "{name} has no policy");
+        for outside in ["src=", "@import", "url(", "<link rel=\"stylesheet\"", "//cdn", "https://"] {
+            let found = page.lines().find(|line| line.contains(outside) && !line.contains("come over https"));
+            assert!(found.is_none(), "{name} has {outside}: {found:?}");
+        }
+    }
+}
+
+/// Each page is one file, to be read and taken away; so what they share is written in each.
+#[test]
+fn what_the_pages_share_is_the_same_in_each() {
+    let shared = |page: &'static str| {
+        let parts: Vec<_> = page.split("The same in each sample's page:").skip(1).collect();
+        parts
+            .into_iter()
+            .map(|part| part.split("The rest is this page's own.").next().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let (_, echo) = PAGES[0];
+    assert_eq!(shared(echo).len(), 2, "style and script");
+    for (name, page) in PAGES {
+        assert!(shared(page) == shared(echo), "{name} differs from echo in what they share");
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_told_in_one_line() {
+    for (name, _) in PAGES {
+        let (status, said) = refused(name, &["--listen", "nowhere"]);
+        assert_eq!((status, said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.contains("write it as address:port"), "{said}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (name, _) in PAGES {
+        let (status, said) = refused(name, &["--listen", &address]);
+        assert_eq!((status, said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.contains(&address), "{said}");
+    }
+}
