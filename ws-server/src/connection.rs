@@ -2,28 +2,21 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "tls")]
-use http::{Method, StatusCode};
 use tokio::select;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
-#[cfg(feature = "tls")]
-use tokio::time::timeout_at;
-#[cfg(feature = "tls")]
-use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Permit;
-use crate::error::AcceptError;
 #[cfg(feature = "tls")]
-use crate::exchange::{answer, encode_or_500};
+use crate::encryption::encrypt;
+use crate::error::AcceptError;
 use crate::opening::{Client, open};
 use crate::options::from_now;
-#[cfg(feature = "tls")]
-use crate::response::text;
 use crate::running::{Running, report};
 use crate::server::Shared;
 use crate::stats::Counted;
-use crate::stream::{Socket, Stream};
+use crate::stream::Socket;
+#[cfg(not(feature = "tls"))]
+use crate::stream::Stream;
 
 /// A connection that has been accepted.
 pub(crate) struct Arrival {
@@ -80,42 +73,6 @@ async fn start(seat: &Seat, socket: Socket, client: Client) -> Result<Running, A
     let Some(handler) = opened.handler.take() else { return Err(AcceptError::Closed) };
     let handler = move |websocket, request| handler(websocket, request);
     Ok(Running::start(stream, opened, handler, seat.id, &server.registry, &server.stats))
-}
-
-/// Does the TLS handshake, if the server has TLS.
-#[cfg(feature = "tls")]
-async fn encrypt(
-    server: &Shared,
-    mut socket: Socket,
-    mut client: Client,
-    deadline: Instant,
-) -> Result<(Stream, Client), AcceptError> {
-    let Some(tls) = &server.tls else { return Ok((socket.into(), client)) };
-    let options = &server.options.handshake;
-    let late = |_| AcceptError::Timeout(options.timeout);
-    if timeout_at(deadline, speaks_http(&socket)).await.map_err(late)? {
-        let response = text(StatusCode::BAD_REQUEST, "This port speaks TLS: use https:// or wss://.");
-        answer(&mut socket, &encode_or_500(&response, &Method::GET).0, options).await?;
-        return Err(AcceptError::Malformed(StatusCode::BAD_REQUEST));
-    }
-    let accepting = TlsAcceptor::from(tls.config()).accept(socket);
-    let stream = timeout_at(deadline, accepting).await.map_err(late)?.map_err(AcceptError::Tls)?;
-    client.secure = true;
-    client.certificates = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
-    Ok((stream.into(), client))
-}
-
-/// Whether the first byte is the letter of an HTTP method; a TLS record begins with 22.
-#[cfg(feature = "tls")]
-async fn speaks_http(socket: &Socket) -> bool {
-    let mut first = [0];
-    match socket {
-        Socket::Tcp(socket) => {
-            matches!(socket.peek(&mut first).await, Ok(1)) && first[0].is_ascii_alphabetic()
-        }
-        #[cfg(unix)]
-        Socket::Unix(_) => false,
-    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ mod admission;
 mod axum;
 mod connection;
 mod decision;
+#[cfg(feature = "tls")]
+mod encryption;
 mod endpoint;
 mod error;
 mod exchange;

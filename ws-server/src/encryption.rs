@@ -1,0 +1,46 @@
+//! The TLS handshake of an accepted connection.
+
+use http::{Method, StatusCode};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+use crate::error::AcceptError;
+use crate::exchange::{answer, encode_or_500};
+use crate::opening::Client;
+use crate::response::text;
+use crate::server::Shared;
+use crate::stream::{Socket, Stream};
+
+/// Does the TLS handshake, if the server has TLS.
+pub(crate) async fn encrypt(
+    server: &Shared,
+    mut socket: Socket,
+    mut client: Client,
+    deadline: Instant,
+) -> Result<(Stream, Client), AcceptError> {
+    let Some(tls) = &server.tls else { return Ok((socket.into(), client)) };
+    let options = &server.options.handshake;
+    let late = |_| AcceptError::Timeout(options.timeout);
+    if timeout_at(deadline, speaks_http(&socket)).await.map_err(late)? {
+        let response = text(StatusCode::BAD_REQUEST, "This port speaks TLS: use https:// or wss://.");
+        answer(&mut socket, &encode_or_500(&response, &Method::GET).0, options).await?;
+        return Err(AcceptError::Malformed(StatusCode::BAD_REQUEST));
+    }
+    let accepting = TlsAcceptor::from(tls.config()).accept(socket);
+    let stream = timeout_at(deadline, accepting).await.map_err(late)?.map_err(AcceptError::Tls)?;
+    client.secure = true;
+    client.certificates = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
+    Ok((stream.into(), client))
+}
+
+/// Whether the first byte is the letter of an HTTP method; a TLS record begins with 22.
+async fn speaks_http(socket: &Socket) -> bool {
+    let mut first = [0];
+    match socket {
+        Socket::Tcp(socket) => {
+            matches!(socket.peek(&mut first).await, Ok(1)) && first[0].is_ascii_alphabetic()
+        }
+        #[cfg(unix)]
+        Socket::Unix(_) => false,
+    }
+}
