@@ -121,10 +121,9 @@ impl Connection {
         self.info(self.ending.as_ref()?.cause?)
     }
 
-    /// How it is going to end as far as is known, when the transport takes nothing any more and what it still
-    /// brings is awaited.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn write_failure(&self) -> Option<CloseInfo> {
+    /// How the connection is going to end as far as is known, after [`write_failed`](Self::write_failed): what the
+    /// transport still brings is awaited, and may make a clean close of it. `None` before, and once it has ended.
+    pub fn write_failure(&self) -> Option<CloseInfo> {
         match self.state {
             State::ReadOnly(how) => self.info(CloseCause::Transport(how)),
             _ => None,
