@@ -2,7 +2,10 @@
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used)]
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{DuplexStream, duplex};
@@ -14,6 +17,11 @@ fn pair(room: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
         WebSocket::new(a, Connection::client(Arc::new(Config::client()), [7; 32]), &[]),
         WebSocket::new(b, Connection::server(Arc::new(Config::server())), &[]),
     )
+}
+
+/// Polls a future once.
+async fn polled<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }
 
 #[tokio::test]
@@ -83,6 +91,49 @@ async fn pings_are_answered_while_only_the_receiver_is_polled() {
     server.ping(b"you there?").await.unwrap();
     // The pong is an event of the core; here its arrival shows in the close that follows it.
     assert!(server.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn nobody_overtakes_a_sender_that_waits_for_room() {
+    let (client, mut server) = pair(1024);
+    let (sender, mut receiver) = client.split();
+    sender.feed(vec![0; 100 << 10]).await.unwrap();
+    let (waits, later) = (sender.clone(), sender);
+    let mut waiting = Box::pin(waits.send("first"));
+    assert!(polled(&mut waiting).await.is_pending());
+    // The peer reads all, and the receiver writes: there is room, and the one that waits has not been polled.
+    let room = async {
+        while later.queued() > 0 {
+            assert!(polled(&mut Box::pin(receiver.recv())).await.is_pending());
+            tokio::task::yield_now().await;
+        }
+    };
+    let (big, ()) = tokio::join!(server.recv(), room);
+    assert_eq!(big.unwrap().unwrap().len(), 100 << 10);
+    assert!(matches!(later.try_send("second"), Err(TrySendError::Full(_))), "it is the other's turn");
+    waiting.await.unwrap();
+    later.send("second").await.unwrap();
+    assert_eq!(server.recv().await.unwrap(), Some("first".into()));
+    assert_eq!(server.recv().await.unwrap(), Some("second".into()));
+}
+
+#[tokio::test]
+async fn a_sender_that_never_has_to_wait_lets_the_others_have_their_turns() {
+    let (client, mut server) = pair(64 << 10);
+    let (sender, _receiver) = client.split();
+    let other = sender.clone();
+    let many = async {
+        for _ in 0..200 {
+            sender.feed("many").await.unwrap();
+        }
+    };
+    tokio::join!(many, async { other.feed("one").await.unwrap() });
+    other.flush().await.unwrap();
+    let mut before = 0;
+    while server.recv().await.unwrap() != Some("one".into()) {
+        before += 1;
+    }
+    assert!(before < 100, "{before} messages of another came first");
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,6 +71,8 @@ fn halves() -> (Arc<Mutex<Vec<u8>>>, Sender, Receiver<Stubborn>) {
     (incoming, sender, receiver)
 }
 
+type Waits<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
+
 #[tokio::test]
 async fn the_receiver_is_woken_for_what_a_waiting_sender_has_read() {
     let (incoming, sender, mut receiver) = halves();
@@ -110,7 +112,7 @@ async fn a_future_that_is_dropped_leaves_no_waker_behind() {
     let (_incoming, sender, _receiver) = halves();
     let full = Message::binary(vec![0; Config::client().outbound_high_water]);
     sender.feed(full).await.unwrap();
-    let waiting: [(&str, Pin<Box<dyn Future<Output = Result<(), Error>> + '_>>); 4] = [
+    let waiting: [(&str, Waits<'_>); 4] = [
         ("send", Box::pin(sender.send("waits"))),
         ("feed", Box::pin(sender.feed("waits"))),
         ("flush", Box::pin(sender.flush())),
