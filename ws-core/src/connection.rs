@@ -1,11 +1,13 @@
 //! An open connection: RFC 6455 sections 5 to 7, without I/O, clock or random source.
 //!
-//! Parts of one noun, a file each: what is received, what is sent, how it closes, what it waits
-//! for, and what it does with compressed messages.
+//! Parts of one noun, a file each: what is received and which frames are legal where, what is sent and the bytes of it,
+//! how it closes, what it waits for, and what it does with compressed messages.
 
+mod admit;
 mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
+mod output;
 mod receive;
 mod send;
 mod waiting;
@@ -26,8 +28,8 @@ use crate::output::SendQueue;
 use crate::timers::Timers;
 
 use closing::Ending;
+pub use output::Output;
 use send::Outgoing;
-pub use send::Output;
 
 /// One end of an open WebSocket connection.
 ///

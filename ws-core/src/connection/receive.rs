@@ -5,13 +5,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::admit::admit;
 use super::{Connection, Frame, Incoming, State};
 use crate::close::CloseFrame;
-use crate::config::Config;
 use crate::decode::FrameItem;
 use crate::error::ProtocolError;
 use crate::event::{Event, Piece};
-use crate::frame::{FrameHeader, HeaderPrefix, OpCode};
+use crate::frame::{FrameHeader, OpCode};
 use crate::message::{Assembly, DataType, Payload};
 
 /// What one step finds, before it is known whether a whole message or a piece is wanted.
@@ -324,52 +324,3 @@ const LARGE: usize = 64 << 10;
 
 /// A read of fewer bytes is not worth its system call.
 const ROOM: usize = 4 << 10;
-
-/// So many bytes more than `max_message_size` a compressed message may have on the wire.
-const ALLOWANCE: u64 = 1 << 10;
-
-/// Whether a legal header is legal at its place, by as much of it as is known.
-#[inline]
-fn admit(
-    prefix: HeaderPrefix,
-    incoming: Option<&Incoming>,
-    config: &Config,
-    compressing: bool,
-    pieces: bool,
-) -> Result<(), ProtocolError> {
-    if prefix.opcode.is_control() {
-        return Ok(());
-    }
-    // §5.2: RSV1 MUST be 0 unless an extension gives it a meaning.
-    if prefix.rsv1 && !compressing {
-        return Err(ProtocolError::ReservedBits);
-    }
-    match (prefix.opcode, incoming) {
-        // §5.4: a continuation continues; a message's fragments are not interleaved with another's.
-        (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
-        (OpCode::Text | OpCode::Binary, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
-        _ => {}
-    }
-    let (so_far, fragments, pieces) = incoming
-        .map_or((0, 0, pieces), |incoming| (incoming.wire, incoming.fragments, incoming.handed || pieces));
-    let limit = if pieces { config.max_stream_size } else { config.max_message_size };
-    if fragments > 0 {
-        let limit = config.fragment_limit_for(limit);
-        if fragments >= limit {
-            return Err(ProtocolError::TooManyFragments { limit });
-        }
-    }
-    let Some(len) = prefix.payload_len else { return Ok(()) };
-    let compressed = prefix.rsv1 || incoming.is_some_and(|incoming| incoming.compressed);
-    // Of a compressed message this bounds the work; what it inflates to is counted as it does. The
-    // allowance is for data that does not compress.
-    let allowance = if compressed { ALLOWANCE } else { 0 };
-    if so_far.saturating_add(len) > limit.saturating_add(allowance) {
-        return Err(if pieces {
-            ProtocolError::StreamTooBig { limit }
-        } else {
-            ProtocolError::MessageTooBig { limit }
-        });
-    }
-    Ok(())
-}
