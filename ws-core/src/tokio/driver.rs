@@ -1,5 +1,6 @@
 //! A connection and its transport, polled.
 
+mod broadcast;
 mod decode;
 mod drain;
 mod timer;
@@ -15,19 +16,17 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::task::yield_now;
 use ::tokio::time::{Instant, Sleep};
 
-use super::backlog::{Backlog, Offered, Slow};
+use super::backlog::Backlog;
 use super::buffer::{self, Input};
 use super::closer::{Closer, Wish};
 use super::error::Error;
 use super::reader::PieceSource;
-use crate::close::CloseCode;
 use crate::close_info::{CloseCause, CloseInfo, TransportEnd};
 use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::message::Message;
-use crate::prepared::Prepared;
 
 /// What drives a [`Connection`] over `S`. All progress lives here, so that every future on top of
 /// it can be dropped at any await.
@@ -234,42 +233,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     pub(super) fn close_info(&self) -> Option<CloseInfo> {
         self.connection.close_info()
-    }
-
-    /// Queues a message of a broadcast if there is room, or does with it what the policy says, and
-    /// writes what can be written without waiting.
-    pub(super) fn offer(&mut self, cx: &mut Context<'_>, message: &Prepared, slow: &Slow) -> Offered {
-        if !self.connection.is_open() {
-            return Offered::Closed;
-        }
-        let room = self.connection.queued() < self.connection.config().outbound_high_water;
-        let offered = if room && self.backlog.is_none() {
-            if self.connection.queued() == 0 {
-                self.connection.lend_buffer(buffer::take_output());
-            }
-            match self.connection.send_prepared(message) {
-                Ok(()) => Offered::Delivered,
-                // A message in pieces is under way, or the hard limit is reached.
-                Err(_) => Backlog::refuse(&mut self.backlog, message, slow),
-            }
-        } else {
-            Backlog::refuse(&mut self.backlog, message, slow)
-        };
-        if let Offered::Close = offered {
-            // It is open, and the code may be sent.
-            let _ = self.connection.close(CloseCode::TRY_AGAIN, "too slow");
-        }
-        let _ = self.poll_write(cx);
-        offered
-    }
-
-    /// Moves what waits of a broadcast into the queue, as far as there is room.
-    #[inline]
-    fn queue_backlog(&mut self) {
-        if self.backlog.is_some() {
-            let high_water = self.connection.config().outbound_high_water;
-            Backlog::move_into(&mut self.backlog, &mut self.connection, high_water);
-        }
     }
 
     pub(super) fn progress(&self) -> Progress {

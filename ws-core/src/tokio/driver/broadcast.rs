@@ -1,0 +1,54 @@
+//! Messages of a broadcast, and those that wait for room.
+
+use std::task::Context;
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+
+use super::super::backlog::{Backlog, Offered, Slow};
+use super::super::buffer;
+use super::Driver;
+use crate::close::CloseCode;
+use crate::prepared::Prepared;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Queues a message of a broadcast if there is room, or does with it what the policy says, and
+    /// writes what can be written without waiting.
+    pub(in super::super) fn offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &Prepared,
+        slow: &Slow,
+    ) -> Offered {
+        if !self.connection.is_open() {
+            return Offered::Closed;
+        }
+        let room = self.connection.queued() < self.connection.config().outbound_high_water;
+        let offered = if room && self.backlog.is_none() {
+            if self.connection.queued() == 0 {
+                self.connection.lend_buffer(buffer::take_output());
+            }
+            match self.connection.send_prepared(message) {
+                Ok(()) => Offered::Delivered,
+                // A message in pieces is under way, or the hard limit is reached.
+                Err(_) => Backlog::refuse(&mut self.backlog, message, slow),
+            }
+        } else {
+            Backlog::refuse(&mut self.backlog, message, slow)
+        };
+        if let Offered::Close = offered {
+            // It is open, and the code may be sent.
+            let _ = self.connection.close(CloseCode::TRY_AGAIN, "too slow");
+        }
+        let _ = self.poll_write(cx);
+        offered
+    }
+
+    /// Moves what waits of a broadcast into the queue, as far as there is room.
+    #[inline]
+    pub(super) fn queue_backlog(&mut self) {
+        if self.backlog.is_some() {
+            let high_water = self.connection.config().outbound_high_water;
+            Backlog::move_into(&mut self.backlog, &mut self.connection, high_water);
+        }
+    }
+}
