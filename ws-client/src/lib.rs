@@ -83,8 +83,8 @@ pub use ws_core;
 pub use ws_core::deflate;
 pub use ws_core::handshake::{HandshakeError, HeadLimits, Refused, RequestError};
 pub use ws_core::{
-    Broadcast, ByteStream, CloseCode, CloseInfo, Config, DataType, Error, Message, Prepared, Published,
-    Sender, Slow, TrySendError,
+    Broadcast, ByteStream, CloseCode, CloseInfo, Config, DataType, Error, Member, Message, Prepared,
+    Published, Sender, Slow, TrySendError,
 };
 
 /// An open WebSocket. Those that [`connect`] gives are `WebSocket`, on its own [`Stream`]; [`handshake`] gives

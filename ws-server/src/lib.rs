@@ -125,8 +125,8 @@ pub use ws_core;
 pub use ws_core::deflate;
 pub use ws_core::handshake::HeadLimits;
 pub use ws_core::{
-    Broadcast, ByteStream, CloseCode, CloseInfo, Config, DataType, Error, Message, Prepared, Published,
-    Sender, Slow, TrySendError,
+    Broadcast, ByteStream, CloseCode, CloseInfo, Config, DataType, Error, Member, Message, Prepared,
+    Published, Sender, Slow, TrySendError,
 };
 
 /// An open WebSocket. Those that a [`Server`] hands out are `WebSocket`, on its own [`Stream`];
