@@ -38,6 +38,30 @@ fn every_kind_of_byte_is_charged_to_its_line_and_given_back() {
     assert_eq!(client.ledger().total(), 0);
 }
 
+#[cfg(feature = "deflate")]
+#[test]
+fn windows_and_what_is_being_inflated_are_charged() {
+    use ws_core::deflate::{self, Agreed, PerMessageDeflate};
+
+    let mut config = deflate::Config::server();
+    config.threshold = 0;
+    let mut server = Connection::server(Arc::new(Config::server()))
+        .with_deflate(PerMessageDeflate::server(Agreed::PLAIN, &config));
+    let mut client = Connection::client(Arc::new(Config::client()), [3; 32])
+        .with_deflate(PerMessageDeflate::client(Agreed::PLAIN, &config));
+    server.send_text(&(0..2000).map(|n| n.to_string()).collect::<String>()).unwrap();
+    let sending = server.ledger();
+    assert!(sending.inflated > 0, "a window of what was sent: {sending:?}");
+    assert_eq!(sending.total(), server.memory_usage());
+    let mut output = server.output();
+    let frame = output.copy_to_bytes(output.remaining());
+    let (half, _) = frame.split_at(frame.len() / 2);
+    assert_eq!(receive(&mut client, half), Ok(0));
+    let receiving = client.ledger();
+    assert!(receiving.inflated >= 1000, "half of the message: {receiving:?}");
+    assert_eq!(receiving.total(), client.memory_usage());
+}
+
 #[test]
 fn what_the_peer_makes_us_hold_ends_at_the_limit() {
     let mut config = Config::client();

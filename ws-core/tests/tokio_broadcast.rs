@@ -1,12 +1,13 @@
 //! One message to many connections, and what becomes of it on slow ones.
 #![cfg(all(feature = "tokio", feature = "deflate"))]
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Buf;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
-use ws_core::deflate::{self, Agreed, PerMessageDeflate};
+use ws_core::deflate::{self, Agreed, PerMessageDeflate, WindowBits};
 use ws_core::{
     Broadcast, CloseCode, Config, Connection, Message, Prepared, Published, Receiver, Slow, WebSocket,
 };
@@ -132,4 +133,32 @@ async fn a_prepared_message_is_compressed_once_for_all_that_can_share_it() {
     assert_eq!(one[0], 0xC1, "compressed");
     assert_eq!(one, two);
     assert_eq!(plain, [0x81, 126, 0x0F, 0xA0], "with takeover it is sent as it is");
+}
+
+#[test]
+fn connections_of_a_class_share_the_bytes_that_a_prepared_message_is_compressed_to() {
+    let class = |bits| Agreed {
+        server_no_context_takeover: true,
+        server_max_window_bits: WindowBits::new(bits).unwrap(),
+        ..Agreed::PLAIN
+    };
+    // Digits of no pattern: to less than half, and still too long to be copied.
+    let digits: String = (0..8000u64).map(|n| (n * n * 2_654_435_761 % 1_000_003).to_string()).collect();
+    let prepared = Prepared::new(digits);
+    let mut connections = [class(15), class(15), class(9)].map(|agreed| {
+        let codec = PerMessageDeflate::server(agreed, &deflate::Config::server());
+        let mut connection = Connection::server(Arc::new(Config::server())).with_deflate(codec);
+        connection.send_prepared(&prepared).unwrap();
+        connection
+    });
+    let [first, second, other] = connections.each_mut().map(|connection| {
+        let mut output = connection.output();
+        assert_eq!(output.chunk()[0], 0xC1, "compressed");
+        // Past the header the payload lies where it was compressed to.
+        output.advance(output.chunk().len());
+        assert!(output.remaining() > 4096);
+        output.chunk().as_ptr()
+    });
+    assert_eq!(first, second, "compressed twice for one class");
+    assert_ne!(first, other, "a window of its own");
 }
