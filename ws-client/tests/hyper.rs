@@ -4,7 +4,7 @@ mod common;
 
 use std::error::Error as _;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::*;
 use http_body_util::Empty;
@@ -119,7 +119,9 @@ async fn a_refusal_whose_body_never_ends_is_returned_within_the_deadline() {
     let (address, _serving) =
         answering(|_| b"HTTP/1.1 403 X\r\nContent-Length: 11\r\n\r\nnot".to_vec()).await;
     let client = impatient(Duration::from_millis(200));
+    let begin = Instant::now();
     let error = open(&client, address, request(address), true).await.unwrap_err();
+    assert!(begin.elapsed() < Duration::from_millis(1500), "{:?}", begin.elapsed());
     let ConnectError::Refused(refused) = &error else { panic!("{error}") };
     assert_eq!((&refused.response.body()[..], refused.body_complete), (&b"not"[..], false));
 }
