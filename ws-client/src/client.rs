@@ -1,6 +1,6 @@
 //! From a request to an open WebSocket, within one deadline.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::Response;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,8 +14,10 @@ use crate::deadline::{Deadline, from_now};
 use crate::dial::{dial, resolve};
 use crate::error::{ConnectError, Stage};
 use crate::opening::{self, Failure};
-use crate::options::{Options, OptionsError};
-use crate::proxy::{Proxy, ProxyError};
+use crate::options::Options;
+use crate::options_error::OptionsError;
+use crate::proxy::Proxy;
+use crate::proxy_error::ProxyError;
 use crate::request::{Request, redirect};
 use crate::request_error::UrlError;
 use crate::stream::Stream;
@@ -32,24 +34,20 @@ pub struct Client {
 /// An open WebSocket, and the server's 101 (Switching Protocols) with its header fields.
 pub type Opened<S = Stream> = (WebSocket<S>, Response<()>);
 
-/// Opens a WebSocket at `url` with the default [`Options`].
-///
-/// # Errors
-/// [`ConnectError`].
-pub async fn connect(url: impl TryInto<Request, Error: Into<ConnectError>>) -> Result<Opened, ConnectError> {
-    shared()?.connect(url).await
-}
-
-/// Does the opening handshake on a stream that is already connected (and encrypted, where it is to be), with the
-/// default [`Options`].
-///
-/// # Errors
-/// [`ConnectError`].
-pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
-    request: impl TryInto<Request, Error: Into<ConnectError>>,
-    stream: S,
-) -> Result<Opened<S>, ConnectError> {
-    shared()?.handshake(request, stream).await
+impl Options {
+    /// Checks the settings and makes the client.
+    ///
+    /// # Errors
+    /// [`OptionsError`] for the first setting that is not possible, with its value and why.
+    pub fn build(self) -> Result<Client, OptionsError> {
+        self.check()?;
+        Ok(Client {
+            websocket: Arc::new(self.websocket.clone()),
+            #[cfg(feature = "tls")]
+            tls: self.tls.build()?,
+            options: Arc::new(self),
+        })
+    }
 }
 
 impl Client {
@@ -59,15 +57,6 @@ impl Client {
     /// [`OptionsError`] when TLS cannot be set up.
     pub fn new() -> Result<Self, OptionsError> {
         Options::default().build()
-    }
-
-    pub(crate) fn from_options(options: Options) -> Result<Self, OptionsError> {
-        Ok(Self {
-            websocket: Arc::new(options.websocket.clone()),
-            #[cfg(feature = "tls")]
-            tls: options.tls.build()?,
-            options: Arc::new(options),
-        })
     }
 
     /// The settings it was built with.
@@ -330,17 +319,5 @@ impl Client {
     pub(crate) fn deadline(&self) -> Deadline {
         let after = self.options.opening_timeout;
         Deadline { at: from_now(after), after }
-    }
-}
-
-/// The client behind the free functions.
-fn shared() -> Result<&'static Client, OptionsError> {
-    static SHARED: OnceLock<Client> = OnceLock::new();
-    match SHARED.get() {
-        Some(client) => Ok(client),
-        None => {
-            let client = Client::new()?;
-            Ok(SHARED.get_or_init(|| client))
-        }
     }
 }

@@ -9,8 +9,8 @@ use ws_core::deflate::NegotiationError;
 use ws_core::handshake::{HandshakeError, Refused, RequestError};
 
 use crate::dial::DialError;
-use crate::options::OptionsError;
-use crate::proxy::ProxyError;
+use crate::options_error::OptionsError;
+use crate::proxy_error::ProxyError;
 use crate::request_error::{HeaderError, UrlError};
 #[cfg(feature = "tls")]
 use crate::tls::TlsError;

@@ -42,6 +42,7 @@
 //! - `cli`: the command `ws`; nothing in the library.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod backoff;
 mod client;
 mod connector;
 mod credentials;
@@ -50,25 +51,34 @@ mod dial;
 mod error;
 mod opening;
 mod options;
+mod options_error;
 mod proxy;
+mod proxy_choice;
+mod proxy_error;
 mod reconnect;
 mod request;
 mod request_error;
+mod shared;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "hyper")]
 mod upgrade;
 
-pub use client::{Client, Opened, connect, handshake};
+pub use backoff::Backoff;
+pub use client::{Client, Opened};
 pub use connector::{Connecting, Connector};
 pub use dial::DialError;
 pub use error::{Blame, ConnectError, Stage};
-pub use options::{Options, OptionsError};
-pub use proxy::{Proxy, ProxyChoice, ProxyError, ProxyUrlError};
-pub use reconnect::{Backoff, Reconnect};
+pub use options::Options;
+pub use options_error::OptionsError;
+pub use proxy::Proxy;
+pub use proxy_choice::ProxyChoice;
+pub use proxy_error::{ProxyError, ProxyUrlError};
+pub use reconnect::Reconnect;
 pub use request::Request;
 pub use request_error::{HeaderError, UrlError};
+pub use shared::{connect, handshake};
 pub use stream::{Stream, Transport};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};

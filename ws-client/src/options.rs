@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
+use ws_core::Config;
 use ws_core::handshake::{BodyReader, HeadLimits};
-use ws_core::{Config, ConfigError};
 
-use crate::client::Client;
+use crate::backoff::Backoff;
 use crate::connector::Connector;
-use crate::proxy::ProxyChoice;
-use crate::reconnect::Backoff;
+use crate::options_error::OptionsError;
+use crate::proxy_choice::ProxyChoice;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
-/// The settings of a [`Client`]. Change the fields that matter, then [`build`](Self::build).
+/// The settings of a [`Client`](crate::Client). Change the fields that matter, then [`build`](Self::build).
 ///
 /// ```
 /// # fn main() -> Result<(), ws_client::ConnectError> {
@@ -58,7 +57,7 @@ pub struct Options {
     /// Whom to trust under `wss://`. Default [`Tls::webpki`].
     #[cfg(feature = "tls")]
     pub tls: Tls,
-    /// The delays of [`Client::reconnect`]. Default [`Backoff::default`].
+    /// The delays of [`Client::reconnect`](crate::Client::reconnect). Default [`Backoff::default`].
     pub backoff: Backoff,
     /// One's own way to reach the server, instead of TCP and proxies. Default none.
     pub connector: Option<Arc<dyn Connector>>,
@@ -86,11 +85,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Checks the settings and makes the client.
-    ///
-    /// # Errors
-    /// [`OptionsError`] for the first setting that is not possible, with its value and why.
-    pub fn build(self) -> Result<Client, OptionsError> {
+    /// Whether a client can be made of them.
+    pub(crate) fn check(&self) -> Result<(), OptionsError> {
         self.websocket.check()?;
         if self.opening_timeout.is_zero() {
             return Err(OptionsError::OpeningTimeout);
@@ -106,51 +102,10 @@ impl Options {
         if let Some(deflate) = &self.deflate {
             deflate.check()?;
         }
-        self.backoff.check()?;
-        Client::from_options(self)
+        self.backoff.check()
     }
 }
 
 /// Status line, Upgrade, Connection and Accept without a space or a reason that could be left out.
 const SHORTEST_HEAD: usize = 107;
 const FEWEST_FIELDS: usize = 3;
-
-/// A setting that is not possible.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum OptionsError {
-    /// One of [`Options::websocket`] or [`Options::deflate`].
-    #[error(transparent)]
-    WebSocket(#[from] ConfigError),
-    /// Nothing can be opened in no time.
-    #[error("opening_timeout = 0 is not possible: it must be longer than zero; the default is 10 s")]
-    OpeningTimeout,
-    /// No response fits.
-    #[error(
-        "head.{setting} = {value} is not possible: no response fits into less than {least}; the default is HeadLimits::client()"
-    )]
-    Head {
-        /// The field.
-        setting: &'static str,
-        /// Its value.
-        value: usize,
-        /// The smallest value that is possible.
-        least: usize,
-    },
-    /// The bounds of the delays are no bounds.
-    #[error(
-        "backoff: initial = {initial:?} and max = {max:?} are not possible: 0 < initial ≤ max; the defaults are 500 ms and 30 s"
-    )]
-    Backoff {
-        /// The value of `initial`.
-        initial: Duration,
-        /// The value of `max`.
-        max: Duration,
-    },
-    /// Not even a first attempt.
-    #[error("backoff: max_failures = 0 is not possible: it must be above zero; None sets no limit")]
-    NoAttempt,
-    /// A certificate, key or set of roots that cannot be used.
-    #[error("tls: {0}")]
-    Certificate(String),
-}

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use crate::options::OptionsError;
+use crate::options_error::OptionsError;
 use crate::stream::Stream;
 
 /// Whom to trust, and who to be, under `wss://`. TLS 1.2 and 1.3, ALPN `http/1.1`.

@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::WebSocket;
 
+use crate::client::Client;
 use crate::endpoint::Gate;
 use crate::error::{AcceptError, SettingError};
 use crate::handler::{AnyGuard, AnyPage, any_guard, any_page};
-use crate::opening::{Client, Found, Site, open};
+use crate::opening::{Found, Site, open};
 use crate::options::{EndpointOptions, HandshakeOptions, from_now};
 use crate::request::Request;
 use crate::response::Response;

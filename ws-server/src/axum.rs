@@ -4,17 +4,18 @@ use std::fmt;
 use std::future::Future;
 
 use ::axum::body::Body;
-use ::axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts, RawPathParams};
+use ::axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use ws_core::Config;
 
 use crate::WebSocket;
+use crate::client::Client;
 use crate::decision::{Denied, plain};
 use crate::endpoint::Gate;
 use crate::handler::Outcome;
-use crate::opening::Client;
 use crate::options::EndpointOptions;
 use crate::origin::OriginPolicy;
+use crate::params::params;
 use crate::response::internal_error;
 use crate::sockets::Sockets;
 use crate::upgrade::{Asked, Incoming, Judged};
@@ -189,12 +190,4 @@ impl fmt::Debug for Upgrade {
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
-}
-
-/// The path parameters of the route that led here.
-pub(crate) async fn params(mut parts: Parts) -> (Vec<(String, String)>, Parts) {
-    // Where no route has any, there is no such thing.
-    let found = RawPathParams::from_request_parts(&mut parts, &()).await.ok();
-    let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    (found.iter().flatten().map(pair).collect(), parts)
 }

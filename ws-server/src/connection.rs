@@ -6,13 +6,14 @@ use tokio::select;
 use tokio::sync::oneshot;
 
 use crate::admission::Permit;
+use crate::client::Client;
 #[cfg(feature = "tls")]
 use crate::encryption::encrypt;
 use crate::error::AcceptError;
-use crate::opening::{Client, open};
+use crate::opening::open;
 use crate::options::from_now;
 use crate::running::{Running, report};
-use crate::server::Shared;
+use crate::shared::Shared;
 use crate::stats::Counted;
 use crate::stream::Socket;
 #[cfg(not(feature = "tls"))]

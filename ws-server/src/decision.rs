@@ -7,10 +7,10 @@ use ws_core::Connection;
 use ws_core::handshake::{Acceptance, UpgradeRequest};
 
 use crate::admission::{Admission, Permit};
+use crate::client::Client;
 use crate::endpoint::Gate;
 use crate::error::AcceptError;
 use crate::handler::AnyPage;
-use crate::opening::Client;
 use crate::panic::caught;
 use crate::request::Request;
 use crate::response::{Response, forbidden_origin, internal_error, not_found, overloaded, upgrade_required};

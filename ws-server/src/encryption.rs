@@ -4,11 +4,11 @@ use http::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
+use crate::client::Client;
 use crate::error::AcceptError;
 use crate::exchange::{answer, encode_or_500};
-use crate::opening::Client;
 use crate::response::text;
-use crate::server::Shared;
+use crate::shared::Shared;
 use crate::stream::{Socket, Stream};
 
 /// Does the TLS handshake, if the server has TLS.

@@ -60,6 +60,7 @@ mod accept;
 mod admission;
 #[cfg(feature = "axum")]
 mod axum;
+mod client;
 mod connection;
 mod decision;
 #[cfg(feature = "tls")]
@@ -74,12 +75,15 @@ mod opening;
 mod options;
 mod origin;
 mod panic;
+#[cfg(feature = "axum")]
+mod params;
 mod registry;
 mod request;
 pub mod response;
 mod routes;
 mod running;
 mod server;
+mod shared;
 #[cfg(feature = "hyper")]
 mod sockets;
 mod stats;

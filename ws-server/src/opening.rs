@@ -1,7 +1,5 @@
 //! The opening handshake of one connection: a request comes in, a decision comes out.
 
-use std::net::SocketAddr;
-
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
@@ -9,6 +7,7 @@ use ws_core::Connection;
 use ws_core::handshake::Opening;
 
 use crate::admission::{Admission, Permit};
+use crate::client::Client;
 use crate::decision::{Denied, Granted, decide, plain};
 use crate::endpoint::Gate;
 use crate::error::AcceptError;
@@ -32,16 +31,6 @@ pub(crate) struct Found<'a> {
     pub(crate) params: Vec<(String, String)>,
     /// Whom to ask whether another WebSocket may open.
     pub(crate) admission: Option<&'a Admission>,
-}
-
-/// What is known of the client beside its request.
-#[derive(Debug, Default)]
-pub(crate) struct Client {
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) secure: bool,
-    /// The chain it showed, leaf first.
-    #[cfg(feature = "tls")]
-    pub(crate) certificates: Vec<rustls::pki_types::CertificateDer<'static>>,
 }
 
 /// An opening handshake that has been done; the 101 is written.

@@ -89,7 +89,7 @@ impl fmt::Debug for OriginPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::opening::Client;
+    use crate::client::Client;
 
     fn request(origins: &[&str]) -> Request {
         let mut head = http::Request::get("/").header("host", "example.com");

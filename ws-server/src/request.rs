@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use http::header::AsHeaderName;
 use http::{Extensions, HeaderMap, Method, Uri};
 
-use crate::opening::Client;
+use crate::client::Client;
 
 /// A request: what the client sent, and what is known about the client.
 ///

@@ -13,17 +13,18 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::admission::Admission;
+use crate::client::Client;
 use crate::connection::{Arrival, Seat, serve};
 use crate::endpoint::Endpoint;
 use crate::error::{BuildError, SettingError};
 use crate::handler::{AnyPage, Handler, any_page};
 use crate::listener::{Listener, listen};
-use crate::opening::{Client, Found, Site};
 use crate::options::ServerOptions;
 use crate::registry::{Drained, Registry};
 use crate::request::Request;
 use crate::response::{Response, content, text};
-use crate::routes::{RouteList, Routes};
+use crate::routes::RouteList;
+use crate::shared::Shared;
 use crate::stats::Stats;
 #[cfg(feature = "tls")]
 use crate::tls::{CurrentTls, Tls};
@@ -34,17 +35,6 @@ use crate::tls::{CurrentTls, Tls};
 pub struct Server {
     listeners: Vec<Listener>,
     shared: Arc<Shared>,
-}
-
-/// What all connections of a server share.
-pub(crate) struct Shared {
-    pub(crate) options: ServerOptions,
-    pub(crate) routes: Routes,
-    pub(crate) registry: Registry,
-    pub(crate) stats: Stats,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Arc<CurrentTls>>,
-    admission: Admission,
 }
 
 /// A [`Server`] in the making.
@@ -247,18 +237,6 @@ async fn accept_all(listener: Listener, server: Arc<Shared>) {
             );
             tokio::spawn(serve(seat, arrival).instrument(span)).abort_handle()
         });
-    }
-}
-
-impl Site for Shared {
-    fn find(&self, path: &str) -> Option<Found<'_>> {
-        let admission = Some(&self.admission);
-        if let Some((route, params)) = self.routes.at(path) {
-            let (handler, gate) = route.endpoint.as_ref().map(|(handler, gate)| (handler, gate)).unzip();
-            return Some(Found { gate, handler, page: route.page.as_ref(), params, admission });
-        }
-        let page = Some(self.routes.fallback()?);
-        Some(Found { gate: None, handler: None, page, params: Vec::new(), admission })
     }
 }
 

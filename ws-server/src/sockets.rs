@@ -155,7 +155,7 @@ impl EndpointService {
         let parts = request.into_parts().0;
         async move {
             #[cfg(feature = "axum")]
-            let (params, parts) = crate::axum::params(parts).await;
+            let (params, parts) = crate::params::params(parts).await;
             #[cfg(not(feature = "axum"))]
             let params = Vec::new();
             let incoming = Incoming::from_parts(parts);

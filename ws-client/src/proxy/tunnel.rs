@@ -6,8 +6,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::Host;
 use ws_core::handshake::{HeadLimits, ResponseReader};
 
-use super::{Credentials, Proxy, ProxyError, Scheme};
+use super::{Credentials, Proxy, Scheme};
 use crate::dial::resolve;
+use crate::proxy_error::ProxyError;
 use crate::stream::Stream;
 
 impl Proxy {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use url::Host;
 
-use super::{Proxy, ProxyUrlError};
+use crate::proxy::Proxy;
+use crate::proxy_error::ProxyUrlError;
 use crate::request::Request;
 
 /// The proxy that the variables name for a request.

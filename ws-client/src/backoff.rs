@@ -1,0 +1,81 @@
+//! How long to wait before connecting again.
+
+use std::time::Duration;
+
+use crate::options_error::OptionsError;
+
+/// How long to wait between attempts to connect again: capped exponential back-off with full jitter.
+///
+/// The delay before an attempt is chosen evenly from zero up to `initial · 2ⁿ`, at most `max`, where *n* counts
+/// the failures in a row. Chance is needed: a server that restarts would otherwise meet all its clients at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backoff {
+    /// The bound of the delay after the first failure. Default 500 ms.
+    pub initial: Duration,
+    /// The bound that is never passed. A `Retry-After` of the server is obeyed up to here, too. Default 30 s.
+    pub max: Duration,
+    /// A connection that lived so long counts as a success: the delays begin anew. One that fell earlier counts as a
+    /// failure, so that a server which accepts and drops is not stormed. Default 10 s.
+    pub stable_after: Duration,
+    /// After so many failures in a row the last one is returned. Default `None`: only fatal ones are.
+    pub max_failures: Option<u32>,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_millis(500),
+            max: Duration::from_secs(30),
+            stable_after: Duration::from_secs(10),
+            max_failures: None,
+        }
+    }
+}
+
+impl Backoff {
+    pub(crate) fn check(&self) -> Result<(), OptionsError> {
+        if self.initial.is_zero() || self.max < self.initial {
+            return Err(OptionsError::Backoff { initial: self.initial, max: self.max });
+        }
+        if self.max_failures == Some(0) {
+            return Err(OptionsError::NoAttempt);
+        }
+        Ok(())
+    }
+
+    /// The delay after `failures` failures in a row; `chance` is any number, evenly chosen.
+    pub(crate) fn delay(&self, failures: u32, chance: u64) -> Duration {
+        let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
+        let bound = self.initial.saturating_mul(factor).min(self.max);
+        let nanos = bound.as_nanos().saturating_add(1);
+        // Below `bound`, which is a Duration: the quotient fits.
+        let chosen = nanos.saturating_mul(u128::from(chance)) >> 64;
+        u64::try_from(chosen).map_or(bound, Duration::from_nanos)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_cap_and_reach_down_to_zero() {
+        let backoff = Backoff::default();
+        let most = |failures| backoff.delay(failures, u64::MAX).as_millis();
+        assert_eq!(
+            (0..9).map(most).collect::<Vec<_>>(),
+            [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]
+        );
+        assert_eq!(most(31), 30000);
+        assert_eq!(most(u32::MAX), 30000);
+        assert_eq!(backoff.delay(5, 0), Duration::ZERO);
+        assert_eq!(backoff.delay(0, 1 << 63).as_millis(), 250);
+    }
+
+    #[test]
+    fn delays_without_bound_do_not_overflow() {
+        let backoff = Backoff { initial: Duration::MAX, max: Duration::MAX, ..Backoff::default() };
+        assert!(backoff.delay(u32::MAX, u64::MAX) > Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,42 @@
+//! The client that all who need no options of their own share.
+
+use std::sync::OnceLock;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::client::{Client, Opened};
+use crate::error::ConnectError;
+use crate::options_error::OptionsError;
+use crate::request::Request;
+
+/// Opens a WebSocket at `url` with the default [`Options`](crate::Options).
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn connect(url: impl TryInto<Request, Error: Into<ConnectError>>) -> Result<Opened, ConnectError> {
+    shared()?.connect(url).await
+}
+
+/// Does the opening handshake on a stream that is already connected (and encrypted, where it is to be), with the
+/// default [`Options`](crate::Options).
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    request: impl TryInto<Request, Error: Into<ConnectError>>,
+    stream: S,
+) -> Result<Opened<S>, ConnectError> {
+    shared()?.handshake(request, stream).await
+}
+
+/// The client behind the free functions.
+fn shared() -> Result<&'static Client, OptionsError> {
+    static SHARED: OnceLock<Client> = OnceLock::new();
+    match SHARED.get() {
+        Some(client) => Ok(client),
+        None => {
+            let client = Client::new()?;
+            Ok(SHARED.get_or_init(|| client))
+        }
+    }
+}

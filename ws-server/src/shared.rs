@@ -1,0 +1,36 @@
+//! What all connections of a server share.
+
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+
+use crate::admission::Admission;
+use crate::opening::{Found, Site};
+use crate::options::ServerOptions;
+use crate::registry::Registry;
+use crate::routes::Routes;
+use crate::stats::Stats;
+#[cfg(feature = "tls")]
+use crate::tls::CurrentTls;
+
+/// What all connections of a server share.
+pub(crate) struct Shared {
+    pub(crate) options: ServerOptions,
+    pub(crate) routes: Routes,
+    pub(crate) registry: Registry,
+    pub(crate) stats: Stats,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<CurrentTls>>,
+    pub(crate) admission: Admission,
+}
+
+impl Site for Shared {
+    fn find(&self, path: &str) -> Option<Found<'_>> {
+        let admission = Some(&self.admission);
+        if let Some((route, params)) = self.routes.at(path) {
+            let (handler, gate) = route.endpoint.as_ref().map(|(handler, gate)| (handler, gate)).unzip();
+            return Some(Found { gate, handler, page: route.page.as_ref(), params, admission });
+        }
+        let page = Some(self.routes.fallback()?);
+        Some(Found { gate: None, handler: None, page, params: Vec::new(), admission })
+    }
+}
