@@ -64,6 +64,16 @@ impl Rest {
     }
 }
 
+impl Socket {
+    fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 impl From<Socket> for Stream {
     fn from(socket: Socket) -> Self {
         Self::new(Transport::Plain(socket))
@@ -82,17 +92,12 @@ impl Stream {
     /// The TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, and where another
     /// HTTP server has handed over something else.
     pub fn tcp(&self) -> Option<&TcpStream> {
-        let socket = match self.transport.as_ref()? {
-            Transport::Plain(socket) => socket,
+        match self.transport.as_ref()? {
+            Transport::Plain(socket) => socket.tcp(),
             #[cfg(feature = "tls")]
-            Transport::Tls(stream) => stream.get_ref().0,
+            Transport::Tls(stream) => stream.get_ref().0.tcp(),
             #[cfg(feature = "hyper")]
-            Transport::Upgraded(_) => return None,
-        };
-        match socket {
-            Socket::Tcp(stream) => Some(stream),
-            #[cfg(unix)]
-            Socket::Unix(_) => None,
+            Transport::Upgraded(_) => None,
         }
     }
 
