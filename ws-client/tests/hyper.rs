@@ -29,11 +29,8 @@ async fn open(
     } else {
         tokio::spawn(connection);
     }
-    client
-        .upgrade(request, |request: http::Request<()>| {
-            sender.send_request(request.map(|()| Empty::<&[u8]>::new()))
-        })
-        .await
+    let send = |request: http::Request<()>| sender.send_request(request.map(|()| Empty::<&[u8]>::new()));
+    soon(client.upgrade(request, send)).await
 }
 
 fn request(address: SocketAddr) -> Request {

@@ -86,6 +86,7 @@ async fn an_https_proxy_that_stalls_falls_to_the_deadline() {
     let mut options = Options::default();
     options.opening_timeout = std::time::Duration::from_millis(200);
     options.proxy = ProxyChoice::Always(Proxy::new(&format!("https://{address}")).unwrap());
-    let error = options.build().unwrap().connect("ws://server.example/").await.unwrap_err();
+    let client = options.build().unwrap();
+    let error = soon(client.connect("ws://server.example/")).await.unwrap_err();
     assert!(matches!(error, ConnectError::Timeout { during: Stage::Proxy, .. }), "{error:?}");
 }

@@ -81,6 +81,11 @@ pub fn switching(head: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// What must not take long: a test that fails is better than one that hangs.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes too long")
+}
+
 /// A client whose opening deadline is `timeout`.
 pub fn impatient(timeout: Duration) -> Client {
     let mut options = Options::default();
