@@ -308,3 +308,20 @@ fn an_uncompressed_message_between_two_compressed_ones_is_in_no_window() {
         assert!(!deflater.deflate_message(&Rng(1).bytes(500), &mut nothing));
     }
 }
+
+#[test]
+fn a_message_may_end_with_an_empty_block_that_is_final() {
+    // Section 7.2.1 asks for an empty block at the end, not for one without BFINAL: what is left of 01 00 00 FF FF.
+    let stored = [0x00, 1, 0, 0xFE, 0xFF, b'a', 0x01];
+    for mut inflater in [takeover(), no_takeover()] {
+        for step in [1, usize::MAX] {
+            for (payload, content) in [(&stored[..], &b"a"[..]), (&[0x01], b"")] {
+                assert_eq!(
+                    inflate_in_steps(&mut inflater, payload, step, 100).as_deref(),
+                    Ok(content),
+                    "in steps of {step}"
+                );
+            }
+        }
+    }
+}
