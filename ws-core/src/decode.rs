@@ -167,9 +167,7 @@ impl FrameDecoder {
                 *len = len.saturating_add(1);
             }
             let so_far = bytes.get(..usize::from(*len)).unwrap_or_default();
-            if let Some(prefix) = FrameHeader::parse_prefix(so_far, self.receiver)? {
-                check(prefix)?;
-            }
+            FrameHeader::parse_prefix(so_far, self.receiver)?.map(&check).transpose()?;
             if let Some((header, _)) = FrameHeader::parse(so_far, self.receiver)? {
                 return Ok(Some(self.begin(header)));
             }

@@ -158,19 +158,17 @@ impl SendQueue {
     /// pong that has not been moved can still be replaced.
     #[inline]
     pub(crate) fn prepare(&mut self) {
-        if self.extra.is_some() {
+        if self.extra.as_ref().is_some_and(|extra| extra.control_waits()) {
             self.prepare_control();
         }
     }
 
     fn prepare_control(&mut self) {
         let border = self.next_border();
-        let Some(extra) = &mut self.extra else { return };
-        if extra.sending.is_empty() && !(extra.pong.is_empty() && extra.control.is_empty()) {
-            extra.sending.append(&mut extra.pong);
-            extra.sending.append(&mut extra.control);
-            extra.border = border;
-        }
+        let extra = self.extra();
+        extra.sending.append(&mut extra.pong);
+        extra.sending.append(&mut extra.control);
+        extra.border = border;
     }
 
     /// The first index of `data` not before `written` at which a frame ends, or its header if
@@ -183,7 +181,7 @@ impl SendQueue {
         };
         let mut border = self.frame_start;
         while border < self.written {
-            let Some(frame) = self.data.get(border..) else { break };
+            let frame = self.data.get(border..).unwrap_or_default();
             let Ok(Some((header, len))) = FrameHeader::parse(frame, receiver) else { break };
             border = border.saturating_add(len);
             if by_reference != Some(border) {
@@ -252,11 +250,11 @@ impl SendQueue {
                 if !each(&next.payload) {
                     return;
                 }
-            } else if !control.is_empty() && extra.border <= from {
+            } else if !control.is_empty() {
                 if !each(core::mem::take(&mut control)) {
                     return;
                 }
-            } else if from == self.data.len() {
+            } else {
                 return;
             }
         }
@@ -270,6 +268,11 @@ const COMPACT: usize = 16 << 10;
 const PONG_ROOM: usize = 4 * 131;
 
 impl Extra {
+    /// Whether control frames wait, and none are on their way.
+    fn control_waits(&self) -> bool {
+        self.sending.is_empty() && !(self.pong.is_empty() && self.control.is_empty())
+    }
+
     fn len(&self) -> usize {
         let sending = self.sending.len().saturating_sub(self.sent);
         sending
@@ -354,7 +357,7 @@ impl Buf for SendQueue {
                 }
             } else if control {
                 n = extra.advance_control(n);
-            } else if step == 0 {
+            } else {
                 break;
             }
         }

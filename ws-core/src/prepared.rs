@@ -57,11 +57,10 @@ impl Connection {
         #[cfg(feature = "deflate")]
         if let Some(bits) = self.shared_compression_window() {
             let place = prepared.0.compressed.get(usize::from(bits.get().saturating_sub(8)));
-            if let Some(place) = place {
-                let payload = place.get_or_init(|| self.compress(prepared.message().as_bytes()));
-                if let Some(payload) = payload {
-                    return self.send_compressed(prepared.message().data_type(), payload.clone());
-                }
+            let payload = place
+                .and_then(|place| place.get_or_init(|| self.compress(prepared.message().as_bytes())).clone());
+            if let Some(payload) = payload {
+                return self.send_compressed(prepared.message().data_type(), payload);
             }
         }
         self.send_uncompressed(prepared.message().clone())

@@ -105,7 +105,7 @@ fn incomplete_tail(piece: &[u8]) -> usize {
             // A lead byte that announces more bytes than there are.
             Some(0xC0..=0xDF) if back < 2 => return at,
             Some(0xE0..=0xEF) if back < 3 => return at,
-            Some(0xF0..=0xFF) if back < 4 => return at,
+            Some(0xF0..=0xFF) => return at,
             _ => break,
         }
     }

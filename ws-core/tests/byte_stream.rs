@@ -275,3 +275,27 @@ async fn copy_bidirectional_carries_a_conversation_and_its_end() {
     drop(outside);
     assert_eq!(soon(tunnel).await.unwrap().unwrap(), (200_000, 200_000));
 }
+
+#[tokio::test]
+async fn nothing_is_read_into_no_room_and_no_message_made_of_no_bytes() {
+    let (client, mut server) = pair(4096);
+    let mut bytes = ByteStream::new(client);
+    server.send(Message::binary(&b"abc"[..])).await.unwrap();
+    assert_eq!(bytes.read(&mut []).await.unwrap(), 0);
+    assert_eq!(bytes.write_vectored(&[IoSlice::new(b"")]).await.unwrap(), 0);
+    assert_eq!(bytes.write(b"").await.unwrap(), 0);
+    bytes.write_all(b"x").await.unwrap();
+    bytes.flush().await.unwrap();
+    assert_eq!(server.recv().await.unwrap(), Some(Message::binary(&b"x"[..])));
+    assert_eq!(soon(bytes.read(&mut [0; 8])).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn writing_after_the_transport_has_ended_tells_so() {
+    let (a, peer) = duplex(4096);
+    let connection = Connection::client(Arc::new(Config::client()), [7; 32]);
+    let mut client = ByteStream::new(WebSocket::new(a, connection, &[]));
+    drop(peer);
+    assert!(client.read(&mut [0; 8]).await.is_err());
+    assert_eq!(client.write(b"late").await.unwrap_err().kind(), ErrorKind::UnexpectedEof);
+}

@@ -72,3 +72,13 @@ fn a_refusal_says_the_setting_the_value_and_what_to_do() {
     let says = config.check().err().map(|error| error.to_string()).unwrap_or_default();
     assert_eq!(says, "max_frame_size = 7 is not possible: it must be at least 125 bytes");
 }
+
+#[cfg(feature = "deflate")]
+#[test]
+fn a_compression_level_above_9_is_refused_by_its_name() {
+    let mut config = ws_core::deflate::Config::server();
+    config.level = 9;
+    assert_eq!(config.check(), Ok(()));
+    config.level = 10;
+    assert_eq!(config.check().unwrap_err().setting, "deflate.level");
+}

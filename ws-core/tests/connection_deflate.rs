@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use ws_core::deflate::{self, Agreed, PerMessageDeflate};
-use ws_core::{Config, Connection, DataType, Event, Message, Piece, ProtocolError};
+use ws_core::{Config, Connection, DataType, Event, Message, Piece, Prepared, ProtocolError};
 
 fn agreed(takeover: bool) -> Agreed {
     Agreed { server_no_context_takeover: !takeover, client_no_context_takeover: !takeover, ..Agreed::PLAIN }
@@ -365,5 +365,20 @@ fn text_skipped_in_between_does_not_make_the_rest_of_it_invalid() {
         while receiver.receive_piece(&mut before).unwrap().is_some() {}
         assert_eq!(receiver.receive(&mut between), Ok(None));
         while receiver.receive_piece(&mut after).unwrap().is_some() {}
+    }
+}
+
+#[test]
+fn a_prepared_message_that_does_not_pay_is_sent_as_it_is() {
+    let mut random = vec![0; 4000];
+    let mut state = 1u32;
+    for byte in &mut random {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = state.to_be_bytes()[0];
+    }
+    for (payload, first) in [(random, 0x82), (vec![7; 4000], 0xC2)] {
+        let mut sender = server(Config::server(), agreed(false));
+        sender.send_prepared(&Prepared::new(payload)).unwrap();
+        assert_eq!(written(&mut sender).first(), Some(&first));
     }
 }

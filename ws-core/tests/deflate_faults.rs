@@ -323,5 +323,7 @@ fn a_message_may_end_with_an_empty_block_that_is_final() {
                 );
             }
         }
+        // A block with Huffman codes is not at its end where the bytes that were removed would end it.
+        assert_eq!(inflate(&mut inflater, &[0x03]), Err(InvalidDeflate));
     }
 }

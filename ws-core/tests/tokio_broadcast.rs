@@ -162,3 +162,40 @@ fn connections_of_a_class_share_the_bytes_that_a_prepared_message_is_compressed_
     assert_eq!(first, second, "compressed twice for one class");
     assert_ne!(first, other, "a window of its own");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_closes_while_publish_waits_for_it_is_gone() {
+    let room = Broadcast::new();
+    let (slow, _slow) = member(&room, Slow::Wait, 10);
+    room.publish(numbered(0)).await;
+    room.publish(numbered(1)).await;
+    let leaving = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(slow);
+    };
+    let (published, ()) = tokio::join!(room.publish(numbered(2)), leaving);
+    assert_eq!(published, Published { gone: 1, ..Published::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_slow_member_is_given_up_when_it_closes() {
+    let room = Broadcast::new();
+    let (mut slow, _slow) = member(&room, Slow::DropOldest(3), 10);
+    for n in 0..5 {
+        room.publish(numbered(n)).await;
+    }
+    let _ = slow.close(CloseCode::NORMAL, "").await;
+    assert_eq!(slow.close_info().unwrap().received, Some(CloseCode::NORMAL));
+    assert_eq!(room.publish(numbered(5)).await, Published { gone: 1, ..Published::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_slow_member_goes_out_once_there_is_room_for_all_of_it() {
+    let room = Broadcast::new();
+    let (mut slow, _slow) = member(&room, Slow::DropOldest(3), 100);
+    for message in [numbered(0), numbered(1), "2".into()] {
+        room.publish(message).await;
+    }
+    assert_eq!(room.total().delivered, 3);
+    assert_eq!(numbers(&mut slow).await, [0, 1, 2]);
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use ws_core::{CloseCode, Config, Connection, DataType, Error, Event, Message, WebSocket};
+use ws_core::{CloseCode, Config, Connection, DataType, Error, Event, Message, SendError, WebSocket};
 
 /// A pipe that holds any message of these tests at once.
 fn pair() -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
@@ -132,5 +132,15 @@ async fn a_websocket_that_a_panic_drops_says_1011_and_one_just_dropped_1001() {
         assert_eq!(handler.await.is_err(), panics);
         assert_eq!(client.recv().await.unwrap(), None);
         assert_eq!(client.close_info().unwrap().code(), code);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_answer_to_a_large_lent_message_ends_the_loop() {
+    for size in sizes() {
+        let (mut client, mut server) = pair();
+        client.send(payload(size)).await.unwrap();
+        let refused = server.for_each(|connection, _| connection.ping(&[0; 126])).await;
+        assert!(matches!(refused, Err(Error::Send(SendError::ControlTooLong(126)))), "{size}");
     }
 }

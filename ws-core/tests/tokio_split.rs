@@ -284,3 +284,56 @@ async fn a_message_given_up_half_way_closes_the_connection_with_1011() {
     client.send_stream(DataType::Text).finish().await.unwrap();
     assert_eq!(server.recv().await.unwrap(), Some("".into()));
 }
+
+#[tokio::test]
+async fn discard_drops_messages_until_the_end() {
+    let (client, mut server) = pair(1000);
+    let (_sender, receiver) = client.split();
+    let receiving = tokio::spawn(receiver.discard());
+    for _ in 0..3 {
+        server.send("to be dropped").await.unwrap();
+    }
+    assert!(server.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+    assert!(receiving.await.unwrap().unwrap().unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn a_message_waits_for_the_end_of_another_in_pieces() {
+    let (client, mut server) = pair(1000);
+    let (sender, receiver) = client.split();
+    let receiving = tokio::spawn(receiver.discard());
+    let mut pieces = sender.send_stream(DataType::Text).await;
+    pieces.write(b"one ").await.unwrap();
+    let mut waits = std::pin::pin!(sender.send("two"));
+    std::future::poll_fn(|cx| {
+        assert!(waits.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    pieces.write(b"message").await.unwrap();
+    pieces.finish().await.unwrap();
+    waits.await.unwrap();
+    assert_eq!(server.recv().await.unwrap(), Some("one message".into()));
+    assert_eq!(server.recv().await.unwrap(), Some("two".into()));
+    let (closed, _) = tokio::join!(sender.close(CloseCode::NORMAL, ""), server.recv());
+    assert!(closed.unwrap().is_clean());
+    receiving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_another_in_pieces_learns_of_the_end() {
+    let (client, mut server) = pair(1000);
+    let (sender, receiver) = client.split();
+    let receiving = tokio::spawn(receiver.discard());
+    let mut pieces = sender.send_stream(DataType::Text).await;
+    pieces.write(b"one ").await.unwrap();
+    let mut waits = std::pin::pin!(sender.send("two"));
+    std::future::poll_fn(|cx| {
+        assert!(waits.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    server.close(CloseCode::NORMAL, "").await.unwrap();
+    receiving.await.unwrap().unwrap();
+    assert!(matches!(waits.await, Err(Error::Closed(_))));
+}

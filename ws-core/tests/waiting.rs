@@ -312,3 +312,16 @@ fn every_deadline_that_is_armed_comes_to_an_end() {
         }
     }
 }
+
+#[test]
+fn no_keepalive_ping_follows_our_close() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        assert_eq!(connection.next_timeout(s(0.0)), Some(s(20.0)));
+        connection.close(CloseCode::NORMAL, "").unwrap();
+        written(&mut connection);
+        // The driver has not asked again.
+        connection.handle_timeout(s(20.0));
+        assert!(written(&mut connection).is_empty());
+    }
+}

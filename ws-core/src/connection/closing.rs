@@ -168,9 +168,6 @@ impl Connection {
 
     /// §7.1.7: fail the WebSocket connection.
     pub(super) fn fail(&mut self, error: ProtocolError) {
-        if !self.takes_data() {
-            return;
-        }
         let code = error.close_code();
         let (answer, read_only) = (self.state == State::Open, matches!(self.state, State::ReadOnly(_)));
         let ending = self.ending(Initiator::Remote);
@@ -190,7 +187,7 @@ impl Connection {
     /// our Close is written: until then the deadlines bound it.
     pub(super) fn discard(&mut self, bytes: usize) {
         let limit = self.config.linger_bytes;
-        let Some(ending) = &mut self.ending else { return };
+        let ending = self.ending(Initiator::Local);
         ending.lingered = ending.lingered.saturating_add(bytes as u64);
         if ending.lingered > limit && self.queue.is_empty() {
             self.enter(State::Ended);
@@ -279,9 +276,8 @@ impl Connection {
                 let unsent = self.queue.len() as u64;
                 self.queue.clear();
                 self.stop_receiving();
-                if let Some(ending) = &mut self.ending {
-                    ending.unsent = ending.unsent.saturating_add(unsent);
-                }
+                let ending = self.ending(Initiator::Local);
+                ending.unsent = ending.unsent.saturating_add(unsent);
             }
         }
     }

@@ -95,7 +95,8 @@ impl Connection {
         read: impl FnOnce(&mut Vec<u8>, usize) -> R,
     ) -> Option<(R, Option<Event<'static>>)> {
         let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
-        if remaining < LARGE || !self.takes_data() || self.frame != Frame::Data {
+        // No control frame has so much.
+        if remaining < LARGE || !self.takes_data() {
             return None;
         }
         let incoming = self.incoming.as_mut()?;

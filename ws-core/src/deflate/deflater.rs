@@ -196,7 +196,7 @@ fn run(
             return Ok(());
         }
         if consumed == 0 && output.len() == out_before {
-            return if rest.is_empty() { Ok(()) } else { Err(DeflateError) };
+            return Err(DeflateError);
         }
     }
 }

@@ -158,7 +158,7 @@ fn parse_target(target: Option<&[u8]>) -> Result<Uri, HeadFault> {
 
 /// That a target is in one of the two forms.
 pub(super) fn check_target(uri: &Uri) -> Result<(), HeadFault> {
-    if uri.path().starts_with('/') && uri.scheme().is_none() && uri.authority().is_none() {
+    if uri.path().starts_with('/') && uri.scheme().is_none() {
         return Ok(());
     }
     let scheme = uri.scheme_str().unwrap_or_default();

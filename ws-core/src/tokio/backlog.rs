@@ -106,20 +106,18 @@ impl Backlog {
         }
     }
 
-    /// Queues what waits, oldest first, as long as less than `high_water` is queued; the backlog is gone
-    /// once it is empty, or nothing can be sent any more.
-    pub(super) fn move_into(backlog: &mut Option<Box<Self>>, connection: &mut Connection, high_water: usize) {
-        let Some(waiting) = backlog.as_mut().map(|backlog| &mut backlog.waiting) else { return };
-        while connection.queued() < high_water {
-            let Some((_, message)) = waiting.front() else { break };
+    /// Queues what waits, oldest first, as long as less than the high-water mark is queued. Whether the backlog is
+    /// done with: it is empty, or nothing can be sent any more.
+    pub(super) fn move_into(&mut self, connection: &mut Connection) -> bool {
+        while connection.queued() < connection.config().outbound_high_water
+            && let Some((_, message)) = self.waiting.front()
+        {
             match connection.send_prepared(message) {
-                Ok(()) => drop(waiting.pop_front()),
+                Ok(()) => drop(self.waiting.pop_front()),
                 Err(_) => break,
             }
         }
-        if waiting.is_empty() || !connection.is_open() {
-            *backlog = None;
-        }
+        self.waiting.is_empty() || !connection.is_open()
     }
 
     /// Bytes of memory held, payloads that others share included.

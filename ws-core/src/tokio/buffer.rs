@@ -75,9 +75,8 @@ impl Input {
 
     /// Tells that so many bytes of the room have been filled; with nothing unread it gives up its buffer.
     pub(super) fn filled(&mut self, n: usize) {
-        if let Some(buffer) = &mut self.0 {
-            buffer.end = buffer.end.saturating_add(n).min(buffer.bytes.len());
-        }
+        let buffer = self.buffer();
+        buffer.end = buffer.end.saturating_add(n).min(buffer.bytes.len());
         if self.len() == 0 {
             self.give_back();
         }

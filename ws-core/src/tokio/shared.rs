@@ -162,10 +162,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         let mut next = None;
         let answer = self.poll_locked(locked, cx, place.waiter, |locked, cx| {
             let answer = poll(locked, cx);
-            if answer.is_ready()
-                && let Some(ticket) = place.ticket.take()
-            {
-                next = locked.line.leave(ticket);
+            if answer.is_ready() {
+                next = place.ticket.take().and_then(|ticket| locked.line.leave(ticket));
             }
             answer
         });

@@ -46,9 +46,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Moves what waits of a broadcast into the queue, as far as there is room.
     #[inline]
     pub(super) fn queue_backlog(&mut self) {
-        if self.backlog.is_some() {
-            let high_water = self.connection.config().outbound_high_water;
-            Backlog::move_into(&mut self.backlog, &mut self.connection, high_water);
+        if let Some(backlog) = &mut self.backlog
+            && backlog.move_into(&mut self.connection)
+        {
+            self.backlog = None;
         }
     }
 }
