@@ -103,7 +103,8 @@ async fn what_is_read_ahead_while_a_message_goes_out_is_received_in_order() {
         let mut bytes = vec![0; (2 << 20) + 10];
         peer.read_exact(&mut bytes).await
     });
-    (result.unwrap(), read.unwrap());
+    result.unwrap();
+    read.unwrap();
     for n in 1..2000 {
         assert_eq!(server.recv().await.unwrap(), Some(numbered(n)));
     }
