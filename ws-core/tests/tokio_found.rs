@@ -128,22 +128,28 @@ fn closing_ends_by_its_deadline_although_the_peer_never_pauses() {
     assert_eq!(info.cause, CloseCause::Timeout(Deadline::Close));
 }
 
-const PING: [u8; 127] = {
-    let mut ping = [b'p'; 127];
-    [ping[0], ping[1]] = [0x89, 125];
-    ping
-};
+const PING: [u8; 127] = frame(0x89);
+const MESSAGE: [u8; 127] = frame(0x82);
 
-#[test]
-fn a_peer_that_sends_nothing_but_pings_lets_other_tasks_run() {
+const fn frame(first: u8) -> [u8; 127] {
+    let mut frame = [b'p'; 127];
+    [frame[0], frame[1]] = [first, 125];
+    frame
+}
+
+/// Fails unless others get their turn beside those who receive what comes without end.
+fn others_run_beside(frame: &'static [u8]) {
     let (done, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let mut flooded = client(Endless(&PING));
-            tokio::spawn(async move { drop(flooded.recv().await) });
-            let (sender, mut receiver) = client(Endless(&PING)).split();
-            tokio::spawn(async move { drop((receiver.recv().await, sender)) });
+            let mut flooded = client(Endless(frame));
+            tokio::spawn(async move { while let Ok(Some(_)) = flooded.recv().await {} });
+            let (sender, mut receiver) = client(Endless(frame)).split();
+            tokio::spawn(async move {
+                while let Ok(Some(_)) = receiver.recv().await {}
+                drop(sender);
+            });
             for _ in 0..5 {
                 tokio::task::yield_now().await;
             }
@@ -151,6 +157,16 @@ fn a_peer_that_sends_nothing_but_pings_lets_other_tasks_run() {
         done.send(())
     });
     told.recv_timeout(Duration::from_secs(5)).expect("others wait for ever");
+}
+
+#[test]
+fn a_peer_that_sends_nothing_but_pings_lets_other_tasks_run() {
+    others_run_beside(&PING);
+}
+
+#[test]
+fn a_peer_that_sends_messages_without_end_lets_other_tasks_run() {
+    others_run_beside(&MESSAGE);
 }
 
 #[tokio::test(start_paused = true)]

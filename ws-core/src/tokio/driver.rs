@@ -8,6 +8,7 @@ mod transport;
 
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -56,6 +57,10 @@ pub(super) struct Driver<S> {
     unflushed: bool,
     /// The receiver does not read because too much memory is held; what is written changes that.
     held_back: bool,
+    /// Reads without a pause in between; whether they brought anything to hand out or not.
+    in_a_row: u8,
+    /// It was pending only to let others run, and nobody has asked about that yet.
+    stepped_back: bool,
     /// That somebody else wishes it closed; there once a [`Closer`] has been asked for.
     wish: Option<Arc<Wish>>,
     /// Messages of a broadcast that wait for room.
@@ -119,6 +124,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             discarding: false,
             unflushed: false,
             held_back: false,
+            in_a_row: 0,
+            stepped_back: false,
             wish: None,
             backlog: None,
             farewell: Self::say_goodbye,
@@ -174,17 +181,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if !self.held_back && self.poll_read(cx).is_ready() {
                 // A peer that never pauses does not put off the deadlines it is to be held to.
                 reads = reads.saturating_add(1);
-                if stalled || reads == READS || !self.connection.is_open() {
+                self.in_a_row = self.in_a_row.saturating_add(1);
+                let enough = reads == READS || self.in_a_row >= IN_A_ROW;
+                if stalled || enough || !self.connection.is_open() {
                     self.check_timeout();
                 }
-                if reads == READS {
-                    // Nor does it keep other tasks from running, with frames that come to nothing: its first
-                    // poll puts us behind them, and behind what the runtime has not looked at yet.
-                    let _ = pin!(yield_now()).poll(cx);
+                if enough {
+                    // Nor does it keep other tasks from running, with messages without end or frames that come to
+                    // nothing.
+                    self.in_a_row = 0;
+                    self.stepped_back = true;
+                    step_back(cx);
                     return Poll::Pending;
                 }
                 continue;
             }
+            self.in_a_row = 0;
             ready!(self.poll_timeout(cx));
         }
     }
@@ -233,6 +245,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     pub(super) fn close_info(&self) -> Option<CloseInfo> {
         self.connection.close_info()
+    }
+
+    /// Whether it was pending only to let others run, and has seen to its being polled again; told once.
+    pub(super) const fn has_stepped_back(&mut self) -> bool {
+        mem::replace(&mut self.stepped_back, false)
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -286,8 +303,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 }
 
+/// Has the task polled again behind those that are ready, and behind what the runtime has not looked at yet: that is
+/// what the first poll of a `yield_now` does.
+pub(super) fn step_back(cx: &mut Context<'_>) {
+    let _ = pin!(yield_now()).poll(cx);
+}
+
 /// So many reads that bring nothing to hand out are done before other tasks get their turn.
 const READS: u32 = 4;
+
+/// So many reads without a pause are done before others get theirs, whatever they bring: with frames of a few bytes
+/// a full one takes a millisecond or two to go through.
+const IN_A_ROW: u8 = 8;
 
 impl<S> Drop for Driver<S> {
     fn drop(&mut self) {

@@ -9,7 +9,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::backlog::{Offered, Slow};
 use super::buffer;
-use super::driver::Driver;
+use super::driver::{Driver, step_back};
 use super::error::Error;
 use super::line::{Line, Ticket, Turn};
 use super::waiting::{Waiter, Waiting};
@@ -135,7 +135,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         if answer.is_pending() {
             // Asked again once the list has us: a wake-up in between found us missing.
             self.waiting.add(waiter, cx.waker());
-            answer = poll(&mut locked, all);
+            if locked.driver.has_stepped_back() {
+                // That would be no step back; the wake-up is repeated instead.
+                step_back(all);
+            } else {
+                answer = poll(&mut locked, all);
+            }
             if answer.is_ready() {
                 self.waiting.forget(waiter);
             }
