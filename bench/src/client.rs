@@ -1,14 +1,36 @@
-//! The client's end of a connection, without a library.
+//! The client's end of a connection, without a WebSocket library.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::tls;
 
 /// Connects and does the opening handshake.
 pub fn open(port: u16) -> Result<TcpStream> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    let mut stream = connect(port)?;
+    shake_hands(&mut stream)?;
+    Ok(stream)
+}
+
+/// The same over TLS.
+pub fn open_tls(port: u16, config: &Arc<ClientConfig>) -> Result<StreamOwned<ClientConnection, TcpStream>> {
+    let connection = ClientConnection::new(Arc::clone(config), tls::NAME.try_into()?)?;
+    let mut stream = StreamOwned::new(connection, connect(port)?);
+    shake_hands(&mut stream)?;
+    Ok(stream)
+}
+
+fn connect(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn shake_hands(stream: &mut (impl Read + Write)) -> Result<()> {
     stream.write_all(
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
           Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
@@ -24,5 +46,5 @@ pub fn open(port: u16) -> Result<TcpStream> {
     if !head.starts_with(b"HTTP/1.1 101 ") {
         bail!("the server refused: {}", String::from_utf8_lossy(&head));
     }
-    Ok(stream)
+    Ok(())
 }

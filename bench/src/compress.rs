@@ -8,38 +8,31 @@ use crate::answers::Expected;
 use crate::frames::{RSV1, TEXT, deflated, frame, json};
 use crate::load::Load;
 use crate::peers::{Peer, Service};
+use crate::report::Report;
 use crate::table::Table;
-use crate::{Plan, machine, rig};
+use crate::{Plan, rig};
 
 /// What all compress with.
-const LEVEL: u32 = 6;
+pub const LEVEL: u32 = 6;
 
-pub fn run(plan: &Plan) -> Result<()> {
-    machine::pin(machine::LOAD_CORE)?;
-    let mut table = Table::default();
-    let mut bytes = Vec::new();
+pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
+    let mut table = Table::new("Compressed echo", "µs of server CPU a message");
     for takeover in [false, true] {
         for load in [load(1 << 10, 16, 1), load(1 << 10, 16, 8), load(16 << 10, 8, 1)] {
-            let name = format!("{}, {} context takeover", load.name, if takeover { "with" } else { "no" });
+            let name = format!("{}, {} takeover", load.name, if takeover { "with" } else { "no" });
             if !plan.wants_load(&name) {
                 continue;
             }
-            let services: Vec<Service> = Peer::DEFLATING
-                .into_iter()
-                .filter(|&peer| plan.wants_peer(peer))
-                .map(|peer| Service { peer, batch: load.in_flight > 1, deflate: Some(LEVEL), takeover })
-                .collect();
-            bytes.push(load.bytes);
+            let batch = load.in_flight > 1;
+            let service = |peer| Service { batch, deflate: Some(LEVEL), takeover, ..Service::echo(peer) };
+            let services: Vec<Service> = plan.peers(&Peer::DEFLATING).into_iter().map(service).collect();
             table.push(&name, rig::measure(&load, &services, plan)?);
         }
     }
-    println!(
-        "### Compressed echo: MB of JSON inflated and deflated again a second of the server's CPU time (level {LEVEL})\n"
+    report.add(
+        table,
+        "permessage-deflate at level 6 with windows of 15 bits; each message is inflated and deflated.",
     );
-    println!(
-        "Each byte comes in and goes out: µs a message in brackets. A ratio below 1 is ours being faster.\n"
-    );
-    table.print(|nanos, row| format!("{:.1} ({:.1})", bytes[row] as f64 * 1000.0 / nanos, nanos / 1000.0));
     Ok(())
 }
 
@@ -57,6 +50,6 @@ fn load(size: usize, connections: usize, in_flight: usize) -> Load {
         in_flight,
         batches: Arc::new(batches),
         expected: Expected { first: TEXT | RSV1, length: None, masked: false },
-        bytes: size,
+        one_speaks: false,
     }
 }

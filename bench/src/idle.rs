@@ -4,66 +4,100 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::answers::{Answers, Expected};
 use crate::frames::{BINARY, RSV1, TEXT, deflated, frame, json, text};
 use crate::peers::{Peer, Service};
-use crate::rig::Server;
-use crate::{Plan, client, machine};
+use crate::report::Report;
+use crate::rig::{Series, Server};
+use crate::table::Table;
+use crate::{Plan, client, compress, machine};
 
-pub fn run(plan: &Plan, connections: usize) -> Result<()> {
-    machine::pin(machine::LOAD_CORE)?;
-    machine::raise_file_limit()?;
-    println!("### Memory: private bytes of the server process for each of {connections} idle connections\n");
-    println!("| implementation | opened | after one 1 KiB message each | after 16 at once each |");
-    println!("|---|---:|---:|---:|");
-    let plain = frame(BINARY, &text(1 << 10));
-    for peer in Peer::ALL.into_iter().filter(|&peer| plan.wants_peer(peer) && plan.wants_load("idle")) {
-        let service = Service { peer, batch: true, deflate: None, takeover: false };
+/// How many messages a burst has.
+const BURST: usize = 16;
+
+pub fn run(plan: &Plan, connections: usize, report: &mut Report) -> Result<()> {
+    let mut rows = Rows::new("");
+    let message = frame(BINARY, &text(1 << 10));
+    for peer in plan.peers(&Peer::ALL) {
         let expected = Expected { first: BINARY, length: Some(1 << 10), masked: peer == Peer::RawTcp };
-        row(peer.name(), service, connections, &plain, expected)?;
+        rows.measure(Service { batch: true, ..Service::echo(peer) }, connections, &message, expected)?;
     }
-    println!("\nWith permessage-deflate (windows of 15 bits, level 6, JSON):\n");
-    println!("| implementation | opened | after one 1 KiB message each | after 16 at once each |");
-    println!("|---|---:|---:|---:|");
-    let compressed = frame(TEXT | RSV1, &deflated(&json(1 << 10, 1)));
+    let mut table = Table::new("Memory", "private bytes of the server process a connection");
+    rows.into_table(&mut table);
+    report.add(
+        table,
+        "Of 10,000 idle connections, unless said otherwise: once open, and after echoes of 1 KiB.",
+    );
+
+    let mut table = Table::new("Memory with compression", "private bytes of the server process a connection");
+    let message = frame(TEXT | RSV1, &deflated(&json(1 << 10, 1)));
     let expected = Expected { first: TEXT | RSV1, length: None, masked: false };
-    // The compressors of some peers take 300 KiB for each connection.
-    let fewer = connections.min(1000);
     for takeover in [false, true] {
-        for peer in Peer::DEFLATING.into_iter().filter(|&peer| plan.wants_peer(peer)) {
-            let service = Service { peer, batch: true, deflate: Some(6), takeover };
-            let name = format!("{}, {} takeover", peer.name(), if takeover { "with" } else { "no" });
-            row(&name, service, fewer, &compressed, expected)?;
+        let mut rows = Rows::new(if takeover { ", with takeover" } else { ", no takeover" });
+        for peer in plan.peers(&Peer::DEFLATING) {
+            let service =
+                Service { batch: true, deflate: Some(compress::LEVEL), takeover, ..Service::echo(peer) };
+            // The compressors of some peers take 300 KiB for each connection.
+            rows.measure(service, connections.min(1000), &message, expected)?;
         }
+        rows.into_table(&mut table);
     }
-    println!();
+    report.add(table, "Of 1,000 idle connections, windows of 15 bits, level 6, JSON.");
     Ok(())
 }
 
-fn row(name: &str, service: Service, connections: usize, message: &[u8], expected: Expected) -> Result<()> {
-    let server = Server::start(service)?;
-    // What the process allocates once is not the connections'.
-    let mut first = client::open(server.port())?;
-    exchange(&mut first, message, 1, expected)?;
-    let base = settled(&server)?;
-    let mut streams = Vec::new();
-    for _ in 0..connections {
-        streams.push(client::open(server.port())?);
+/// What the connections of each implementation hold, once in each state.
+struct Rows {
+    names: [String; 3],
+    series: [Vec<Series>; 3],
+}
+
+impl Rows {
+    fn new(suffix: &str) -> Self {
+        let states = ["opened", "after one message each", "after a burst of 16 each"];
+        Self { names: states.map(|state| format!("{state}{suffix}")), series: Default::default() }
     }
-    let opened = settled(&server)?;
-    for stream in &mut streams {
-        exchange(stream, message, 1, expected)?;
+
+    fn measure(
+        &mut self,
+        service: Service,
+        connections: usize,
+        message: &[u8],
+        expected: Expected,
+    ) -> Result<()> {
+        let server = Server::start(service)?;
+        // What the process allocates once is not the connections'.
+        let mut first = client::open(server.port())?;
+        exchange(&mut first, message, 1, expected)?;
+        let base = settled(&server)?;
+        let mut streams = Vec::new();
+        for _ in 0..connections {
+            streams.push(client::open(server.port())?);
+        }
+        let opened = settled(&server)?;
+        for stream in &mut streams {
+            exchange(stream, message, 1, expected)?;
+        }
+        let after_one = settled(&server)?;
+        for stream in &mut streams {
+            exchange(stream, message, BURST, expected)?;
+        }
+        let after_burst = settled(&server)?;
+        for (series, bytes) in self.series.iter_mut().zip([opened, after_one, after_burst]) {
+            let each = bytes.saturating_sub(base) as f64 / connections as f64;
+            series.push(Series { peer: service.peer, figures: vec![each] });
+        }
+        eprintln!("  memory of {}: done", service.peer.argument());
+        Ok(())
     }
-    let after_one = settled(&server)?;
-    for stream in &mut streams {
-        exchange(stream, message, 16, expected)?;
+
+    fn into_table(self, table: &mut Table) {
+        for (name, series) in self.names.iter().zip(self.series) {
+            table.push(name, series);
+        }
     }
-    let after_burst = settled(&server)?;
-    let each = |now: u64| now.saturating_sub(base) / connections as u64;
-    println!("| {name} | {} | {} | {} |", each(opened), each(after_one), each(after_burst));
-    Ok(())
 }
 
 fn settled(server: &Server) -> Result<u64> {
@@ -79,7 +113,7 @@ fn exchange(stream: &mut TcpStream, message: &[u8], times: usize, expected: Expe
     let mut buffer = [0; 16 << 10];
     while count < times {
         let n = stream.read(&mut buffer)?;
-        anyhow::ensure!(n > 0, "the server closed an idle connection");
+        ensure!(n > 0, "the server closed an idle connection");
         count += answers.take(&buffer[..n], expected)?;
     }
     Ok(())

@@ -1,15 +1,17 @@
 //! The load: connections on epoll that send prebuilt frames and count what comes back.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 use crate::answers::{Answers, Expected};
 use crate::client;
+use crate::rig::Server;
 
 /// What is sent, and what is to come back.
 #[derive(Debug, Clone)]
@@ -21,8 +23,8 @@ pub struct Load {
     /// The batches that a connection sends in turn.
     pub batches: Arc<Vec<Vec<u8>>>,
     pub expected: Expected,
-    /// Payload bytes of a message before compression.
-    pub bytes: usize,
+    /// Only the first connection sends; all await what it sends.
+    pub one_speaks: bool,
 }
 
 /// Open connections to one server.
@@ -35,35 +37,63 @@ pub struct Clients {
 }
 
 struct Client {
-    stream: TcpStream,
+    stream: Stream,
     answers: Answers,
     batch: usize,
     written: usize,
     awaited: usize,
+    /// It sends nothing.
+    listens: bool,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 impl Clients {
-    pub fn open(port: u16, load: Load) -> Result<Self> {
+    pub fn open(server: &Server, load: Load) -> Result<Self> {
         let poll = Poll::new()?;
         let mut clients = Vec::new();
         for index in 0..load.connections {
-            let stream = client::open(port)?;
-            stream.set_nonblocking(true)?;
-            let mut stream = TcpStream::from_std(stream);
-            poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+            let mut stream = Stream::open(server)?;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            poll.registry().register(stream.tcp(), Token(index), interest)?;
             // They do not all send the same at the same time.
             let batch = index * 7 % load.batches.len();
-            clients.push(Client { stream, answers: Answers::default(), batch, written: 0, awaited: 0 });
+            let listens = load.one_speaks && index > 0;
+            clients.push(Client {
+                stream,
+                answers: Answers::default(),
+                batch,
+                written: 0,
+                awaited: 0,
+                listens,
+            });
         }
         Ok(Self { poll, events: Events::with_capacity(1024), clients, load, buffer: vec![0; 256 << 10] })
     }
 
     /// Sends for `turn`, waits for the last answers; returns how many messages were answered.
     pub fn run(&mut self, turn: Duration) -> Result<u64> {
+        if !self.load.one_speaks {
+            return self.exchange(turn);
+        }
+        let begin = Instant::now();
+        let mut delivered = 0;
+        while begin.elapsed() < turn {
+            // One batch to all, and the next once all have it.
+            delivered += self.exchange(Duration::ZERO)?;
+        }
+        Ok(delivered)
+    }
+
+    fn exchange(&mut self, turn: Duration) -> Result<u64> {
         let begin = Instant::now();
         let mut answered = 0;
         let mut active = self.clients.len();
-        for client in &mut self.clients {
+        // The one that speaks is the first, and begins last: all others listen by then.
+        for client in self.clients.iter_mut().rev() {
             client.begin(&self.load)?;
         }
         while active > 0 {
@@ -97,8 +127,8 @@ impl Clients {
 impl Client {
     fn begin(&mut self, load: &Load) -> Result<()> {
         self.batch = (self.batch + 1) % load.batches.len();
-        self.written = 0;
         self.awaited = load.in_flight;
+        self.written = if self.listens { load.batches[self.batch].len() } else { 0 };
         self.write(load)
     }
 
@@ -107,11 +137,14 @@ impl Client {
         while self.written < batch.len() {
             match self.stream.write(&batch[self.written..]) {
                 Ok(n) => self.written += n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        match self.stream.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Reads what is there; whether the batch is answered.
@@ -123,18 +156,62 @@ impl Client {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error.into()),
             };
-            let frames = self.answers.take(&buffer[..n], load.expected)?;
-            if frames > self.awaited {
+            let messages = self.answers.take(&buffer[..n], load.expected)?;
+            if messages > self.awaited {
                 bail!("more answers than messages of {}", load.name);
             }
-            self.awaited -= frames;
+            self.awaited -= messages;
             if self.awaited == 0 {
                 return Ok(true);
             }
-            // Less than asked for: there is no more.
-            if n < buffer.len() {
+            // Less than asked for: there is no more. Of TLS it may be the end of a record only.
+            if n < buffer.len() && matches!(self.stream, Stream::Tcp(_)) {
                 return Ok(false);
             }
+        }
+    }
+}
+
+impl Stream {
+    fn open(server: &Server) -> Result<Self> {
+        let nonblocking = |stream: std::net::TcpStream| {
+            stream.set_nonblocking(true)?;
+            io::Result::Ok(TcpStream::from_std(stream))
+        };
+        Ok(match server.tls() {
+            None => Self::Tcp(nonblocking(client::open(server.port())?)?),
+            Some(config) => {
+                let (connection, stream) = client::open_tls(server.port(), config)?.into_parts();
+                Self::Tls(Box::new(StreamOwned::new(connection, nonblocking(stream)?)))
+            }
+        })
+    }
+
+    fn tcp(&mut self) -> &mut TcpStream {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_mut(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(_) => Ok(()),
+            Self::Tls(stream) => stream.flush(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the operating system is asked for.
 
 use std::fs;
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -25,13 +27,17 @@ pub fn raise_file_limit() -> Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("raising the limit of open files")
 }
 
-/// The CPU time that a single-threaded process has used, user and system, in nanoseconds.
-pub fn cpu_time(pid: u32) -> Result<u64> {
-    // The scheduler's own count of the main thread: exact where /proc/PID/stat counts ticks of 10 ms.
-    let text =
-        fs::read_to_string(format!("/proc/{pid}/schedstat")).context("reading the CPU time of a server")?;
-    let first = text.split_ascii_whitespace().next().context("an empty schedstat")?;
-    Ok(first.parse()?)
+/// The CPU time that the threads of a process have used, user and system.
+pub fn cpu_time(pid: u32) -> Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).context("looking for the threads of a server")? {
+        // The scheduler's own count: exact where /proc/PID/stat counts ticks of 10 ms.
+        let text = fs::read_to_string(thread?.path().join("schedstat"))
+            .context("reading the CPU time of a server")?;
+        let first = text.split_ascii_whitespace().next().context("an empty schedstat")?;
+        sum += Duration::from_nanos(first.parse()?);
+    }
+    Ok(sum)
 }
 
 /// The private memory of a process in bytes: what it would give back by ending.
@@ -59,6 +65,17 @@ pub fn describe() -> String {
         .find_map(|line| line.strip_prefix("model name"))
         .map(|name| name.trim_start_matches(['\t', ' ', ':']));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{cores} cores, {}, Linux {}", model.unwrap_or("unknown processor"), kernel.trim())
+    // Not `available_parallelism`: that is one, once pinned.
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
+    let said = |program, argument| {
+        let output = Command::new(program).arg(argument).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    };
+    format!(
+        "{}, {cores} cores, {}, Linux {}, {}",
+        said("date", "+%Y-%m-%d %H:%M"),
+        model.unwrap_or("unknown processor"),
+        kernel.trim(),
+        said("rustc", "--version")
+    )
 }

@@ -5,24 +5,33 @@
 //! turns: A B C A B C. Absolute times mean little on a shared machine; the ratios do.
 
 mod answers;
+mod broadcast;
 mod client;
 mod compress;
+mod cost;
 mod echo;
 mod frames;
+mod handshakes;
 mod idle;
 mod load;
 mod machine;
 mod peers;
+mod plot;
+mod report;
 mod rig;
+mod scale;
 mod serve;
 mod table;
+mod tls;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use peers::{Peer, Service};
+use report::Report;
 
 #[derive(Debug, Parser)]
 #[command(about = "Measures ws-core beside its peers")]
@@ -38,6 +47,9 @@ struct Arguments {
     /// Only loads whose name contains this.
     #[arg(long, global = true, default_value = "")]
     load: String,
+    /// Where the tables go as Markdown, and their plots as SVG; without it, to the standard output only.
+    #[arg(long, global = true)]
+    out: Option<PathBuf>,
     /// Only these implementations.
     #[arg(long, global = true, value_enum, value_delimiter = ',')]
     peer: Vec<Peer>,
@@ -49,14 +61,24 @@ enum Command {
     All,
     /// Echo: one message at a time, and many at once.
     Echo,
+    /// Echo over TLS.
+    Tls,
     /// Compressed echo, beside the peers that can.
     Compress,
     /// Memory of idle connections.
     Idle {
         /// How many connections.
-        #[arg(long, default_value_t = 2000)]
+        #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
+    /// Opening handshakes.
+    Handshakes,
+    /// One message to all connections.
+    Broadcast,
+    /// Echo with 100 to 10,000 connections, and with a second worker.
+    Scale,
+    /// Instructions and system calls a message; needs valgrind and strace.
+    Cost,
     /// One server process; the rig starts these.
     Serve(Service),
 }
@@ -75,24 +97,50 @@ impl Plan {
         name.contains(&self.load)
     }
 
-    fn wants_peer(&self, peer: Peer) -> bool {
-        self.peers.is_empty() || self.peers.contains(&peer)
+    /// Those of `all` that are to be measured.
+    fn peers(&self, all: &[Peer]) -> Vec<Peer> {
+        all.iter().copied().filter(|peer| self.peers.is_empty() || self.peers.contains(peer)).collect()
     }
 }
 
 fn main() -> Result<()> {
-    let Arguments { command, rounds, millis, load, peer } = Arguments::parse();
+    let Arguments { command, rounds, millis, load, out, peer } = Arguments::parse();
+    let command = command.unwrap_or(Command::All);
+    if let Command::Serve(service) = command {
+        return serve::run(service);
+    }
     let plan = Plan { rounds, turn: Duration::from_millis(millis), load, peers: peer };
-    match command.unwrap_or(Command::All) {
-        Command::Serve(service) => serve::run(service),
-        Command::Echo => echo::run(&plan),
-        Command::Compress => compress::run(&plan),
-        Command::Idle { connections } => idle::run(&plan, connections),
+    machine::pin(machine::LOAD_CORE)?;
+    machine::raise_file_limit()?;
+    let mut report = Report::new();
+    measure(&command, &plan, &mut report)?;
+    out.map_or(Ok(()), |folder| report.save(&folder))
+}
+
+fn measure(command: &Command, plan: &Plan, report: &mut Report) -> Result<()> {
+    match *command {
+        Command::Serve(_) => Ok(()),
+        Command::Echo => echo::run(plan, report),
+        Command::Tls => echo::run_tls(plan, report),
+        Command::Compress => compress::run(plan, report),
+        Command::Idle { connections } => idle::run(plan, connections, report),
+        Command::Handshakes => handshakes::run(plan, report),
+        Command::Broadcast => broadcast::run(plan, report),
+        Command::Scale => scale::run(plan, report),
+        Command::Cost => cost::run(plan, report),
         Command::All => {
-            println!("{}\n", machine::describe());
-            echo::run(&plan)?;
-            compress::run(&plan)?;
-            idle::run(&plan, 2000)
+            let idle = Command::Idle { connections: 10_000 };
+            let all = [
+                Command::Echo,
+                Command::Tls,
+                Command::Broadcast,
+                Command::Handshakes,
+                Command::Compress,
+                Command::Scale,
+                idle,
+                Command::Cost,
+            ];
+            all.iter().try_for_each(|command| measure(command, plan, report))
         }
     }
 }

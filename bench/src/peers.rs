@@ -8,14 +8,19 @@ mod soketto;
 mod tokio_websockets;
 mod tungstenite;
 mod web_socket;
+mod wtx;
 mod yawc;
 
 use clap::{Args, ValueEnum};
 use futures::{FutureExt, Sink, SinkExt, Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+// Unlike the names of the crates, those of the modules here are the peers'.
+use ::wtx::stream::{StreamReader, StreamWriter};
 
 /// An implementation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Peer {
     /// Bytes echoed over tokio, no protocol.
     RawTcp,
@@ -32,6 +37,7 @@ pub enum Peer {
     Yawc,
     Soketto,
     WebSocket,
+    Wtx,
 }
 
 /// What a server process does.
@@ -48,10 +54,37 @@ pub struct Service {
     /// ... with the context carried over from message to message.
     #[arg(long)]
     pub takeover: bool,
+    /// Over TLS.
+    #[arg(long)]
+    pub tls: bool,
+    /// What it does with connections.
+    #[arg(long, value_enum, default_value_t = Task::Echo)]
+    pub task: Task,
+    /// Threads of the runtime; more than one are not pinned to a core.
+    #[arg(long, default_value_t = 1)]
+    pub workers: usize,
+}
+
+/// What a server does with connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Task {
+    /// Sends every message back.
+    Echo,
+    /// Does the opening handshake with the implementation's own code, and nothing after it.
+    Handshake,
+    /// Sends every message to all connections.
+    Broadcast,
+}
+
+impl Service {
+    /// One that echoes, plainly.
+    pub fn echo(peer: Peer) -> Self {
+        Self { peer, batch: false, deflate: None, takeover: false, tls: false, task: Task::Echo, workers: 1 }
+    }
 }
 
 impl Peer {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RawTcp,
         Self::LeastWebsocket,
         Self::Ours,
@@ -63,7 +96,24 @@ impl Peer {
         Self::WebSocket,
         Self::TokioTungstenite,
         Self::Soketto,
+        Self::Wtx,
     ];
+
+    /// Those with an opening handshake of their own; fastwebsockets leaves it to hyper, web-socket to its user. Of
+    /// yawc's only the client's half takes any stream.
+    pub const SHAKING: [Self; 7] = [
+        Self::LeastWebsocket,
+        Self::Ours,
+        Self::Sockudo,
+        Self::TokioWebsockets,
+        Self::TokioTungstenite,
+        Self::Soketto,
+        Self::Wtx,
+    ];
+
+    /// Those with a way to send to all; tokio-tungstenite over a channel of tokio's, as its users do.
+    pub const BROADCASTING: [Self; 4] =
+        [Self::LeastWebsocket, Self::Ours, Self::Sockudo, Self::TokioTungstenite];
 
     /// Those that have permessage-deflate.
     pub const DEFLATING: [Self; 4] = [Self::Ours, Self::OursOwned, Self::Sockudo, Self::Yawc];
@@ -91,6 +141,30 @@ impl Peer {
             Self::Yawc => "yawc 0.5",
             Self::Soketto => "soketto 0.8.1",
             Self::WebSocket => "web-socket 0.7",
+            Self::Wtx => "wtx 0.46",
+        }
+    }
+
+    /// Ours in a word.
+    pub fn way(self) -> &'static str {
+        if self == Self::OursOwned { "owned" } else { "lent" }
+    }
+
+    /// In the plots.
+    pub fn color(self) -> &'static str {
+        match self {
+            Self::RawTcp => "#999999",
+            Self::LeastWebsocket => "#333333",
+            Self::Ours => "#1c7c54",
+            Self::OursOwned => "#7bd3a8",
+            Self::TokioTungstenite => "#8c564b",
+            Self::Fastwebsockets => "#d62728",
+            Self::TokioWebsockets => "#1f77b4",
+            Self::Sockudo => "#ff7f0e",
+            Self::Yawc => "#e377c2",
+            Self::Soketto => "#bcbd22",
+            Self::WebSocket => "#9467bd",
+            Self::Wtx => "#17becf",
         }
     }
 
@@ -100,11 +174,41 @@ impl Peer {
     }
 }
 
-/// Echoes every message until the connection ends; how it ends does not matter here.
+/// What a WebSocket can be on: TCP, or TLS over it. wtx has a trait of its own for it.
+pub trait Socket: AsyncRead + AsyncWrite + StreamReader + StreamWriter + Unpin + Send + 'static {}
+
+impl Socket for TcpStream {}
+impl Socket for TlsStream<TcpStream> {}
+
+/// Does the opening handshake and waits for the end.
+pub async fn shake_hands(stream: TcpStream, peer: Peer) -> anyhow::Result<()> {
+    match peer {
+        Peer::Ours => ours::shake_hands(stream).await,
+        Peer::TokioTungstenite => tungstenite::shake_hands(stream).await,
+        Peer::TokioWebsockets => tokio_websockets::shake_hands(stream).await,
+        Peer::Soketto => soketto::shake_hands(stream).await,
+        Peer::Sockudo => sockudo::shake_hands(stream).await,
+        Peer::Wtx => wtx::shake_hands(stream).await,
+        _ => floor::raw(Box::pin(crate::serve::shake_hands(stream)).await?).await,
+    }
+}
+
+/// Sends every message to all connections until the connection ends.
+pub async fn broadcast(stream: TcpStream, peer: Peer) -> anyhow::Result<()> {
+    match peer {
+        Peer::LeastWebsocket => floor::broadcast(stream).await,
+        Peer::Ours => ours::broadcast(stream).await,
+        Peer::Sockudo => sockudo::broadcast(stream).await,
+        Peer::TokioTungstenite => tungstenite::broadcast(stream).await,
+        _ => anyhow::bail!("{} has no broadcast here", peer.name()),
+    }
+}
+
+/// Echoes every message until the connection ends.
 ///
 /// Boxed one by one, so that none pays for the size of another's future.
-pub async fn echo(stream: TcpStream, service: Service) {
-    let _ = match service.peer {
+pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
+    match service.peer {
         Peer::RawTcp => Box::pin(floor::raw(stream)).await,
         Peer::LeastWebsocket => Box::pin(floor::websocket(stream)).await,
         Peer::Ours => Box::pin(ours::lent(stream, service)).await,
@@ -116,7 +220,8 @@ pub async fn echo(stream: TcpStream, service: Service) {
         Peer::Yawc => Box::pin(yawc::echo(stream, service)).await,
         Peer::Soketto => Box::pin(soketto::echo(stream)).await,
         Peer::WebSocket => Box::pin(web_socket::echo(stream, service)).await,
-    };
+        Peer::Wtx => Box::pin(wtx::echo(stream)).await,
+    }
 }
 
 /// Echo for those that are a `Stream` and a `Sink`: `send`, or `feed` for all that is there and one flush.

@@ -2,37 +2,60 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::load::{Clients, Load};
 use crate::peers::{Peer, Service};
-use crate::{Plan, machine};
+use crate::{Plan, machine, tls};
 
 /// A server process; it ends when this is dropped.
 pub struct Server {
     child: Child,
     port: u16,
+    /// What its clients need, if it speaks TLS.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Server {
     pub fn start(service: Service) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("serve").arg("--peer").arg(service.peer.argument());
-        if service.batch {
-            command.arg("--batch");
+        Self::start_under(&[], service)
+    }
+
+    /// One that runs under another program, which is given its path and arguments.
+    pub fn start_under(wrapper: &[String], service: Service) -> Result<Self> {
+        let program = std::env::current_exe()?;
+        let mut command = match wrapper {
+            [] => Command::new(program),
+            [wrapper, arguments @ ..] => {
+                let mut command = Command::new(wrapper);
+                command.args(arguments).arg(program).stderr(Stdio::null());
+                command
+            }
+        };
+        let task = service.task.to_possible_value().context("a task without a name")?;
+        command.args(["serve", "--peer", &service.peer.argument(), "--task", task.get_name()]);
+        command.args(["--workers", &service.workers.to_string()]);
+        for (option, given) in
+            [("--batch", service.batch), ("--takeover", service.takeover), ("--tls", service.tls)]
+        {
+            if given {
+                command.arg(option);
+            }
         }
         if let Some(level) = service.deflate {
-            command.arg("--deflate").arg(level.to_string());
-        }
-        if service.takeover {
-            command.arg("--takeover");
+            command.args(["--deflate", &level.to_string()]);
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut output = BufReader::new(child.stdout.take().context("no pipe")?);
         let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
+        output.read_line(&mut line)?;
         let port = line.trim().parse().context("a server that did not start")?;
-        Ok(Self { child, port })
+        let tls = service.tls.then(|| tls::connector(output)).transpose()?;
+        Ok(Self { child, port, tls })
     }
 
     pub fn pid(&self) -> u32 {
@@ -41,6 +64,17 @@ impl Server {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    pub fn tls(&self) -> Option<&Arc<ClientConfig>> {
+        self.tls.as_ref()
+    }
+
+    /// Ends it by closing its input, and waits until it, or what it runs under, is done.
+    pub fn end(mut self) -> Result<()> {
+        drop(self.child.stdin.take());
+        self.child.wait()?;
+        Ok(())
     }
 }
 
@@ -51,53 +85,53 @@ impl Drop for Server {
     }
 }
 
-/// What one implementation did in all rounds: nanoseconds of its CPU time for each message.
+/// What one implementation did: a figure for each round.
 pub struct Series {
     pub peer: Peer,
-    pub nanos: Vec<f64>,
+    pub figures: Vec<f64>,
 }
 
 impl Series {
     pub fn median(&self) -> f64 {
-        median(self.nanos.clone())
+        median(self.figures.clone())
     }
 
     /// Half of the rounds are within so much of the median, as a part of it.
     pub fn spread(&self) -> f64 {
         let middle = self.median();
-        median(self.nanos.iter().map(|nanos| (nanos - middle).abs() / middle).collect())
+        median(self.figures.iter().map(|figure| (figure - middle).abs() / middle).collect())
     }
 
     /// How much dearer than `other`, round by round.
     pub fn ratio(&self, other: &Self) -> f64 {
-        median(self.nanos.iter().zip(&other.nanos).map(|(own, other)| own / other).collect())
+        median(self.figures.iter().zip(&other.figures).map(|(own, other)| own / other).collect())
     }
 }
 
-/// Gives each service its turns under `load`.
+/// Gives each service its turns under `load`: microseconds of its CPU time for each message.
 pub fn measure(load: &Load, services: &[Service], plan: &Plan) -> Result<Vec<Series>> {
     let mut entries = Vec::new();
     for &service in services {
         let server = Server::start(service)?;
         let mut load = load.clone();
         load.expected.masked = service.peer == Peer::RawTcp;
-        let mut clients = Clients::open(server.port(), load)?;
+        let mut clients = Clients::open(&server, load)?;
         // Buffers and caches are warm when it counts.
         clients.run(plan.turn / 4).with_context(|| service.peer.argument())?;
-        entries.push((server, clients, Series { peer: service.peer, nanos: Vec::new() }));
+        entries.push((server, clients, Series { peer: service.peer, figures: Vec::new() }));
     }
     for _ in 0..plan.rounds {
         for (server, clients, series) in &mut entries {
             let before = machine::cpu_time(server.pid())?;
-            let messages = clients.run(plan.turn)?;
+            let messages = clients.run(plan.turn).with_context(|| series.peer.argument())?;
             let used = machine::cpu_time(server.pid())? - before;
-            series.nanos.push(used as f64 / messages as f64);
+            series.figures.push(used.as_secs_f64() * 1e6 / messages as f64);
         }
     }
     Ok(entries.into_iter().map(|(_, _, series)| series).collect())
 }
 
-pub fn median(mut values: Vec<f64>) -> f64 {
+fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -4,39 +4,60 @@ use std::io::{Read, Write};
 
 use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-use crate::machine;
-use crate::peers::{self, Service};
+use crate::peers::{self, Service, Socket, Task};
+use crate::{machine, tls};
 
 pub fn run(service: Service) -> Result<()> {
-    machine::pin(machine::SERVER_CORE)?;
+    if service.workers == 1 {
+        machine::pin(machine::SERVER_CORE)?;
+    }
     machine::raise_file_limit()?;
     // Whoever started this process ends it, by closing the pipe or by ending itself.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = match service.workers {
+        1 => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+        workers => {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?
+        }
+    };
+    let (acceptor, certificate) = service.tls.then(tls::acceptor).transpose()?.unzip();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?.port());
+        if let Some(certificate) = certificate {
+            print!("{certificate}");
+        }
         std::io::stdout().flush()?;
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            // Boxed, so that what the handshake needs does not stay in the connection's future.
-            tokio::spawn(async move {
-                if let Ok(stream) = Box::pin(shake_hands(stream)).await {
-                    peers::echo(stream, service).await;
-                }
-            });
+            match service.task {
+                // Boxed, so that what the handshake needs does not stay in the connection's future.
+                Task::Echo => match acceptor.clone() {
+                    None => drop(tokio::spawn(async move {
+                        peers::echo(Box::pin(shake_hands(stream)).await?, service).await
+                    })),
+                    Some(acceptor) => drop(tokio::spawn(async move {
+                        let stream = Box::pin(acceptor.accept(stream)).await?;
+                        peers::echo(Box::pin(shake_hands(stream)).await?, service).await
+                    })),
+                },
+                Task::Handshake => drop(tokio::spawn(peers::shake_hands(stream, service.peer))),
+                Task::Broadcast => drop(tokio::spawn(async move {
+                    peers::broadcast(Box::pin(shake_hands(stream)).await?, service.peer).await
+                })),
+            }
         }
     })
 }
 
 /// The least opening handshake, the same for all: what is measured comes after it.
-async fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
+pub async fn shake_hands<S: Socket>(mut stream: S) -> Result<S> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if stream.read_buf(&mut head).await? == 0 || head.len() > 4096 {
@@ -54,5 +75,6 @@ async fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
          Sec-WebSocket-Accept: {accept}\r\n\r\n"
     );
     stream.write_all(response.as_bytes()).await?;
+    stream.flush().await?;
     Ok(stream)
 }

@@ -1,64 +1,128 @@
-//! Markdown.
+//! Loads by implementations.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use crate::peers::Peer;
 use crate::rig::Series;
 
-/// A table of loads by implementations, and of our ratios.
-#[derive(Default)]
+/// What the implementations did under several loads. Less is better in all of them.
 pub struct Table {
-    rows: Vec<(String, Vec<Series>)>,
+    pub title: &'static str,
+    /// What a figure is.
+    pub unit: &'static str,
+    pub rows: Vec<Row>,
+}
+
+/// One load.
+pub struct Row {
+    pub load: String,
+    pub series: Vec<Series>,
 }
 
 impl Table {
-    pub fn push(&mut self, name: &str, series: Vec<Series>) {
-        eprintln!("  {name}: done");
-        self.rows.push((name.to_owned(), series));
+    pub fn new(title: &'static str, unit: &'static str) -> Self {
+        Self { title, unit, rows: Vec::new() }
     }
 
-    /// Prints it, each figure made by `show` of (median nanoseconds, row index).
-    pub fn print(&self, show: impl Fn(f64, usize) -> String) {
-        let peers: Vec<Peer> = Peer::ALL
-            .into_iter()
-            .filter(|peer| self.rows.iter().any(|(_, row)| row.iter().any(|series| series.peer == *peer)))
-            .collect();
-        let floor = peers.iter().any(|peer| peer.is_floor());
-        print!("| load |");
-        for peer in &peers {
-            print!(" {} |", peer.name());
-        }
-        print!(" ours ÷ best peer |");
-        println!("{}", if floor { " ours ÷ least WebSocket | spread |" } else { " spread |" });
-        println!("|---|{}", "---:|".repeat(peers.len() + 2 + usize::from(floor)));
-        for (index, (name, row)) in self.rows.iter().enumerate() {
-            print!("| {name} |");
-            let by_peer: BTreeMap<&str, &Series> =
-                row.iter().map(|series| (series.peer.name(), series)).collect();
-            for peer in &peers {
-                match by_peer.get(peer.name()) {
-                    Some(series) => print!(" {} |", show(series.median(), index)),
-                    None => print!(" – |"),
-                }
-            }
-            let ours = row.iter().find(|series| series.peer == Peer::Ours);
-            let best = row
-                .iter()
-                .filter(|series| !series.peer.is_ours() && !series.peer.is_floor())
-                .min_by(|a, b| a.median().total_cmp(&b.median()));
-            match (ours, best) {
-                (Some(ours), Some(best)) => print!(" {:.2} ({}) |", ours.ratio(best), best.peer.argument()),
-                _ => print!(" – |"),
-            }
-            if floor {
-                let least = row.iter().find(|series| series.peer == Peer::LeastWebsocket);
-                match (ours, least) {
-                    (Some(ours), Some(least)) => print!(" {:.2} |", ours.ratio(least)),
-                    _ => print!(" – |"),
-                }
-            }
-            println!(" ±{:.0} % |", 100.0 * row.iter().map(Series::spread).fold(0.0, f64::max));
-        }
-        println!();
+    pub fn push(&mut self, load: &str, series: Vec<Series>) {
+        eprintln!("  {load}: done");
+        self.rows.push(Row { load: load.to_owned(), series });
     }
+
+    /// The implementations in it, in their usual order.
+    pub fn peers(&self) -> Vec<Peer> {
+        Peer::ALL.into_iter().filter(|&peer| self.rows.iter().any(|row| row.of(peer).is_some())).collect()
+    }
+
+    /// One column for each implementation, as Markdown.
+    pub fn full(&self) -> String {
+        let peers = self.peers();
+        let names = peers.iter().map(|peer| peer.name().to_owned());
+        let rows = self.rows.iter().map(|row| {
+            let figures = peers.iter().map(|&peer| row.figure(peer));
+            [row.load.clone()].into_iter().chain(figures).chain([row.spread()]).collect()
+        });
+        markdown(["load".to_owned()].into_iter().chain(names).chain(["spread".to_owned()]), rows)
+    }
+
+    /// Ours beside the floor and the best peer, as Markdown.
+    pub fn short(&self) -> String {
+        let peers: BTreeSet<Peer> = self.peers().into_iter().collect();
+        let ours: Vec<Peer> =
+            [Peer::Ours, Peer::OursOwned].into_iter().filter(|peer| peers.contains(peer)).collect();
+        let floor = peers.contains(&Peer::LeastWebsocket);
+        let mut head = vec!["load".to_owned()];
+        head.extend(floor.then(|| Peer::LeastWebsocket.name().to_owned()));
+        head.extend(ours.iter().map(|peer| peer.name().to_owned()));
+        head.push("best peer".to_owned());
+        head.extend(ours.iter().map(|peer| format!("{} ÷ best peer", peer.way())));
+        head.extend(floor.then(|| format!("{} ÷ least", Peer::Ours.way())));
+        let rows = self.rows.iter().map(|row| {
+            let best = row.best();
+            let mut cells = vec![row.load.clone()];
+            cells.extend(floor.then(|| row.figure(Peer::LeastWebsocket)));
+            cells.extend(ours.iter().map(|&peer| row.figure(peer)));
+            cells.push(
+                best.map_or_else(none, |best| format!("{} {}", figure(best.median()), best.peer.name())),
+            );
+            cells.extend(ours.iter().map(|&peer| row.ratio(peer, best.map(|best| best.peer))));
+            cells.extend(floor.then(|| row.ratio(Peer::Ours, Some(Peer::LeastWebsocket))));
+            cells
+        });
+        markdown(head.into_iter(), rows)
+    }
+}
+
+impl Row {
+    pub fn of(&self, peer: Peer) -> Option<&Series> {
+        self.series.iter().find(|series| series.peer == peer)
+    }
+
+    fn best(&self) -> Option<&Series> {
+        let peers = self.series.iter().filter(|series| !series.peer.is_ours() && !series.peer.is_floor());
+        peers.min_by(|a, b| a.median().total_cmp(&b.median()))
+    }
+
+    fn figure(&self, peer: Peer) -> String {
+        self.of(peer).map_or_else(none, |series| figure(series.median()))
+    }
+
+    fn ratio(&self, own: Peer, other: Option<Peer>) -> String {
+        match (self.of(own), other.and_then(|other| self.of(other))) {
+            (Some(own), Some(other)) => format!("{:.2}", own.ratio(other)),
+            _ => none(),
+        }
+    }
+
+    /// The widest of all, where there was more than one round.
+    fn spread(&self) -> String {
+        if self.series.iter().all(|series| series.figures.len() < 2) {
+            return none();
+        }
+        format!("±{:.0} %", 100.0 * self.series.iter().map(Series::spread).fold(0.0, f64::max))
+    }
+}
+
+fn markdown(head: impl Iterator<Item = String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let head: Vec<String> = head.collect();
+    let mut text = format!("| {} |\n|---|{}\n", head.join(" | "), "---:|".repeat(head.len() - 1));
+    for cells in rows {
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text
+}
+
+/// Three digits that mean something.
+pub fn figure(value: f64) -> String {
+    match value {
+        ..1.0 => format!("{value:.3}"),
+        ..10.0 => format!("{value:.2}"),
+        ..100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+fn none() -> String {
+    "–".to_owned()
 }

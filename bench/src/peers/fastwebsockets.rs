@@ -1,7 +1,8 @@
 use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
-use tokio::net::TcpStream;
 
-pub async fn echo(stream: TcpStream) -> anyhow::Result<()> {
+use super::Socket;
+
+pub async fn echo(stream: impl Socket) -> anyhow::Result<()> {
     let mut websocket = WebSocket::after_handshake(stream, Role::Server);
     websocket.set_auto_close(true);
     websocket.set_auto_pong(true);

@@ -5,12 +5,13 @@ use std::sync::{Arc, LazyLock};
 
 use tokio::net::TcpStream;
 use ws_core::deflate::{self, PerMessageDeflate};
-use ws_core::{Config, Connection, Event, WebSocket};
+use ws_core::{Broadcast, Config, Connection, Event, Slow, WebSocket};
 
-use super::Service;
+use super::{Peer, Service, Socket};
 
 /// The cheapest way: messages are lent where they were read, and answered in one write a batch.
-pub async fn lent(stream: TcpStream, service: Service) -> anyhow::Result<()> {
+pub fn lent(stream: impl Socket, service: Service) -> impl Future<Output = anyhow::Result<()>> {
+    let mut websocket = open(stream, service);
     let answer = |connection: &mut Connection, event: Event<'_>| match event {
         Event::Text(Cow::Owned(text)) => connection.send(text.into()),
         Event::Text(text) => connection.send_text(&text),
@@ -19,19 +20,39 @@ pub async fn lent(stream: TcpStream, service: Service) -> anyhow::Result<()> {
         Event::Binary(bytes) => connection.send_binary(&bytes),
         _ => Ok(()),
     };
-    Ok(open(stream, service).for_each(answer).await?)
+    async move { Ok(websocket.for_each(answer).await?) }
 }
 
 /// The common way: messages of one's own.
-pub async fn owned(stream: TcpStream, service: Service) -> anyhow::Result<()> {
+pub fn owned(stream: impl Socket, service: Service) -> impl Future<Output = anyhow::Result<()>> {
     let mut websocket = open(stream, service);
-    while let Some(message) = websocket.recv().await? {
-        websocket.feed(message).await?;
+    async move {
+        while let Some(message) = websocket.recv().await? {
+            websocket.feed(message).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The opening handshake, as `ws-server` does it on any stream.
+pub async fn shake_hands(stream: TcpStream) -> anyhow::Result<()> {
+    let (mut websocket, _request) = ws_server::accept(stream).await?;
+    websocket.recv().await?;
+    Ok(())
+}
+
+/// To all connections, over [`Broadcast`].
+pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
+    static ROOM: LazyLock<Broadcast> = LazyLock::new(Broadcast::new);
+    let (sender, mut receiver) = open(stream, Service::echo(Peer::Ours)).split();
+    let _member = ROOM.join(sender, Slow::Wait);
+    while let Some(message) = receiver.recv().await? {
+        ROOM.publish(message).await;
     }
     Ok(())
 }
 
-fn open(stream: TcpStream, service: Service) -> WebSocket<TcpStream> {
+fn open<S: Socket>(stream: S, service: Service) -> WebSocket<S> {
     static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| Arc::new(Config::server()));
     let mut connection = Connection::server(Arc::clone(&CONFIG));
     if let Some(level) = service.deflate {

@@ -1,10 +1,17 @@
+use std::sync::LazyLock;
+
+use futures::{SinkExt, StreamExt};
 use sockudo_ws::protocol::Message;
-use sockudo_ws::{CompressedWebSocketStream, Config, DeflateConfig, WebSocketStream};
+use sockudo_ws::{
+    CompressedWebSocketStream, Config, DeflateConfig, PubSub, Role, WebSocketStream, handshake,
+};
 use tokio::net::TcpStream;
+use tokio::select;
+use tokio::sync::mpsc;
 
-use super::{Service, echo_sink};
+use super::{Service, Socket, echo_sink};
 
-pub async fn echo(stream: TcpStream, service: Service) -> anyhow::Result<()> {
+pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
     let is_data = |message: &Message| matches!(message, Message::Text(_) | Message::Binary(_));
     match service.deflate {
         None => {
@@ -21,6 +28,38 @@ pub async fn echo(stream: TcpStream, service: Service) -> anyhow::Result<()> {
             };
             let websocket = CompressedWebSocketStream::server(stream, Config::default(), deflate);
             echo_sink(websocket, service.batch, is_data).await
+        }
+    }
+}
+
+pub async fn shake_hands(mut stream: TcpStream) -> anyhow::Result<()> {
+    let handshake = handshake::server_handshake(&mut stream).await?;
+    let mut websocket =
+        WebSocketStream::from_raw_with_leftover(stream, Role::Server, Config::default(), handshake.leftover);
+    websocket.next().await;
+    Ok(())
+}
+
+/// To all connections by its own publisher; what has piled up goes out in one flush.
+pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
+    const TOPIC: &str = "all";
+    static ROOM: LazyLock<PubSub> = LazyLock::new(PubSub::new);
+    let mut websocket = WebSocketStream::server(stream, Config::default());
+    let (sender, mut waiting) = mpsc::unbounded_channel();
+    ROOM.subscribe(ROOM.create_subscriber(sender), TOPIC);
+    loop {
+        select! {
+            message = websocket.next() => match message {
+                Some(message) => drop(ROOM.publish(TOPIC, message?)),
+                None => return Ok(()),
+            },
+            Some(message) = waiting.recv() => {
+                websocket.feed(message).await?;
+                while let Ok(message) = waiting.try_recv() {
+                    websocket.feed(message).await?;
+                }
+                websocket.flush().await?;
+            }
         }
     }
 }

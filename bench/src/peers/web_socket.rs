@@ -1,13 +1,12 @@
 use tokio::io::{BufReader, BufWriter};
-use tokio::net::TcpStream;
 use web_socket::{DataType, Event, Frame, MessageType, WebSocket};
 
-use super::Service;
+use super::{Service, Socket};
 
 /// Large enough for a whole batch.
 const BUFFER: usize = 64 << 10;
 
-pub async fn echo(stream: TcpStream, service: Service) -> anyhow::Result<()> {
+pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
     if service.batch {
         let stream = BufReader::with_capacity(BUFFER, BufWriter::with_capacity(BUFFER, stream));
         let mut websocket = WebSocket::server(stream);

@@ -1,12 +1,11 @@
 use std::sync::LazyLock;
 
 use futures::{FutureExt, SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use yawc::{CompressionLevel, DeflatePool, Frame, OpCode, Options, Role, WebSocket};
 
-use super::Service;
+use super::{Service, Socket};
 
-pub async fn echo(stream: TcpStream, service: Service) -> anyhow::Result<()> {
+pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
     // One pool for the server, as its documentation asks for without context takeover.
     static POOL: LazyLock<DeflatePool> = LazyLock::new(|| DeflatePool::new(64));
     let mut options = Options::default().with_utf8().with_max_payload_read(2 << 20);

@@ -1,0 +1,51 @@
+//! Whether cost grows linearly: more connections, and a second worker.
+
+use anyhow::Result;
+
+use crate::frames::BINARY;
+use crate::load::Load;
+use crate::peers::{Peer, Service};
+use crate::report::Report;
+use crate::rig::{self, Series};
+use crate::table::Table;
+use crate::{Plan, echo};
+
+pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
+    let mut table = Table::new("Growth", "µs of server CPU a message");
+    let mut cases =
+        [100, 1000, 10_000].map(|connections| (echo::load(20, connections, 1, BINARY), 1)).to_vec();
+    cases.extend([1, 2].map(|workers| {
+        let load = echo::load(20, 64, 16, BINARY);
+        (Load { name: format!("{}, workers: {workers}", load.name), ..load }, workers)
+    }));
+    for (load, workers) in cases {
+        if plan.wants_load(&load.name) {
+            table.push(&load.name, each(&load, workers, plan)?);
+        }
+    }
+    report.add(
+        table,
+        "One implementation after another, for 10,000 connections of all at once are too many files. Two workers are \
+         not pinned, and share the second core with the load.",
+    );
+    Ok(())
+}
+
+fn each(load: &Load, workers: usize, plan: &Plan) -> Result<Vec<Series>> {
+    let mut all = Vec::new();
+    for peer in plan.peers(&PEERS) {
+        let service = Service { batch: load.in_flight > 1, workers, ..Service::echo(peer) };
+        all.append(&mut rig::measure(load, &[service], plan)?);
+    }
+    Ok(all)
+}
+
+const PEERS: [Peer; 7] = [
+    Peer::LeastWebsocket,
+    Peer::Ours,
+    Peer::OursOwned,
+    Peer::Fastwebsockets,
+    Peer::WebSocket,
+    Peer::TokioTungstenite,
+    Peer::Wtx,
+];
