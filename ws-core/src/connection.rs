@@ -24,7 +24,7 @@ use crate::frame::{OpCode, Role};
 use crate::ledger::Ledger;
 use crate::mask::MaskKeys;
 use crate::message::Assembly;
-use crate::output::SendQueue;
+use crate::send_queue::SendQueue;
 use crate::timers::Timers;
 
 use closing::Ending;

@@ -116,8 +116,8 @@ pub mod handshake;
 mod ledger;
 pub mod mask;
 pub mod message;
-mod output;
 mod prepared;
+mod send_queue;
 mod timers;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
