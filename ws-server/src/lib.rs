@@ -77,6 +77,7 @@ mod origin;
 mod panic;
 #[cfg(feature = "axum")]
 mod params;
+mod rates;
 mod registry;
 mod request;
 pub mod response;
@@ -105,6 +106,7 @@ pub use handler::{Handler, HandlerFuture, Outcome};
 pub use listener::Listener;
 pub use options::{EndpointOptions, HandshakeOptions, ServerOptions};
 pub use origin::{OriginPolicy, OriginPredicate};
+pub use rates::{Meter, Rates};
 pub use registry::Drained;
 pub use request::Request;
 pub use response::Response;

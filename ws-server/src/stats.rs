@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A handle to the numbers of a server; cheap to clone, valid after the server has ended.
+/// A handle to the numbers of a server; cheap to clone, valid after the server has ended. How often something
+/// happens is told by a [`meter`](Self::meter).
 #[derive(Debug, Clone, Default)]
 pub struct Stats(Arc<Counters>);
 
