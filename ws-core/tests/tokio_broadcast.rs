@@ -9,7 +9,8 @@ use bytes::Buf;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use ws_core::deflate::{self, Agreed, PerMessageDeflate, WindowBits};
 use ws_core::{
-    Broadcast, CloseCode, Config, Connection, Message, Prepared, Published, Receiver, Slow, WebSocket,
+    Broadcast, CloseCode, Config, Connection, DataType, Message, Prepared, Published, Receiver, Slow,
+    WebSocket,
 };
 
 fn config() -> Arc<Config> {
@@ -199,4 +200,21 @@ async fn what_waits_for_a_slow_member_goes_out_once_there_is_room_for_all_of_it(
     }
     assert_eq!(room.total().delivered, 4);
     assert_eq!(numbers(&mut slow).await, [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_message_goes_out_in_pieces_waits_behind_it_in_order() {
+    let room = Broadcast::new();
+    let (a, b) = duplex(1 << 20);
+    let (sender, receiver) = WebSocket::new(b, Connection::server(config()), &[]).split();
+    let _member = room.join(sender.clone(), Slow::DropOldest(3));
+    let _receiving = tokio::spawn(receiver.discard());
+    let mut client = client(a);
+    let mut pieces = sender.send_stream(DataType::Text).await;
+    pieces.write(b"1").await.unwrap();
+    for message in ["2", "3"] {
+        assert_eq!(room.publish(message).await.delivered, 1);
+    }
+    pieces.finish().await.unwrap();
+    assert_eq!(numbers(&mut client).await, [1, 2, 3]);
 }
