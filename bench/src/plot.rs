@@ -14,7 +14,7 @@ pub fn dots(table: &Table) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
-    text(&mut svg, 8, 20, "start", &format!("{}: {}, ÷ ours; left is better", table.title, table.unit));
+    text(&mut svg, 8, 20, "start", &format!("{}: {}, ÷ ours, lent; left is better", table.title, table.unit));
     let bottom = TOP + table.rows.len() * STEP;
     for tick in TICKS {
         let x = place(tick);
@@ -69,6 +69,6 @@ const STEP: usize = 22;
 const LEFT: usize = 330;
 /// Of the legend.
 const COLUMNS: usize = 4;
-const LEAST: f64 = 0.5;
+const LEAST: f64 = 0.25;
 const MOST: f64 = 20.0;
-const TICKS: [f64; 6] = [0.5, 1.0, 2.0, 5.0, 10.0, 20.0];
+const TICKS: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0];
