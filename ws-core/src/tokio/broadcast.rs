@@ -92,11 +92,44 @@ impl Broadcast {
     /// Sends a message to all members. Only waits for those with [`Slow::Wait`], after all others have it; if
     /// the future is dropped then, those that were still waited for do not get it, and count as dropped.
     pub async fn publish(&self, message: impl Into<Prepared>) -> Published {
-        let message = message.into();
-        let (offered, full) = self.offer_all(&message);
+        self.offer_and_wait(&message.into(), true).await
+    }
+
+    /// As [`publish`](Self::publish), for who cannot wait: a member with [`Slow::Wait`] and no room counts as
+    /// dropped.
+    pub fn try_publish(&self, message: impl Into<Prepared>) -> Published {
+        let (mut published, full) = self.offer_all(&message.into(), true);
+        published.dropped = published.dropped.saturating_add(full.len() as u64);
+        self.lock().total.add(published);
+        published
+    }
+
+    /// As [`publish`](Self::publish), but leaves the writing to [`flush`](Self::flush): many messages then go out
+    /// in one write for each member.
+    ///
+    /// A member that has no room left is written to at once, so that a long batch makes nobody slow. What is fed
+    /// also goes out with whatever else is sent on a connection, and when its [`Receiver`](super::Receiver) is polled;
+    /// one that waits already does not notice.
+    pub async fn feed(&self, message: impl Into<Prepared>) -> Published {
+        self.offer_and_wait(&message.into(), false).await
+    }
+
+    /// Writes what was fed, as far as that needs no waiting; the rest goes out while each member's
+    /// [`Receiver`](super::Receiver) is being polled.
+    pub fn flush(&self) {
+        for (_, sender, _) in &self.lock().members {
+            sender.write();
+        }
+    }
+
+    async fn offer_and_wait(&self, message: &Prepared, write: bool) -> Published {
+        let (offered, full) = self.offer_all(message, write);
         let mut counting = Counting { broadcast: self, published: offered, waiting: full.len() as u64 };
         for sender in full {
-            let result = sender.feed_prepared(&message).await;
+            let result = sender.feed_prepared(message).await;
+            if write {
+                sender.write();
+            }
             counting.waiting = counting.waiting.saturating_sub(1);
             let Published { delivered, gone, .. } = &mut counting.published;
             let count = if result.is_ok() { delivered } else { gone };
@@ -105,22 +138,12 @@ impl Broadcast {
         counting.published
     }
 
-    /// As [`publish`](Self::publish), for who cannot wait: a member with [`Slow::Wait`] and no room counts as
-    /// dropped.
-    pub fn try_publish(&self, message: impl Into<Prepared>) -> Published {
-        let message = message.into();
-        let (mut published, full) = self.offer_all(&message);
-        published.dropped = published.dropped.saturating_add(full.len() as u64);
-        self.lock().total.add(published);
-        published
-    }
-
     /// Offers a message to all; returns those it is to be waited for.
-    fn offer_all(&self, message: &Prepared) -> (Published, Vec<Sender>) {
+    fn offer_all(&self, message: &Prepared, write: bool) -> (Published, Vec<Sender>) {
         let mut published = Published::default();
         let mut full = Vec::new();
         self.lock().members.retain(|(_, sender, slow)| {
-            let offered = sender.offer(message, slow);
+            let offered = sender.offer(message, slow, write);
             let count = match offered {
                 Offered::Delivered | Offered::Waiting => &mut published.delivered,
                 // The one it replaced has been counted as delivered: one of the two is dropped.

@@ -75,17 +75,19 @@ impl Sender {
         self.queue_and_write(|connection| connection.send_prepared(message)).await
     }
 
-    /// Queues a message of a broadcast once there is room, and writes what can be written without waiting. If
-    /// the future is dropped nothing is queued.
+    /// Queues a message of a broadcast once there is room. If the future is dropped nothing is queued.
     pub(super) async fn feed_prepared(&self, message: &Prepared) -> Result<(), Error> {
-        self.queue(|connection| connection.send_prepared(message)).await?;
-        self.link.write();
-        Ok(())
+        self.queue(|connection| connection.send_prepared(message)).await.map(|_| ())
     }
 
-    /// See [`Broadcast`](super::Broadcast).
-    pub(super) fn offer(&self, message: &Prepared, slow: &Slow) -> Offered {
-        self.link.offer(message, slow)
+    /// See [`Driver::offer`](super::driver::Driver::offer).
+    pub(super) fn offer(&self, message: &Prepared, slow: &Slow, write: bool) -> Offered {
+        self.link.offer(message, slow, write)
+    }
+
+    /// Writes what can be written without waiting.
+    pub(super) fn write(&self) {
+        self.link.write();
     }
 
     /// As [`send`](Self::send), but leaves the writing to the next `send` or [`flush`](Self::flush), or to the

@@ -62,7 +62,7 @@ pub(super) trait Link: Send + Sync {
     /// See [`Driver::poll_close`].
     fn poll_close(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
     /// See [`Driver::offer`].
-    fn offer(&self, message: &Prepared, slow: &Slow) -> Offered;
+    fn offer(&self, message: &Prepared, slow: &Slow, write: bool) -> Offered;
     /// Writes what can be written without waiting.
     fn write(&self);
     /// The list of those who wait.
@@ -289,8 +289,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
         self.poll(cx, waiter, Driver::poll_close)
     }
 
-    fn offer(&self, message: &Prepared, slow: &Slow) -> Offered {
-        self.drive(|driver, cx| driver.offer(cx, message, slow))
+    fn offer(&self, message: &Prepared, slow: &Slow, write: bool) -> Offered {
+        self.drive(|driver, cx| driver.offer(cx, message, slow, write))
     }
 
     fn write(&self) {

@@ -11,18 +11,23 @@ use crate::close::CloseCode;
 use crate::prepared::Prepared;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    /// Queues a message of a broadcast if there is room, or does with it what the policy says, and
-    /// writes what can be written without waiting.
+    /// Queues a message of a broadcast if there is room, or does with it what the policy says. `write` has it
+    /// written as far as that needs no waiting.
     pub(in super::super) fn offer(
         &mut self,
         cx: &mut Context<'_>,
         message: &Prepared,
         slow: &Slow,
+        write: bool,
     ) -> Offered {
+        // What has not been written yet makes nobody slow: only what the transport does not take.
+        let room = self.has_room() || {
+            let _ = self.poll_write(cx);
+            self.has_room()
+        };
         if !self.connection.is_open() {
             return Offered::Closed;
         }
-        let room = self.connection.queued() < self.connection.config().outbound_high_water;
         let offered = if room && self.backlog.is_none() {
             if self.connection.queued() == 0 {
                 self.connection.lend_buffer(buffer::take_output());
@@ -39,7 +44,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             // It is open, and the code may be sent.
             let _ = self.connection.close(CloseCode::TRY_AGAIN, "too slow");
         }
-        let _ = self.poll_write(cx);
+        if write {
+            let _ = self.poll_write(cx);
+        }
         offered
     }
 
