@@ -124,7 +124,7 @@ impl Connection {
         self.queue_control(OpCode::Pong, payload)
     }
 
-    /// What is to be written, as a [`Buf`]: take its chunks, write them, and advance it by what was
+    /// What is to be written, as a [`bytes::Buf`]: take its chunks, write them, and advance it by what was
     /// written.
     #[inline]
     pub fn output(&mut self) -> Output<'_> {
