@@ -1,9 +1,12 @@
 //! This library.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::{Arc, LazyLock};
 
 use tokio::net::TcpStream;
+use tokio::select;
 use ws_core::deflate::{self, PerMessageDeflate};
 use ws_core::{Broadcast, Config, Connection, Event, Slow, WebSocket};
 
@@ -46,10 +49,18 @@ pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
     static ROOM: LazyLock<Broadcast> = LazyLock::new(Broadcast::new);
     let (sender, mut receiver) = open(stream, Service::echo(Peer::Ours)).split();
     let _member = ROOM.join(sender, Slow::Wait);
-    while let Some(message) = receiver.recv().await? {
-        ROOM.publish(message).await;
+    loop {
+        let message = select! {
+            biased;
+            message = receiver.recv() => message?,
+            // All that has been read is fed.
+            never = async { ROOM.flush(); pending::<Infallible>().await } => match never {},
+        };
+        match message {
+            Some(message) => ROOM.feed(message).await,
+            None => return Ok(()),
+        };
     }
-    Ok(())
 }
 
 fn open<S: Socket>(stream: S, service: Service) -> WebSocket<S> {
