@@ -79,8 +79,8 @@ impl Inflater {
                     let ended = [&payload[at..], &[0, 0, 0xFF, 0xFF], &[1, 0, 0, 0xFF, 0xFF]].concat();
                     let preset = stream.output[..stream.preset].to_vec();
                     let mut again = Stream::new(&ended, preset, usize::MAX);
-                    let ends_there = again.run() == Ok(())
-                        && [ended.len() - 5, ended.len()].contains(&again.bytes_read());
+                    let ends_there =
+                        again.run() == Ok(()) && [ended.len() - 5, ended.len()].contains(&again.bytes_read());
                     let adds_nothing = again.content() == stream.content();
                     return if ends_there && adds_nothing { Ok(()) } else { Err(Fault::CutOff) };
                 }
