@@ -175,3 +175,12 @@ fn every_failure_has_a_close_frame_within_the_limits_of_one() {
         }
     }
 }
+
+#[test]
+fn a_code_is_a_number_and_prints_as_one() {
+    for code in [0, 1000, 4999, u16::MAX] {
+        assert_eq!(u16::from(CloseCode::from(code)), code);
+        assert_eq!(CloseCode(code).to_string(), code.to_string());
+        assert_eq!(format!("{:?}", CloseCode(code)), format!("CloseCode({code})"));
+    }
+}
