@@ -200,7 +200,8 @@ def reference(payload, history):
             window = (history + out)[-32768:]
             codec = zlib.decompressobj(-15, window) if window else zlib.decompressobj(-15)
         if begun:
-            if codec.decompress(TAIL + PROBE) != b"" or not codec.eof or codec.unused_data:
+            # Section 7.2.1 does not say that the empty block that TAIL ends is not a final one.
+            if codec.decompress(TAIL + PROBE) != b"" or not codec.eof or codec.unused_data not in (b"", PROBE):
                 return None
     except zlib.error:
         return None
