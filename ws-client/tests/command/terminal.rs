@@ -86,8 +86,9 @@ fn what_comes_stands_above_the_line_being_typed() {
     news.send("news").unwrap();
     terminal.shows("< news");
     terminal.shows("> half");
-    terminal.types(" whole\rmore\r");
+    terminal.types(" whole\r");
     terminal.shows("< half whole");
+    terminal.types("more\r");
     terminal.shows("< more");
     // The history: up, up is the line before the last.
     terminal.types("\x1b[A\x1b[A\r");

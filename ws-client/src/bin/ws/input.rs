@@ -98,7 +98,7 @@ impl Restore {
     fn new() -> Self {
         Self {
             #[cfg(unix)]
-            modes: rustix::termios::tcgetattr(io::stdin()).ok(),
+            modes: keep_keys().ok(),
         }
     }
 }
@@ -114,6 +114,20 @@ impl Drop for Restore {
         let _ = io::stdout().lock().write_all(b"\r\x1b[K");
         let _ = io::stdout().lock().flush();
     }
+}
+
+/// Has the terminal hand on each key as it is. The prompt sees to that itself while it reads a line; between two it would
+/// leave it to the terminal to make lines of what is typed ahead, where Ctrl-D gets lost. Returns the modes before.
+#[cfg(unix)]
+fn keep_keys() -> io::Result<rustix::termios::Termios> {
+    use rustix::termios::{InputModes, LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+    let before = tcgetattr(io::stdin())?;
+    let mut modes = before.clone();
+    modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN);
+    modes.input_modes.remove(InputModes::ICRNL | InputModes::IXON);
+    tcsetattr(io::stdin(), OptionalActions::Now, &modes)?;
+    Ok(before)
 }
 
 /// The next line without its end; `None` at the end of the input.
