@@ -199,8 +199,9 @@ async fn memory_bombs_are_stopped_and_what_is_kept_is_bounded() {
     ] {
         let reply = evaluate(&mut socket, source).await;
         let said = reply["error"].as_str().unwrap_or_else(|| panic!("{source}: {reply}"));
-        // On a busy computer the time may be over first.
-        assert!(said.contains(wanted) || said.starts_with("stopped: "), "{source}: {said}");
+        // On a busy computer the time may be over first; what there is by then may be too much to keep.
+        let late = said.starts_with("stopped: ") || said.contains("variables took more");
+        assert!(said.contains(wanted) || late, "{source}: {said}");
         assert!(reply["printed"].as_str().unwrap().len() < 70_000);
     }
     let variables: String = (0..70).map(|i| format!("let v{i} = {i}; ")).collect();
