@@ -68,6 +68,56 @@ async fn a_fast_member_gets_everything_and_a_slow_one_what_its_policy_leaves() {
     );
 }
 
+/// A connection that is a member of two rooms, each with its own policy, and reads nothing until asked to.
+fn member_of_both(rooms: [(&Broadcast, Slow); 2]) -> (WebSocket<DuplexStream>, impl Sized) {
+    let (a, b) = duplex(10);
+    let (sender, receiver) = WebSocket::new(b, Connection::server(config()), &[]).split();
+    let members = rooms.map(|(room, slow)| room.join(sender.clone(), slow));
+    (client(a), (members, tokio::spawn(receiver.discard())))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_in_two_rooms_conflates_each_by_itself() {
+    let (prices, volumes) = (Broadcast::new(), Broadcast::new());
+    let always_the_same = || Slow::conflate(|_| 0);
+    let (mut slow, _slow) = member_of_both([(&prices, always_the_same()), (&volumes, always_the_same())]);
+    for n in 0..10 {
+        prices.publish(numbered(n)).await;
+        volumes.publish(numbered(100 + n)).await;
+    }
+    // The first two find room; of what waits then, the latest of each room, where its first one waited.
+    assert_eq!(numbers(&mut slow).await, [0, 100, 9, 109]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_oldest_of_one_room_leaves_what_another_conflates() {
+    let (news, prices) = (Broadcast::new(), Broadcast::new());
+    let (mut slow, _slow) = member_of_both([(&news, Slow::DropOldest(2)), (&prices, Slow::conflate(|_| 0))]);
+    for n in 0..10 {
+        prices.publish(numbered(n)).await;
+        news.publish(numbered(100 + n)).await;
+    }
+    assert_eq!(numbers(&mut slow).await, [0, 100, 9, 108, 109]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_has_gone_out_waits_again_at_the_end() {
+    let room = Broadcast::new();
+    let by_ten = Slow::conflate(|message| message.as_text().unwrap().trim().parse::<u32>().unwrap() / 10);
+    let (mut slow, _slow) = member(&room, by_ten, 10);
+    for n in [0, 1, 10, 20, 30] {
+        room.publish(numbered(n)).await;
+    }
+    // Reading makes room for 10; 11 then finds no 10 to take the place of, and waits behind 31.
+    assert_eq!(slow.recv().await.unwrap(), Some(numbered(0)));
+    assert_eq!(slow.recv().await.unwrap(), Some(numbered(1)));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    for n in [31, 11, 32, 12] {
+        room.publish(numbered(n)).await;
+    }
+    assert_eq!(numbers(&mut slow).await, [10, 20, 32, 12]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_member_too_slow_is_closed_with_1013_if_that_is_the_policy() {
     let room = Broadcast::new();

@@ -1,6 +1,6 @@
 //! Messages of a broadcast that a slow connection has no room for, and what becomes of them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -18,10 +18,11 @@ pub enum Slow {
     Wait,
     /// The message is dropped for this member.
     DropNewest,
-    /// It waits with at most so many others; beyond that the oldest is dropped.
+    /// It waits with at most so many others of this policy; beyond that the oldest is dropped.
     DropOldest(usize),
     /// It waits, in place of an earlier one with the same key: a page that shows prices only wants the
-    /// latest of each. There are never more waiting than there are keys.
+    /// latest of each. There are never more waiting than there are keys. What a connection is sent of another
+    /// broadcast has keys of its own, unless both were joined with clones of one `Slow`.
     Conflate(ConflateKey),
     /// The member is closed with 1013.
     Close,
@@ -72,10 +73,29 @@ impl fmt::Debug for Slow {
     }
 }
 
-/// What waits for room on one connection, oldest first.
-#[derive(Debug, Default)]
+/// What waits for room on one connection. It may be of several broadcasts, each with its policy.
+#[derive(Default)]
 pub(super) struct Backlog {
-    waiting: VecDeque<(u64, Prepared)>,
+    /// By number, which is the order in which they go out.
+    waiting: BTreeMap<u64, (Option<Key>, Prepared)>,
+    /// The numbers of those that have a key.
+    keyed: HashMap<(usize, u64), u64>,
+    /// The numbers of those that have none.
+    unkeyed: VecDeque<u64>,
+    next: u64,
+}
+
+/// What a message is conflated by: the key, and who gave it, since others may give the same one for something else.
+struct Key {
+    by: ConflateKey,
+    key: u64,
+}
+
+impl Key {
+    /// Equal for equal keys; `by` is kept with it, so that no other comes to lie at its address.
+    fn identity(&self) -> (usize, u64) {
+        (Arc::as_ptr(&self.by).addr(), self.key)
+    }
 }
 
 impl Backlog {
@@ -83,47 +103,79 @@ impl Backlog {
     pub(super) fn refuse(backlog: &mut Option<Box<Self>>, message: &Prepared, slow: &Slow) -> Offered {
         match slow {
             Slow::Wait => Offered::Full,
-            Slow::DropNewest => Offered::Dropped,
+            Slow::DropNewest | Slow::DropOldest(0) => Offered::Dropped,
             Slow::Close => Offered::Close,
-            Slow::DropOldest(0) => Offered::Dropped,
-            Slow::DropOldest(most) => {
-                let waiting = &mut backlog.get_or_insert_default().waiting;
-                let replaced = waiting.len() >= *most && waiting.pop_front().is_some();
-                waiting.push_back((0, message.clone()));
-                if replaced { Offered::Replaced } else { Offered::Waiting }
-            }
-            Slow::Conflate(key) => {
-                let key = key(message.message());
-                let waiting = &mut backlog.get_or_insert_default().waiting;
-                if let Some((_, earlier)) = waiting.iter_mut().find(|(other, _)| *other == key) {
-                    *earlier = message.clone();
-                    Offered::Replaced
-                } else {
-                    waiting.push_back((key, message.clone()));
-                    Offered::Waiting
-                }
+            Slow::DropOldest(most) => backlog.get_or_insert_default().push(message, *most),
+            Slow::Conflate(by) => {
+                let key = Key { by: Arc::clone(by), key: by(message.message()) };
+                backlog.get_or_insert_default().conflate(message, key)
             }
         }
+    }
+
+    /// Adds a message, in place of the oldest if there are as many as may be.
+    fn push(&mut self, message: &Prepared, most: usize) -> Offered {
+        let oldest = if self.unkeyed.len() >= most { self.unkeyed.pop_front() } else { None };
+        let replaced = oldest.is_some_and(|number| self.waiting.remove(&number).is_some());
+        let number = self.add(None, message);
+        self.unkeyed.push_back(number);
+        if replaced { Offered::Replaced } else { Offered::Waiting }
+    }
+
+    /// Adds a message, in the place of the one with its key if there is one.
+    fn conflate(&mut self, message: &Prepared, key: Key) -> Offered {
+        let identity = key.identity();
+        let earlier = self.keyed.get(&identity).and_then(|number| self.waiting.get_mut(number));
+        if let Some((_, earlier)) = earlier {
+            *earlier = message.clone();
+            return Offered::Replaced;
+        }
+        let number = self.add(Some(key), message);
+        self.keyed.insert(identity, number);
+        Offered::Waiting
+    }
+
+    fn add(&mut self, key: Option<Key>, message: &Prepared) -> u64 {
+        let number = self.next;
+        // 2^64 of them never wait on one connection.
+        self.next = number.wrapping_add(1);
+        self.waiting.insert(number, (key, message.clone()));
+        number
     }
 
     /// Queues what waits, oldest first, as long as less than the high-water mark is queued. Whether the backlog is
     /// done with: it is empty, or nothing can be sent any more.
     pub(super) fn move_into(&mut self, connection: &mut Connection) -> bool {
         while connection.queued() < connection.config().outbound_high_water
-            && let Some((_, message)) = self.waiting.front()
+            && let Some(first) = self.waiting.first_entry()
         {
-            match connection.send_prepared(message) {
-                Ok(()) => drop(self.waiting.pop_front()),
-                Err(_) => break,
+            let (key, message) = first.get();
+            if connection.send_prepared(message).is_err() {
+                break;
             }
+            match key {
+                Some(key) => drop(self.keyed.remove(&key.identity())),
+                None => drop(self.unkeyed.pop_front()),
+            }
+            first.remove();
         }
         self.waiting.is_empty() || !connection.is_open()
     }
 
     /// Bytes of memory held, payloads that others share included.
     pub(super) fn memory_usage(&self) -> usize {
-        let payloads = self.waiting.iter().map(|(_, message)| message.message().len());
-        payloads
-            .fold(self.waiting.capacity().saturating_mul(size_of::<(u64, Prepared)>()), usize::saturating_add)
+        let payloads = self.waiting.values().map(|(_, message)| message.message().len());
+        let places = [
+            self.waiting.len().saturating_mul(size_of::<(u64, (Option<Key>, Prepared))>()),
+            self.keyed.capacity().saturating_mul(size_of::<((usize, u64), u64)>()),
+            self.unkeyed.capacity().saturating_mul(size_of::<u64>()),
+        ];
+        payloads.chain(places).fold(0, usize::saturating_add)
+    }
+}
+
+impl fmt::Debug for Backlog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backlog").field("waiting", &self.waiting.len()).finish_non_exhaustive()
     }
 }
