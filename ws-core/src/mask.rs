@@ -23,7 +23,26 @@ impl MaskKey {
 /// for the byte that follows it, so that a payload can be masked piece by piece.
 #[inline]
 pub fn mask(payload: &mut [u8], key: MaskKey) -> MaskKey {
-    let next = key.rotated(payload.len());
+    if payload.len() < LONG {
+        in_words(payload, key);
+    } else {
+        // Behind a header a payload begins anywhere, and a store across two cache lines counts as two.
+        let ahead = payload.as_ptr().align_offset(VECTOR).min(payload.len());
+        let (unaligned, aligned) = payload.split_at_mut(ahead);
+        in_words(unaligned, key);
+        in_words(aligned, key.rotated(ahead));
+    }
+    key.rotated(payload.len())
+}
+
+/// From this length on it pays to mask up to the next border of `VECTOR` first.
+const LONG: usize = 512;
+
+/// The bytes of a register of SSE2 or NEON.
+const VECTOR: usize = 16;
+
+#[inline]
+fn in_words(payload: &mut [u8], key: MaskKey) {
     let word = u32::from_ne_bytes(key.0);
     let double = u64::from(word) | (u64::from(word) << 32);
     // Wide blocks are what the compiler turns into vector instructions; the rest is short.
@@ -45,7 +64,6 @@ pub fn mask(payload: &mut [u8], key: MaskKey) -> MaskKey {
     for (byte, key) in rest.iter_mut().zip(key.0) {
         *byte ^= key;
     }
-    next
 }
 
 /// A stream of masking keys from a seed.

@@ -35,6 +35,22 @@ fn every_length_up_to_300_is_masked_as_the_rfc_says_at_every_rotation_and_alignm
 }
 
 #[test]
+fn a_long_payload_is_masked_as_the_rfc_says_wherever_it_begins() {
+    let bytes = XorShift::new(4).bytes(1200);
+    for len in (500..=530).chain(1000..=1030) {
+        for start in 0..17 {
+            let mut buffer = bytes.clone();
+            let next = mask(&mut buffer[start..start + len], MaskKey(KEY));
+            let expected =
+                [&bytes[..start], &naive(&bytes[start..start + len], KEY)[..], &bytes[start + len..]]
+                    .concat();
+            assert!(buffer == expected, "{len} bytes from {start}");
+            assert_eq!(next, MaskKey(KEY).rotated(len));
+        }
+    }
+}
+
+#[test]
 fn masking_piece_by_piece_is_masking_at_once() {
     let bytes = XorShift::new(2).bytes(150);
     let whole = naive(&bytes, KEY);
