@@ -54,17 +54,20 @@ impl Utf8Validator {
         self.len == 0
     }
 
-    /// Takes bytes from the front of `piece` until the open character is complete.
+    /// Takes from the front of `piece` what the open character lacks, and looks at it once.
     fn complete(&mut self, piece: &mut &[u8]) -> Result<Option<char>, InvalidUtf8> {
-        while let Some((&byte, rest)) = piece.split_first() {
-            *piece = rest;
+        let [lead, ..] = self.partial;
+        let lacking = width(lead).saturating_sub(usize::from(self.len));
+        let (taken, rest) = piece.split_at(lacking.min(piece.len()));
+        *piece = rest;
+        for &byte in taken {
             self.push(byte);
-            if let Some(character) = self.check()? {
-                self.len = 0;
-                return Ok(Some(character));
-            }
         }
-        Ok(None)
+        let character = self.check()?;
+        if character.is_some() {
+            self.len = 0;
+        }
+        Ok(character)
     }
 
     fn start(&mut self, tail: &[u8]) -> Result<(), InvalidUtf8> {
@@ -88,6 +91,16 @@ impl Utf8Validator {
             Err(error) if error.error_len().is_none() => Ok(None),
             Err(_) => Err(InvalidUtf8),
         }
+    }
+}
+
+/// How many bytes the character has that `lead` begins.
+const fn width(lead: u8) -> usize {
+    match lead {
+        0x00..=0xBF => 1,
+        0xC0..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xFF => 4,
     }
 }
 
