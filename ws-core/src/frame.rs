@@ -170,47 +170,38 @@ impl FrameHeader {
 
     /// The header's bytes, its length in the shortest form (section 5.2).
     #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "each arm has compared the length")]
     pub fn encode(&self) -> EncodedHeader {
         let first = (u8::from(self.fin) << 7) | (u8::from(self.rsv1) << 6) | self.opcode.nibble();
         let masked = u8::from(self.mask.is_some()) << 7;
-        let mut bytes = [0; Self::MAX_LEN];
-        bytes[0] = first;
-        let mut len: u8 = match self.payload_len {
-            len @ 0..=125 => {
-                bytes[1] = masked | len as u8;
-                2
-            }
-            len @ 126..=0xFFFF => {
-                bytes[1] = masked | 126;
-                [bytes[2], bytes[3]] = (len as u16).to_be_bytes();
-                4
-            }
-            len => {
-                bytes[1] = masked | 127;
-                let [_, _, place @ .., _, _, _, _] = &mut bytes;
-                *place = len.to_be_bytes();
-                10
-            }
+        let (short, extended, len) = match self.payload_len {
+            #[allow(clippy::cast_possible_truncation, reason = "the arm has compared it")]
+            len @ 0..=125 => (len as u8, 0, 2),
+            // An extended length is in network order: its first byte is the lowest of the number below.
+            len @ 126..=0xFFFF => (126, len.swap_bytes() >> 48, 4),
+            len => (127, len.swap_bytes(), 10),
         };
-        if let Some(MaskKey(key)) = self.mask
-            && let Some(place) = bytes.get_mut(usize::from(len)..).and_then(<[u8]>::first_chunk_mut)
-        {
-            *place = key;
-            len = len.saturating_add(4);
+        // Put together in a register: bytes written one by one and read again as a whole make the processor wait.
+        let mut bytes = u128::from(first) | (u128::from(masked | short) << 8) | (u128::from(extended) << 16);
+        let mut header_len: u8 = len;
+        if let Some(MaskKey(key)) = self.mask {
+            bytes |= u128::from(u32::from_le_bytes(key)) << (u32::from(len).saturating_mul(8));
+            header_len = len.saturating_add(4);
         }
-        EncodedHeader { bytes, len }
+        EncodedHeader { bytes: bytes.to_le_bytes(), len: header_len }
     }
 }
 
 /// The bytes of a header: at most 14, without an allocation. Dereferences to them.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodedHeader {
-    bytes: [u8; FrameHeader::MAX_LEN],
+    bytes: [u8; Self::ROOM],
     len: u8,
 }
 
 impl EncodedHeader {
+    /// So many bytes of room [`append_to`](Self::append_to) needs.
+    pub(crate) const ROOM: usize = 16;
+
     /// Appends it to `out`.
     #[inline]
     pub(crate) fn append_to(&self, out: &mut Vec<u8>) {

@@ -26,11 +26,7 @@ pub fn mask(payload: &mut [u8], key: MaskKey) -> MaskKey {
     if payload.len() < LONG {
         in_words(payload, key);
     } else {
-        // Behind a header a payload begins anywhere, and a store across two cache lines counts as two.
-        let ahead = payload.as_ptr().align_offset(VECTOR).min(payload.len());
-        let (unaligned, aligned) = payload.split_at_mut(ahead);
-        in_words(unaligned, key);
-        in_words(aligned, key.rotated(ahead));
+        aligned(payload, key);
     }
     key.rotated(payload.len())
 }
@@ -41,28 +37,51 @@ const LONG: usize = 512;
 /// The bytes of a register of SSE2 or NEON.
 const VECTOR: usize = 16;
 
+/// Behind a header a payload begins anywhere, and a store across two cache lines counts as two.
+#[inline(never)]
+fn aligned(payload: &mut [u8], key: MaskKey) {
+    let ahead = payload.as_ptr().align_offset(VECTOR).min(payload.len());
+    let (unaligned, aligned) = payload.split_at_mut(ahead);
+    in_words(unaligned, key);
+    in_words(aligned, key.rotated(ahead));
+}
+
 #[inline]
 fn in_words(payload: &mut [u8], key: MaskKey) {
     let word = u32::from_ne_bytes(key.0);
     let double = u64::from(word) | (u64::from(word) << 32);
-    // Wide blocks are what the compiler turns into vector instructions; the rest is short.
+    // Wide blocks are what the compiler turns into vector instructions.
     let (blocks, rest) = payload.as_chunks_mut::<64>();
     for block in blocks {
-        for lane in block.as_chunks_mut::<8>().0 {
-            *lane = (u64::from_ne_bytes(*lane) ^ double).to_ne_bytes();
-        }
+        xor(block, double);
     }
-    let (lanes, rest) = rest.as_chunks_mut::<8>();
-    for lane in lanes {
-        *lane = (u64::from_ne_bytes(*lane) ^ double).to_ne_bytes();
+    // At most 63 bytes are left: a step for each bit of their number, and no loop.
+    let (block, rest) = rest.as_chunks_mut::<32>();
+    if let Some(block) = block.first_mut() {
+        xor(block, double);
     }
-    // At most seven bytes are left: a loop over them would be dearer than all before it.
+    let (block, rest) = rest.as_chunks_mut::<16>();
+    if let Some(block) = block.first_mut() {
+        xor(block, double);
+    }
+    let (block, rest) = rest.as_chunks_mut::<8>();
+    if let Some(block) = block.first_mut() {
+        xor(block, double);
+    }
     let (half, rest) = rest.as_chunks_mut::<4>();
-    for half in half {
+    if let Some(half) = half.first_mut() {
         *half = (u32::from_ne_bytes(*half) ^ word).to_ne_bytes();
     }
     for (byte, key) in rest.iter_mut().zip(key.0) {
         *byte ^= key;
+    }
+}
+
+/// `N` is a multiple of eight.
+#[inline]
+fn xor<const N: usize>(block: &mut [u8; N], double: u64) {
+    for lane in block.as_chunks_mut::<8>().0 {
+        *lane = (u64::from_ne_bytes(*lane) ^ double).to_ne_bytes();
     }
 }
 

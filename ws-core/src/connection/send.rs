@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::output::Output;
 use super::{Connection, End, State};
 use crate::error::SendError;
-use crate::frame::{FrameHeader, OpCode};
+use crate::frame::{EncodedHeader, FrameHeader, OpCode};
 use crate::mask::{MaskKey, mask};
 use crate::message::{DataType, Message};
 use crate::utf8::Utf8Validator;
@@ -241,7 +241,7 @@ impl Connection {
     fn queue_frame(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: &[u8]) {
         let (header, key) = self.header(fin, rsv1, opcode, payload.len());
         let data = self.queue.data();
-        data.reserve(payload.len().saturating_add(FrameHeader::MAX_LEN));
+        data.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
         header.encode().append_to(data);
         let start = data.len();
         data.extend_from_slice(payload);
