@@ -23,8 +23,8 @@ pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     }
     report.add(
         table,
-        "Ours with `Broadcast`, sockudo-ws with its publisher, tokio-tungstenite over a channel of tokio's. The floor \
-         writes the same bytes to one socket after another.",
+        "Ours with `Broadcast`, sockudo-ws with its publisher, uWebSockets with a topic, tokio-tungstenite over a \
+         channel of tokio's. The floor writes the same bytes to one socket after another.",
     );
     Ok(())
 }

@@ -50,7 +50,8 @@ fn measure(loads: &[Load], mut table: Table, tls: bool, plan: &Plan) -> Result<T
     for load in loads {
         if plan.wants_load(&load.name) {
             let service = |peer| Service { batch: load.in_flight > 1, tls, ..Service::echo(peer) };
-            let services: Vec<Service> = plan.peers(&Peer::ALL).into_iter().map(service).collect();
+            let peers = plan.peers(&Peer::ALL).into_iter().filter(|peer| peer.is_rust() || !tls);
+            let services: Vec<Service> = peers.map(service).collect();
             table.push(&load.name, rig::measure(load, &services, plan)?);
         }
     }

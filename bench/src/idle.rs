@@ -36,9 +36,14 @@ pub fn run(plan: &Plan, connections: usize, report: &mut Report) -> Result<()> {
     let expected = Expected { first: TEXT | RSV1, length: None, masked: false };
     for takeover in [false, true] {
         let mut rows = Rows::new(if takeover { ", with takeover" } else { ", no takeover" });
-        for peer in plan.peers(&Peer::DEFLATING) {
-            let service =
-                Service { batch: true, deflate: Some(compress::LEVEL), takeover, ..Service::echo(peer) };
+        for peer in plan.peers(compress::peers(takeover)) {
+            let service = Service {
+                batch: true,
+                deflate: Some(compress::LEVEL),
+                takeover,
+                short: true,
+                ..Service::echo(peer)
+            };
             // The compressors of some peers take 300 KiB for each connection.
             rows.measure(service, connections.min(1000), &message, expected)?;
         }

@@ -23,6 +23,7 @@ mod scale;
 mod serve;
 mod table;
 mod tls;
+mod uwebsockets;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -99,7 +100,7 @@ impl Plan {
 
     /// Those of `all` that are to be measured.
     fn peers(&self, all: &[Peer]) -> Vec<Peer> {
-        all.iter().copied().filter(|peer| self.peers.is_empty() || self.peers.contains(peer)).collect()
+        all.iter().copied().filter(|peer| self.peers.contains(peer)).collect()
     }
 }
 
@@ -109,7 +110,14 @@ fn main() -> Result<()> {
     if let Command::Serve(service) = command {
         return serve::run(service);
     }
-    let plan = Plan { rounds, turn: Duration::from_millis(millis), load, peers: peer };
+    let mut peers = if peer.is_empty() { Peer::ALL.to_vec() } else { peer };
+    if peers.contains(&Peer::Uwebsockets)
+        && let Err(error) = uwebsockets::build()
+    {
+        eprintln!("without uWebSockets ({error:#}); it needs: apt-get install {}", uwebsockets::PACKAGES);
+        peers.retain(|&peer| peer != Peer::Uwebsockets);
+    }
+    let plan = Plan { rounds, turn: Duration::from_millis(millis), load, peers };
     machine::pin(machine::LOAD_CORE)?;
     machine::raise_file_limit()?;
     let mut report = Report::new();

@@ -38,6 +38,8 @@ pub enum Peer {
     Soketto,
     WebSocket,
     Wtx,
+    /// C++, on an event loop of its own: a process that this program builds, and is not.
+    Uwebsockets,
 }
 
 /// What a server process does.
@@ -54,6 +56,9 @@ pub struct Service {
     /// ... with the context carried over from message to message.
     #[arg(long)]
     pub takeover: bool,
+    /// No message is longer than 1 KiB.
+    #[arg(skip)]
+    pub short: bool,
     /// Over TLS.
     #[arg(long)]
     pub tls: bool,
@@ -79,12 +84,21 @@ pub enum Task {
 impl Service {
     /// One that echoes, plainly.
     pub fn echo(peer: Peer) -> Self {
-        Self { peer, batch: false, deflate: None, takeover: false, tls: false, task: Task::Echo, workers: 1 }
+        Self {
+            peer,
+            batch: false,
+            deflate: None,
+            takeover: false,
+            short: false,
+            tls: false,
+            task: Task::Echo,
+            workers: 1,
+        }
     }
 }
 
 impl Peer {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RawTcp,
         Self::LeastWebsocket,
         Self::Ours,
@@ -97,11 +111,12 @@ impl Peer {
         Self::TokioTungstenite,
         Self::Soketto,
         Self::Wtx,
+        Self::Uwebsockets,
     ];
 
     /// Those with an opening handshake of their own; fastwebsockets leaves it to hyper, web-socket to its user. Of
     /// yawc's only the client's half takes any stream.
-    pub const SHAKING: [Self; 7] = [
+    pub const SHAKING: [Self; 8] = [
         Self::LeastWebsocket,
         Self::Ours,
         Self::Sockudo,
@@ -109,18 +124,29 @@ impl Peer {
         Self::TokioTungstenite,
         Self::Soketto,
         Self::Wtx,
+        Self::Uwebsockets,
     ];
 
     /// Those with a way to send to all; tokio-tungstenite over a channel of tokio's, as its users do.
-    pub const BROADCASTING: [Self; 4] =
-        [Self::LeastWebsocket, Self::Ours, Self::Sockudo, Self::TokioTungstenite];
+    pub const BROADCASTING: [Self; 5] =
+        [Self::LeastWebsocket, Self::Ours, Self::Sockudo, Self::TokioTungstenite, Self::Uwebsockets];
 
     /// Those that have permessage-deflate.
-    pub const DEFLATING: [Self; 4] = [Self::Ours, Self::OursOwned, Self::Sockudo, Self::Yawc];
+    pub const DEFLATING: [Self; 5] =
+        [Self::Ours, Self::OursOwned, Self::Sockudo, Self::Yawc, Self::Uwebsockets];
+
+    /// Those that have it with takeover and windows of 15 bits. The handshake of uWebSockets 20.60 makes windows of
+    /// 9 bits of all that are a connection's own.
+    pub const TAKING_OVER: [Self; 4] = [Self::Ours, Self::OursOwned, Self::Sockudo, Self::Yawc];
 
     /// Not an implementation, but what one can be measured against.
     pub fn is_floor(self) -> bool {
         matches!(self, Self::RawTcp | Self::LeastWebsocket)
+    }
+
+    /// Whether it runs on tokio, and with that on rustls, within this program.
+    pub fn is_rust(self) -> bool {
+        self != Self::Uwebsockets
     }
 
     /// Whether it is this library, in whichever way it is used.
@@ -142,6 +168,7 @@ impl Peer {
             Self::Soketto => "soketto 0.8.1",
             Self::WebSocket => "web-socket 0.7",
             Self::Wtx => "wtx 0.46",
+            Self::Uwebsockets => "uWebSockets 20.60",
         }
     }
 
@@ -165,6 +192,7 @@ impl Peer {
             Self::Soketto => "#bcbd22",
             Self::WebSocket => "#9467bd",
             Self::Wtx => "#17becf",
+            Self::Uwebsockets => "#0b3d91",
         }
     }
 
@@ -221,6 +249,7 @@ pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
         Peer::Soketto => Box::pin(soketto::echo(stream)).await,
         Peer::WebSocket => Box::pin(web_socket::echo(stream, service)).await,
         Peer::Wtx => Box::pin(wtx::echo(stream)).await,
+        Peer::Uwebsockets => anyhow::bail!("uWebSockets is a process of its own"),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::ClientConfig;
 
 use crate::load::{Clients, Load};
 use crate::peers::{Peer, Service};
-use crate::{Plan, machine, tls};
+use crate::{Plan, machine, tls, uwebsockets};
 
 /// A server process; it ends when this is dropped.
 pub struct Server {
@@ -27,7 +27,10 @@ impl Server {
 
     /// One that runs under another program, which is given its path and arguments.
     pub fn start_under(wrapper: &[String], service: Service) -> Result<Self> {
-        let program = std::env::current_exe()?;
+        let (program, arguments) = match service.peer {
+            Peer::Uwebsockets => uwebsockets::command(service)?,
+            _ => (std::env::current_exe()?, arguments(service)?),
+        };
         let mut command = match wrapper {
             [] => Command::new(program),
             [wrapper, arguments @ ..] => {
@@ -36,19 +39,7 @@ impl Server {
                 command
             }
         };
-        let task = service.task.to_possible_value().context("a task without a name")?;
-        command.args(["serve", "--peer", &service.peer.argument(), "--task", task.get_name()]);
-        command.args(["--workers", &service.workers.to_string()]);
-        for (option, given) in
-            [("--batch", service.batch), ("--takeover", service.takeover), ("--tls", service.tls)]
-        {
-            if given {
-                command.arg(option);
-            }
-        }
-        if let Some(level) = service.deflate {
-            command.args(["--deflate", &level.to_string()]);
-        }
+        command.args(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut output = BufReader::new(child.stdout.take().context("no pipe")?);
         let mut line = String::new();
@@ -83,6 +74,23 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Of this program, for it to be the server.
+fn arguments(service: Service) -> Result<Vec<String>> {
+    let task = service.task.to_possible_value().context("a task without a name")?;
+    let (peer, workers) = (service.peer.argument(), service.workers.to_string());
+    let mut arguments = vec!["serve", "--peer", &peer, "--task", task.get_name(), "--workers", &workers];
+    for (option, given) in
+        [("--batch", service.batch), ("--takeover", service.takeover), ("--tls", service.tls)]
+    {
+        arguments.extend(given.then_some(option));
+    }
+    let level = service.deflate.map(|level| level.to_string());
+    if let Some(level) = &level {
+        arguments.extend(["--deflate", level]);
+    }
+    Ok(arguments.into_iter().map(str::to_owned).collect())
 }
 
 /// What one implementation did: a figure for each round.

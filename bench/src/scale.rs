@@ -26,21 +26,21 @@ pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     report.add(
         table,
         "One implementation after another, for 10,000 connections of all at once are too many files. Two workers are \
-         not pinned, and share the second core with the load.",
+         not pinned, and share the second core with the load; uWebSockets has one here.",
     );
     Ok(())
 }
 
 fn each(load: &Load, workers: usize, plan: &Plan) -> Result<Vec<Series>> {
     let mut all = Vec::new();
-    for peer in plan.peers(&PEERS) {
+    for peer in plan.peers(&PEERS).into_iter().filter(|peer| peer.is_rust() || workers == 1) {
         let service = Service { batch: load.in_flight > 1, workers, ..Service::echo(peer) };
         all.append(&mut rig::measure(load, &[service], plan)?);
     }
     Ok(all)
 }
 
-const PEERS: [Peer; 7] = [
+const PEERS: [Peer; 8] = [
     Peer::LeastWebsocket,
     Peer::Ours,
     Peer::OursOwned,
@@ -48,4 +48,5 @@ const PEERS: [Peer; 7] = [
     Peer::WebSocket,
     Peer::TokioTungstenite,
     Peer::Wtx,
+    Peer::Uwebsockets,
 ];
