@@ -46,18 +46,21 @@ impl Table {
         markdown(["load".to_owned()].into_iter().chain(names).chain(["spread".to_owned()]), rows)
     }
 
-    /// Ours beside the floor and the best peer, as Markdown.
+    /// Ours beside the floor, the best Rust peer and uWebSockets, as Markdown.
     pub fn short(&self) -> String {
         let peers: BTreeSet<Peer> = self.peers().into_iter().collect();
         let ours: Vec<Peer> =
             [Peer::Ours, Peer::OursOwned].into_iter().filter(|peer| peers.contains(peer)).collect();
         let floor = peers.contains(&Peer::LeastWebsocket);
+        let anchor = peers.contains(&Peer::Uwebsockets);
         let mut head = vec!["load".to_owned()];
         head.extend(floor.then(|| Peer::LeastWebsocket.name().to_owned()));
         head.extend(ours.iter().map(|peer| peer.name().to_owned()));
-        head.push("best peer".to_owned());
-        head.extend(ours.iter().map(|peer| format!("{} ÷ best peer", peer.way())));
+        head.push("best Rust peer".to_owned());
+        head.extend(anchor.then(|| Peer::Uwebsockets.name().to_owned()));
+        head.extend(ours.iter().map(|peer| format!("{} ÷ best Rust peer", peer.way())));
         head.extend(floor.then(|| format!("{} ÷ least", Peer::Ours.way())));
+        head.extend(anchor.then(|| format!("{} ÷ uWebSockets", Peer::Ours.way())));
         let rows = self.rows.iter().map(|row| {
             let best = row.best();
             let mut cells = vec![row.load.clone()];
@@ -66,8 +69,10 @@ impl Table {
             cells.push(
                 best.map_or_else(none, |best| format!("{} {}", figure(best.median()), best.peer.name())),
             );
+            cells.extend(anchor.then(|| row.figure(Peer::Uwebsockets)));
             cells.extend(ours.iter().map(|&peer| row.ratio(peer, best.map(|best| best.peer))));
             cells.extend(floor.then(|| row.ratio(Peer::Ours, Some(Peer::LeastWebsocket))));
+            cells.extend(anchor.then(|| row.ratio(Peer::Ours, Some(Peer::Uwebsockets))));
             cells
         });
         markdown(head.into_iter(), rows)
@@ -79,8 +84,10 @@ impl Row {
         self.series.iter().find(|series| series.peer == peer)
     }
 
+    /// The cheapest of those that could be ours: Rust, and a WebSocket.
     fn best(&self) -> Option<&Series> {
-        let peers = self.series.iter().filter(|series| !series.peer.is_ours() && !series.peer.is_floor());
+        let is_rival = |peer: Peer| peer.is_rust() && !peer.is_ours() && !peer.is_floor();
+        let peers = self.series.iter().filter(|series| is_rival(series.peer));
         peers.min_by(|a, b| a.median().total_cmp(&b.median()))
     }
 
