@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
@@ -40,21 +40,14 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(sum)
 }
 
-/// The private memory of a process in bytes: what it would give back by ending.
+/// The private memory of a process in bytes: its heap and its stacks.
+///
+/// Not the pages of programs and libraries: those are private, too, but only while nobody else runs the same ones.
 pub fn private_memory(pid: u32) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let mut kib = 0;
-    for line in text.lines() {
-        if let Some(rest) =
-            line.strip_prefix("Private_Dirty:").or_else(|| line.strip_prefix("Private_Clean:"))
-        {
-            kib += rest.trim().trim_end_matches(" kB").parse::<u64>()?;
-        }
-    }
-    if kib == 0 {
-        bail!("no private memory in smaps_rollup of {pid}");
-    }
-    Ok(kib * 1024)
+    let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:"));
+    let kib = line.with_context(|| format!("no anonymous memory in smaps_rollup of {pid}"))?;
+    Ok(kib.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
 
 /// The machine, for the head of a report.
