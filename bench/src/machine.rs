@@ -14,10 +14,10 @@ pub const SERVER_CORE: usize = 0;
 /// Where the load runs.
 pub const LOAD_CORE: usize = 1;
 
-/// Keeps this process on one core.
-pub fn pin(core: usize) -> Result<()> {
+/// Keeps this process on some cores, in place of those that it has from the process that started it.
+pub fn pin(cores: &[usize]) -> Result<()> {
     let mut set = CpuSet::new();
-    set.set(core)?;
+    cores.iter().try_for_each(|&core| set.set(core))?;
     sched_setaffinity(Pid::from_raw(0), &set).context("pinning to a core")
 }
 

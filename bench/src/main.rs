@@ -118,7 +118,7 @@ fn main() -> Result<()> {
         peers.retain(|&peer| peer != Peer::Uwebsockets);
     }
     let plan = Plan { rounds, turn: Duration::from_millis(millis), load, peers };
-    machine::pin(machine::LOAD_CORE)?;
+    machine::pin(&[machine::LOAD_CORE])?;
     machine::raise_file_limit()?;
     let mut report = Report::new();
     measure(&command, &plan, &mut report)?;

@@ -65,7 +65,7 @@ pub struct Service {
     /// What it does with connections.
     #[arg(long, value_enum, default_value_t = Task::Echo)]
     pub task: Task,
-    /// Threads of the runtime; more than one are not pinned to a core.
+    /// Threads of the runtime; more than one have the load's core, too.
     #[arg(long, default_value_t = 1)]
     pub workers: usize,
 }

@@ -25,8 +25,8 @@ pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     }
     report.add(
         table,
-        "One implementation after another, for 10,000 connections of all at once are too many files. Two workers are \
-         not pinned, and share the second core with the load; uWebSockets has one here.",
+        "One implementation after another, for 10,000 connections of all at once are too many files. Two workers \
+         have both cores, and share the second with the load; uWebSockets has one here.",
     );
     Ok(())
 }

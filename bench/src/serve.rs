@@ -10,9 +10,10 @@ use crate::peers::{self, Service, Socket, Task};
 use crate::{machine, tls};
 
 pub fn run(service: Service) -> Result<()> {
-    if service.workers == 1 {
-        machine::pin(machine::SERVER_CORE)?;
-    }
+    machine::pin(match service.workers {
+        1 => &[machine::SERVER_CORE],
+        _ => &[machine::SERVER_CORE, machine::LOAD_CORE],
+    })?;
     machine::raise_file_limit()?;
     // Whoever started this process ends it, by closing the pipe or by ending itself.
     std::thread::spawn(|| {
