@@ -63,6 +63,7 @@ impl Connection {
                 return self.send_compressed(prepared.message().data_type(), payload);
             }
         }
-        self.send_uncompressed(prepared.message().clone())
+        self.queue_shared(prepared.message());
+        Ok(())
     }
 }

@@ -1,12 +1,10 @@
 //! This library.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
-use std::future::pending;
 use std::sync::{Arc, LazyLock};
 
+use futures::FutureExt;
 use tokio::net::TcpStream;
-use tokio::select;
 use ws_core::deflate::{self, PerMessageDeflate};
 use ws_core::{Broadcast, Config, Connection, Event, Slow, WebSocket};
 
@@ -49,18 +47,15 @@ pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
     static ROOM: LazyLock<Broadcast> = LazyLock::new(Broadcast::new);
     let (sender, mut receiver) = open(stream, Service::echo(Peer::Ours)).split();
     let _member = ROOM.join(sender, Slow::Wait);
-    loop {
-        let message = select! {
-            biased;
-            message = receiver.recv() => message?,
-            // All that has been read is fed.
-            never = async { ROOM.flush(); pending::<Infallible>().await } => match never {},
-        };
-        match message {
-            Some(message) => ROOM.feed(message).await,
-            None => return Ok(()),
-        };
+    while let Some(message) = receiver.recv().await? {
+        // All that has been read goes out together.
+        let mut messages = vec![message];
+        while let Some(message) = receiver.recv().now_or_never().transpose()?.flatten() {
+            messages.push(message);
+        }
+        ROOM.publish_all(messages).await;
     }
+    Ok(())
 }
 
 fn open<S: Socket>(stream: S, service: Service) -> WebSocket<S> {

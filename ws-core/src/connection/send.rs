@@ -250,6 +250,16 @@ impl Connection {
         }
     }
 
+    /// A whole message that others hold too, uncompressed: a small one is copied as it is.
+    pub(crate) fn queue_shared(&mut self, message: &Message) {
+        let opcode = opcode_of(message.data_type());
+        if message.len() < BY_REFERENCE {
+            self.queue_frames(opcode, false, message.as_bytes(), true);
+        } else {
+            self.queue_bytes(opcode, false, message.clone().into_bytes());
+        }
+    }
+
     /// A whole payload, without a copy if it is large and that is possible.
     pub(super) fn queue_bytes(&mut self, mut opcode: OpCode, mut rsv1: bool, mut payload: Bytes) {
         if payload.len() < BY_REFERENCE {

@@ -1,9 +1,14 @@
 //! One message to many connections, with a policy for slow ones.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 
-use super::backlog::{Offered, Slow};
+use ::tokio::task::{unconstrained, yield_now};
+
+use super::backlog::Slow;
+use super::published::{Membership, Published};
 use super::sender::Sender;
 use crate::prepared::Prepared;
 
@@ -34,22 +39,6 @@ pub struct Broadcast {
 pub struct Member {
     broadcast: Broadcast,
     id: u64,
-}
-
-/// What became of one or more messages.
-///
-/// Over all messages, each counts once for each member: one that waits counts as delivered; when another
-/// takes its place, that other counts as dropped in its stead.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Published {
-    /// Queued, now or as soon as there is room.
-    pub delivered: u64,
-    /// Dropped for members too slow: this message, or one that it took the place of.
-    pub dropped: u64,
-    /// Members that were closed for being too slow ([`Slow::Close`]).
-    pub closed: u64,
-    /// Members that were gone.
-    pub gone: u64,
 }
 
 #[derive(Default)]
@@ -92,71 +81,53 @@ impl Broadcast {
     /// Sends a message to all members. Only waits for those with [`Slow::Wait`], after all others have it; if
     /// the future is dropped then, those that were still waited for do not get it, and count as dropped.
     pub async fn publish(&self, message: impl Into<Prepared>) -> Published {
-        self.offer_and_wait(&message.into(), true).await
+        self.offer_and_wait(&[message.into()]).await
+    }
+
+    /// As [`publish`](Self::publish) for each message in turn, but with one write for each member, and a member is
+    /// visited once: the cheapest way for messages that come together.
+    ///
+    /// A member that has no room left is written to in between, so that a long batch makes nobody slow.
+    pub async fn publish_all<M: Into<Prepared>>(&self, messages: impl IntoIterator<Item = M>) -> Published {
+        let messages: Vec<Prepared> = messages.into_iter().map(Into::into).collect();
+        self.offer_and_wait(&messages).await
     }
 
     /// As [`publish`](Self::publish), for who cannot wait: a member with [`Slow::Wait`] and no room counts as
     /// dropped.
     pub fn try_publish(&self, message: impl Into<Prepared>) -> Published {
-        let (mut published, full) = self.offer_all(&message.into(), true);
+        let (mut published, full) = self.offer_all(&[message.into()]);
         published.dropped = published.dropped.saturating_add(full.len() as u64);
         self.lock().total.add(published);
         published
     }
 
-    /// As [`publish`](Self::publish), but leaves the writing to [`flush`](Self::flush): many messages then go out
-    /// in one write for each member.
-    ///
-    /// A member that has no room left is written to at once, so that a long batch makes nobody slow. What is fed
-    /// also goes out with whatever else is sent on a connection, and when its [`Receiver`](super::Receiver) is polled;
-    /// one that waits already does not notice.
-    pub async fn feed(&self, message: impl Into<Prepared>) -> Published {
-        self.offer_and_wait(&message.into(), false).await
-    }
-
-    /// Writes what was fed, as far as that needs no waiting; the rest goes out while each member's
-    /// [`Receiver`](super::Receiver) is being polled.
-    pub fn flush(&self) {
-        for (_, sender, _) in &self.lock().members {
-            sender.write();
+    async fn offer_and_wait(&self, messages: &[Prepared]) -> Published {
+        let (offered, full) = self.offer_all(messages);
+        let lacking = full.iter().map(|(_, from)| messages.len().saturating_sub(*from) as u64);
+        let mut counting = Counting { broadcast: self, published: offered, waiting: lacking.sum() };
+        for (sender, from) in full {
+            counting.wait_for(&sender, messages.get(from..).unwrap_or_default()).await;
         }
-    }
-
-    async fn offer_and_wait(&self, message: &Prepared, write: bool) -> Published {
-        let (offered, full) = self.offer_all(message, write);
-        let mut counting = Counting { broadcast: self, published: offered, waiting: full.len() as u64 };
-        for sender in full {
-            let result = sender.feed_prepared(message).await;
-            if write {
-                sender.write();
-            }
-            counting.waiting = counting.waiting.saturating_sub(1);
-            let Published { delivered, gone, .. } = &mut counting.published;
-            let count = if result.is_ok() { delivered } else { gone };
-            *count = count.saturating_add(1);
+        if counting.published.delivered >= MANY {
+            // It has taken a while, outside of the budget.
+            yield_now().await;
         }
         counting.published
     }
 
-    /// Offers a message to all; returns those it is to be waited for.
-    fn offer_all(&self, message: &Prepared, write: bool) -> (Published, Vec<Sender>) {
+    /// Offers messages to all; returns those it is to be waited for, from which message on.
+    fn offer_all(&self, messages: &[Prepared]) -> (Published, Vec<(Sender, usize)>) {
         let mut published = Published::default();
         let mut full = Vec::new();
-        self.lock().members.retain(|(_, sender, slow)| {
-            let offered = sender.offer(message, slow, write);
-            let count = match offered {
-                Offered::Delivered | Offered::Waiting => &mut published.delivered,
-                // The one it replaced has been counted as delivered: one of the two is dropped.
-                Offered::Replaced | Offered::Dropped => &mut published.dropped,
-                Offered::Close => &mut published.closed,
-                Offered::Closed => &mut published.gone,
-                Offered::Full => {
-                    full.push(sender.clone());
-                    return true;
+        without_budget(|| {
+            self.lock().members.retain(|(_, sender, slow)| {
+                let membership = sender.offer(messages, slow, &mut published);
+                if let Membership::Waits { from } = membership {
+                    full.push((sender.clone(), from));
                 }
-            };
-            *count = count.saturating_add(1);
-            !matches!(offered, Offered::Close | Offered::Closed)
+                membership != Membership::Leaves
+            });
         });
         (published, full)
     }
@@ -166,27 +137,50 @@ impl Broadcast {
     }
 }
 
-/// Counts a message that is being published, also if that is given up.
+/// After so many messages to members others get their turn: what a task may do at a time, by tokio's own measure.
+const MANY: u64 = 128;
+
+/// Does something that tokio's budget of a task is not to interrupt.
+///
+/// With none left a socket says that it takes nothing, although it does: each further member would be written to by a
+/// task of its own, which has to be woken for it.
+fn without_budget(act: impl FnOnce()) {
+    // There is no await in it: one poll is all.
+    let _ = pin!(unconstrained(async { act() })).poll(&mut Context::from_waker(Waker::noop()));
+}
+
+/// Counts messages that are being published, also if that is given up.
 struct Counting<'a> {
     broadcast: &'a Broadcast,
     published: Published,
-    /// Members still to be waited for.
+    /// Messages for members that are still to be waited for.
     waiting: u64,
+}
+
+impl Counting<'_> {
+    /// Waits for room for each of the messages.
+    async fn wait_for(&mut self, sender: &Sender, messages: &[Prepared]) {
+        let mut left = messages.len() as u64;
+        for message in messages {
+            let result = sender.feed_prepared(message).await;
+            if result.is_err() {
+                self.published.gone = self.published.gone.saturating_add(1);
+                break;
+            }
+            self.published.delivered = self.published.delivered.saturating_add(1);
+            self.waiting = self.waiting.saturating_sub(1);
+            left = left.saturating_sub(1);
+        }
+        // Who is gone waits for nothing any more.
+        self.waiting = self.waiting.saturating_sub(left);
+        sender.write();
+    }
 }
 
 impl Drop for Counting<'_> {
     fn drop(&mut self) {
         self.published.dropped = self.published.dropped.saturating_add(self.waiting);
         self.broadcast.lock().total.add(self.published);
-    }
-}
-
-impl Published {
-    fn add(&mut self, other: Self) {
-        self.delivered = self.delivered.saturating_add(other.delivered);
-        self.dropped = self.dropped.saturating_add(other.dropped);
-        self.closed = self.closed.saturating_add(other.closed);
-        self.gone = self.gone.saturating_add(other.gone);
     }
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use thiserror::Error as ThisError;
 
-use super::backlog::{Offered, Slow};
+use super::backlog::Slow;
 use super::error::Error;
 use super::line::Turn;
+use super::published::{Membership, Published};
 use super::shared::{Identity, Link, Place, Queued};
 use super::waiting::{Waiter, Waits};
 use super::writer::{Hold, MessageWriter};
@@ -81,8 +82,8 @@ impl Sender {
     }
 
     /// See [`Driver::offer`](super::driver::Driver::offer).
-    pub(super) fn offer(&self, message: &Prepared, slow: &Slow, write: bool) -> Offered {
-        self.link.offer(message, slow, write)
+    pub(super) fn offer(&self, messages: &[Prepared], slow: &Slow, published: &mut Published) -> Membership {
+        self.link.offer(messages, slow, published)
     }
 
     /// Writes what can be written without waiting.

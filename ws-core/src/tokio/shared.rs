@@ -7,11 +7,12 @@ use std::task::{Context, Poll, Waker};
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
-use super::backlog::{Offered, Slow};
+use super::backlog::Slow;
 use super::buffer;
 use super::driver::{Driver, step_back};
 use super::error::Error;
 use super::line::{Line, Ticket, Turn};
+use super::published::{Membership, Published};
 use super::waiting::{Waiter, Waiting};
 use crate::connection::Connection;
 use crate::error::SendError;
@@ -62,7 +63,7 @@ pub(super) trait Link: Send + Sync {
     /// See [`Driver::poll_close`].
     fn poll_close(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
     /// See [`Driver::offer`].
-    fn offer(&self, message: &Prepared, slow: &Slow, write: bool) -> Offered;
+    fn offer(&self, messages: &[Prepared], slow: &Slow, published: &mut Published) -> Membership;
     /// Writes what can be written without waiting.
     fn write(&self);
     /// The list of those who wait.
@@ -148,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         let after = locked.driver.progress();
         drop(locked);
         if after != before {
-            self.waiting.wake_others(waiter, after.concerns_receiver(before));
+            self.waiting.wake_others(Some(waiter), after.concerns_receiver(before));
         }
         answer
     }
@@ -181,10 +182,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         let mut locked = self.lock();
         let before = locked.driver.progress();
         let answer = act(&mut locked.driver, &mut Context::from_waker(&self.waker));
-        let changed = locked.driver.progress() != before;
+        let after = locked.driver.progress();
         drop(locked);
-        if changed {
-            self.waiting.wake_all();
+        if after != before {
+            self.waiting.wake_others(None, after.concerns_receiver(before));
         }
         answer
     }
@@ -289,8 +290,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
         self.poll(cx, waiter, Driver::poll_close)
     }
 
-    fn offer(&self, message: &Prepared, slow: &Slow, write: bool) -> Offered {
-        self.drive(|driver, cx| driver.offer(cx, message, slow, write))
+    fn offer(&self, messages: &[Prepared], slow: &Slow, published: &mut Published) -> Membership {
+        self.drive(|driver, cx| driver.offer(cx, messages, slow, published))
     }
 
     fn write(&self) {

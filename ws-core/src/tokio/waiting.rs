@@ -89,11 +89,11 @@ impl Waiting {
         }
     }
 
-    /// Wakes the others, and the receiver among them only if it is concerned.
-    pub(super) fn wake_others(&self, waiter: Waiter, receiver: bool) {
+    /// Wakes all but one, and the receiver among them only if it is concerned.
+    pub(super) fn wake_others(&self, waiter: Option<Waiter>, receiver: bool) {
         let others: Vec<_> = self
             .lock()
-            .extract_if(.., |(other, _)| *other != waiter && (receiver || *other != Waiter::RECEIVER))
+            .extract_if(.., |(other, _)| Some(*other) != waiter && (receiver || *other != Waiter::RECEIVER))
             .collect();
         others.into_iter().for_each(|(_, waker)| waker.wake());
     }

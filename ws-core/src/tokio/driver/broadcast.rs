@@ -6,20 +6,40 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::backlog::{Backlog, Offered, Slow};
 use super::super::buffer;
+use super::super::published::{Membership, Published};
 use super::Driver;
 use crate::close::CloseCode;
 use crate::prepared::Prepared;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    /// Queues a message of a broadcast if there is room, or does with it what the policy says. `write` has it
-    /// written as far as that needs no waiting.
+    /// Queues the messages of a broadcast for which there is room, or does with them what the policy says; writes
+    /// what is queued in one go, as far as that needs no waiting. Counts what became of them.
     pub(in super::super) fn offer(
         &mut self,
         cx: &mut Context<'_>,
-        message: &Prepared,
+        messages: &[Prepared],
         slow: &Slow,
-        write: bool,
-    ) -> Offered {
+        published: &mut Published,
+    ) -> Membership {
+        let mut membership = Membership::Stays;
+        for (place, message) in messages.iter().enumerate() {
+            let offered = self.offer_one(cx, message, slow);
+            published.count(offered);
+            membership = match offered {
+                Offered::Full => Membership::Waits { from: place },
+                Offered::Close | Offered::Closed => Membership::Leaves,
+                Offered::Delivered | Offered::Waiting | Offered::Replaced | Offered::Dropped => continue,
+            };
+            break;
+        }
+        if self.poll_write(cx).is_pending() {
+            // Nobody else may look at the connection for long: the deadline of what waits begins here.
+            let _ = self.poll_timeout(cx);
+        }
+        membership
+    }
+
+    fn offer_one(&mut self, cx: &mut Context<'_>, message: &Prepared, slow: &Slow) -> Offered {
         // What has not been written yet makes nobody slow: only what the transport does not take.
         let room = self.has_room() || {
             let _ = self.poll_write(cx);
@@ -29,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return Offered::Closed;
         }
         let offered = if room && self.backlog.is_none() {
-            if self.connection.queued() == 0 {
+            if self.connection.wants_buffer() {
                 self.connection.lend_buffer(buffer::take_output());
             }
             match self.connection.send_prepared(message) {
@@ -43,9 +63,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Offered::Close = offered {
             // It is open, and the code may be sent.
             let _ = self.connection.close(CloseCode::TRY_AGAIN, "too slow");
-        }
-        if write {
-            let _ = self.poll_write(cx);
         }
         offered
     }
