@@ -60,7 +60,7 @@ impl From<Event<'_>> for Received {
     fn from(event: Event<'_>) -> Self {
         match event {
             Event::Text(text) => Self::Text(text.into_owned()),
-            Event::Binary(bytes) => Self::Binary(bytes.into_owned()),
+            Event::Binary(bytes) => Self::Binary(bytes.to_vec()),
             Event::Ping(payload) => Self::Ping(payload.into_owned()),
             Event::Pong(payload) => Self::Pong(payload.into_owned()),
             Event::Close(frame) => Self::Close(frame.map(close)),
@@ -193,7 +193,7 @@ fn join(message: Received, part: Received) -> Received {
 fn part_of(piece: Piece<'_>) -> (Received, bool) {
     match piece {
         Piece::Text { text, last } => (Received::Text(text.into_owned()), last),
-        Piece::Binary { bytes, last } => (Received::Binary(bytes.into_owned()), last),
+        Piece::Binary { bytes, last } => (Received::Binary(bytes.to_vec()), last),
         Piece::Ping(payload) => (Received::Ping(payload.into_owned()), true),
         Piece::Pong(payload) => (Received::Pong(payload.into_owned()), true),
         Piece::Close(frame) => (Received::Close(frame.map(close)), true),

@@ -2,12 +2,11 @@
 
 mod script;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ws_core::{Config, Connection, Event, WebSocket};
+use ws_core::{Binary, Config, Connection, Event, WebSocket};
 
 use script::{Script, batch};
 
@@ -25,7 +24,7 @@ fn echo(c: &mut Criterion) {
                 runtime.block_on(async move {
                     let begin = Instant::now();
                     let echo = |connection: &mut Connection, event: Event<'_>| match event {
-                        Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
+                        Event::Binary(Binary::Owned(bytes)) => connection.send(bytes.into()),
                         Event::Binary(bytes) => connection.send_binary(&bytes),
                         _ => Ok(()),
                     };

@@ -7,7 +7,6 @@
 
 mod script;
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -18,7 +17,7 @@ use std::thread;
 
 use bytes::Buf;
 use ws_core::decode::{FrameDecoder, FrameItem};
-use ws_core::{Config, Connection, Event, Role, SendError, WebSocket};
+use ws_core::{Binary, Config, Connection, Event, Role, SendError, WebSocket};
 
 use script::{Script, batch};
 
@@ -165,7 +164,7 @@ fn tcp(batches: u64, in_flight: usize) {
 
 fn answer(connection: &mut Connection, event: Event<'_>) -> Result<(), SendError> {
     match event {
-        Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
+        Event::Binary(Binary::Owned(bytes)) => connection.send(bytes.into()),
         Event::Binary(bytes) => connection.send_binary(&bytes),
         _ => Ok(()),
     }

@@ -94,10 +94,10 @@ impl FrameDecoder {
         }
     }
 
-    /// The common case in one step: an uncompressed message of at most `limit` bytes, in one frame that lies
+    /// The common case in one step: an uncompressed message of at most 125 bytes and `limit`, in one frame that lies
     /// whole in `input`. `None`, with nothing taken, if the next item is anything else.
-    #[inline]
-    pub(crate) fn whole_message<'b>(
+    #[inline(always)]
+    pub(crate) fn short_message<'b>(
         &self,
         input: &mut &'b mut [u8],
         limit: u64,
@@ -106,16 +106,36 @@ impl FrameDecoder {
             return None;
         }
         // A fault is told by who decodes step by step.
-        let (header, used) = FrameHeader::parse_message(input, self.receiver)?;
-        let end = used.saturating_add(usize::try_from(header.payload_len).ok()?);
-        if header.payload_len > limit || end > input.len() {
+        let (header, used) = FrameHeader::parse_short(input, self.receiver)?;
+        take_payload(input, header, used, limit)
+    }
+
+    /// As [`short_message`](Self::short_message), of any length up to `limit`.
+    pub(crate) fn whole_message<'b>(
+        &self,
+        input: &mut &'b mut [u8],
+        limit: u64,
+    ) -> Option<(OpCode, &'b mut [u8])> {
+        let (header, used) = self.message_header(input)?;
+        take_payload(input, header, used, limit)
+    }
+
+    /// The header of an uncompressed message in one frame, and its length, if that is next.
+    pub(crate) fn message_header(&self, input: &[u8]) -> Option<(FrameHeader, usize)> {
+        if !self.at_frame_border() {
             return None;
         }
-        let payload = take(input, end).get_mut(used..)?;
-        if let Some(key) = header.mask {
-            mask(payload, key);
-        }
-        Some((header.opcode, payload))
+        let (header, used) = FrameHeader::parse(input, self.receiver).ok()??;
+        let is_message = header.fin && !header.rsv1 && matches!(header.opcode, OpCode::Text | OpCode::Binary);
+        is_message.then_some((header, used))
+    }
+
+    /// Whether `input`, at the border of a frame, looks like the beginning of an uncompressed binary message of at
+    /// least 16 KiB in one frame.
+    #[inline]
+    pub(crate) const fn begins_large_message(input: &[u8]) -> bool {
+        // §5.2: FIN and opcode 2; then a length of two bytes, of which the first tells enough, or of eight.
+        matches!(input, [0x82, 0x7E | 0xFE, 0x40..=0xFF, ..] | [0x82, 0x7F | 0xFF, ..])
     }
 
     /// Payload bytes of the current frame still to come; 0 between frames.
@@ -174,6 +194,25 @@ impl FrameDecoder {
         }
         Ok(None)
     }
+}
+
+/// Splits a frame off the front of `input` if all of it is there, and unmasks its payload.
+#[inline(always)]
+fn take_payload<'b>(
+    input: &mut &'b mut [u8],
+    header: FrameHeader,
+    used: usize,
+    limit: u64,
+) -> Option<(OpCode, &'b mut [u8])> {
+    let end = used.saturating_add(usize::try_from(header.payload_len).ok()?);
+    if header.payload_len > limit || end > input.len() {
+        return None;
+    }
+    let payload = take(input, end).get_mut(used..)?;
+    if let Some(key) = header.mask {
+        mask(payload, key);
+    }
+    Some((header.opcode, payload))
 }
 
 /// Splits the first `n` bytes off the front of `input`.

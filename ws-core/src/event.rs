@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 
+use crate::binary::Binary;
 use crate::close::CloseFrame;
 
 /// Something received, from [`Connection::receive`](crate::Connection::receive).
@@ -12,7 +13,7 @@ pub enum Event<'b> {
     /// A text message, whole.
     Text(Cow<'b, str>),
     /// A binary message, whole.
-    Binary(Cow<'b, [u8]>),
+    Binary(Binary<'b>),
     /// A ping; its pong is queued already.
     Ping(Cow<'b, [u8]>),
     /// A pong that no keepalive ping of the connection's own asked for: answers to those are not told, however late.
@@ -34,7 +35,7 @@ pub enum Piece<'b> {
     /// Bytes.
     Binary {
         /// The bytes; there may be none.
-        bytes: Cow<'b, [u8]>,
+        bytes: Binary<'b>,
         /// The message ends here.
         last: bool,
     },

@@ -117,23 +117,9 @@ impl FrameHeader {
         Ok(Some((Self { fin, rsv1, opcode, mask, payload_len }, used)))
     }
 
-    /// The header of an uncompressed message in one frame, if all of it is there and nothing else is.
-    #[inline]
-    pub(crate) fn parse_message(input: &[u8], receiver: Role) -> Option<(Self, usize)> {
-        Self::parse_short(input, receiver).or_else(|| Self::parse_long(input, receiver))
-    }
-
-    /// Apart, so that what calls it stays small.
-    #[inline(never)]
-    fn parse_long(input: &[u8], receiver: Role) -> Option<(Self, usize)> {
-        let (header, used) = Self::parse(input, receiver).ok()??;
-        let is_message = header.fin && !header.rsv1 && matches!(header.opcode, OpCode::Text | OpCode::Binary);
-        is_message.then_some((header, used))
-    }
-
     /// The common case: all there, legal, and of a small message in one frame, uncompressed.
-    #[inline]
-    fn parse_short(input: &[u8], receiver: Role) -> Option<(Self, usize)> {
+    #[inline(always)]
+    pub(crate) fn parse_short(input: &[u8], receiver: Role) -> Option<(Self, usize)> {
         let (&[first, second], rest) = input.split_first_chunk::<2>()?;
         let opcode = match first {
             0x81 => OpCode::Text,

@@ -25,7 +25,8 @@
 //!                                               └─ a control frame: its answer is queued                             ▼
 //!                                                                                               Event: borrowed from the buffer if
 //!                                                                                               the message lay whole in it, else
-//!                                                                                               put together and owned
+//!                                                                                               put together and owned; a large one
+//!                                                                                               takes its part of the buffer along
 //!
 //!  out   Message ──▶ (deflated) ──▶ header ──▶ small: masked and copied behind what waits ──▶ one vectored write a batch ──▶ socket
 //!                                          └─▶ large: queued by reference; a client masks a copy of it
@@ -99,6 +100,7 @@
 
 extern crate alloc;
 
+mod binary;
 pub mod close;
 pub mod close_info;
 pub mod config;
@@ -124,6 +126,7 @@ mod timers;
 pub mod tokio;
 pub mod utf8;
 
+pub use binary::Binary;
 pub use close::{CloseCode, CloseFrame};
 pub use close_info::{CloseCause, CloseInfo, Deadline, Initiator, TransportEnd};
 pub use config::{Config, ConfigError, Keepalive};

@@ -4,9 +4,10 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
+use crate::binary::Binary;
 use crate::error::ProtocolError;
 use crate::utf8::Utf8Validator;
 
@@ -115,6 +116,12 @@ impl From<Vec<u8>> for Message {
     }
 }
 
+impl From<Binary<'_>> for Message {
+    fn from(bytes: Binary<'_>) -> Self {
+        Self::Binary(bytes.into_bytes())
+    }
+}
+
 impl From<Bytes> for Message {
     fn from(bytes: Bytes) -> Self {
         Self::Binary(bytes)
@@ -125,13 +132,13 @@ impl From<Bytes> for Message {
 #[derive(Debug)]
 pub(crate) enum Assembly {
     Text { text: String, utf8: Utf8Validator },
-    Binary(Vec<u8>),
+    Binary(BytesMut),
 }
 
 /// Payload that has been checked: a slice of the input, or what was put together.
 pub(crate) enum Payload<'b> {
     Text(Cow<'b, str>),
-    Binary(Cow<'b, [u8]>),
+    Binary(Binary<'b>),
 }
 
 impl Payload<'_> {
@@ -144,10 +151,10 @@ impl Payload<'_> {
 }
 
 impl Assembly {
-    pub(crate) const fn new(data_type: DataType) -> Self {
+    pub(crate) fn new(data_type: DataType) -> Self {
         match data_type {
             DataType::Text => Self::Text { text: String::new(), utf8: Utf8Validator::new() },
-            DataType::Binary => Self::Binary(Vec::new()),
+            DataType::Binary => Self::Binary(BytesMut::new()),
         }
     }
 
@@ -160,7 +167,7 @@ impl Assembly {
                 Ok(text) => Ok(Payload::Text(Cow::Borrowed(text))),
                 Err(_) => Err(ProtocolError::InvalidUtf8),
             },
-            Self::Binary(_) => Ok(Payload::Binary(Cow::Borrowed(bytes))),
+            Self::Binary(_) => Ok(Payload::Binary(Binary::Lent(bytes))),
         }
     }
 
@@ -180,7 +187,7 @@ impl Assembly {
                 text.push_str(checked.text);
                 Ok(self.drain())
             }
-            Self::Binary(_) => Ok(Payload::Binary(Cow::Borrowed(bytes))),
+            Self::Binary(_) => Ok(Payload::Binary(Binary::Lent(bytes))),
         }
     }
 
@@ -210,7 +217,7 @@ impl Assembly {
     pub(crate) fn drain(&mut self) -> Payload<'static> {
         match self {
             Self::Text { text, .. } => Payload::Text(Cow::Owned(core::mem::take(text))),
-            Self::Binary(buffer) => Payload::Binary(Cow::Owned(core::mem::take(buffer))),
+            Self::Binary(buffer) => Payload::Binary(core::mem::take(buffer).freeze().into()),
         }
     }
 

@@ -38,7 +38,7 @@ fn receive(connection: &mut Connection, bytes: &[u8], part: usize) -> Result<Vec
         while let Some(event) = connection.receive(&mut input)? {
             match event {
                 Event::Text(text) => messages.push(Message::text(text.into_owned())),
-                Event::Binary(bytes) => messages.push(Message::binary(bytes.into_owned())),
+                Event::Binary(bytes) => messages.push(Message::binary(bytes.to_vec())),
                 _ => {}
             }
         }

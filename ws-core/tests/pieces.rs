@@ -3,13 +3,11 @@
 
 mod support;
 
-use std::borrow::Cow;
-
 use support::{
     BINARY, BINARY_PART, LAST, PART, PING, ROLES, TEXT, TEXT_PART, XorShift, binary, config, give, open,
     sent_to, stream_to, text,
 };
-use ws_core::{Connection, Event, Piece};
+use ws_core::{Binary, Connection, Event, Piece};
 
 /// Pieces of one input, owned: text or bytes, and whether the message ends.
 fn pieces(connection: &mut Connection, bytes: &[u8]) -> Vec<(Vec<u8>, bool)> {
@@ -19,7 +17,7 @@ fn pieces(connection: &mut Connection, bytes: &[u8]) -> Vec<(Vec<u8>, bool)> {
     while let Some(piece) = connection.receive_piece(&mut input).unwrap() {
         match piece {
             Piece::Text { text, last } => found.push((text.into_owned().into_bytes(), last)),
-            Piece::Binary { bytes, last } => found.push((bytes.into_owned(), last)),
+            Piece::Binary { bytes, last } => found.push((bytes.to_vec(), last)),
             other => panic!("{other:?}"),
         }
     }
@@ -51,7 +49,7 @@ fn pieces_are_borrowed_and_take_no_memory() {
         for part in stream.chunks_mut(100) {
             let mut input = part;
             while let Some(piece) = connection.receive_piece(&mut input).unwrap() {
-                assert!(matches!(piece, Piece::Binary { bytes: Cow::Borrowed(_), .. }));
+                assert!(matches!(piece, Piece::Binary { bytes: Binary::Lent(_), .. }));
             }
             assert_eq!(connection.memory_usage(), 0);
         }
@@ -162,7 +160,7 @@ fn both_ways_mixed_at_random_neither_lose_nor_repeat_a_byte() {
                         }
                     } else {
                         match connection.receive(&mut input).unwrap() {
-                            Some(Event::Binary(bytes)) => found.push(bytes.into_owned()),
+                            Some(Event::Binary(bytes)) => found.push(bytes.to_vec()),
                             _ => break,
                         }
                     }

@@ -227,7 +227,7 @@ fn an_echo_loop_at_random_loses_nothing() {
         }
         for event in give(&mut server, &written(&mut client)).unwrap() {
             let Event::Binary(bytes) = event else { panic!("a binary message") };
-            server.send(bytes.into_owned().into()).unwrap();
+            server.send(bytes.into()).unwrap();
         }
         echoed.extend(give(&mut client, &written(&mut server)).unwrap());
     }

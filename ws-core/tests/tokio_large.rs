@@ -56,7 +56,7 @@ async fn large_messages_are_lent_whole() {
     let receiving = server.for_each(|connection, event| match event {
         Event::Binary(bytes) => {
             seen.push(bytes.len());
-            assert_eq!(bytes, payload(bytes.len()));
+            assert_eq!(*bytes, payload(bytes.len()));
             Ok(())
         }
         Event::Text(text) => {
@@ -68,6 +68,54 @@ async fn large_messages_are_lent_whole() {
     let ((), ended) = tokio::join!(sending, receiving);
     ended.unwrap();
     assert!(seen.into_iter().eq(sizes()));
+}
+
+#[tokio::test]
+async fn messages_of_a_batch_are_lent_and_taken_in_order_whatever_their_sizes() {
+    let sizes = [20, 16_384, 1, 16_383, 30_000, 20_000, 0, 100, 64_000, 3, 17_000];
+    let (mut client, mut server) = pair();
+    for size in sizes.repeat(3) {
+        client.feed(payload(size)).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    let mut seen = Vec::new();
+    let receiving = server.for_each(|connection, event| match event {
+        Event::Binary(bytes) => {
+            assert_eq!(*bytes, payload(bytes.len()));
+            seen.push(bytes.len());
+            connection.send(bytes.into())
+        }
+        _ => Ok(()),
+    });
+    let sending = async {
+        for size in sizes.repeat(3) {
+            assert_eq!(client.recv().await.unwrap(), Some(Message::binary(payload(size))));
+        }
+        client.close(CloseCode::NORMAL, "").await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(receiving, sending);
+    ended.unwrap();
+    assert_eq!(seen, sizes.repeat(3));
+}
+
+#[tokio::test]
+async fn messages_that_are_kept_stay_as_they_are_while_others_come() {
+    let (mut client, mut server) = pair();
+    let mut kept = Vec::new();
+    for round in 0..40 {
+        for size in [100, 16_384 + round, 40_000 + round, 65_000, 66_000 + round, 200_000 + round] {
+            client.send(vec![round as u8; size]).await.unwrap();
+            let message = server.recv().await.unwrap().unwrap();
+            assert_eq!(message.len(), size);
+            // Some are kept, some go at once: their memory is used again.
+            if round % 3 > 0 {
+                kept.push((round as u8, message));
+            }
+        }
+    }
+    for (byte, message) in kept {
+        assert!(message.as_bytes().iter().all(|&each| each == byte), "a message of round {byte} has changed");
+    }
 }
 
 #[tokio::test]

@@ -2,14 +2,13 @@
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used)]
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use ws_core::{
-    CloseCause, CloseCode, Config, Connection, DataType, Deadline, Error, Event, Initiator, Message,
+    Binary, CloseCause, CloseCode, Config, Connection, DataType, Deadline, Error, Event, Initiator, Message,
     ProtocolError, SendError, TransportEnd, WebSocket,
 };
 
@@ -56,7 +55,7 @@ async fn lent_messages_of_every_size_are_echoed() {
     let echo = tokio::spawn(async move {
         let echo = |connection: &mut Connection, event: Event<'_>| match event {
             Event::Text(text) => connection.send_text(&text),
-            Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
+            Event::Binary(Binary::Owned(bytes)) => connection.send(bytes.into()),
             Event::Binary(bytes) => connection.send_binary(&bytes),
             _ => Ok(()),
         };

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use futures::FutureExt;
 use tokio::net::TcpStream;
 use ws_core::deflate::{self, PerMessageDeflate};
-use ws_core::{Broadcast, Config, Connection, Event, Slow, WebSocket};
+use ws_core::{Binary, Broadcast, Config, Connection, Event, Slow, WebSocket};
 
 use super::{Peer, Service, Socket};
 
@@ -17,7 +17,7 @@ pub fn lent(stream: impl Socket, service: Service) -> impl Future<Output = anyho
         Event::Text(Cow::Owned(text)) => connection.send(text.into()),
         Event::Text(text) => connection.send_text(&text),
         // Large ones come owned, and go without a copy.
-        Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
+        Event::Binary(Binary::Owned(bytes)) => connection.send(bytes.into()),
         Event::Binary(bytes) => connection.send_binary(&bytes),
         _ => Ok(()),
     };

@@ -2,11 +2,11 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::mem;
 
 use super::admit::admit;
 use super::{Connection, Frame, Incoming, State};
+use crate::binary::Binary;
 use crate::close::CloseFrame;
 use crate::decode::FrameItem;
 use crate::error::ProtocolError;
@@ -32,20 +32,50 @@ impl Connection {
     /// # Errors
     /// The peer broke a rule or a limit. The Close frame with the error's code is queued: write the
     /// [`output`](Self::output), then shut down as [`wants_shutdown`](Self::wants_shutdown) says.
+    #[inline]
+    pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        match self.receive_short(input)? {
+            None => self.receive_other(input),
+            event => Ok(event),
+        }
+    }
+
+    /// The common case: a message of at most 125 bytes that lies whole in `input`. `None`, and nothing taken, if
+    /// something else is next.
     // Into the caller's loop: an event handed over in memory takes as long as all of the rest.
     #[inline(always)]
-    pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+    pub(crate) fn receive_short<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if !self.may_begin_message() {
+            return Ok(None);
+        }
+        let message = self.decoder.short_message(input, self.config.max_message_size);
+        let Some((opcode, payload)) = message else { return Ok(None) };
+        self.heard = true;
+        if opcode != OpCode::Text {
+            return Ok(Some(Event::Binary(Binary::Lent(payload))));
+        }
+        // §8.1: fail the connection when text is not UTF-8.
+        match simdutf8::basic::from_utf8(payload) {
+            Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+            Err(_) => Err(self.stop(ProtocolError::InvalidUtf8, input)),
+        }
+    }
+
+    /// Whatever comes next.
+    #[inline(never)]
+    pub(crate) fn receive_other<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
         if let Some(payload) = self.take_whole_message(input, self.config.max_message_size)? {
             return Ok(Some(match payload {
                 Payload::Text(text) => Event::Text(text),
                 Payload::Binary(bytes) => Event::Binary(bytes),
             }));
         }
-        self.receive_any(input)
-    }
-
-    /// Whatever comes next, a step at a time.
-    fn receive_any<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         Ok(match self.step(input, false)? {
             None => None,
             Some(Step::Data { payload: Payload::Text(text), .. }) => Some(Event::Text(text)),
@@ -84,45 +114,6 @@ impl Connection {
         })
     }
 
-    /// Lets the driver read a large binary payload straight to where it is to stay.
-    ///
-    /// If one is being received whole, `read` is called with the place and the most bytes that
-    /// belong to it, and appends what it reads; its answer is returned, with the event that this
-    /// completes. `None` if there is none, and `read` has not been called. Any earlier input must
-    /// have been used up.
-    #[allow(clippy::type_complexity)]
-    pub fn read_large_payload<R>(
-        &mut self,
-        read: impl FnOnce(&mut Vec<u8>, usize) -> R,
-    ) -> Option<(R, Option<Event<'static>>)> {
-        let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
-        // No control frame has so much.
-        if remaining < LARGE || !self.takes_data() {
-            return None;
-        }
-        let incoming = self.incoming.as_mut()?;
-        let Assembly::Binary(buffer) = &mut incoming.assembly else { return None };
-        if incoming.compressed || incoming.handed || buffer.is_empty() {
-            return None;
-        }
-        let before = buffer.len();
-        // Memory follows what has been received, not what has been announced; it grows once what is
-        // there is used up.
-        if buffer.capacity().saturating_sub(before) < ROOM {
-            buffer.reserve(remaining.min(before.max(LARGE)));
-        }
-        let answer = read(buffer, remaining);
-        buffer.truncate(before.saturating_add(remaining));
-        let last = self.decoder.payload_read_elsewhere(buffer.get_mut(before..).unwrap_or_default());
-        self.heard |= buffer.len() > before;
-        if !(last && incoming.fin) {
-            return Some((answer, None));
-        }
-        let bytes = mem::take(buffer);
-        self.incoming = None;
-        Some((answer, Some(Event::Binary(Cow::Owned(bytes)))))
-    }
-
     fn step<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -144,20 +135,18 @@ impl Connection {
     }
 
     /// A message that lies whole in `input`, without the steps that others need.
-    #[inline(always)]
     fn take_whole_message<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         limit: u64,
     ) -> Result<Option<Payload<'b>>, ProtocolError> {
-        // §5.4: within another message none may begin, which is told step by step.
-        if !self.takes_data() || self.incoming.is_some() {
+        if !self.may_begin_message() {
             return Ok(None);
         }
         let Some((opcode, payload)) = self.decoder.whole_message(input, limit) else { return Ok(None) };
         self.heard = true;
         if opcode != OpCode::Text {
-            return Ok(Some(Payload::Binary(Cow::Borrowed(payload))));
+            return Ok(Some(Payload::Binary(Binary::Lent(payload))));
         }
         // §8.1: fail the connection when text is not UTF-8.
         match simdutf8::basic::from_utf8(payload) {
@@ -315,14 +304,13 @@ impl Connection {
         if self.control_count > limit { Err(ProtocolError::TooManyControlFrames { limit }) } else { Ok(()) }
     }
 
+    /// Whether a message may be next. §5.4: within another message none may begin, which is told step by step.
+    pub(super) fn may_begin_message(&self) -> bool {
+        self.takes_data() && self.incoming.is_none()
+    }
+
     /// Whether what the peer sends still counts.
     pub(super) fn takes_data(&self) -> bool {
         matches!(self.state, State::Open | State::CloseSent | State::ReadOnly(_))
     }
 }
-
-/// A payload with at least so many bytes to come is read around the shared buffer.
-const LARGE: usize = 64 << 10;
-
-/// A read of fewer bytes is not worth its system call.
-const ROOM: usize = 4 << 10;

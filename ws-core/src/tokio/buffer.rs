@@ -2,6 +2,11 @@
 
 use std::cell::RefCell;
 
+use bytes::buf::Limit;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::connection::Connection;
+use crate::decode::FrameDecoder;
 use crate::frame::FrameHeader;
 
 /// What has been read and not been received yet.
@@ -11,11 +16,13 @@ use crate::frame::FrameHeader;
 #[derive(Debug, Default)]
 pub(super) struct Input(Option<Box<Buffer>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Buffer {
-    bytes: Vec<u8>,
+    bytes: BytesMut,
+    /// So many of them have been received. They are passed over now and then: that is dearer than to count.
     start: usize,
-    end: usize,
+    /// It is larger than those of the pool.
+    grown: bool,
 }
 
 impl Input {
@@ -24,32 +31,41 @@ impl Input {
         let mut input = Self::default();
         if !bytes.is_empty() {
             let buffer = input.buffer();
-            match buffer.bytes.get_mut(..bytes.len()) {
-                Some(place) => place.copy_from_slice(bytes),
-                None => buffer.bytes = bytes.to_vec(),
-            }
-            buffer.end = bytes.len();
+            buffer.grown = bytes.len() > buffer.bytes.capacity();
+            buffer.bytes.extend_from_slice(bytes);
         }
         input
     }
 
     /// The bytes not received yet.
     pub(super) fn unread(&mut self) -> &mut [u8] {
-        let buffer = self.0.as_mut();
-        buffer.and_then(|buffer| buffer.bytes.get_mut(buffer.start..buffer.end)).unwrap_or_default()
+        self.0.as_mut().and_then(|buffer| buffer.bytes.get_mut(buffer.start..)).unwrap_or_default()
     }
 
     /// Tells that all but the last `left` of them have been received; without any it gives up its buffer.
     pub(super) fn set_unread(&mut self, left: usize) {
         match &mut self.0 {
-            Some(buffer) if left > 0 => buffer.start = buffer.end.saturating_sub(left),
+            Some(buffer) if left > 0 => buffer.start = buffer.bytes.len().saturating_sub(left),
             _ => self.give_back(),
         }
     }
 
+    /// Has a large message taken off the front, with its part of the buffer.
+    #[inline]
+    pub(super) fn take_large_message(&mut self, connection: &mut Connection) -> Option<Bytes> {
+        if !FrameDecoder::begins_large_message(self.unread()) {
+            return None;
+        }
+        let message = connection.take_large_message(self.0.as_mut()?.unreceived());
+        if self.len() == 0 {
+            self.give_back();
+        }
+        message
+    }
+
     /// How many they are.
     pub(super) fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |buffer| buffer.end.saturating_sub(buffer.start))
+        self.0.as_ref().map_or(0, |buffer| buffer.bytes.len().saturating_sub(buffer.start))
     }
 
     /// Bytes of memory held.
@@ -58,25 +74,20 @@ impl Input {
     }
 
     /// Room behind them to read into: never none. It grows when nothing else is left.
-    pub(super) fn room(&mut self) -> &mut [u8] {
-        let Buffer { bytes, start, end } = self.buffer();
-        if *start == *end {
-            (*start, *end) = (0, 0);
-        } else if *end == bytes.len() {
-            if *start > 0 {
-                bytes.copy_within(*start..*end, 0);
-                (*start, *end) = (0, end.saturating_sub(*start));
-            } else {
-                bytes.resize(end.saturating_mul(2), 0);
-            }
+    pub(super) fn room(&mut self) -> Limit<&mut BytesMut> {
+        let buffer = self.buffer();
+        buffer.unreceived();
+        let Buffer { bytes, grown, .. } = buffer;
+        if spare(bytes) == 0 && !bytes.try_reclaim(bytes.len().max(1)) {
+            bytes.reserve(bytes.len().max(INPUT));
+            *grown = true;
         }
-        bytes.get_mut(*end..).unwrap_or_default()
+        let spare = spare(bytes);
+        bytes.limit(spare)
     }
 
-    /// Tells that so many bytes of the room have been filled; with nothing unread it gives up its buffer.
-    pub(super) fn filled(&mut self, n: usize) {
-        let buffer = self.buffer();
-        buffer.end = buffer.end.saturating_add(n).min(buffer.bytes.len());
+    /// Tells that the room has been used, or not: with nothing unread it gives up its buffer.
+    pub(super) fn filled(&mut self) {
         if self.len() == 0 {
             self.give_back();
         }
@@ -84,16 +95,28 @@ impl Input {
 
     fn buffer(&mut self) -> &mut Buffer {
         self.0.get_or_insert_with(|| {
-            let pooled = take(|pool| &mut pool.inputs);
-            pooled.unwrap_or_else(|| Box::new(Buffer { bytes: vec![0; INPUT], start: 0, end: 0 }))
+            // Others may still be shared with messages that somebody keeps.
+            take(|pool| &mut pool.inputs, |buffer| buffer.bytes.try_reclaim(INPUT)).unwrap_or_else(|| {
+                Box::new(Buffer { bytes: BytesMut::with_capacity(INPUT), ..Buffer::default() })
+            })
         })
     }
 
     fn give_back(&mut self) {
-        if let Some(mut buffer) = self.0.take().filter(|buffer| buffer.bytes.len() == INPUT) {
-            (buffer.start, buffer.end) = (0, 0);
+        if let Some(mut buffer) = self.0.take().filter(|buffer| !buffer.grown) {
+            buffer.bytes.clear();
+            buffer.start = 0;
             give(|pool| &mut pool.inputs, buffer);
         }
+    }
+}
+
+impl Buffer {
+    /// The bytes from those on that have not been received.
+    fn unreceived(&mut self) -> &mut BytesMut {
+        self.bytes.advance(self.start.min(self.bytes.len()));
+        self.start = 0;
+        &mut self.bytes
     }
 }
 
@@ -103,9 +126,37 @@ impl Drop for Input {
     }
 }
 
+/// Makes room in a large message that is being put together, of which at most `most` bytes are to come.
+///
+/// Memory follows what has been received, not what has been announced: unless the thread has a place for all of it.
+pub(super) fn enlarge(message: &mut BytesMut, most: usize) {
+    if spare(message) >= ROOM.min(most) {
+        return;
+    }
+    let len = message.len();
+    // Others are too small, or the message that lies there is still kept by somebody.
+    match take(|pool| &mut pool.large, |place| place.try_reclaim(len.saturating_add(most))) {
+        Some(mut place) => {
+            place.extend_from_slice(message);
+            *message = place;
+        }
+        None => message.reserve(most.min(len.max(INPUT))),
+    }
+}
+
+/// A large message as its receiver gets it. The thread keeps a handle on its memory, for another when this one is gone.
+pub(super) fn hand_over(mut message: BytesMut) -> Bytes {
+    let keep = message.capacity() <= LARGE;
+    let bytes = message.split().freeze();
+    if keep {
+        give(|pool| &mut pool.large, message);
+    }
+    bytes
+}
+
 /// An empty allocation for what is to be written; none if the pool has none, it then grows as needed.
 pub(super) fn take_output() -> Vec<u8> {
-    take(|pool| &mut pool.outputs).unwrap_or_default()
+    take(|pool| &mut pool.outputs, |_| true).unwrap_or_default()
 }
 
 /// Gives such an allocation back. Large ones are freed: they were needed once.
@@ -118,6 +169,12 @@ pub(super) fn give_output(buffer: Vec<u8>) {
 /// The size of an input buffer, what one read takes at most: a message of 64 KiB with its header.
 const INPUT: usize = (64 << 10) + FrameHeader::MAX_LEN;
 
+/// A read of fewer bytes is not worth its system call.
+const ROOM: usize = 4 << 10;
+
+/// The largest memory of a message that a thread keeps: what a server takes by default, and the last read may be too much.
+const LARGE: usize = (1 << 20) + INPUT;
+
 /// How many buffers of a sort a thread keeps.
 const KEPT: usize = 4;
 
@@ -126,14 +183,26 @@ struct Pool {
     #[allow(clippy::vec_box, reason = "the box is what a connection borrows")]
     inputs: Vec<Box<Buffer>>,
     outputs: Vec<Vec<u8>>,
+    large: Vec<BytesMut>,
 }
 
 thread_local! {
     static POOL: RefCell<Pool> = RefCell::default();
 }
 
-fn take<T>(sort: impl FnOnce(&mut Pool) -> &mut Vec<T>) -> Option<T> {
-    POOL.try_with(|pool| sort(&mut pool.borrow_mut()).pop()).ok().flatten()
+/// The one given last among those that will do.
+fn take<T>(sort: impl FnOnce(&mut Pool) -> &mut Vec<T>, will_do: impl FnMut(&mut T) -> bool) -> Option<T> {
+    let find = |pool: &RefCell<Pool>| {
+        let mut pool = pool.borrow_mut();
+        let kept = sort(&mut pool);
+        let place = kept.iter_mut().rposition(will_do);
+        if place.is_none() && kept.len() == KEPT {
+            // The oldest may be one that never comes free.
+            kept.remove(0);
+        }
+        place.map(|place| kept.remove(place))
+    };
+    POOL.try_with(find).ok().flatten()
 }
 
 fn give<T>(sort: impl FnOnce(&mut Pool) -> &mut Vec<T>, buffer: T) {
@@ -145,4 +214,8 @@ fn give<T>(sort: impl FnOnce(&mut Pool) -> &mut Vec<T>, buffer: T) {
             kept.push(buffer);
         }
     });
+}
+
+fn spare(bytes: &BytesMut) -> usize {
+    bytes.capacity().saturating_sub(bytes.len())
 }

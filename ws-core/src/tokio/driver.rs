@@ -16,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::task::yield_now;
 use ::tokio::time::{Instant, Sleep};
+use bytes::Bytes;
 
 use super::backlog::Backlog;
 use super::buffer::{self, Input};
@@ -40,8 +41,7 @@ pub(super) struct Driver<S> {
     /// The transport has ended; what it brought before is still to be received.
     ended: Option<TransportEnd>,
     /// A large message that was read around `input`.
-    #[allow(clippy::box_collection, reason = "seldom there, and an idle connection is to stay small")]
-    large: Option<Box<Vec<u8>>>,
+    large: Option<Box<Bytes>>,
     /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
@@ -268,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn ledger(&self) -> Ledger {
         let mut ledger = self.connection.ledger();
         ledger.read = self.input.capacity();
-        let large = self.large.as_ref().map_or(0, |large| large.capacity());
+        let large = self.large.as_ref().map_or(0, |large| large.len());
         ledger.assembled = ledger.assembled.saturating_add(large);
         let backlog = self.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
         ledger.queued = ledger.queued.saturating_add(backlog);
@@ -280,6 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Begins closing, if somebody else wishes it.
+    #[inline]
     fn grant_wish(&mut self) {
         if let Some(wish) = &self.wish
             && let Some(frame) = wish.take()

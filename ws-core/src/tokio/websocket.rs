@@ -46,6 +46,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Pings are answered, and what is queued is written, while this waits. Dropping the future
     /// loses nothing.
     ///
+    /// A binary message of 16 KiB or more comes without a copy, with the buffer it was read into: one that is kept keeps up to
+    /// 64 KiB. Copy what is to be kept for long.
+    ///
     /// # Errors
     /// [`Error::Protocol`] when the peer broke a rule, [`Error::Closed`] when the connection ended without a
     /// closing handshake, [`Error::Io`] when the transport failed otherwise.
@@ -62,14 +65,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// ```no_run
     /// # async fn echo(mut websocket: ws_core::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_core::Error> {
-    /// use std::borrow::Cow;
-    /// use ws_core::Event;
+    /// use ws_core::{Binary, Event};
     ///
     /// websocket
     ///     .for_each(|connection, event| match event {
     ///         Event::Text(text) => connection.send_text(&text),
     ///         // Large ones come owned, and go without a copy.
-    ///         Event::Binary(Cow::Owned(bytes)) => connection.send(bytes.into()),
+    ///         Event::Binary(Binary::Owned(bytes)) => connection.send(bytes.into()),
     ///         Event::Binary(bytes) => connection.send_binary(&bytes),
     ///         _ => Ok(()),
     ///     })

@@ -227,7 +227,7 @@ impl Open {
             }
             Piece::Binary { bytes, last } => {
                 self.bytes.extend_from_slice(&bytes);
-                last.then(|| Event::Binary(Cow::Owned(std::mem::take(&mut self.bytes))))
+                last.then(|| Event::Binary(std::mem::take(&mut self.bytes).into()))
             }
             Piece::Ping(payload) => Some(Event::Ping(Cow::Owned(payload.into_owned()))),
             Piece::Pong(payload) => Some(Event::Pong(Cow::Owned(payload.into_owned()))),
@@ -240,7 +240,7 @@ impl Open {
 pub fn own(event: Event<'_>) -> Event<'static> {
     match event {
         Event::Text(text) => Event::Text(Cow::Owned(text.into_owned())),
-        Event::Binary(bytes) => Event::Binary(Cow::Owned(bytes.into_owned())),
+        Event::Binary(bytes) => Event::Binary(bytes.into_bytes().into()),
         Event::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
         Event::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
         Event::Close(frame) => Event::Close(frame),
@@ -263,7 +263,7 @@ pub fn text(text: &str) -> Event<'static> {
 }
 
 pub fn binary(bytes: &[u8]) -> Event<'static> {
-    Event::Binary(Cow::Owned(bytes.to_owned()))
+    Event::Binary(bytes.to_vec().into())
 }
 
 pub fn ping(payload: &[u8]) -> Event<'static> {

@@ -2,26 +2,24 @@
 
 use std::borrow::Cow;
 use std::mem;
-use std::ops::ControlFlow;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
-use bytes::Bytes;
 
-use super::super::buffer;
+use super::super::buffer::{self, Input};
 use super::{Driver, OwnedPiece};
+use crate::binary::Binary;
 use crate::connection::Connection;
+use crate::decode::FrameDecoder;
 use crate::error::SendError;
 use crate::event::{Event, Piece};
 use crate::message::Message;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn next_message(&mut self) -> Option<Message> {
-        if let Some(bytes) = self.large.take() {
-            return Some((*bytes).into());
-        }
-        self.decode(|connection, unread| match connection.receive(unread) {
-            Ok(Some(event)) => ControlFlow::Continue(owned(event)),
-            Ok(None) | Err(_) => ControlFlow::Break(()),
+        self.decode(|_, event| match event {
+            Event::Text(text) => Some(text_message(text)),
+            Event::Binary(bytes) => Some(bytes.into()),
+            Event::Ping(_) | Event::Pong(_) | Event::Close(_) => None,
         })
     }
 
@@ -32,7 +30,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         each: &mut impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
     ) -> Option<Result<(), SendError>> {
         let high_water = self.connection.config().outbound_high_water;
-        let mut hand = |connection: &mut Connection, event: Event<'_>| {
+        self.decode(|connection, event| {
             if connection.wants_buffer() {
                 connection.lend_buffer(buffer::take_output());
             }
@@ -42,74 +40,105 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Err(SendError::Closing) => Some(Ok(())),
                 done => Some(done),
             }
-        };
-        if let Some(bytes) = self.large.take()
-            && let Some(done) = hand(&mut self.connection, Event::Binary(Cow::Owned(*bytes)))
-        {
-            return Some(done);
-        }
-        self.decode(|connection, unread| match connection.receive(unread) {
-            Ok(Some(event)) => ControlFlow::Continue(hand(connection, event)),
-            Ok(None) | Err(_) => ControlFlow::Break(()),
         })
     }
 
     pub(super) fn next_piece(&mut self) -> Option<OwnedPiece> {
         if let Some(bytes) = self.large.take() {
-            return Some(OwnedPiece { data: (*bytes).into(), last: true });
+            return Some(OwnedPiece { data: Message::Binary(*bytes), last: true });
         }
-        self.decode(|connection, unread| match connection.receive_piece(unread) {
-            Ok(Some(piece)) => ControlFlow::Continue(owned_piece(piece)),
-            Ok(None) | Err(_) => ControlFlow::Break(()),
-        })
-    }
-
-    /// Decodes what has been read up to what `step` finds. Errors are the connection's to remember.
-    #[inline]
-    fn decode<T>(
-        &mut self,
-        step: impl FnMut(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
-    ) -> Option<T> {
-        let mut input = mem::take(&mut self.input);
-        // Also without input: an inflater may hold back what it was not asked for.
-        if input.len() == 0 && !self.connection.is_compressing() {
-            return None;
-        }
-        let (found, left) = self.decode_from(input.unread(), step);
+        let mut input = self.take_input()?;
+        let mut unread = input.unread();
+        let found = loop {
+            match self.connection.receive_piece(&mut unread) {
+                Ok(Some(piece)) => match owned_piece(piece) {
+                    None => {}
+                    found => break found,
+                },
+                Ok(None) | Err(_) => break None,
+            }
+        };
+        let left = unread.len();
         input.set_unread(left);
         self.input = input;
         found
     }
 
+    /// Hands what has been read to `each`, up to the event that it makes something of. Errors are the connection's to
+    /// remember.
     #[inline]
-    fn decode_from<T>(
-        &mut self,
-        mut unread: &mut [u8],
-        mut step: impl FnMut(&mut Connection, &mut &mut [u8]) -> ControlFlow<(), Option<T>>,
-    ) -> (Option<T>, usize) {
+    fn decode<T>(&mut self, mut each: impl FnMut(&mut Connection, Event<'_>) -> Option<T>) -> Option<T> {
+        if let Some(bytes) = self.large.take()
+            && let Some(found) = each(&mut self.connection, Event::Binary(Binary::Owned(*bytes)))
+        {
+            return Some(found);
+        }
+        let mut input = self.take_input()?;
         loop {
-            match step(&mut self.connection, &mut unread) {
-                ControlFlow::Continue(None) => {}
-                ControlFlow::Continue(found) => return (found, unread.len()),
-                ControlFlow::Break(()) => return (None, unread.len()),
+            while let Some(message) = input.take_large_message(&mut self.connection) {
+                let found = each(&mut self.connection, Event::Binary(Binary::Owned(message)));
+                if found.is_some() {
+                    self.input = input;
+                    return found;
+                }
+            }
+            let mut unread = input.unread();
+            let found = lend(&mut self.connection, &mut unread, &mut each);
+            let left = unread.len();
+            input.set_unread(left);
+            if let Lent::Until(found) = found {
+                self.input = input;
+                return found;
             }
         }
     }
+
+    /// What has been read and not received, if anything can come of it.
+    fn take_input(&mut self) -> Option<Input> {
+        let input = mem::take(&mut self.input);
+        // Also without input: an inflater may hold back what it was not asked for.
+        (input.len() > 0 || self.connection.is_compressing()).then_some(input)
+    }
 }
 
-/// The message in an event, made one's own.
-fn owned(event: Event<'_>) -> Option<Message> {
-    match event {
-        Event::Text(text) => Some(text_message(text)),
-        Event::Binary(bytes) => Some(binary_message(bytes)),
-        Event::Ping(_) | Event::Pong(_) | Event::Close(_) => None,
+/// How far events have been lent.
+enum Lent<T> {
+    /// Up to one that something was made of, or to the last.
+    Until(Option<T>),
+    /// Up to a large message, which is not to be lent.
+    UntilLarge,
+}
+
+/// Lends `each` what lies in `unread`.
+#[inline]
+fn lend<T>(
+    connection: &mut Connection,
+    unread: &mut &mut [u8],
+    each: &mut impl FnMut(&mut Connection, Event<'_>) -> Option<T>,
+) -> Lent<T> {
+    let mut taken = false;
+    loop {
+        let found = match connection.receive_short(unread) {
+            Ok(Some(event)) => each(connection, event),
+            // The first one has been found to be smaller, or not all there.
+            Ok(None) if taken && FrameDecoder::begins_large_message(unread) => return Lent::UntilLarge,
+            Ok(None) => match connection.receive_other(unread) {
+                Ok(Some(event)) => each(connection, event),
+                Ok(None) | Err(_) => return Lent::Until(None),
+            },
+            Err(_) => return Lent::Until(None),
+        };
+        if found.is_some() || unread.is_empty() {
+            return Lent::Until(found);
+        }
+        taken = true;
     }
 }
 
 fn owned_piece(piece: Piece<'_>) -> Option<OwnedPiece> {
     match piece {
         Piece::Text { text, last } => Some(OwnedPiece { data: text_message(text), last }),
-        Piece::Binary { bytes, last } => Some(OwnedPiece { data: binary_message(bytes), last }),
+        Piece::Binary { bytes, last } => Some(OwnedPiece { data: bytes.into(), last }),
         Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => None,
     }
 }
@@ -118,12 +147,5 @@ fn text_message(text: Cow<'_, str>) -> Message {
     Message::Text(match text {
         Cow::Borrowed(text) => text.into(),
         Cow::Owned(text) => text.into(),
-    })
-}
-
-fn binary_message(bytes: Cow<'_, [u8]>) -> Message {
-    Message::Binary(match bytes {
-        Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
-        Cow::Owned(bytes) => bytes.into(),
     })
 }

@@ -5,47 +5,45 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
-use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use bytes::{Buf, BufMut};
 
 use super::super::buffer::{self, Input};
 use super::{Driver, Transport};
 use crate::close::CloseCode;
 use crate::close_info::TransportEnd;
-use crate::event::Event;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Reads once. Ready when something new is to be looked at: input, or the transport's end.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { io, connection, .. } = self;
-        let large = connection.read_large_payload(|place, most| {
-            let mut place = place.limit(most.min(place.capacity().saturating_sub(place.len())));
-            pin!(io.read_buf(&mut place)).poll(cx)
+        let large = connection.read_large_payload(|message, most| {
+            buffer::enlarge(message, most);
+            let room = message.capacity().saturating_sub(message.len());
+            pin!(io.read_buf(&mut message.limit(most.min(room)))).poll(cx)
         });
-        let Some((read, event)) = large else { return self.poll_fill(cx) };
-        if let Some(Event::Binary(bytes)) = event {
-            self.large = Some(Box::new(bytes.into_owned()));
+        let Some((read, message)) = large else { return self.poll_fill(cx) };
+        if let Some(message) = message {
+            self.large = Some(Box::new(buffer::hand_over(message)));
         }
-        read.map(|read| match read {
-            Ok(0) => self.ended = Some(TransportEnd::Eof),
-            Ok(_) => {}
-            Err(error) => self.ended = Some(self.judge(error)),
-        })
+        read.map(|read| self.note_end(read))
     }
 
     /// Reads once, behind what has been read already.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut room = ReadBuf::new(self.input.room());
-        let read = Pin::new(&mut self.io).poll_read(cx, &mut room);
-        let n = room.filled().len();
+        let read = pin!(self.io.read_buf(&mut self.input.room())).poll(cx);
         // When there was nothing to read, the buffer goes back to the thread.
-        self.input.filled(n);
-        match ready!(read) {
-            Ok(()) if n == 0 => self.ended = Some(TransportEnd::Eof),
-            Ok(()) => {}
+        self.input.filled();
+        read.map(|read| self.note_end(read))
+    }
+
+    /// Keeps in mind that the transport has ended, if a read says so.
+    fn note_end(&mut self, read: io::Result<usize>) {
+        match read {
+            Ok(0) => self.ended = Some(TransportEnd::Eof),
+            Ok(_) => {}
             Err(error) => self.ended = Some(self.judge(error)),
         }
-        Poll::Ready(())
     }
 
     /// Writes until nothing is left, and then flushes what the transport itself holds back.
