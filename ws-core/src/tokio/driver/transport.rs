@@ -11,7 +11,7 @@ use bytes::{Buf, BufMut};
 use super::super::buffer::{self, Input};
 use super::{Driver, Transport};
 use crate::close::CloseCode;
-use crate::close_info::TransportEnd;
+use crate::close_info::{CloseCause, TransportEnd};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Reads once. Ready when something new is to be looked at: input, or the transport's end.
@@ -103,7 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if !self.connection.is_ended() {
             return Poll::Pending;
         }
-        if self.transport == Transport::Open {
+        let reset = CloseCause::Transport(TransportEnd::Reset);
+        if self.transport == Transport::Open && self.close_info().is_none_or(|info| info.cause != reset) {
             // Once, and without waiting: the peer may be gone.
             let _ = Pin::new(&mut self.io).poll_shutdown(cx);
         }
