@@ -158,22 +158,21 @@ impl FrameHeader {
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
         let first = (u8::from(self.fin) << 7) | (u8::from(self.rsv1) << 6) | self.opcode.nibble();
-        let masked = u8::from(self.mask.is_some()) << 7;
-        let (short, extended, len) = match self.payload_len {
-            #[allow(clippy::cast_possible_truncation, reason = "the arm has compared it")]
-            len @ 0..=125 => (len as u8, 0, 2),
-            // An extended length is in network order: its first byte is the lowest of the number below.
-            len @ 126..=0xFFFF => (126, len.swap_bytes() >> 48, 4),
-            len => (127, len.swap_bytes(), 10),
+        let (masked, key) = match self.mask {
+            None => (0, 0),
+            Some(MaskKey(key)) => (0x80, u128::from(u32::from_le_bytes(key))),
         };
-        // Put together in a register: bytes written one by one and read again as a whole make the processor wait.
-        let mut bytes = u128::from(first) | (u128::from(masked | short) << 8) | (u128::from(extended) << 16);
-        let mut header_len: u8 = len;
-        if let Some(MaskKey(key)) = self.mask {
-            bytes |= u128::from(u32::from_le_bytes(key)) << (u32::from(len).saturating_mul(8));
-            header_len = len.saturating_add(4);
-        }
-        EncodedHeader { bytes: bytes.to_le_bytes(), len: header_len }
+        // Put together in a register, the first byte lowest: bytes written one by one and read again as a whole make
+        // the processor wait.
+        let (rest, len) = match self.payload_len {
+            len @ 0..=125 => (u128::from(len) | (key << 8), 2),
+            // An extended length is in network order.
+            len @ 126..=0xFFFF => (126 | (u128::from(len.swap_bytes() >> 48) << 8) | (key << 24), 4),
+            len => (127 | (u128::from(len.swap_bytes()) << 8) | (key << 72), 10),
+        };
+        let bytes = u128::from(first) | ((rest | masked) << 8);
+        let key_len: u8 = if self.mask.is_some() { 4 } else { 0 };
+        EncodedHeader { bytes: bytes.to_le_bytes(), len: key_len.saturating_add(len) }
     }
 }
 
