@@ -1,5 +1,6 @@
 //! What a connection makes of a stream, recorded.
 
+use bytes::{Buf, BytesMut};
 use ws_core::{CloseFrame, Connection, Event, Piece, ProtocolError};
 
 use crate::Splits;
@@ -95,6 +96,31 @@ pub fn receive(
         }
         assert!(input.is_empty(), "input is left although more is wanted");
         between(connection);
+    }
+    outcome
+}
+
+/// The same from buffers that large messages are taken with.
+pub fn receive_shared(connection: &mut Connection, stream: &[u8], splits: Splits) -> Outcome {
+    let mut outcome = Outcome::new();
+    for piece in splits.cut(stream) {
+        let mut input = BytesMut::from(piece);
+        loop {
+            if let Some(message) = connection.take_large_message(&mut input) {
+                record(&mut outcome, Received::Binary(message.to_vec()));
+                continue;
+            }
+            let mut unread = input.as_mut();
+            let received = connection.receive(&mut unread).map(|event| event.map(Received::from));
+            let left = unread.len();
+            input.advance(input.len() - left);
+            match received {
+                Ok(Some(received)) => record(&mut outcome, received),
+                Ok(None) => break,
+                Err(error) => fail(&mut outcome, error),
+            }
+        }
+        assert!(input.is_empty(), "input is left although more is wanted");
     }
     outcome
 }

@@ -35,6 +35,11 @@ pub fn check(role: Role, data: &[u8]) {
         check_answer(&mut connection, &outcome);
     }
     let mut connection = settings.connect();
+    let outcome = record::receive_shared(&mut connection, stream, splits.clone());
+    assert_eq!(Some(&outcome), first.as_ref(), "from shared buffers, {splits:?}");
+    check_answer(&mut connection, &outcome);
+
+    let mut connection = settings.connect();
     let outcome = record::receive_pieces(&mut connection, stream, splits.clone());
     assert_eq!(Some(&outcome), first.as_ref(), "in pieces, {splits:?}");
     check_answer(&mut connection, &outcome);
