@@ -56,18 +56,9 @@ fn in_words(payload: &mut [u8], key: MaskKey) {
         xor(block, double);
     }
     // At most 63 bytes are left: a step for each bit of their number, and no loop.
-    let (block, rest) = rest.as_chunks_mut::<32>();
-    if let Some(block) = block.first_mut() {
-        xor(block, double);
-    }
-    let (block, rest) = rest.as_chunks_mut::<16>();
-    if let Some(block) = block.first_mut() {
-        xor(block, double);
-    }
-    let (block, rest) = rest.as_chunks_mut::<8>();
-    if let Some(block) = block.first_mut() {
-        xor(block, double);
-    }
+    let rest = step::<32>(rest, double);
+    let rest = step::<16>(rest, double);
+    let rest = step::<8>(rest, double);
     let (half, rest) = rest.as_chunks_mut::<4>();
     if let Some(half) = half.first_mut() {
         *half = (u32::from_ne_bytes(*half) ^ word).to_ne_bytes();
@@ -75,6 +66,16 @@ fn in_words(payload: &mut [u8], key: MaskKey) {
     for (byte, key) in rest.iter_mut().zip(key.0) {
         *byte ^= key;
     }
+}
+
+/// Masks the first `N` bytes if there are so many, fewer than twice as many; returns the rest.
+#[inline]
+fn step<const N: usize>(payload: &mut [u8], double: u64) -> &mut [u8] {
+    let (block, rest) = payload.as_chunks_mut::<N>();
+    if let Some(block) = block.first_mut() {
+        xor(block, double);
+    }
+    rest
 }
 
 /// `N` is a multiple of eight.

@@ -9,6 +9,7 @@ use bytestring::ByteString;
 
 use crate::binary::Binary;
 use crate::error::ProtocolError;
+use crate::event::Event;
 use crate::utf8::Utf8Validator;
 
 /// Text known to be UTF-8, reference-counted: cheap to clone. Dereferences to `str`.
@@ -139,6 +140,16 @@ pub(crate) enum Assembly {
 pub(crate) enum Payload<'b> {
     Text(Cow<'b, str>),
     Binary(Binary<'b>),
+}
+
+impl<'b> From<Payload<'b>> for Event<'b> {
+    #[inline]
+    fn from(payload: Payload<'b>) -> Self {
+        match payload {
+            Payload::Text(text) => Self::Text(text),
+            Payload::Binary(bytes) => Self::Binary(bytes),
+        }
+    }
 }
 
 impl Payload<'_> {

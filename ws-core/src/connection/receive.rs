@@ -51,16 +51,9 @@ impl Connection {
         if !self.may_begin_message() {
             return Ok(None);
         }
-        let message = self.decoder.short_message(input, self.config.max_message_size);
-        let Some((opcode, payload)) = message else { return Ok(None) };
-        self.heard = true;
-        if opcode != OpCode::Text {
-            return Ok(Some(Event::Binary(Binary::Lent(payload))));
-        }
-        // §8.1: fail the connection when text is not UTF-8.
-        match simdutf8::basic::from_utf8(payload) {
-            Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-            Err(_) => Err(self.stop(ProtocolError::InvalidUtf8, input)),
+        match self.decoder.short_message(input, self.config.max_message_size) {
+            Some((opcode, payload)) => Ok(Some(self.check_payload(opcode, payload, input)?.into())),
+            None => Ok(None),
         }
     }
 
@@ -71,15 +64,11 @@ impl Connection {
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         if let Some(payload) = self.take_whole_message(input, self.config.max_message_size)? {
-            return Ok(Some(match payload {
-                Payload::Text(text) => Event::Text(text),
-                Payload::Binary(bytes) => Event::Binary(bytes),
-            }));
+            return Ok(Some(payload.into()));
         }
         Ok(match self.step(input, false)? {
             None => None,
-            Some(Step::Data { payload: Payload::Text(text), .. }) => Some(Event::Text(text)),
-            Some(Step::Data { payload: Payload::Binary(bytes), .. }) => Some(Event::Binary(bytes)),
+            Some(Step::Data { payload, .. }) => Some(payload.into()),
             Some(Step::Ping(payload)) => Some(Event::Ping(payload)),
             Some(Step::Pong(payload)) => Some(Event::Pong(payload)),
             Some(Step::Close(frame)) => Some(Event::Close(frame)),
@@ -98,16 +87,16 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Piece<'b>>, ProtocolError> {
+        let piece = |payload, last| match payload {
+            Payload::Text(text) => Piece::Text { text, last },
+            Payload::Binary(bytes) => Piece::Binary { bytes, last },
+        };
         if let Some(payload) = self.take_whole_message(input, self.config.max_stream_size)? {
-            return Ok(Some(match payload {
-                Payload::Text(text) => Piece::Text { text, last: true },
-                Payload::Binary(bytes) => Piece::Binary { bytes, last: true },
-            }));
+            return Ok(Some(piece(payload, true)));
         }
         Ok(match self.step(input, true)? {
             None => None,
-            Some(Step::Data { payload: Payload::Text(text), last }) => Some(Piece::Text { text, last }),
-            Some(Step::Data { payload: Payload::Binary(bytes), last }) => Some(Piece::Binary { bytes, last }),
+            Some(Step::Data { payload, last }) => Some(piece(payload, last)),
             Some(Step::Ping(payload)) => Some(Piece::Ping(payload)),
             Some(Step::Pong(payload)) => Some(Piece::Pong(payload)),
             Some(Step::Close(frame)) => Some(Piece::Close(frame)),
@@ -143,14 +132,27 @@ impl Connection {
         if !self.may_begin_message() {
             return Ok(None);
         }
-        let Some((opcode, payload)) = self.decoder.whole_message(input, limit) else { return Ok(None) };
+        match self.decoder.whole_message(input, limit) {
+            Some((opcode, payload)) => self.check_payload(opcode, payload, input).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The payload of a whole message, if it is what it says to be.
+    #[inline(always)]
+    fn check_payload<'b>(
+        &mut self,
+        opcode: OpCode,
+        payload: &'b [u8],
+        input: &mut &mut [u8],
+    ) -> Result<Payload<'b>, ProtocolError> {
         self.heard = true;
         if opcode != OpCode::Text {
-            return Ok(Some(Payload::Binary(Binary::Lent(payload))));
+            return Ok(Payload::Binary(Binary::Lent(payload)));
         }
         // §8.1: fail the connection when text is not UTF-8.
         match simdutf8::basic::from_utf8(payload) {
-            Ok(text) => Ok(Some(Payload::Text(Cow::Borrowed(text)))),
+            Ok(text) => Ok(Payload::Text(Cow::Borrowed(text))),
             Err(_) => Err(self.stop(ProtocolError::InvalidUtf8, input)),
         }
     }
