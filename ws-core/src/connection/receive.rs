@@ -32,7 +32,7 @@ impl Connection {
     /// # Errors
     /// The peer broke a rule or a limit. The Close frame with the error's code is queued: write the
     /// [`output`](Self::output), then shut down as [`wants_shutdown`](Self::wants_shutdown) says.
-    #[inline]
+    #[inline(always)]
     pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         match self.receive_short(input)? {
             None => self.receive_other(input),
