@@ -121,6 +121,20 @@ fn a_close_goes_out_behind_queued_data_and_in_place_of_waiting_pings_and_pongs()
 }
 
 #[test]
+fn the_close_of_a_failure_goes_out_behind_queued_data_and_in_place_of_waiting_pings_and_pongs() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        connection.send_text("first").unwrap();
+        give(&mut connection, &sent_to(role, PING, b"?")).unwrap();
+        connection.ping(b"mine").unwrap();
+        give(&mut connection, &[0x83]).unwrap_err();
+        let sent = frames_from(role, &written(&mut connection));
+        assert_eq!(sent.iter().map(|frame| frame.0).collect::<Vec<_>>(), [TEXT, CLOSE]);
+        assert_eq!(sent[1].1[..2], 1002u16.to_be_bytes());
+    }
+}
+
+#[test]
 fn a_failure_after_our_close_sends_no_second_one() {
     for role in ROLES {
         let closing = || {
