@@ -4,12 +4,14 @@
 mod support;
 
 use bytes::Buf;
+use support::miri::few_or;
 use support::{
     BINARY, BINARY_PART, CLOSE, PING, ROLES, TEXT, binary, close_body, config, frames_from, give, open,
     receive, receive_every_way, s, sent_to, stream_to, text, written,
 };
 use ws_core::{
-    CloseCause, CloseCode, DataType, Deadline, Event, Initiator, ProtocolError, Role, SendError, TransportEnd,
+    CloseCause, CloseCode, Connection, DataType, Deadline, Event, Initiator, ProtocolError, Role, SendError,
+    TransportEnd,
 };
 
 #[test]
@@ -131,6 +133,25 @@ fn the_close_of_a_failure_goes_out_behind_queued_data_and_in_place_of_waiting_pi
         let sent = frames_from(role, &written(&mut connection));
         assert_eq!(sent.iter().map(|frame| frame.0).collect::<Vec<_>>(), [TEXT, CLOSE]);
         assert_eq!(sent[1].1[..2], 1002u16.to_be_bytes());
+    }
+}
+
+#[test]
+fn once_nothing_more_counts_what_was_received_of_a_message_is_freed() {
+    let ends: [fn(&mut Connection); 3] = [
+        |connection| assert!(give(connection, &sent_to(connection.role(), CLOSE, b"")).is_ok()),
+        |connection| assert!(give(connection, &[0x83]).is_err()),
+        Connection::abort,
+    ];
+    for role in ROLES {
+        for end in ends {
+            let mut connection = open(role, &config());
+            let size = few_or(2000, 50_000);
+            give(&mut connection, &sent_to(role, BINARY_PART, &vec![0; size])).unwrap();
+            assert!(connection.memory_usage() >= size);
+            end(&mut connection);
+            assert!(connection.memory_usage() < 1000, "{} bytes", connection.memory_usage());
+        }
     }
 }
 

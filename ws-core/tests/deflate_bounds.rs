@@ -40,6 +40,8 @@ fn bytes_and_work_are_bounded() {
     idle_with_takeover_holds_the_windows();
     borrowed_codecs_are_accounted_for();
     the_pool_is_bounded();
+    codecs_serve_one_message_after_the_other();
+    what_is_compressed_gets_a_quarter_of_its_room();
 }
 
 /// A pair that has sent and received a few messages of every kind.
@@ -121,6 +123,33 @@ fn the_pool_is_bounded() {
     // Four of each were in the pool before, perhaps smaller ones.
     let grown = held().saturating_sub(before);
     assert!(grown < 4 * (372 + 47) * 1024, "{grown} bytes more than before");
+}
+
+fn codecs_serve_one_message_after_the_other() {
+    // On a thread that has none in its pool.
+    let thread = std::thread::spawn(|| {
+        let (mut payload, mut output) = (Vec::with_capacity(1000), Vec::with_capacity(1000));
+        std::array::from_fn(|_| {
+            let before = HEAP.total_allocated();
+            // Of another connection each time.
+            let mut deflater = Deflater::new(WindowBits::MAX, true, 1);
+            let mut inflater = Inflater::new(WindowBits::MAX, true);
+            payload.clear();
+            deflater.deflate(b"Hello", Flush::Message, &mut payload).unwrap();
+            inflater.inflate(&payload, true, &mut output, 100).unwrap();
+            HEAP.total_allocated() - before
+        })
+    });
+    let [first, second, third] = thread.join().unwrap();
+    assert!(first > 400_000, "{first} bytes for the first message");
+    assert_eq!((second, third), (0, 0), "bytes for those that follow");
+}
+
+fn what_is_compressed_gets_a_quarter_of_its_room() {
+    let message = vec![0; 1 << 20];
+    let mut payload = Vec::new();
+    Deflater::new(WindowBits::MAX, true, 1).deflate(&message, Flush::Message, &mut payload).unwrap();
+    assert!(payload.capacity() < message.len() / 3, "{} bytes", payload.capacity());
 }
 
 fn borrowed_codecs_are_accounted_for() {
@@ -241,6 +270,11 @@ fn final_blocks_of_nothing_are_too_much_work() {
         assert_eq!(result, Err(ProtocolError::InvalidDeflate));
         assert!(inflater.consumed() < 2000, "{} bytes", inflater.consumed());
     }
+    // Thirty of them are no attack.
+    let mut inflater = Inflater::new(WindowBits::MAX, false);
+    inflater.inflate(&bomb(40_000), true, &mut Vec::new(), 1 << 20).unwrap();
+    let done = inflater.inflate(&payload[..60], true, &mut Vec::new(), 1 << 20).unwrap();
+    assert_eq!((done.status, done.produced), (InflateStatus::Done, 0));
     // Whoever ends each piece of a long message with a final block may do so.
     let mut inflater = Inflater::new(WindowBits::MAX, false);
     let mut rng = Rng(6);

@@ -55,6 +55,14 @@ fn a_server_without_wishes_answers_what_is_offered() {
 }
 
 #[test]
+fn each_window_that_is_offered_is_answered() {
+    for bits in 8..=15 {
+        let offer = format!("permessage-deflate; server_max_window_bits={bits}");
+        assert_eq!(answered(&offer, &plain()), Some(offer));
+    }
+}
+
+#[test]
 fn the_default_server_asks_for_twelve_bits_each_way() {
     let config = Config::server();
     for (offer, expected) in [

@@ -59,6 +59,19 @@ fn the_rfcs_compressed_hello_in_fragments_with_a_ping_between() {
 }
 
 #[test]
+fn a_reference_across_a_final_block_inside_a_message_reaches_what_has_been_handed_out() {
+    // RFC 7692 section 7.2.3.4, without context takeover: a stored final block, then section 7.2.3.2's second Hello.
+    let agreed = Agreed { client_no_context_takeover: true, ..Agreed::PLAIN };
+    let open = || {
+        let codec = PerMessageDeflate::server(agreed, &deflate::Config::server());
+        Connection::server(Arc::new(config())).with_deflate(codec)
+    };
+    let payload = [&[0x01, 5, 0, 0xfa, 0xff][..], b"Hello", &[0xf2, 0x00, 0x11, 0x00, 0x00]].concat();
+    let got = receive_every_way(open, &frame(TEXT | RSV1, &payload, Some(KEY)));
+    assert_eq!((got.events, got.error), (vec![text("HelloHello")], None));
+}
+
+#[test]
 fn a_fault_in_compressed_data_is_the_same_at_every_split() {
     let cases: [(u8, &[u8], ProtocolError); 3] = [
         // A reserved block type; a stored block of text that is not UTF-8; one that is cut off.

@@ -3,6 +3,7 @@
 
 mod support;
 
+use support::miri::few_or;
 use support::{KEY, ROLES, XorShift, header};
 use ws_core::mask::MaskKey;
 use ws_core::{FrameHeader, OpCode, ProtocolError, Role};
@@ -43,6 +44,7 @@ fn every_pair_of_first_bytes_is_judged_as_the_rfc_says_in_both_roles() {
     for (receiver, first, second) in ROLES
         .into_iter()
         .flat_map(|role| (0..=u16::MAX).map(move |pair| (role, pair.to_be_bytes()[0], pair.to_be_bytes()[1])))
+        .step_by(few_or(101, 1))
     {
         let found = FrameHeader::parse_prefix(&[first, second], receiver);
         match expected(first, second, receiver) {
@@ -68,7 +70,7 @@ fn every_pair_of_first_bytes_is_judged_as_the_rfc_says_in_both_roles() {
 fn every_legal_pair_of_first_bytes_makes_a_header_once_the_rest_is_there_and_encodes_back() {
     let mut legal = 0;
     for receiver in ROLES {
-        for pair in 0..=u16::MAX {
+        for pair in (0..=u16::MAX).step_by(few_or(101, 1)) {
             let [first, second] = pair.to_be_bytes();
             if expected(first, second, receiver).is_err() {
                 continue;
@@ -89,6 +91,9 @@ fn every_legal_pair_of_first_bytes_makes_a_header_once_the_rest_is_there_and_enc
                 assert_eq!(FrameHeader::parse(&bytes[..cut], receiver), Ok(None), "{cut} of {bytes:x?}");
             }
         }
+    }
+    if cfg!(miri) {
+        return;
     }
     // 2 roles × (FIN or not × (128 continuations + 2 × 128 text and binary each, RSV1 or not)
     // + 2 × 126 pings and pongs + 125 closes).
@@ -128,7 +133,7 @@ fn lengths_are_encoded_in_the_shortest_form_at_every_border() {
 
 #[test]
 fn every_16_bit_length_below_126_is_refused_and_every_other_taken() {
-    for len in 0..=u16::MAX {
+    for len in (0..=u16::MAX).step_by(few_or(61, 1)) {
         let [high, low] = len.to_be_bytes();
         let parsed = FrameHeader::parse(&[0x82, 126, high, low], Role::Client);
         match len {
@@ -168,7 +173,7 @@ fn a_header_that_is_encoded_and_parsed_is_the_same() {
     let opcodes =
         [OpCode::Continuation, OpCode::Text, OpCode::Binary, OpCode::Close, OpCode::Ping, OpCode::Pong];
     let mut rng = XorShift::new(1);
-    for _ in 0..20_000 {
+    for _ in 0..few_or(300, 20_000) {
         let receiver = ROLES[rng.below(2)];
         let opcode = opcodes[rng.below(6)];
         let control = opcode.is_control();

@@ -131,6 +131,7 @@ fn malformed_chunks_end_the_body_and_keep_what_came_before() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "megabytes are the point")]
 fn bytes_that_add_nothing_to_the_body_come_to_an_end() {
     for endless in [
         "0".repeat(300_000),
@@ -146,6 +147,19 @@ fn bytes_that_add_nothing_to_the_body_come_to_an_end() {
     let chunks = "1\r\nx\r\n".repeat(BodyReader::DEFAULT_LIMIT) + "0\r\n\r\n";
     assert_eq!(reader.receive(chunks.as_bytes()), BodyProgress::Complete);
     assert_eq!(reader.into_body().len(), BodyReader::DEFAULT_LIMIT);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "megabytes are the point")]
+fn as_many_bytes_that_add_nothing_as_the_bound_pass_and_one_more_does_not() {
+    for (ignored, progress) in
+        [(256 << 10, BodyProgress::Complete), ((256 << 10) + 1, BodyProgress::Malformed)]
+    {
+        let mut reader = BodyReader::new(BodyFraming::Chunked, 100);
+        // The last chunk's size and extension, all of it without an effect.
+        let last_chunk = format!("0;{}\r\n\r\n", "x".repeat(ignored - 2));
+        assert_eq!(reader.receive(last_chunk.as_bytes()), progress, "{ignored} bytes");
+    }
 }
 
 #[test]

@@ -64,12 +64,12 @@ const FIELDS: &[Row] = &[
     (
         "RFC 9112 §5.2",
         "{101}{UCA}X: a\r\n ¶b\r\n\r\n",
-        "the server's response cannot be read: malformed field",
+        "the server's response cannot be read: malformed field line: it begins with whitespace",
     ),
     (
         "RFC 9112 §5.1",
         "{101}Upgrade ¶: websocket\r\n",
-        "the server's response cannot be read: malformed field",
+        "the server's response cannot be read: malformed field line: whitespace before the colon",
     ),
     (
         "RFC 9112 §2.2",

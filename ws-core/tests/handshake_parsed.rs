@@ -75,6 +75,17 @@ fn another_version_of_http_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn a_refusal_of_a_head_request_has_no_body_here_either() {
+    let answer = |method| {
+        let request = Request::builder().method(method).uri("/").body(()).unwrap();
+        Opening::from_request(request, HeadLimits::server()).unwrap_err().encode()
+    };
+    let (get, head) = (answer("GET"), answer("HEAD"));
+    assert!(get.ends_with(b"\r\n\r\nthere is no Host field\n"), "{}", get.escape_ascii());
+    assert!(head.ends_with(b"\r\n\r\n") && get.starts_with(&head), "{}", head.escape_ascii());
+}
+
+#[test]
 fn the_101_is_the_same_as_the_one_in_bytes() {
     let upgrade = upgrade(
         request().header("sec-websocket-protocol", "a, b").header("sec-websocket-extensions", "x; y=1"),

@@ -79,6 +79,18 @@ fn what_the_peer_makes_us_hold_ends_at_the_limit() {
 }
 
 #[test]
+fn the_limit_itself_is_within_it_and_with_nothing_queued_a_message_can_still_be_sent() {
+    let mut config = Config::client();
+    config.memory_limit = Some(100_000);
+    let mut client = Connection::client(Arc::new(config), [3; 32]);
+    receive(&mut client, b"\x82\x7F\0\0\0\0\0\x0F\0\0").unwrap();
+    assert_eq!(receive(&mut client, &[1; 100_000]), Ok(0));
+    assert_eq!(client.memory_usage(), 100_000);
+    client.send_text("answer").unwrap();
+    assert_eq!(client.send_text("another"), Err(SendError::MemoryFull { limit: 100_000 }));
+}
+
+#[test]
 fn sends_are_refused_at_the_limit_until_something_is_written() {
     let mut config = Config::server();
     config.memory_limit = Some(100_000);

@@ -3,6 +3,7 @@
 
 mod support;
 
+use support::miri::few_or;
 use support::{
     BINARY, BINARY_PART, KEY, LAST, PART, PING, ROLES, TEXT, XorShift, binary, config, give, header, open,
     receive_every_way, sent_to, stream_to,
@@ -64,7 +65,7 @@ fn small_and_empty_fragments_cost_no_memory_of_their_own() {
     for role in ROLES {
         let mut connection = open(role, &config());
         give(&mut connection, &sent_to(role, BINARY_PART, b"")).unwrap();
-        for n in 0..16_000usize {
+        for n in 0..few_or(300, 16_000) {
             give(&mut connection, &sent_to(role, PART, &[0; 3][..n % 2 * 3])).unwrap();
             assert!(connection.memory_usage() <= 6 * (n + 1) + 64, "after {n} fragments");
         }
@@ -95,14 +96,14 @@ fn a_stream_of_any_size_may_come_in_as_many_fragments() {
     for role in ROLES {
         let mut connection = open(role, &config());
         let mut stream = sent_to(role, BINARY_PART, &[0; 100]);
-        for _ in 0..20_000 {
+        for _ in 0..few_or(200, 20_000) {
             stream.extend(sent_to(role, PART, &[0; 100]));
         }
         let (mut input, mut total) = (stream.as_mut_slice(), 0);
         while let Some(Piece::Binary { bytes, last: false }) = connection.receive_piece(&mut input).unwrap() {
             total += bytes.len();
         }
-        assert_eq!(total, 2_000_100);
+        assert_eq!(total, few_or(20_100, 2_000_100));
     }
 }
 
@@ -139,6 +140,35 @@ fn max_stream_size_bounds_pieces_in_place_of_max_message_size() {
         };
         assert_eq!((total, error), (100, ProtocolError::StreamTooBig { limit: 100 }));
         assert_eq!(error.close_code().0, 1009);
+    }
+}
+
+#[test]
+fn a_message_that_is_taken_in_pieces_at_first_or_at_last_has_the_limit_of_a_stream() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_message_size = 10;
+        config.max_stream_size = 100;
+        for (len, error) in [(92, None), (93, Some(ProtocolError::StreamTooBig { limit: 100 }))] {
+            let begun = sent_to(role, BINARY_PART, &[0; 8]);
+            let rest = stream_to(role, &[(LAST, &vec![0; len]), (TEXT, b"next")]);
+
+            let mut connection = open(role, &config);
+            let mut buffer = begun.clone();
+            let piece = connection.receive_piece(&mut buffer.as_mut_slice()).unwrap();
+            assert!(matches!(piece, Some(Piece::Binary { last: false, .. })));
+            let skipped = give(&mut connection, &rest);
+            assert_eq!(skipped, error.map_or_else(|| Ok(vec![support::text("next")]), Err));
+
+            let mut connection = open(role, &config);
+            assert_eq!(give(&mut connection, &begun), Ok(vec![]));
+            let mut buffer = rest;
+            let taken = connection.receive_piece(&mut buffer.as_mut_slice()).map(|piece| match piece {
+                Some(Piece::Binary { bytes, last: true }) => bytes.len(),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(taken, error.map_or(Ok(100), Err));
+        }
     }
 }
 
@@ -190,7 +220,7 @@ fn receive_around(role: Role, stream: &[u8], part: usize, read: usize) -> (Vec<E
 
 #[test]
 fn a_large_payload_read_around_the_buffer_gives_the_same_events() {
-    let payload = XorShift::new(3).bytes(300_000);
+    let payload = XorShift::new(3).bytes(few_or(100_000, 300_000));
     for role in ROLES {
         let stream = stream_to(
             role,
@@ -203,12 +233,49 @@ fn a_large_payload_read_around_the_buffer_gives_the_same_events() {
             ],
         );
         let both = [payload.as_slice(), &payload[..99_999]].concat();
-        for (part, read) in [(1, 7000), (4096, 100_000), (100, usize::MAX), (17, 65_536), (70_000, 1000)] {
+        for (part, read) in [(1, 7000), (4096, 100_000), (100, usize::MAX), (17, 65_536), (70_000, 1000)]
+            .into_iter()
+            .step_by(few_or(4, 1))
+        {
             let (events, around) = receive_around(role, &stream, part, read);
             assert_eq!(events, [binary(&payload), support::ping(b"p"), binary(&both)]);
             assert!(around > 0, "it is used");
         }
     }
+}
+
+#[test]
+fn a_payload_is_read_around_the_buffer_while_64_kib_of_it_are_to_come_and_it_is_received_whole() {
+    for role in ROLES {
+        let stream = sent_to(role, BINARY, &[5; 100_000]);
+        let left = |left: usize| {
+            let mut connection = open(role, &config());
+            give(&mut connection, &stream[..stream.len() - left]).unwrap();
+            connection
+        };
+        assert_eq!(left(65_536).read_large_payload(|_, most| most), Some((65_536, None)));
+        assert!(left(65_535).read_large_payload(|_, _| ()).is_none());
+        assert!(left(100_000).read_large_payload(|_, _| ()).is_none(), "none of it has come");
+
+        let mut in_pieces = open(role, &config());
+        let mut begun = stream[..stream.len() - 90_000].to_vec();
+        assert!(in_pieces.receive_piece(&mut begun.as_mut_slice()).unwrap().is_some());
+        assert!(in_pieces.read_large_payload(|_, _| ()).is_none());
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn a_compressed_payload_is_never_read_around_the_buffer() {
+    use ws_core::deflate::{self, Agreed, PerMessageDeflate};
+
+    let codec = PerMessageDeflate::server(Agreed::PLAIN, &deflate::Config::server());
+    let mut server = open(Role::Server, &config()).with_deflate(codec);
+    // Stored blocks: as large as what they hold.
+    let payload = [&[0x00, 100, 0, 155, 255][..], &[5; 100]].concat().repeat(1000);
+    let stream = sent_to(Role::Server, 0x40 | BINARY, &payload);
+    give(&mut server, &stream[..1000]).unwrap();
+    assert!(server.read_large_payload(|_, _| ()).is_none());
 }
 
 #[test]

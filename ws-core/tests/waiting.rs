@@ -6,7 +6,9 @@ mod support;
 use std::time::Duration;
 
 use bytes::Buf;
-use support::{PING, PONG, ROLES, TEXT, config, frames_from, give, open, s, sent_to, stream_to, written};
+use support::{
+    BINARY, PING, PONG, ROLES, TEXT, config, frames_from, give, open, s, sent_to, stream_to, written,
+};
 use ws_core::{
     CloseCause, CloseCode, Config, Connection, Deadline, Event, Initiator, Keepalive, ProtocolError, Role,
 };
@@ -95,6 +97,32 @@ fn data_or_part_of_a_frame_counts_as_life() {
             assert!(connection.is_ended(), "silent since");
         }
     }
+}
+
+#[test]
+fn a_large_payload_read_around_the_buffer_counts_as_life_if_it_brings_anything() {
+    for role in ROLES {
+        for (brought, alive) in [(1, true), (0, false)] {
+            let mut connection = open(role, &config());
+            let mut now = 0.0;
+            let stream = sent_to(role, BINARY, &[0; 100_000]);
+            give(&mut connection, &stream[..100]).unwrap();
+            run(&mut connection, &mut now, 39.9);
+            connection.read_large_payload(|buffer, _| buffer.extend(&[0; 1][..brought])).unwrap();
+            run(&mut connection, &mut now, 40.0);
+            assert_eq!(connection.is_open(), alive, "{brought} bytes");
+        }
+    }
+}
+
+#[test]
+fn what_has_come_and_is_not_received_yet_counts_as_life() {
+    let mut connection = open(Role::Server, &config());
+    let mut now = 0.0;
+    run(&mut connection, &mut now, 39.9);
+    connection.heard_from_peer();
+    run(&mut connection, &mut now, 40.0);
+    assert!(connection.is_open());
 }
 
 #[test]
@@ -227,6 +255,13 @@ fn handling_a_timeout_early_does_nothing() {
             connection.handle_timeout(s(f64::from(tenth) / 10.0));
             assert_eq!((connection.queued(), connection.is_open()), (0, true));
             assert_eq!(connection.next_timeout(s(f64::from(tenth) / 10.0)), Some(s(20.0)));
+        }
+        connection.handle_timeout(s(20.0));
+        assert_eq!(frames_from(role, &written(&mut connection)), [(PING, asked(1))]);
+        for tenth in 200..400 {
+            connection.handle_timeout(s(f64::from(tenth) / 10.0));
+            assert_eq!((connection.queued(), connection.is_open()), (0, true));
+            assert_eq!(connection.next_timeout(s(f64::from(tenth) / 10.0)), Some(s(40.0)));
         }
     }
 }

@@ -93,3 +93,14 @@ fn after_a_received_close_nothing_more_is_awaited() {
     connection.write_failed(TransportEnd::Reset);
     assert!(connection.is_ended() && connection.close_info().unwrap().is_clean());
 }
+
+#[test]
+fn how_it_is_going_to_end_is_told_until_it_has_ended() {
+    assert_eq!(open(Role::Server, &config()).write_failure(), None);
+    let mut connection = failed(Role::Server);
+    let failure = connection.write_failure().unwrap();
+    assert_eq!(failure.cause, CloseCause::Transport(TransportEnd::Reset));
+    assert_eq!((failure.initiator, failure.unsent), (Initiator::Remote, 12));
+    connection.transport_ended(TransportEnd::Eof);
+    assert_eq!(connection.write_failure(), None);
+}

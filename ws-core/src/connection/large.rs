@@ -52,7 +52,8 @@ impl Connection {
         }
         let incoming = self.incoming.as_mut()?;
         let Assembly::Binary(buffer) = &mut incoming.assembly else { return None };
-        if incoming.compressed || incoming.handed || buffer.is_empty() {
+        // Of a compressed message nothing is put together here, nor of one that is handed out in pieces.
+        if buffer.is_empty() {
             return None;
         }
         let before = buffer.len();

@@ -236,8 +236,8 @@ impl Connection {
         if !pieces && !incoming.handed && incoming.wire > limit {
             return Err(ProtocolError::MessageTooBig { limit });
         }
-        if last && incoming.fragments == 1 && incoming.wire == bytes.len() as u64 {
-            // The common case: the whole message lies in the input.
+        if last && incoming.wire == bytes.len() as u64 {
+            // The whole message lies in the input.
             let payload = incoming.assembly.whole(bytes)?;
             self.incoming = None;
             return Ok(Some(Step::Data { payload, last }));

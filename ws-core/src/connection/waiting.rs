@@ -26,8 +26,8 @@ impl Connection {
         self.arm(now);
         let timers = &self.timers;
         let answer = match self.config.keepalive {
-            Some(keepalive) if timers.ping_sent.is_set() => timers.ping_sent.after(keepalive.timeout),
-            _ => Time::NEVER,
+            Some(keepalive) => timers.ping_sent.after(keepalive.timeout),
+            None => Time::NEVER,
         };
         timers.ping.min(answer).min(timers.write).min(timers.close).min(timers.control).get()
     }

@@ -87,6 +87,7 @@ mod tests {
             ("[::1]", "[::1]", None),
             ("[2001:db8::1]:9001", "[2001:db8::1]", Some(9001)),
             ("a%20b:65535", "a%20b", Some(65535)),
+            ("-._~!$&'()*+,;=:1", "-._~!$&'()*+,;=", Some(1)),
         ] {
             assert_eq!(Authority::parse(authority), Some(Authority { host, port }), "{authority}");
         }

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+pub(crate) mod miri;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,8 +158,7 @@ pub fn receive(role: Role, stream: &[u8]) -> Received {
 fn places(len: usize) -> Vec<usize> {
     let mut rng = XorShift::new(len as u64);
     let (near, between) = match len {
-        // Some thousand times slower.
-        _ if cfg!(miri) => (8, 2),
+        _ if cfg!(miri) => (3, 1),
         0..=400 => (len, 0),
         401..=10_000 => (40, 40),
         _ => (15, 8),
