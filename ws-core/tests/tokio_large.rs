@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use ws_core::{CloseCode, Config, Connection, DataType, Error, Event, Message, SendError, WebSocket};
 
 /// A pipe that holds any message of these tests at once.
@@ -116,6 +117,63 @@ async fn messages_that_are_kept_stay_as_they_are_while_others_come() {
     for (byte, message) in kept {
         assert!(message.as_bytes().iter().all(|&each| each == byte), "a message of round {byte} has changed");
     }
+}
+
+/// A transport that brings its bytes a thousand at a time, and knows the least room that it was ever given.
+struct Slowly {
+    bytes: Vec<u8>,
+    at: usize,
+    least: usize,
+}
+
+impl AsyncRead for Slowly {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let rest = self.bytes.len() - self.at;
+        self.least = self.least.min(buffer.remaining().max(4096 * usize::from(rest < 4096)));
+        let n = rest.min(1000).min(buffer.remaining());
+        buffer.put_slice(&self.bytes[self.at..self.at + n]);
+        self.at += n;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Slowly {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn no_read_of_a_large_message_is_of_less_than_4_kib_although_its_room_follows_what_has_come() {
+    let size = 900_000;
+    let mut bytes = vec![0x82, 0xFF];
+    bytes.extend((size as u64).to_be_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(payload(size));
+    let slowly = Slowly { bytes, at: 0, least: usize::MAX };
+    let mut server = WebSocket::new(slowly, Connection::server(Arc::new(Config::server())), &[]);
+    loop {
+        let received = poll_fn(|cx| Poll::Ready(pin!(server.recv()).poll(cx))).await;
+        let (come, held) = (server.get_ref().at, server.ledger().assembled);
+        assert!(held <= 2 * come + (64 << 10), "{held} bytes are held for {come}");
+        if let Poll::Ready(message) = received {
+            assert_eq!(message.unwrap(), Some(Message::binary(payload(size))));
+            break;
+        }
+    }
+    assert!(server.get_ref().least >= 4096, "{} bytes of room", server.get_ref().least);
 }
 
 #[tokio::test]
