@@ -209,15 +209,17 @@ impl Socket for TcpStream {}
 impl Socket for TlsStream<TcpStream> {}
 
 /// Does the opening handshake and waits for the end.
+///
+/// Boxed one by one, as in [`echo`].
 pub async fn shake_hands(stream: TcpStream, peer: Peer) -> anyhow::Result<()> {
     match peer {
-        Peer::Ours => ours::shake_hands(stream).await,
-        Peer::TokioTungstenite => tungstenite::shake_hands(stream).await,
-        Peer::TokioWebsockets => tokio_websockets::shake_hands(stream).await,
-        Peer::Soketto => soketto::shake_hands(stream).await,
-        Peer::Sockudo => sockudo::shake_hands(stream).await,
-        Peer::Wtx => wtx::shake_hands(stream).await,
-        _ => floor::raw(Box::pin(crate::serve::shake_hands(stream)).await?).await,
+        Peer::Ours => Box::pin(ours::shake_hands(stream)).await,
+        Peer::TokioTungstenite => Box::pin(tungstenite::shake_hands(stream)).await,
+        Peer::TokioWebsockets => Box::pin(tokio_websockets::shake_hands(stream)).await,
+        Peer::Soketto => Box::pin(soketto::shake_hands(stream)).await,
+        Peer::Sockudo => Box::pin(sockudo::shake_hands(stream)).await,
+        Peer::Wtx => Box::pin(wtx::shake_hands(stream)).await,
+        _ => Box::pin(floor::raw(Box::pin(crate::serve::shake_hands(stream)).await?)).await,
     }
 }
 
