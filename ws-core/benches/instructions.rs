@@ -17,6 +17,7 @@ use std::thread;
 
 use bytes::Buf;
 use ws_core::decode::{FrameDecoder, FrameItem};
+use ws_core::handshake::{Acceptance, HeadLimits, Opening, RequestReader};
 use ws_core::{Binary, Config, Connection, Event, Role, SendError, WebSocket};
 
 use script::{Script, batch};
@@ -34,6 +35,7 @@ fn main() {
         "receive" => receive(batches),
         "echo" => echo(batches),
         "client" => client(batches),
+        "handshake" => handshake(batches),
         "recv-1" => recv(batches, 1),
         "recv-16" => recv(batches, 16),
         "recv-128" => recv(batches, 128),
@@ -111,6 +113,29 @@ fn client(batches: u64) {
         output.advance(written);
     }
 }
+
+/// A browser's request, read and accepted.
+fn handshake(requests: u64) {
+    for _ in 0..requests {
+        let opening = RequestReader::new(HeadLimits::server()).receive(black_box(REQUEST));
+        let Ok(Some((Opening::Upgrade(upgrade), _))) = opening else { panic!("{opening:?}") };
+        black_box(upgrade.accept(Acceptance::default()).expect("an answer"));
+    }
+}
+
+const REQUEST: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\n\
+    Host: server.example.com\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Accept-Language: en-US,en;q=0.9\r\n\
+    Cache-Control: no-cache\r\n\
+    Pragma: no-cache\r\n\
+    Origin: https://example.com\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 
 fn websocket(batches: u64, in_flight: usize) -> WebSocket<Script> {
     let connection = Connection::server(Arc::new(Config::server()));

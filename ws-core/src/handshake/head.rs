@@ -99,6 +99,25 @@ impl Cursor {
         }
         Ok(taken)
     }
+
+    /// Takes the bytes that come next for as long as they belong to a kind. Whoever comes beyond the limit so learns
+    /// it from [`next`](Self::next).
+    fn skip(&mut self, buffer: &[u8], belongs: impl Fn(u8) -> bool) {
+        let ahead = buffer.get(self.position..).unwrap_or_default();
+        let mut rest = ahead;
+        // Sixteen bytes of a value are one comparison.
+        while let Some((block, behind)) = rest.split_first_chunk::<16>()
+            && block.iter().fold(true, |all, &byte| all & belongs(byte))
+        {
+            rest = behind;
+        }
+        while let [byte, behind @ ..] = rest
+            && belongs(*byte)
+        {
+            rest = behind;
+        }
+        self.position = self.position.saturating_add(ahead.len().saturating_sub(rest.len()));
+    }
 }
 
 /// Scans field lines up to the empty line that ends the head.
@@ -145,7 +164,14 @@ impl FieldScanner {
         cursor: &mut Cursor,
         buffer: &'b [u8],
     ) -> Result<Option<FieldEvent<'b>>, HeadFault> {
-        while let Some((at, byte)) = cursor.next(buffer)? {
+        loop {
+            // Most of a head is bytes that change nothing: they are taken at once.
+            match self.state {
+                FieldState::Name { .. } => cursor.skip(buffer, is_tchar),
+                FieldState::Value { .. } => cursor.skip(buffer, is_value_byte),
+                _ => {}
+            }
+            let Some((at, byte)) = cursor.next(buffer)? else { return Ok(None) };
             self.state = match self.state {
                 FieldState::Start => match byte {
                     b'\r' => FieldState::LastLineFeed,
@@ -167,13 +193,10 @@ impl FieldScanner {
                     }
                     // RFC 9112 §5.1: whitespace between name and colon MUST be rejected with 400.
                     b' ' | b'\t' => return Err(HeadFault::FieldLine("whitespace before the colon")),
-                    _ if is_tchar(byte) => FieldState::Name { name },
                     _ => return Err(HeadFault::FieldLine(NOT_A_NAME)),
                 },
                 FieldState::Value { name, colon } => match byte {
                     b'\r' => FieldState::LineFeed { name, colon, end: at },
-                    // RFC 9110 §5.5: NUL, LF and other control characters are invalid in a value.
-                    b'\t' | b' '..=b'~' | 0x80.. => FieldState::Value { name, colon },
                     _ => return Err(HeadFault::FieldLine("a control character in the value")),
                 },
                 FieldState::LineFeed { name, colon, end } => {
@@ -192,8 +215,13 @@ impl FieldScanner {
                 }
             };
         }
-        Ok(None)
     }
+}
+
+/// Whether `byte` may stand in a value.
+const fn is_value_byte(byte: u8) -> bool {
+    // RFC 9110 §5.5: NUL, CR, LF and other control characters are invalid there.
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
 /// Adds a scanned line to the headers.

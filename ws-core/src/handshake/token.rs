@@ -10,26 +10,39 @@ pub fn is_token(bytes: &[u8]) -> bool {
 }
 
 /// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
-pub(super) const fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+pub(super) fn is_tchar(byte: u8) -> bool {
+    TCHARS.get(usize::from(byte)).is_some_and(|&is_one| is_one)
 }
+
+/// Looked up rather than compared with each: every byte of a field's name is asked about.
+static TCHARS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut entries = table.as_mut_slice();
+    let mut byte = 0u8;
+    while let [entry, rest @ ..] = entries {
+        *entry = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        byte = byte.wrapping_add(1);
+        entries = rest;
+    }
+    table
+};
 
 /// `bytes` without the optional whitespace around it (RFC 9110 section 5.6.3: spaces and tabs).
 pub(super) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
