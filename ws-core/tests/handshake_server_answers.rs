@@ -67,6 +67,21 @@ fn the_request_is_there_to_be_looked_at() {
 }
 
 #[test]
+fn a_request_that_is_taken_out_leaves_what_the_answer_needs() {
+    let mut upgrade = upgrade("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Extensions: x\r\n");
+    let acceptance =
+        || Acceptance { subprotocol: Some("a"), extensions: Some("x".into()), ..Acceptance::default() };
+    let before = upgrade.accept(acceptance()).unwrap();
+    let request = upgrade.take_request();
+    assert_eq!(
+        (request.uri().path(), &request.headers()["sec-websocket-protocol"]),
+        ("/chat", &"a".parse().unwrap())
+    );
+    assert_eq!((upgrade.host(), upgrade.request().headers().len()), ("", 0));
+    assert_eq!(upgrade.accept(acceptance()).unwrap(), before);
+}
+
+#[test]
 fn the_servers_order_of_subprotocols_decides() {
     let upgrade = upgrade("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b, c\r\n");
     assert_eq!(upgrade.subprotocols(), ["a", "b", "c"]);

@@ -58,13 +58,13 @@ impl Denied {
 
 /// Asks origin policy and guards, and agrees on extensions.
 pub(crate) async fn decide(
-    upgrade: &UpgradeRequest,
+    upgrade: &mut UpgradeRequest,
     params: Vec<(String, String)>,
     client: Client,
     gate: &Gate,
     admission: Option<&Admission>,
 ) -> Result<Granted, Denied> {
-    let mut request = Request::new(upgrade.request().clone(), client);
+    let mut request = Request::new(upgrade.take_request(), client);
     request.set_params(params);
     // §4.2.2 step 4: the origin is checked before anything is granted.
     if !gate.options.origin.allows(&request) {

@@ -90,7 +90,7 @@ where
             return Ok(Decision::Answer(refusal.encode(), AcceptError::Malformed(refusal.status())));
         }
     };
-    let upgrade = match opening {
+    let mut upgrade = match opening {
         Opening::Upgrade(upgrade) => upgrade,
         Opening::Plain(head) => {
             let method = head.method().clone();
@@ -105,7 +105,7 @@ where
     let Some(Found { gate: Some(gate), handler, params, admission, .. }) = site.find(path) else {
         return Ok(Decision::deny(Denied::refused(not_found()), &Method::GET));
     };
-    let mut granted = match decide(&upgrade, params, client, gate, admission).await {
+    let mut granted = match decide(&mut upgrade, params, client, gate, admission).await {
         Ok(granted) => granted,
         Err(denied) => return Ok(Decision::deny(denied, &Method::GET)),
     };

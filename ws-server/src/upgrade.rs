@@ -179,11 +179,11 @@ impl Asked {
         found: Found<'_>,
         options: &HandshakeOptions,
     ) -> Result<(Response, Agreed), Denied> {
-        let Self { upgrade, on_upgrade, client } = self;
+        let Self { mut upgrade, on_upgrade, client } = self;
         let Found { gate: Some(gate), params, admission, .. } = found else {
             return Err(Denied::refused(not_found()));
         };
-        let deciding = decide(&upgrade, params, client, gate, admission);
+        let deciding = decide(&mut upgrade, params, client, gate, admission);
         let mut granted = timeout(options.timeout, deciding).await.unwrap_or_else(|_| Err(late(options)))?;
         let response = upgrade
             .response(granted.acceptance())

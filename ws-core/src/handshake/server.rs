@@ -261,7 +261,8 @@ impl UpgradeRequest {
     /// [`ResponseError`]: a subprotocol or extension that was not offered or is no token, a field among the headers
     /// that is not the caller's to set.
     pub fn accept(&self, acceptance: Acceptance<'_>) -> Result<Vec<u8>, ResponseError> {
-        let mut head = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+        let mut head = Vec::with_capacity(USUAL_ANSWER);
+        head.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
         for (_, name, value) in self.fields(&acceptance)? {
             write_field(&mut head, name, value.as_bytes());
         }
@@ -292,6 +293,12 @@ impl UpgradeRequest {
             fields.push((header::SEC_WEBSOCKET_EXTENSIONS, "Sec-WebSocket-Extensions", extensions));
         }
         Ok(fields)
+    }
+
+    /// Takes the request out, to keep it without a copy. What is left can still be accepted, but has neither fields nor
+    /// a host.
+    pub fn take_request(&mut self) -> http::Request<()> {
+        mem::take(&mut self.request)
     }
 
     /// The request alone.
@@ -336,3 +343,6 @@ fn single(headers: &HeaderMap, name: HeaderName) -> Result<&[u8], Refusal> {
         (Some(_), Some(_)) => Err(bad_request(&format!("there is more than one {name} field"))),
     }
 }
+
+/// Bytes of a 101 with a subprotocol and an extension.
+const USUAL_ANSWER: usize = 256;
