@@ -231,6 +231,22 @@ fn a_stream_inflates_in_bounded_memory_and_is_bounded_by_its_own_limit() {
     assert_eq!(error, ProtocolError::StreamTooBig { limit: 1 << 20 });
 }
 
+/// What had been put together is given up once it has been handed out, and all behind it.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes are the point")]
+fn a_stream_that_was_begun_as_a_whole_message_goes_on_in_bounded_memory() {
+    let mut bytes = bomb(16 << 20);
+    let (mut begun, mut rest) = bytes.split_at_mut(500);
+    let mut receiver = client(Config::client(), agreed(true));
+    assert_eq!(receiver.receive(&mut begun).unwrap(), None);
+    let mut total = 0;
+    while let Some(Piece::Binary { bytes, .. }) = receiver.receive_piece(&mut rest).unwrap() {
+        total += bytes.len();
+        assert!(receiver.memory_usage() < 2 << 20, "{} bytes after {total}", receiver.memory_usage());
+    }
+    assert_eq!(total, 16 << 20);
+}
+
 #[test]
 fn text_that_inflates_to_invalid_utf8_fails_with_1007() {
     let mut sender = server(Config::server(), agreed(true));
