@@ -39,7 +39,8 @@ struct Extra {
     /// Control frames on their way, and how much of them has been written.
     sending: Vec<u8>,
     sent: usize,
-    /// They go out once this index of `data` is reached and the payload there is through.
+    /// They go out once this index of `data` is reached and the payload there is through; and until they are through
+    /// nothing behind it does.
     border: usize,
 }
 
@@ -229,10 +230,6 @@ impl SendQueue {
             return;
         };
         let mut control = extra.sending.get(extra.sent..).unwrap_or_default();
-        // Control frames that have begun go on.
-        if extra.sent > 0 && !each(core::mem::take(&mut control)) {
-            return;
-        }
         let mut shared = extra.shared.iter().peekable();
         loop {
             let stop = match (control.is_empty(), shared.peek()) {
@@ -333,10 +330,6 @@ impl Buf for SendQueue {
         }
         while n > 0 {
             let Some(extra) = &mut self.extra else { break };
-            if extra.sent > 0 {
-                n = extra.advance_control(n);
-                continue;
-            }
             let control = !extra.sending.is_empty();
             let stop = extra.shared.front().map_or(self.data.len(), |next| next.at);
             let stop = if control { stop.min(extra.border) } else { stop };
