@@ -17,8 +17,11 @@ fn the_defaults_are_the_contracts_and_make_sense() {
     assert_eq!((server.check(), client.check()), (Ok(()), Ok(())));
     assert_eq!((server.max_message_size, client.max_message_size), (1 << 20, 16 << 20));
     assert_eq!((server.fragment_limit(), client.fragment_limit()), (16_384, 262_144));
+    // Twice a message, both queues and 1 MiB.
+    assert_eq!((server.memory_bound(), client.memory_bound()), (14 << 20, 44 << 20));
     for config in [server, client] {
-        assert_eq!(config.max_control_rate, None);
+        assert_eq!((config.max_control_rate, config.max_stream_size), (None, u64::MAX));
+        assert_eq!((config.max_frame_size, config.inbound_budget), (256 << 10, 4 << 20));
         assert_eq!((config.outbound_high_water, config.outbound_limit), (64 << 10, 1 << 20));
         assert_eq!(config.write_timeout, Duration::from_secs(30));
         assert_eq!(config.close_timeout, Duration::from_secs(5));

@@ -1,0 +1,52 @@
+//! Messages and their bytes as values: what they are made from, and what they give.
+
+use bytes::Bytes;
+use ws_core::{Binary, DataType, Message};
+
+#[test]
+fn a_message_tells_its_type_length_and_payload() {
+    let (text, binary) = (Message::text("größe"), Message::binary(vec![0, 0xFF]));
+    assert_eq!((text.data_type(), text.len(), text.is_empty()), (DataType::Text, 7, false));
+    assert_eq!((text.as_text(), text.as_bytes()), (Some("größe"), "größe".as_bytes()));
+    assert_eq!((binary.data_type(), binary.len(), binary.is_empty()), (DataType::Binary, 2, false));
+    assert_eq!((binary.as_text(), binary.as_bytes()), (None, &[0, 0xFF][..]));
+    assert!(Message::text("").is_empty() && Message::binary(Vec::new()).is_empty());
+    assert_eq!(text.into_bytes(), "größe");
+}
+
+#[test]
+fn a_message_is_made_of_whatever_holds_text_or_bytes() {
+    let text = Message::text("ab");
+    assert_eq!([Message::from("ab"), Message::from(String::from("ab"))], [text.clone(), text]);
+    let binary = Message::binary(vec![1, 2]);
+    for made in [
+        Message::from(&[1, 2][..]),
+        Message::from(vec![1, 2]),
+        Message::from(Bytes::from_static(&[1, 2])),
+        Message::from(Binary::Lent(&[1, 2])),
+    ] {
+        assert_eq!(made, binary);
+    }
+    assert_ne!(Message::text("ab"), Message::binary("ab"));
+}
+
+#[test]
+fn lent_and_owned_bytes_are_equal_where_they_are_the_same() {
+    let (lent, owned) = (Binary::Lent(b"ab"), Binary::Owned(Bytes::from_static(b"ab")));
+    assert_eq!(
+        (lent.as_ref(), owned.as_ref(), &*lent, &*owned),
+        (&b"ab"[..], &b"ab"[..], &b"ab"[..], &b"ab"[..])
+    );
+    assert_eq!(lent, owned);
+    assert_ne!(lent, Binary::from(b"abc"));
+    assert_ne!(owned, Binary::from(b"ax".to_vec()));
+}
+
+#[test]
+fn owned_bytes_are_given_on_without_a_copy() {
+    let bytes = Bytes::from(b"where they are".to_vec());
+    let place = bytes.as_ptr();
+    let given = Bytes::from(Binary::from(bytes));
+    assert_eq!((given.as_ptr(), &*given), (place, &b"where they are"[..]));
+    assert_eq!(Bytes::from(Binary::from(&b"lent"[..])), "lent");
+}
