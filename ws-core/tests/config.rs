@@ -60,12 +60,17 @@ fn a_frame_must_be_able_to_hold_a_control_payload() {
 }
 
 #[test]
-fn the_high_water_mark_is_not_above_the_limit() {
+fn the_high_water_mark_is_above_neither_limit() {
     assert_eq!(
         refused(|config| config.outbound_limit = config.outbound_high_water - 1),
         Some("outbound_limit")
     );
     assert_eq!(refused(|config| config.outbound_limit = config.outbound_high_water), None);
+    assert_eq!(
+        refused(|config| config.memory_limit = Some(config.outbound_high_water - 1)),
+        Some("memory_limit")
+    );
+    assert_eq!(refused(|config| config.memory_limit = Some(config.outbound_high_water)), None);
 }
 
 #[test]
