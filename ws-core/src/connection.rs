@@ -1,7 +1,7 @@
 //! An open connection: RFC 6455 sections 5 to 7, without I/O, clock or random source.
 //!
-//! Parts of one noun, a file each: what is received (large messages apart) and which frames are legal where, what is sent and the bytes of it,
-//! how it closes, what it waits for, and what it does with compressed messages.
+//! Parts of one noun, a file each: what is received (large messages apart) and which frames are legal where, what is
+//! sent and the bytes of it, how it closes, what it waits for, and what it does with compressed messages.
 
 mod admit;
 mod closing;
