@@ -12,15 +12,15 @@ const LEVELS: &[u8] = if cfg!(miri) { &[0, 1, 6] } else { &[0, 1, 2, 4, 6, 9] };
 fn messages(seed: u64) -> Vec<Vec<u8>> {
     let mut rng = Rng(seed);
     vec![
-        rng.json(900),
-        rng.echoes(few_or(2000, 20_000)),
+        rng.json(few_or(300, 900)),
+        rng.echoes(few_or(600, 20_000)),
         Vec::new(),
-        rng.json(3000),
-        rng.bytes(700),
+        rng.json(few_or(600, 3000)),
+        rng.bytes(few_or(200, 700)),
         vec![b'a'; few_or(500, 5000)],
-        rng.echoes(few_or(3000, 70_000)),
+        rng.echoes(few_or(900, 70_000)),
         b"x".to_vec(),
-        rng.json(900),
+        rng.json(few_or(300, 900)),
         rng.echoes(300),
     ]
 }

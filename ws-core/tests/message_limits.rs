@@ -235,7 +235,8 @@ fn a_large_payload_read_around_the_buffer_gives_the_same_events() {
         let both = [payload.as_slice(), &payload[..99_999]].concat();
         for (part, read) in [(1, 7000), (4096, 100_000), (100, usize::MAX), (17, 65_536), (70_000, 1000)]
             .into_iter()
-            .step_by(few_or(4, 1))
+            .skip(few_or(1, 0))
+            .step_by(few_or(3, 1))
         {
             let (events, around) = receive_around(role, &stream, part, read);
             assert_eq!(events, [binary(&payload), support::ping(b"p"), binary(&both)]);
