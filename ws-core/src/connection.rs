@@ -117,6 +117,8 @@ struct Incoming {
     fragments: u64,
     /// Payload bytes on the wire, by the frame headers so far.
     wire: u64,
+    /// The payload of the current frame is being read around the shared buffer.
+    around: bool,
 }
 
 impl Connection {

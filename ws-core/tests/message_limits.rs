@@ -3,6 +3,7 @@
 
 mod support;
 
+use bytes::BytesMut;
 use support::miri::few_or;
 use support::{
     BINARY, BINARY_PART, KEY, LAST, PART, PING, ROLES, TEXT, XorShift, binary, config, give, header, open,
@@ -257,6 +258,28 @@ fn a_payload_is_read_around_the_buffer_while_64_kib_of_it_are_to_come_and_it_is_
         assert_eq!(left(65_536).read_large_payload(|_, most| most), Some((65_536, None)));
         assert!(left(65_535).read_large_payload(|_, _| ()).is_none());
         assert!(left(100_000).read_large_payload(|_, _| ()).is_none(), "none of it has come");
+
+        // What has been begun so goes on so, to the last byte.
+        let mut begun = left(90_000);
+        let take =
+            |buffer: &mut BytesMut, n: usize| buffer.extend_from_slice(&stream[stream.len() - n..][..1]);
+        assert!(begun.read_large_payload(|buffer, _| buffer.extend_from_slice(&stream[..89_990])).is_some());
+        for left in (1..=10).rev() {
+            let (most, message) =
+                begun.read_large_payload(|buffer, most| (take(buffer, left), most).1).unwrap();
+            assert_eq!((most, message.is_some()), (left, left == 1));
+        }
+        assert!(begun.read_large_payload(|_, _| ()).is_none(), "it is over");
+
+        // Of the next frame it is asked anew: frames of a kilobyte each would be a read each.
+        let stream = stream_to(role, &[(BINARY_PART, &[5; 100_000]), (PART, &[5; 1000])]);
+        let next = stream.len() - sent_to(role, PART, &[5; 1000]).len();
+        let mut fragments = open(role, &config());
+        give(&mut fragments, &stream[..next - 90_000]).unwrap();
+        let rest = &stream[next - 90_000..next];
+        assert!(fragments.read_large_payload(|buffer, _| buffer.extend_from_slice(rest)).is_some());
+        give(&mut fragments, &stream[next..stream.len() - 500]).unwrap();
+        assert!(fragments.read_large_payload(|_, _| ()).is_none());
 
         let mut in_pieces = open(role, &config());
         let mut begun = stream[..stream.len() - 90_000].to_vec();

@@ -156,6 +156,22 @@ impl AsyncWrite for Slowly {
 }
 
 #[tokio::test]
+async fn memory_of_more_than_a_mebibyte_goes_with_its_message() {
+    let (mut raw, stream) = duplex(1 << 20);
+    let mut client = WebSocket::new(stream, Connection::client(Arc::new(Config::client()), [7; 32]), &[]);
+    for (size, goes) in [(1 << 20, false), (3 << 20, true), (1 << 20, false)] {
+        let mut frame = vec![0x82, 0x7F];
+        frame.extend((size as u64).to_be_bytes());
+        frame.extend(payload(size));
+        let (written, message) = tokio::join!(raw.write_all(&frame), client.recv());
+        written.unwrap();
+        let bytes = message.unwrap().unwrap().into_bytes();
+        assert!(bytes == payload(size));
+        assert_eq!(bytes.is_unique(), goes, "{size} bytes: nobody else holds them");
+    }
+}
+
+#[tokio::test]
 async fn no_read_of_a_large_message_is_of_less_than_4_kib_although_its_room_follows_what_has_come() {
     let size = 900_000;
     let mut bytes = vec![0x82, 0xFF];

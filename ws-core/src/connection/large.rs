@@ -4,7 +4,7 @@ use core::mem;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::Connection;
+use super::{Connection, Frame};
 use crate::decode::FrameDecoder;
 use crate::mask::mask;
 use crate::message::Assembly;
@@ -35,8 +35,8 @@ impl Connection {
 
     /// Lets the driver read a large binary payload straight to where it is to stay.
     ///
-    /// If one is being received whole, `read` is called with what has come of it and the most bytes that still belong
-    /// to it. It makes room, or moves all to a larger place, and appends what it reads; its answer is returned, with the
+    /// If one is being received whole, and 64 KiB or more of its frame are to come or the last bytes of it have been read
+    /// so, `read` is called with what has come of it and the most bytes that still belong to it. It makes room, or moves all to a larger place, and appends what it reads; its answer is returned, with the
     /// message if it is whole now. `None` if there is none, and `read` has not been called. Any earlier input must have
     /// been used up.
     ///
@@ -46,16 +46,20 @@ impl Connection {
         read: impl FnOnce(&mut BytesMut, usize) -> R,
     ) -> Option<(R, Option<BytesMut>)> {
         let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
-        // No control frame has so much.
-        if remaining < LARGE || !self.takes_data() {
+        if remaining == 0 || self.frame != Frame::Data || !self.takes_data() {
             return None;
         }
         let incoming = self.incoming.as_mut()?;
+        // What has been begun so goes on so: its end would be copied, and the message would not lie where it is to stay.
+        if remaining < LARGE && !incoming.around {
+            return None;
+        }
         let Assembly::Binary(buffer) = &mut incoming.assembly else { return None };
         // Of a compressed message nothing is put together here, nor of one that is handed out in pieces.
         if buffer.is_empty() {
             return None;
         }
+        incoming.around = true;
         let before = buffer.len();
         let answer = read(buffer, remaining);
         buffer.truncate(before.saturating_add(remaining));
@@ -70,5 +74,5 @@ impl Connection {
     }
 }
 
-/// A payload with at least so many bytes to come is read around the shared buffer.
+/// A payload of which at least so many bytes are to come is read around the shared buffer, to its end.
 const LARGE: usize = 64 << 10;

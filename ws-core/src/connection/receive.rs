@@ -196,6 +196,7 @@ impl Connection {
                 self.frame = Frame::Data;
                 if let Some(incoming) = &mut self.incoming {
                     incoming.fin = header.fin;
+                    incoming.around = false;
                     incoming.wire = incoming.wire.saturating_add(header.payload_len);
                     incoming.fragments = incoming.fragments.saturating_add(1);
                 }
@@ -214,6 +215,7 @@ impl Connection {
             handed: false,
             fragments: 1,
             wire: header.payload_len,
+            around: false,
         }));
         Ok(())
     }
