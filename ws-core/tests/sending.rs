@@ -10,7 +10,7 @@ use support::{
     frames_from, give, open, ping, pong, receive_every_way, text, written,
 };
 use ws_core::decode::{FrameDecoder, FrameItem};
-use ws_core::{Config, Connection, DataType, Event, Message, Role};
+use ws_core::{Config, Connection, DataType, Event, Message, Prepared, Role};
 
 const fn opposite(role: Role) -> Role {
     match role {
@@ -183,6 +183,28 @@ fn a_server_queues_a_large_payload_by_reference() {
     output.advance(output.chunk().len());
     assert_eq!(output.chunk().as_ptr(), payload.as_ptr(), "not a copy");
     assert_eq!(output.chunk().len(), 256 << 10);
+}
+
+#[test]
+fn a_prepared_message_is_queued_by_reference_from_4_kib_on() {
+    for (len, by_reference) in [(4095, false), (4096, true), (100_000, true)] {
+        let prepared = Prepared::new(XorShift::new(5).bytes(len));
+        let payload = prepared.message().as_bytes();
+        let mut connections = [open(Role::Server, &config()), open(Role::Server, &config())];
+        for connection in &mut connections {
+            connection.send_prepared(&prepared).unwrap();
+            let mut output = connection.output();
+            let header = if len < 65_536 { 4 } else { 10 };
+            assert_eq!(output.chunk().len(), if by_reference { header } else { header + len });
+            output.advance(header);
+            assert_eq!(output.chunk().as_ptr() == payload.as_ptr(), by_reference, "{len} bytes");
+            assert_eq!(output.chunk(), payload);
+        }
+        // A client masks with a key of its own.
+        let mut client = open(Role::Client, &config());
+        client.send_prepared(&prepared).unwrap();
+        assert_eq!(frames_from(Role::Client, &written(&mut client)), [(BINARY, payload.to_vec())]);
+    }
 }
 
 #[test]
