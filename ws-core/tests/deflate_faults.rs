@@ -164,9 +164,9 @@ fn a_message_cut_off_anywhere_fails_at_its_end() {
         message(&rng.bytes(300)),
         message(b"Hello"),
         // Larger than a stored block.
-        message(&rng.bytes(70_000)),
+        message(&rng.bytes(few_or(100, 70_000))),
     ];
-    for payload in samples.into_iter().take(few_or(3, 4)) {
+    for payload in samples {
         let all = inflate(&mut takeover(), &payload).unwrap();
         for cut in (1..payload.len()).rev().step_by(1 + payload.len() / few_or(6, 2000)) {
             let mut inflater = takeover();
