@@ -35,10 +35,10 @@ impl Connection {
 
     /// Lets the driver read a large binary payload straight to where it is to stay.
     ///
-    /// If one is being received whole, and 64 KiB or more of its frame are to come or the last bytes of it have been read
-    /// so, `read` is called with what has come of it and the most bytes that still belong to it. It makes room, or moves all to a larger place, and appends what it reads; its answer is returned, with the
-    /// message if it is whole now. `None` if there is none, and `read` has not been called. Any earlier input must have
-    /// been used up.
+    /// If one is being received whole, and 64 KiB or more of its frame are to come or the last bytes of it have been
+    /// read so, `read` is called with what has come of it and the most bytes that still belong to it. It makes room, or
+    /// moves all to a larger place, and appends what it reads; its answer is returned, with the message if it is whole
+    /// now. `None` if there is none, and `read` has not been called. Any earlier input must have been used up.
     ///
     /// The room should follow what has been received, not what has been announced: a peer announces much and sends little.
     pub fn read_large_payload<R>(
