@@ -55,6 +55,7 @@
 //! - `deflate` (default): permessage-deflate (RFC 7692), once an endpoint turns it on.
 //! - `hyper`: `Sockets` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
 //! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `Upgrade`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accept;
 mod admission;
