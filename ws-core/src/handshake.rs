@@ -56,7 +56,7 @@ pub use body::{BodyFraming, BodyProgress, BodyReader};
 pub use client::{ClientHandshake, Established, MAX_INTERIM_RESPONSES};
 pub use extension::{Extension, ExtensionParameter, InvalidExtensions};
 pub use head::{HeadFault, HeadLimits};
-pub use host::effective_host;
+pub use host::{Authority, effective_host};
 pub use key::accept_key;
 pub use origin::{Origin, is_same_host_or_absent};
 pub use refusal::{Refusal, ResponseError, complete_response, encode_head_response, encode_response};

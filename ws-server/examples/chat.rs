@@ -12,7 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use serde_json::{Value, json};
-use ws_server::{Broadcast, Config, Endpoint, Error, Member, Request, Sender, Server, Slow, WebSocket};
+use ws_server::{
+    Broadcast, Config, Endpoint, Error, HostPolicy, Member, Request, Sender, Server, Slow, WebSocket,
+};
 
 mod sample;
 
@@ -146,6 +148,7 @@ async fn main() -> ExitCode {
         .page("/chat/{room}", "text/html; charset=utf-8", page)
         .page("/", "text/html; charset=utf-8", page)
         .health("/healthz")
+        .allowed_hosts(HostPolicy::for_listener(options.listen))
         .bind(options.listen)
         .await;
     sample::serve("chat", server, |at| format!("Open http://{at}/ in a browser; Ctrl-C ends it.")).await

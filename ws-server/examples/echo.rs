@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ws_server::{Config, Endpoint, Error, Server, Tls, WebSocket, deflate};
+use ws_server::{Config, Endpoint, Error, HostPolicy, Server, Tls, WebSocket, deflate};
 
 mod sample;
 
@@ -49,7 +49,8 @@ async fn main() -> ExitCode {
         .endpoint("/", endpoint.clone())
         .endpoint("/echo", endpoint)
         .page("/", "text/html; charset=utf-8", include_str!("echo.html"))
-        .health("/healthz");
+        .health("/healthz")
+        .allowed_hosts(HostPolicy::for_listener(options.listen));
     let mut s = "";
     if let Some([chain, key]) = options.tls.as_deref() {
         builder = builder.tls(Tls::from_files(chain, key));

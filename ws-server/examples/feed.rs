@@ -11,7 +11,9 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::net::TcpSocket;
 use tokio::time::{interval, sleep, timeout};
-use ws_server::{Broadcast, BuildError, Config, DataType, Endpoint, Error, Sender, Server, Slow, WebSocket};
+use ws_server::{
+    Broadcast, BuildError, Config, DataType, Endpoint, Error, HostPolicy, Sender, Server, Slow, WebSocket,
+};
 
 mod sample;
 
@@ -92,6 +94,7 @@ async fn server(listen: SocketAddr, pages: Broadcast) -> Result<Server, BuildErr
         .endpoint("/feed", endpoint)
         .page("/", "text/html; charset=utf-8", include_str!("feed.html"))
         .health("/healthz")
+        .allowed_hosts(HostPolicy::for_listener(listen))
         .listener(socket.listen(1024).map_err(bind)?);
     Ok(server.build()?)
 }

@@ -24,7 +24,7 @@ use http::StatusCode;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use ws_server::{Config, Endpoint, Error, OriginPolicy, Request, Server, WebSocket, response};
+use ws_server::{Config, Endpoint, Error, HostPolicy, OriginPolicy, Request, Server, WebSocket, response};
 
 use evaluate::{Outcome, Session};
 
@@ -106,7 +106,8 @@ async fn repl(mut socket: WebSocket, request: Request, places: Arc<Semaphore>) -
 
 async fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(options.listen).await.map_err(|e| format!("{}: {e}", options.listen))?;
-    let origin = format!("http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    let origin = format!("http://{address}");
     let token = secret()?;
     let access = Access::new(token.clone())?;
     let places = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
@@ -128,6 +129,7 @@ async fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         .endpoint("/repl", endpoint)
         .page("/", "text/html; charset=utf-8", include_str!("repl.html"))
         .health("/healthz")
+        .allowed_hosts(HostPolicy::for_listener(address))
         .listener(listener)
         .build()?;
     Ok(sample::serve("repl", Ok(server), |at| {

@@ -137,7 +137,8 @@ impl Acceptor {
     /// What is at every path.
     pub(crate) fn found(&self) -> Found<'_> {
         let page = self.page.as_ref();
-        Found { gate: Some(&self.gate), handler: None, page, params: Vec::new(), admission: None }
+        let params = Vec::new();
+        Found { gate: Some(&self.gate), handler: None, page, params, admission: None, any_host: false }
     }
 
     #[cfg(feature = "hyper")]

@@ -4,7 +4,7 @@ use std::mem;
 
 use http::HeaderMap;
 use ws_core::Connection;
-use ws_core::handshake::{Acceptance, UpgradeRequest};
+use ws_core::handshake::{Acceptance, Refusal, UpgradeRequest};
 
 use crate::admission::{Admission, Permit};
 use crate::client::Client;
@@ -13,7 +13,7 @@ use crate::error::AcceptError;
 use crate::handler::AnyPage;
 use crate::panic::caught;
 use crate::request::Request;
-use crate::response::{Response, forbidden_origin, internal_error, not_found, overloaded, upgrade_required};
+use crate::response::{Response, internal_error, not_found, overloaded, text, upgrade_required};
 
 /// A request that may become a WebSocket.
 pub(crate) struct Granted {
@@ -46,6 +46,12 @@ impl Denied {
         Self { why: AcceptError::Refused(response.status()), response: Box::new(response) }
     }
 
+    /// The request comes from a page, or is addressed to a host, that the settings do not allow.
+    pub(crate) fn not_allowed(refusal: Refusal) -> Self {
+        let response = Box::new(text(refusal.status(), refusal.body().trim_end()));
+        Self { response, why: AcceptError::NotAllowed(refusal) }
+    }
+
     /// 500, for what is our own fault.
     pub(crate) fn failed(why: AcceptError) -> Self {
         Self { response: Box::new(internal_error()), why }
@@ -67,9 +73,7 @@ pub(crate) async fn decide(
     let mut request = Request::new(upgrade.take_request(), client);
     request.set_params(params);
     // §4.2.2 step 4: the origin is checked before anything is granted.
-    if !gate.options.origin.allows(&request) {
-        return Err(Denied::refused(forbidden_origin()));
-    }
+    gate.options.origin.check_request(&request).map_err(Denied::not_allowed)?;
     // Before the guards: one of them may use up a ticket that is good only once.
     let permit = match admission {
         None => None,

@@ -1,13 +1,13 @@
 //! The TLS handshake of an accepted connection.
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
+use ws_core::handshake::Refusal;
 
 use crate::client::Client;
 use crate::error::AcceptError;
-use crate::exchange::{answer, encode_or_500};
-use crate::response::text;
+use crate::exchange::answer;
 use crate::shared::Shared;
 use crate::stream::{Socket, Stream};
 
@@ -22,9 +22,9 @@ pub(crate) async fn encrypt(
     let options = &server.options.handshake;
     let late = |_| AcceptError::Timeout(options.timeout);
     if timeout_at(deadline, speaks_http(&socket)).await.map_err(late)? {
-        let response = text(StatusCode::BAD_REQUEST, "This port speaks TLS: use https:// or wss://.");
-        answer(&mut socket, &encode_or_500(&response, &Method::GET).0, options).await?;
-        return Err(AcceptError::Malformed(StatusCode::BAD_REQUEST));
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "This port speaks TLS: use https:// or wss://.");
+        answer(&mut socket, &refusal.encode(), options).await?;
+        return Err(AcceptError::Malformed(refusal));
     }
     let accepting = TlsAcceptor::from(tls.config()).accept(socket);
     let stream = timeout_at(deadline, accepting).await.map_err(late)?.map_err(AcceptError::Tls)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use thiserror::Error;
-use ws_core::handshake::ResponseError;
+use ws_core::handshake::{Refusal, ResponseError};
 
 /// A setting that cannot work, found when a server or an acceptor is built.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -67,10 +67,14 @@ pub enum AcceptError {
     #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
     #[error("the HTTP server did not hand over the connection: {0}")]
     Upgrade(#[source] hyper::Error),
-    /// The request breaks HTTP, RFC 6455 or a limit; this is the status the peer was sent.
-    #[error("the opening handshake is malformed or over a limit and was answered with status {0}")]
-    Malformed(StatusCode),
-    /// The origin policy or a guard refused the request; this is the status the peer was sent.
+    /// The request breaks HTTP, RFC 6455 or a limit; this is the answer that the peer was sent.
+    #[error("the opening handshake is malformed or over a limit and was answered with {0}")]
+    Malformed(Refusal),
+    /// The request comes from a page that the [`OriginPolicy`](crate::OriginPolicy) does not allow, or is addressed to
+    /// a host that the [`HostPolicy`](crate::HostPolicy) does not allow; this is the answer that the peer was sent.
+    #[error("the opening handshake was refused with {0}")]
+    NotAllowed(Refusal),
+    /// A guard refused the request, or there is no room or no endpoint for it; this is the status the peer was sent.
     #[error("the opening handshake was refused with status {0}")]
     Refused(StatusCode),
     /// The request was no opening handshake and has been answered as plain HTTP.

@@ -31,6 +31,8 @@ pub(crate) struct Found<'a> {
     pub(crate) params: Vec<(String, String)>,
     /// Whom to ask whether another WebSocket may open.
     pub(crate) admission: Option<&'a Admission>,
+    /// The page is answered whatever host the request is addressed to.
+    pub(crate) any_host: bool,
 }
 
 /// An opening handshake that has been done; the 101 is written.
@@ -87,20 +89,26 @@ where
     let (opening, received) = match read_head(stream, options).await? {
         Head::Whole(opening, received) => (*opening, received),
         Head::Faulty(refusal) => {
-            return Ok(Decision::Answer(refusal.encode(), AcceptError::Malformed(refusal.status())));
+            return Ok(Decision::Answer(refusal.encode(), AcceptError::Malformed(refusal)));
         }
     };
     let mut upgrade = match opening {
         Opening::Upgrade(upgrade) => upgrade,
         Opening::Plain(head) => {
             let method = head.method().clone();
-            let (page, params) = match site.find(head.uri().path()) {
-                Some(found) => (Some(found.page), found.params),
-                None => (None, Vec::new()),
+            let (page, params, any_host) = match site.find(head.uri().path()) {
+                Some(found) => (Some(found.page), found.params, found.any_host),
+                None => (None, Vec::new(), false),
             };
+            if !any_host && let Err(refusal) = options.allowed_hosts.check_request(&head) {
+                return Ok(Decision::deny(Denied::not_allowed(refusal), &method));
+            }
             return Ok(Decision::deny(plain(head, params, client, page).await, &method));
         }
     };
+    if let Err(refusal) = options.allowed_hosts.check_request(upgrade.request()) {
+        return Ok(Decision::deny(Denied::not_allowed(refusal), &Method::GET));
+    }
     let path = upgrade.request().uri().path();
     let Some(Found { gate: Some(gate), handler, params, admission, .. }) = site.find(path) else {
         return Ok(Decision::deny(Denied::refused(not_found()), &Method::GET));

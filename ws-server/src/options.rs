@@ -7,8 +7,9 @@ use ws_core::Config;
 use ws_core::handshake::{HeadLimits, is_token};
 
 use crate::error::SettingError;
+use crate::host_policy::HostPolicy;
 use crate::open_files::{default_connections, default_handshakes, open_files_limit};
-use crate::origin::{OriginPolicy, is_origin};
+use crate::origin::OriginPolicy;
 
 /// What holds for every opening handshake, before it is known which endpoint it is for.
 #[derive(Debug, Clone)]
@@ -26,6 +27,10 @@ pub struct HandshakeOptions {
     pub linger_timeout: Duration,
     /// How many bytes are thrown away at most while doing so. Default 4 MiB.
     pub linger_bytes: u64,
+    /// Which hosts requests may be addressed to: a defence against DNS rebinding, see [`HostPolicy`]. Others get
+    /// status 421, for endpoints and for pages; a [health check](crate::ServerBuilder::health) is answered
+    /// whatever the host, because load balancers ask by address. Default [`HostPolicy::Any`].
+    pub allowed_hosts: HostPolicy,
 }
 
 impl Default for HandshakeOptions {
@@ -36,6 +41,7 @@ impl Default for HandshakeOptions {
             answer_timeout: Duration::from_secs(30),
             linger_timeout: Duration::from_secs(1),
             linger_bytes: 4 << 20,
+            allowed_hosts: HostPolicy::Any,
         }
     }
 }
@@ -56,6 +62,7 @@ impl HandshakeOptions {
                 return Err(SettingError::new(setting, format!("{value:?}"), longer));
             }
         }
+        self.allowed_hosts.check()?;
         if self.head.bytes < SHORTEST_HEAD {
             let must = format!("no opening handshake is shorter than {SHORTEST_HEAD} bytes");
             return Err(SettingError::new("handshake.head.bytes", self.head.bytes, must));
@@ -115,15 +122,7 @@ impl EndpointOptions {
                 return Err(SettingError::new("subprotocols", format!("{name:?}"), must));
             }
         }
-        if let OriginPolicy::List(list) = &self.origin {
-            for one in list {
-                if !is_origin(one) {
-                    let must =
-                        "an origin is scheme://host or scheme://host:port, as browsers send it, or null";
-                    return Err(SettingError::new("origin", format!("{one:?}"), must));
-                }
-            }
-        }
+        self.origin.check()?;
         #[cfg(feature = "deflate")]
         if let Some(deflate) = &self.deflate {
             deflate.check().map_err(|e| SettingError::new(e.setting, e.value, e.must))?;

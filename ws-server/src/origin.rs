@@ -4,8 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::ORIGIN;
-use ws_core::handshake::{Origin, is_same_host_or_absent};
+use http::{HeaderValue, StatusCode};
+use ws_core::handshake::{Origin, Refusal, is_same_host_or_absent};
 
+use crate::error::SettingError;
+use crate::host_policy::LONGEST_SHOWN;
+use crate::origin_pattern::OriginPattern;
 use crate::request::Request;
 
 /// Which `Origin` a request may carry.
@@ -15,12 +19,15 @@ use crate::request::Request;
 /// send no `Origin`, so a request without one is accepted by each policy but [`Predicate`](Self::Predicate).
 #[derive(Clone, Default)]
 pub enum OriginPolicy {
-    /// The origin's host and port are those of the request's `Host` field. The default.
+    /// The origin's host and port are those of the request's `Host` field, and its scheme is `https` where the server
+    /// itself ends TLS, and otherwise `http` or `https`. The default.
     #[default]
     SameHost,
-    /// One of these, written as a browser sends them: `https://example.com`, `http://localhost:8080`.
-    /// Compared without regard to ASCII case; a default port may be written or not. `null` is what pages without
-    /// an origin send, all of them.
+    /// One of these, written as a browser sends them: `https://example.com`, `http://localhost:8080`;
+    /// `https://*.example.com` is any host of one or more labels below `example.com`.
+    /// Compared without regard to ASCII case; a default port may be written or not. Apps have a scheme of their own
+    /// (`capacitor://localhost`, `chrome-extension://id`) or `file://`, which is what all files send, and `null` is
+    /// what pages without an origin send, all of them.
     List(Vec<String>),
     /// Any. Only for endpoints that do not act for a user: public data, or a token in the first message.
     Any,
@@ -40,7 +47,7 @@ impl OriginPolicy {
     /// Whether the request may pass.
     pub fn allows(&self, request: &Request) -> bool {
         if let Self::SameHost = self {
-            return is_same_host_or_absent(request.http());
+            return is_same_host_or_absent(request.http(), request.is_secure());
         }
         let mut fields = request.headers().get_all(ORIGIN).iter();
         let origin = match (fields.next(), fields.next()) {
@@ -54,26 +61,53 @@ impl OriginPolicy {
         };
         match (self, origin) {
             (Self::Predicate(predicate), origin) => predicate(origin, request),
-            (Self::List(list), Some(origin)) => list.iter().any(|one| is_same(one, origin)),
+            (Self::List(list), Some(origin)) => list
+                .iter()
+                .filter_map(|one| OriginPattern::parse(one).ok())
+                .any(|pattern| pattern.matches(origin)),
             _ => true,
         }
     }
-}
 
-/// Whether a browser could send this.
-pub(crate) fn is_origin(text: &str) -> bool {
-    text == OPAQUE || Origin::parse(text.as_bytes()).is_some()
-}
+    /// Refuses a request that may not pass, with a body that names its origin and the setting.
+    pub(crate) fn check_request(&self, request: &Request) -> Result<(), Refusal> {
+        if self.allows(request) {
+            return Ok(());
+        }
+        let mut fields = request.headers().get_all(ORIGIN).iter().map(HeaderValue::as_bytes);
+        let what = match (fields.next(), fields.next()) {
+            (None, _) => "A request without an Origin".to_owned(),
+            (Some(_), Some(_)) => "A request with more than one Origin".to_owned(),
+            // What is repeated has the characters of an origin and nothing beside them.
+            (Some(origin), None) if origin == b"null" || Origin::parse(origin).is_some() => {
+                let origin: String = String::from_utf8_lossy(origin).chars().take(LONGEST_SHOWN).collect();
+                format!("The origin {origin}")
+            }
+            (Some(_), None) => "What is no origin".to_owned(),
+        };
+        let rule = match self {
+            Self::SameHost if request.is_secure() => "OriginPolicy::SameHost: https pages of the same host",
+            Self::SameHost => "OriginPolicy::SameHost: pages of the same host",
+            Self::List(_) => "OriginPolicy::List",
+            Self::Any => "OriginPolicy::Any: one origin or none",
+            Self::Predicate(_) => "OriginPolicy::Predicate",
+        };
+        let reason =
+            format!("{what} may not connect; what may is said by the endpoint's setting origin ({rule}).");
+        // RFC 6455 §4.2.2 step 4 and §10.2: an origin that is not acceptable gets 403.
+        Err(Refusal::new(StatusCode::FORBIDDEN, &reason))
+    }
 
-fn is_same(one: &str, other: &str) -> bool {
-    match Origin::parse(one.as_bytes()) {
-        Some(one) => Origin::parse(other.as_bytes()) == Some(one),
-        None => one == OPAQUE && other == OPAQUE,
+    /// That every entry of a list can match.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        let Self::List(list) = self else { return Ok(()) };
+        for one in list {
+            OriginPattern::parse(one)
+                .map_err(|must| SettingError::new("origin", format!("{one:?}"), must))?;
+        }
+        Ok(())
     }
 }
-
-/// The origin of a page that has none (RFC 6454 section 7.1).
-const OPAQUE: &str = "null";
 
 impl fmt::Debug for OriginPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,6 +144,73 @@ mod tests {
         for other in ["http://a.example", "http://b.example", "null", "", "http://example.com"] {
             assert!(!list.allows(&request(&[other])), "{other}");
         }
+    }
+
+    #[test]
+    fn a_list_admits_files_apps_and_names_below_a_host() {
+        let list = [
+            "file://",
+            "capacitor://localhost",
+            "app://x:1",
+            "https://*.example.com",
+            "http://*.b.example:81",
+        ];
+        let list = OriginPolicy::List(list.map(str::to_owned).to_vec());
+        for origin in [
+            "file://",
+            "capacitor://localhost",
+            "app://x:1",
+            "https://a.example.com",
+            "https://a.b.example.com:443",
+            "http://a.b.example:81",
+        ] {
+            assert!(list.allows(&request(&[origin])), "{origin}");
+        }
+        for origin in [
+            "null",
+            "file:///",
+            "content://",
+            "capacitor://evil",
+            "app://x",
+            "https://example.com",
+            "http://a.example.com",
+            "https://a.example.com:444",
+            "https://.example.com",
+            "https://aexample.com",
+            "https://a.example.com.evil.example",
+            "http://a.b.example",
+            "ftp://a.example.com",
+        ] {
+            assert!(!list.allows(&request(&[origin])), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_origin_and_the_setting_and_nothing_that_is_no_origin() {
+        let policies = [
+            (OriginPolicy::SameHost, "OriginPolicy::SameHost"),
+            (OriginPolicy::List(vec!["https://a.example".into()]), "OriginPolicy::List"),
+            (OriginPolicy::predicate(|_, _| false), "OriginPolicy::Predicate"),
+        ];
+        for (policy, name) in policies {
+            for (origins, words) in [
+                (&["https://evil.example"][..], "origin https://evil.example may not"),
+                (&["null"], "origin null may not"),
+                (&["<script>"], "What is no origin may not"),
+                (&["http://x", "http://y"], "more than one Origin may not"),
+            ] {
+                let refusal = policy.check_request(&request(origins)).unwrap_err();
+                let body = refusal.body();
+                assert_eq!(refusal.status(), StatusCode::FORBIDDEN);
+                assert!(
+                    body.contains(words) && body.contains("setting origin") && body.contains(name),
+                    "{body}"
+                );
+                assert!(!body.contains("script"), "{body}");
+            }
+        }
+        let long = format!("https://{}.example", "a".repeat(8000));
+        assert!(OriginPolicy::SameHost.check_request(&request(&[&long])).unwrap_err().body().len() < 400);
     }
 
     #[test]

@@ -45,10 +45,6 @@ pub(crate) fn upgrade_required() -> Response {
     text(StatusCode::UPGRADE_REQUIRED, "This path is a WebSocket endpoint; connect to it with a ws:// URL.")
 }
 
-pub(crate) fn forbidden_origin() -> Response {
-    text(StatusCode::FORBIDDEN, "Pages of this origin may not connect.")
-}
-
 /// As many WebSockets are open as there may be.
 pub(crate) fn overloaded(retry_after: Duration) -> Response {
     unavailable("The server is full; try again later.", retry_after)

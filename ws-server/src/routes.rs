@@ -11,9 +11,17 @@ use crate::handler::{AnyHandler, AnyPage};
 /// What a builder has been told: per path an endpoint, a page, or both.
 #[derive(Default)]
 pub(crate) struct RouteList {
-    paths: HashMap<String, (Option<Endpoint>, Option<AnyPage>)>,
+    paths: HashMap<String, Entry>,
     /// The first thing that was wrong, told when the server is built.
     fault: Option<SettingError>,
+}
+
+/// What a builder has been told of one path.
+#[derive(Default)]
+struct Entry {
+    endpoint: Option<Endpoint>,
+    page: Option<AnyPage>,
+    any_host: bool,
 }
 
 /// Routes by path, ready to be asked.
@@ -27,19 +35,26 @@ pub(crate) struct Routes {
 pub(crate) struct Route {
     pub(crate) endpoint: Option<(AnyHandler, Gate)>,
     pub(crate) page: Option<AnyPage>,
+    /// The page is a health check, which is answered whatever host the request is addressed to.
+    pub(crate) any_host: bool,
 }
 
 impl RouteList {
     pub(crate) fn endpoint(&mut self, path: &str, endpoint: Endpoint) {
-        if self.paths.entry(path.to_owned()).or_default().0.replace(endpoint).is_some() {
+        if self.paths.entry(path.to_owned()).or_default().endpoint.replace(endpoint).is_some() {
             self.fault(SettingError::new("route", format!("{path:?}"), "one path has one endpoint"));
         }
     }
 
     pub(crate) fn page(&mut self, path: &str, page: AnyPage) {
-        if self.paths.entry(path.to_owned()).or_default().1.replace(page).is_some() {
+        if self.paths.entry(path.to_owned()).or_default().page.replace(page).is_some() {
             self.fault(SettingError::new("page", format!("{path:?}"), "one path has one page"));
         }
+    }
+
+    pub(crate) fn health(&mut self, path: &str, page: AnyPage) {
+        self.page(path, page);
+        self.paths.entry(path.to_owned()).or_default().any_host = true;
     }
 
     pub(crate) fn fault(&mut self, fault: SettingError) {
@@ -58,13 +73,13 @@ impl RouteList {
             ));
         }
         let mut paths = matchit::Router::new();
-        for (path, (endpoint, page)) in self.paths {
+        for (path, Entry { endpoint, page, any_host }) in self.paths {
             if !path.starts_with('/') {
                 return Err(SettingError::new("route", format!("{path:?}"), "a path starts with /"));
             }
             let endpoint = endpoint.map(Endpoint::build).transpose()?;
             paths
-                .insert(path.clone(), Route { endpoint, page })
+                .insert(path.clone(), Route { endpoint, page, any_host })
                 .map_err(|error| SettingError::new("route", format!("{path:?}"), error.to_string()))?;
         }
         Ok(Routes { paths, fallback })

@@ -95,6 +95,10 @@ pub(crate) fn report(stats: &Stats, error: &AcceptError) {
             stats.count_refused();
             info!(%status, "refused");
         }
+        AcceptError::NotAllowed(refusal) => {
+            stats.count_refused();
+            info!(status = %refusal.status(), reason = refusal.body().trim_end(), "refused");
+        }
         AcceptError::Panicked(panic) => {
             stats.count_panic();
             error!(%panic, "a guard or a page panicked; answered with status 500");

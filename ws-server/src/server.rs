@@ -18,6 +18,7 @@ use crate::connection::{Arrival, Seat, serve};
 use crate::endpoint::Endpoint;
 use crate::error::{BuildError, SettingError};
 use crate::handler::{AnyPage, Handler, any_page};
+use crate::host_policy::HostPolicy;
 use crate::listener::{Listener, listen};
 use crate::options::ServerOptions;
 use crate::registry::{Drained, Registry};
@@ -56,6 +57,22 @@ impl ServerBuilder {
         self
     }
 
+    /// Sets which hosts requests may be addressed to, in the options of the handshake: a defence against DNS
+    /// rebinding, see [`HostPolicy`]. To be called after [`options`](Self::options), which sets all of them.
+    ///
+    /// ```
+    /// use ws_server::{HostPolicy, Server};
+    ///
+    /// let listen = "127.0.0.1:9001".parse()?;
+    /// let builder = Server::builder().allowed_hosts(HostPolicy::for_listener(listen));
+    /// # let _ = builder;
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn allowed_hosts(mut self, policy: HostPolicy) -> Self {
+        self.options.handshake.allowed_hosts = policy;
+        self
+    }
+
     /// A WebSocket endpoint with default options. The path may have parameters: `/rooms/{room}`,
     /// `/files/{*path}`.
     pub fn route<Args>(self, path: &str, handler: impl Handler<Args>) -> Self {
@@ -89,10 +106,13 @@ impl ServerBuilder {
         self
     }
 
-    /// A health check: 200 and `ok` for as long as the server takes connections.
-    pub fn health(self, path: &str) -> Self {
+    /// A health check: 200 and `ok` for as long as the server takes connections. It is answered for any host,
+    /// whatever [`allowed_hosts`](Self::allowed_hosts) says: load balancers ask by address, and there is nothing to
+    /// read.
+    pub fn health(mut self, path: &str) -> Self {
         let response = text(StatusCode::OK, "ok");
-        self.get(path, move |_| std::future::ready(response.clone()))
+        self.routes.health(path, any_page(move |_| std::future::ready(response.clone())));
+        self
     }
 
     /// A function that answers plain GETs to which no route leads, in place of 404.

@@ -28,9 +28,10 @@ impl Site for Shared {
         let admission = Some(&self.admission);
         if let Some((route, params)) = self.routes.at(path) {
             let (handler, gate) = route.endpoint.as_ref().map(|(handler, gate)| (handler, gate)).unzip();
-            return Some(Found { gate, handler, page: route.page.as_ref(), params, admission });
+            let (page, any_host) = (route.page.as_ref(), route.any_host);
+            return Some(Found { gate, handler, page, params, admission, any_host });
         }
         let page = Some(self.routes.fallback()?);
-        Some(Found { gate: None, handler: None, page, params: Vec::new(), admission })
+        Some(Found { gate: None, handler: None, page, params: Vec::new(), admission, any_host: false })
     }
 }

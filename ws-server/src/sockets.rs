@@ -112,7 +112,7 @@ impl Sockets {
             return Err(Denied::refused(shutting_down(self.0.options.retry_after)));
         }
         let admission = Some(&self.0.admission);
-        Ok(Found { gate: Some(gate), handler: None, page: None, params, admission })
+        Ok(Found { gate: Some(gate), handler: None, page: None, params, admission, any_host: false })
     }
 
     /// Reports a refusal, and makes the answer ready to be written.

@@ -140,13 +140,16 @@ impl Incoming {
         let client = Client { peer: peer(self.head.extensions()), ..Client::default() };
         let upgrade = match Opening::from_request(self.head, options.head) {
             Ok(Opening::Upgrade(upgrade)) => upgrade,
-            Ok(Opening::Plain(head)) => return Ok(Judged::Plain(Box::new(head))),
+            Ok(Opening::Plain(head)) => {
+                options.allowed_hosts.check_request(&head).map_err(Denied::not_allowed)?;
+                return Ok(Judged::Plain(Box::new(head)));
+            }
             Err(refusal) => {
-                let why = AcceptError::Malformed(refusal.status());
                 let response = Box::new(text(refusal.status(), refusal.body().trim_end()));
-                return Err(Denied { response, why });
+                return Err(Denied { response, why: AcceptError::Malformed(refusal) });
             }
         };
+        options.allowed_hosts.check_request(upgrade.request()).map_err(Denied::not_allowed)?;
         let Some(on_upgrade) = self.on_upgrade else {
             tracing::error!("the HTTP server hands over no connection: let hyper serve it with upgrades");
             let line = "The HTTP server does not hand over its connections.";

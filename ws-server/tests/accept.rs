@@ -46,13 +46,19 @@ async fn any_stream_can_become_a_websocket() {
 async fn each_failure_is_told_apart() {
     let acceptor = Acceptor::default();
     let (error, answer) = ask(&acceptor, "nonsense\r\n\r\n").await;
-    assert!(matches!(error, AcceptError::Malformed(StatusCode::BAD_REQUEST)), "{error}");
+    assert!(
+        matches!(&error, AcceptError::Malformed(refusal) if refusal.status() == StatusCode::BAD_REQUEST),
+        "{error}"
+    );
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let (error, answer) = ask(&acceptor, get("/")).await;
     assert!(matches!(error, AcceptError::Plain(StatusCode::UPGRADE_REQUIRED)), "{error}");
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     let (error, answer) = ask(&acceptor, opening("/", "Origin: http://evil.example\r\n")).await;
-    assert!(matches!(error, AcceptError::Refused(StatusCode::FORBIDDEN)), "{error}");
+    assert!(
+        matches!(&error, AcceptError::NotAllowed(refusal) if refusal.status() == StatusCode::FORBIDDEN),
+        "{error}"
+    );
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
 
     let (mut peer, stream) = duplex(4096);
@@ -110,7 +116,7 @@ async fn an_endless_head_is_cut_off_at_its_limit() {
     });
     let error = soon(acceptor.accept(stream)).await.err().unwrap();
     let status = match error {
-        AcceptError::Malformed(status) => status.as_u16(),
+        AcceptError::Malformed(refusal) => refusal.status().as_u16(),
         // The peer does not read: the answer could not be written.
         AcceptError::Io(_) => 431,
         other => panic!("{other}"),

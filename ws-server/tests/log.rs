@@ -8,15 +8,19 @@ use std::sync::{Arc, Mutex};
 
 use common::{echo, frame, get, opening, reply, run};
 use tracing_subscriber::fmt::MakeWriter;
-use ws_server::Server;
+use ws_server::{HostPolicy, Server};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
     /// All of it, and the line that tells of the end of a connection.
     fn closed(&self) -> (String, String) {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let text = self.text();
         let line = text.lines().find(|line| line.contains(" closed ")).unwrap_or_else(|| panic!("{text}"));
         (text.clone(), line.to_owned())
     }
@@ -75,6 +79,29 @@ async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
         ["path=\"/room\"", "initiator=Remote", "sent=4001", "received=4001", "unsent=0", "peer=127.0.0.1:"]
     {
         assert!(line.contains(fact), "{fact}: {line}");
+    }
+    assert!(!text.contains("hush"), "{text}");
+}
+
+#[tokio::test]
+async fn it_says_why_a_request_was_refused_in_one_line_each() {
+    let (log, _guard) = logged();
+    let server = run(Server::builder().route("/", echo).allowed_hosts(HostPolicy::Loopback)).await;
+    common::ask(&server, opening("/", "Origin: https://evil.example\r\n")).await;
+    common::ask(&server, get("http://rebound.example/")).await;
+    common::ask(&server, "GET / HTTP/1.1\r\n hush\r\n\r\n").await;
+    server.until(|stats| stats.connections() == 0).await;
+
+    let text = log.text();
+    let line = |word| text.lines().filter(|line| line.contains(word)).collect::<Vec<_>>();
+    for (word, facts) in [
+        ("evil.example", ["refused", "status=403", "setting origin"]),
+        ("rebound.example", ["refused", "status=421", "setting handshake.allowed_hosts"]),
+        ("whitespace", ["failed", "400", "malformed field line"]),
+    ] {
+        let lines = line(word);
+        assert_eq!(lines.len(), 1, "{text}");
+        assert!(facts.iter().all(|fact| lines[0].contains(fact)), "{facts:?}: {lines:?}");
     }
     assert!(!text.contains("hush"), "{text}");
 }

@@ -155,6 +155,26 @@ async fn who_comes_without_tls_is_told() {
 }
 
 #[tokio::test]
+async fn where_the_server_ends_tls_a_page_of_the_same_host_comes_by_https() {
+    let certificate = certificate();
+    let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
+    for (origin, status) in [
+        ("https://localhost", "101"),
+        ("https://localhost:443", "101"),
+        ("http://localhost", "403"),
+        ("http://localhost:443", "403"),
+        ("ftp://localhost", "403"),
+        ("https://localhost:444", "403"),
+    ] {
+        let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
+        let request = opening("/", &format!("Origin: {origin}\r\n"));
+        let answer = exchange(&mut stream, request, b"\r\n\r\n").await.unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{origin}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_close_notify_is_not_clean() {
     let certificate = certificate();
     let (tell, told) = tokio::sync::oneshot::channel::<(Error, CloseInfo)>();

@@ -13,17 +13,19 @@ pub fn effective_host<B>(request: &http::Request<B>) -> Option<&str> {
     }
 }
 
-/// A host with an optional port: `uri-host [ ":" port ]` (RFC 9110 section 7.2).
+/// A host with an optional port, as in a `Host` field: `uri-host [ ":" port ]` (RFC 9110 section 7.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Authority<'a> {
+#[non_exhaustive]
+pub struct Authority<'a> {
     /// A registered name, an IPv4 address, or an IPv6 address in its brackets; never empty.
-    pub(super) host: &'a str,
+    pub host: &'a str,
     /// `None` for no port and for an empty one (RFC 3986 section 3.2.3 makes them the same).
-    pub(super) port: Option<u16>,
+    pub port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
-    pub(super) fn parse(authority: &'a str) -> Option<Self> {
+    /// Reads the value of a `Host` field; `None` for anything malformed, user information included.
+    pub fn parse(authority: &'a str) -> Option<Self> {
         let colon = match authority.strip_prefix('[') {
             // RFC 3986 §3.2.2: an IPv6 address stands in brackets.
             Some(rest) => {
@@ -48,7 +50,7 @@ impl<'a> Authority<'a> {
     }
 
     /// The host in the one spelling that compares equal: lower case, an IPv6 address in its shortest form.
-    pub(super) fn normal_host(&self) -> String {
+    pub fn normal_host(&self) -> String {
         let address = self.host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         match address.and_then(|address| address.parse::<Ipv6Addr>().ok()) {
             Some(address) => format!("[{address}]"),

@@ -19,6 +19,10 @@ impl Origin {
             return None;
         }
         let scheme = scheme.to_ascii_lowercase();
+        // RFC 6454 §4: what a file or an app has for an origin is left to the browser; some send a scheme alone.
+        if authority.is_empty() && default_port(&scheme).is_none() {
+            return Some(Self { scheme, host: String::new(), port: None });
+        }
         let authority = Authority::parse(authority)?;
         let port = authority.port.filter(|&port| default_port(&scheme) != Some(port));
         Some(Self { host: authority.normal_host(), scheme, port })
@@ -29,7 +33,7 @@ impl Origin {
         &self.scheme
     }
 
-    /// The host in lower case; an IPv6 address with its brackets.
+    /// The host in lower case; an IPv6 address with its brackets. Empty for an origin such as `file://`.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -39,29 +43,35 @@ impl Origin {
         self.port
     }
 
-    /// Whether `host`, the value of a `Host` field, names the same host and port.
+    /// Whether this is a page of the web (`http` or `https`) and `host`, the value of a `Host` field, names the same
+    /// host and port.
     ///
     /// A port left out stands for the default of the *origin's* scheme: behind a proxy that ends TLS, a server does
-    /// not know the scheme it is reached by. Schemes are therefore not compared.
+    /// not know the scheme it is reached by. The two schemes are therefore not told apart here.
     pub fn is_same_host(&self, host: &str) -> bool {
-        Authority::parse(host).is_some_and(|authority| {
-            let port = authority.port.filter(|&port| default_port(&self.scheme) != Some(port));
-            authority.normal_host() == self.host && port == self.port
-        })
+        // RFC 6454 §5: two origins with different schemes are different; a server is reached by these two only.
+        let is_web = matches!(self.scheme.as_str(), "http" | "https");
+        is_web
+            && Authority::parse(host).is_some_and(|authority| {
+                let port = authority.port.filter(|&port| default_port(&self.scheme) != Some(port));
+                authority.normal_host() == self.host && port == self.port
+            })
     }
 }
 
 /// The default policy for `Origin`: a request without the field passes (it comes from no browser), one whose origin
 /// is the host it is addressed to passes, any other does not (RFC 6455 section 10.2).
 ///
-/// `null`, a malformed origin and more than one field do not pass.
-pub fn is_same_host_or_absent<B>(request: &http::Request<B>) -> bool {
+/// `secure` is whether the connection itself is encrypted: pages of the same host are then reached by `https`, and one
+/// that was loaded by `http` may have been changed on the way. Otherwise both schemes pass, because a proxy may have
+/// ended TLS. `null`, other schemes, a malformed origin and more than one field do not pass.
+pub fn is_same_host_or_absent<B>(request: &http::Request<B>, secure: bool) -> bool {
     let mut origins = request.headers().get_all(http::header::ORIGIN).iter();
     match (origins.next(), origins.next()) {
         (None, _) => true,
         (Some(origin), None) => Origin::parse(origin.as_bytes())
             .zip(effective_host(request))
-            .is_some_and(|(origin, host)| origin.is_same_host(host)),
+            .is_some_and(|(origin, host)| origin.is_same_host(host) && (!secure || origin.scheme == "https")),
         (Some(_), Some(_)) => false,
     }
 }
@@ -109,6 +119,10 @@ mod tests {
             ("https://evil.example", "example.com", false),
             ("https://example.com.evil.example", "example.com", false),
             ("https://notexample.com", "example.com", false),
+            ("ftp://example.com", "example.com", false),
+            ("ws://example.com", "example.com", false),
+            ("foo://example.com", "example.com", false),
+            ("file://", "example.com", false),
         ] {
             let parsed = Origin::parse(origin.as_bytes()).unwrap();
             assert_eq!(parsed.is_same_host(host), same, "{origin} at {host}");
@@ -125,6 +139,10 @@ mod tests {
             "1http://h",
             "ht_tp://h",
             "http://",
+            "https://",
+            "ws://",
+            "file:///",
+            "file://?",
             "http://h/",
             "http://h/path",
             "http://u@h",
@@ -142,26 +160,58 @@ mod tests {
     #[test]
     fn the_default_policy_lets_pass_the_absent_and_the_same() {
         let host = ("host", "example.com");
-        assert!(is_same_host_or_absent(&request("/", &[host])));
-        assert!(is_same_host_or_absent(&request("/", &[host, ("origin", "https://example.com")])));
-        assert!(!is_same_host_or_absent(&request("/", &[host, ("origin", "https://evil.example")])));
-        assert!(!is_same_host_or_absent(&request("/", &[host, ("origin", "null")])));
-        assert!(!is_same_host_or_absent(&request("/", &[host, ("origin", "")])));
-        let twice = [host, ("origin", "https://example.com"), ("origin", "https://example.com")];
-        assert!(!is_same_host_or_absent(&request("/", &twice)));
+        let passes = |fields: &[(&str, &str)], secure| is_same_host_or_absent(&request("/", fields), secure);
+        for secure in [false, true] {
+            assert!(passes(&[host], secure));
+            assert!(passes(&[host, ("origin", "https://example.com")], secure));
+            assert!(!passes(&[host, ("origin", "https://evil.example")], secure));
+            assert!(!passes(&[host, ("origin", "null")], secure));
+            assert!(!passes(&[host, ("origin", "")], secure));
+            let twice = [host, ("origin", "https://example.com"), ("origin", "https://example.com")];
+            assert!(!passes(&twice, secure));
+        }
+    }
+
+    #[test]
+    fn where_the_server_ends_tls_only_https_is_the_same_host() {
+        for (origin, host, plain, secure) in [
+            ("http://example.com", "example.com", true, false),
+            ("http://example.com", "example.com:80", true, false),
+            ("https://example.com", "example.com", true, true),
+            ("https://example.com", "example.com:443", true, true),
+            ("https://example.com:443", "example.com", true, true),
+            ("http://example.com:443", "example.com:443", true, false),
+            ("https://example.com:9001", "example.com:9001", true, true),
+            ("http://example.com:9001", "example.com:9001", true, false),
+            ("https://example.com:80", "example.com", false, false),
+            ("wss://example.com", "example.com", false, false),
+            ("ftp://example.com", "example.com", false, false),
+            ("foo://example.com", "example.com", false, false),
+        ] {
+            let request = request("/", &[("host", host), ("origin", origin)]);
+            assert_eq!(is_same_host_or_absent(&request, false), plain, "{origin} at ws://{host}");
+            assert_eq!(is_same_host_or_absent(&request, true), secure, "{origin} at wss://{host}");
+        }
     }
 
     #[test]
     fn an_absolute_target_takes_the_place_of_host() {
         let fields = [("host", "evil.example"), ("origin", "https://example.com")];
-        assert!(is_same_host_or_absent(&request("http://example.com/", &fields)));
+        assert!(is_same_host_or_absent(&request("http://example.com/", &fields), false));
         let fields = [("host", "example.com"), ("origin", "https://example.com")];
-        assert!(!is_same_host_or_absent(&request("http://evil.example/", &fields)));
+        assert!(!is_same_host_or_absent(&request("http://evil.example/", &fields), false));
     }
 
     #[test]
     fn the_parts_of_an_origin_are_normal() {
         let origin = Origin::parse(b"HTTPS://Example.Com:8443").unwrap();
         assert_eq!((origin.scheme(), origin.host(), origin.port()), ("https", "example.com", Some(8443)));
+    }
+
+    #[test]
+    fn a_file_or_an_app_may_have_a_scheme_and_no_host() {
+        let origin = Origin::parse(b"file://").unwrap();
+        assert_eq!((origin.scheme(), origin.host(), origin.port()), ("file", "", None));
+        assert_ne!(Origin::parse(b"content://"), Some(origin));
     }
 }

@@ -23,6 +23,17 @@ async fn each_sample_says_where_it_is_and_serves_its_page_and_a_health_check() {
     }
 }
 
+#[tokio::test]
+async fn each_sample_on_loopback_refuses_a_name_that_was_rebound_to_it() {
+    for (name, _) in PAGES {
+        let sample = Sample::start(name, &[]);
+        // RFC 9112 section 3.2.2: the authority of an absolute target takes the place of Host.
+        let answer = sample.get("http://evil.example/").await;
+        assert!(answer.starts_with("HTTP/1.1 421 "), "{name}: {answer}");
+        assert!(sample.get("http://localhost/").await.starts_with("HTTP/1.1 200 "), "{name}");
+    }
+}
+
 #[test]
 fn a_page_needs_nothing_from_elsewhere() {
     for (name, page) in PAGES {
