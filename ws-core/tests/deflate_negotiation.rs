@@ -63,28 +63,34 @@ fn each_window_that_is_offered_is_answered() {
 }
 
 #[test]
-fn the_default_server_asks_for_twelve_bits_each_way() {
+fn the_default_server_answers_the_windows_that_are_offered_and_no_others() {
     let config = Config::server();
     for (offer, expected) in [
         (
-            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits; server_max_window_bits=15",
             "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12",
         ),
-        // §7.1.2.2: never answered unless offered.
-        ("permessage-deflate", "permessage-deflate; server_max_window_bits=12"),
+        ("permessage-deflate; client_max_window_bits", "permessage-deflate; client_max_window_bits=12"),
+        // §7.1.2.2: never answered unless offered. websocket-sharp and Unity fail on a window they did not name.
+        ("permessage-deflate", "permessage-deflate"),
+        ("permessage-deflate; client_no_context_takeover", "permessage-deflate; client_no_context_takeover"),
+        (
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        ),
         ("permessage-deflate; server_max_window_bits=15", "permessage-deflate; server_max_window_bits=12"),
         ("permessage-deflate; server_max_window_bits=9", "permessage-deflate; server_max_window_bits=9"),
-        (
-            "permessage-deflate; client_max_window_bits=9",
-            "permessage-deflate; server_max_window_bits=12; client_max_window_bits=9",
-        ),
+        ("permessage-deflate; client_max_window_bits=9", "permessage-deflate; client_max_window_bits=9"),
     ] {
         assert_eq!(answered(offer, &config).as_deref(), Some(expected), "{offer}");
     }
+    // What is not said is kept to all the same; the client's window is the largest it may take.
+    let (agreed, _) = answer(&["permessage-deflate"], &config).unwrap();
+    assert_eq!(agreed, Agreed { server_max_window_bits: bits(12), ..Agreed::PLAIN });
 }
 
 #[test]
-fn what_is_agreed_is_what_is_answered() {
+fn a_client_reads_out_of_the_answer_what_it_needs_to_inflate_and_to_be_inflated() {
     let flags = [false, true];
     let sizes = [None, Some(None), Some(Some(8)), Some(Some(12)), Some(Some(15))];
     let server = Config { server_no_context_takeover: true, ..Config::server() };
@@ -104,7 +110,8 @@ fn what_is_agreed_is_what_is_answered() {
                     continue;
                 }
                 let (agreed, header) = result.unwrap();
-                // A client that made this offer reads the same out of the answer.
+                // A client that made this offer reads the same out of the answer, but for what the server asks of
+                // itself: there the client allows for more than will come.
                 let client = Config {
                     server_no_context_takeover: a,
                     client_no_context_takeover: b,
@@ -112,11 +119,18 @@ fn what_is_agreed_is_what_is_answered() {
                     client_max_window_bits: bits(c.flatten().unwrap_or(15)),
                     ..Config::client()
                 };
+                let read = Agreed::from_response(params(&header), &client).unwrap();
                 assert_eq!(
-                    Agreed::from_response(params(&header), &client),
-                    Ok(agreed),
+                    (read.client_no_context_takeover, read.client_max_window_bits),
+                    (agreed.client_no_context_takeover, agreed.client_max_window_bits),
                     "{offer:?} → {header}"
                 );
+                assert!(read.server_max_window_bits >= agreed.server_max_window_bits, "{offer:?} → {header}");
+                assert!(!read.server_no_context_takeover || agreed.server_no_context_takeover);
+                // Nothing is answered that was not offered.
+                for (name, _) in params(&header) {
+                    assert!(offer.iter().any(|(offered, _)| *offered == name), "{offer:?} → {header}");
+                }
                 assert!(agreed.server_max_window_bits <= config.server_max_window_bits);
                 assert!(c.is_none() || agreed.client_max_window_bits <= config.client_max_window_bits);
                 assert!(c.is_some() || !header.contains("client_max_window_bits"), "{header}");
@@ -183,10 +197,10 @@ fn the_first_good_offer_wins() {
 }
 
 #[test]
-fn a_server_may_ask_for_no_takeover_unasked() {
+fn a_server_asks_the_client_for_no_takeover_unasked_and_itself_without_a_word() {
     let config = Config { server_no_context_takeover: true, client_no_context_takeover: true, ..plain() };
     let (agreed, header) = answer(&["permessage-deflate"], &config).unwrap();
-    assert_eq!(header, "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+    assert_eq!(header, "permessage-deflate; client_no_context_takeover");
     assert!(agreed.server_no_context_takeover && agreed.client_no_context_takeover);
 }
 

@@ -184,6 +184,31 @@ mod deflate {
     }
 
     #[tokio::test]
+    async fn only_parameters_that_were_offered_are_answered() {
+        let endpoint = Endpoint::new(echo).deflate(Config::server());
+        let server = run(Server::builder().endpoint("/", endpoint)).await;
+        for (offer, expected) in [
+            ("permessage-deflate", "permessage-deflate"),
+            // websocket-sharp and Unity.
+            (
+                "permessage-deflate; client_no_context_takeover",
+                "permessage-deflate; client_no_context_takeover",
+            ),
+            (
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            ),
+            ("permessage-deflate; client_max_window_bits", "permessage-deflate; client_max_window_bits=12"),
+        ] {
+            let mut peer = server.connect().await;
+            peer.send(opening("/", &format!("Sec-WebSocket-Extensions: {offer}\r\n"))).await;
+            let head = peer.head().await;
+            let answer = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+            assert_eq!(answer, Some(expected), "{offer}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_compressed_message_comes_back_compressed() {
         let mut config = Config::server();
         config.threshold = 0;

@@ -13,6 +13,10 @@ pub const EXTENSION_NAME: &str = "permessage-deflate";
 /// [`EXTENSION_NAME`], values unquoted. Returns what is agreed and the element to put into the answer, or `None` to
 /// answer without the extension. An offer with an unknown or repeated parameter or with an illegal value is declined
 /// and the next one is tried (section 7.1, last paragraph).
+///
+/// The answer has only parameters that were offered, because some clients fail on one that they did not name: what the
+/// server asks of itself (a smaller window, no context takeover) it keeps to without a word. The exception is
+/// [`Config::client_no_context_takeover`], which is off by default and has no effect unless the client learns of it.
 pub fn negotiate<'a, O, P>(offers: O, config: &Config) -> Option<(Agreed, String)>
 where
     O: IntoIterator<Item = P>,
@@ -21,11 +25,15 @@ where
     offers.into_iter().find_map(|params| {
         // §7.1: an offer with a parameter that is unknown, repeated or has an illegal value MUST be declined.
         let offer = Parameters::parse(params).ok()?;
-        // §7.1.2.1: a valid server_max_window_bits in an offer has a value.
-        let server_bits = match offer.server_max_window_bits {
+        // §7.1.2.1: a valid server_max_window_bits in an offer has a value, and is accepted by being answered. A window
+        // that was not offered needs no answer: data made with a smaller one inflates in a larger one.
+        let (server_bits, answered_server_bits) = match offer.server_max_window_bits {
             Some(None) => return None,
-            Some(Some(offered)) => Some(offered.min(config.server_max_window_bits)),
-            None => below_max(config.server_max_window_bits),
+            Some(Some(offered)) => {
+                let bits = offered.min(config.server_max_window_bits);
+                (bits, Some(bits))
+            }
+            None => (config.server_max_window_bits, None),
         };
         // §7.1.2.2: the server MUST NOT answer client_max_window_bits unless the client offered it.
         let client_bits = offer
@@ -33,14 +41,21 @@ where
             .map(|hint| hint.unwrap_or(WindowBits::MAX).min(config.client_max_window_bits))
             .and_then(below_max);
         let answer = Parameters {
-            // §7.1.1.1: the server accepts the parameter by including it, and may include it unasked.
-            server_no_context_takeover: offer.server_no_context_takeover || config.server_no_context_takeover,
+            // §7.1.1.1: the server accepts the parameter by including it.
+            server_no_context_takeover: offer.server_no_context_takeover,
             // §7.1.1.2: in an offer a hint that costs the client nothing; every client MUST honour it in an answer.
             client_no_context_takeover: offer.client_no_context_takeover || config.client_no_context_takeover,
-            server_max_window_bits: server_bits.map(Some),
+            server_max_window_bits: answered_server_bits.map(Some),
             client_max_window_bits: client_bits.map(Some),
         };
-        Some((answer.agreed(), answer.to_string()))
+        let agreed = Agreed {
+            server_no_context_takeover: offer.server_no_context_takeover || config.server_no_context_takeover,
+            client_no_context_takeover: answer.client_no_context_takeover,
+            server_max_window_bits: server_bits,
+            // §7.1.2.2: without the parameter in the answer the client's window may have 15 bits.
+            client_max_window_bits: client_bits.unwrap_or(WindowBits::MAX),
+        };
+        Some((agreed, answer.to_string()))
     })
 }
 
@@ -134,16 +149,6 @@ impl Parameters {
             }
         }
         Ok(parsed)
-    }
-
-    fn agreed(&self) -> Agreed {
-        let bits = |parameter: Option<Option<WindowBits>>| parameter.flatten().unwrap_or(WindowBits::MAX);
-        Agreed {
-            server_no_context_takeover: self.server_no_context_takeover,
-            client_no_context_takeover: self.client_no_context_takeover,
-            server_max_window_bits: bits(self.server_max_window_bits),
-            client_max_window_bits: bits(self.client_max_window_bits),
-        }
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Config {
     /// `true` for a client.
     pub client_no_context_takeover: bool,
     /// The largest window for what the server sends (section 7.1.2.1). A client puts it into its offer unless it is
-    /// 15. Default: 12 for a server, 15 for a client.
+    /// 15; a server keeps to it, and answers with it only where the client offers the parameter. Default: 12 for a
+    /// server, 15 for a client.
     pub server_max_window_bits: WindowBits,
     /// The largest window for what the client sends (section 7.1.2.2). A server can only ask for it when the client
     /// offers the parameter; otherwise the window is 15 bits. Default: 12 for a server, 15 for a client.
