@@ -78,11 +78,14 @@ fn judge(head: &Head<'_>) -> Option<Expected> {
     let get = method == b"GET";
     let target_is_legal = matches!(target.first(), Some(b'/' | b'a'..=b'z' | b'A'..=b'Z'))
         && target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
-    let version_is_legal = matches!(version, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9']);
+    let version_is_legal = matches!(version, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']);
+    let http_10 = version.ends_with(b".0");
     if !(get || method == b"HEAD") || !target_is_legal || !version_is_legal {
         return None;
     }
-    head.single("Host")?;
+    if !(http_10 && head.values("Host").is_empty()) {
+        head.single("Host")?;
+    }
     let lengths = head.values("Content-Length");
     let no_body = head.values("Transfer-Encoding").is_empty()
         && lengths.len() <= 1
@@ -90,8 +93,13 @@ fn judge(head: &Head<'_>) -> Option<Expected> {
     if !no_body {
         return None;
     }
-    if !(get && head.has_token("Upgrade", "websocket") && head.has_token("Connection", "upgrade")) {
+    // RFC 9110 section 7.8: HTTP/1.0 has no Upgrade.
+    let upgrade = !http_10 && head.has_token("Upgrade", "websocket");
+    if !(get && (upgrade || !head.values("Sec-WebSocket-Key").is_empty())) {
         return Some(Expected::Plain);
+    }
+    if !(upgrade && head.has_token("Connection", "upgrade")) {
+        return None;
     }
     let key = head.single("Sec-WebSocket-Key")?;
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
@@ -129,7 +137,7 @@ fn check_opening(opening: &Opening, length: usize, limits: HeadLimits, bytes: &[
 
     // Accepted by httparse as well, with the same parts. It takes versions 1.0 and 1.1 only; a later minor version
     // is read as 1.1 (RFC 9110 section 2.5).
-    if head.start.ends_with(b"HTTP/1.1") {
+    if head.start.ends_with(b"HTTP/1.1") || head.start.ends_with(b"HTTP/1.0") {
         let mut storage = [httparse::EMPTY_HEADER; 128];
         let mut parsed = httparse::Request::new(&mut storage);
         assert_eq!(parsed.parse(bytes), Ok(httparse::Status::Complete(length)));

@@ -2,7 +2,7 @@
 //! within its limit.
 #![no_main]
 
-use http::Request;
+use http::{HeaderMap, Request};
 use libfuzzer_sys::fuzz_target;
 use ws_core::handshake::{
     BodyFraming, BodyProgress, ClientHandshake, Established, HandshakeError, HeadLimits,
@@ -61,17 +61,26 @@ fn check_established(established: &Established, length: usize, limits: HeadLimit
     assert_eq!(end, length);
     assert!(length <= limits.bytes && head.fields.len() <= limits.fields);
     assert!(head.start.starts_with(b"HTTP/1.") && head.start[8..].starts_with(b" 101"), "not a 101");
-    assert!(head.single("Upgrade").unwrap().eq_ignore_ascii_case(b"websocket"));
+    assert!(head.has_token("Upgrade", "websocket"));
     assert!(head.has_token("Connection", "upgrade"));
     assert_eq!(head.single("Sec-WebSocket-Accept").unwrap(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     let subprotocol = established.subprotocol.as_ref().map(String::as_bytes);
-    assert_eq!(head.values("Sec-WebSocket-Protocol"), Vec::from_iter(subprotocol));
+    assert_eq!(head.list("Sec-WebSocket-Protocol").collect::<Vec<_>>(), Vec::from_iter(subprotocol));
     assert!(subprotocol.is_none_or(|name| SUBPROTOCOLS.iter().any(|offered| offered.as_bytes() == name)));
     let extensions = head::extensions(&head.values("Sec-WebSocket-Extensions")).unwrap();
     assert!(extensions.len() <= 1 && extensions.iter().all(|(name, _)| OFFER.starts_with(name.as_str())));
     assert_eq!(extensions.len(), established.extensions.len());
     check_with_httparse(&bytes[end - head.len..], &head, established.response.status().as_u16());
-    assert_eq!(head.fields.len(), established.response.headers().len());
+    check_fields(&head, established.response.headers());
+}
+
+/// The same fields with the same values, folds joined.
+fn check_fields(head: &Head<'_>, headers: &HeaderMap) {
+    assert_eq!(head.fields.len(), headers.len());
+    for name in headers.keys() {
+        let values: Vec<_> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+        assert_eq!(head.values(name.as_str()), values);
+    }
 }
 
 fn check_refused(mut refused: Refused, limits: HeadLimits, limit: usize, bytes: &[u8], splits: Splits) {
@@ -79,6 +88,7 @@ fn check_refused(mut refused: Refused, limits: HeadLimits, limit: usize, bytes: 
     assert_eq!(end, refused.head_length);
     assert!(end <= limits.bytes && head.fields.len() <= limits.fields);
     check_with_httparse(&bytes[end - head.len..], &head, refused.response.status().as_u16());
+    check_fields(&head, refused.response.headers());
 
     let body = &bytes[end..];
     let mut results = Vec::new();
@@ -134,7 +144,7 @@ fn check_chunked(progress: BodyProgress, kept: &[u8], limit: usize, mut body: &[
 fn final_head(bytes: &[u8]) -> (Head<'_>, usize) {
     let mut end = 0;
     for _ in 0..=MAX_INTERIM_RESPONSES {
-        let head = Head::read(&bytes[end..]).unwrap().unwrap();
+        let head = Head::read_response(&bytes[end..]).unwrap().unwrap();
         end += head.len;
         if head.start.get(9) != Some(&b'1') || head.start.get(9..12) == Some(b"101") {
             return (head, end);
@@ -148,7 +158,9 @@ fn check_with_httparse(bytes: &[u8], head: &Head<'_>, status: u16) {
     let mut parsed = httparse::Response::new(&mut storage);
     // httparse takes versions 1.0 and 1.1 only; a later minor version is read as 1.1 (RFC 9110 section 2.5).
     if matches!(head.start.get(7), Some(b'0' | b'1')) {
-        assert_eq!(parsed.parse(bytes), Ok(httparse::Status::Complete(head.len)));
+        let mut config = httparse::ParserConfig::default();
+        config.allow_obsolete_multiline_headers_in_responses(true);
+        assert_eq!(config.parse_response(&mut parsed, bytes), Ok(httparse::Status::Complete(head.len)));
         assert_eq!(parsed.code, Some(status));
         assert_eq!(parsed.headers.len(), head.fields.len());
     }

@@ -1,13 +1,15 @@
 //! HTTP heads once more, whole and slowly: RFC 9112 sections 2 to 5 as the contract narrows them, and
 //! the lists of RFC 6455 section 9.1. It shares no code with ws-core.
 
+use std::borrow::Cow;
+
 /// The head of a message, cut into its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head<'a> {
     /// The first line.
     pub start: &'a [u8],
-    /// Names and values in order; whitespace around a value is not part of it.
-    pub fields: Vec<(&'a [u8], &'a [u8])>,
+    /// Names and values in order; whitespace around a value is not part of it, and a fold is a space.
+    pub fields: Vec<(&'a [u8], Cow<'a, [u8]>)>,
     /// Bytes of the head, its empty line included.
     pub len: usize,
 }
@@ -17,11 +19,24 @@ pub struct Head<'a> {
 pub struct Malformed;
 
 impl<'a> Head<'a> {
-    /// The head that `bytes` begin with, `None` if its end is not there.
+    /// The head of a request that `bytes` begin with, `None` if its end is not there.
     ///
     /// # Errors
     /// [`Malformed`] for a head that is whole, and not in the grammar.
     pub fn read(bytes: &'a [u8]) -> Result<Option<Self>, Malformed> {
+        Self::cut(bytes, false)
+    }
+
+    /// As [`read`](Self::read), of a response: lines that begin with whitespace go on with the value before them
+    /// (RFC 9112 section 5.2).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_response(bytes: &'a [u8]) -> Result<Option<Self>, Malformed> {
+        Self::cut(bytes, true)
+    }
+
+    fn cut(bytes: &'a [u8], folds: bool) -> Result<Option<Self>, Malformed> {
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
         let mut lines = Vec::new();
         let mut rest = &bytes[..end + 2];
@@ -30,27 +45,36 @@ impl<'a> Head<'a> {
             rest = &rest[length + 2..];
         }
         let (start, lines) = lines.split_first().ok_or(Malformed)?;
-        let mut fields = Vec::new();
+        let mut fields: Vec<(&[u8], Cow<'_, [u8]>)> = Vec::new();
+        let legal = |byte: &u8| *byte == b'\t' || *byte >= b' ' && *byte != 0x7F;
         for line in lines {
+            if folds && line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
+                let (_, value) = fields.last_mut().ok_or(Malformed)?;
+                if !line.iter().all(legal) {
+                    return Err(Malformed);
+                }
+                let joined = [trim(value), trim(line)].join(&b' ');
+                *value = Cow::Owned(trim(&joined).to_vec());
+                continue;
+            }
             let colon = line.iter().position(|&byte| byte == b':').ok_or(Malformed)?;
             let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-            let legal = |byte: &u8| *byte == b'\t' || *byte >= b' ' && *byte != 0x7F;
             if !is_token(name) || !value.iter().all(legal) {
                 return Err(Malformed);
             }
-            fields.push((name, value));
+            fields.push((name, Cow::Borrowed(value)));
         }
         Ok(Some(Self { start, fields, len: end + 4 }))
     }
 
     /// The values of all lines of `name`.
-    pub fn values(&self, name: &str) -> Vec<&'a [u8]> {
-        let wanted = |field: &&(&[u8], &[u8])| field.0.eq_ignore_ascii_case(name.as_bytes());
-        self.fields.iter().filter(wanted).map(|field| field.1).collect()
+    pub fn values(&self, name: &str) -> Vec<&[u8]> {
+        let wanted = |field: &&(&[u8], Cow<'_, [u8]>)| field.0.eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().filter(wanted).map(|field| &*field.1).collect()
     }
 
     /// The one value of `name`, if it is there once.
-    pub fn single(&self, name: &str) -> Option<&'a [u8]> {
+    pub fn single(&self, name: &str) -> Option<&[u8]> {
         match self.values(name)[..] {
             [value] => Some(value),
             _ => None,
@@ -62,9 +86,10 @@ impl<'a> Head<'a> {
         self.list(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// The elements of the list in all lines of `name`.
-    pub fn list(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.values(name).into_iter().flat_map(|value| value.split(|&byte| byte == b',')).map(trim)
+    /// The elements of the list in all lines of `name`; empty ones are none (RFC 9110 section 5.6.1.2).
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let elements = self.values(name).into_iter().flat_map(|value| value.split(|&byte| byte == b','));
+        elements.map(trim).filter(|element| !element.is_empty())
     }
 }
 
@@ -100,7 +125,7 @@ pub fn extensions(lines: &[&[u8]]) -> Option<Vec<(String, Vec<Parameter>)>> {
             extensions.push((token(name)?, parameters));
         }
     }
-    if extensions.is_empty() && !lines.is_empty() { None } else { Some(extensions) }
+    Some(extensions)
 }
 
 fn parameter(part: &[u8]) -> Option<Parameter> {

@@ -61,10 +61,39 @@ const FIELDS: &[Row] = &[
     ("RFC 9110 §7.6.1", "{101}{U}Connection: keep-alive, Upgrade\r\n{A}\r\n", "open"),
     ("RFC 9110 §5.3", "{101}{U}Connection: keep-alive\r\n{C}{A}\r\n", "open"),
     ("RFC 9112 §6.3", "{101}{UCA}Content-Length: 0\r\n\r\n", "open"),
+    ("RFC 9112 §5.2", "{101}{UCA}X: a\r\n b\r\n\r\n", "open"),
+    ("RFC 9112 §5.2", "{101}Upgrade:\r\n\twebsocket\r\n{C}{A}\r\n", "open"),
+    ("RFC 9112 §5.2", "{101}{U}Connection: keep-alive,\r\n  Upgrade\r\n{A}\r\n", "open"),
     (
         "RFC 9112 §5.2",
-        "{101}{UCA}X: a\r\n ¶b\r\n\r\n",
+        "{101}{U}{C}Sec-WebSocket-Accept:\r\n \r\n s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        "open",
+    ),
+    ("RFC 9112 §5.2", "{101}{UCA}X: a\r\n \r\n\r\n", "open"),
+    (
+        "RFC 9112 §5.2: a space is not nothing",
+        "{101}Upgrade: web\r\n socket\r\n{C}{A}\r\n",
+        "the Upgrade field of",
+    ),
+    (
+        "RFC 9112 §2.2",
+        "{101} ¶X: a\r\n{UCA}\r\n",
         "the server's response cannot be read: malformed field line: it begins with whitespace",
+    ),
+    (
+        "RFC 9112 §2.2",
+        "{101}{UCA}X: a\r\n b\n¶\r\n",
+        "the server's response cannot be read: malformed field line: a control character",
+    ),
+    (
+        "RFC 9112 §2.2",
+        "{101}{UCA}X: a\r\n \r ¶\r\n",
+        "the server's response cannot be read: malformed field line: a CR without LF",
+    ),
+    (
+        "RFC 9110 §5.1",
+        "{101}{UCA}X: a\r\n b\r\n:¶\r\n",
+        "the server's response cannot be read: malformed field line: a character that",
     ),
     (
         "RFC 9112 §5.1",
@@ -82,8 +111,12 @@ const FIELDS: &[Row] = &[
     ("RFC 6455 §4.1", "{101}{C}{A}\r\n", "the Upgrade field of"),
     ("RFC 6455 §4.1", "{101}Upgrade: h2c\r\n{C}{A}\r\n", "the Upgrade field of"),
     ("RFC 6455 §4.1", "{101}Upgrade: websocket2\r\n{C}{A}\r\n", "the Upgrade field of"),
-    ("RFC 6455 §4.1", "{101}Upgrade: websocket, h2c\r\n{C}{A}\r\n", "the Upgrade field of"),
-    ("RFC 6455 §4.1", "{101}{U}{U}{C}{A}\r\n", "the Upgrade field of"),
+    ("RFC 9110 §7.8", "{101}Upgrade: websocket, h2c\r\n{C}{A}\r\n", "open"),
+    ("RFC 9110 §7.8", "{101}Upgrade: h2c ,, WebSocket\r\n{C}{A}\r\n", "open"),
+    ("RFC 9110 §5.3", "{101}{U}{U}{C}{A}\r\n", "open"),
+    ("RFC 9110 §5.3", "{101}Upgrade: h2c\r\n{U}Connection: close\r\n{C}{A}\r\n", "open"),
+    ("RFC 6455 §4.1", "{101}Upgrade: websocket h2c\r\n{C}{A}\r\n", "the Upgrade field of"),
+    ("RFC 6455 §4.1", "{101}Upgrade:\r\n{C}{A}\r\n", "the Upgrade field of"),
     ("RFC 6455 §4.1", "{101}{U}{A}\r\n", "the Connection field of"),
     ("RFC 6455 §4.1", "{101}{U}Connection: close\r\n{A}\r\n", "the Connection field of"),
     ("RFC 6455 §4.1", "{101}{U}Connection: Upgrades\r\n{A}\r\n", "the Connection field of"),
@@ -121,8 +154,21 @@ const CHOICES: &[Row] = &[
     ("RFC 6455 §4.1", "{101}{UCA}{P}:\t superchat \r\n\r\n", "open"),
     ("RFC 6455 §4.1", "{101}{UCA}{P}: other\r\n\r\n", "the server chose the subprotocol \"other\""),
     ("RFC 6455 §4.1", "{101}{UCA}{P}: Chat\r\n\r\n", "the server chose the subprotocol \"Chat\""),
-    ("RFC 6455 §4.1", "{101}{UCA}{P}: chat, superchat\r\n\r\n", "the server chose the subprotocol"),
-    ("RFC 6455 §4.1", "{101}{UCA}{P}:\r\n\r\n", "the server chose the subprotocol \"\""),
+    (
+        "RFC 6455 §4.2.2",
+        "{101}{UCA}{P}: chat, superchat\r\n\r\n",
+        "the server's 101 has more than one Sec-WebSocket-P",
+    ),
+    (
+        "RFC 6455 §4.2.2",
+        "{101}{UCA}{P}: ,chat,,other\r\n\r\n",
+        "the server's 101 has more than one Sec-WebSocket-P",
+    ),
+    ("RFC 9110 §5.6.1.2", "{101}{UCA}{P}:\r\n\r\n", "open"),
+    ("RFC 9110 §5.6.1.2", "{101}{UCA}{P}: , ,\r\n\r\n", "open"),
+    ("RFC 9110 §5.6.1.2", "{101}{UCA}{P}: chat, \r\n\r\n", "open"),
+    ("RFC 9110 §5.6.1.2", "{101}{UCA}{P}:\r\n{P}: ,superchat\r\n\r\n", "open"),
+    ("RFC 6455 §4.1", "{101}{UCA}{P}: other,\r\n\r\n", "the server chose the subprotocol \"other\""),
     (
         "RFC 6455 §11.3.4",
         "{101}{UCA}{P}: chat\r\n{P}: chat\r\n\r\n",
@@ -156,7 +202,9 @@ const CHOICES: &[Row] = &[
         "{101}{UCA}{E}: x-extra; a=\"\r\n\r\n",
         "Sec-WebSocket-Extensions is outside its grammar",
     ),
-    ("RFC 6455 §9.1", "{101}{UCA}{E}:\r\n\r\n", "Sec-WebSocket-Extensions is outside its grammar"),
+    ("RFC 9110 §5.6.1.2", "{101}{UCA}{E}:\r\n\r\n", "open"),
+    ("RFC 9110 §5.6.1.2", "{101}{UCA}{E}: ,\r\n{E}: x-extra, \r\n\r\n", "open"),
+    ("RFC 6455 §9.1", "{101}{UCA}{E}: ;\r\n\r\n", "Sec-WebSocket-Extensions is outside its grammar"),
 ];
 
 const OTHER_ANSWERS: &[Row] = &[
@@ -250,6 +298,33 @@ fn what_the_server_chose_is_handed_back() {
     let (bytes, _) = expand("{101}{UCA}\r\n", LINES);
     let (established, _) = handshake().receive(&bytes).unwrap().unwrap();
     assert_eq!((established.subprotocol, established.extensions), (None, Vec::new()));
+}
+
+#[test]
+fn a_fold_in_a_response_is_read_as_a_space() {
+    for (value, expected) in [
+        (" a\r\n b", "a b"),
+        ("a \t\r\n\t b \r\n\tc ", "a b c"),
+        ("\r\n a", "a"),
+        ("a\r\n \r\n", "a"),
+        (" \r\n\t", ""),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\r\nX:{}\r\nY: z\r\n\r\n", value.trim_end_matches("\r\n"));
+        let mut one_by_one = ResponseReader::new(HeadLimits::client());
+        for end in 0..=head.len() {
+            let Some((response, length)) = one_by_one.receive(&head.as_bytes()[..end]).unwrap() else {
+                continue;
+            };
+            assert_eq!((end, length), (head.len(), head.len()), "{head:?}");
+            assert_eq!(response.headers()["x"], expected, "{head:?}");
+            assert_eq!(response.headers()["y"], "z", "{head:?}");
+        }
+        assert!(one_by_one.receive(head.as_bytes()).unwrap().is_none(), "{head:?} was read");
+    }
+    // A line that is folded counts once.
+    let few = HeadLimits { fields: 2, ..HeadLimits::client() };
+    let head = b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n c\r\nY: z\r\n\r\n";
+    assert!(ResponseReader::new(few).receive(head).unwrap().is_some());
 }
 
 #[test]

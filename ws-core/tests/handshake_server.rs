@@ -85,7 +85,21 @@ const REQUEST_LINE: &[Row] = &[
     ("RFC 9112 §2.2", "GET / HTTP/1.1 ¶\r\n{H}{WS}\r\n", Refused(400)),
     ("RFC 9112 §2.2", "GET / HTTP/1.1\n¶{H}{WS}\r\n", Refused(400)),
     ("RFC 9112 §2.2", "GET / HTTP/1.1\rH¶ost: h\r\n{WS}\r\n", Refused(400)),
-    ("RFC 6455 §4.2.1", "GET / HTTP/1.0¶\r\n{H}{WS}\r\n", Refused(505)),
+    ("RFC 9112 §2.3", "GET / HTTP/1.0\r\n{H}\r\n", Plain),
+    ("RFC 9112 §3.2: Host is a rule of HTTP/1.1", "GET /healthz HTTP/1.0\r\n\r\n", Plain),
+    ("RFC 9112 §3.2", "HEAD / HTTP/1.0\r\n\r\n", Plain),
+    ("RFC 9112 §3.2", "GET / HTTP/1.0\r\n{H}Host:¶ h\r\n\r\n", Refused(400)),
+    ("RFC 9112 §3.2", "GET / HTTP/1.0\r\nHost: a b\r\n¶\r\n", Refused(400)),
+    ("RFC 9112 §6.1", "GET / HTTP/1.0\r\nTransfer-Encoding:¶ chunked\r\n\r\n", Refused(400)),
+    ("RFC 9110 §7.8", "GET / HTTP/1.0\r\n{H}{U}{C}\r\n", Plain),
+    ("contract: a key, and a part lost", "GET / HTTP/1.0\r\n{H}{WS}\r\n", Refused(426)),
+    (
+        "PROXY protocol, version 1",
+        "PROXY ¶TCP4 192.0.2.1 192.0.2.2 56324 443\r\n{G}{H}{WS}\r\n",
+        Refused(400),
+    ),
+    ("PROXY protocol, version 1", "PROXY ¶UNKNOWN\r\n{G}{H}{WS}\r\n", Refused(400)),
+    ("PROXY protocol, version 2", "\r\n\r¶\n\0\r\nQUIT\n\x21\x11\0\x0c", Refused(400)),
     ("RFC 6455 §4.2.1", "GET / HTTP/0.9¶\r\n{H}{WS}\r\n", Refused(505)),
     ("RFC 9110 §15.6.6", "GET / HTTP/2.0¶\r\n{H}{WS}\r\n", Refused(505)),
 ];
@@ -145,15 +159,21 @@ const WEBSOCKET: &[Row] = &[
     ("RFC 9110 §5.3", "{G}{H}Upgrade: h2c\r\n{U}Connection: keep-alive\r\n{C}{K}{V}\r\n", Upgrade),
     ("RFC 9110 §5.6.1.2", "{G}{H}Upgrade: ,,websocket ,\r\nConnection: , upgrade\r\n{K}{V}\r\n", Upgrade),
     ("RFC 6455 §4.2.1", "{G}{H}\r\n", Plain),
-    ("RFC 6455 §4.2.1", "{G}{H}{C}{K}{V}\r\n", Plain),
-    ("RFC 6455 §4.2.1", "{G}{H}{U}{K}{V}\r\n", Plain),
-    ("RFC 6455 §4.2.1", "{G}{H}Upgrade: websockets\r\n{C}{K}{V}\r\n", Plain),
-    ("RFC 9110 §7.8", "{G}{H}Upgrade: websocket/13\r\n{C}{K}{V}\r\n", Plain),
-    ("RFC 6455 §4.2.1", "{G}{H}{U}Connection: keep-alive\r\n{K}{V}\r\n", Plain),
-    ("RFC 6455 §4.2.1", "{G}{H}{U}Connection: keep-alive Upgrade\r\n{K}{V}\r\n", Plain),
+    ("RFC 6455 §4.2.1", "{G}{H}{C}{V}\r\n", Plain),
+    ("RFC 6455 §4.2.1", "{G}{H}Upgrade: websockets\r\n{C}{V}\r\n", Plain),
+    ("RFC 9110 §7.8", "{G}{H}Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n", Plain),
+    ("contract: a part lost", "{G}{H}{C}{K}{V}\r\n", Refused(426)),
+    ("contract: a part lost", "{G}{H}{U}{K}{V}\r\n", Refused(426)),
+    ("contract: a part lost", "{G}{H}{U}\r\n", Refused(426)),
+    ("contract: a part lost", "{G}{H}Upgrade: websockets\r\n{C}{K}{V}\r\n", Refused(426)),
+    ("RFC 9110 §7.8", "{G}{H}Upgrade: websocket/13\r\n{C}{K}{V}\r\n", Refused(426)),
+    ("contract: a part lost", "{G}{H}{U}Connection: keep-alive\r\n{K}{V}\r\n", Refused(426)),
+    ("contract: a part lost", "{G}{H}{U}Connection: keep-alive Upgrade\r\n{K}{V}\r\n", Refused(426)),
     ("RFC 9110 §9.3.2", "HEAD / HTTP/1.1\r\n{H}\r\n", Plain),
     ("RFC 6455 §4.1", "HEAD / HTTP/1.1\r\n{H}{WS}\r\n", Plain),
-    ("not a WebSocket's key, not our business", "{G}{H}Sec-WebSocket-Key: x\r\n\r\n", Plain),
+    ("RFC 6455 §4.1", "HEAD / HTTP/1.1\r\n{H}{U}{K}\r\n", Plain),
+    ("contract: a part lost", "{G}{H}Sec-WebSocket-Key: x\r\n\r\n", Refused(426)),
+    ("contract: a part lost", "{G}{H}Sec-WebSocket-Key:\r\n\r\n", Refused(426)),
     ("RFC 6455 §4.4", "{G}{H}{U}{C}{K}Sec-WebSocket-Version: 8\r\n\r\n", Refused(426)),
     ("RFC 6455 §4.4", "{G}{H}{U}{C}Sec-WebSocket-Version: 14\r\n\r\n", Refused(426)),
     ("RFC 6455 §4.4", "{G}{H}{U}{C}{K}Sec-WebSocket-Version: 13, 8\r\n\r\n", Refused(426)),
@@ -173,14 +193,21 @@ const WEBSOCKET: &[Row] = &[
     ("RFC 6455 §4.1", "{G}{H}{WS}{P}: chat, chat\r\n\r\n", Refused(400)),
     ("RFC 6455 §4.1", "{G}{H}{WS}{P}: chat\r\n{P}: a, chat\r\n\r\n", Refused(400)),
     ("RFC 6455 §4.1", "{G}{H}{WS}{P}: chat, Chat\r\n\r\n", Upgrade),
-    ("RFC 6455 §4.1", "{G}{H}{WS}{P}: a,,b\r\n\r\n", Refused(400)),
-    ("RFC 6455 §4.1", "{G}{H}{WS}{P}:\r\n\r\n", Refused(400)),
+    ("RFC 9110 §5.6.1.2", "{G}{H}{WS}{P}: a,,b\r\n\r\n", Upgrade),
+    ("RFC 9110 §5.6.1.2", "{G}{H}{WS}{P}: echo, \r\n\r\n", Upgrade),
+    ("RFC 9110 §5.6.1.2", "{G}{H}{WS}{P}: ,echo,,other\r\n\r\n", Upgrade),
+    ("RFC 9110 §5.6.1.2", "{G}{H}{WS}{P}:\r\n\r\n", Upgrade),
+    ("RFC 9110 §5.6.1.2", "{G}{H}{WS}{P}: \t, ,\r\n{P}:\r\n\r\n", Upgrade),
+    ("RFC 6455 §4.1", "{G}{H}{WS}{P}: a,,a\r\n\r\n", Refused(400)),
+    ("RFC 6455 §4.1", "{G}{H}{WS}{P}: ,a b\r\n\r\n", Refused(400)),
     ("RFC 6455 §4.1", "{G}{H}{WS}{P}: a b\r\n\r\n", Refused(400)),
     ("RFC 6455 §4.1", "{G}{H}{WS}{P}: a/b\r\n\r\n", Refused(400)),
     ("RFC 6455 §4.1", "{G}{H}{WS}{P}: \"a\"\r\n\r\n", Refused(400)),
     ("RFC 6455 §4.1", "{G}{H}{WS}{P}: ~\r\n\r\n", Refused(400)),
     ("RFC 6455 §9.1", "{G}{H}{WS}{E}: a; x=1; y, b\r\n{E}: c;z=\"2\"\r\n\r\n", Upgrade),
-    ("RFC 6455 §9.1", "{G}{H}{WS}{E}:\r\n\r\n", Refused(400)),
+    ("RFC 9110 §5.6.1.2", "{G}{H}{WS}{E}:\r\n\r\n", Upgrade),
+    ("RFC 9110 §5.6.1.2", "{G}{H}{WS}{E}: ,\t,\r\n{E}: a, \r\n\r\n", Upgrade),
+    ("RFC 6455 §9.1", "{G}{H}{WS}{E}: ;\r\n\r\n", Refused(400)),
     ("RFC 6455 §9.1", "{G}{H}{WS}{E}: a;\r\n\r\n", Refused(400)),
     ("RFC 6455 §9.1", "{G}{H}{WS}{E}: a; x=\r\n\r\n", Refused(400)),
     ("RFC 6455 §9.1", "{G}{H}{WS}{E}: a; x=\"1 2\"\r\n\r\n", Refused(400)),
@@ -205,6 +232,39 @@ fn outcome(result: Result<Option<(Opening, usize)>, Refusal>) -> Option<(Outcome
         Ok(Some((Opening::Upgrade(_), length))) => Some((Upgrade, Some(length))),
         Ok(Some((Opening::Plain(_), length))) => Some((Plain, Some(length))),
         Err(refusal) => Some((Refused(refusal.status().as_u16()), None)),
+    }
+}
+
+#[test]
+fn empty_elements_leave_no_trace_in_what_is_offered() {
+    for (lines, subprotocols, extensions) in [
+        ("{P}: echo, \r\n", &["echo"][..], 0),
+        ("{P}: ,echo,,other\r\n{E}:\r\n", &["echo", "other"], 0),
+        ("{P}:\r\n{E}: , x;y ,\r\n", &[], 1),
+    ] {
+        let (bytes, _) = expand(&format!("{{G}}{{H}}{{WS}}{lines}\r\n"), LINES);
+        let Ok(Some((Opening::Upgrade(upgrade), _))) = reader().receive(&bytes) else { panic!("{lines}") };
+        assert_eq!(upgrade.subprotocols(), subprotocols, "{lines}");
+        assert_eq!(upgrade.extensions().len(), extensions, "{lines}");
+    }
+}
+
+#[test]
+fn a_refusal_says_what_the_peer_speaks_or_what_was_lost_on_the_way() {
+    for (text, words) in [
+        ("PROXY TCP6 ::1 ::1 1 2\r\n{G}{H}\r\n", &["PROXY protocol", "load balancer"][..]),
+        ("\r\n\r\n\0\r\nQUIT\n", &["PROXY protocol version 2", "load balancer"]),
+        ("\x16\x03\x01\x02\0\x01", &["TLS", "ws://"]),
+        ("GET /caf~ HTTP/1.1\r\n{H}{WS}\r\n", &["percent-encoded"]),
+        ("{G}{H}{U}{K}{V}\r\n", &["lacks Connection: Upgrade;", "proxy"]),
+        ("{G}{H}{C}{K}{V}\r\n", &["lacks Upgrade: websocket;"]),
+        ("{G}{H}{K}{V}\r\n", &["lacks Upgrade: websocket and Connection: Upgrade;"]),
+        ("{G}{H}{U}\r\n", &["Connection: Upgrade and Sec-WebSocket-Key and Sec-WebSocket-Version: 13;"]),
+        ("GET / HTTP/1.0\r\n{H}{WS}\r\n", &["HTTP/1.0", "proxy_http_version 1.1"]),
+    ] {
+        let (bytes, _) = expand(text, LINES);
+        let refusal = reader().receive(&bytes).unwrap_err();
+        assert!(words.iter().all(|word| refusal.body().contains(word)), "{refusal}");
     }
 }
 

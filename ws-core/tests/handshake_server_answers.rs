@@ -186,7 +186,7 @@ fn a_refusal_of_a_head_request_has_no_body() {
     let (head, body) = with_body.split_once("\r\n\r\n").unwrap();
     assert!(!body.is_empty());
     assert_eq!(without, format!("{head}\r\n\r\n"));
-    assert!(refusal("HEAD / HTTP/1.0\r\n").ends_with("\r\n\r\n"));
+    assert!(refusal("HEAD / HTTP/2.0\r\n").ends_with("\r\n\r\n"));
 }
 
 #[test]

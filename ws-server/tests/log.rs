@@ -90,6 +90,8 @@ async fn it_says_why_a_request_was_refused_in_one_line_each() {
     common::ask(&server, opening("/", "Origin: https://evil.example\r\n")).await;
     common::ask(&server, get("http://rebound.example/")).await;
     common::ask(&server, "GET / HTTP/1.1\r\n hush\r\n\r\n").await;
+    common::ask(&server, "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n").await;
+    common::ask(&server, opening("/", "").replace("Connection: Upgrade\r\n", "")).await;
     server.until(|stats| stats.connections() == 0).await;
 
     let text = log.text();
@@ -98,6 +100,8 @@ async fn it_says_why_a_request_was_refused_in_one_line_each() {
         ("evil.example", ["refused", "status=403", "setting origin"]),
         ("rebound.example", ["refused", "status=421", "setting handshake.allowed_hosts"]),
         ("whitespace", ["failed", "400", "malformed field line"]),
+        ("PROXY protocol", ["failed", "400", "load balancer"]),
+        ("lacks Connection: Upgrade", ["failed", "426", "a proxy"]),
     ] {
         let lines = line(word);
         assert_eq!(lines.len(), 1, "{text}");

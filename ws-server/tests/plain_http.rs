@@ -42,6 +42,66 @@ async fn the_health_check_says_ok() {
 }
 
 #[tokio::test]
+async fn http_1_0_gets_pages_and_health_checks_and_no_upgrade() {
+    let server = run(server()).await;
+    // haproxy's check has no Host, which is a rule of HTTP/1.1 only.
+    for request in ["GET /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.0\r\nHost: 10.0.0.1\r\n\r\n"] {
+        let answer = ask(&server, request).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nok\n"), "{answer}");
+    }
+    let answer = ask(&server, "HEAD / HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    // RFC 9110 section 7.8: Upgrade is ignored.
+    let answer = ask(&server, "GET / HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("<p>hello"), "{answer}");
+    let answer = ask(&server, "GET /socket HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    let answer = ask(&server, opening("/", "").replace("HTTP/1.1", "HTTP/1.0")).await;
+    assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains("proxy_http_version 1.1"), "{answer}");
+    assert_eq!(server.stats.opened(), 0);
+}
+
+#[tokio::test]
+async fn a_handshake_that_lost_a_part_gets_426_and_not_the_page_at_its_path() {
+    let server = run(server()).await;
+    for (lost, named) in [
+        ("Connection: Upgrade\r\n", "lacks Connection: Upgrade;"),
+        ("Upgrade: websocket\r\n", "lacks Upgrade: websocket;"),
+    ] {
+        for target in ["/", "/socket"] {
+            let answer = ask(&server, opening(target, "").replace(lost, "")).await;
+            assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains(named), "{answer}");
+            let answer = answer.to_ascii_lowercase();
+            assert!(answer.contains("\r\nupgrade: websocket\r\n"), "{answer}");
+            assert!(answer.contains("\r\nsec-websocket-version: 13\r\n"), "{answer}");
+        }
+    }
+    server.until(|stats| (stats.failed_handshakes(), stats.plain()) == (4, 0)).await;
+}
+
+#[tokio::test]
+async fn a_header_of_the_proxy_protocol_is_named() {
+    let server = run(server()).await;
+    for header in [
+        &b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"[..],
+        b"PROXY UNKNOWN\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\xdc\x04\x01\xbb",
+    ] {
+        let answer = ask(&server, [header, opening("/", "").as_bytes()].concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("PROXY protocol"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_beyond_ascii_is_refused_and_says_what_to_do() {
+    let server = run(server()).await;
+    let answer = ask(&server, get("/rooms/b\u{fc}cher")).await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("percent-encoded"), "{answer}");
+    let answer = ask(&server, get("/rooms/b%C3%BCcher")).await;
+    assert!(answer.ends_with("\r\n\r\nb\u{fc}cher None\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_function_sees_path_parameters_query_and_peer() {
     let server = run(server()).await;
     let answer = ask(&server, get("/rooms/blue%20one?x=%201")).await;
@@ -87,8 +147,10 @@ async fn another_method_is_405_and_garbage_400() {
         answer.starts_with("HTTP/1.1 405 ") && answer.to_ascii_lowercase().contains("allow: get"),
         "{answer}"
     );
-    assert!(ask(&server, "\x16\x03\x01\x02\x00\x01").await.starts_with("HTTP/1.1 400 "), "a TLS hello");
-    server.until(|stats| stats.failed_handshakes() == 2).await;
+    assert!(ask(&server, "nonsense\r\n\r\n").await.starts_with("HTTP/1.1 400 "));
+    let answer = ask(&server, "\x16\x03\x01\x02\x00\x01").await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("begins as TLS does"), "{answer}");
+    server.until(|stats| stats.failed_handshakes() == 3).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ async fn the_whole_answer_arrives_though_the_peer_sends_a_mebibyte_after_its_hea
     // More than the sockets between hold: a reset would destroy what is still to be sent.
     let body = "x".repeat(12 << 20);
     let server = run(Server::builder().page("/", "text/plain", body)).await;
-    for head in [get("/"), opening("/", ""), "GET / HTTP/1.0\r\n\r\n".to_owned()] {
+    for head in [get("/"), opening("/", ""), "GET / HTTP/2.0\r\n\r\n".to_owned()] {
         let mut peer = server.connect().await;
         let mut all = head.clone().into_bytes();
         all.resize(all.len() + (1 << 20), b'z');

@@ -5,7 +5,7 @@ use http::{Response, Version};
 
 use super::head::expect_line_feed;
 use super::refusal::is_bodiless;
-use super::token::list_elements;
+use super::token::{list_elements, list_entries};
 use super::values;
 
 /// How the end of a response's body is found (RFC 9112 section 6.3).
@@ -53,7 +53,8 @@ impl BodyFraming {
                 false => Self::UntilClose,
             };
         }
-        let mut lengths = list_elements(values(headers, &header::CONTENT_LENGTH));
+        // Not a list by its grammar: an empty entry is not to be trusted either.
+        let mut lengths = list_entries(values(headers, &header::CONTENT_LENGTH));
         match lengths.next() {
             // Item 5: several Content-Lengths that are the same are one; anything else is not to be trusted.
             Some(first) if lengths.all(|length| length == first) => {

@@ -13,7 +13,7 @@ use super::refused::{HandshakeError, Refused};
 use super::request::{Offer, RequestError, encode_request, offered_extensions};
 use super::response::ResponseReader;
 use super::server::{Opening, RequestReader};
-use super::token::has_token;
+use super::token::{has_token, list_elements};
 use super::values;
 
 /// One opening handshake as a client: the request to send, then the reader of the answer.
@@ -151,10 +151,10 @@ impl ClientHandshake {
         if response.version() != Version::HTTP_11 {
             return Err(HandshakeError::Version);
         }
-        // §4.1, the response, item 2: the value of Upgrade is "websocket", in any case.
-        match single(headers, header::UPGRADE) {
-            Ok(Some(protocol)) if protocol.eq_ignore_ascii_case(b"websocket") => {}
-            _ => return Err(HandshakeError::Upgrade),
+        // §4.1, the response, item 2: Upgrade is "websocket", in any case. RFC 9110 §7.8: the field is a list, in which
+        // a proxy may name others.
+        if !has_token(headers, header::UPGRADE, "websocket") {
+            return Err(HandshakeError::Upgrade);
         }
         // Item 3: Connection has the token "upgrade".
         if !has_token(headers, header::CONNECTION, "upgrade") {
@@ -188,12 +188,13 @@ impl ClientHandshake {
     }
 
     fn agreed_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, HandshakeError> {
-        let subprotocol = match single(headers, header::SEC_WEBSOCKET_PROTOCOL) {
-            Ok(None) => return Ok(None),
-            Ok(Some(subprotocol)) => subprotocol,
-            // §11.3.4: MUST NOT appear more than once in a response.
-            Err(Repeated) => return Err(HandshakeError::RepeatedSubprotocol),
-        };
+        // RFC 9110 §5.6.1.2: empty elements are ignored; with none left it is as if the field were absent.
+        let mut chosen = list_elements(values(headers, &header::SEC_WEBSOCKET_PROTOCOL));
+        let Some(subprotocol) = chosen.next() else { return Ok(None) };
+        // §4.2.2 step 5: it is a single value; §11.3.4: MUST NOT appear more than once in a response.
+        if chosen.next().is_some() {
+            return Err(HandshakeError::RepeatedSubprotocol);
+        }
         // Item 6: a subprotocol that was not offered fails the connection.
         match self.subprotocols.iter().find(|offered| offered.as_bytes() == subprotocol) {
             Some(offered) => Ok(Some(offered.clone())),

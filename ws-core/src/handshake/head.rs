@@ -1,5 +1,7 @@
 //! Heads of HTTP/1.1 messages, scanned strictly as their bytes arrive: RFC 9112 sections 2.2 and 5.
 
+use std::borrow::Cow;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
@@ -39,7 +41,7 @@ pub enum HeadFault {
     /// A field line is malformed (RFC 9112 sections 2.2 and 5).
     #[error("malformed field line: {0}")]
     FieldLine(&'static str),
-    /// A version of HTTP other than 1.1, or for a response 1.0.
+    /// A version of HTTP other than 1.1 and 1.0.
     #[error("HTTP version {major}.{minor} is not supported: a WebSocket is opened over HTTP/1.1")]
     Version {
         /// The major version, a digit.
@@ -100,6 +102,11 @@ impl Cursor {
         Ok(taken)
     }
 
+    /// Gives back the byte that was taken last.
+    fn step_back(&mut self) {
+        self.position = self.position.saturating_sub(1);
+    }
+
     /// Takes the bytes that come next for as long as they belong to a kind. Whoever comes beyond the limit so learns
     /// it from [`next`](Self::next).
     fn skip(&mut self, buffer: &[u8], belongs: impl Fn(u8) -> bool) {
@@ -126,6 +133,7 @@ pub(super) struct FieldScanner {
     state: FieldState,
     lines: usize,
     limit: usize,
+    folds: bool,
 }
 
 /// What [`FieldScanner::next`] has found.
@@ -133,7 +141,7 @@ pub(super) struct FieldScanner {
 pub(super) enum FieldEvent<'b> {
     /// The name of a line, as soon as its colon is there.
     Name(&'b [u8]),
-    /// A whole line; the value is without the whitespace around it.
+    /// A whole line; the value is without the whitespace around it, and with its folds.
     Line { name: &'b [u8], value: &'b [u8] },
     /// The empty line.
     End,
@@ -149,13 +157,22 @@ enum FieldState {
     Value { name: usize, colon: usize },
     /// Behind the CR at `end`.
     LineFeed { name: usize, colon: usize, end: usize },
+    /// Behind the line end that began at `end`, where the next line may go on with the value.
+    Fold { name: usize, colon: usize, end: usize },
     /// Behind the CR of the empty line.
     LastLineFeed,
 }
 
 impl FieldScanner {
+    /// A scanner of a request's fields.
     pub(super) const fn new(limit: usize) -> Self {
-        Self { state: FieldState::Start, lines: 0, limit }
+        Self { state: FieldState::Start, lines: 0, limit, folds: false }
+    }
+
+    /// A scanner of a response's fields, where a value may go on in the next line ([`unfold`] joins it). A line that
+    /// is folded counts once.
+    pub(super) const fn folding(limit: usize) -> Self {
+        Self { folds: true, ..Self::new(limit) }
     }
 
     /// The next event; `None` when more bytes are needed.
@@ -175,7 +192,7 @@ impl FieldScanner {
             self.state = match self.state {
                 FieldState::Start => match byte {
                     b'\r' => FieldState::LastLineFeed,
-                    // RFC 9112 §5.2: a server MUST reject obs-fold; a client may, and so does ours.
+                    // RFC 9112 §5.2: a server rejects obs-fold; §2.2: nor is there whitespace before the first field.
                     b' ' | b'\t' => return Err(HeadFault::FieldLine("it begins with whitespace")),
                     _ if !is_tchar(byte) => return Err(HeadFault::FieldLine(NOT_A_NAME)),
                     _ if self.lines >= self.limit => {
@@ -201,13 +218,21 @@ impl FieldScanner {
                 },
                 FieldState::LineFeed { name, colon, end } => {
                     expect_line_feed(byte).map_err(HeadFault::FieldLine)?;
+                    if self.folds {
+                        FieldState::Fold { name, colon, end }
+                    } else {
+                        self.state = FieldState::Start;
+                        return Ok(line(buffer, name, colon, end));
+                    }
+                }
+                // RFC 9112 §5.2: a line that begins with whitespace goes on with the value of the line before it.
+                FieldState::Fold { name, colon, .. } if matches!(byte, b' ' | b'\t') => {
+                    FieldState::Value { name, colon }
+                }
+                FieldState::Fold { name, colon, end } => {
+                    cursor.step_back();
                     self.state = FieldState::Start;
-                    let value = buffer.get(colon..end).and_then(|value| value.strip_prefix(b":"));
-                    return Ok(buffer.get(name..colon).zip(value).map(|(name, value)| FieldEvent::Line {
-                        name,
-                        // RFC 9112 §5.1: the whitespace around a value is not part of it.
-                        value: trim_ows(value),
-                    }));
+                    return Ok(line(buffer, name, colon, end));
                 }
                 FieldState::LastLineFeed => {
                     expect_line_feed(byte).map_err(HeadFault::FieldLine)?;
@@ -216,6 +241,24 @@ impl FieldScanner {
             };
         }
     }
+}
+
+/// The line whose name begins at `name`, and whose value ends before the CR at `end`.
+fn line(buffer: &[u8], name: usize, colon: usize, end: usize) -> Option<FieldEvent<'_>> {
+    let value = buffer.get(colon..end)?.strip_prefix(b":")?;
+    // RFC 9112 §5.1: the whitespace around a value is not part of it.
+    Some(FieldEvent::Line { name: buffer.get(name..colon)?, value: trim_ows(value) })
+}
+
+/// A value without its folds: a client replaces each of them by spaces (RFC 9112 section 5.2).
+pub(super) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    if !value.contains(&b'\n') {
+        return Cow::Borrowed(value);
+    }
+    // obs-fold = OWS CRLF RWS: the whitespace on both sides belongs to it.
+    let lines = value.split(|&byte| byte == b'\n');
+    let lines: Vec<_> = lines.map(|line| trim_ows(line.strip_suffix(b"\r").unwrap_or(line))).collect();
+    Cow::Owned(trim_ows(&lines.join(&b' ')).to_vec())
 }
 
 /// Whether `byte` may stand in a value.

@@ -1,11 +1,11 @@
 //! Requests that another HTTP library has read, and answers that it is to write.
 
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderValue, Method, StatusCode, Version};
 
 use super::head::{HeadFault, HeadLimits};
 use super::refusal::{Refusal, ResponseError};
 use super::request_line::{check_method, check_target};
-use super::server::{Acceptance, Opening, UpgradeRequest, check_name, check_value, no_host};
+use super::server::{Acceptance, Opening, UpgradeRequest, check_host, check_name, check_value};
 
 impl Opening {
     /// Judges the head of a request that another HTTP library has read, such as hyper.
@@ -69,7 +69,7 @@ fn check(request: &http::Request<()>, limits: HeadLimits) -> Result<(), Refusal>
     if length > limits.bytes {
         return Err(HeadFault::TooLong { limit: limits.bytes }.into());
     }
-    if headers.contains_key(header::HOST) { Ok(()) } else { Err(no_host()) }
+    check_host(request)
 }
 
 fn target_length(uri: &http::Uri) -> usize {
@@ -81,10 +81,9 @@ fn target_length(uri: &http::Uri) -> usize {
 
 fn check_version(version: Version) -> Result<(), HeadFault> {
     let (major, minor) = match version {
-        // RFC 6455 §4.2.1 item 1: HTTP/1.1.
-        Version::HTTP_11 => return Ok(()),
+        // RFC 9112 §2.3: 1.0 too, for which no WebSocket is opened.
+        Version::HTTP_10 | Version::HTTP_11 => return Ok(()),
         Version::HTTP_09 => (0, 9),
-        Version::HTTP_10 => (1, 0),
         Version::HTTP_2 => (2, 0),
         _ => (3, 0),
     };

@@ -31,8 +31,8 @@ pub enum HandshakeError {
         /// The limit, in responses.
         limit: usize,
     },
-    /// `Upgrade` is missing or is not `websocket` (RFC 6455 section 4.1).
-    #[error("the Upgrade field of the server's 101 is missing or is not \"websocket\"")]
+    /// `Upgrade` is missing or does not name `websocket` (RFC 6455 section 4.1).
+    #[error("the Upgrade field of the server's 101 is missing or does not name \"websocket\"")]
     Upgrade,
     /// `Connection` has no `upgrade` token (RFC 6455 section 4.1).
     #[error("the Connection field of the server's 101 has no \"upgrade\" token")]
@@ -49,8 +49,8 @@ pub enum HandshakeError {
     /// A subprotocol that was not offered (RFC 6455 section 4.1); the first 100 bytes of it.
     #[error("the server chose the subprotocol {0:?}, which was not offered")]
     UnofferedSubprotocol(String),
-    /// `Sec-WebSocket-Protocol` occurs more than once (RFC 6455 section 11.3.4).
-    #[error("the server's 101 has more than one Sec-WebSocket-Protocol")]
+    /// `Sec-WebSocket-Protocol` occurs more than once or names more than one (RFC 6455 section 11.3.4).
+    #[error("the server's 101 has more than one Sec-WebSocket-Protocol value")]
     RepeatedSubprotocol,
     /// `Sec-WebSocket-Extensions` is outside its grammar (RFC 6455 section 9.1).
     #[error(transparent)]

@@ -93,8 +93,12 @@ pub(super) fn encode_request(
 /// The names of the extensions in an offer.
 pub(super) fn offered_extensions(extensions: Option<&str>) -> Result<Vec<String>, RequestError> {
     let lines = extensions.map(str::as_bytes);
-    let offered = Extension::parse_list(lines)
-        .map_err(|_| RequestError::InvalidExtensions(extensions.unwrap_or_default().into()))?;
+    let invalid = || RequestError::InvalidExtensions(extensions.unwrap_or_default().into());
+    let offered = Extension::parse_list(lines).map_err(|_| invalid())?;
+    // RFC 6455 §9.1: extension-list = 1#extension; RFC 9110 §5.6.1.1: a sender does not write an empty list.
+    if extensions.is_some() && offered.is_empty() {
+        return Err(invalid());
+    }
     Ok(offered.into_iter().map(|extension| extension.name).collect())
 }
 

@@ -1,6 +1,6 @@
 //! The request line, scanned strictly as its bytes arrive: RFC 9112 section 3.
 
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri, Version};
 
 use super::head::{
     Cursor, HeadFault, HeadLimits, VERSION_END, expect_line_feed, is_version_byte, version_digits,
@@ -15,6 +15,7 @@ pub(super) struct RequestLineScanner {
     state: State,
     method: Method,
     target: Uri,
+    version: Version,
     target_limit: usize,
 }
 
@@ -47,6 +48,7 @@ impl RequestLineScanner {
             state: State::Start,
             method: Method::GET,
             target: Uri::default(),
+            version: Version::HTTP_11,
             target_limit: limits.target.min(MAX_TARGET),
         }
     }
@@ -56,12 +58,12 @@ impl RequestLineScanner {
         self.method == Method::HEAD
     }
 
-    /// The method (GET or HEAD) and the target, once the line is whole.
+    /// The method (GET or HEAD), the target and the version, once the line is whole.
     pub(super) fn next(
         &mut self,
         cursor: &mut Cursor,
         buffer: &[u8],
-    ) -> Result<Option<(Method, Uri)>, Refusal> {
+    ) -> Result<Option<(Method, Uri, Version)>, Refusal> {
         while let Some((at, byte)) = cursor.next(buffer)? {
             self.state = match self.state {
                 // RFC 9112 §2.2: a server SHOULD ignore at least one empty line before the request line.
@@ -69,6 +71,13 @@ impl RequestLineScanner {
                 State::EmptyLine => {
                     expect_line_feed(byte).map_err(HeadFault::StartLine)?;
                     State::MethodStart
+                }
+                State::MethodStart if byte == b'\r' => {
+                    // Two empty lines are what a header of the PROXY protocol's version 2 begins with.
+                    return Err(HeadFault::StartLine(PROXY_VERSION_2).into());
+                }
+                State::Start if byte == TLS_HANDSHAKE => {
+                    return Err(HeadFault::StartLine(TLS_ON_A_PLAIN_PORT).into());
                 }
                 State::Start | State::MethodStart => {
                     // RFC 9112 §3.1: the method is a token.
@@ -96,11 +105,13 @@ impl RequestLineScanner {
                     State::Version { start: at.saturating_add(1) }
                 }
                 State::Target { start } => {
-                    // RFC 9112 §3.2: a target has no whitespace; RFC 3986 §2: nor controls, nor bytes beyond ASCII.
+                    // RFC 3986 §2: a URI has no bytes beyond ASCII, in whichever encoding.
                     expect(
-                        byte.is_ascii_graphic(),
-                        "a control character or a byte beyond ASCII in the target",
+                        byte.is_ascii(),
+                        "a byte beyond ASCII in the target; it has to be percent-encoded",
                     )?;
+                    // RFC 9112 §3.2: a target has no whitespace; RFC 3986 §2: nor control characters.
+                    expect(byte.is_ascii_graphic(), "a control character in the target")?;
                     // RFC 9112 §3.2: no form of the target has a fragment.
                     expect(byte != b'#', "a fragment in the target")?;
                     // RFC 9110 §4.1: a target that is too long gets 414.
@@ -115,7 +126,7 @@ impl RequestLineScanner {
                     if index < VERSION_END {
                         State::Version { start }
                     } else {
-                        check_version(buffer.get(start..=at).unwrap_or_default())?;
+                        self.version = parse_version(buffer.get(start..=at).unwrap_or_default())?;
                         State::CarriageReturn
                     }
                 }
@@ -126,7 +137,8 @@ impl RequestLineScanner {
                 }
                 State::LineFeed => {
                     expect_line_feed(byte).map_err(HeadFault::StartLine)?;
-                    return Ok(Some((self.method.clone(), std::mem::take(&mut self.target))));
+                    let target = std::mem::take(&mut self.target);
+                    return Ok(Some((self.method.clone(), target, self.version)));
                 }
             };
         }
@@ -143,6 +155,7 @@ pub(super) fn check_method(method: &[u8]) -> Result<Method, Refusal> {
     match method {
         b"GET" => Ok(Method::GET),
         b"HEAD" => Ok(Method::HEAD),
+        b"PROXY" => Err(HeadFault::StartLine(PROXY_VERSION_1).into()),
         // RFC 6455 §4.2.1 item 1: the method of a handshake is GET.
         _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")),
     }
@@ -172,13 +185,25 @@ pub(super) fn check_target(uri: &Uri) -> Result<(), HeadFault> {
     expect(Authority::parse(authority).is_some(), "the target has no valid host")
 }
 
-fn check_version(version: &[u8]) -> Result<(), HeadFault> {
+fn parse_version(version: &[u8]) -> Result<Version, HeadFault> {
     match version_digits(version) {
-        // RFC 6455 §4.2.1 item 1: HTTP/1.1 or higher; RFC 9110 §2.5: a higher minor version is read as 1.1.
-        (1, 1..) => Ok(()),
+        // RFC 9112 §2.3: health checks and old programs come with 1.0; no WebSocket is opened for them.
+        (1, 0) => Ok(Version::HTTP_10),
+        // RFC 9110 §2.5: a higher minor version is read as 1.1.
+        (1, 1..) => Ok(Version::HTTP_11),
         (major, minor) => Err(HeadFault::Version { major, minor }),
     }
 }
+
+const PROXY_VERSION_1: &str = "it is a line of the PROXY protocol, which is not spoken here; turn it off in the load \
+    balancer (haproxy: send-proxy; nginx: proxy_protocol)";
+const PROXY_VERSION_2: &str = "it begins with two empty lines, as a header of the PROXY protocol version 2 does, which \
+    is not spoken here; turn it off in the load balancer (haproxy: send-proxy-v2)";
+const TLS_ON_A_PLAIN_PORT: &str =
+    "it begins as TLS does, and this port speaks plain HTTP; connect with ws:// or http://";
+
+/// The type of a TLS record that holds a handshake (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
 
 const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 

@@ -4,12 +4,13 @@ use http::{StatusCode, Version};
 
 use super::head::{
     Cursor, FieldEvent, FieldScanner, HeadFault, HeadLimits, VERSION_END, append, expect_line_feed,
-    is_version_byte, version_digits,
+    is_version_byte, unfold, version_digits,
 };
 
 /// Reads the head of one HTTP/1.1 (or 1.0) response, strictly, as its bytes arrive.
 ///
-/// The client's handshake uses it; it serves for a proxy's answer to CONNECT as well.
+/// A field line that is folded is read as one (RFC 9112 section 5.2). The client's handshake uses this reader; it
+/// serves for a proxy's answer to CONNECT as well.
 #[derive(Debug)]
 pub struct ResponseReader {
     cursor: Cursor,
@@ -44,7 +45,7 @@ impl ResponseReader {
             cursor: Cursor::new(start, limits.bytes),
             state: State::Version { start },
             response: http::Response::new(()),
-            fields: FieldScanner::new(limits.fields),
+            fields: FieldScanner::folding(limits.fields),
         }
     }
 
@@ -71,7 +72,9 @@ impl ResponseReader {
         while let Some(event) = self.fields.next(&mut self.cursor, buffer)? {
             match event {
                 FieldEvent::Name(_) => {}
-                FieldEvent::Line { name, value } => append(self.response.headers_mut(), name, value)?,
+                FieldEvent::Line { name, value } => {
+                    append(self.response.headers_mut(), name, &unfold(value))?;
+                }
                 FieldEvent::End => return Ok(true),
             }
         }

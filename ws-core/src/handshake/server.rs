@@ -3,7 +3,7 @@
 use std::mem;
 
 use http::header::{self, HeaderName};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use super::accept_key;
 use super::extension::Extension;
@@ -37,7 +37,8 @@ enum State {
 pub enum Opening {
     /// The client asks for a WebSocket, and everything it sent is as RFC 6455 section 4.2.1 wants it.
     Upgrade(UpgradeRequest),
-    /// A GET or HEAD that asks for no WebSocket: a page, a health check.
+    /// A GET or HEAD that asks for no WebSocket: a page, a health check. Its version may be HTTP/1.0, and `Host` may
+    /// then be absent.
     Plain(http::Request<()>),
 }
 
@@ -70,13 +71,15 @@ impl RequestReader {
     fn advance(&mut self, buffer: &[u8]) -> Result<Option<(Opening, usize)>, Refusal> {
         if let State::Line(scanner) = &mut self.state {
             let line = scanner.next(&mut self.cursor, buffer);
-            let Some((method, target)) = line.map_err(|refusal| refusal.without_body(scanner.is_head()))?
+            let Some((method, target, version)) =
+                line.map_err(|refusal| refusal.without_body(scanner.is_head()))?
             else {
                 return Ok(None);
             };
             let mut request = http::Request::new(());
             *request.method_mut() = method;
             *request.uri_mut() = target;
+            *request.version_mut() = version;
             self.state = State::Fields(FieldScanner::new(self.limits.fields), request);
         }
         match &mut self.state {
@@ -111,19 +114,21 @@ fn scan_fields(
                 append(request.headers_mut(), name, value)?;
             }
             FieldEvent::End => {
-                // RFC 9112 §3.2: a request without Host MUST get 400.
-                return match request.headers().contains_key(header::HOST) {
-                    true => Ok(true),
-                    false => Err(no_host()),
-                };
+                return check_host(request).map(|()| true);
             }
         }
     }
     Ok(false)
 }
 
-pub(super) fn no_host() -> Refusal {
-    bad_request("there is no Host field")
+/// That there is a Host field where there has to be one.
+pub(super) fn check_host(request: &http::Request<()>) -> Result<(), Refusal> {
+    // RFC 9112 §3.2: an HTTP/1.1 request without Host MUST get 400; in HTTP/1.0 there need not be one.
+    if request.version() == Version::HTTP_10 || request.headers().contains_key(header::HOST) {
+        Ok(())
+    } else {
+        Err(bad_request("there is no Host field"))
+    }
 }
 
 /// What a field's mere presence proves; `came_before` tells of other lines.
@@ -169,17 +174,43 @@ fn bad_request(reason: &str) -> Refusal {
 
 impl Opening {
     pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
-        // §4.2.1 items 1, 3 and 4: a GET with `websocket` in Upgrade and `upgrade` in Connection.
-        let asks_for_websocket = request.method() == Method::GET
-            && has_token(request.headers(), header::UPGRADE, "websocket")
-            && has_token(request.headers(), header::CONNECTION, "upgrade");
-        if asks_for_websocket {
-            UpgradeRequest::new(request).map(Self::Upgrade)
-        } else {
-            Ok(Self::Plain(request))
+        let headers = request.headers();
+        // RFC 9110 §7.8: a server MUST ignore Upgrade in an HTTP/1.0 request.
+        let is_http_10 = request.version() == Version::HTTP_10;
+        // §4.2.1 items 1, 3, 4 and 5: a GET with `websocket` in Upgrade, `upgrade` in Connection, and a key.
+        let upgrade = !is_http_10 && has_token(headers, header::UPGRADE, "websocket");
+        let key = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+        if request.method() != Method::GET || !(upgrade || key) {
+            return Ok(Self::Plain(request));
         }
+        let connection = has_token(headers, header::CONNECTION, "upgrade");
+        if upgrade && connection {
+            return UpgradeRequest::new(request).map(Self::Upgrade);
+        }
+        // What is left of a handshake is not taken for the request of a page: a part of it was lost on the way.
+        let version = headers.contains_key(header::SEC_WEBSOCKET_VERSION);
+        let parts = [
+            (upgrade, "Upgrade: websocket"),
+            (connection, "Connection: Upgrade"),
+            (key, "Sec-WebSocket-Key"),
+            (version, "Sec-WebSocket-Version: 13"),
+        ];
+        let lacks: Vec<_> = parts.iter().filter(|(is_there, _)| !is_there).map(|(_, name)| *name).collect();
+        let reason = match is_http_10 {
+            true => CAME_AS_HTTP_10.to_owned(),
+            false => {
+                let lacks = lacks.join(" and ");
+                format!(
+                    "the opening handshake lacks {lacks}; a proxy in front of this server has to pass it on"
+                )
+            }
+        };
+        Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, &reason))
     }
 }
+
+const CAME_AS_HTTP_10: &str = "the opening handshake came as HTTP/1.0, which cannot be upgraded; a proxy in front of \
+    this server has to use HTTP/1.1 (nginx: proxy_http_version 1.1)";
 
 /// A client's request for a WebSocket.
 #[derive(Debug)]
@@ -320,6 +351,10 @@ impl UpgradeRequest {
     fn check_extensions(&self, extensions: &str) -> Result<(), ResponseError> {
         let invalid = || ResponseError::InvalidExtensions(extensions.into());
         let chosen = Extension::parse_list([extensions.as_bytes()]).map_err(|_| invalid())?;
+        // RFC 6455 §9.1: extension-list = 1#extension; RFC 9110 §5.6.1.1: a sender does not write an empty list.
+        if chosen.is_empty() {
+            return Err(invalid());
+        }
         for (index, extension) in chosen.iter().enumerate() {
             // §9.1: an extension that was not requested MUST NOT be used.
             if !self.extensions.iter().any(|offered| offered.name == extension.name) {

@@ -2,7 +2,8 @@
 
 use super::token::{is_token, list_elements};
 
-/// Reads the client's subprotocols, in its order of preference, from all field lines.
+/// Reads the client's subprotocols, in its order of preference, from all field lines. Empty elements are passed over
+/// (RFC 9110 section 5.6.1.2); with nothing else in the lines no subprotocol is offered.
 ///
 /// `Err` holds what is wrong, in words for the refusal.
 pub(super) fn parse_subprotocols<'a>(
@@ -10,9 +11,9 @@ pub(super) fn parse_subprotocols<'a>(
 ) -> Result<Vec<String>, &'static str> {
     let mut subprotocols = Vec::new();
     for element in list_elements(lines) {
-        // §4.1 item 10: the elements are non-empty strings of token characters ...
+        // §4.1 item 10: the elements are strings of token characters ...
         if !is_token(element) {
-            return Err("Sec-WebSocket-Protocol has an empty entry or one that is no token");
+            return Err("Sec-WebSocket-Protocol has an entry that is no token");
         }
         subprotocols.push(String::from_utf8_lossy(element).into_owned());
     }

@@ -52,9 +52,15 @@ pub(super) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The elements of a comma-separated list spread over any number of field lines, trimmed; empty ones are left in.
+/// The elements of a comma-separated list spread over any number of field lines, trimmed, without empty ones.
 pub(super) fn list_elements<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
-    // RFC 9110 section 5.3: several lines of one name are one list.
+    // RFC 9110 §5.6.1.2: a recipient MUST parse and ignore a reasonable number of empty elements.
+    list_entries(lines).filter(|element| !element.is_empty())
+}
+
+/// As [`list_elements`], with the empty ones.
+pub(super) fn list_entries<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
+    // RFC 9110 §5.3: several lines of one name are one list.
     lines.flat_map(|line| line.split(|&byte| byte == b',')).map(trim_ows)
 }
 
@@ -78,9 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn lists_keep_their_empty_elements_and_lose_their_whitespace() {
+    fn lists_lose_their_whitespace_and_their_empty_elements() {
         let lines: [&[u8]; 2] = [b" a ,\t,b", b""];
+        let entries: Vec<_> = list_entries(lines.into_iter()).collect();
+        assert_eq!(entries, [&b"a"[..], b"", b"b", b""]);
         let elements: Vec<_> = list_elements(lines.into_iter()).collect();
-        assert_eq!(elements, [&b"a"[..], b"", b"b", b""]);
+        assert_eq!(elements, [b"a", b"b"]);
     }
 }
