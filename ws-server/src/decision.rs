@@ -109,7 +109,7 @@ pub(crate) async fn plain(
                 Err(panic) => return Denied::panicked(panic),
             }
         }
-        Some(None) => upgrade_required(),
+        Some(None) => upgrade_required(client.secure),
         None => not_found(),
     };
     Denied { why: AcceptError::Plain(response.status()), response: Box::new(response) }

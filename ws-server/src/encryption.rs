@@ -7,7 +7,7 @@ use ws_core::handshake::Refusal;
 
 use crate::client::Client;
 use crate::error::AcceptError;
-use crate::exchange::answer;
+use crate::exchange::{answer, encode_refusal};
 use crate::shared::Shared;
 use crate::stream::{Socket, Stream};
 
@@ -21,9 +21,9 @@ pub(crate) async fn encrypt(
     let Some(tls) = &server.tls else { return Ok((socket.into(), client)) };
     let options = &server.options.handshake;
     let late = |_| AcceptError::Timeout(options.timeout);
-    if timeout_at(deadline, speaks_http(&socket)).await.map_err(late)? {
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "This port speaks TLS: use https:// or wss://.");
-        answer(&mut socket, &refusal.encode(), options).await?;
+    if let Some(reason) = timeout_at(deadline, speaks_plain(&socket)).await.map_err(late)? {
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, reason);
+        answer(&mut socket, &encode_refusal(&refusal), options).await?;
         return Err(AcceptError::Malformed(refusal));
     }
     let accepting = TlsAcceptor::from(tls.config()).accept(socket);
@@ -33,14 +33,27 @@ pub(crate) async fn encrypt(
     Ok((stream.into(), client))
 }
 
-/// Whether the first byte is the letter of an HTTP method; a TLS record begins with 22.
-async fn speaks_http(socket: &Socket) -> bool {
-    let mut first = [0];
+/// What to answer to what is no TLS: a TLS record begins with 22, the method of an HTTP request with a letter, and a
+/// header of the PROXY protocol with its name or with empty lines.
+async fn speaks_plain(socket: &Socket) -> Option<&'static str> {
+    let mut first = [0; PROXY_LINE.len()];
     match socket {
         Socket::Tcp(socket) => {
-            matches!(socket.peek(&mut first).await, Ok(1)) && first[0].is_ascii_alphabetic()
+            let length = socket.peek(&mut first).await.ok()?;
+            match first.get(..length)? {
+                PROXY_LINE | [b'\r', ..] => Some(
+                    "This begins with a header of the PROXY protocol, which is not spoken here; turn it off in the load \
+                     balancer (haproxy: send-proxy; nginx: proxy_protocol).",
+                ),
+                [byte, ..] if byte.is_ascii_alphabetic() => {
+                    Some("This port speaks TLS: use https:// or wss://.")
+                }
+                _ => None,
+            }
         }
         #[cfg(unix)]
-        Socket::Unix(_) => false,
+        Socket::Unix(_) => None,
     }
 }
+
+const PROXY_LINE: &[u8] = b"PROXY ";

@@ -4,12 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use http::Method;
+use http::header::DATE;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 use ws_core::handshake::{
     Opening, Refusal, RequestReader, ResponseError, encode_head_response, encode_response,
 };
 
+use crate::date;
 use crate::error::AcceptError;
 use crate::options::{HandshakeOptions, from_now};
 use crate::response::{Response, internal_error};
@@ -45,20 +47,27 @@ where
     }
 }
 
-/// The bytes of a response, for a request of that method.
-pub(crate) fn encode(response: &Response, method: &Method) -> Result<Vec<u8>, ResponseError> {
+/// The bytes of a response, for a request of that method, with the date.
+fn encode(mut response: Response, method: &Method) -> Result<Vec<u8>, ResponseError> {
+    // RFC 9110 §6.6.1: an origin server with a clock MUST generate Date in 2xx, 3xx and 4xx responses, and MAY in 5xx.
+    response.headers_mut().entry(DATE).or_insert_with(date::now);
     match *method {
-        Method::HEAD => encode_head_response(response),
-        _ => encode_response(response),
+        Method::HEAD => encode_head_response(&response),
+        _ => encode_response(&response),
     }
 }
 
 /// As [`encode`]; for a response that must not be written, status 500 and the reason.
-pub(crate) fn encode_or_500(response: &Response, method: &Method) -> (Vec<u8>, Option<ResponseError>) {
+pub(crate) fn encode_or_500(response: Response, method: &Method) -> (Vec<u8>, Option<ResponseError>) {
     match encode(response, method) {
         Ok(bytes) => (bytes, None),
-        Err(error) => (encode(&internal_error(), method).unwrap_or_default(), Some(error)),
+        Err(error) => (encode(internal_error(), method).unwrap_or_default(), Some(error)),
     }
+}
+
+/// The bytes of a refusal, with the date.
+pub(crate) fn encode_refusal(refusal: &Refusal) -> Vec<u8> {
+    refusal.encode_with_date(date::now())
 }
 
 /// Writes an answer that is not 101, shuts down the write side, and reads and throws away what the peer

@@ -63,6 +63,7 @@ mod admission;
 mod axum;
 mod client;
 mod connection;
+mod date;
 mod decision;
 #[cfg(feature = "tls")]
 mod encryption;

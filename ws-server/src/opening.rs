@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::decision::{Denied, Granted, decide, plain};
 use crate::endpoint::Gate;
 use crate::error::AcceptError;
-use crate::exchange::{Head, answer, encode_or_500, parting_word, read_head};
+use crate::exchange::{Head, answer, encode_or_500, encode_refusal, parting_word, read_head};
 use crate::handler::{AnyHandler, AnyPage};
 use crate::options::HandshakeOptions;
 use crate::request::Request;
@@ -58,7 +58,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Ok(decision) = timeout_at(deadline, negotiate(stream, site, client, options)).await else {
-        parting_word(stream, &encode_or_500(&request_timeout(), &Method::GET).0).await;
+        parting_word(stream, &encode_or_500(request_timeout(), &Method::GET).0).await;
         return Err(AcceptError::Timeout(options.timeout));
     };
     match decision? {
@@ -89,7 +89,7 @@ where
     let (opening, received) = match read_head(stream, options).await? {
         Head::Whole(opening, received) => (*opening, received),
         Head::Faulty(refusal) => {
-            return Ok(Decision::Answer(refusal.encode(), AcceptError::Malformed(refusal)));
+            return Ok(Decision::Answer(encode_refusal(&refusal), AcceptError::Malformed(refusal)));
         }
     };
     let mut upgrade = match opening {
@@ -131,7 +131,7 @@ where
 
 impl Decision {
     fn deny(denied: Denied, method: &Method) -> Self {
-        let (bytes, error) = encode_or_500(&denied.response, method);
+        let (bytes, error) = encode_or_500(*denied.response, method);
         Self::Answer(bytes, error.map_or(denied.why, AcceptError::Answer))
     }
 }

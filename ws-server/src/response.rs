@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 
-/// An HTTP response with its whole body. `Connection: close` and `Content-Length` are added when it is
-/// written, and it always ends the connection.
+/// An HTTP response with its whole body. `Connection: close`, `Content-Length` and, unless it is there, `Date` are added
+/// when it is written, and it always ends the connection.
 pub type Response = http::Response<Bytes>;
 
 /// A response with one line of plain text.
@@ -40,9 +40,12 @@ pub(crate) fn not_found() -> Response {
     text(StatusCode::NOT_FOUND, "There is nothing at this path.")
 }
 
-pub(crate) fn upgrade_required() -> Response {
+/// `secure` is whether the connection is encrypted.
+pub(crate) fn upgrade_required(secure: bool) -> Response {
+    let scheme = if secure { "wss" } else { "ws" };
+    let line = format!("This path is a WebSocket endpoint; connect to it with a {scheme}:// URL.");
     // RFC 9110 §15.5.22: 426 names the protocol in Upgrade; `encode_response` adds that field.
-    text(StatusCode::UPGRADE_REQUIRED, "This path is a WebSocket endpoint; connect to it with a ws:// URL.")
+    text(StatusCode::UPGRADE_REQUIRED, &line)
 }
 
 /// As many WebSockets are open as there may be.

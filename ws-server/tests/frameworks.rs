@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use ws_client::Request as ClientRequest;
 use ws_server::{
-    AcceptError, AcceptorBuilder, CloseCode, Drained, Endpoint, Message, OriginPolicy, Request,
+    AcceptError, AcceptorBuilder, CloseCode, Drained, Endpoint, HostPolicy, Message, OriginPolicy, Request,
     ServerOptions, Sockets, WebSocket, response,
 };
 
@@ -109,11 +109,13 @@ async fn refusals_are_those_of_our_own_server() {
             426,
             "sec-websocket-version: 13",
         ),
-        (get("/echo", &[UPGRADE, KEY, VERSION, "Sec-WebSocket-Protocol: a,,b\r\n"].concat()), 400, ""),
+        (get("/echo", &[UPGRADE, KEY, VERSION, "Sec-WebSocket-Protocol: a,b,a\r\n"].concat()), 400, ""),
         (get("/echo", &[UPGRADE, KEY, KEY, VERSION].concat()), 400, ""),
         (get("/echo", &[UPGRADE, KEY, VERSION, "Origin: http://evil.example\r\n"].concat()), 403, ""),
         (get("/echo", &[UPGRADE, KEY, VERSION, &long].concat()), 431, ""),
         (get("/echo", ""), 426, "upgrade: websocket"),
+        (get("/echo", &[KEY, VERSION].concat()), 426, "upgrade: websocket"),
+        (get("/echo", &["Upgrade: websocket\r\n", KEY, VERSION].concat()), 426, "sec-websocket-version: 13"),
         (get("/echo", &[UPGRADE, KEY, VERSION].concat()).replacen("GET", "PUT", 1), 405, "allow: get"),
     ] {
         let expected = talk(own_address, &request).await;
@@ -123,7 +125,11 @@ async fn refusals_are_those_of_our_own_server() {
         {
             let answer = talk(address, &request.replacen("/echo", path, 1)).await;
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?} {path}: {answer}");
-            assert!(answer.to_lowercase().contains(field), "{request:?} {path}: {answer}");
+            let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+            let head = head.to_lowercase();
+            assert!(head.contains(field), "{request:?} {path}: {answer}");
+            // RFC 9110 section 6.6.1: hyper and axum add the date by themselves.
+            assert_eq!(head.matches("\r\ndate: ").count(), 1, "{request:?} {path}: {answer}");
             let (_, body) = answer.split_once("\r\n\r\n").unwrap();
             assert_eq!(body, line, "{request:?} {path}");
             assert_eq!(body.lines().count(), 1);
@@ -131,6 +137,35 @@ async fn refusals_are_those_of_our_own_server() {
     }
     assert_eq!((sockets.stats().refused(), sockets.stats().plain()), (1, 1));
     assert_eq!(sockets.stats().opened() + axum.sockets.stats().opened(), 0);
+}
+
+#[tokio::test]
+async fn other_hosts_are_refused_in_frameworks_too() {
+    let mut options = ServerOptions::default();
+    options.handshake.allowed_hosts = HostPolicy::Loopback;
+    let axum = serve_axum(options.clone()).await;
+    let hyper = serve_hyper(&Sockets::new(options).unwrap()).await;
+    for (address, path) in [(hyper, "/echo"), (axum.address, "/echo"), (axum.address, "/rooms/a")] {
+        for fields in [&[UPGRADE, KEY, VERSION].concat(), ""] {
+            let answer = talk(address, &get(path, fields)).await;
+            assert!(answer.starts_with("HTTP/1.1 421 "), "{path}: {answer}");
+            assert!(answer.contains("handshake.allowed_hosts"), "{path}: {answer}");
+        }
+        let request = get(path, "").replace("Host: h", "Host: localhost:9001");
+        assert!(talk(address, &request).await.starts_with("HTTP/1.1 426 "), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn http_1_0_is_answered_and_not_upgraded_in_frameworks_too() {
+    let axum = serve_axum(ServerOptions::default()).await;
+    let hyper = serve_hyper(&Sockets::default()).await;
+    for address in [hyper, axum.address] {
+        for fields in [&[UPGRADE, KEY, VERSION].concat(), ""] {
+            let answer = talk(address, &get("/echo", fields).replace("HTTP/1.1", "HTTP/1.0")).await;
+            assert!(answer.starts_with("HTTP/1.0 426 ") || answer.starts_with("HTTP/1.1 426 "), "{answer}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{ask, echo, get, opening, run};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use ws_server::{Request, Response, Server, response};
 
 async fn room(request: Request) -> Response {
@@ -151,6 +151,43 @@ async fn another_method_is_405_and_garbage_400() {
     let answer = ask(&server, "\x16\x03\x01\x02\x00\x01").await;
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("begins as TLS does"), "{answer}");
     server.until(|stats| stats.failed_handshakes() == 3).await;
+}
+
+#[tokio::test]
+async fn any_answer_but_a_101_has_one_date() {
+    let old = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
+    let builder = server().get("/dated", move |_| {
+        let mut response = response::text(StatusCode::OK, "as of then");
+        response.headers_mut().insert("date", old.clone());
+        std::future::ready(response)
+    });
+    let server = run(builder.get("/panic", async |_| panic!("a page that panics"))).await;
+    for (request, status) in [
+        (get("/"), 200),
+        (get("/dated"), 200),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n".into(), 200),
+        ("HEAD / HTTP/1.1\r\n\r\n".into(), 400),
+        ("nonsense\r\n\r\n".into(), 400),
+        (opening("/", "Origin: http://evil.example\r\n"), 403),
+        (get("/nothing"), 404),
+        (get("/").replace("GET", "POST"), 405),
+        (get("/socket"), 426),
+        (opening("/", "").replace("Version: 13", "Version: 8"), 426),
+        (get("/").replace("1.1", "2.0"), 505),
+        (get("/panic"), 500),
+    ] {
+        let answer = ask(&server, &request).await;
+        let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
+        let dates: Vec<_> = head.lines().filter_map(|line| line.strip_prefix("date: ")).collect();
+        // RFC 9110 section 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT.
+        let [date] = dates[..] else { panic!("{request}: {head}") };
+        assert!(date.len() == 29 && date.ends_with(" GMT"), "{request}: {head}");
+        assert_eq!(date.contains("1994"), request.contains("/dated"), "{request}: {head}");
+    }
+    let mut peer = server.connect().await;
+    peer.send(opening("/", "")).await;
+    assert!(!peer.head().await.to_ascii_lowercase().contains("date:"), "a 101 has none");
 }
 
 #[tokio::test]

@@ -152,6 +152,31 @@ async fn who_comes_without_tls_is_told() {
     let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
     let answer = ask(&server, opening("/", "")).await;
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("wss://"), "{answer}");
+    assert_eq!(answer.matches("\r\ndate: ").count(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn a_header_of_the_proxy_protocol_before_tls_is_named() {
+    let certificate = certificate();
+    let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
+    for header in [
+        &b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"[..],
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\xdc\x04\x01\xbb",
+    ] {
+        let answer = ask(&server, [header, &client_hello(3)].concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("PROXY protocol"), "{answer}");
+    }
+    server.until(|stats| stats.failed_handshakes() == 2).await;
+}
+
+#[tokio::test]
+async fn a_get_for_an_endpoint_over_tls_is_told_to_write_wss() {
+    let certificate = certificate();
+    let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
+    let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
+    let answer = exchange(&mut stream, get("/"), b" URL.\n").await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains(" wss:// "), "{answer}");
 }
 
 #[tokio::test]

@@ -53,10 +53,22 @@ impl Refusal {
         &self.body
     }
 
-    /// The bytes to send before closing.
+    /// The bytes to send before closing, without a `Date`: this crate has no clock.
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_with(self.headers())
+    }
+
+    /// The bytes to send before closing, with the field `Date` that an origin server with a clock sends (RFC 9110
+    /// section 6.6.1).
+    pub fn encode_with_date(&self, date: HeaderValue) -> Vec<u8> {
+        let mut headers = self.headers();
+        headers.insert(header::DATE, date);
+        self.encode_with(headers)
+    }
+
+    fn encode_with(&self, headers: HeaderMap) -> Vec<u8> {
         let body = if self.to_head { "" } else { self.body.as_str() };
-        write_response(self.status, [&self.headers()], self.body.len(), body.as_bytes())
+        write_response(self.status, [&headers], self.body.len(), body.as_bytes())
     }
 }
 
@@ -108,7 +120,8 @@ pub enum ResponseError {
 /// Writes a plain HTTP response: a page, a health check, a handler's refusal.
 ///
 /// `Connection: close` and `Content-Length` are added, and with status 426 `Upgrade: websocket` and
-/// `Sec-WebSocket-Version: 13`. The version of `response` is ignored: it is HTTP/1.1.
+/// `Sec-WebSocket-Version: 13`. `Date` (RFC 9110 section 6.6.1) is the caller's to add, who has a clock. The version of
+/// `response` is ignored: it is HTTP/1.1.
 ///
 /// # Errors
 /// [`ResponseError::OwnedHeader`] for `Connection`, `Content-Length`, `Transfer-Encoding`, `Trailer`, `Upgrade`
