@@ -63,6 +63,8 @@ mod admission;
 mod axum;
 mod client;
 mod connection;
+#[cfg(feature = "tls")]
+mod current_tls;
 mod date;
 mod decision;
 #[cfg(feature = "tls")]
@@ -82,6 +84,8 @@ mod origin_pattern;
 mod panic;
 #[cfg(feature = "axum")]
 mod params;
+#[cfg(feature = "tls")]
+mod pem;
 mod rates;
 mod registry;
 mod request;

@@ -15,6 +15,8 @@ use tracing::Instrument;
 use crate::admission::Admission;
 use crate::client::Client;
 use crate::connection::{Arrival, Seat, serve};
+#[cfg(feature = "tls")]
+use crate::current_tls::CurrentTls;
 use crate::endpoint::Endpoint;
 use crate::error::{BuildError, SettingError};
 use crate::handler::{AnyPage, Handler, any_page};
@@ -28,7 +30,7 @@ use crate::routes::RouteList;
 use crate::shared::Shared;
 use crate::stats::Stats;
 #[cfg(feature = "tls")]
-use crate::tls::{CurrentTls, Tls};
+use crate::tls::Tls;
 
 /// A WebSocket server that also answers plain HTTP requests on the same port.
 ///

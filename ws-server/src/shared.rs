@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use crate::admission::Admission;
+#[cfg(feature = "tls")]
+use crate::current_tls::CurrentTls;
 use crate::opening::{Found, Site};
 use crate::options::ServerOptions;
 use crate::registry::Registry;
 use crate::routes::Routes;
 use crate::stats::Stats;
-#[cfg(feature = "tls")]
-use crate::tls::CurrentTls;
 
 /// What all connections of a server share.
 pub(crate) struct Shared {

@@ -3,16 +3,15 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::error::SettingError;
+use crate::pem::{certificates, names_a_host, private_key, unusable};
 
 /// Who a server is, and whom it asks to show a certificate. TLS 1.2 and 1.3, ALPN `http/1.1`.
 ///
@@ -44,8 +43,9 @@ enum Identity {
 }
 
 impl Tls {
-    /// A certificate chain (leaf first) and its key in PEM files. When they change they are read again, for the
-    /// connections that come; those that are open are not touched.
+    /// A certificate chain (leaf first) and its key in PEM files. When one of them changes both are read again, for the
+    /// connections that come; those that are open are not touched. What cannot be used is logged and tried again, while
+    /// the server goes on with what it has.
     pub fn from_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         let (chain, key) = (chain.as_ref().to_owned(), key.as_ref().to_owned());
         Self::new(Identity::Files { chain, key })
@@ -87,8 +87,20 @@ impl Tls {
         self
     }
 
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        if self.check_every.is_zero() {
+            return Err(SettingError::new("tls check_every", "0ns", "it must be longer than zero"));
+        }
+        Ok(())
+    }
+
+    /// How often the files are to be looked at; `None` when there are none.
+    pub(crate) fn polled_every(&self) -> Option<Duration> {
+        matches!(self.identity, Identity::Files { .. }).then_some(self.check_every)
+    }
+
     /// The configuration for rustls, from what the files hold now.
-    fn config(&self) -> Result<Arc<ServerConfig>, SettingError> {
+    pub(crate) fn config(&self) -> Result<Arc<ServerConfig>, SettingError> {
         let (chain, key, named) = match &self.identity {
             Identity::Config(config) if !config.alpn_protocols.is_empty() => return Ok(config.clone()),
             Identity::Config(config) => {
@@ -106,13 +118,13 @@ impl Tls {
             SettingError::new(setting, value, format!("rustls says: {error}"))
         };
         let chain = certificates("tls certificate", &named.0, &chain)?;
-        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| {
-            SettingError::new(
-                "tls key",
-                &named.1,
-                "it must hold a private key in PEM (PKCS#8, PKCS#1 or SEC1)",
-            )
-        })?;
+        let key = private_key(&named.1, &key)?;
+        if chain.first().is_some_and(|leaf| !names_a_host(leaf)) {
+            tracing::warn!(
+                certificate = named.0,
+                "the TLS certificate has no subjectAltName, where clients look for the name of the server: they refuse it"
+            );
+        }
         let provider = self.provider.clone().or_else(default_provider).ok_or_else(|| {
             let must = "enable the feature `ring` or `aws-lc-rs` of ws-server, or give one to Tls::provider";
             SettingError::new("tls provider", "none", must)
@@ -140,21 +152,24 @@ impl Tls {
         };
         // That chain and key belong together is checked here too.
         let mut config =
-            builder.with_single_cert(chain, key).map_err(|e| fail("tls certificate", &named.0, e))?;
+            builder.with_single_cert(chain, key).map_err(|error| unusable(&named.0, &named.1, &error))?;
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
         Ok(Arc::new(config))
     }
 
-    /// What tells one version of the files from another.
-    fn version(&self) -> Option<[(SystemTime, u64); 2]> {
+    /// What tells one version of the files from another; `None` when there are none.
+    pub(crate) fn version(&self) -> Option<Version> {
         let Identity::Files { chain, key } = &self.identity else { return None };
         let stamp = |path: &Path| {
             let metadata = fs::metadata(path).ok()?;
             Some((metadata.modified().ok()?, metadata.len()))
         };
-        Some([stamp(chain)?, stamp(key)?])
+        Some([stamp(chain), stamp(key)])
     }
 }
+
+/// When chain and key were changed, and how long they are; `None` for one that is not there.
+pub(crate) type Version = [Option<(SystemTime, u64)>; 2];
 
 impl fmt::Debug for Tls {
     /// Without keys.
@@ -166,55 +181,6 @@ impl fmt::Debug for Tls {
         };
         let clients = self.clients.as_ref().map(|(_, need)| need);
         f.debug_struct("Tls").field("identity", &identity).field("client_certificates", &clients).finish()
-    }
-}
-
-/// The configuration that new connections get, kept up with its files.
-pub(crate) struct CurrentTls {
-    source: Tls,
-    config: RwLock<Arc<ServerConfig>>,
-}
-
-impl CurrentTls {
-    pub(crate) fn new(source: Tls) -> Result<Self, SettingError> {
-        if source.check_every.is_zero() {
-            return Err(SettingError::new("tls check_every", "0ns", "it must be longer than zero"));
-        }
-        Ok(Self { config: RwLock::new(source.config()?), source })
-    }
-
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Reads the files again whenever they have changed. What cannot be used is left alone: the
-    /// server goes on with what it has, and says so.
-    pub(crate) async fn follow_files(self: Arc<Self>) {
-        if !matches!(self.source.identity, Identity::Files { .. }) {
-            return;
-        }
-        let mut known = None;
-        loop {
-            let this = self.clone();
-            // A file system can be slow.
-            let work = move || {
-                let version = this.source.version();
-                if known.is_some() && version.is_some() && version != known {
-                    match this.source.config() {
-                        Ok(config) => {
-                            *this.config.write().unwrap_or_else(PoisonError::into_inner) = config;
-                            tracing::info!("TLS certificate read again");
-                        }
-                        Err(error) => {
-                            tracing::warn!(%error, "the changed TLS certificate cannot be used; going on with the old one");
-                        }
-                    }
-                }
-                version.or(known)
-            };
-            known = tokio::task::spawn_blocking(work).await.unwrap_or(known);
-            tokio::time::sleep(self.source.check_every).await;
-        }
     }
 }
 
@@ -231,19 +197,6 @@ fn default_provider() -> Option<Arc<CryptoProvider>> {
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, SettingError> {
     fs::read(path)
         .map_err(|error| SettingError::new(setting, path.display(), format!("it cannot be read: {error}")))
-}
-
-fn certificates(
-    setting: &'static str,
-    name: &str,
-    pem: &[u8],
-) -> Result<Vec<CertificateDer<'static>>, SettingError> {
-    let must = "it must hold at least one certificate in PEM";
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match chain {
-        Ok(chain) if !chain.is_empty() => Ok(chain),
-        _ => Err(SettingError::new(setting, name, must)),
-    }
 }
 
 /// RFC 7301; RFC 6455 needs HTTP/1.1.

@@ -258,6 +258,65 @@ async fn changed_files_serve_new_connections_and_leave_open_ones_alone() {
     fs::remove_dir_all(&folder).unwrap();
 }
 
+/// A folder for the files of one test.
+fn folder(test: &str) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("ws-server-{test}-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Waits until new connections get this very certificate.
+async fn served(server: &Running, certificate: &CertifiedKey<KeyPair>) {
+    let is_shown = |stream: &TlsStream<TcpStream>| {
+        stream.get_ref().1.peer_certificates() == Some(&[certificate.cert.der().clone()][..])
+    };
+    soon(async {
+        while !connect(server, client(certificate, None)).await.is_ok_and(|stream| is_shown(&stream)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_for_the_same_key_is_served() {
+    let folder = folder("renewed");
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    let old = certificate();
+    fs::write(&chain, old.cert.pem()).unwrap();
+    fs::write(&key, old.signing_key.serialize_pem()).unwrap();
+    let tls = Tls::from_files(&chain, &key).check_every(Duration::from_millis(20));
+    let server = run(Server::builder().route("/", echo).tls(tls)).await;
+    connect(&server, client(&old, None)).await.unwrap();
+
+    let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let renewed =
+        CertifiedKey { cert: params.self_signed(&old.signing_key).unwrap(), signing_key: old.signing_key };
+    // The comment makes it another length, whatever the step of the file system's clock.
+    fs::write(&chain, format!("renewed\n{}", renewed.cert.pem())).unwrap();
+    served(&server, &renewed).await;
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn files_that_changed_between_build_and_serve_are_read() {
+    let folder = folder("built");
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    let write = |certificate: &CertifiedKey<KeyPair>, comment: &str| {
+        fs::write(&key, format!("{comment}{}", certificate.signing_key.serialize_pem())).unwrap();
+        fs::write(&chain, format!("{comment}{}", certificate.cert.pem())).unwrap();
+    };
+    let (old, new) = (certificate(), certificate());
+    write(&old, "");
+    // Long: the first look is to find it.
+    let tls = Tls::from_files(&chain, &key).check_every(Duration::from_secs(3600));
+    let built = Server::builder().route("/", echo).tls(tls).bind("127.0.0.1:0").await.unwrap();
+    write(&new, "new\n");
+    let server = Running::start(built);
+    served(&server, &new).await;
+    fs::remove_dir_all(&folder).unwrap();
+}
+
 #[tokio::test]
 async fn a_required_client_certificate_is_verified_and_shown_to_the_handler() {
     let (certificate, friend, stranger) = (certificate(), certificate(), certificate());
@@ -289,12 +348,24 @@ async fn certificates_that_cannot_be_used_are_named() {
         (Tls::from_files("/nonexistent/chain.pem", "/nonexistent/key.pem"), "/nonexistent/chain.pem"),
         (Tls::from_pem("garbage", key.clone()), "at least one certificate"),
         (Tls::from_pem(one.cert.pem(), "garbage"), "a private key in PEM"),
-        (Tls::from_pem(other.cert.pem(), key.clone()), "rustls says"),
+        (Tls::from_pem(other.cert.pem(), key.clone()), "it must be the key of the first certificate in PEM"),
+        (Tls::from_pem(key.clone(), one.cert.pem()), "holds a private key; are the two exchanged?"),
+        (Tls::from_pem(one.cert.pem(), one.cert.pem()), "holds a certificate; are the two exchanged?"),
+        (Tls::from_pem(one.cert.der().to_vec(), key.clone()), "openssl x509 -inform der"),
+        (Tls::from_pem(one.cert.pem(), one.signing_key.serialize_der()), "openssl pkey -inform der"),
+        (Tls::from_pem(one.cert.pem(), ENCRYPTED), "it is encrypted"),
+        (Tls::from_pem(RSA_1024, RSA_1024), "RSA with at least 2048 bits"),
+        (Tls::from_pem(X509_V1, X509_V1), "X.509 version 3"),
         (tls(&one).client_certificates("garbage", ClientCertificates::Required), "tls client roots"),
         (tls(&one).check_every(Duration::ZERO), "check_every"),
     ] {
         let error = Server::builder().route("/", echo).tls(tls).bind("127.0.0.1:0").await.unwrap_err();
         assert!(error.to_string().contains(named), "{error}");
         assert!(!error.to_string().contains("BEGIN"), "{error}");
+        assert_eq!(error.to_string().lines().count(), 1, "{error}");
     }
 }
+
+const RSA_1024: &str = include_str!("pem/rsa-1024.pem");
+const X509_V1: &str = include_str!("pem/x509-v1.pem");
+const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";

@@ -38,13 +38,17 @@ pub struct Running {
 }
 
 pub async fn run(builder: ServerBuilder) -> Running {
-    let server: Server = builder.bind("127.0.0.1:0").await.unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let (address, stats) = (server.local_addr().unwrap(), server.stats());
-    Running { address, stats, stop: Some(stop), task: tokio::spawn(server.serve_until(stopped)) }
+    Running::start(builder.bind("127.0.0.1:0").await.unwrap())
 }
 
 impl Running {
+    /// Serves with a server that has been built.
+    pub fn start(server: Server) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (address, stats) = (server.local_addr().unwrap(), server.stats());
+        Self { address, stats, stop: Some(stop), task: tokio::spawn(server.serve_until(stopped)) }
+    }
+
     pub async fn connect(&self) -> Peer {
         Peer(TcpStream::connect(self.address).await.unwrap())
     }
