@@ -74,9 +74,7 @@ impl RouteList {
         }
         let mut paths = matchit::Router::new();
         for (path, Entry { endpoint, page, any_host }) in self.paths {
-            if !path.starts_with('/') {
-                return Err(SettingError::new("route", format!("{path:?}"), "a path starts with /"));
-            }
+            check_path(&path).map_err(|must| SettingError::new("route", format!("{path:?}"), must))?;
             let endpoint = endpoint.map(Endpoint::build).transpose()?;
             paths
                 .insert(path.clone(), Route { endpoint, page, any_host })
@@ -104,6 +102,39 @@ impl Routes {
     }
 }
 
+/// That a path could be requested, and that its parameters are written as the router reads them.
+fn check_path(path: &str) -> Result<(), String> {
+    if !path.starts_with('/') {
+        return Err("a path starts with /".into());
+    }
+    // RFC 9112 §3.2.1: a target is a path and a query, in ASCII.
+    if path.contains(['?', '#']) {
+        return Err("the query is no part of a path; ask Request::query_param for it".into());
+    }
+    if !path.is_ascii() || path.contains(char::is_whitespace) {
+        return Err("a path matches as it is sent: percent-encode it, as in /b%C3%BCcher".into());
+    }
+    for segment in path.split('/') {
+        let (old, new) = match segment.split_at_checked(1) {
+            Some((":", name)) => (segment, format!("{{{name}}}")),
+            Some(("*", name)) => (segment, format!("{{*{}}}", if name.is_empty() { "rest" } else { name })),
+            Some(("<", name)) => (segment, format!("{{{}}}", name.trim_end_matches('>'))),
+            _ => match segment
+                .strip_prefix('{')
+                .and_then(|rest| rest.split(['{', '}']).next()?.split_once(':'))
+            {
+                // The router would take what is behind the colon for a part of the name.
+                Some((name, _)) => (segment, format!("{{{name}}}")),
+                None => continue,
+            },
+        };
+        return Err(format!(
+            "a parameter is written {new}, without {old}; it matches any one segment, {{*name}} the rest"
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +158,10 @@ mod tests {
         assert_eq!(params("/files/a/b"), Some(vec![("path".into(), "a/b".into())]));
         assert_eq!(params("/rooms/%ff"), None, "not UTF-8");
         assert_eq!(params("/rooms"), None);
+        // Once: what a parameter says after that is the handler's to understand.
+        assert_eq!(params("/rooms/%2525"), Some(vec![("room".into(), "%25".into())]));
+        assert_eq!(params("/rooms/%252e%252E%2F"), Some(vec![("room".into(), "%2e%2E/".into())]));
+        assert_eq!(params("/files/a%252Fb/%25"), Some(vec![("path".into(), "a%2Fb/%".into())]));
     }
 
     #[test]
@@ -135,11 +170,25 @@ mod tests {
             (&["/a/{x}", "/a/{y}"][..], "/a/{"),
             (&["/a", "/a"], "\"/a\" is not possible"),
             (&["rooms"], "rooms"),
+            (&["/rooms/:id"], "written {id},"),
+            (&["/:id/x"], "written {id},"),
+            (&["/files/*path"], "written {*path},"),
+            (&["/files/*"], "written {*rest},"),
+            (&["/rooms/<id>"], "written {id},"),
+            (&["/rooms/{id:[0-9]+}"], "written {id},"),
+            (&["/socket?token={token}"], "query_param"),
+            (&["/b\u{fc}cher"], "percent-encode"),
+            (&["/a b"], "percent-encode"),
             (&["/{"], "/{"),
             (&[], "none"),
         ] {
-            let error = routes(paths).err().unwrap().to_string();
+            let error = routes(paths).err().unwrap_or_else(|| panic!("{paths:?}")).to_string();
             assert!(error.contains(wrong), "{error}");
+        }
+        for path in ["/a:b", "/a*b", "/{{a:b}}", "/%3Aid", "/~user/@x", "/x/{*rest}"] {
+            if let Err(error) = routes(&[path]) {
+                panic!("{path}: {error}");
+            }
         }
     }
 }

@@ -76,7 +76,7 @@ impl ServerBuilder {
     }
 
     /// A WebSocket endpoint with default options. The path may have parameters: `/rooms/{room}`,
-    /// `/files/{*path}`.
+    /// `/files/{*path}`. What is not a parameter matches as it is sent, percent-encoded.
     pub fn route<Args>(self, path: &str, handler: impl Handler<Args>) -> Self {
         self.endpoint(path, Endpoint::new(handler))
     }

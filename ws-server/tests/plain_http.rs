@@ -106,6 +106,9 @@ async fn a_function_sees_path_parameters_query_and_peer() {
     let server = run(server()).await;
     let answer = ask(&server, get("/rooms/blue%20one?x=%201")).await;
     assert!(answer.ends_with("\r\n\r\nblue one Some(\"x=%201\")\n"), "{answer}");
+    // Decoded once.
+    let answer = ask(&server, get("/rooms/%2525")).await;
+    assert!(answer.ends_with("\r\n\r\n%25 None\n"), "{answer}");
 }
 
 #[tokio::test]
