@@ -41,6 +41,7 @@ mod extension;
 mod head;
 mod host;
 mod key;
+mod opening;
 mod origin;
 mod parsed;
 mod refusal;
@@ -58,12 +59,13 @@ pub use extension::{Extension, ExtensionParameter, InvalidExtensions};
 pub use head::{HeadFault, HeadLimits};
 pub use host::{Authority, effective_host};
 pub use key::accept_key;
+pub use opening::Opening;
 pub use origin::{Origin, is_same_host_or_absent};
 pub use refusal::{Refusal, ResponseError, complete_response, encode_head_response, encode_response};
 pub use refused::{HandshakeError, Refused};
 pub use request::RequestError;
 pub use response::ResponseReader;
-pub use server::{Acceptance, Opening, RequestReader, UpgradeRequest};
+pub use server::{Acceptance, RequestReader, UpgradeRequest};
 pub use token::is_token;
 
 /// The only version of the protocol spoken here (RFC 6455 section 4.1, item 9).

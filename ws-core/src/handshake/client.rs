@@ -9,10 +9,11 @@ use super::body::BodyFraming;
 use super::extension::Extension;
 use super::head::HeadLimits;
 use super::key::{accept_key, encode_key};
+use super::opening::Opening;
 use super::refused::{HandshakeError, Refused};
 use super::request::{Offer, RequestError, encode_request, offered_extensions};
 use super::response::ResponseReader;
-use super::server::{Opening, RequestReader};
+use super::server::RequestReader;
 use super::token::{has_token, list_elements};
 use super::values;
 

@@ -10,10 +10,11 @@ use super::extension::Extension;
 use super::head::{Cursor, FieldEvent, FieldScanner, HeadLimits, append};
 use super::host::{Authority, effective_host};
 use super::key::is_key;
+use super::opening::Opening;
 use super::refusal::{Refusal, ResponseError, check_not_owned, write_field};
 use super::request_line::RequestLineScanner;
 use super::subprotocol::parse_subprotocols;
-use super::token::{has_token, is_token};
+use super::token::is_token;
 use super::{VERSION, values};
 
 /// Reads the head of one request, strictly, as its bytes arrive.
@@ -30,16 +31,6 @@ enum State {
     Fields(FieldScanner, http::Request<()>),
     Refused(Refusal),
     Done,
-}
-
-/// A well-formed request.
-#[derive(Debug)]
-pub enum Opening {
-    /// The client asks for a WebSocket, and everything it sent is as RFC 6455 section 4.2.1 wants it.
-    Upgrade(UpgradeRequest),
-    /// A GET or HEAD that asks for no WebSocket: a page, a health check. Its version may be HTTP/1.0, and `Host` may
-    /// then be absent.
-    Plain(http::Request<()>),
 }
 
 impl RequestReader {
@@ -172,46 +163,6 @@ fn bad_request(reason: &str) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, reason)
 }
 
-impl Opening {
-    pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
-        let headers = request.headers();
-        // RFC 9110 §7.8: a server MUST ignore Upgrade in an HTTP/1.0 request.
-        let is_http_10 = request.version() == Version::HTTP_10;
-        // §4.2.1 items 1, 3, 4 and 5: a GET with `websocket` in Upgrade, `upgrade` in Connection, and a key.
-        let upgrade = !is_http_10 && has_token(headers, header::UPGRADE, "websocket");
-        let key = headers.contains_key(header::SEC_WEBSOCKET_KEY);
-        if request.method() != Method::GET || !(upgrade || key) {
-            return Ok(Self::Plain(request));
-        }
-        let connection = has_token(headers, header::CONNECTION, "upgrade");
-        if upgrade && connection {
-            return UpgradeRequest::new(request).map(Self::Upgrade);
-        }
-        // What is left of a handshake is not taken for the request of a page: a part of it was lost on the way.
-        let version = headers.contains_key(header::SEC_WEBSOCKET_VERSION);
-        let parts = [
-            (upgrade, "Upgrade: websocket"),
-            (connection, "Connection: Upgrade"),
-            (key, "Sec-WebSocket-Key"),
-            (version, "Sec-WebSocket-Version: 13"),
-        ];
-        let lacks: Vec<_> = parts.iter().filter(|(is_there, _)| !is_there).map(|(_, name)| *name).collect();
-        let reason = match is_http_10 {
-            true => CAME_AS_HTTP_10.to_owned(),
-            false => {
-                let lacks = lacks.join(" and ");
-                format!(
-                    "the opening handshake lacks {lacks}; a proxy in front of this server has to pass it on"
-                )
-            }
-        };
-        Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, &reason))
-    }
-}
-
-const CAME_AS_HTTP_10: &str = "the opening handshake came as HTTP/1.0, which cannot be upgraded; a proxy in front of \
-    this server has to use HTTP/1.1 (nginx: proxy_http_version 1.1)";
-
 /// A client's request for a WebSocket.
 #[derive(Debug)]
 pub struct UpgradeRequest {
@@ -234,7 +185,7 @@ pub struct Acceptance<'a> {
 
 impl UpgradeRequest {
     /// Judges what only matters for a WebSocket.
-    fn new(request: http::Request<()>) -> Result<Self, Refusal> {
+    pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
         let headers = request.headers();
         // §4.4: another version gets 426 with the one that is spoken; it is looked at first, because another
         // version may have other fields.

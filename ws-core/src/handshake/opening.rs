@@ -1,0 +1,55 @@
+//! What a well-formed request asks for: RFC 6455 section 4.2.1.
+
+use http::{Method, StatusCode, Version, header};
+
+use super::refusal::Refusal;
+use super::server::UpgradeRequest;
+use super::token::has_token;
+
+/// A well-formed request.
+#[derive(Debug)]
+pub enum Opening {
+    /// The client asks for a WebSocket, and everything it sent is as RFC 6455 section 4.2.1 wants it.
+    Upgrade(UpgradeRequest),
+    /// A GET or HEAD that asks for no WebSocket: a page, a health check. Its version may be HTTP/1.0, and `Host` may
+    /// then be absent.
+    Plain(http::Request<()>),
+}
+
+impl Opening {
+    pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
+        let headers = request.headers();
+        // RFC 9110 §7.8: a server MUST ignore Upgrade in an HTTP/1.0 request.
+        let is_http_10 = request.version() == Version::HTTP_10;
+        // §4.2.1 items 1, 3, 4 and 5: a GET with `websocket` in Upgrade, `upgrade` in Connection, and a key.
+        let upgrade = !is_http_10 && has_token(headers, header::UPGRADE, "websocket");
+        let key = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+        if request.method() != Method::GET || !(upgrade || key) {
+            return Ok(Self::Plain(request));
+        }
+        let connection = has_token(headers, header::CONNECTION, "upgrade");
+        if upgrade && connection {
+            return UpgradeRequest::new(request).map(Self::Upgrade);
+        }
+        // What is left of a handshake is not taken for the request of a page: a part of it was lost on the way.
+        let version = headers.contains_key(header::SEC_WEBSOCKET_VERSION);
+        let parts = [
+            (upgrade, "Upgrade: websocket"),
+            (connection, "Connection: Upgrade"),
+            (key, "Sec-WebSocket-Key"),
+            (version, "Sec-WebSocket-Version: 13"),
+        ];
+        let reason = if is_http_10 {
+            CAME_AS_HTTP_10.to_owned()
+        } else {
+            let lacks: Vec<_> =
+                parts.iter().filter(|(is_there, _)| !is_there).map(|(_, name)| *name).collect();
+            let lacks = lacks.join(" and ");
+            format!("the opening handshake lacks {lacks}; a proxy in front of this server has to pass it on")
+        };
+        Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, &reason))
+    }
+}
+
+const CAME_AS_HTTP_10: &str = "the opening handshake came as HTTP/1.0, which cannot be upgraded; a proxy in front of \
+    this server has to use HTTP/1.1 (nginx: proxy_http_version 1.1)";
