@@ -26,7 +26,9 @@
 //! 1. The connection is accepted and gets one of [`ServerOptions::max_handshakes`] permits; when there is none left,
 //!    the oldest unfinished handshake is given up for it. A listener takes no other before that.
 //! 2. Within [`HandshakeOptions::timeout`] the request's head arrives and is judged
-//!    ([`ws_core::handshake`]). One that is malformed is answered with an error status.
+//!    ([`ws_core::handshake`]). One that is malformed, or addressed to a host that
+//!    the [`HostPolicy`] does not allow, is answered with an error status, as is an opening handshake of which a proxy has
+//!    lost a part.
 //! 3. One that asks for no WebSocket is answered as plain HTTP: a [page](ServerBuilder::page), a
 //!    [function](ServerBuilder::get), 404 — or 426 where there is an endpoint.
 //! 4. One that does goes to the [`Endpoint`] of its path: the [`OriginPolicy`], then one of

@@ -50,10 +50,10 @@ async fn each_failure_is_told_apart() {
         matches!(&error, AcceptError::Malformed(refusal) if refusal.status() == StatusCode::BAD_REQUEST),
         "{error}"
     );
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\r\ndate: "), "{answer}");
     let (error, answer) = ask(&acceptor, get("/")).await;
     assert!(matches!(error, AcceptError::Plain(StatusCode::UPGRADE_REQUIRED)), "{error}");
-    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains("\r\ndate: "), "{answer}");
     let (error, answer) = ask(&acceptor, opening("/", "Origin: http://evil.example\r\n")).await;
     assert!(
         matches!(&error, AcceptError::NotAllowed(refusal) if refusal.status() == StatusCode::FORBIDDEN),
