@@ -67,11 +67,9 @@ impl HostPolicy {
         // What is repeated has the characters of a host and nothing beside them.
         let host = Authority::parse(host).map_or("", |authority| authority.host);
         let host: String = host.chars().take(LONGEST_SHOWN).collect();
-        let reason = format!(
-            "The host \"{host}\" is not one of this server's; if it should be, add it to the setting \
-             handshake.allowed_hosts ({}).",
-            self.name()
-        );
+        let policy = self.name();
+        let reason =
+            format!("The host \"{host}\" is not allowed by the setting handshake.allowed_hosts ({policy}).");
         // RFC 9110 §15.5.20: 421 says that the request was directed at a server that does not answer for its host.
         Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, &reason))
     }

@@ -83,7 +83,7 @@ impl OriginPolicy {
                 let origin: String = String::from_utf8_lossy(origin).chars().take(LONGEST_SHOWN).collect();
                 format!("The origin {origin}")
             }
-            (Some(_), None) => "What is no origin".to_owned(),
+            (Some(_), None) => "An Origin field without an origin in it".to_owned(),
         };
         let rule = match self {
             Self::SameHost if request.is_secure() => "OriginPolicy::SameHost: https pages of the same host",
@@ -92,8 +92,7 @@ impl OriginPolicy {
             Self::Any => "OriginPolicy::Any: one origin or none",
             Self::Predicate(_) => "OriginPolicy::Predicate",
         };
-        let reason =
-            format!("{what} may not connect; what may is said by the endpoint's setting origin ({rule}).");
+        let reason = format!("{what} is not allowed by the endpoint's setting origin ({rule}).");
         // RFC 6455 §4.2.2 step 4 and §10.2: an origin that is not acceptable gets 403.
         Err(Refusal::new(StatusCode::FORBIDDEN, &reason))
     }
@@ -194,10 +193,10 @@ mod tests {
         ];
         for (policy, name) in policies {
             for (origins, words) in [
-                (&["https://evil.example"][..], "origin https://evil.example may not"),
-                (&["null"], "origin null may not"),
-                (&["<script>"], "What is no origin may not"),
-                (&["http://x", "http://y"], "more than one Origin may not"),
+                (&["https://evil.example"][..], "The origin https://evil.example is not allowed"),
+                (&["null"], "The origin null is not allowed"),
+                (&["<script>"], "An Origin field without an origin in it is not allowed"),
+                (&["http://x", "http://y"], "more than one Origin is not allowed"),
             ] {
                 let refusal = policy.check_request(&request(origins)).unwrap_err();
                 let body = refusal.body();
