@@ -4,6 +4,8 @@ use core::time::Duration;
 
 use thiserror::Error;
 
+use crate::error::debug_by_display;
+
 /// Limits and deadlines of a connection. Shared by any number of connections in an `Arc`.
 ///
 /// [`server`](Self::server) and [`client`](Self::client) give the defaults; change the fields that
@@ -69,7 +71,7 @@ impl Default for Keepalive {
 }
 
 /// A setting whose value makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[error("{setting} = {value} is not possible: {must}")]
 #[non_exhaustive]
 pub struct ConfigError {
@@ -80,6 +82,8 @@ pub struct ConfigError {
     /// What it must be.
     pub must: &'static str,
 }
+
+debug_by_display!(ConfigError);
 
 impl Config {
     /// The defaults of a server.

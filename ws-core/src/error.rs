@@ -4,11 +4,27 @@ use thiserror::Error;
 
 use crate::close::CloseCode;
 
+/// Has `Debug` say what `Display` says: `main() -> Result<(), Box<dyn Error>>` prints an error by its `Debug`, which is
+/// to be a line that can be read. The variant and its fields are in that line by what they mean.
+macro_rules! debug_by_display {
+    ($error:ty) => {
+        impl core::fmt::Debug for $error {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+pub(crate) use debug_by_display;
+
+debug_by_display!(ProtocolError);
+debug_by_display!(SendError);
+
 /// The peer broke a rule of the protocol, or exceeded a limit of ours.
 ///
 /// The connection has been failed (RFC 6455 section 7.1.7) with the close code that
 /// [`close_code`](Self::close_code) names. Nothing further is taken from the peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// RSV2 or RSV3 is set, or RSV1 where no extension gives it a meaning (section 5.2).
@@ -97,7 +113,7 @@ impl ProtocolError {
 }
 
 /// The caller asked for something the protocol does not allow; nothing was queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// A Close frame has been sent, or the connection has failed (RFC 6455 section 5.5.1:

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::params::WindowBits;
 use super::pool::{self, Compressor, CompressorKind, Stamp};
 use super::window::History;
+use crate::error::debug_by_display;
 
 /// Compresses one direction's messages.
 #[derive(Debug)]
@@ -30,9 +31,11 @@ pub enum Flush {
 }
 
 /// The compressor failed in the middle of a message, which cannot be finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[error("the compressor failed inside a message; the connection cannot go on")]
 pub struct DeflateError;
+
+debug_by_display!(DeflateError);
 
 impl Deflater {
     /// A deflater with a window of `bits`, context takeover or not, and a compression level of 0 to 9.

@@ -5,6 +5,7 @@ use alloc::string::String;
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::error::debug_by_display;
 
 /// What one side wants of permessage-deflate, and how it compresses.
 ///
@@ -140,7 +141,7 @@ impl WindowBits {
 /// The server's answer to our offer of permessage-deflate is not one that RFC 7692 section 7.1 allows.
 ///
 /// The client fails the handshake with it (section 7.1.3 of RFC 7692, section 4.1 of RFC 6455).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Error)]
+#[derive(Clone, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum NegotiationError {
     /// A parameter that section 7.1 does not define.
@@ -178,6 +179,8 @@ pub enum NegotiationError {
     #[error("permessage-deflate: the answer lacks {0}, which we asked for")]
     MissingParameter(&'static str),
 }
+
+debug_by_display!(NegotiationError);
 
 /// Bytes below which a message is not compressed.
 const DEFAULT_THRESHOLD: usize = 1024;

@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::token::is_tchar;
+use crate::error::debug_by_display;
 
 /// One extension of a `Sec-WebSocket-Extensions` field, with its parameters in the order they were sent.
 ///
@@ -28,9 +29,11 @@ pub struct ExtensionParameter {
 }
 
 /// A `Sec-WebSocket-Extensions` field outside the grammar of RFC 6455 section 9.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
 #[error("Sec-WebSocket-Extensions is outside its grammar: {0}")]
 pub struct InvalidExtensions(pub(super) &'static str);
+
+debug_by_display!(InvalidExtensions);
 
 impl Extension {
     /// Reads all field lines of `Sec-WebSocket-Extensions`, in order.

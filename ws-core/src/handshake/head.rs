@@ -6,6 +6,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
 use super::token::{is_tchar, trim_ows};
+use crate::error::debug_by_display;
 
 /// How large a head may be. All counts are of the head of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl HeadLimits {
 }
 
 /// Why bytes are not the head of an HTTP/1.1 message, or not one within the limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum HeadFault {
     /// The start line is malformed (RFC 9112 sections 3 and 4).
@@ -68,6 +69,8 @@ pub enum HeadFault {
         limit: usize,
     },
 }
+
+debug_by_display!(HeadFault);
 
 /// Where in the buffer the scan has come to. Each byte is taken once.
 #[derive(Debug)]

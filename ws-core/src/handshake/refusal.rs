@@ -6,13 +6,14 @@ use thiserror::Error;
 
 use super::VERSION;
 use super::head::HeadFault;
+use crate::error::debug_by_display;
 
 /// One HTTP response that refuses a request, after which the connection is closed.
 ///
 /// It says `Connection: close`, has a `Content-Length` and a body of one line of plain text that says what was wrong;
 /// the body of those that this crate makes never repeats bytes of the peer. A 405 says `Allow: GET`; a 426 names what is spoken here:
 /// `Upgrade: websocket` and `Sec-WebSocket-Version: 13` (RFC 6455 section 4.4).
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[error("{status}: {}", body.trim_end())]
 pub struct Refusal {
     status: StatusCode,
@@ -20,6 +21,8 @@ pub struct Refusal {
     /// The request was a HEAD: the response has no body, but the length that the body would have.
     to_head: bool,
 }
+
+debug_by_display!(Refusal);
 
 impl Refusal {
     /// A refusal with a client or server error status, and a sentence that says why.
@@ -91,7 +94,7 @@ impl From<HeadFault> for Refusal {
 }
 
 /// The caller asked for a response that must not be written; nothing was.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ResponseError {
     /// A field that this library writes by itself, or that would change how the message ends.
@@ -116,6 +119,8 @@ pub enum ResponseError {
     #[error("a response with status {0} has no body")]
     BodyNotAllowed(StatusCode),
 }
+
+debug_by_display!(ResponseError);
 
 /// Writes a plain HTTP response: a page, a health check, a handler's refusal.
 ///

@@ -1,13 +1,16 @@
 //! How a client's opening handshake fails.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use super::body::{BodyFraming, BodyProgress, BodyReader};
 use super::extension::InvalidExtensions;
 use super::head::HeadFault;
+use crate::error::debug_by_display;
 
 /// Why the server's answer does not open a WebSocket. The connection is to be dropped: it was never open.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The server answered with a final status other than 101.
@@ -15,7 +18,7 @@ pub enum HandshakeError {
     Refused(Box<Refused>),
     /// The answer is no HTTP response, or not one within the limits.
     #[error("the server's response cannot be read: {0}")]
-    Head(#[from] HeadFault),
+    Head(HeadFault),
     /// A 101 in HTTP/1.0, which has no Upgrade (RFC 9110 section 7.8).
     #[error("the server switched protocols in HTTP/1.0")]
     Version,
@@ -63,8 +66,17 @@ pub enum HandshakeError {
     RepeatedExtension(String),
 }
 
+debug_by_display!(HandshakeError);
+
+/// No `#[from]`: the fault is part of the message, so that [`source`](std::error::Error::source) does not repeat it.
+impl From<HeadFault> for HandshakeError {
+    fn from(fault: HeadFault) -> Self {
+        Self::Head(fault)
+    }
+}
+
 /// The server's final answer when it is not a 101.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Refused {
     /// Status, version and fields; the body is empty until [`attach`](Self::attach) puts it there.
@@ -95,5 +107,17 @@ impl Refused {
             BodyProgress::LimitReached | BodyProgress::Malformed => false,
         };
         *self.response.body_mut() = reader.into_body();
+    }
+}
+
+/// The body as text: that is what a refusal says why in.
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("status", &self.response.status())
+            .field("headers", self.response.headers())
+            .field("body", &String::from_utf8_lossy(self.response.body()))
+            .field("body_complete", &self.body_complete)
+            .finish_non_exhaustive()
     }
 }

@@ -11,9 +11,10 @@ use super::refusal::{is_owned, write_field};
 use super::subprotocol::repeated;
 use super::token::is_token;
 use super::{VERSION, values};
+use crate::error::debug_by_display;
 
 /// The caller's template or offers cannot be made into a handshake request; nothing was written.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// A method other than GET (RFC 6455 section 4.1, item 2).
@@ -44,6 +45,8 @@ pub enum RequestError {
     #[error("the extensions {0:?} are not a list of extensions")]
     InvalidExtensions(String),
 }
+
+debug_by_display!(RequestError);
 
 /// What is sent beside the template.
 pub(super) struct Offer<'a> {

@@ -6,21 +6,25 @@ use thiserror::Error;
 
 use crate::close_info::{CloseCause, CloseInfo, TransportEnd};
 use crate::connection::Connection;
-use crate::error::{ProtocolError, SendError};
+use crate::error::{ProtocolError, SendError, debug_by_display};
 
 /// Why an operation failed: it blames the peer, the caller, or the world.
 ///
-/// A closing handshake is none of these: [`recv`](super::WebSocket::recv) answers `None` then.
-#[derive(Debug, Error)]
+/// A closing handshake is an error only if the peer reports a fault in it ([`CloseInfo::is_normal`]):
+/// [`recv`](super::WebSocket::recv) returns `Ok(None)` otherwise.
+///
+/// The message includes the cause, and so [`source`](std::error::Error::source) is `None`.
+#[derive(Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The peer broke the protocol or a limit. It has been told so, and the connection is closed.
     #[error("the peer broke the protocol: {0}")]
-    Protocol(#[from] ProtocolError),
+    Protocol(ProtocolError),
     /// The caller asked for what the protocol does not allow; the connection lives on.
     #[error("cannot send: {0}")]
-    Send(#[from] SendError),
-    /// The connection is closed, or ended without a closing handshake: the record says how.
+    Send(SendError),
+    /// The peer closed with a code that reports a fault, the connection ended without a closing handshake, or it is
+    /// closed and nothing can be sent: the record says how.
     #[error("{0}")]
     Closed(Box<CloseInfo>),
     /// The connection was closed inside a message that was being taken in pieces.
@@ -34,7 +38,27 @@ pub enum Error {
     },
     /// The transport failed.
     #[error("transport failed: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+debug_by_display!(Error);
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 impl Error {

@@ -18,7 +18,7 @@ use super::writer::{Hold, MessageWriter};
 use crate::close::CloseCode;
 use crate::close_info::CloseInfo;
 use crate::connection::Connection;
-use crate::error::SendError;
+use crate::error::{SendError, debug_by_display};
 use crate::message::{DataType, Message};
 use crate::prepared::Prepared;
 
@@ -36,7 +36,7 @@ pub struct Sender {
 }
 
 /// Why [`Sender::try_send`] did not send; the message comes back.
-#[derive(Debug, ThisError)]
+#[derive(ThisError)]
 pub enum TrySendError {
     /// `outbound_high_water` is reached, or others wait for room already.
     #[error("the outbound queue is full")]
@@ -45,6 +45,8 @@ pub enum TrySendError {
     #[error("{1}")]
     Refused(Message, Error),
 }
+
+debug_by_display!(TrySendError);
 
 impl Clone for Sender {
     fn clone(&self) -> Self {

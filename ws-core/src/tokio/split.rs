@@ -28,7 +28,7 @@ pub struct Receiver<S> {
 }
 
 /// The two halves are not of one WebSocket, or the [`Sender`] has other clones: both come back.
-#[derive(Debug, ThisError)]
+#[derive(ThisError)]
 #[error("the sender is not the only one of this receiver's WebSocket")]
 pub struct ReuniteError<S>(pub Sender, pub Receiver<S>);
 
@@ -124,6 +124,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> PieceSource for Receiver<S> {
 
     fn is_inside_message(&self) -> bool {
         self.shared.lock().driver.connection.in_piecewise_message()
+    }
+}
+
+impl<S> fmt::Debug for ReuniteError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
