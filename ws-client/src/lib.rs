@@ -13,7 +13,7 @@
 //!         Message::Binary(bytes) => println!("{} bytes", bytes.len()),
 //!     }
 //! }
-//! println!("closed: {:?}", ws.close_info());
+//! println!("closed: {:?}", ws.close_info()); // normally: with 1009 or 1011, say, `recv` is an error
 //! # Ok(())
 //! # }
 //! ```

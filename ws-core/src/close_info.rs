@@ -92,6 +92,20 @@ impl CloseInfo {
     pub const fn is_clean(&self) -> bool {
         matches!(self.cause, CloseCause::Handshake)
     }
+
+    /// Whether the closing handshake was done and the peer reported no fault in it: its Close had the code 1000 or
+    /// 1001, or none, or it only repeated the code of a Close that this end had sent first.
+    ///
+    /// If not, `WebSocket::recv` returns this record as an error: after 1009 or 1011, for example, the peer may not
+    /// have done what it was sent last.
+    pub fn is_normal(&self) -> bool {
+        // RFC 6455 §7.4.1: 1000 and 1001 say that the connection has served, 1005 that nothing was said; all others name
+        // a fault, or are the application's.
+        let says_none = matches!(self.code(), CloseCode::NORMAL | CloseCode::AWAY | CloseCode::NO_STATUS);
+        // §5.5.1: the answer to a Close typically echoes its code, so that the code is this end's and not the peer's.
+        let is_echo = self.initiator == Initiator::Local && self.received == self.sent;
+        self.is_clean() && (says_none || is_echo)
+    }
 }
 
 impl fmt::Display for CloseInfo {

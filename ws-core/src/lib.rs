@@ -78,7 +78,9 @@
 //!
 //! [`ProtocolError`]: the peer broke a rule or a limit; it has been told, with the code of RFC 6455 section 7.4.1.
 //! [`SendError`]: the caller asked for what may not be sent; nothing was queued. `HandshakeError`: the connection never
-//! opened. A closing handshake is no error; [`CloseInfo`] says who began it, and why.
+//! opened. A closing handshake is no error, unless the peer's Close reports a fault ([`CloseInfo::is_normal`]); [`CloseInfo`] says
+//! who began it, and why. `Debug` of an error is its message, and [`source`](core::error::Error::source) never repeats what that
+//! includes.
 //!
 //! # Features
 //! - `handshake` (default): both sides of the opening handshake. Needs `std`.

@@ -15,7 +15,7 @@ use tokio::io::{
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use ws_core::{
-    ByteStream, CloseCause, CloseCode, Config, Connection, DataType, Deadline, Message, WebSocket,
+    ByteStream, CloseCause, CloseCode, Config, Connection, DataType, Deadline, Error, Message, WebSocket,
 };
 
 fn pair(room: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
@@ -153,8 +153,8 @@ async fn a_text_message_is_an_error_that_names_it_and_the_peer_is_told_1003() {
         assert!(error.to_string().contains("text message"), "{error}");
     }
     drop(bytes);
-    assert_eq!(server.recv().await.unwrap(), None);
-    assert_eq!(server.close_info().unwrap().received, Some(CloseCode::UNSUPPORTED));
+    let Err(Error::Closed(info)) = server.recv().await else { panic!("1003 is an error") };
+    assert_eq!(info.received, Some(CloseCode::UNSUPPORTED));
 }
 
 #[tokio::test]

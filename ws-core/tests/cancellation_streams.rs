@@ -173,7 +173,7 @@ fn a_finish_that_is_dropped_has_ended_the_message_or_closes_the_connection() {
         };
         let receive = async {
             let mut texts = Vec::new();
-            while let Some(message) = far.recv().await.unwrap() {
+            while let Ok(Some(message)) = far.recv().await {
                 texts.push(message.as_text().unwrap().to_owned());
             }
             (texts, far.close_info().unwrap().code())

@@ -29,7 +29,7 @@ fn pair(room: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
 async fn messages_of_every_size_are_echoed() {
     let (mut client, mut server) = pair(4096);
     let echo = tokio::spawn(async move {
-        while let Some(message) = server.recv().await.unwrap() {
+        while let Ok(Some(message)) = server.recv().await {
             server.send(message).await.unwrap();
         }
         server.close_info().unwrap()
@@ -59,8 +59,8 @@ async fn lent_messages_of_every_size_are_echoed() {
             Event::Binary(bytes) => connection.send_binary(&bytes),
             _ => Ok(()),
         };
-        server.for_each(echo).await.unwrap();
-        server.close_info().unwrap()
+        let Err(Error::Closed(info)) = server.for_each(echo).await else { panic!("4001 is an error") };
+        *info
     });
     for size in [0, 1, 125, 126, 4095, 4096, 65_535, 65_536, 300_000, 1 << 20] {
         let bytes = Message::binary(vec![0xA5; size]);
@@ -124,8 +124,9 @@ async fn an_answer_while_closing_is_dropped_and_the_loop_ends_cleanly() {
     });
     let (served, received) = tokio::join!(serve, async { (client.recv().await, client.recv().await) });
     served.unwrap();
-    assert_eq!((received.0.unwrap(), received.1.unwrap()), (Some("hello".into()), None));
-    assert_eq!(client.close_info().unwrap().code(), CloseCode(4000));
+    assert_eq!(received.0.unwrap(), Some("hello".into()));
+    let Err(Error::Closed(info)) = received.1 else { panic!("4000 is an error") };
+    assert_eq!(info.code(), CloseCode(4000));
 }
 
 #[tokio::test(start_paused = true)]

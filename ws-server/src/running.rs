@@ -1,9 +1,10 @@
 //! An open WebSocket and its handler, to the end; and what the log says.
 
+use std::error::Error;
 use std::future::Future;
 
 use tracing::{debug, error, info};
-use ws_core::{CloseInfo, Closer};
+use ws_core::{CloseInfo, Closer, Initiator};
 
 use crate::WebSocket;
 use crate::admission::Permit;
@@ -51,17 +52,7 @@ impl Running {
     /// Until the handler is done and the peer has seen the end.
     pub(crate) async fn finish(self, stats: &Stats, options: &HandshakeOptions) {
         let Self { handler, closer, rest, _permit, _open } = self;
-        match handler.await {
-            Ok(Ok(())) => debug!("handler done"),
-            Ok(Err(error)) => info!(%error, "handler ended with an error"),
-            Err(panic) => {
-                stats.count_panic();
-                error!(%panic, "handler panicked");
-            }
-        }
-        if let Some(info) = closer.close_info() {
-            report_close(&info);
-        }
+        report_end(handler.await, &closer, stats);
         if let Some(mut stream) = rest.take() {
             // The handler dropped its WebSocket without closing it, or panicked. The peer has been sent 1001 or
             // 1011 (F(1011)), if it could be without waiting; now it shall see that before the connection goes.
@@ -69,6 +60,36 @@ impl Running {
             Box::pin(linger(&mut stream, options.linger_timeout, options.linger_bytes)).await;
         }
     }
+}
+
+/// What a handler comes to: its own outcome, or the text of its panic.
+type Ended = <Caught<<HandlerFuture as Future>::Output> as Future>::Output;
+
+/// What came of the handler and of the connection. No future holds any of it: its task is to be small.
+fn report_end(ended: Ended, closer: &Closer, stats: &Stats) {
+    let info = closer.close_info();
+    match ended {
+        Ok(Ok(())) => debug!("handler done"),
+        // What the peer closed with is said below; the error has the reason, which is the peer's own words.
+        Ok(Err(error)) if info.as_ref().is_some_and(|info| is_peers_close(&*error, info)) => {
+            debug!("handler ended with the peer's close");
+        }
+        Ok(Err(error)) => info!(%error, "handler ended with an error"),
+        Err(panic) => {
+            stats.count_panic();
+            error!(%panic, "handler panicked");
+        }
+    }
+    if let Some(info) = &info {
+        report_close(info);
+    }
+}
+
+/// Whether a handler's error only passes on that the peer has closed: no failure of the handler's.
+fn is_peers_close(error: &(dyn Error + 'static), info: &CloseInfo) -> bool {
+    // With a code that reports a fault `recv` returns it, and the handler may have put it into an error of its own.
+    let passed_on = matches!(error.downcast_ref(), Some(ws_core::Error::Closed(_))) || !info.is_normal();
+    info.is_clean() && info.initiator == Initiator::Remote && passed_on
 }
 
 /// How the connection ended; without the reason, which is the peer's own words.

@@ -81,6 +81,12 @@ async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
         assert!(line.contains(fact), "{fact}: {line}");
     }
     assert!(!text.contains("hush"), "{text}");
+    // `recv` returned the peer's code as an error, and the handler passed it on: the peer's doing, not a failure here.
+    assert!(line.contains(" INFO "), "{line}");
+    let handler =
+        text.lines().find(|line| line.contains("handler ended")).unwrap_or_else(|| panic!("{text}"));
+    assert!(handler.contains(" DEBUG ") && handler.contains("peer's close"), "{handler}");
+    assert!(!text.contains(" WARN ") && !text.contains(" ERROR "), "{text}");
 }
 
 #[tokio::test]

@@ -27,8 +27,10 @@ use crate::message::Message;
 /// - **Reading** takes what has arrived of a message, without waiting for its end or for anybody to ask for more
 ///   than is read: memory is constant, and a slow reader slows the peer down.
 /// - **The end**: `shutdown` closes with 1000, and waits for the peer's Close. The peer's Close with 1000, or with no
-///   code, is the end of the stream; one with another code says that something is missing, and is an error. So is
-///   the peer's end without a Close. Dropping it without `shutdown` tells the peer 1001: an error there.
+///   code, is the end of the stream (a read of 0 bytes), and so is a Close that repeats the code of ours. One with
+///   another code is an error of kind `ConnectionAborted`, since something may be missing: also 1001, although
+///   [`recv`](WebSocket::recv) takes that for a normal end, because a peer that drops its stream without `shutdown`
+///   sends it. So is the peer's end without a Close.
 /// - **A text message** is an error, and the peer is told 1003.
 ///
 /// A WebSocket cannot be closed in one direction only (RFC 6455 section 1.4): after `shutdown` the peer's WebSocket

@@ -132,7 +132,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// The next message; `None` after a closing handshake, when the transport is closed too.
+    /// The next message; `None` after a closing handshake in which the peer reports no fault, when the transport is
+    /// closed too.
     pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         self.poll_next(cx, Self::next_message)
     }
@@ -297,7 +298,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return Err(Error::Io(error));
         }
         match info.cause {
-            CloseCause::Handshake => Ok(()),
+            CloseCause::Handshake if info.is_normal() => Ok(()),
             CloseCause::Protocol(error) => Err(Error::Protocol(error)),
             _ => Err(Error::Closed(Box::new(info))),
         }

@@ -57,8 +57,8 @@ impl<'a> MessageReader<'a> {
     /// The next piece, of the message's type; `None` after the last. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// As [`WebSocket::recv`](super::WebSocket::recv), and [`Error::Closed`] when the connection is closed
-    /// inside the message: what was received of it is not all.
+    /// As [`WebSocket::recv`](super::WebSocket::recv), and [`Error::MessageCutOff`] when the connection is closed
+    /// without a fault inside the message: what was received of it is not all.
     pub async fn next(&mut self) -> Result<Option<Message>, Error> {
         match self.taken.pop_front() {
             Some(piece) => Ok(Some(piece)),

@@ -41,7 +41,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Self { driver: Driver::new(stream, connection, received) }
     }
 
-    /// The next message; `None` when the connection has closed cleanly, and ever after.
+    /// The next message; `None` when the connection has closed without a fault, and ever after: the peer's Close had the
+    /// code 1000 or 1001 or none, or repeated the code of ours ([`CloseInfo::is_normal`]).
     ///
     /// Pings are answered, and what is queued is written, while this waits. Dropping the future
     /// loses nothing.
@@ -50,8 +51,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// 64 KiB. Copy what is to be kept for long.
     ///
     /// # Errors
-    /// [`Error::Protocol`] when the peer broke a rule, [`Error::Closed`] when the connection ended without a
-    /// closing handshake, [`Error::Io`] when the transport failed otherwise.
+    /// [`Error::Protocol`] when the peer broke a rule; [`Error::Closed`] when the peer closed with any other code, such as
+    /// 1009 or 1011, or the connection ended without a closing handshake; [`Error::Io`] when the transport failed
+    /// otherwise. Each is returned again by later calls.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|cx| self.driver.poll_recv(cx)).await
     }
