@@ -42,11 +42,16 @@ impl Input {
         self.0.as_mut().and_then(|buffer| buffer.bytes.get_mut(buffer.start..)).unwrap_or_default()
     }
 
-    /// Tells that all but the last `left` of them have been received; without any it gives up its buffer.
-    pub(super) fn set_unread(&mut self, left: usize) {
-        match &mut self.0 {
-            Some(buffer) if left > 0 => buffer.start = buffer.bytes.len().saturating_sub(left),
-            _ => self.give_back(),
+    /// The bytes not received yet, to be taken from the front. What is left when that ends, be it by a panic, is unread
+    /// still; then call [`filled`](Self::filled).
+    #[inline]
+    pub(super) fn lend(&mut self) -> Lease<'_> {
+        match self.0.as_deref_mut() {
+            Some(Buffer { bytes, start, .. }) => {
+                let end = bytes.len();
+                Lease { unread: bytes.get_mut(*start..).unwrap_or_default(), end, start: Some(start) }
+            }
+            None => Lease { unread: &mut [], end: 0, start: None },
         }
     }
 
@@ -86,7 +91,7 @@ impl Input {
         bytes.limit(spare)
     }
 
-    /// Tells that the room has been used, or not: with nothing unread it gives up its buffer.
+    /// Tells that bytes have come or been received: with nothing unread it gives up its buffer.
     pub(super) fn filled(&mut self) {
         if self.len() == 0 {
             self.give_back();
@@ -117,6 +122,23 @@ impl Buffer {
         self.bytes.advance(self.start.min(self.bytes.len()));
         self.start = 0;
         &mut self.bytes
+    }
+}
+
+/// Bytes lent by [`Input::lend`].
+pub(super) struct Lease<'a> {
+    pub(super) unread: &'a mut [u8],
+    /// Where they end in the buffer.
+    end: usize,
+    start: Option<&'a mut usize>,
+}
+
+impl Drop for Lease<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(start) = &mut self.start {
+            **start = self.end.saturating_sub(self.unread.len());
+        }
     }
 }
 

@@ -81,7 +81,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # }
     /// ```
     ///
-    /// Dropping the future loses nothing: an event has been handed to `each`, or the next call hands it out.
+    /// Dropping the future loses nothing: an event has been handed to `each`, or the next call hands it out. Nor does a
+    /// panic of `each` that is caught: it costs the event that `each` was given, and the connection lives on.
     ///
     /// # Errors
     /// As [`recv`](Self::recv), and what `each` returns, except [`SendError::Closing`]: messages still come while

@@ -1,7 +1,6 @@
 //! What has been read becomes messages.
 
 use std::borrow::Cow;
-use std::mem;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
@@ -47,10 +46,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(bytes) = self.large.take() {
             return Some(OwnedPiece { data: Message::Binary(*bytes), last: true });
         }
-        let mut input = self.take_input()?;
-        let mut unread = input.unread();
+        let Self { connection, input, .. } = self;
+        if !has_input(input, connection) {
+            return None;
+        }
+        let mut lease = input.lend();
         let found = loop {
-            match self.connection.receive_piece(&mut unread) {
+            match connection.receive_piece(&mut lease.unread) {
                 Ok(Some(piece)) => match owned_piece(piece) {
                     None => {}
                     found => break found,
@@ -58,9 +60,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Ok(None) | Err(_) => break None,
             }
         };
-        let left = unread.len();
-        input.set_unread(left);
-        self.input = input;
+        drop(lease);
+        input.filled();
         found
     }
 
@@ -73,32 +74,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         {
             return Some(found);
         }
-        let mut input = self.take_input()?;
+        // It stays in its place: should `each` panic, what has not been lent yet is there for the next call.
+        let Self { connection, input, .. } = self;
+        if !has_input(input, connection) {
+            return None;
+        }
         loop {
-            while let Some(message) = input.take_large_message(&mut self.connection) {
-                let found = each(&mut self.connection, Event::Binary(Binary::Owned(message)));
+            while let Some(message) = input.take_large_message(connection) {
+                let found = each(connection, Event::Binary(Binary::Owned(message)));
                 if found.is_some() {
-                    self.input = input;
                     return found;
                 }
             }
-            let mut unread = input.unread();
-            let found = lend(&mut self.connection, &mut unread, &mut each);
-            let left = unread.len();
-            input.set_unread(left);
+            let mut lease = input.lend();
+            let found = lend(connection, &mut lease.unread, &mut each);
+            drop(lease);
+            input.filled();
             if let Lent::Until(found) = found {
-                self.input = input;
                 return found;
             }
         }
     }
+}
 
-    /// What has been read and not received, if anything can come of it.
-    fn take_input(&mut self) -> Option<Input> {
-        let input = mem::take(&mut self.input);
-        // Also without input: an inflater may hold back what it was not asked for.
-        (input.len() > 0 || self.connection.is_compressing()).then_some(input)
-    }
+/// Whether anything can come of `input`. Without a byte it gives up its buffer, which a panic may have kept it from.
+#[inline]
+fn has_input(input: &mut Input, connection: &Connection) -> bool {
+    input.filled();
+    // Also without input: an inflater may hold back what it was not asked for.
+    input.len() > 0 || connection.is_compressing()
 }
 
 /// How far events have been lent.
