@@ -4,6 +4,9 @@
 //! deadlines (keepalive, stalled writes, closing) are tokio timers. No task is spawned behind
 //! anyone's back: pings are answered and deadlines kept while a future of the WebSocket's is
 //! being polled, so keep [`recv`](WebSocket::recv) going.
+//!
+//! What does not wait ([`Sender::try_send`], [`Sender::start_close`], [`Closer::close`], [`Broadcast::try_publish`], and
+//! dropping any of them) may be called anywhere, also outside of a runtime.
 
 mod backlog;
 mod broadcast;

@@ -93,8 +93,8 @@ impl Broadcast {
         self.offer_and_wait(&messages).await
     }
 
-    /// As [`publish`](Self::publish), for who cannot wait: a member with [`Slow::Wait`] and no room counts as
-    /// dropped.
+    /// As [`publish`](Self::publish) without waiting, also outside of a runtime: a member with [`Slow::Wait`] and no room
+    /// counts as dropped.
     pub fn try_publish(&self, message: impl Into<Prepared>) -> Published {
         let (mut published, full) = self.offer_all(&[message.into()]);
         published.dropped = published.dropped.saturating_add(full.len() as u64);

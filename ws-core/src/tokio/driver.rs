@@ -45,6 +45,8 @@ pub(super) struct Driver<S> {
     /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
+    /// There is a deadline that the timer has not been set to, because nobody waited.
+    unset_deadline: bool,
     /// Where closing the transport stands.
     transport: Transport,
     /// The error that ended the transport, until it has been reported.
@@ -91,6 +93,7 @@ pub(super) struct Progress {
     written: u64,
     unflushed: bool,
     held_back: bool,
+    unset_deadline: bool,
     unread: usize,
     open: bool,
     /// The end has been read.
@@ -118,6 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             large: None,
             sleep: None,
             epoch: Instant::now(),
+            unset_deadline: false,
             transport: Transport::Open,
             error: None,
             written: 0,
@@ -218,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(self.outcome())
     }
 
-    /// Writes what can be written without waiting.
+    /// Writes what can be written without waiting, for somebody who goes on at once.
     pub(super) fn write_now(&mut self, cx: &mut Context<'_>) {
         let _ = self.poll_write(cx);
     }
@@ -258,6 +262,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             written: self.written,
             unflushed: self.unflushed,
             held_back: self.held_back,
+            unset_deadline: self.unset_deadline,
             unread: self.input.len(),
             open: self.connection.is_open(),
             ended: self.ended.is_some(),

@@ -295,7 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
     }
 
     fn write(&self) {
-        let _ = self.drive(Driver::poll_write);
+        self.drive(Driver::write_in_passing);
     }
 
     fn waiting(&self) -> &Waiting {

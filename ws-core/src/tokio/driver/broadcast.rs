@@ -32,11 +32,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             };
             break;
         }
+        self.write_in_passing(cx);
+        membership
+    }
+
+    /// Writes what can be written without waiting, on behalf of nobody who waits; also outside of a runtime.
+    pub(in super::super) fn write_in_passing(&mut self, cx: &mut Context<'_>) {
         if self.poll_write(cx).is_pending() {
             // Nobody else may look at the connection for long: the deadline of what waits begins here.
-            let _ = self.poll_timeout(cx);
+            self.note_deadline();
         }
-        membership
     }
 
     fn offer_one(&mut self, cx: &mut Context<'_>, message: &Prepared, slow: &Slow) -> Offered {

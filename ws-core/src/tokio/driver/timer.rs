@@ -1,6 +1,7 @@
 //! The deadlines of a connection on tokio's clock.
 
 use std::future::Future;
+use std::mem;
 use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
@@ -29,8 +30,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
+    /// Deals with a deadline that has passed, and begins those that are due to begin, without the timer: there may be
+    /// no runtime here to run it, or another one than the connection's. The one who waits next sets it.
+    pub(super) fn note_deadline(&mut self) {
+        self.unset_deadline |= self.connection.timeout_changed();
+        let now = self.epoch.elapsed();
+        if self.connection.next_timeout(now).is_some_and(|deadline| deadline <= now) {
+            self.connection.handle_timeout(now);
+        }
+    }
+
     pub(super) fn set_timer(&mut self) {
-        if self.connection.timeout_changed() {
+        if mem::take(&mut self.unset_deadline) || self.connection.timeout_changed() {
             let deadline = self.connection.next_timeout(self.epoch.elapsed());
             match (deadline.and_then(|deadline| self.epoch.checked_add(deadline)), &mut self.sleep) {
                 (None, sleep) => *sleep = None,
