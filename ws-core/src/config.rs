@@ -14,7 +14,7 @@ use crate::error::debug_by_display;
 #[non_exhaustive]
 pub struct Config {
     /// The largest message taken from the peer, in bytes after inflation; it bounds a frame as
-    /// well. Larger ones fail the connection with 1009. Server 1 MiB, client 16 MiB.
+    /// well. At least 1. Larger ones fail the connection with 1009. Server 1 MiB, client 16 MiB.
     pub max_message_size: u64,
     /// The most fragments a message may come in; `None` for `max(4096, max_message_size / 64)`, and
     /// `max(4096, max_stream_size / 64)` for one that is taken in pieces. More fail the connection with
@@ -29,29 +29,32 @@ pub struct Config {
     /// Messages larger than this are sent in frames of this size, in bytes, so that a pong never
     /// waits behind a whole large message. Default 256 KiB.
     pub max_frame_size: usize,
-    /// Above so many bytes waiting to be written, an async `send` waits. Default 64 KiB.
+    /// While this many bytes or more wait to be written, an async `send` waits. At least 1. Default 64 KiB.
     pub outbound_high_water: usize,
-    /// With so many bytes waiting to be written, nothing more is queued. One message may pass over
-    /// it. Default 1 MiB.
+    /// While this many bytes or more wait to be written, nothing more is queued. One message may pass over
+    /// it. At least `outbound_high_water`. Default 1 MiB.
     pub outbound_limit: usize,
-    /// While a send waits for the peer to read, what the peer sends is read and kept, up to so many
-    /// bytes, so that two ends which both send first do not block each other. Default 4 MiB.
+    /// While a send waits for the peer to read, what the peer sends is read and kept, up to this many
+    /// bytes and one read of 64 KiB more, so that two ends which both send first do not block each other. At least 1.
+    /// Default 4 MiB.
     pub inbound_budget: usize,
     /// The most memory held for a connection, in bytes: the sum of its [`Ledger`](crate::Ledger). Beyond
     /// it sends are refused or wait, and nothing is read while there is something to write; what the
-    /// peer alone makes us hold beyond it fails the connection with 1009. `None`, the default, is more
-    /// than the other limits add up to: see [`memory_bound`](Self::memory_bound).
+    /// peer alone makes us hold beyond it fails the connection with 1009, be it below `max_message_size`. At least
+    /// 512 KiB (one read, and the windows and codecs of permessage-deflate) and `outbound_high_water`. `None`, the
+    /// default, is more than the other limits add up to: see [`memory_bound`](Self::memory_bound).
     pub memory_limit: Option<usize>,
     /// Pings sent to see that the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,
-    /// How long writing may stand still while bytes wait to be written. Default 30 s.
+    /// How long writing may stand still while bytes wait to be written. At least 1 ms, as all durations here. Default
+    /// 30 s.
     pub write_timeout: Duration,
     /// How long the closing handshake may take. Default 5 s.
     pub close_timeout: Duration,
     /// How long a failed connection reads on and throws away, so that the peer sees our Close
     /// frame rather than a reset. Default 1 s.
     pub linger_timeout: Duration,
-    /// How many bytes it throws away at most while doing so. Default 4 MiB.
+    /// How many bytes it throws away at most while doing so. At least 1. Default 4 MiB.
     pub linger_bytes: u64,
 }
 
@@ -159,15 +162,30 @@ impl Config {
         if self.max_frame_size < 125 {
             return fail("max_frame_size", self.max_frame_size as u128, "it must be at least 125 bytes");
         }
-        if self.outbound_limit < self.outbound_high_water {
-            return fail(
-                "outbound_limit",
-                self.outbound_limit as u128,
-                "it must be at least outbound_high_water",
-            );
+        // With zero a send would wait for room that never comes.
+        if self.outbound_high_water == 0 && self.outbound_limit > 0 {
+            return fail("outbound_high_water", 0, nonzero);
         }
-        if let Some(limit) = self.memory_limit.filter(|limit| *limit < self.outbound_high_water) {
-            return fail("memory_limit", limit as u128, "it must be at least outbound_high_water");
+        if self.outbound_limit < self.outbound_high_water.max(1) {
+            let must = "it must be above zero and at least outbound_high_water";
+            return fail("outbound_limit", self.outbound_limit as u128, must);
+        }
+        // With zero two ends that both send first would wait for each other.
+        if self.inbound_budget == 0 {
+            return fail("inbound_budget", 0, nonzero);
+        }
+        if let Some(limit) = self.memory_limit {
+            // With less, not a single compressed message might come through.
+            if limit < LEAST_MEMORY {
+                return fail("memory_limit", limit as u128, "it must be at least 524288 bytes");
+            }
+            if limit < self.outbound_high_water {
+                return fail("memory_limit", limit as u128, "it must be at least outbound_high_water");
+            }
+        }
+        // With zero the peer would see a reset in place of the Close that says why.
+        if self.linger_bytes == 0 {
+            return fail("linger_bytes", 0, nonzero);
         }
         let durations = [
             ("keepalive.interval", self.keepalive.map(|k| k.interval)),
@@ -177,10 +195,20 @@ impl Config {
             ("linger_timeout", Some(self.linger_timeout)),
         ];
         for (setting, value) in durations {
-            if value == Some(Duration::ZERO) {
-                return fail(setting, 0, "it must be longer than zero");
+            if let Some(value) = value.filter(|value| *value < SHORTEST) {
+                return fail(
+                    setting,
+                    value.as_nanos(),
+                    "it is in nanoseconds, and must be at least 1000000 (1 ms)",
+                );
             }
         }
         Ok(())
     }
 }
+
+/// What a read, the windows and the codecs of permessage-deflate take, in bytes, and some more for messages.
+const LEAST_MEMORY: usize = 512 << 10;
+
+/// Timers are no finer, and no peer can answer sooner.
+const SHORTEST: Duration = Duration::from_millis(1);

@@ -37,19 +37,29 @@ fn a_limit_of_zero_is_refused_by_its_name() {
     assert_eq!(refused(|config| config.max_stream_size = 0), Some("max_stream_size"));
     assert_eq!(refused(|config| config.max_fragments = Some(0)), Some("max_fragments"));
     assert_eq!(refused(|config| config.max_control_rate = Some(0)), Some("max_control_rate"));
+    assert_eq!(refused(|config| config.outbound_high_water = 0), Some("outbound_high_water"));
+    assert_eq!(refused(|config| config.outbound_limit = 0), Some("outbound_limit"));
+    let neither = |config: &mut Config| (config.outbound_high_water, config.outbound_limit) = (0, 0);
+    assert_eq!(refused(neither), Some("outbound_limit"));
+    assert_eq!(refused(|config| config.inbound_budget = 0), Some("inbound_budget"));
+    assert_eq!(refused(|config| config.linger_bytes = 0), Some("linger_bytes"));
+    assert_eq!(refused(|config| config.memory_limit = Some(0)), Some("memory_limit"));
 }
 
 #[test]
-fn a_duration_of_zero_is_refused_by_its_name() {
-    let zero = Duration::ZERO;
-    assert_eq!(refused(|config| config.write_timeout = zero), Some("write_timeout"));
-    assert_eq!(refused(|config| config.close_timeout = zero), Some("close_timeout"));
-    assert_eq!(refused(|config| config.linger_timeout = zero), Some("linger_timeout"));
-    let keepalive = Keepalive::default();
-    let interval = Some(Keepalive { interval: zero, ..keepalive });
-    assert_eq!(refused(|config| config.keepalive = interval), Some("keepalive.interval"));
-    let timeout = Some(Keepalive { timeout: zero, ..keepalive });
-    assert_eq!(refused(|config| config.keepalive = timeout), Some("keepalive.timeout"));
+fn a_duration_below_a_millisecond_is_refused_by_its_name() {
+    for short in [Duration::ZERO, Duration::from_nanos(999_999)] {
+        assert_eq!(refused(|config| config.write_timeout = short), Some("write_timeout"));
+        assert_eq!(refused(|config| config.close_timeout = short), Some("close_timeout"));
+        assert_eq!(refused(|config| config.linger_timeout = short), Some("linger_timeout"));
+        let keepalive = Keepalive::default();
+        let interval = Some(Keepalive { interval: short, ..keepalive });
+        assert_eq!(refused(|config| config.keepalive = interval), Some("keepalive.interval"));
+        let timeout = Some(Keepalive { timeout: short, ..keepalive });
+        assert_eq!(refused(|config| config.keepalive = timeout), Some("keepalive.timeout"));
+    }
+    assert_eq!(refused(|config| config.write_timeout = Duration::from_millis(1)), None);
+    assert_eq!(refused(|config| config.write_timeout = Duration::MAX), None);
     assert_eq!(refused(|config| config.keepalive = None), None);
 }
 
@@ -66,11 +76,13 @@ fn the_high_water_mark_is_above_neither_limit() {
         Some("outbound_limit")
     );
     assert_eq!(refused(|config| config.outbound_limit = config.outbound_high_water), None);
-    assert_eq!(
-        refused(|config| config.memory_limit = Some(config.outbound_high_water - 1)),
-        Some("memory_limit")
-    );
-    assert_eq!(refused(|config| config.memory_limit = Some(config.outbound_high_water)), None);
+    let above = |config: &mut Config| {
+        config.outbound_high_water = 1 << 20;
+        config.memory_limit = Some((1 << 20) - 1);
+    };
+    assert_eq!(refused(above), Some("memory_limit"));
+    assert_eq!(refused(|config| config.memory_limit = Some((512 << 10) - 1)), Some("memory_limit"));
+    assert_eq!(refused(|config| config.memory_limit = Some(512 << 10)), None);
 }
 
 #[test]
@@ -79,6 +91,11 @@ fn a_refusal_says_the_setting_the_value_and_what_to_do() {
     config.max_frame_size = 7;
     let says = config.check().err().map(|error| error.to_string()).unwrap_or_default();
     assert_eq!(says, "max_frame_size = 7 is not possible: it must be at least 125 bytes");
+    let mut config = Config::server();
+    config.close_timeout = Duration::from_micros(5);
+    let says = config.check().err().map(|error| error.to_string()).unwrap_or_default();
+    let must = "it is in nanoseconds, and must be at least 1000000 (1 ms)";
+    assert_eq!(says, format!("close_timeout = 5000 is not possible: {must}"));
 }
 
 #[cfg(feature = "deflate")]

@@ -197,6 +197,13 @@ impl Connection {
         if self.state == State::Open { Ok(()) } else { Err(SendError::Closing) }
     }
 
+    /// Whether less than the high-water mark waits, and a message would be queued.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.queue.len() < self.config.outbound_high_water && self.check_room().is_ok()
+    }
+
     #[inline]
     fn check_room(&self) -> Result<(), SendError> {
         let queued = self.queue.len();

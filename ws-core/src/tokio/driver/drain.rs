@@ -8,7 +8,8 @@ use super::super::error::Error;
 use super::Driver;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    /// Waits until less than the high-water mark waits to be written, or the connection is closing.
+    /// Waits until less than the high-water mark waits to be written and memory is within its limit, or the connection
+    /// is closing.
     pub(in super::super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx))?;
         Poll::Ready(self.check_writable())
@@ -16,13 +17,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// As [`poll_ready`](Self::poll_ready); that nothing can be written any more is no error.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let high_water = self.connection.config().outbound_high_water;
-        self.poll_drained(cx, |driver| driver.connection.queued() < high_water)
+        self.poll_drained(cx, |driver| driver.connection.has_room())
     }
 
     /// Whether a message would be queued without waiting.
     pub(in super::super) fn has_room(&self) -> bool {
-        self.connection.is_open() && self.connection.queued() < self.connection.config().outbound_high_water
+        self.connection.is_open() && self.connection.has_room()
     }
 
     /// Waits until everything has been written.
