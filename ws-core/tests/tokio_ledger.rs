@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use ws_core::{Broadcast, Config, Connection, Message, Slow, WebSocket};
 
 /// Hands out at most a chunk at each read, and takes nothing.
@@ -117,6 +117,56 @@ async fn messages_of_a_broadcast_that_wait_for_room_are_charged() {
         room.publish(Message::binary(vec![1; 10_000])).await;
     }
     assert!(receiver.ledger().queued >= before + 50_000, "{:?}", receiver.ledger());
+}
+
+/// A connection of which 50 kB of a broadcast wait: its peer, which reads nothing, and both halves.
+fn behind() -> (tokio::io::DuplexStream, ws_core::Sender, ws_core::Receiver<tokio::io::DuplexStream>) {
+    let (near, far) = tokio::io::duplex(64);
+    let mut config = Config::server();
+    config.outbound_high_water = 100;
+    config.keepalive = None;
+    let (sender, receiver) = WebSocket::new(near, Connection::server(Arc::new(config)), &[]).split();
+    let room = Broadcast::new();
+    let member = room.join(sender.clone(), Slow::DropOldest(100));
+    for _ in 0..50 {
+        room.try_publish(vec![7; 1000]);
+    }
+    // What waits already stays when the member leaves.
+    drop(member);
+    assert!(receiver.ledger().queued > 40_000, "{:?}", receiver.ledger());
+    (far, sender, receiver)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_of_a_broadcast_is_freed_once_the_connection_closes_however_it_does() {
+    // By the peer's Close, of which the answer cannot be written yet.
+    let (mut far, _sender, mut receiver) = behind();
+    far.write_all(b"\x88\x80\0\0\0\0").await.unwrap();
+    assert!(polled(receiver.recv()).await.is_none());
+    assert!(receiver.ledger().queued < 3000, "{:?}", receiver.ledger());
+    // By this end's.
+    let (_far, sender, mut receiver) = behind();
+    sender.start_close(ws_core::CloseCode::NORMAL, "").unwrap();
+    assert!(polled(receiver.recv()).await.is_none());
+    assert!(receiver.ledger().queued < 3000, "{:?}", receiver.ledger());
+    // By a fault of the peer's.
+    let (mut far, _sender, mut receiver) = behind();
+    far.write_all(b"\xff").await.unwrap();
+    assert!(polled(receiver.recv()).await.is_none());
+    assert!(receiver.ledger().queued < 3000, "{:?}", receiver.ledger());
+    // By the transport's end.
+    let (far, _sender, mut receiver) = behind();
+    drop(far);
+    receiver.recv().await.unwrap_err();
+    assert_eq!(receiver.ledger().total(), 0);
+    // By a deadline, seen by the receiver.
+    let (_far, _sender, mut receiver) = behind();
+    receiver.recv().await.unwrap_err();
+    assert_eq!(receiver.ledger().total(), 0);
+    // And seen by a sender, where nobody receives.
+    let (_far, sender, receiver) = behind();
+    sender.flush().await.unwrap_err();
+    assert_eq!(receiver.ledger().total(), 0);
 }
 
 #[tokio::test]

@@ -228,6 +228,26 @@ async fn a_live_peer_is_kept_and_its_round_trip_known() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_read_while_a_send_waits_is_a_sign_of_life() {
+    let (mut raw, stream) = duplex(64);
+    let mut socket = server(stream);
+    // The ping of 20 s is written; its answer is due by 40 s.
+    assert!(tokio::time::timeout(Duration::from_secs(21), socket.recv()).await.is_err());
+    let peer = async {
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        // At 30 s the peer says something, no pong, and still reads nothing.
+        raw.write_all(b"\x81\x82\0\0\0\0hi").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let mut all = vec![0; 10 + 4 + 1000];
+        raw.read_exact(&mut all).await.unwrap();
+    };
+    let send = async { tokio::join!(socket.send(vec![7; 1000]), peer) };
+    let (sent, ()) = tokio::time::timeout(Duration::from_secs(60), send).await.expect("the send ends");
+    sent.unwrap();
+    assert_eq!(socket.recv().await.unwrap(), Some("hi".into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_stops_reading_ends_in_a_write_timeout() {
     let (_raw, stream) = duplex(16);
     let mut socket = server(stream);

@@ -106,6 +106,88 @@ async fn an_error_that_says_little_is_handed_to_the_one_whose_write_it_was() {
 }
 
 #[tokio::test]
+async fn an_error_of_a_write_does_not_make_a_clean_close_an_error() {
+    let (near, mut far) = duplex(1000);
+    far.write_all(FRAMES).await.unwrap();
+    let mut socket = client(WriteFails(near, ErrorKind::StorageFull));
+    // It is written, and fails, while messages are received.
+    socket.feed("lost").await.unwrap();
+    assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"one"[..])));
+    assert_eq!(socket.recv().await.unwrap(), Some("two".into()));
+    assert_eq!(socket.recv().await.unwrap(), None, "the closing handshake counts");
+    assert_clean(socket.close_info());
+    // Without a Close the error is what ended it.
+    let (near, mut far) = duplex(1000);
+    far.write_all(b"\x82\x03one").await.unwrap();
+    drop(far);
+    let mut socket = client(WriteFails(near, ErrorKind::StorageFull));
+    socket.feed("lost").await.unwrap();
+    assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"one"[..])));
+    let Err(Error::Io(error)) = socket.recv().await else { panic!("it ended otherwise") };
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_takes_no_byte_and_says_so_has_failed() {
+    let silent = || async {
+        let (near, far) = duplex(1000);
+        (client(TakesNothing(near, 0)), far)
+    };
+    let is_write_zero = |result: Result<(), Error>| {
+        let Err(Error::Io(error)) = result else { panic!("{result:?}") };
+        assert_eq!(error.kind(), ErrorKind::WriteZero);
+    };
+    let (mut socket, _peer) = silent().await;
+    is_write_zero(socket.send("lost").await);
+    assert!(matches!(socket.send("lost").await, Err(Error::Closed(_))));
+
+    let (mut socket, _peer) = silent().await;
+    // More than one chunk: a vectored write.
+    socket.feed(vec![1; 10_000]).await.unwrap();
+    socket.feed(vec![2; 10_000]).await.unwrap();
+    is_write_zero(socket.flush().await);
+
+    let (socket, peer) = silent().await;
+    let (sender, mut receiver) = socket.split();
+    is_write_zero(sender.send("lost").await);
+    drop(peer);
+    assert!(matches!(receiver.recv().await, Err(Error::Closed(_))));
+
+    let (mut socket, _peer) = silent().await;
+    socket.feed("lost").await.unwrap();
+    is_write_zero(socket.recv().await.map(|_| ()));
+}
+
+/// Takes nothing of what is written, without an error and without waiting; counts how often it is asked.
+struct TakesNothing(DuplexStream, usize);
+
+impl AsyncRead for TakesNothing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TakesNothing {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        self.1 += 1;
+        assert!(self.1 < 100, "it is asked without end");
+        Poll::Ready(Ok(0))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
 async fn both_halves_of_a_split_one_see_it() {
     let (socket, mut peer) = broken(b"").await;
     let (sender, mut receiver) = socket.split();
