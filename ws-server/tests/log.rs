@@ -3,12 +3,14 @@
 
 mod common;
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use common::{echo, frame, get, opening, reply, run};
 use tracing_subscriber::fmt::MakeWriter;
-use ws_server::{HostPolicy, Server};
+use ws_server::{CloseCode, HostPolicy, Server, WebSocket};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -133,5 +135,56 @@ async fn it_names_the_rule_that_a_peer_broke() {
     for fact in [" INFO ", "path=\"/room\"", "sent=1002", "is not masked"] {
         assert!(line.contains(fact), "{fact}: {line}");
     }
+    let failing = text.lines().any(|line| line.contains("handler ended") && !line.contains(" DEBUG "));
+    assert!(failing, "no Close of the peer's ended it: {text}");
     assert!(!text.contains("hush"), "{text}");
+}
+
+/// Whether a handler that does so is logged as failing, when its peer closes with `code` or is closed by it.
+async fn is_logged_as_failing(handler: fn(WebSocket) -> Handling, code: Option<u16>) -> bool {
+    let (log, _guard) = logged();
+    let server = run(Server::builder().route("/room", handler)).await;
+    let mut peer = server.open("/room").await;
+    match code {
+        Some(code) => peer.send(frame(0x88, &code.to_be_bytes())).await,
+        None => {
+            peer.bytes(4).await;
+            peer.send(frame(0x88, &4000u16.to_be_bytes())).await;
+        }
+    }
+    peer.rest().await;
+    drop(peer);
+    server.until(|stats| stats.connections() == 0).await;
+    let (text, line) = log.closed();
+    assert!(line.contains(" INFO "), "{line}");
+    text.lines().any(|line| line.contains("handler") && !line.contains(" DEBUG "))
+}
+
+type Handling = Pin<Box<dyn Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + Send>>;
+
+#[tokio::test]
+async fn a_handler_that_passes_on_the_peers_close_is_not_logged_as_failing_and_one_that_fails_is() {
+    let passes_on = |mut socket: WebSocket| -> Handling {
+        Box::pin(async move {
+            while socket.recv().await?.is_some() {}
+            Ok(socket.send("late").await?)
+        })
+    };
+    assert!(!is_logged_as_failing(passes_on, Some(4001)).await, "recv returned it");
+    assert!(!is_logged_as_failing(passes_on, Some(1000)).await, "send returned it");
+    let in_own_words = |mut socket: WebSocket| -> Handling {
+        Box::pin(async move {
+            let ended = socket.recv().await;
+            Err(format!("it ended: {ended:?}").into())
+        })
+    };
+    assert!(!is_logged_as_failing(in_own_words, Some(4001)).await, "what it says may be the peer's close");
+    assert!(is_logged_as_failing(in_own_words, Some(1000)).await, "that was no error");
+    let closes = |mut socket: WebSocket| -> Handling {
+        Box::pin(async move {
+            socket.close(CloseCode(4000), "").await?;
+            Ok(socket.send("late").await?)
+        })
+    };
+    assert!(is_logged_as_failing(closes, None).await, "it closed by itself");
 }
