@@ -36,6 +36,28 @@ fn the_end_of_a_connection_is_told_in_one_line() {
 }
 
 #[test]
+fn an_end_is_normal_if_the_peers_close_reports_no_fault_of_its_own() {
+    let close = |role, body: &[u8]| sent_to(role, CLOSE, body);
+    for role in [Role::Client, Role::Server] {
+        let by_peer = |body: &[u8]| closed(role, &close(role, body), |_| ());
+        let after_ours = |body: &[u8]| {
+            closed(role, &close(role, body), |connection| connection.close(CloseCode(4000), "").unwrap())
+        };
+        assert!(by_peer(&[]).is_normal());
+        assert!(after_ours(&[]).is_normal());
+        for code in (1000..5000).filter(|code| CloseCode(*code).is_sendable()) {
+            let normal = matches!(code, 1000 | 1001);
+            assert_eq!(by_peer(&close_body(code, b"")).is_normal(), normal, "{code}");
+            // It repeats our code, or has one of its own.
+            assert_eq!(after_ours(&close_body(code, b"")).is_normal(), normal || code == 4000, "{code}");
+        }
+        assert!(!closed(role, &[], |_| ()).is_normal(), "no Close came");
+        let unanswered = closed(role, &[], |connection| connection.close(CloseCode::NORMAL, "").unwrap());
+        assert!(!unanswered.is_normal(), "only ours went");
+    }
+}
+
+#[test]
 fn the_line_names_the_last_round_trip_if_there_was_one() {
     let mut connection = open(Role::Server, &Config::server());
     connection.next_timeout(s(0.0));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
-use ws_core::{CloseCode, Config, Connection, DataType, Error, Event, Message, SendError, WebSocket};
+use ws_core::{Binary, CloseCode, Config, Connection, DataType, Error, Event, Message, SendError, WebSocket};
 
 /// A pipe that holds any message of these tests at once.
 fn pair() -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
@@ -265,4 +265,23 @@ async fn a_refused_answer_to_a_large_lent_message_ends_the_loop() {
         let refused = server.for_each(|connection, _| connection.ping(&[0; 126])).await;
         assert!(matches!(refused, Err(Error::Send(SendError::ControlTooLong(126)))), "{size}");
     }
+}
+
+#[tokio::test]
+async fn a_large_message_behind_others_in_the_buffer_is_lent_as_its_own_bytes() {
+    let (mut client, mut server) = pair();
+    let sent: [Message; 4] =
+        ["short".into(), payload(20_000).into(), vec![b'x'].into(), payload(30_000).into()];
+    for message in &sent {
+        client.feed(message.clone()).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    let mut owned = Vec::new();
+    let each = server.for_each(|_, event| {
+        owned.push(matches!(event, Event::Binary(Binary::Owned(_))));
+        Ok(())
+    });
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(1), each).await;
+    assert!(waits.is_err(), "it waits for more");
+    assert_eq!(owned, [false, true, false, true]);
 }

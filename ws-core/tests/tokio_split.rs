@@ -337,3 +337,17 @@ async fn a_message_that_waits_for_another_in_pieces_learns_of_the_end() {
     receiving.await.unwrap().unwrap();
     assert!(matches!(waits.await, Err(Error::Closed(_))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_send_returns_once_its_own_message_is_written_although_that_of_another_still_waits() {
+    let (client, _server) = pair(1000);
+    let (other, _receiver) = client.split();
+    let sender = other.clone();
+    tokio::select! {
+        biased;
+        sent = sender.send(vec![1; 100]) => sent.unwrap(),
+        sent = other.send(vec![2; 5000]) => panic!("the pipe has no room for it: {sent:?}"),
+        () = tokio::time::sleep(std::time::Duration::from_secs(10)) => panic!("it waits for the other's"),
+    }
+    assert!(sender.queued() > 4000, "{}", sender.queued());
+}

@@ -11,12 +11,14 @@ use std::time::Duration;
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::time::timeout;
-use ws_core::{Config, Connection, Error, Message, Role, WebSocket};
+use ws_core::{Config, Connection, Error, Event, Message, Role, WebSocket};
 
-/// A pipe without vectored writes, as `AsyncWrite` has it by default; it may fail to read.
+/// A pipe without vectored writes, as `AsyncWrite` has it by default; it may fail to read. It keeps the lengths of
+/// what was written.
 struct Plain {
     pipe: DuplexStream,
     fails: bool,
+    writes: Vec<usize>,
 }
 
 impl AsyncRead for Plain {
@@ -34,7 +36,11 @@ impl AsyncRead for Plain {
 
 impl AsyncWrite for Plain {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.pipe).poll_write(cx, buf)
+        let written = Pin::new(&mut self.pipe).poll_write(cx, buf);
+        if let Poll::Ready(Ok(length)) = written {
+            self.writes.push(length);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -61,7 +67,8 @@ fn numbered(n: u32) -> Message {
 #[tokio::test]
 async fn without_vectored_writes_all_goes_out_in_order() {
     let (a, b) = duplex(1 << 20);
-    let mut server = websocket(Plain { pipe: a, fails: false }, Role::Server, Config::server());
+    let mut server =
+        websocket(Plain { pipe: a, fails: false, writes: Vec::new() }, Role::Server, Config::server());
     let mut client = websocket(b, Role::Client, Config::client());
     let large = Message::binary((0..70_000u32).map(|n| (n % 251) as u8).collect::<Vec<_>>());
     for message in [numbered(1), large.clone(), numbered(2)] {
@@ -74,9 +81,35 @@ async fn without_vectored_writes_all_goes_out_in_order() {
 }
 
 #[tokio::test]
+async fn answers_to_lent_messages_go_out_in_one_write_or_as_soon_as_the_high_water_mark_is_reached() {
+    for (high_water, writes) in
+        [(64 << 10, &[120][..]), (121, &[120]), (24, &[24; 5]), (25, &[36, 36, 36, 12])]
+    {
+        let (pipe, _peer) = duplex(1 << 10);
+        let mut config = Config::server();
+        config.outbound_high_water = high_water;
+        let mut client = Connection::client(Arc::new(Config::client()), [7; 32]);
+        for _ in 0..10 {
+            client.send_text("ten bytes.").unwrap();
+        }
+        let mut output = client.output();
+        let received = output.copy_to_bytes(output.remaining());
+        let plain = Plain { pipe, fails: false, writes: Vec::new() };
+        let mut server = WebSocket::new(plain, Connection::server(Arc::new(config)), &received);
+        let echo = server.for_each(|connection, event| match event {
+            Event::Text(text) => connection.send_text(&text),
+            _ => Ok(()),
+        });
+        assert!(timeout(Duration::ZERO, echo).await.is_err(), "it waits for more");
+        assert_eq!(server.get_ref().writes, writes, "{high_water}");
+    }
+}
+
+#[tokio::test]
 async fn a_failed_read_is_told_with_its_cause() {
     let (pipe, _peer) = duplex(64);
-    let mut server = websocket(Plain { pipe, fails: true }, Role::Server, Config::server());
+    let mut server =
+        websocket(Plain { pipe, fails: true, writes: Vec::new() }, Role::Server, Config::server());
     match server.recv().await {
         Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::PermissionDenied),
         other => panic!("{other:?}"),
