@@ -46,9 +46,10 @@ pub struct Options {
     pub head: HeadLimits,
     /// How much of a refusal's body is kept, in bytes. Default 64 KiB.
     pub max_refusal_body: usize,
-    /// How many redirects are followed. `Authorization`, `Cookie` and `Proxy-Authorization` stay
-    /// behind when one leads to another origin; none leads from `wss` to `ws`. Default 0: a
-    /// redirect is an error that carries the response.
+    /// How many redirects are followed. When one leads to another origin (scheme, host or port), credentials stay
+    /// behind: `Authorization` (that of the URL too), `Cookie`, `Proxy-Authorization`, every
+    /// [`secret_header`](crate::Request::secret_header), and the subprotocols, which may hold a token. None leads from
+    /// `wss` to `ws`. Default 0: a redirect is an error that carries the response.
     pub max_redirects: u8,
     /// Turns off Nagle's algorithm, which holds back small messages. Default `true`.
     pub nodelay: bool,

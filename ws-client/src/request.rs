@@ -1,14 +1,17 @@
 //! What to ask for: an address, header fields, subprotocols (RFC 6455 sections 3 and 4.1).
 
 mod redirect;
+mod secret;
 
 use std::fmt;
 
-use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{HeaderMap, Uri};
 use url::{Host, Url};
+use ws_core::handshake::FieldNames;
 
 pub(crate) use self::redirect::redirect;
+use self::secret::is_secret;
 use crate::credentials::basic;
 use crate::request_error::{HeaderError, UrlError};
 
@@ -33,6 +36,8 @@ pub struct Request {
     /// Without credentials and fragment; scheme `ws` or `wss`; with a host.
     url: Url,
     headers: HeaderMap,
+    /// The names of `headers` as the caller wrote them.
+    names: FieldNames,
     subprotocols: Vec<String>,
 }
 
@@ -56,28 +61,45 @@ impl Request {
         Self::from_url(parsed)
     }
 
-    /// Adds a header field; a repeated name gives two field lines.
+    /// Adds a header field; a repeated name gives two field lines. The name is sent in the case it is written in
+    /// here: HTTP compares names without regard to case, but some servers do not.
     ///
-    /// The values of `Authorization`, `Proxy-Authorization` and `Cookie` are marked as
-    /// sensitive, so that no debug output shows them.
+    /// No field is sent without being asked for, `User-Agent` neither.
+    ///
+    /// A field whose name looks like that of a credential (`Authorization`, `Proxy-Authorization`, `Cookie`,
+    /// `X-Api-Key`, anything with `auth`, `token`, `secret`, `session` or the like in it) is treated as a
+    /// [`secret_header`](Self::secret_header).
     ///
     /// # Errors
     /// [`HeaderError`] for a name that is not a token, a value with CR, LF or another
     /// control byte, and the fields that belong to the handshake itself.
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
-        let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::Name(name.into()))?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| HeaderError::Value(field.clone()))?;
-        owned_by_caller(&field)?;
-        if is_secret(&field) {
-            value.set_sensitive(true);
-        }
-        self.headers.append(field, value);
+    pub fn header(self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        self.field(name, value, false)
+    }
+
+    /// Adds a header field whose value is a secret: no debug output shows it, and it does not follow a redirect to
+    /// another origin. Otherwise the same as [`header`](Self::header).
+    ///
+    /// # Errors
+    /// [`HeaderError`].
+    pub fn secret_header(self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        self.field(name, value, true)
+    }
+
+    fn field(mut self, written: &str, value: &str, secret: bool) -> Result<Self, HeaderError> {
+        let invalid = |_| HeaderError::Name(written.into());
+        let name = HeaderName::from_bytes(written.as_bytes()).map_err(invalid)?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| HeaderError::Value(name.clone()))?;
+        owned_by_caller(&name)?;
+        value.set_sensitive(secret || is_secret(&name));
+        self.headers.append(self.names.append(written).map_err(invalid)?, value);
         Ok(self)
     }
 
     /// Offers a subprotocol, in order of preference (RFC 6455 section 1.9).
     ///
-    /// Whether it is a token, and offered once, is checked when the request is sent.
+    /// Whether it is a token, and offered once, is checked when the request is sent. None is offered after a redirect
+    /// to another origin: browsers can put a token nowhere else, so a subprotocol may be a credential.
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocols.push(name.into());
@@ -125,6 +147,7 @@ impl Request {
         let mut template = http::Request::new(());
         *template.uri_mut() = Uri::try_from(target).map_err(|_| UrlError::Target)?;
         *template.headers_mut() = self.headers.clone();
+        template.extensions_mut().insert(self.names.clone());
         if !self.headers.contains_key(http::header::HOST) {
             // §4.1: Host carries the port only when it is not the scheme's own.
             let host = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -153,14 +176,16 @@ impl Request {
         if url.port() == Some(0) {
             return Err(UrlError::PortZero);
         }
-        let mut headers = HeaderMap::new();
+        let (mut headers, mut names) = (HeaderMap::new(), FieldNames::default());
         if !url.username().is_empty() || url.password().is_some() {
             headers.insert(AUTHORIZATION, basic(url.username(), url.password().unwrap_or_default())?);
+            // It is a token, so this succeeds.
+            let _ = names.append("Authorization");
             // Both succeed on a URL with a host; that is checked above.
             let _ = url.set_username("");
             let _ = url.set_password(None);
         }
-        Ok(Self { url, headers, subprotocols: Vec::new() })
+        Ok(Self { url, headers, names, subprotocols: Vec::new() })
     }
 }
 
@@ -227,10 +252,6 @@ fn owned_by_caller(name: &HeaderName) -> Result<(), HeaderError> {
         _ => return Ok(()),
     };
     Err(HeaderError::Owned { name: name.clone(), instead })
-}
-
-fn is_secret(name: &HeaderName) -> bool {
-    [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
 }
 
 #[cfg(test)]
@@ -309,6 +330,23 @@ mod tests {
         assert!(matches!(Request::new("ws://"), Err(UrlError::Invalid(_))));
         assert!(matches!(Request::new("ws://[::1"), Err(UrlError::Invalid(_))));
         assert!(matches!(Request::new("ws://h:99999/"), Err(UrlError::Invalid(_))));
+    }
+
+    #[test]
+    fn credentials_are_sensitive_and_not_shown() {
+        let request = Request::new("wss://h/").unwrap();
+        let request = request.header("Authorization", "Bearer s3cret").unwrap();
+        let request = request.header("Cookie", "id=s3cret").unwrap();
+        let request = request.header("X-Api-Key", "s3cret").unwrap();
+        let request = request.secret_header("X-Mine", "s3cret").unwrap();
+        let request = request.header("X-Open", "shown").unwrap();
+        for name in ["authorization", "cookie", "x-api-key", "x-mine"] {
+            assert!(request.headers()[name].is_sensitive(), "{name}");
+        }
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("s3cret") && shown.contains("shown"), "{shown}");
+        let from_url = Request::new("wss://u:p@h/").unwrap();
+        assert!(from_url.headers()[AUTHORIZATION].is_sensitive());
     }
 
     #[test]

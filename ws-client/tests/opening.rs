@@ -43,6 +43,24 @@ async fn the_request_is_that_of_section_4_1() {
 }
 
 #[tokio::test]
+async fn field_names_are_sent_in_the_case_they_are_written_in_and_no_field_unasked() {
+    let (address, serving) = answering(switching).await;
+    let request = Request::new(&format!("ws://u:p@{address}/")).unwrap();
+    let request = ["X-API-Key", "SOAPAction", "x-lower", "User-agent"]
+        .iter()
+        .fold(request, |request, name| request.header(name, "1").unwrap());
+    drop(ws_client::connect(request).await.unwrap());
+    let head = serving.await.unwrap();
+    let names: Vec<_> =
+        head.lines().skip(1).filter_map(|line| line.split_once(": ")).map(|(n, _)| n).collect();
+    let own = ["Authorization", "X-API-Key", "SOAPAction", "x-lower", "User-agent"];
+    assert!(names.ends_with(&own), "{head}");
+    let (address, serving) = answering(switching).await;
+    drop(ws_client::connect(format!("ws://{address}/")).await.unwrap());
+    assert_eq!(field(&serving.await.unwrap(), "user-agent"), None);
+}
+
+#[tokio::test]
 async fn every_connection_has_a_key_of_its_own() {
     let mut keys = std::collections::HashSet::new();
     for _ in 0..8 {

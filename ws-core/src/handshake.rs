@@ -38,6 +38,7 @@
 mod body;
 mod client;
 mod extension;
+mod field_names;
 mod head;
 mod host;
 mod key;
@@ -56,6 +57,7 @@ mod token;
 pub use body::{BodyFraming, BodyProgress, BodyReader};
 pub use client::{ClientHandshake, Established, MAX_INTERIM_RESPONSES};
 pub use extension::{Extension, ExtensionParameter, InvalidExtensions};
+pub use field_names::FieldNames;
 pub use head::{HeadFault, HeadLimits};
 pub use host::{Authority, effective_host};
 pub use key::accept_key;

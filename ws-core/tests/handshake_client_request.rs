@@ -2,7 +2,7 @@
 #![cfg(feature = "handshake")]
 
 use http::{HeaderName, Method, Request, Version};
-use ws_core::handshake::{ClientHandshake, RequestError};
+use ws_core::handshake::{ClientHandshake, FieldNames, RequestError};
 
 fn handshake(request: http::request::Builder) -> Result<String, RequestError> {
     let request = request.body(()).unwrap();
@@ -35,6 +35,24 @@ fn the_request_is_that_of_rfc_6455_section_1_3() {
         Sec-WebSocket-Extensions: permessage-deflate\r\n\
         origin: http://example.com\r\n\r\n";
     assert_eq!(String::from_utf8_lossy(handshake.request_bytes()), expected);
+}
+
+#[test]
+fn field_names_are_written_as_the_caller_spelled_them() {
+    let mut names = FieldNames::default();
+    let mut template = Request::get("ws://h/").body(()).unwrap();
+    for (written, value) in [("X-API-Key", "1"), ("SOAPAction", "2"), ("x-api-key", "3")] {
+        let name = names.append(written).unwrap();
+        template.headers_mut().append(name, value.parse().unwrap());
+    }
+    // This one has no spelling.
+    template.headers_mut().append("Origin", "null".parse().unwrap());
+    assert!(names.append("x y").is_err() && names.append("x\r\n").is_err());
+    template.extensions_mut().insert(names);
+    let handshake = ClientHandshake::new(template, &[], None, [0; 16]).unwrap();
+    let head = String::from_utf8(handshake.request_bytes().to_vec()).unwrap();
+    let expected = "\r\nX-API-Key: 1\r\nx-api-key: 3\r\nSOAPAction: 2\r\norigin: null\r\n\r\n";
+    assert!(head.ends_with(expected), "{head}");
 }
 
 #[test]

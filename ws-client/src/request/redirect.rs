@@ -1,9 +1,10 @@
 //! The request that a redirect leads to (RFC 9110 section 15.4).
 
 use http::Response;
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::header::HOST;
 
 use super::Request;
+use super::secret::remove_secrets;
 use crate::error::ConnectError;
 use crate::request_error::UrlError;
 
@@ -26,8 +27,9 @@ pub(crate) fn redirect(
 }
 
 impl Request {
-    /// The same request at the place a redirect names. Secrets stay behind when the origin
-    /// (scheme, host, port) changes: they were meant for the first one.
+    /// The same request at the place a redirect names. When the origin (scheme, host, port) changes, secrets stay
+    /// behind, as they were meant for the first one: sensitive fields, and the subprotocols, which may hold a token.
+    /// So does a `Host` of the caller's, which names the first one.
     fn redirected(&self, location: &str) -> Result<Self, UrlError> {
         let mut url = self.url.join(location).map_err(UrlError::Invalid)?;
         // A server names its HTTP address; the WebSocket lives at the same one.
@@ -43,13 +45,13 @@ impl Request {
         let mut next = Self::from_url(url)?;
         // Credentials in a Location are the redirecting server's choice, not the caller's.
         next.headers = self.headers.clone();
-        if next.url.origin() != self.url.origin() {
-            next.headers.remove(AUTHORIZATION);
-            next.headers.remove(COOKIE);
-            next.headers.remove(PROXY_AUTHORIZATION);
-            next.headers.remove(http::header::HOST);
+        next.names = self.names.clone();
+        if next.url.origin() == self.url.origin() {
+            next.subprotocols = self.subprotocols.clone();
+        } else {
+            remove_secrets(&mut next.headers);
+            next.headers.remove(HOST);
         }
-        next.subprotocols = self.subprotocols.clone();
         Ok(next)
     }
 }
@@ -58,23 +60,48 @@ impl Request {
 mod tests {
     use super::*;
 
+    use http::header::AUTHORIZATION;
+
+    /// A request with every kind of secret, a `Host` of its own, and one harmless field.
+    fn secretive() -> Request {
+        let request = Request::new("ws://u:p@h/a").unwrap();
+        let fields = [
+            ("Cookie", "c=1"),
+            ("Proxy-Authorization", "x"),
+            ("X-Api-Key", "k"),
+            ("Host", "virtual.example"),
+            ("x-mine", "1"),
+        ];
+        let request =
+            fields.iter().fold(request, |request, (name, value)| request.header(name, value).unwrap());
+        request.secret_header("x-odd", "s").unwrap().subprotocol("v1").subprotocol("bearer.s3cret")
+    }
+
     #[test]
     fn secrets_stay_behind_when_a_redirect_leaves_the_origin() {
-        let request = Request::new("ws://u:p@h/a").unwrap().header("cookie", "c=1").unwrap();
-        let request = request.header("x-mine", "1").unwrap().header("proxy-authorization", "x").unwrap();
-
-        let same = request.redirected("/b?c").unwrap();
-        assert_eq!(same.url().as_str(), "ws://h/b?c");
-        assert_eq!(same.headers(), request.headers());
-
-        for location in ["https://h/b", "ws://h:81/a", "http://other/", "//other/x"] {
+        let request = secretive();
+        // The last three change the scheme only, the port only, the host only.
+        for location in
+            ["https://h/b", "//other/x", "http://other/", "https://h:80/a", "ws://h:81/a", "ws://g/a"]
+        {
             let moved = request.redirected(location).unwrap();
-            assert_eq!(moved.headers().len(), 1, "{location}");
-            assert!(moved.headers().contains_key("x-mine"));
+            assert_eq!(moved.headers().keys().collect::<Vec<_>>(), ["x-mine"], "{location}");
+            assert!(moved.subprotocols().is_empty(), "{location}");
         }
         assert_eq!(request.redirected("https://h/b").unwrap().url().as_str(), "wss://h/b");
         // Credentials that the server chose are not sent.
         assert!(!request.redirected("http://x:y@other/").unwrap().headers().contains_key(AUTHORIZATION));
         assert!(matches!(request.redirected("ftp://h/"), Err(UrlError::Scheme(_))));
+    }
+
+    #[test]
+    fn a_redirect_within_the_origin_keeps_everything() {
+        let request = secretive();
+        for location in ["/b?c", "ws://h:80/b?c", "http://h/b?c", "http://x:y@h/b?c"] {
+            let same = request.redirected(location).unwrap();
+            assert_eq!(same.url().as_str(), "ws://h/b?c");
+            assert_eq!(same.headers(), request.headers(), "{location}");
+            assert_eq!(same.subprotocols(), request.subprotocols(), "{location}");
+        }
     }
 }

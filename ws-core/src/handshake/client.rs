@@ -49,7 +49,8 @@ impl ClientHandshake {
     /// `request` is a template: its URI and its headers are used. The URI is absolute with scheme `ws`, `wss`,
     /// `http` or `https` (then `Host` is made from it, with the port if it is not the default and without user
     /// information), or a path beside one `Host` field. Key, version, `Upgrade`, `Connection` and the other fields of
-    /// the handshake are not the caller's to set.
+    /// the handshake are not the caller's to set. [`FieldNames`](super::FieldNames) among its extensions keep the
+    /// case of the caller's field names.
     ///
     /// `subprotocols` are offered in order of preference; `extensions` is the value of `Sec-WebSocket-Extensions`, if
     /// any is offered. `nonce` is 16 random bytes, fresh for each handshake (RFC 6455 section 4.1, item 7).

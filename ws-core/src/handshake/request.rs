@@ -5,6 +5,7 @@ use http::{HeaderMap, Method, Uri, Version};
 use thiserror::Error;
 
 use super::extension::Extension;
+use super::field_names::FieldNames;
 use super::host::Authority;
 use super::origin::default_port;
 use super::refusal::{is_owned, write_field};
@@ -86,8 +87,12 @@ pub(super) fn encode_request(
     if let Some(extensions) = offer.extensions {
         write_field(&mut head, "Sec-WebSocket-Extensions", extensions.as_bytes());
     }
-    for (name, value) in template.headers().iter().filter(|(name, _)| **name != header::HOST) {
-        write_field(&mut head, name.as_str(), value.as_bytes());
+    let names = template.extensions().get::<FieldNames>();
+    for name in template.headers().keys().filter(|name| **name != header::HOST) {
+        let mut written = names.into_iter().flat_map(|names| names.of(name));
+        for value in template.headers().get_all(name) {
+            write_field(&mut head, written.next().unwrap_or(name.as_str()), value.as_bytes());
+        }
     }
     head.extend_from_slice(b"\r\n");
     Ok(head)
