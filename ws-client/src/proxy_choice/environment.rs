@@ -4,29 +4,61 @@ use std::net::IpAddr;
 
 use url::Host;
 
+use super::exceptions::is_excepted;
 use crate::proxy::Proxy;
 use crate::proxy_error::ProxyUrlError;
 use crate::request::Request;
 
-/// The proxy that the variables name for a request.
-pub(super) fn pick(
-    request: &Request,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Option<Proxy>, ProxyUrlError> {
-    let Some(host) = request.host() else { return Ok(None) };
-    let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-    let no_proxy = set("no_proxy").or_else(|| set("NO_PROXY")).unwrap_or_default();
-    if is_loopback(&host) || is_excepted(&host, request.port(), &no_proxy) {
-        return Ok(None);
+/// The environment of a process, as far as proxies are concerned.
+pub(super) struct Environment<V> {
+    /// The value of a variable.
+    pub(super) variable: V,
+    /// Whether `http_proxy` and `HTTP_PROXY` are one variable, as they are on Windows.
+    pub(super) ignores_case: bool,
+}
+
+/// That of this process.
+pub(super) fn of_this_process() -> Environment<impl Fn(&str) -> Option<String>> {
+    Environment {
+        // What is no UTF-8 is an error later on rather than as if it were not set.
+        variable: |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+        ignores_case: cfg!(windows),
     }
-    let own = if request.is_secure() {
-        set("https_proxy").or_else(|| set("HTTPS_PROXY"))
-    } else {
-        // A request to a CGI program sets HTTP_PROXY by a header field `Proxy`.
-        let upper = || if set("REQUEST_METHOD").is_none() { set("HTTP_PROXY") } else { None };
-        set("http_proxy").or_else(upper)
-    };
-    own.or_else(|| set("all_proxy")).or_else(|| set("ALL_PROXY")).map(|url| Proxy::new(&url)).transpose()
+}
+
+impl<V: Fn(&str) -> Option<String>> Environment<V> {
+    /// The proxy that the variables name for a request.
+    pub(super) fn pick(&self, request: &Request) -> Result<Option<Proxy>, ProxyUrlError> {
+        let Some(host) = request.host() else { return Ok(None) };
+        let no_proxy = self.either("no_proxy", "NO_PROXY").unwrap_or_default();
+        if is_loopback(&host) || is_excepted(&host, request.port(), &no_proxy) {
+            return Ok(None);
+        }
+        let own =
+            if request.is_secure() { self.either("https_proxy", "HTTPS_PROXY") } else { self.http_proxy() };
+        own.or_else(|| self.either("all_proxy", "ALL_PROXY")).map(|url| Proxy::new(&url)).transpose()
+    }
+
+    /// A web server gives a request's field `Proxy` to a CGI program as `HTTP_PROXY` (RFC 3875 section 4.1.18): there
+    /// the variable is whatever the peer likes, under each name that reads it. No field sets any of the others.
+    fn http_proxy(&self) -> Option<String> {
+        let is_cgi = (self.variable)("REQUEST_METHOD").is_some();
+        match (is_cgi, self.ignores_case) {
+            (false, _) => self.either("http_proxy", "HTTP_PROXY"),
+            (true, false) => self.set("http_proxy"),
+            (true, true) => None,
+        }
+    }
+
+    /// The first that is set; the lower-case name wins.
+    fn either(&self, lower: &str, upper: &str) -> Option<String> {
+        self.set(lower).or_else(|| self.set(upper))
+    }
+
+    /// A variable, unless it is empty.
+    fn set(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.trim().is_empty())
+    }
 }
 
 fn is_loopback(host: &Host<&str>) -> bool {
@@ -37,67 +69,8 @@ fn is_loopback(host: &Host<&str>) -> bool {
             name == "localhost" || name.ends_with(".localhost")
         }
         Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
-    }
-}
-
-/// Whether an entry of `NO_PROXY` covers the host.
-fn is_excepted(host: &Host<&str>, port: u16, list: &str) -> bool {
-    let (name, ip) = match host {
-        Host::Domain(name) => (name.strip_suffix('.').unwrap_or(name), None),
-        Host::Ipv4(ip) => ("", Some(IpAddr::V4(*ip))),
-        Host::Ipv6(ip) => ("", Some(IpAddr::V6(*ip))),
-    };
-    list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
-        if entry == "*" {
-            return true;
-        }
-        let (entry, only_port) = split_port(entry);
-        if only_port.is_some_and(|only| only != port) {
-            return false;
-        }
-        match ip {
-            Some(ip) => covers(entry, ip),
-            None => {
-                let entry = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-                name == entry || name.strip_suffix(entry.as_str()).is_some_and(|rest| rest.ends_with('.'))
-            }
-        }
-    })
-}
-
-/// `host:port`, `[v6]:port`, or neither.
-fn split_port(entry: &str) -> (&str, Option<u16>) {
-    if let Some((literal, rest)) = entry.strip_prefix('[').and_then(|e| e.split_once(']')) {
-        return (literal, rest.strip_prefix(':').and_then(|p| p.parse().ok()));
-    }
-    match entry.split_once(':') {
-        // More than one colon is an IPv6 address.
-        Some((host, port)) if !port.contains(':') => match port.parse() {
-            Ok(port) => (host, Some(port)),
-            Err(_) => (entry, None),
-        },
-        _ => (entry, None),
-    }
-}
-
-/// Whether `entry`, an address or a network, covers `ip`.
-fn covers(entry: &str, ip: IpAddr) -> bool {
-    let (network, prefix) = match entry.split_once('/') {
-        Some((network, prefix)) => (network, prefix.parse::<u32>().ok()),
-        None => (entry, Some(128)),
-    };
-    let (Ok(network), Some(prefix)) = (network.parse::<IpAddr>(), prefix) else { return false };
-    match (network, ip) {
-        (IpAddr::V4(network), IpAddr::V4(ip)) => {
-            let differing = network.to_bits() ^ ip.to_bits();
-            differing.leading_zeros() >= prefix.min(32)
-        }
-        (IpAddr::V6(network), IpAddr::V6(ip)) => {
-            let differing = network.to_bits() ^ ip.to_bits();
-            differing.leading_zeros() >= prefix.min(128)
-        }
-        _ => false,
+        // RFC 4291 §2.5.5.2: ::ffff:127.0.0.1 is 127.0.0.1.
+        Host::Ipv6(ip) => IpAddr::from(*ip).to_canonical().is_loopback(),
     }
 }
 
@@ -105,11 +78,22 @@ fn covers(entry: &str, ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
+    /// The proxy for `url`, where names have two cases (as on Unix) and where they have one (as on Windows).
+    fn picked_on_each(url: &str, variables: &[(&str, &str)]) -> [Option<String>; 2] {
+        [false, true].map(|ignores_case| {
+            let variable = |name: &str| {
+                let same = |n: &str| if ignores_case { n.eq_ignore_ascii_case(name) } else { n == name };
+                variables.iter().find(|(n, _)| same(n)).map(|(_, value)| (*value).to_owned())
+            };
+            let picked = Environment { variable, ignores_case }.pick(&Request::new(url).unwrap());
+            picked.unwrap().map(|proxy| proxy.authority())
+        })
+    }
+
     fn picked(url: &str, variables: &[(&str, &str)]) -> Option<String> {
-        let request = Request::new(url).unwrap();
-        let variable =
-            |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-        pick(&request, variable).unwrap().map(|proxy| proxy.authority())
+        let [unix, windows] = picked_on_each(url, variables);
+        assert_eq!(unix, windows, "{url}");
+        unix
     }
 
     #[test]
@@ -125,48 +109,42 @@ mod tests {
 
     #[test]
     fn a_cgi_program_does_not_believe_http_proxy() {
-        assert_eq!(picked("ws://x", &[("HTTP_PROXY", "h:1"), ("REQUEST_METHOD", "GET")]), None);
-        let lower = [("http_proxy", "h:1"), ("REQUEST_METHOD", "GET")];
-        assert_eq!(picked("ws://x", &lower).as_deref(), Some("h:1"));
+        for method in ["GET", ""] {
+            let cgi = ("REQUEST_METHOD", method);
+            let upper = [("HTTP_PROXY", "h:1"), cgi];
+            assert_eq!(picked("ws://x", &upper), None);
+            let [unix, windows] = picked_on_each("ws://x", &[("http_proxy", "h:1"), cgi]);
+            assert_eq!(unix.as_deref(), Some("h:1"), "a header field sets the upper-case name only");
+            assert_eq!(windows, None, "a header field sets the only variable there is");
+            // No header field sets these: a field's name becomes HTTP_….
+            let others = [upper[0], cgi, ("ALL_PROXY", "a:3"), ("HTTPS_PROXY", "s:2")];
+            assert_eq!(picked("ws://x", &others).as_deref(), Some("a:3"));
+            assert_eq!(picked("wss://x", &others).as_deref(), Some("s:2"));
+        }
     }
 
     #[test]
-    fn this_machine_is_reached_directly() {
-        for url in
-            ["ws://localhost:1", "ws://LOCALHOST.", "ws://a.localhost", "ws://127.9.9.9", "wss://[::1]:1"]
-        {
+    fn loopback_addresses_and_names_are_reached_directly() {
+        for url in [
+            "ws://localhost:1",
+            "ws://LOCALHOST.",
+            "ws://a.localhost",
+            "ws://127.9.9.9",
+            "wss://[::1]:1",
+            "ws://[::ffff:127.0.0.1]",
+            "ws://[::ffff:7f00:1]:8",
+        ] {
             assert_eq!(picked(url, &[("ALL_PROXY", "a:3")]), None, "{url}");
         }
+        for url in ["ws://localhost.example", "ws://[::ffff:10.0.0.1]", "ws://[::2]"] {
+            assert!(picked(url, &[("ALL_PROXY", "a:3")]).is_some(), "{url}");
+        }
     }
 
     #[test]
-    fn no_proxy_names_hosts_networks_and_ports() {
-        let through =
-            |url: &str, list: &str| picked(url, &[("ALL_PROXY", "a:3"), ("NO_PROXY", list)]).is_some();
-        for (url, list) in [
-            ("ws://example.com", "example.com"),
-            ("ws://a.example.com", "other, example.com"),
-            ("ws://a.example.com", ".example.com"),
-            ("ws://a.example.com", "*.Example.com"),
-            ("ws://a.example.com:81", "example.com:81"),
-            ("ws://10.1.2.3", "10.0.0.0/8"),
-            ("ws://10.1.2.3:8", "10.1.2.3:8"),
-            ("ws://[2001:db8::1]", "2001:db8::/32"),
-            ("ws://[2001:db8::1]:7", "[2001:db8::1]:7"),
-            ("ws://anything", "*"),
-        ] {
-            assert!(!through(url, list), "{url} with {list}");
-        }
-        for (url, list) in [
-            ("ws://badexample.com", "example.com"),
-            ("ws://example.com", "a.example.com"),
-            ("ws://example.com", "example.com:81"),
-            ("ws://11.1.2.3", "10.0.0.0/8"),
-            ("ws://10.1.2.3", "10.0.0.0/x"),
-            ("ws://[2001:db9::1]", "2001:db8::/32"),
-            ("ws://10.1.2.3", ""),
-        ] {
-            assert!(through(url, list), "{url} with {list}");
+    fn no_proxy_is_asked_before_any_proxy() {
+        for name in ["NO_PROXY", "no_proxy"] {
+            assert_eq!(picked("ws://x.example", &[("ALL_PROXY", "a:3"), (name, "x.example")]), None);
         }
     }
 }
