@@ -21,6 +21,8 @@ use crate::proxy_error::ProxyError;
 use crate::request::{Request, redirect};
 use crate::request_error::UrlError;
 use crate::stream::Stream;
+#[cfg(feature = "tls")]
+use crate::tls_error::TlsError;
 
 /// Opens WebSockets; cheap to clone, meant to be kept: TLS sessions are resumed between its connections.
 #[derive(Debug, Clone)]
@@ -276,6 +278,12 @@ impl Client {
                 ConnectError::Refused(refused)
             }
             Failure::Handshake(source) => ConnectError::Handshake { authority, source },
+            #[cfg(feature = "tls")]
+            Failure::Io(source) => match TlsError::late(&authority, source) {
+                Ok(error) => ConnectError::Tls(error),
+                Err(source) => ConnectError::Io { authority, during: Stage::Handshake, source },
+            },
+            #[cfg(not(feature = "tls"))]
             Failure::Io(source) => ConnectError::Io { authority, during: Stage::Handshake, source },
             Failure::Tls => ConnectError::TlsExpected { authority },
         }

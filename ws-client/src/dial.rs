@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use url::Host;
 
+use crate::debug::debug_as_display;
+
 /// None of a host's addresses could be connected to.
-#[derive(Debug)]
 pub struct DialError {
     /// The host and port that were asked for.
     pub authority: String,
@@ -19,11 +20,10 @@ pub struct DialError {
     pub attempts: Vec<(SocketAddr, io::Error)>,
 }
 
-impl std::error::Error for DialError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.attempts.first().map(|(_, e)| e as _)
-    }
-}
+debug_as_display!(DialError);
+
+// Without a source: the text has every one of them.
+impl std::error::Error for DialError {}
 
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

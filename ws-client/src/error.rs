@@ -1,5 +1,6 @@
 //! Why a connection did not open, and whose fault that was.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -13,11 +14,14 @@ use crate::options_error::OptionsError;
 use crate::proxy_error::ProxyError;
 use crate::request_error::{HeaderError, UrlError};
 #[cfg(feature = "tls")]
-use crate::tls::TlsError;
+use crate::tls_error::TlsError;
 
 /// Why [`connect`](crate::connect) gave no WebSocket. Every message says what to do, none shows a
-/// credential; [`blame`](Self::blame) and [`is_fatal`](Self::is_fatal) tell a program.
-#[derive(Debug, Error)]
+/// credential; [`blame`](Self::blame) and [`is_fatal`](Self::is_fatal) are for programs.
+///
+/// `Debug` shows the message too, so that `main` may return it, and of a refusal the body as well. The message has
+/// the causes in it: `source` returns none, the variants carry them.
+#[derive(Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The address is not one of a WebSocket.
@@ -28,7 +32,7 @@ pub enum ConnectError {
     Header(#[from] HeaderError),
     /// The template or the offers cannot be sent.
     #[error("the request cannot be sent: {0}")]
-    Request(#[from] RequestError),
+    Request(RequestError),
     /// A setting makes no sense.
     #[error(transparent)]
     Options(#[from] OptionsError),
@@ -43,7 +47,7 @@ pub enum ConnectError {
         /// The name that was looked up.
         host: String,
         /// What the resolver said.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// No address of the host could be connected to.
     #[error(transparent)]
@@ -54,8 +58,7 @@ pub enum ConnectError {
         /// The proxy's host and port.
         proxy: String,
         /// What went wrong there.
-        #[source]
-        source: ProxyError,
+        r#source: ProxyError,
     },
     /// The TLS handshake failed.
     #[cfg(feature = "tls")]
@@ -76,7 +79,7 @@ pub enum ConnectError {
         /// The server's host and port.
         authority: String,
         /// The rule.
-        source: HandshakeError,
+        r#source: HandshakeError,
     },
     /// The server answered our offer of permessage-deflate with what RFC 7692 section 7.1 does not allow.
     #[cfg(feature = "deflate")]
@@ -85,7 +88,7 @@ pub enum ConnectError {
         /// The server's host and port.
         authority: String,
         /// The rule.
-        source: NegotiationError,
+        r#source: NegotiationError,
     },
     /// A redirect leads from `wss` to `ws`: it is not followed.
     #[error(
@@ -96,14 +99,14 @@ pub enum ConnectError {
         to: String,
     },
     /// The connection broke while it was being opened.
-    #[error("the connection to {authority} broke during {during}: {source}")]
+    #[error("the connection to {authority} broke during {during}: {}", causes(.source))]
     Io {
         /// The server's host and port.
         authority: String,
         /// What was being done.
         during: Stage,
         /// How it broke.
-        source: io::Error,
+        r#source: io::Error,
     },
     /// The connection was not open within `Options::opening_timeout`.
     #[error("{authority} was not open within opening_timeout = {after:?}: it stopped at {during}")]
@@ -116,10 +119,10 @@ pub enum ConnectError {
         after: Duration,
     },
     /// An error of the caller's own, by [`ConnectError::custom`].
-    #[error("{source}")]
+    #[error("{}", causes(&**.source))]
     Custom {
         /// What it was.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        r#source: Box<dyn std::error::Error + Send + Sync>,
         /// Whether trying again is useless.
         fatal: bool,
     },
@@ -144,8 +147,8 @@ pub enum Stage {
     Handshake,
 }
 
-impl std::fmt::Display for Stage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Resolve => "looking up the host name",
             Self::Dial => "connecting",
@@ -230,10 +233,43 @@ impl ConnectError {
     }
 }
 
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        match self {
+            Self::Refused(refused) if !refused.response.body().is_empty() => {
+                write!(f, " (it says: {})", refused.body_text())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<RequestError> for ConnectError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
 impl From<std::convert::Infallible> for ConnectError {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
     }
+}
+
+/// An error and its causes in one line. Some errors have the text of their causes in their own, others do not: HTTP
+/// clients say "client error (Connect)", and the rest is to be asked for.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let told = cause.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 /// What to do about a rule that was broken, where something can be done here.

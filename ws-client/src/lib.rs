@@ -47,11 +47,14 @@ mod client;
 mod connector;
 mod credentials;
 mod deadline;
+mod debug;
 mod dial;
 mod error;
 mod opening;
 mod options;
 mod options_error;
+#[cfg(feature = "tls")]
+mod pem;
 mod proxy;
 mod proxy_choice;
 mod proxy_error;
@@ -62,6 +65,8 @@ mod shared;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_error;
 #[cfg(feature = "hyper")]
 mod upgrade;
 
@@ -81,7 +86,9 @@ pub use request_error::{HeaderError, UrlError};
 pub use shared::{connect, handshake};
 pub use stream::{Stream, Transport};
 #[cfg(feature = "tls")]
-pub use tls::{Tls, TlsError};
+pub use tls::Tls;
+#[cfg(feature = "tls")]
+pub use tls_error::TlsError;
 
 pub use http;
 /// For roots, configurations and crypto providers of one's own ([`Tls`]).

@@ -5,8 +5,10 @@ use std::time::Duration;
 use thiserror::Error;
 use ws_core::ConfigError;
 
+use crate::debug::debug_as_display;
+
 /// A setting that is not possible.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OptionsError {
     /// One of [`Options::websocket`](crate::Options::websocket) or [`Options::deflate`](crate::Options::deflate).
@@ -44,3 +46,5 @@ pub enum OptionsError {
     #[error("tls: {0}")]
     Certificate(String),
 }
+
+debug_as_display!(OptionsError);

@@ -1,5 +1,6 @@
 //! A proxy: where it is, and who we are to it.
 
+mod challenge;
 mod tunnel;
 
 use std::fmt;

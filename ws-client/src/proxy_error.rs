@@ -6,12 +6,13 @@ use http::StatusCode;
 use thiserror::Error;
 use ws_core::handshake::HeadFault;
 
+use crate::debug::debug_as_display;
 use crate::dial::DialError;
 #[cfg(feature = "tls")]
-use crate::tls::TlsError;
+use crate::tls_error::TlsError;
 
 /// An address that is no proxy's. No message repeats it: it may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProxyUrlError {
     /// A scheme this library has no proxy for.
@@ -31,12 +32,12 @@ pub enum ProxyUrlError {
 }
 
 /// The proxy cannot be reached, or does not let us through.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum ProxyError {
     /// The environment names a proxy that cannot be one.
     #[error("{0}: correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY")]
-    Address(#[from] ProxyUrlError),
+    Address(ProxyUrlError),
     /// Its name has no address.
     #[error("cannot find its address: {0}")]
     Resolve(io::Error),
@@ -50,17 +51,40 @@ pub enum ProxyError {
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// It wants credentials, or others.
-    #[error("it wants credentials: give them as user:password@ in the proxy's address")]
-    Authentication,
+    /// It wants credentials, and none were given.
+    #[error("it wants credentials{}", wanted(.schemes))]
+    Authentication {
+        /// The schemes it accepts, as far as it names them (`Proxy-Authenticate`, RFC 9110 section 11.7.1).
+        schemes: Vec<String>,
+    },
+    /// It refused the credentials that were given.
+    #[error("it refused the credentials{}", refused(.schemes))]
+    CredentialsRefused {
+        /// The schemes it accepts, as far as it names them (`Proxy-Authenticate`, RFC 9110 section 11.7.1).
+        schemes: Vec<String>,
+    },
+    /// A SOCKS5 proxy that accepts neither a user name and password nor none (RFC 1928 section 3).
+    #[error(
+        "it accepts neither a user name and password nor a connection without them: other methods of SOCKS5 (GSSAPI) are not spoken"
+    )]
+    NoMethod,
     /// It answered CONNECT with another status than 2xx.
     #[error("it answered CONNECT with {0}")]
     Refused(StatusCode),
     /// Its answer to CONNECT cannot be read.
     #[error("its answer to CONNECT cannot be read: {0}: is it an HTTP proxy?")]
-    Head(#[from] HeadFault),
-    /// It sent bytes through the tunnel before we had sent any.
-    #[error("it sent bytes after its answer that no server can have sent yet")]
+    Head(HeadFault),
+    /// More interim (1xx) responses to CONNECT than are passed over.
+    #[error("it answered CONNECT with more than {limit} interim (1xx) responses")]
+    TooManyInterim {
+        /// The limit, in responses.
+        limit: usize,
+    },
+    /// There were bytes before anything was sent that they could answer. A proxy does not speak first, nor does a
+    /// WebSocket server behind one.
+    #[error(
+        "it sent bytes that nothing had asked for: is it such a proxy, and a WebSocket server behind it?"
+    )]
     Early,
     /// It does not speak SOCKS5.
     #[error("it does not answer in SOCKS5: is it a SOCKS5 proxy?")]
@@ -73,7 +97,27 @@ pub enum ProxyError {
     NameTooLong,
     /// The connection to it broke.
     #[error("the connection to it broke: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+debug_as_display!(ProxyUrlError, ProxyError);
+
+impl From<ProxyUrlError> for ProxyError {
+    fn from(error: ProxyUrlError) -> Self {
+        Self::Address(error)
+    }
+}
+
+impl From<HeadFault> for ProxyError {
+    fn from(fault: HeadFault) -> Self {
+        Self::Head(fault)
+    }
+}
+
+impl From<io::Error> for ProxyError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 impl ProxyError {
@@ -89,6 +133,31 @@ impl ProxyError {
         }
     }
 }
+
+/// What to do about credentials that were not given.
+fn wanted(schemes: &[String]) -> String {
+    if is_basic_enough(schemes) {
+        ": give them as user:password@ in the proxy's address".into()
+    } else {
+        format!(" by {}{ONLY_BASIC}", schemes.join(" or "))
+    }
+}
+
+/// What to do about credentials that were given.
+fn refused(schemes: &[String]) -> String {
+    if is_basic_enough(schemes) {
+        ": check the user name and the password in the proxy's address".into()
+    } else {
+        format!(": it wants {}{ONLY_BASIC}", schemes.join(" or "))
+    }
+}
+
+/// Whether the proxy accepts, or may accept, what is spoken here.
+fn is_basic_enough(schemes: &[String]) -> bool {
+    schemes.is_empty() || schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("Basic"))
+}
+
+const ONLY_BASIC: &str = ", and only Basic is spoken here: allow Basic at the proxy, or go through a local proxy that speaks the other";
 
 fn socks_reply(reply: u8) -> String {
     match reply {

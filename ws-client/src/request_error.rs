@@ -3,9 +3,11 @@
 use http::header::HeaderName;
 use thiserror::Error;
 
+use crate::debug::debug_as_display;
+
 /// A URL that no WebSocket can be opened at (RFC 6455 section 3). No message repeats the URL:
 /// it may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UrlError {
     /// Nothing before the first `:`, or only a host name.
@@ -45,7 +47,7 @@ pub enum UrlError {
 }
 
 /// A header field that cannot be sent with an opening handshake.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HeaderError {
     /// The name is not a token (RFC 9110 section 5.1).
@@ -63,3 +65,5 @@ pub enum HeaderError {
         instead: &'static str,
     },
 }
+
+debug_as_display!(UrlError, HeaderError);

@@ -5,14 +5,15 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use url::Host;
 
 use crate::options_error::OptionsError;
+use crate::pem;
 use crate::stream::Stream;
+use crate::tls_error::TlsError;
 
 /// Whom to trust, and who to be, under `wss://`. TLS 1.2 and 1.3, ALPN `http/1.1`.
 ///
@@ -69,11 +70,7 @@ impl Tls {
     /// # Errors
     /// [`OptionsError::Certificate`] when there is none, or one that cannot be read.
     pub fn with_root_pem(pem: &[u8]) -> Result<Self, OptionsError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(pem, "root")? {
-            roots.add(certificate).map_err(|e| OptionsError::Certificate(format!("root: {e}")))?;
-        }
-        Ok(Self::with_roots(roots))
+        Ok(Self::with_roots(pem::roots(pem)?))
     }
 
     /// Uses a configuration of one's own as it is, but for ALPN: `http/1.1` is offered when it offers nothing.
@@ -100,9 +97,8 @@ impl Tls {
     /// [`OptionsError::Certificate`] when either cannot be read; whether they belong together is
     /// checked when the client is built.
     pub fn client_certificate(mut self, chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, OptionsError> {
-        let chain = certificates(chain_pem, "client certificate")?;
-        let key = PrivateKeyDer::from_pem_slice(key_pem)
-            .map_err(|e| OptionsError::Certificate(format!("client key: {e}")))?;
+        let chain = pem::certificates(chain_pem, "client certificate")?;
+        let key = pem::key(key_pem, "client key")?;
         self.identity = Some(Arc::new(Identity { chain, key }));
         Ok(self)
     }
@@ -157,99 +153,6 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The TLS handshake with a server failed.
-#[derive(Debug)]
-pub struct TlsError {
-    /// The server's host and port.
-    pub authority: String,
-    /// What rustls, or the stream under it, said.
-    pub source: io::Error,
-}
-
-impl TlsError {
-    /// The error of rustls, if it was not the stream's.
-    pub fn rustls(&self) -> Option<&rustls::Error> {
-        self.source.get_ref()?.downcast_ref()
-    }
-
-    /// A broken stream may heal; a certificate that does not hold, or a server without TLS, will not.
-    pub(crate) fn is_fatal(&self) -> bool {
-        self.rustls().is_some()
-    }
-}
-
-impl std::error::Error for TlsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use rustls::{AlertDescription, CertificateError as Certificate, Error, PeerIncompatible};
-        let Self { authority, source } = self;
-        match self.rustls() {
-            Some(Error::InvalidMessage(_)) => {
-                write!(
-                    f,
-                    "{authority} does not answer in TLS: write ws:// if it is a plain server, or give its TLS port"
-                )
-            }
-            Some(Error::InvalidCertificate(Certificate::UnknownIssuer)) => {
-                write!(
-                    f,
-                    "the certificate of {authority} comes from an unknown authority: if it is to be trusted, give its root to Tls::with_root_pem"
-                )
-            }
-            Some(Error::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. })) => {
-                write!(
-                    f,
-                    "the certificate of {authority} has expired: it is the server's to renew; or is this machine's clock wrong?"
-                )
-            }
-            Some(Error::InvalidCertificate(
-                Certificate::NotValidYet | Certificate::NotValidYetContext { .. },
-            )) => {
-                write!(f, "the certificate of {authority} is not valid yet: is this machine's clock wrong?")
-            }
-            Some(Error::InvalidCertificate(Certificate::NotValidForNameContext { presented, .. })) => {
-                write!(
-                    f,
-                    "the certificate of {authority} is for {}: connect by a name that it holds",
-                    presented.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ")
-                )
-            }
-            // What `openssl req -x509` makes unless told otherwise.
-            Some(Error::InvalidCertificate(Certificate::Other(e))) if e.to_string() == CA_AS_SERVER => {
-                write!(
-                    f,
-                    "the certificate of {authority} is an authority's (CA:TRUE), not a server's: make it with basicConstraints=CA:FALSE"
-                )
-            }
-            Some(Error::InvalidCertificate(e)) => {
-                write!(f, "the certificate of {authority} does not hold: {e}")
-            }
-            Some(
-                Error::AlertReceived(AlertDescription::ProtocolVersion)
-                | Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13),
-            ) => {
-                write!(
-                    f,
-                    "{authority} speaks no version of TLS that it was offered (TLS 1.2 and 1.3): it is the server's to update"
-                )
-            }
-            Some(error) => write!(f, "the TLS handshake with {authority} failed: {error}"),
-            None if source.kind() == io::ErrorKind::UnexpectedEof => {
-                write!(
-                    f,
-                    "{authority} ended the connection during the TLS handshake: does it speak TLS at this port?"
-                )
-            }
-            None => write!(f, "the connection to {authority} broke during the TLS handshake: {source}"),
-        }
-    }
-}
-
 /// Encrypts a stream to `host`.
 pub(crate) async fn encrypt(
     config: &Arc<ClientConfig>,
@@ -269,14 +172,6 @@ pub(crate) async fn encrypt(
     Ok(Stream::Tls(Box::new(stream)))
 }
 
-/// The name in `DnsName("…")`, which is how webpki tells it.
-fn plain(presented: &str) -> &str {
-    presented.split('"').nth(1).unwrap_or(presented)
-}
-
-/// How webpki calls it: RFC 5280 section 4.2.1.9 tells the certificates of authorities from all others.
-const CA_AS_SERVER: &str = "CaUsedAsEndEntity";
-
 /// RFC 7301: WebSocket over TLS begins as HTTP/1.1.
 const HTTP_1_1: &[u8] = b"http/1.1";
 
@@ -288,17 +183,6 @@ fn default_provider() -> Option<Arc<CryptoProvider>> {
     return Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
     None
-}
-
-fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match found {
-        Ok(list) if list.is_empty() => {
-            Err(OptionsError::Certificate(format!("{what}: no certificate in the PEM")))
-        }
-        Ok(list) => Ok(list),
-        Err(e) => Err(OptionsError::Certificate(format!("{what}: {e}"))),
-    }
 }
 
 #[cfg(feature = "native-roots")]

@@ -1,12 +1,11 @@
 //! The opening handshake through an HTTP client of hyper's.
 
 use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
 
-use http::Response;
+use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Buf as _};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -79,8 +78,10 @@ impl Client {
         let deadline = self.deadline();
         let handshake = self.prepare(request)?;
         let failed = |failure| Err(self.report(request, failure));
-        let broke = |error| failed(Failure::Io(io::Error::other(Told(error))));
-        let answer = match deadline.within(request, Stage::Handshake, send(handshake.request())).await? {
+        let broke = |error| failed(Failure::Io(io::Error::other(error)));
+        let mut sent = handshake.request();
+        hide(request, sent.headers_mut());
+        let answer = match deadline.within(request, Stage::Handshake, send(sent)).await? {
             Ok(answer) => answer,
             Err(error) => return broke(error.into()),
         };
@@ -135,31 +136,16 @@ async fn read_body(refused: &mut Refused, body: impl Body, limit: usize, deadlin
     *refused.response.body_mut() = read;
 }
 
+/// Marks what is secret in the request in the copy that is given away, so that no debug output there shows it.
+fn hide(request: &Request, sent: &mut HeaderMap) {
+    for (name, value) in sent.iter_mut() {
+        value.set_sensitive(request.headers().get_all(name).iter().any(HeaderValue::is_sensitive));
+    }
+}
+
 /// The server has agreed, and hyper goes on with HTTP.
 fn kept() -> ConnectError {
     let message = "the server opened a WebSocket, but hyper keeps the connection: \
                    spawn `connection.with_upgrades()` instead of `connection`";
     ConnectError::custom(message, true)
-}
-
-/// An error of an HTTP client's, which says what it knows in its sources only: "client error (Connect)".
-#[derive(Debug)]
-struct Told(Box<dyn Error + Send + Sync>);
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
-}
-
-impl Error for Told {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
-    }
 }

@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::error::Error as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -155,13 +154,22 @@ async fn a_client_that_dials_by_the_uri_opens_and_reports_every_cause() {
     let error = client.upgrade(request(address), send).await.unwrap_err();
     assert!(matches!(error, ConnectError::Io { .. }), "{error:?}");
     assert!(error.to_string().contains("client error (Connect): tcp connect error: "), "{error}");
-    let mut source = error.source();
-    while let Some(cause) = source
-        && !cause.is::<legacy::Error>()
-    {
-        source = cause.source();
-    }
-    assert!(source.is_some_and(|cause| cause.downcast_ref::<legacy::Error>().unwrap().is_connect()));
+    let ConnectError::Io { source, .. } = error else { unreachable!() };
+    let cause = source.get_ref().unwrap().downcast_ref::<legacy::Error>();
+    assert!(cause.is_some_and(legacy::Error::is_connect));
+}
+
+#[tokio::test]
+async fn credentials_in_the_request_for_hyper_are_not_shown() {
+    let request = Request::new("ws://user:s3cret@h/").unwrap().header("Cookie", "id=s3cret").unwrap();
+    let send = |request: http::Request<()>| {
+        assert!(request.headers()["authorization"].is_sensitive());
+        assert!(request.headers()["cookie"].is_sensitive());
+        assert!(!format!("{request:?}").contains("s3cret"), "{request:?}");
+        std::future::ready(Err::<http::Response<Empty<&[u8]>>, _>("not sent"))
+    };
+    let error = Client::new().unwrap().upgrade(request, send).await.unwrap_err();
+    assert!(error.to_string().ends_with("not sent"), "{error}");
 }
 
 #[tokio::test]

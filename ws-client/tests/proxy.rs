@@ -68,10 +68,6 @@ async fn an_ipv6_server_stands_in_brackets_in_connect() {
 
 #[tokio::test]
 async fn a_proxy_that_says_no_is_to_blame() {
-    let error = connect_fails(b"HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic\r\n\r\n").await;
-    assert!(matches!(error, ConnectError::Proxy { source: ProxyError::Authentication, .. }), "{error:?}");
-    assert_eq!((error.blame(), error.is_fatal()), (Blame::Proxy, true));
-    assert!(!format!("{error} {error:?}").contains("hunter2"));
     let error = connect_fails(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
     assert!(matches!(error, ConnectError::Proxy { source: ProxyError::Refused(_), .. }), "{error:?}");
     assert!(error.to_string().contains("502") && !error.is_fatal(), "{error}");
@@ -83,6 +79,52 @@ async fn a_proxy_that_says_no_is_to_blame() {
     let error = through(&nobody.to_string()).connect("ws://server.example/").await.unwrap_err();
     let expected = format!("proxy {nobody}: connection refused by {nobody}: is the server running?");
     assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn a_407_says_whether_credentials_were_refused_and_which_schemes_are_wanted() {
+    for (fields, without, with) in [
+        (
+            "",
+            "it wants credentials: give them as user:password@",
+            "it refused the credentials: check the user",
+        ),
+        (
+            "Proxy-Authenticate: Basic realm=\"a, b\"\r\nProxy-Authenticate: NTLM\r\n",
+            "it wants credentials: give them as user:password@",
+            "it refused the credentials: check the user name and the password",
+        ),
+        (
+            "Proxy-Authenticate: Negotiate, NTLM\r\n",
+            "it wants credentials by Negotiate or NTLM, and only Basic is spoken here",
+            "it refused the credentials: it wants Negotiate or NTLM, and only Basic is spoken here",
+        ),
+        (
+            "Proxy-Authenticate: Digest realm=\"Basic\", nonce=\"n\", qop=\"auth\"\r\n",
+            "it wants credentials by Digest, and only Basic",
+            "it refused the credentials: it wants Digest, and only Basic",
+        ),
+    ] {
+        for (user, told) in [("", without), ("u:hunter2@", with)] {
+            let answer = format!("HTTP/1.1 407 X\r\n{fields}Content-Length: 0\r\n\r\n");
+            let (proxy, _serving) = answering(move |_| answer.into_bytes()).await;
+            let client = through(&format!("http://{user}{proxy}"));
+            let error = client.connect("ws://server.example/").await.unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(told) && !text.contains('\n'), "{told}: {text}");
+            assert_eq!((error.blame(), error.is_fatal()), (Blame::Proxy, true));
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+            match error {
+                ConnectError::Proxy { source: ProxyError::CredentialsRefused { .. }, .. } => {
+                    assert!(!user.is_empty());
+                }
+                ConnectError::Proxy { source: ProxyError::Authentication { .. }, .. } => {
+                    assert!(user.is_empty());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! Asking a proxy for a way through: HTTP CONNECT (RFC 9110 section 9.3.6) and SOCKS5 (RFC 1928, RFC 1929).
 
+use std::future::poll_fn;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::Poll;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use http::StatusCode;
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use url::Host;
-use ws_core::handshake::{HeadLimits, ResponseReader};
+use ws_core::handshake::{HeadLimits, MAX_INTERIM_RESPONSES, ResponseReader};
 
+use super::challenge::schemes;
 use super::{Credentials, Proxy, Scheme};
 use crate::dial::resolve;
 use crate::proxy_error::ProxyError;
@@ -34,8 +40,7 @@ impl Proxy {
             request.extend_from_slice(b"\r\n");
         }
         request.extend_from_slice(b"\r\n");
-        stream.write_all(&request).await?;
-        stream.flush().await?;
+        ask(stream, &request).await?;
 
         let mut received = Vec::new();
         let mut reader = ResponseReader::new(HeadLimits::client());
@@ -43,23 +48,31 @@ impl Proxy {
         loop {
             if let Some((response, length)) = reader.receive(&received)? {
                 received.drain(..length);
-                if response.status().is_informational() && interim < MAX_INTERIM {
-                    interim += 1;
-                    reader = ResponseReader::new(HeadLimits::client());
-                    continue;
-                }
                 return match response.status() {
-                    status if !status.is_success() && status.as_u16() == 407 => {
-                        Err(ProxyError::Authentication)
-                    }
-                    status if !status.is_success() => Err(ProxyError::Refused(status)),
                     // RFC 9110 §9.3.6: any length in a 2xx is ignored; the tunnel begins here, and we speak first.
-                    _ if received.is_empty() => Ok(()),
-                    _ => Err(ProxyError::Early),
+                    status if status.is_success() && received.is_empty() => Ok(()),
+                    status if status.is_success() => Err(ProxyError::Early),
+                    StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                        let schemes = schemes(response.headers());
+                        Err(match &self.credentials {
+                            Some(_) => ProxyError::CredentialsRefused { schemes },
+                            None => ProxyError::Authentication { schemes },
+                        })
+                    }
+                    // RFC 9110 §15.2: interim responses are passed over, but a 101 answers an Upgrade only (§15.2.2).
+                    status if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS => {
+                        if interim >= MAX_INTERIM_RESPONSES {
+                            return Err(ProxyError::TooManyInterim { limit: MAX_INTERIM_RESPONSES });
+                        }
+                        interim += 1;
+                        reader = ResponseReader::new(HeadLimits::client());
+                        continue;
+                    }
+                    status => Err(ProxyError::Refused(status)),
                 };
             }
             if stream.read_buf(&mut received).await? == 0 {
-                return Err(ProxyError::Io(std::io::ErrorKind::UnexpectedEof.into()));
+                return Err(unexpected_end());
             }
         }
     }
@@ -75,24 +88,24 @@ impl Proxy {
         } else {
             &[5, 1, NO_AUTHENTICATION]
         };
-        stream.write_all(greeting).await?;
-        stream.flush().await?;
-        match (read::<2>(stream).await?, credentials) {
-            ([5, NO_AUTHENTICATION], _) => {}
-            ([5, PASSWORD], Some((username, password))) => {
+        ask(stream, greeting).await?;
+        let method = answer(stream, 5, |_| Ok(Some(2))).await?;
+        match (method.get(1), credentials) {
+            (Some(&NO_AUTHENTICATION), _) => {}
+            (Some(&PASSWORD), Some((username, password))) => {
                 // RFC 1929 §2. The lengths were checked when the address was read.
                 let mut message = vec![1, length(username)?];
                 message.extend_from_slice(username);
                 message.push(length(password)?);
                 message.extend_from_slice(password);
-                stream.write_all(&message).await?;
-                stream.flush().await?;
-                if read::<2>(stream).await? != [1, 0] {
-                    return Err(ProxyError::Authentication);
+                ask(stream, &message).await?;
+                // RFC 1929 §2: any status but 0 is a failure, and the connection is of no more use.
+                if answer(stream, 1, |_| Ok(Some(2))).await?.get(1) != Some(&0) {
+                    return Err(ProxyError::CredentialsRefused { schemes: Vec::new() });
                 }
             }
-            ([5, _], _) => return Err(ProxyError::Authentication),
-            _ => return Err(ProxyError::NotSocks),
+            (_, Some(_)) => return Err(ProxyError::NoMethod),
+            (_, None) => return Err(ProxyError::Authentication { schemes: Vec::new() }),
         }
 
         let mut request = vec![5, CONNECT, 0];
@@ -111,24 +124,8 @@ impl Proxy {
             }
         }
         request.extend_from_slice(&port.to_be_bytes());
-        stream.write_all(&request).await?;
-        stream.flush().await?;
-
-        // RFC 1928 §6: version, reply, reserved, type of the bound address, the address, a port.
-        let [version, reply, _, kind] = read::<4>(stream).await?;
-        if version != 5 {
-            return Err(ProxyError::NotSocks);
-        }
-        if reply != 0 {
-            return Err(ProxyError::SocksReply(reply));
-        }
-        let rest = match kind {
-            1 => 4 + 2,
-            4 => 16 + 2,
-            3 => usize::from(read::<1>(stream).await?[0]) + 2,
-            _ => return Err(ProxyError::NotSocks),
-        };
-        stream.read_exact(&mut vec![0; rest]).await?;
+        ask(stream, &request).await?;
+        answer(stream, 5, reply_length).await?;
         Ok(())
     }
 
@@ -140,7 +137,7 @@ impl Proxy {
                 let found = resolve(Host::Domain(name), port).await.map_err(ProxyError::ResolveServer)?;
                 match found.first() {
                     Some(address) => Ok(Destination::Address(SocketAddr::ip(address))),
-                    None => Err(ProxyError::ResolveServer(std::io::ErrorKind::NotFound.into())),
+                    None => Err(ProxyError::ResolveServer(io::ErrorKind::NotFound.into())),
                 }
             }
             (Host::Domain(name), _) => Ok(Destination::Name(name)),
@@ -153,8 +150,6 @@ enum Destination<'h> {
     Name(&'h str),
 }
 
-/// Interim responses before the one that counts.
-const MAX_INTERIM: usize = 8;
 /// RFC 1928 §3.
 const NO_AUTHENTICATION: u8 = 0;
 /// RFC 1929: user name and password.
@@ -166,8 +161,64 @@ fn length(bytes: &[u8]) -> Result<u8, ProxyError> {
     u8::try_from(bytes.len()).map_err(|_| ProxyError::NameTooLong)
 }
 
-async fn read<const N: usize>(stream: &mut Stream) -> Result<[u8; N], ProxyError> {
-    let mut bytes = [0; N];
-    stream.read_exact(&mut bytes).await?;
-    Ok(bytes)
+/// Sends a request, unless bytes are there already: they would be taken for its answer.
+async fn ask(stream: &mut Stream, request: &[u8]) -> Result<(), ProxyError> {
+    let mut byte = [0; 1];
+    let mut early = ReadBuf::new(&mut byte);
+    // Polled once: to wait for what must not come would be to wait for ever.
+    let read = poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut early))).await;
+    match read {
+        Poll::Pending => {}
+        Poll::Ready(Ok(())) if early.filled().is_empty() => return Err(unexpected_end()),
+        Poll::Ready(Ok(())) => return Err(ProxyError::Early),
+        Poll::Ready(Err(error)) => return Err(error.into()),
+    }
+    stream.write_all(request).await?;
+    stream.flush().await?;
+    Ok(())
 }
+
+/// Reads one answer, of this version of its protocol, and nothing behind it: what follows has not been asked for yet.
+/// `length` gives its length, or `None` while too little of it is there.
+async fn answer(
+    stream: &mut Stream,
+    version: u8,
+    length: impl Fn(&[u8]) -> Result<Option<usize>, ProxyError>,
+) -> Result<Vec<u8>, ProxyError> {
+    let mut received = Vec::new();
+    loop {
+        // An answer is at most 262 bytes long, so that this is what bounds `received`.
+        if stream.read_buf(&mut received).await? == 0 {
+            return Err(unexpected_end());
+        }
+        if received.first() != Some(&version) {
+            return Err(ProxyError::NotSocks);
+        }
+        match length(&received)? {
+            Some(length) if received.len() == length => return Ok(received),
+            Some(length) if received.len() > length => return Err(ProxyError::Early),
+            _ => {}
+        }
+    }
+}
+
+/// RFC 1928 §6: version, reply, reserved, type of the bound address, the address, a port.
+fn reply_length(received: &[u8]) -> Result<Option<usize>, ProxyError> {
+    match *received {
+        // Of a failure nothing more is of interest.
+        [_, reply, ..] if reply != 0 => Err(ProxyError::SocksReply(reply)),
+        [_, _, _, 1, ..] => Ok(Some(4 + 4 + 2)),
+        [_, _, _, 4, ..] => Ok(Some(4 + 16 + 2)),
+        [_, _, _, 3, name, ..] => Ok(Some(4 + 1 + usize::from(name) + 2)),
+        [_, _, _, 3] => Ok(None),
+        [_, _, _, _, ..] => Err(ProxyError::NotSocks),
+        _ => Ok(None),
+    }
+}
+
+fn unexpected_end() -> ProxyError {
+    ProxyError::Io(io::ErrorKind::UnexpectedEof.into())
+}
+
+#[cfg(test)]
+mod tests;

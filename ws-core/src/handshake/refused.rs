@@ -7,9 +7,11 @@ use thiserror::Error;
 use super::body::{BodyFraming, BodyProgress, BodyReader};
 use super::extension::InvalidExtensions;
 use super::head::HeadFault;
-use crate::error::debug_by_display;
 
 /// Why the server's answer does not open a WebSocket. The connection is to be dropped: it was never open.
+///
+/// `Debug` shows the message too, so that `main` may return it, and of a refusal the body as well. The message has the
+/// causes in it: `source` returns none, the variants carry them.
 #[derive(Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -66,7 +68,17 @@ pub enum HandshakeError {
     RepeatedExtension(String),
 }
 
-debug_by_display!(HandshakeError);
+impl fmt::Debug for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        match self {
+            Self::Refused(refused) if !refused.response.body().is_empty() => {
+                write!(f, " (it says: {})", refused.body_text())
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 /// No `#[from]`: the fault is part of the message, so that [`source`](std::error::Error::source) does not repeat it.
 impl From<HeadFault> for HandshakeError {
@@ -108,16 +120,46 @@ impl Refused {
         };
         *self.response.body_mut() = reader.into_body();
     }
+
+    /// The body as one line of text: at most 500 characters of it, without surrounding white space, with control
+    /// characters escaped and what is no UTF-8 replaced.
+    pub fn body_text(&self) -> String {
+        // A character has at most four bytes; what is beyond is not looked at.
+        let body = self.response.body();
+        let start = body.get(..MAX_BODY_TEXT * 4).unwrap_or(body);
+        let text = String::from_utf8_lossy(start);
+        let mut line = String::new();
+        for (index, character) in text.trim().chars().enumerate() {
+            if index == MAX_BODY_TEXT {
+                line.push_str("...");
+                break;
+            }
+            if character.is_control() || is_format(character) {
+                line.extend(character.escape_default());
+            } else {
+                line.push(character);
+            }
+        }
+        line
+    }
 }
 
-/// The body as text: that is what a refusal says why in.
 impl fmt::Debug for Refused {
+    /// Without the fields, which may hold cookies.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refused")
             .field("status", &self.response.status())
-            .field("headers", self.response.headers())
-            .field("body", &String::from_utf8_lossy(self.response.body()))
+            .field("body", &self.body_text())
             .field("body_complete", &self.body_complete)
             .finish_non_exhaustive()
     }
+}
+
+/// The most of a body that is shown, in characters.
+const MAX_BODY_TEXT: usize = 500;
+
+/// Characters that are not seen but change how those around them look: line and paragraph separators, marks and
+/// overrides of the direction, the byte order mark.
+fn is_format(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
