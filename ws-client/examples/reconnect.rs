@@ -5,7 +5,7 @@
 use std::env;
 use std::time::Duration;
 
-use ws_client::{Client, ConnectError, Message, Options};
+use ws_client::{Client, ConnectError, Message, Options, Retry};
 
 /// Prints what comes, from one connection after another, and hands it to `each`; says hello on every new one. It ends
 /// when `each` says so, or when trying again is useless: for a wrong address, a certificate that does not hold, or 401.
@@ -14,7 +14,7 @@ pub async fn follow(
     url: &str,
     mut each: impl FnMut(&Message) -> bool,
 ) -> Result<(), ConnectError> {
-    let mut connections = client.reconnect(url)?;
+    let mut connections = client.reconnect(url)?.on_wait(show);
     loop {
         let (mut socket, _response) = connections.next().await?;
         println!("connected");
@@ -29,10 +29,18 @@ pub async fn follow(
             }
         }
         match (result, socket.close_info()) {
-            (Ok(()), Some(info)) => println!("{info}; connecting again"),
-            (Err(error), _) => println!("{error}; connecting again"),
+            (Ok(()), Some(info)) => println!("{info}"),
+            (Err(error), _) => println!("{error}"),
             (Ok(()), None) => {}
         }
+    }
+}
+
+/// Says why there is no connection, and when the next attempt is made.
+fn show(retry: &Retry<'_>) {
+    match retry.error {
+        Some(error) => eprintln!("{error}\n  failure {}, again in {:.1?}", retry.failures, retry.delay),
+        None => eprintln!("connecting again in {:.1?}", retry.delay),
     }
 }
 

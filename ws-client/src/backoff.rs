@@ -13,7 +13,8 @@ use crate::options_error::OptionsError;
 pub struct Backoff {
     /// The bound of the delay after the first failure. Default 500 ms.
     pub initial: Duration,
-    /// The bound that is never passed. A `Retry-After` of the server is obeyed up to here, too. Default 30 s.
+    /// The bound that is never passed. A `Retry-After` of the server, in seconds or as a date,
+    /// is obeyed up to here, too. Default 30 s.
     pub max: Duration,
     /// A connection that lived so long counts as a success: the delays begin anew. One that fell earlier counts as a
     /// failure, so that a server which accepts and drops is not stormed. Default 10 s.

@@ -11,7 +11,7 @@ use ws_core::handshake::{ClientHandshake, Established, Extension, HandshakeError
 use ws_core::{Config, Connection, WebSocket};
 
 use crate::deadline::{Deadline, from_now};
-use crate::dial::{dial, resolve};
+use crate::dial::dial;
 use crate::error::{ConnectError, Stage};
 use crate::opening::{self, Failure};
 use crate::options::Options;
@@ -20,6 +20,7 @@ use crate::proxy::Proxy;
 use crate::proxy_error::ProxyError;
 use crate::request::{Request, redirect};
 use crate::request_error::UrlError;
+use crate::resolver::{Resolver, resolve};
 use crate::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
@@ -171,7 +172,8 @@ impl Client {
     async fn reach_directly(&self, request: &Request, deadline: Deadline) -> Result<Stream, ConnectError> {
         let host = request.host().ok_or(UrlError::Host)?;
         let name = host.to_string();
-        let found = deadline.within(request, Stage::Resolve, resolve(host, request.port())).await?;
+        let found =
+            deadline.within(request, Stage::Resolve, resolve(self.resolver(), host, request.port())).await?;
         let addresses = found.map_err(|source| ConnectError::Resolve { host: name, source })?;
         let dialling = dial(request.authority(), addresses, self.options.attempt_delay);
         let stream = deadline.within(request, Stage::Dial, dialling).await??;
@@ -186,14 +188,15 @@ impl Client {
     ) -> Result<Stream, ConnectError> {
         let tunnel = async {
             let host = request.host().ok_or(ProxyError::NameTooLong)?;
-            let addresses = resolve(proxy.host(), proxy.port()).await.map_err(ProxyError::Resolve)?;
+            let addresses =
+                resolve(self.resolver(), proxy.host(), proxy.port()).await.map_err(ProxyError::Resolve)?;
             let stream = dial(proxy.authority(), addresses, self.options.attempt_delay).await?;
             let mut stream = self.tcp(stream);
             #[cfg(feature = "tls")]
             if proxy.is_secure() {
                 stream = crate::tls::encrypt(&self.tls, proxy.host(), &proxy.authority(), stream).await?;
             }
-            proxy.tunnel(&mut stream, host, request.port()).await?;
+            proxy.tunnel(&mut stream, host, request.port(), self.resolver()).await?;
             Ok(stream)
         };
         if proxy.is_secure() && cfg!(not(feature = "tls")) {
@@ -314,6 +317,10 @@ impl Client {
         }
         let _ = (request, extensions);
         Ok(connection)
+    }
+
+    fn resolver(&self) -> Option<&dyn Resolver> {
+        self.options.resolver.as_deref()
     }
 
     pub(crate) fn tcp(&self, stream: TcpStream) -> Stream {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use url::Host;
 
 use crate::debug::debug_as_display;
 
@@ -43,15 +42,6 @@ impl fmt::Display for DialError {
             write!(f, "{}{address}: {error}", if i == 0 { "" } else { "; " })?;
         }
         Ok(())
-    }
-}
-
-/// The addresses of a host; a literal needs no resolver.
-pub(crate) async fn resolve(host: Host<&str>, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match host {
-        Host::Ipv4(ip) => Ok(vec![(ip, port).into()]),
-        Host::Ipv6(ip) => Ok(vec![(ip, port).into()]),
-        Host::Domain(name) => Ok(tokio::net::lookup_host((name, port)).await?.collect()),
     }
 }
 

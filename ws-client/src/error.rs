@@ -13,6 +13,7 @@ use crate::dial::DialError;
 use crate::options_error::OptionsError;
 use crate::proxy_error::ProxyError;
 use crate::request_error::{HeaderError, UrlError};
+use crate::retry_after::retry_after;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
 
@@ -230,6 +231,15 @@ impl ConnectError {
             Self::Refused(refused) => Some(&refused.response),
             _ => None,
         }
+    }
+}
+
+impl ConnectError {
+    /// How long the server asks to wait before the next attempt, when it refused: its `Retry-After`, in seconds or as a
+    /// date (RFC 9110 section 10.2.3). A date is counted from the answer's `Date`, so that the two clocks need not
+    /// agree, or else from this machine's; one that has passed is zero. At most a year.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(self.response()?.headers())
     }
 }
 

@@ -61,6 +61,8 @@ mod proxy_error;
 mod reconnect;
 mod request;
 mod request_error;
+mod resolver;
+mod retry_after;
 mod shared;
 mod stream;
 #[cfg(feature = "tls")]
@@ -80,9 +82,10 @@ pub use options_error::OptionsError;
 pub use proxy::Proxy;
 pub use proxy_choice::ProxyChoice;
 pub use proxy_error::{ProxyError, ProxyUrlError};
-pub use reconnect::Reconnect;
+pub use reconnect::{Reconnect, Retry};
 pub use request::Request;
 pub use request_error::{HeaderError, UrlError};
+pub use resolver::{Resolver, Resolving};
 pub use shared::{connect, handshake};
 pub use stream::{Stream, Transport};
 #[cfg(feature = "tls")]

@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::connector::Connector;
 use crate::options_error::OptionsError;
 use crate::proxy_choice::ProxyChoice;
+use crate::resolver::Resolver;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
@@ -60,6 +61,8 @@ pub struct Options {
     pub tls: Tls,
     /// The delays of [`Client::reconnect`](crate::Client::reconnect). Default [`Backoff::default`].
     pub backoff: Backoff,
+    /// Looks up host names instead of the operating system: those of servers and of proxies. Default none.
+    pub resolver: Option<Arc<dyn Resolver>>,
     /// One's own way to reach the server, instead of TCP and proxies. Default none.
     pub connector: Option<Arc<dyn Connector>>,
 }
@@ -80,6 +83,7 @@ impl Default for Options {
             #[cfg(feature = "tls")]
             tls: Tls::default(),
             backoff: Backoff::default(),
+            resolver: None,
             connector: None,
         }
     }

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
 use tokio::time::{Instant, sleep_until};
 
 use crate::backoff::Backoff;
@@ -34,10 +33,27 @@ use crate::request::Request;
 pub struct Reconnect {
     client: Client,
     request: Box<dyn FnMut() -> Requesting + Send>,
+    on_wait: Option<Hook>,
     /// Failures in a row.
     failures: u32,
+    /// That of the last attempt.
+    last_error: Option<ConnectError>,
     state: State,
 }
+
+/// What [`Reconnect::on_wait`] is told before each wait.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Retry<'a> {
+    /// Failures in a row; zero after a connection that lived for [`Backoff::stable_after`].
+    pub failures: u32,
+    /// Why the last attempt failed; `None` if it opened a connection, which has ended since.
+    pub error: Option<&'a ConnectError>,
+    /// The time until the next attempt.
+    pub delay: Duration,
+}
+
+type Hook = Box<dyn FnMut(&Retry<'_>) + Send>;
 
 enum State {
     /// Nothing was tried yet.
@@ -75,13 +91,46 @@ impl Client {
         Reconnect {
             client: self.clone(),
             request: Box::new(move || Box::pin(request())),
+            on_wait: None,
             failures: 0,
+            last_error: None,
             state: State::New,
         }
     }
 }
 
 impl Reconnect {
+    /// Calls `hook` before each wait, with the failure and the time until the next attempt: to show or log why there is
+    /// no connection. It replaces an earlier one.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ws_client::ConnectError> {
+    /// let connections = ws_client::Client::new()?.reconnect("ws://127.0.0.1:9001")?.on_wait(|retry| {
+    ///     if let Some(error) = retry.error {
+    ///         eprintln!("{error} (failure {}, again in {:?})", retry.failures, retry.delay);
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_wait(mut self, hook: impl FnMut(&Retry<'_>) + Send + 'static) -> Self {
+        self.on_wait = Some(Box::new(hook));
+        self
+    }
+
+    /// Returns the number of failures in a row. A connection counts as one until it has lived for
+    /// [`Backoff::stable_after`], which is looked at when the next one is asked for.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Returns why the last attempt failed, as long as it is tried again; `None` after one that opened a connection,
+    /// and after an error that [`next`](Self::next) has returned.
+    pub fn last_error(&self) -> Option<&ConnectError> {
+        self.last_error.as_ref()
+    }
+
     /// The next connection. The first attempt is made at once, each further one after a delay.
     ///
     /// May be dropped at any time: the delay that was under way goes on.
@@ -98,11 +147,14 @@ impl Reconnect {
                     if at.elapsed() >= self.backoff().stable_after {
                         self.failures = 0;
                     }
-                    self.wait(None)?;
+                    let delay = self.wait(None)?;
+                    self.report(delay);
                     continue;
                 }
             }
-            let error = match self.attempt().await {
+            let attempt = self.attempt().await;
+            self.last_error = None;
+            let error = match attempt {
                 Ok(opened) => {
                     self.failures = self.failures.saturating_add(1);
                     self.state = State::Opened(Instant::now());
@@ -111,11 +163,13 @@ impl Reconnect {
                 Err(error) => error,
             };
             self.failures = self.failures.saturating_add(1);
-            self.wait(retry_after(&error))?;
+            let delay = self.wait(error.retry_after())?;
             if error.is_fatal() || self.backoff().max_failures.is_some_and(|max| self.failures >= max) {
                 return Err(error);
             }
-            tracing::debug!(%error, failures = self.failures, "not connected, trying again");
+            tracing::debug!(%error, failures = self.failures, ?delay, "not connected, trying again");
+            self.last_error = Some(error);
+            self.report(delay);
         }
     }
 
@@ -124,13 +178,21 @@ impl Reconnect {
         self.client.connect(request).await
     }
 
-    fn wait(&mut self, at_least: Option<Duration>) -> Result<(), ConnectError> {
+    /// Sets when the next attempt is due; returns the time until then.
+    fn wait(&mut self, at_least: Option<Duration>) -> Result<Duration, ConnectError> {
         let chance = getrandom::u64().map_err(ConnectError::Random)?;
         let backoff = self.backoff();
         let delay = backoff.delay(self.failures.saturating_sub(1), chance);
         let asked = at_least.unwrap_or_default().min(backoff.max);
-        self.state = State::Waiting(from_now(asked.saturating_add(delay)));
-        Ok(())
+        let delay = asked.saturating_add(delay);
+        self.state = State::Waiting(from_now(delay));
+        Ok(delay)
+    }
+
+    fn report(&mut self, delay: Duration) {
+        if let Some(hook) = &mut self.on_wait {
+            hook(&Retry { failures: self.failures, error: self.last_error.as_ref(), delay });
+        }
     }
 
     fn backoff(&self) -> &Backoff {
@@ -140,12 +202,9 @@ impl Reconnect {
 
 impl fmt::Debug for Reconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reconnect").field("failures", &self.failures).finish_non_exhaustive()
+        f.debug_struct("Reconnect")
+            .field("failures", &self.failures)
+            .field("last_error", &self.last_error)
+            .finish_non_exhaustive()
     }
-}
-
-/// The seconds of a refusal's `Retry-After` (RFC 9110 section 10.2.3); a date is not read.
-fn retry_after(error: &ConnectError) -> Option<Duration> {
-    let value = error.response()?.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
 }

@@ -2,11 +2,13 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::memory::{Act, Memory};
 use common::*;
 use tokio::io::AsyncWriteExt as _;
-use ws_client::{Blame, ConnectError, Options, OptionsError, Stage};
+use ws_client::{Blame, ConnectError, Options, OptionsError, Proxy, ProxyChoice, Resolver, Resolving, Stage};
 
 async fn stalls(url: String, during: Stage) {
     let started = Instant::now();
@@ -63,6 +65,62 @@ async fn a_stalled_tls_handshake_falls_to_the_same_deadline() {
     let (address, _serving) =
         server(|mut stream| async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await }).await;
     stalls(format!("wss://{address}"), Stage::Tls).await;
+}
+
+/// A resolver that never answers.
+#[derive(Debug)]
+struct Mute;
+
+impl Resolver for Mute {
+    fn resolve<'a>(&'a self, _host: &'a str, _port: u16) -> Resolving<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_lookup_without_an_answer_falls_to_the_deadline() {
+    for (proxy, stage) in [(None, Stage::Resolve), (Some("http://proxy.example"), Stage::Proxy)] {
+        let mut options = Options::default();
+        options.resolver = Some(Arc::new(Mute));
+        options.proxy =
+            proxy.map_or(ProxyChoice::Direct, |url| ProxyChoice::Always(Proxy::new(url).unwrap()));
+        let client = options.build().unwrap();
+        let started = tokio::time::Instant::now();
+        let error = soon(client.connect("ws://server.example")).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Timeout { during, .. } if during == stage), "{error:?}");
+        assert!(started.elapsed() < Duration::from_millis(10_010), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_name_lookup_for_a_socks5_proxy_falls_to_the_deadline() {
+    let (proxy, _serving) = server(|mut stream| async move {
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut [0; 3]).await.unwrap();
+        stream.write_all(&[5, 0]).await.unwrap();
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    })
+    .await;
+    let mut options = Options::default();
+    options.opening_timeout = Duration::from_millis(300);
+    options.resolver = Some(Arc::new(Mute));
+    options.proxy = ProxyChoice::Always(Proxy::new(&format!("socks5://{proxy}")).unwrap());
+    let error = soon(options.build().unwrap().connect("ws://server.example")).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Timeout { during: Stage::Proxy, .. }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn redirects_share_one_deadline() {
+    let redirect = "HTTP/1.1 302 X\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n";
+    let memory = Memory::new([Act::answer(Duration::from_secs(4), redirect)]);
+    let mut options = Options::default();
+    options.max_redirects = 20;
+    options.connector = Some(memory.clone());
+    let client = options.build().unwrap();
+    let started = tokio::time::Instant::now();
+    let error = client.connect("ws://h").await.unwrap_err();
+    assert!(matches!(error, ConnectError::Timeout { during: Stage::Handshake, .. }), "{error:?}");
+    assert!(started.elapsed() < Duration::from_millis(10_010), "{:?}", started.elapsed());
+    assert_eq!(memory.heads.lock().unwrap().len(), 2, "the third was under way");
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use ws_client::rustls;
 use ws_client::ws_core::{CloseCause, TransportEnd};
-use ws_client::{Blame, Client, ConnectError, Message, Options, OptionsError, Tls};
+use ws_client::{
+    Blame, Client, ConnectError, Message, Options, OptionsError, ProxyChoice, Resolver, Resolving, Tls,
+};
 
 fn trusting(tls: Tls) -> Client {
     let mut options = Options::default();
@@ -50,6 +52,35 @@ async fn the_server_is_named_in_the_tls_handshake() {
         trusting_certificate(&own).connect(format!("wss://localhost:{}", address.port())).await.unwrap();
     let stream = serving.await.unwrap().unwrap();
     assert_eq!(stream.get_ref().1.server_name(), Some("localhost"));
+}
+
+/// Every name is at this address.
+#[derive(Debug)]
+struct Always(std::net::SocketAddr);
+
+impl Resolver for Always {
+    fn resolve<'a>(&'a self, _host: &'a str, _port: u16) -> Resolving<'a> {
+        Box::pin(std::future::ready(Ok(vec![self.0])))
+    }
+}
+
+#[tokio::test]
+async fn a_final_dot_is_in_neither_the_server_name_nor_what_the_certificate_must_hold() {
+    for (named, fits) in [("example.com", true), ("example.org", false)] {
+        let own = certificate(&[named]);
+        let (address, serving) = tls_server(server_config(&own, None), b"").await;
+        let mut options = Options::default();
+        options.tls = Tls::with_root_pem(own.pem.as_bytes()).unwrap();
+        options.resolver = Some(Arc::new(Always(address)));
+        options.proxy = ProxyChoice::Direct;
+        let opened = options.build().unwrap().connect("wss://example.com./").await;
+        assert_eq!(opened.is_ok(), fits, "{named}");
+        if fits {
+            // RFC 6066 section 3: the name stands there without a trailing dot.
+            let stream = serving.await.unwrap().unwrap();
+            assert_eq!(stream.get_ref().1.server_name(), Some("example.com"));
+        }
+    }
 }
 
 #[tokio::test]

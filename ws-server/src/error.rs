@@ -8,7 +8,7 @@ use thiserror::Error;
 use ws_core::handshake::{Refusal, ResponseError};
 
 /// A setting that cannot work, found when a server or an acceptor is built.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[error("{setting} = {value} is not possible: {must}")]
 #[non_exhaustive]
 pub struct SettingError {
@@ -27,7 +27,7 @@ impl SettingError {
 }
 
 /// A server could not be built.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// A setting cannot work.
@@ -44,7 +44,7 @@ pub enum BuildError {
 }
 
 /// A stream did not become a WebSocket. The peer has been answered where it could be.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum AcceptError {
     /// The transport failed.
@@ -89,6 +89,20 @@ pub enum AcceptError {
     Answer(#[source] ResponseError),
 }
 
+/// Makes the `Debug` output of errors their `Display` text: a program that returns an error from `main` prints the
+/// former, and its user is to see one line that says what to do.
+macro_rules! debug_as_display {
+    ($($error:ty),*) => {$(
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+    )*};
+}
+
+debug_as_display!(SettingError, BuildError, AcceptError);
+
 fn listen_advice(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -119,5 +133,6 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("127.0.0.1:9001") && text.contains("choose another port"), "{text}");
         assert!(!text.contains('\n'));
+        assert_eq!(format!("{error:?}"), text, "what `main` prints");
     }
 }

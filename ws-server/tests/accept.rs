@@ -125,3 +125,23 @@ async fn an_endless_head_is_cut_off_at_its_limit() {
     let sent = soon(flood).await.unwrap();
     assert!(sent < (5 << 20), "{sent} bytes were taken");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_peer_does_not_read_ends_at_answer_timeout() {
+    for seconds in [None, Some(3)] {
+        let mut builder = AcceptorBuilder::default();
+        if let Some(seconds) = seconds {
+            builder.handshake.answer_timeout = Duration::from_secs(seconds);
+        }
+        let acceptor = builder.page(async |_| response::html("x".repeat(1 << 16))).build().unwrap();
+        // Far less than the answer fits in between.
+        let (mut peer, stream) = duplex(1024);
+        peer.write_all(get("/").as_bytes()).await.unwrap();
+        let begin = tokio::time::Instant::now();
+        let accepting = tokio::time::timeout(Duration::from_secs(300), acceptor.accept(stream));
+        let error = accepting.await.expect("answer_timeout has no effect").err().unwrap();
+        assert!(matches!(&error, AcceptError::Io(e) if e.kind() == std::io::ErrorKind::TimedOut), "{error}");
+        let (took, expected) = (begin.elapsed().as_secs_f64(), seconds.unwrap_or(30) as f64);
+        assert!((expected..expected + 0.1).contains(&took), "{took}");
+    }
+}

@@ -13,8 +13,8 @@ use ws_core::handshake::{HeadLimits, MAX_INTERIM_RESPONSES, ResponseReader};
 
 use super::challenge::schemes;
 use super::{Credentials, Proxy, Scheme};
-use crate::dial::resolve;
 use crate::proxy_error::ProxyError;
+use crate::resolver::{Resolver, resolve};
 use crate::stream::Stream;
 
 impl Proxy {
@@ -24,10 +24,11 @@ impl Proxy {
         stream: &mut Stream,
         host: Host<&str>,
         port: u16,
+        resolver: Option<&dyn Resolver>,
     ) -> Result<(), ProxyError> {
         match self.scheme {
             Scheme::Http | Scheme::Https => self.connect(stream, host, port).await,
-            Scheme::Socks5 | Scheme::Socks5h => self.socks(stream, host, port).await,
+            Scheme::Socks5 | Scheme::Socks5h => self.socks(stream, host, port, resolver).await,
         }
     }
 
@@ -77,7 +78,13 @@ impl Proxy {
         }
     }
 
-    async fn socks(&self, stream: &mut Stream, host: Host<&str>, port: u16) -> Result<(), ProxyError> {
+    async fn socks(
+        &self,
+        stream: &mut Stream,
+        host: Host<&str>,
+        port: u16,
+        resolver: Option<&dyn Resolver>,
+    ) -> Result<(), ProxyError> {
         let credentials = match &self.credentials {
             Some(Credentials::Socks { username, password }) => Some((username, password)),
             _ => None,
@@ -109,7 +116,7 @@ impl Proxy {
         }
 
         let mut request = vec![5, CONNECT, 0];
-        match self.destination(host, port).await? {
+        match self.destination(host, port, resolver).await? {
             Destination::Name(name) => {
                 request.extend_from_slice(&[3, length(name.as_bytes())?]);
                 request.extend_from_slice(name.as_bytes());
@@ -129,12 +136,18 @@ impl Proxy {
         Ok(())
     }
 
-    async fn destination<'h>(&self, host: Host<&'h str>, port: u16) -> Result<Destination<'h>, ProxyError> {
+    async fn destination<'h>(
+        &self,
+        host: Host<&'h str>,
+        port: u16,
+        resolver: Option<&dyn Resolver>,
+    ) -> Result<Destination<'h>, ProxyError> {
         match (host, self.scheme) {
             (Host::Ipv4(ip), _) => Ok(Destination::Address(ip.into())),
             (Host::Ipv6(ip), _) => Ok(Destination::Address(ip.into())),
             (Host::Domain(name), Scheme::Socks5) => {
-                let found = resolve(Host::Domain(name), port).await.map_err(ProxyError::ResolveServer)?;
+                let found =
+                    resolve(resolver, Host::Domain(name), port).await.map_err(ProxyError::ResolveServer)?;
                 match found.first() {
                     Some(address) => Ok(Destination::Address(SocketAddr::ip(address))),
                     None => Err(ProxyError::ResolveServer(io::ErrorKind::NotFound.into())),

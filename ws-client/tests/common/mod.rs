@@ -1,6 +1,7 @@
 //! Servers made of bytes: each test says exactly what comes over the wire.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod memory;
 #[cfg(feature = "ring")]
 pub mod tls;
 

@@ -67,7 +67,7 @@ async fn tunnel(proxy: &str, steps: Vec<Step>) -> (Result<(), ProxyError>, Vec<u
     let written = Arc::default();
     let script = Script { steps: steps.into(), asked: false, written: Arc::clone(&written) };
     let mut stream = Stream::custom(script);
-    let result = Proxy::new(proxy).unwrap().tunnel(&mut stream, Host::Domain("h"), 80).await;
+    let result = Proxy::new(proxy).unwrap().tunnel(&mut stream, Host::Domain("h"), 80, None).await;
     let written = written.lock().unwrap().clone();
     (result, written)
 }
