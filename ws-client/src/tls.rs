@@ -164,7 +164,8 @@ pub(crate) async fn encrypt(
     let name = match host {
         Host::Ipv4(ip) => ServerName::from(std::net::IpAddr::from(ip)),
         Host::Ipv6(ip) => ServerName::from(std::net::IpAddr::from(ip)),
-        // A final dot says that the name is complete; it is no part of what a certificate names.
+        // A final dot says that the name is complete; it is no part of what a certificate names, nor of SNI
+        // (RFC 6066 section 3). Newer versions of rustls drop it themselves.
         Host::Domain(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
             .map_err(|e| fail(io::Error::new(io::ErrorKind::InvalidInput, e)))?,
     };
