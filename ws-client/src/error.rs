@@ -268,14 +268,14 @@ impl From<std::convert::Infallible> for ConnectError {
 }
 
 /// An error and its causes in one line. Some errors have the text of their causes in their own, others do not: HTTP
-/// clients say "client error (Connect)", and the rest is to be asked for.
+/// clients say "client error (Connect)", and leave the rest to the causes.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let told = cause.to_string();
-        if !text.contains(&told) {
-            text = format!("{text}: {told}");
+        let text_of_cause = cause.to_string();
+        if !text.contains(&text_of_cause) {
+            text = format!("{text}: {text_of_cause}");
         }
         source = cause.source();
     }

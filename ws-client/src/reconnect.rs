@@ -41,7 +41,7 @@ pub struct Reconnect {
     state: State,
 }
 
-/// What [`Reconnect::on_wait`] is told before each wait.
+/// The argument of the hook of [`Reconnect::on_wait`]: why there is a wait, and how long it is.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Retry<'a> {

@@ -13,7 +13,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 fn until(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let delay = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // delay-seconds = 1*DIGIT: as many as one likes.
+        // delay-seconds = 1*DIGIT: the grammar has no largest number.
         value.parse().map_or(MOST, Duration::from_secs)
     } else {
         let then = date(headers, &RETRY_AFTER)?;
@@ -32,7 +32,7 @@ fn today() -> SystemTime {
     SystemTime::now()
 }
 
-/// So long that it says "not again", and short enough to calculate with.
+/// A bound that callers can calculate with: no `Instant` overflows by it.
 const MOST: Duration = Duration::from_secs(365 * 86_400);
 
 #[cfg(test)]

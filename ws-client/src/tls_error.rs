@@ -140,7 +140,7 @@ fn write_certificate(f: &mut fmt::Formatter<'_>, authority: &str, error: &Certif
         error if is(error, "UnsupportedCertVersion") => f.write_str(
             "is of X.509 version 1, which can name no host: make one of version 3 with subjectAltName",
         ),
-        // What `openssl req -x509` makes unless told otherwise (RFC 5280 section 4.2.1.9).
+        // `openssl req -x509` makes these by default (RFC 5280 section 4.2.1.9).
         error if is(error, "CaUsedAsEndEntity") => f.write_str(
             "is an authority's (CA:TRUE) and cannot be a server's as well, trusted or not: make it with basicConstraints=CA:FALSE and trust that one, or one that this authority has signed",
         ),

@@ -9,7 +9,7 @@ use common::memory::{Act, Memory};
 use tokio::time::Instant;
 use ws_client::{Backoff, Client, ConnectError, Options, Reconnect};
 
-/// What a hook was told: failures, whether there was an error, delay.
+/// The calls of a hook: failures, whether there was an error, delay.
 type Waits = Arc<Mutex<Vec<(u32, bool, Duration)>>>;
 
 fn client(server: Arc<Memory>, change: impl FnOnce(&mut Backoff)) -> Client {
@@ -19,12 +19,12 @@ fn client(server: Arc<Memory>, change: impl FnOnce(&mut Backoff)) -> Client {
     options.build().unwrap()
 }
 
-/// Connections to this server, and what the hook is told.
+/// Connections of this client, and the calls of their hook.
 fn watched(client: &Client) -> (Reconnect, Waits) {
     let waits = Waits::default();
-    let told = waits.clone();
+    let calls = waits.clone();
     let connections = client.reconnect("ws://h").unwrap().on_wait(move |retry| {
-        told.lock().unwrap().push((retry.failures, retry.error.is_some(), retry.delay));
+        calls.lock().unwrap().push((retry.failures, retry.error.is_some(), retry.delay));
     });
     (connections, waits)
 }
@@ -95,8 +95,8 @@ async fn a_connection_that_lived_for_stable_after_begins_the_delays_anew() {
         assert_eq!((connections.failures(), connections.last_error().is_none()), (4, true));
         socket.recv().await.unwrap_err();
         connections.next().await.unwrap();
-        let (told, has_error, delay) = waits.lock().unwrap()[3];
-        assert_eq!((told, has_error), (failures, false), "after {lives:?}");
+        let (counted, has_error, delay) = waits.lock().unwrap()[3];
+        assert_eq!((counted, has_error), (failures, false), "after {lives:?}");
         assert!(failures > 0 || delay <= Duration::from_millis(500), "{delay:?} after {lives:?}");
     }
 }
@@ -128,10 +128,11 @@ async fn why_it_waits_is_known_while_it_waits() {
     assert!(format!("{connections:?}").contains("failures: 2"), "{connections:?}");
     let error = connections.next().await.unwrap_err();
     assert_eq!(error.response().unwrap().status(), 403);
-    // No wait follows what is returned, and the hook hears of none.
+    // No wait follows what is returned, and the hook is not called for one.
     assert!(connections.last_error().is_none());
-    let told: Vec<_> = waits.lock().unwrap().iter().map(|(failures, error, _)| (*failures, *error)).collect();
-    assert_eq!(told, [(1, true), (2, true)]);
+    let calls: Vec<_> =
+        waits.lock().unwrap().iter().map(|(failures, error, _)| (*failures, *error)).collect();
+    assert_eq!(calls, [(1, true), (2, true)]);
     assert!(delays(&waits)[1] >= SECOND * 5, "{waits:?}");
 }
 

@@ -1,4 +1,4 @@
-//! The texts of errors: `Debug` is what `main` prints, and no cause is told twice.
+//! The texts of errors: `Debug` is what `main` prints, and no cause is in them twice.
 
 mod common;
 
@@ -104,9 +104,9 @@ fn debug_output_is_the_message_and_no_cause_is_in_the_message_and_in_the_source(
         }
     }
     assert_eq!(ConnectError::custom(Outer, true).to_string(), "outer: inner");
-    let told =
+    let io =
         ConnectError::Io { authority: "h:1".into(), during: Stage::Dial, source: io::Error::other(Outer) };
-    assert!(told.to_string().ends_with("outer: inner"), "{told}");
+    assert!(io.to_string().ends_with("outer: inner"), "{io}");
 }
 
 #[test]

@@ -105,13 +105,13 @@ async fn a_407_says_whether_credentials_were_refused_and_which_schemes_are_wante
             "it refused the credentials: it wants Digest, and only Basic",
         ),
     ] {
-        for (user, told) in [("", without), ("u:hunter2@", with)] {
+        for (user, expected) in [("", without), ("u:hunter2@", with)] {
             let answer = format!("HTTP/1.1 407 X\r\n{fields}Content-Length: 0\r\n\r\n");
             let (proxy, _serving) = answering(move |_| answer.into_bytes()).await;
             let client = through(&format!("http://{user}{proxy}"));
             let error = client.connect("ws://server.example/").await.unwrap_err();
             let text = error.to_string();
-            assert!(text.contains(told) && !text.contains('\n'), "{told}: {text}");
+            assert!(text.contains(expected) && !text.contains('\n'), "{expected}: {text}");
             assert_eq!((error.blame(), error.is_fatal()), (Blame::Proxy, true));
             assert!(!format!("{error} {error:?}").contains("hunter2"));
             match error {
