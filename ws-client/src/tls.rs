@@ -130,7 +130,13 @@ impl Tls {
             None => builder.with_no_client_auth(),
             Some(identity) => builder
                 .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
-                .map_err(tls)?,
+                .map_err(|error| match error {
+                    rustls::Error::InconsistentKeys(_) => OptionsError::Certificate(
+                        "client key: it is not the key of the client certificate: give the two that belong together"
+                            .into(),
+                    ),
+                    error => OptionsError::Certificate(format!("client certificate: it cannot be used: {error}")),
+                })?,
         };
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
         Ok(Arc::new(config))

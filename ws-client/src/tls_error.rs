@@ -136,6 +136,10 @@ fn write_certificate(f: &mut fmt::Formatter<'_>, authority: &str, error: &Certif
         }
         Certificate::NotValidForName => f.write_str("is not for this host: connect by a name that it holds"),
         Certificate::BadEncoding => f.write_str("is malformed: it is the server's to replace"),
+        // RFC 5280 §6.1.3: issuers are found by name, and only then is the signature verified.
+        Certificate::BadSignature => f.write_str(
+            "is signed with another key than that of the trusted authority of this name: if the authority was made anew, give its new root to Tls::with_root_pem (RSA keys need 2048 bits)",
+        ),
         Certificate::Revoked => f.write_str("has been revoked: it is the server's to replace"),
         error if is(error, "UnsupportedCertVersion") => f.write_str(
             "is of X.509 version 1, which can name no host: make one of version 3 with subjectAltName",

@@ -25,6 +25,17 @@ async fn said(
     key: &PrivateKeyDer<'_>,
     trusted: bool,
 ) -> String {
+    let root = trusted.then(|| certificate.clone());
+    said_trusting(host, certificate, key, root).await
+}
+
+/// The same, where this root is trusted.
+async fn said_trusting(
+    host: &str,
+    certificate: CertificateDer<'static>,
+    key: &PrivateKeyDer<'_>,
+    root: Option<CertificateDer<'static>>,
+) -> String {
     let key = CertifiedKey::new(vec![certificate.clone()], sign::any_supported_type(key).unwrap());
     // By a resolver, as rustls refuses to serve some of these.
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -35,9 +46,9 @@ async fn said(
     let (address, _serving) =
         server(|stream| async move { TlsAcceptor::from(Arc::new(config)).accept(stream).await }).await;
     let mut options = Options::default();
-    if trusted {
+    if let Some(root) = root {
         let mut roots = rustls::RootCertStore::empty();
-        roots.add(certificate).unwrap();
+        roots.add(root).unwrap();
         options.tls = Tls::with_roots(roots);
     }
     let url = format!("wss://{host}:{}", address.port());
@@ -79,6 +90,17 @@ async fn a_certificate_for_other_names_lists_them() {
     let (certificate, key) = made(&["a.example", "192.0.2.1"], |_| ());
     let said = said("localhost", certificate, &key, true).await;
     assert!(said.ends_with(" is for a.example, 192.0.2.1: connect by a name that it holds"), "{said}");
+}
+
+#[tokio::test]
+async fn a_certificate_made_anew_under_the_same_name_asks_for_its_root() {
+    let (certificate, key) = made(&["localhost"], |_| ());
+    let (before, _) = made(&["localhost"], |_| ());
+    let said = said_trusting("localhost", certificate, &key, Some(before)).await;
+    assert!(
+        said.contains("if the authority was made anew, give its new root to Tls::with_root_pem"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

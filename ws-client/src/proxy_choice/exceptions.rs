@@ -51,7 +51,8 @@ fn covers_address(entry: &str, ip: IpAddr) -> bool {
         Some((network, prefix)) => (network, Some(prefix)),
         None => (entry, None),
     };
-    let Ok(network) = network.parse::<IpAddr>() else { return false };
+    // As in a URL, where a final dot after an IPv4 address is no part of it.
+    let Ok(network) = network.strip_suffix('.').unwrap_or(network).parse::<IpAddr>() else { return false };
     let full: u32 = if network.is_ipv4() { 32 } else { 128 };
     let Ok(prefix) = prefix.map_or(Ok(full), str::parse) else { return false };
     // A network of IPv4-mapped addresses is one of IPv4 addresses, with a prefix shorter by what maps it.
@@ -106,6 +107,8 @@ mod tests {
             ("ws://10.1.2.3", "10.0.0.0/8"),
             ("ws://10.1.2.3", "10.1.2.3/32"),
             ("ws://10.1.2.3", "0.0.0.0/0"),
+            ("ws://10.1.2.3.", "10.1.2.3"),
+            ("ws://10.1.2.3", "10.1.2.3."),
             ("ws://10.1.2.3:8", "10.1.2.3:8"),
             ("ws://10.1.2.3:8", "10.0.0.0/8:8"),
             ("ws://[2001:db8::1]", "2001:db8::/32"),
