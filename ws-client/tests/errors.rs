@@ -55,11 +55,10 @@ fn connect_errors() -> Vec<ConnectError> {
         ConnectError::Timeout { authority: authority(), during: Stage::Tls, after: Duration::from_secs(1) },
         ConnectError::custom(io::Error::other(Outer), true),
         ConnectError::Random(getrandom::Error::UNSUPPORTED),
-        #[cfg(feature = "tls")]
-        ConnectError::Tls(ws_client::TlsError { authority: authority(), source: broken() }),
-        #[cfg(feature = "tls")]
         ConnectError::Options(OptionsError::Certificate("no".into())),
     ];
+    #[cfg(feature = "tls")]
+    errors.push(ConnectError::Tls(ws_client::TlsError { authority: authority(), source: broken() }));
     errors.extend(proxy_errors.into_iter().map(|source| ConnectError::Proxy { proxy: authority(), source }));
     errors
 }
