@@ -1,5 +1,6 @@
 //! What to ask for: an address, header fields, subprotocols (RFC 6455 sections 3 and 4.1).
 
+mod owned;
 mod redirect;
 mod secret;
 
@@ -10,6 +11,7 @@ use http::{HeaderMap, Uri};
 use url::{Host, Url};
 use ws_core::handshake::FieldNames;
 
+use self::owned::owned_by_caller;
 pub(crate) use self::redirect::redirect;
 use self::secret::is_secret;
 use crate::credentials::basic;
@@ -237,21 +239,6 @@ impl From<&Request> for Request {
     fn from(request: &Request) -> Self {
         request.clone()
     }
-}
-
-fn owned_by_caller(name: &HeaderName) -> Result<(), HeaderError> {
-    let instead = match name.as_str() {
-        "sec-websocket-protocol" => "offer it with `Request::subprotocol`",
-        "sec-websocket-extensions" => "set it with `Options::deflate`",
-        "upgrade" | "connection" | "sec-websocket-key" | "sec-websocket-version" | "sec-websocket-accept" => {
-            "leave it out"
-        }
-        "content-length" | "transfer-encoding" | "te" | "trailer" | "expect" => {
-            "leave it out, a handshake has no body"
-        }
-        _ => return Ok(()),
-    };
-    Err(HeaderError::Owned { name: name.clone(), instead })
 }
 
 #[cfg(test)]
