@@ -74,7 +74,8 @@ stop() {
 
 build() {
     cargo build --release --quiet -p ws-server --example echo
-    cargo build --release --quiet -p ws-client --features cli --bin ws --example interop_client
+    cargo build --release --quiet -p ws-client --example interop_client
+    cargo build --release --quiet -p ws-cli
 }
 
 need_python() {

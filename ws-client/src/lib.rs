@@ -39,7 +39,6 @@
 //! - `native-roots`: the operating system's certificates, by `Tls::platform`.
 //! - `deflate` (default): permessage-deflate (RFC 7692).
 //! - `hyper`: the opening handshake through an HTTP client of hyper's, by `Client::upgrade`.
-//! - `cli`: the command `ws`; nothing in the library.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backoff;

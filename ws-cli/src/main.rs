@@ -1,7 +1,10 @@
 //! `ws`: a WebSocket client, echo server and load test for the command line.
 //!
+//! This is a crate of its own because it uses client and server together, which otherwise never import each other, and
+//! because its dependencies (the command line, the prompt, histograms) are of no use to a program that links either.
+//!
 //! ```text
-//! cargo install ws-client --features cli
+//! cargo install --path ws-cli       # from a checkout
 //! ws serve                          # in one terminal
 //! ws ws://127.0.0.1:9001            # in another
 //! ```
