@@ -8,7 +8,9 @@
 //!
 //! Whoever can connect to the exit reaches the target: in earnest it needs TLS and a guard that asks for a token.
 
+use std::error::Error;
 use std::io;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
@@ -60,15 +62,34 @@ pub async fn enter(listener: TcpListener, url: Arc<str>) -> io::Result<()> {
     }
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    match Options::parse() {
+async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    match options {
         Options::Exit { listen, target } => {
             let target: Arc<str> = target.into();
-            let server = Server::builder().route("/", move |socket| leave(socket, target.clone()));
-            server.bind(listen).await?.serve_until(tokio::signal::ctrl_c()).await;
+            let to = target.clone();
+            let server = Server::builder().route("/", move |socket| leave(socket, to.clone()));
+            let server = server.bind(listen).await?;
+            println!("listening on ws://{}/, for {target}", server.local_addr()?);
+            server.serve_until(tokio::signal::ctrl_c()).await;
         }
-        Options::Entry { listen, url } => enter(TcpListener::bind(listen).await?, url.into()).await?,
+        Options::Entry { listen, url } => {
+            let listener = TcpListener::bind(&listen).await.map_err(|error| {
+                format!("cannot listen on {listen}: {error}; stop what listens there or give another address")
+            })?;
+            println!("listening on {}, for {url}", listener.local_addr()?);
+            enter(listener, url.into()).await?;
+        }
     }
     Ok(())
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tunnel: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
