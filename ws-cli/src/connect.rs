@@ -83,10 +83,18 @@ fn request(url: &str, connect: &Connect) -> Result<Request, Failure> {
         };
         request = request.header(name.trim(), value.trim()).map_err(failure)?;
     }
+    if !connect.headers.iter().any(|field| is_user_agent(field)) {
+        request = request.header("User-Agent", USER_AGENT).map_err(failure)?;
+    }
     if let Some(origin) = &connect.origin {
         request = request.header("Origin", origin).map_err(|e| Failure::usage(format!("--origin: {e}")))?;
     }
     Ok(connect.subprotocols.iter().fold(request, Request::subprotocol))
+}
+
+/// Whether the user says what the client is to be called.
+fn is_user_agent(field: &str) -> bool {
+    field.split(':').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("user-agent"))
 }
 
 fn read(option: &str, path: &Path) -> Result<Vec<u8>, Failure> {
@@ -96,3 +104,6 @@ fn read(option: &str, path: &Path) -> Result<Vec<u8>, Failure> {
 fn in_file<T>(option: &str, path: &Path, made: Result<T, ws_client::OptionsError>) -> Result<T, Failure> {
     made.map_err(|e| Failure::usage(format!("{option} {}: {e}", path.display())))
 }
+
+/// Some servers and firewalls refuse requests without one.
+const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));

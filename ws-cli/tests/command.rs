@@ -6,7 +6,7 @@ mod command;
 #[path = "command/terminal.rs"]
 mod terminal;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
 use command::*;
 use serde_json::Value;
@@ -126,21 +126,54 @@ fn a_signal_closes_with_1001_and_shows_in_the_status() {
 #[cfg(unix)]
 #[test]
 fn a_server_that_is_told_to_stop_says_goodbye() {
-    let mut server = Serving::new(&[]);
-    let mut child = ws(&[&server.url, "--json", "-m", "hi"]).spawn().unwrap();
-    let _stdin = child.stdin.take();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut lines = String::new();
-    while !lines.contains("message") {
+    use rustix::process::Signal;
+    for number in [Signal::INT, Signal::TERM] {
+        let mut server = Serving::new(&[]);
+        let mut child = ws(&[&server.url, "--json", "-m", "hi"]).spawn().unwrap();
+        let _stdin = child.stdin.take();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = String::new();
+        while !lines.contains("message") {
+            stdout.read_line(&mut lines).unwrap();
+        }
+        signal(&server.child, number);
+        lines.clear();
         stdout.read_line(&mut lines).unwrap();
+        let close: Value = serde_json::from_str(&lines).unwrap();
+        assert_eq!((&close["code"], &close["by"]), (&1001.into(), &"remote".into()));
+        assert_eq!(wait(&mut child).code(), Some(0));
+        assert_eq!(wait(&mut server.child).code(), Some(0));
     }
-    signal(&server.child, rustix::process::Signal::INT);
-    lines.clear();
-    stdout.read_line(&mut lines).unwrap();
-    let close: Value = serde_json::from_str(&lines).unwrap();
-    assert_eq!((&close["code"], &close["by"]), (&1001.into(), &"remote".into()));
-    assert_eq!(wait(&mut child).code(), Some(0));
-    assert_eq!(wait(&mut server.child).code(), Some(0));
+}
+
+/// The request that `ws` sends with these arguments.
+fn request(arguments: &[&str]) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        String::from_utf8(head).unwrap()
+    });
+    // It is not answered.
+    assert!(!run(&[&[url.as_str()], arguments].concat(), b"").status.success());
+    serving.join().unwrap()
+}
+
+#[test]
+fn the_client_says_what_it_is_unless_the_user_does() {
+    let agents = |head: String| {
+        let fields: Vec<_> = head.lines().filter_map(|line| line.split_once(": ")).collect();
+        let agents = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
+        agents.map(|(_, value)| (*value).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(agents(request(&[])), [concat!("ws/", env!("CARGO_PKG_VERSION"))]);
+    assert_eq!(agents(request(&["-H", "user-agent: mine/1"])), ["mine/1"]);
 }
 
 #[test]
