@@ -59,6 +59,16 @@ impl Load {
         self
     }
 
+    /// When a connection's next message is due, after this many: in turn with those of the others, so that they do not
+    /// all send at once. Without a rate it is due from the beginning.
+    fn due(&self, index: usize, number: u64) -> Instant {
+        let Some(rate) = self.rate else { return self.begin };
+        let before = number.saturating_mul(self.connections as u64).saturating_add(index as u64);
+        let after = Duration::from_secs(before) / rate;
+        // What is beyond the clock is beyond the end as well.
+        self.begin.checked_add(after).unwrap_or_else(|| self.begin + LONGEST_PATIENCE)
+    }
+
     /// Sends and measures until the time is over, then waits for the answers that are due, and closes.
     pub(super) async fn run(
         self: Arc<Self>,
@@ -88,10 +98,8 @@ impl Load {
     ) -> Result<(), Failure> {
         let end = self.begin.checked_add(self.duration);
         let ended = |now: Instant| end.is_some_and(|end| now >= end);
-        let pace = self.rate.map(|rate| Duration::from_secs(self.connections as u64) / rate);
-        // Spread over the first period, so that they do not all send at once.
-        let spread = pace.map_or(Duration::ZERO, |pace| pace.mul_f64(index as f64 / self.connections as f64));
-        let mut due = self.begin + spread;
+        let mut number = 0;
+        let mut due = self.due(index, number);
         let mut waiting = VecDeque::with_capacity(self.in_flight);
         loop {
             let now = Instant::now();
@@ -99,15 +107,14 @@ impl Load {
             if sending && due <= now {
                 // With a rate, the time counts from when the message was due: a server that holds us up does not
                 // make its own figures better.
-                waiting.push_back(if pace.is_some() { due } else { now });
+                waiting.push_back(if self.rate.is_some() { due } else { now });
                 match websocket.feed(self.message.clone()).await {
                     // Interrupted.
                     Err(Error::Send(SendError::Closing)) => return Ok(()),
                     other => other?,
                 }
-                if let Some(pace) = pace {
-                    due += pace;
-                }
+                number += 1;
+                due = self.due(index, number);
                 continue;
             }
             if waiting.is_empty() && (ended(now) || (sending && ended(due))) {
@@ -171,6 +178,28 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[test]
+    fn a_rate_is_that_of_all_connections_together_in_equal_steps() {
+        let begin = Instant::now();
+        let load = Load {
+            message: message(1, false),
+            in_flight: 1,
+            rate: Some(200),
+            duration: Duration::from_millis(500),
+            patience: Duration::from_secs(1),
+            connections: 3,
+            begin,
+        };
+        let end = begin + load.duration;
+        let due = (0..3).flat_map(|index| (0..1000).map(move |number| (index, number)));
+        let mut due: Vec<_> =
+            due.map(|(index, number)| load.due(index, number)).filter(|due| *due < end).collect();
+        due.sort();
+        assert_eq!((due.len(), due[0]), (100, begin));
+        assert!(due.windows(2).all(|pair| pair[1] - pair[0] == Duration::from_millis(5)));
+        assert_eq!(Load { rate: None, ..load }.due(2, 1000), begin);
+    }
+
 
     #[test]
     fn a_message_is_as_long_as_asked() {
