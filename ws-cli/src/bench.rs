@@ -18,7 +18,7 @@ use self::tally::Tally;
 use crate::args;
 use crate::connect::Connecting;
 use crate::failure::{Failure, Status};
-use crate::screen::print;
+use crate::screen::{Output, print};
 use crate::signal::Signals;
 
 pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
     let measured = tally.last_answer().map_or(begin.elapsed(), |last| last - begin);
     let report = Report::new(&args, &tally, opened, measured);
     if args.json {
-        print(&format!("{}\n", report.to_json()))?;
+        print(&(Output::new().json(report.to_json().to_string()) + "\n"))?;
     } else {
         print(&report.to_string())?;
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ws_client::ws_core::{CloseCause, CloseInfo, Error};
+use ws_client::ws_core::{CloseCause, CloseInfo, Deadline, Error, ProtocolError, TransportEnd};
 use ws_client::{Blame, CloseCode, ConnectError, OptionsError, rustls};
 
 /// The exit status; `ws --help` explains each.
@@ -83,11 +83,7 @@ impl Failure {
 
     /// The end of a connection that was open.
     pub(crate) fn of_end(info: &CloseInfo) -> Self {
-        let status = Status::of_end(info);
-        // The reason is the server's, and speaks of its settings.
-        let message =
-            if status == Status::Protocol { in_options(info.cause.to_string()) } else { info.to_string() };
-        Self::new(status, message)
+        Self::new(Status::of_end(info), ending(info))
     }
 }
 
@@ -136,6 +132,71 @@ impl From<Error> for Failure {
             Error::Io(_) => Self::new(Status::Network, error.to_string()),
             _ => Self::other(error.to_string()),
         }
+    }
+}
+
+/// How a connection ended, the culprit first.
+pub(crate) fn ending(info: &CloseInfo) -> String {
+    let what = match info.cause {
+        CloseCause::Handshake => {
+            let code = info.code();
+            let reason =
+                if info.reason.is_empty() { String::new() } else { format!(": {:?}", &*info.reason) };
+            format!("the server closed with {code}{}{reason}", meaning(code))
+        }
+        // The message names the setting.
+        CloseCause::Protocol(error) if is_limit(&error) => {
+            format!("the server sent too much: {}", in_options(error.to_string()))
+        }
+        CloseCause::Protocol(error) => format!("the server broke the protocol: {error}"),
+        CloseCause::Transport(TransportEnd::Eof) => {
+            "the server, or a proxy, ended the connection without a closing handshake".into()
+        }
+        CloseCause::Transport(TransportEnd::Reset) => {
+            "the server, or a proxy, reset the connection without a closing handshake".into()
+        }
+        CloseCause::Timeout(Deadline::Keepalive) => {
+            "the server, or the network, is silent: no answer to a ping within keepalive.timeout".into()
+        }
+        CloseCause::Timeout(Deadline::Write) => {
+            "the server, or the network, takes no more: writing stood still for write_timeout".into()
+        }
+        CloseCause::Timeout(Deadline::Close) => {
+            "the server did not close: closing handshake not done within close_timeout".into()
+        }
+        cause => format!("the connection is lost: {cause}"),
+    };
+    match info.unsent {
+        0 => what,
+        unsent => format!("{what}; {unsent} bytes were not sent"),
+    }
+}
+
+/// Whether the peer is within the protocol, but beyond what this end takes.
+fn is_limit(error: &ProtocolError) -> bool {
+    use ProtocolError as P;
+    matches!(
+        error,
+        P::MessageTooBig { .. }
+            | P::StreamTooBig { .. }
+            | P::TooManyControlFrames { .. }
+            | P::TooManyFragments { .. }
+            | P::MemoryLimit { .. }
+    )
+}
+
+/// What a server says with a code (RFC 6455 section 7.4.1, and IANA's registry).
+fn meaning(code: CloseCode) -> &'static str {
+    match code {
+        CloseCode::PROTOCOL => " (this end broke the protocol)",
+        CloseCode::UNSUPPORTED => " (it does not take such messages)",
+        CloseCode::INVALID_PAYLOAD => " (a message is not what its type says)",
+        CloseCode::POLICY => " (against its policy)",
+        CloseCode::TOO_BIG => " (a message is too big for it)",
+        CloseCode::INTERNAL => " (it failed)",
+        CloseCode::RESTART => " (it restarts)",
+        CloseCode::TRY_AGAIN => " (try again later)",
+        _ => "",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use rustyline::ExternalPrinter;
 
@@ -12,16 +12,21 @@ use crate::failure::Failure;
 /// Shows events.
 pub(crate) enum Screen {
     /// One event a line.
-    Json,
+    Json(Output),
     /// The messages and nothing else; binary ones as they are, or in hexadecimal.
-    Lines { raw: bool },
+    Lines { output: Output, raw: bool },
     /// For people: messages with a mark, and what happens to the connection.
     Terminal { printer: Box<dyn ExternalPrinter + Send>, colours: bool },
 }
 
 impl Screen {
     pub(crate) fn json() -> Self {
-        Self::Json
+        Self::Json(Output::new())
+    }
+
+    /// Binary messages are written as they are if `raw`.
+    pub(crate) fn lines(raw: bool) -> Self {
+        Self::Lines { output: Output::new(), raw }
     }
 
     /// Writes an event, if it is one to write here.
@@ -30,33 +35,95 @@ impl Screen {
     /// When the output is gone.
     pub(crate) fn show(&mut self, event: &Event<'_>) -> io::Result<()> {
         match self {
-            Self::Json => write_line(event.to_json().as_bytes()),
-            Self::Lines { raw } => match event {
-                Event::Message { payload: Payload::Text(text), .. } => write_line(text.as_bytes()),
-                Event::Message { payload: Payload::Binary(bytes), .. } if *raw => write_line(bytes),
+            Self::Json(output) => output.line(output.json(event.to_json()).as_bytes()),
+            Self::Lines { output, raw } => match event {
+                Event::Message { payload: Payload::Text(text), .. } => {
+                    output.line(&output.safe(text.as_bytes()))
+                }
+                Event::Message { payload: Payload::Binary(bytes), .. } if *raw => {
+                    output.line(&output.safe(bytes))
+                }
                 Event::Message { payload: Payload::Binary(bytes), .. } => {
-                    write_line(hexadecimal(bytes).as_bytes())
+                    output.line(hexadecimal(bytes).as_bytes())
                 }
                 _ => Ok(()),
             },
             // A server's pings are its own business, and answered.
             Self::Terminal { .. } if matches!(event, Event::Ping { .. }) => Ok(()),
             Self::Terminal { printer, colours } => {
-                let mut lines = vec![painted(event, *colours)];
-                if let Event::Close { .. } = event {
-                    // The process is about to end. The editor holds one line that it has not printed yet: it has
-                    // printed the last one when it takes the second of these, which leave nothing to be seen.
-                    lines.extend([UP_AND_DOWN, UP_AND_DOWN].map(str::to_owned));
+                let line = painted(event, *colours);
+                // When the editor has gone, there is nothing being typed that could be torn.
+                if printer.print(line.clone()).is_err() {
+                    io::stdout().lock().write_all(line.as_bytes())?;
                 }
-                for line in lines {
-                    // When the editor has gone, there is nothing being typed that could be torn.
-                    if printer.print(line.clone()).is_err() {
-                        io::stdout().lock().write_all(line.as_bytes())?;
-                    }
+                if let Event::Close { .. } = event {
+                    self.settle();
                 }
                 Ok(())
             }
         }
+    }
+
+    /// Waits until all of it is to be seen, because the process is about to end: the editor holds one line that it has
+    /// not printed yet, and has printed the last one when it takes the second of these, which leave nothing to be seen.
+    pub(crate) fn settle(&mut self) {
+        if let Self::Terminal { printer, .. } = self {
+            for _ in 0..2 {
+                // When the editor has gone, all has been printed.
+                let _ = printer.print(UP_AND_DOWN.to_owned());
+            }
+        }
+    }
+
+    /// Whether somebody reads along, rather than a program.
+    pub(crate) fn is_for_people(&self) -> bool {
+        matches!(self, Self::Terminal { .. })
+    }
+}
+
+/// Standard output, which is a terminal or not: what a server sends must not command one (move its cursor, change its
+/// title, answer in the user's name), but goes to a file or another program as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    terminal: bool,
+}
+
+impl Output {
+    pub(crate) fn new() -> Self {
+        Self { terminal: io::stdout().is_terminal() }
+    }
+
+    /// These bytes, or with a terminal what may be shown of them.
+    fn safe<'a>(self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if !self.terminal {
+            return Cow::Borrowed(bytes);
+        }
+        Cow::Owned(visible(&String::from_utf8_lossy(bytes)).into_owned().into_bytes())
+    }
+
+    /// This JSON. Its strings have no control characters below U+0020, but may have those from U+007F to U+009F, which
+    /// some terminals obey too.
+    pub(crate) fn json(self, text: String) -> String {
+        if !self.terminal || !text.contains(char::is_control) {
+            return text;
+        }
+        let mut escaped = String::with_capacity(text.len() + 16);
+        for c in text.chars() {
+            if c.is_control() {
+                // A String takes whatever it is given.
+                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+            } else {
+                escaped.push(c);
+            }
+        }
+        escaped
+    }
+
+    fn line(self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.write_all(b"\n")?;
+        out.flush()
     }
 }
 
@@ -69,22 +136,20 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line to standard error; should nobody read that, there is nobody to tell.
+/// Writes one line to standard error; whether somebody reads it makes no difference. What a server has said may be in
+/// it, so that control characters are shown as symbols wherever it goes.
 pub(crate) fn remark(text: impl fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "ws: {text}");
+    let _ = writeln!(io::stderr().lock(), "ws: {}", one_line(&text.to_string()));
 }
 
-fn write_line(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    out.write_all(b"\n")?;
-    out.flush()
+fn one_line(text: &str) -> String {
+    text.chars().map(symbol).collect()
 }
 
 /// An event as a person reads it, with the end of its line.
 fn painted(event: &Event<'_>, colours: bool) -> String {
     let (colour, line) = match event {
-        Event::Message { payload: Payload::Text(text), .. } => (GREEN, format!("< {}", visible(text))),
+        Event::Message { payload: Payload::Text(text), .. } => (GREEN, format!("< {text}")),
         Event::Message { payload: Payload::Binary(bytes), size } => {
             (CYAN, format!("< ({size} bytes) {}", hexadecimal(bytes.get(..SHOWN_BYTES).unwrap_or(bytes))))
         }
@@ -108,23 +173,27 @@ fn painted(event: &Event<'_>, colours: bool) -> String {
         }
         Event::Error { message, .. } => (RED, message.to_string()),
     };
-    if colours { format!("{colour}{line}{PLAIN}\n") } else { line + "\n" }
+    let line = visible(&line);
+    if colours { format!("{colour}{line}{PLAIN}\n") } else { format!("{line}\n") }
 }
 
 /// Control characters as the symbols Unicode has for them: a server must not command the terminal.
 fn visible(text: &str) -> Cow<'_, str> {
-    let commands = |c: char| c.is_control() && c != '\t' && c != '\n';
-    if !text.contains(commands) {
+    let harmless = |c: char| !c.is_control() || c == '\t' || c == '\n';
+    if text.chars().all(harmless) {
         return Cow::Borrowed(text);
     }
-    let symbol = |c: char| match c {
-        '\t' | '\n' => c,
+    Cow::Owned(text.chars().map(|c| if harmless(c) { c } else { symbol(c) }).collect())
+}
+
+/// A control character as its symbol, any other as it is.
+fn symbol(c: char) -> char {
+    match c {
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
         '\x7f' => '\u{2421}',
         c if c.is_control() => char::REPLACEMENT_CHARACTER,
         c => c,
-    };
-    Cow::Owned(text.chars().map(symbol).collect())
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -155,6 +224,11 @@ mod tests {
         assert_eq!(visible("\x1b]0;title\x07 a\tb\nc\r \u{9b}2J\x7f"), "␛]0;title␇ a\tb\nc␍ \u{fffd}2J␡");
         assert!(matches!(visible("plain ä"), Cow::Borrowed(_)));
         assert!(!painted(&Event::text("\x1b[31m"), false).contains('\x1b'));
+    }
+
+    #[test]
+    fn a_remark_is_one_line_whatever_it_quotes() {
+        assert_eq!(one_line("says: \x1b[2J\r\n\tws: \u{9b}"), "says: ␛[2J␍␊␉ws: \u{fffd}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
-use ws_client::ws_core::{self, Closer, Connection};
+use ws_client::ws_core::{self, CloseInfo, Closer, Connection};
 use ws_client::{CloseCode, Message, Stream, WebSocket};
 
 use crate::args;
@@ -52,7 +52,7 @@ fn open_screen(args: &args::Session) -> (mpsc::Receiver<Input>, Screen, Option<R
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         return (input, Screen::Terminal { printer, colours }, Some(restore));
     }
-    let screen = if args.json { Screen::Json } else { Screen::Lines { raw: args.binary } };
+    let screen = if args.json { Screen::json() } else { Screen::lines(args.binary) };
     (input::lines(args.binary), screen, None)
 }
 
@@ -209,10 +209,27 @@ impl Session {
     /// Shows how it ended, and what that comes to.
     fn closed(mut self, ended: Result<(), ws_core::Error>) -> Result<Status, Failure> {
         let info = self.websocket.close_info();
-        if let Some(info) = &info {
-            self.shown.show(&Event::close(info));
+        let close = info.as_ref().map(Event::close);
+        if !self.shown.screen.is_for_people() {
+            close.iter().for_each(|close| self.shown.show(close));
+            return self.outcome(&info, ended);
         }
-        if let Some(error) = self.shown.broken {
+        let outcome = self.outcome(&info, ended);
+        // A person reads once how it ended: here, or in what the command says when it has failed.
+        match close.filter(|_| outcome.is_ok()) {
+            Some(close) => self.shown.show(&close),
+            None => self.shown.screen.settle(),
+        }
+        outcome
+    }
+
+    /// What the end comes to.
+    fn outcome(
+        &mut self,
+        info: &Option<CloseInfo>,
+        ended: Result<(), ws_core::Error>,
+    ) -> Result<Status, Failure> {
+        if let Some(error) = self.shown.broken.take() {
             // `ws … | head` is as it should be.
             return match error.kind() {
                 io::ErrorKind::BrokenPipe => Ok(Status::Success),
@@ -222,21 +239,21 @@ impl Session {
         if self.args.once && self.shown.answers > 0 {
             return Ok(Status::Success);
         }
-        match self.stopped {
+        match self.stopped.take() {
             // Whether the server took part in closing does not matter then.
             Some(Err(failure)) => return Err(failure),
             Some(Ok(signal @ Status::Signal(_))) => return Ok(signal),
             _ => {}
         }
         match (info, ended) {
-            (Some(info), _) if Status::of_end(&info) == Status::Success => {
+            (Some(info), _) if Status::of_end(info) == Status::Success => {
                 if self.args.once {
                     return Err(Failure::other("the server closed without an answer"));
                 }
                 Ok(Status::Success)
             }
             (_, Err(error @ ws_core::Error::Io(_))) => Err(error.into()),
-            (Some(info), _) => Err(Failure::of_end(&info)),
+            (Some(info), _) => Err(Failure::of_end(info)),
             (None, Err(error)) => Err(error.into()),
             (None, Ok(())) => Ok(Status::Success),
         }

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::thread;
 
 use command::*;
-use ws_client::ws_core::handshake::accept_key;
 
 /// What `ws` says when it fails with this status, with this on its standard input: one line.
 #[track_caller]
@@ -20,35 +19,6 @@ fn complaint(arguments: &[&str], input: &[u8], status: i32) -> String {
     assert!(said.starts_with("ws: ") && said.ends_with('\n') && said.lines().count() == 1, "{said:?}");
     said.trim().to_owned()
 }
-
-/// A server that answers each connection's first bytes with these; `{accept}` stands for the right key.
-fn answering(answer: &str) -> SocketAddr {
-    let answer = answer.to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept() {
-            let mut head = [0; 4096];
-            let Ok(n) = stream.read(&mut head) else { continue };
-            let head = String::from_utf8_lossy(&head[..n]).into_owned();
-            // Whoever has given up reads nothing.
-            let _ = stream.write_all(answer.replace("{accept}", &accept(&head)).as_bytes());
-            let _ = std::io::copy(&mut stream, &mut std::io::sink());
-        }
-    });
-    address
-}
-
-/// The right answer to the key in a head; nothing to what is no head.
-fn accept(head: &str) -> String {
-    let fields = head.lines().filter_map(|line| line.split_once(": "));
-    let key =
-        fields.filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key")).map(|(_, key)| key).next();
-    accept_key(key.unwrap_or_default().as_bytes())
-}
-
-const SWITCHING: &str =
-    "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n";
 
 fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
@@ -251,6 +221,7 @@ fn a_server_that_does_not_close_is_a_timeout() {
     let mute = answering(&format!("{SWITCHING}\r\n"));
     // Pings that are due while it closes change nothing of that.
     let said = complaint(&[&format!("ws://{mute}/"), "--ping", "0.05"], b"", 7);
+    assert!(said.starts_with("ws: the server did not close: "), "{said}");
     assert!(said.contains("closing handshake not done within close_timeout"), "{said}");
 }
 
@@ -258,6 +229,7 @@ fn a_server_that_does_not_close_is_a_timeout() {
 fn a_message_over_the_limit_names_the_option() {
     let server = Serving::new(&[]);
     let said = complaint(&[&server.url, "--max-size", "10"], b"eleven bytes\n", 5);
+    assert!(said.starts_with("ws: the server sent too much: "), "{said}");
     assert!(said.contains("--max-size = 10 bytes"), "{said}");
 }
 
@@ -265,7 +237,8 @@ fn a_message_over_the_limit_names_the_option() {
 fn a_close_with_an_error_code_is_a_failure() {
     let server = Serving::new(&["--max-size", "10"]);
     let said = complaint(&[&server.url], b"eleven bytes\n", 1);
-    assert!(said.contains("received 1009") && said.contains("max_message_size = 10 bytes"), "{said}");
+    assert!(said.starts_with("ws: the server closed with 1009 (a message is too big for it): "), "{said}");
+    assert!(said.contains("max_message_size = 10 bytes"), "{said}");
 }
 
 #[test]
@@ -281,7 +254,8 @@ fn a_connection_that_is_lost_is_a_failure_of_the_network() {
         stream.write_all(answer.as_bytes()).unwrap();
     });
     let said = complaint(&[&format!("ws://{address}/"), "--wait", "inf"], b"", 3);
-    assert!(said.contains("without a closing handshake"), "{said}");
+    assert!(said.starts_with("ws: the server, or a proxy, ended the connection"), "{said}");
+    assert!(said.ends_with("without a closing handshake"), "{said}");
     serving.join().unwrap();
 }
 

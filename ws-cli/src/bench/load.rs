@@ -10,7 +10,7 @@ use ws_client::{CloseCode, Message, Stream, WebSocket};
 
 use super::tally::Tally;
 use crate::args;
-use crate::failure::{Failure, Status};
+use crate::failure::{self, Failure, Status};
 
 /// What is sent, how fast and how long.
 pub(super) struct Load {
@@ -128,9 +128,8 @@ impl Load {
             tokio::select! {
                 answer = websocket.recv() => {
                     let Some(answer) = answer? else {
-                        let info = websocket.close_info().map(|info| info.to_string()).unwrap_or_default();
-                        let early = format!("the server ended the test early: {info}");
-                        return Err(Failure::new(Status::Network, early));
+                        let early = websocket.close_info().map_or_else(String::new, |info| failure::ending(&info));
+                        return Err(Failure::new(Status::Network, early + ", before the test was over"));
                     };
                     let Some(sent) = waiting.pop_front() else {
                         return Err(Failure::new(Status::Protocol, NOT_AN_ECHO));
@@ -178,6 +177,7 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
 #[cfg(test)]
 mod tests {
     use super::*;
+
     #[test]
     fn a_rate_is_that_of_all_connections_together_in_equal_steps() {
         let begin = Instant::now();
@@ -199,7 +199,6 @@ mod tests {
         assert!(due.windows(2).all(|pair| pair[1] - pair[0] == Duration::from_millis(5)));
         assert_eq!(Load { rate: None, ..load }.due(2, 1000), begin);
     }
-
 
     #[test]
     fn a_message_is_as_long_as_asked() {

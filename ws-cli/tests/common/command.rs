@@ -2,8 +2,12 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use ws_client::ws_core::handshake::accept_key;
 
 /// `ws` with these arguments, and nothing of the environment that would change what it does.
 pub fn ws(arguments: &[&str]) -> Command {
@@ -96,3 +100,33 @@ impl Drop for Serving {
         let _ = self.child.wait();
     }
 }
+
+/// A server that answers each connection's first bytes with these; `{accept}` stands for the right key.
+pub fn answering(answer: &str) -> SocketAddr {
+    let answer = answer.to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut head = [0; 4096];
+            let Ok(n) = stream.read(&mut head) else { continue };
+            let head = String::from_utf8_lossy(&head[..n]).into_owned();
+            // Whoever has given up reads nothing.
+            let _ = stream.write_all(answer.replace("{accept}", &accept(&head)).as_bytes());
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    address
+}
+
+/// The right answer to the key in a head; nothing to what is no head.
+pub fn accept(head: &str) -> String {
+    let fields = head.lines().filter_map(|line| line.split_once(": "));
+    let key =
+        fields.filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key")).map(|(_, key)| key).next();
+    accept_key(key.unwrap_or_default().as_bytes())
+}
+
+/// The head of a 101, without its last line.
+pub const SWITCHING: &str =
+    "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n";
