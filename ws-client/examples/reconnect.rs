@@ -1,4 +1,4 @@
-//! Stays connected: `cargo run -p ws-client --example reconnect -- ws://127.0.0.1:9001/`.
+//! Stays connected: `cargo run -p ws-client --example reconnect`, or `… reconnect -- URL`.
 //!
 //! Start it without a server, start one (`cargo run -p ws-server --example echo`), stop that and start it again.
 
@@ -55,7 +55,8 @@ pub fn options() -> Options {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = env::args().nth(1).ok_or("give the URL to connect to, for example ws://127.0.0.1:9001/")?;
+    let url = env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:9001/".to_owned());
+    println!("staying connected to {url}");
     follow(&options().build()?, &url, |_| true).await?;
     Ok(())
 }

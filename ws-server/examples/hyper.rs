@@ -1,4 +1,5 @@
-//! A WebSocket in an HTTP server of hyper's: `cargo run -p ws-server --example hyper`.
+//! A WebSocket in an HTTP server of hyper's: `cargo run -p ws-server --example hyper`; `--listen` takes
+//! another address.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,6 +11,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use ws_server::response::html;
 use ws_server::{Endpoint, EndpointService, Error, Sockets, WebSocket};
+
+#[path = "sample/listen.rs"]
+mod sample;
 
 async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
@@ -44,7 +48,7 @@ pub async fn serve(listener: TcpListener, echo: EndpointService) -> io::Result<(
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sockets = Sockets::default();
     let echo = sockets.endpoint(Endpoint::new(echo))?;
-    let listener = TcpListener::bind("127.0.0.1:9001").await?;
+    let listener = sample::listen("hyper").await;
     println!("listening on ws://{}/echo", listener.local_addr()?);
     tokio::select! {
         ended = serve(listener, echo) => ended?,

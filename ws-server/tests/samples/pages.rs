@@ -80,4 +80,14 @@ fn an_address_that_is_taken_is_named() {
         assert_eq!((status, said.lines().count()), (Some(1), 1), "{said}");
         assert!(said.contains(&address), "{said}");
     }
+    for (name, arguments) in [
+        ("axum", &["--listen", &address][..]),
+        ("hyper", &["--listen", &address]),
+        ("tunnel", &["exit", &address, "127.0.0.1:1"]),
+        ("tunnel", &["entry", &address, "ws://127.0.0.1:1/"]),
+    ] {
+        let (status, said) = refused(name, arguments);
+        assert_eq!((status, said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.starts_with(&format!("{name}: cannot listen on {address}: ")), "{said}");
+    }
 }

@@ -1,0 +1,22 @@
+//! Where the samples listen that have a listener of their own.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+
+#[derive(Parser)]
+struct Options {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    listen: SocketAddr,
+}
+
+/// Listens where the command line says. An address that is taken is said in one line, and ends the program.
+pub(crate) async fn listen(name: &str) -> TcpListener {
+    let address = Options::parse().listen;
+    TcpListener::bind(address).await.unwrap_or_else(|error| {
+        eprintln!("{name}: cannot listen on {address}: {error}; stop what listens there or give another --listen ADDR");
+        std::process::exit(1)
+    })
+}
