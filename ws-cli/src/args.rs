@@ -132,6 +132,10 @@ pub(crate) struct Serve {
     /// Let pages of this origin connect; may be repeated; 'any' for all. Without it: pages of this server only
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
+    /// Serve requests for this host, as a proxy or a forwarded port passes it on; may be repeated; 'any' for all. Without
+    /// it: names of loopback where it listens on loopback, else all
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
     /// The largest message to take
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_size: u64,

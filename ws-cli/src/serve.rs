@@ -1,6 +1,8 @@
 //! `ws serve`: an echo server.
 
-use ws_server::{BuildError, Config, Endpoint, Error, OriginPolicy, Server, Tls, WebSocket, deflate};
+use ws_server::{
+    BuildError, Config, Endpoint, Error, HostPolicy, OriginPolicy, Server, Tls, WebSocket, deflate,
+};
 
 use crate::args::Serve;
 use crate::failure::{Failure, Status};
@@ -9,7 +11,7 @@ use crate::signal::Signals;
 
 pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
     let mut signals = Signals::new()?;
-    let mut builder = Server::builder();
+    let mut builder = Server::builder().allowed_hosts(allowed_hosts(&serve));
     let secure = serve.cert.is_some();
     if let (Some(cert), Some(key)) = (&serve.cert, &serve.key) {
         builder = builder.tls(Tls::from_files(cert, key));
@@ -29,6 +31,17 @@ pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
     // Whoever stops a server wants it to stop: that is no failure.
     server.serve_until(signals.next()).await;
     Ok(Status::Success)
+}
+
+/// A page of the web must not reach a server that is for this machine alone, by a name that resolves to loopback.
+fn allowed_hosts(serve: &Serve) -> HostPolicy {
+    if serve.hosts.iter().any(|host| host == "any") {
+        HostPolicy::Any
+    } else if serve.hosts.is_empty() {
+        HostPolicy::for_listener(serve.listen)
+    } else {
+        HostPolicy::List(serve.hosts.clone())
+    }
 }
 
 fn endpoint(serve: &Serve) -> Endpoint {

@@ -177,6 +177,20 @@ fn the_client_says_what_it_is_unless_the_user_does() {
 }
 
 #[test]
+fn a_server_on_loopback_serves_names_of_loopback_and_those_it_is_told() {
+    let status = |options: &[&str], host: &str| {
+        let server = Serving::new(options);
+        run(&[&server.url, "-H", &format!("Host: {host}"), "--once", "-m", "hi"], b"").status.code()
+    };
+    assert_eq!(status(&[], "localhost:9001"), Some(0));
+    // DNS rebinding: a name of somebody else's that resolves to this machine.
+    assert_eq!(status(&[], "evil.example"), Some(4));
+    assert_eq!(status(&["--host", "chat.example"], "chat.example"), Some(0));
+    assert_eq!(status(&["--host", "chat.example"], "evil.example"), Some(4));
+    assert_eq!(status(&["--host", "any"], "evil.example"), Some(0));
+}
+
+#[test]
 fn bench_measures_and_tells_in_json_and_in_words() {
     let server = Serving::new(&["--compress"]);
     let load = ["--connections", "3", "--duration", "1", "--size", "100"];
