@@ -177,6 +177,12 @@ fn the_client_says_what_it_is_unless_the_user_does() {
 }
 
 #[test]
+fn field_names_are_sent_as_they_are_written() {
+    let head = request(&["-H", "X-Foo: bar", "-H", "x-lower: case"]);
+    assert!(head.contains("\r\nX-Foo: bar\r\n") && head.contains("\r\nx-lower: case\r\n"), "{head}");
+}
+
+#[test]
 fn a_server_on_loopback_serves_names_of_loopback_and_those_it_is_told() {
     let status = |options: &[&str], host: &str| {
         let server = Serving::new(options);
