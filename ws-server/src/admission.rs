@@ -1,48 +1,83 @@
-//! Who is let in: so many opening handshakes at a time, so many open WebSockets.
+//! Which requests and WebSockets are let in, and how many at a time.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::select;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::handshakes::Handshakes;
 use crate::options::ServerOptions;
+use crate::response::{Response, overloaded, shutting_down};
 
-/// The permits of a server. Those for handshakes and those for open WebSockets are counted apart, so that
-/// whoever does not finish a handshake takes nothing from those who have finished theirs.
+/// The permits of a server. Those for handshakes, for requests that are being answered, and for open WebSockets are
+/// counted apart, so that each kind takes nothing from the others.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    handshakes: Arc<Semaphore>,
+    pub(crate) handshakes: Arc<Handshakes>,
+    requests: Arc<Semaphore>,
     websockets: Arc<Semaphore>,
     wait: Duration,
-    pub(crate) retry_after: Duration,
+    retry_after: Duration,
+    /// Whether the server shuts down.
+    closing: watch::Sender<bool>,
 }
 
-/// Given back when it is dropped.
+/// Returned when it is dropped.
 pub(crate) type Permit = OwnedSemaphorePermit;
 
 impl Admission {
     pub(crate) fn new(options: &ServerOptions) -> Self {
         Self {
-            handshakes: Arc::new(Semaphore::new(options.handshake_limit())),
+            handshakes: Handshakes::new(options.handshake_limit()),
+            requests: Arc::new(Semaphore::new(options.handshake_limit())),
             websockets: Arc::new(Semaphore::new(options.connection_limit())),
             wait: options.overload_wait,
             retry_after: options.retry_after,
+            closing: watch::Sender::new(false),
         }
     }
 
-    /// A permit for a handshake, if one is free.
-    pub(crate) fn try_handshake(&self) -> Option<Permit> {
-        self.handshakes.clone().try_acquire_owned().ok()
+    /// A permit for a request, while guards or a page decide on it; or the answer.
+    pub(crate) fn request(&self) -> Result<Permit, Response> {
+        self.requests.clone().try_acquire_owned().map_err(|_| overloaded(self.retry_after))
     }
 
-    /// A permit for a handshake, when one is free.
-    pub(crate) async fn handshake(&self) -> Option<Permit> {
-        self.handshakes.clone().acquire_owned().await.ok()
+    /// Whether another WebSocket may open, as far as is known before the guards have decided; or the answer.
+    pub(crate) async fn room(&self) -> Result<(), Response> {
+        self.websocket().await.map(drop)
     }
 
-    /// A permit for an open WebSocket; `None` when none becomes free in time.
-    pub(crate) async fn websocket(&self) -> Option<Permit> {
-        timeout(self.wait, self.websockets.clone().acquire_owned()).await.ok()?.ok()
+    /// A permit for an open WebSocket; or the answer, when the server shuts down, or none becomes free in time.
+    pub(crate) async fn websocket(&self) -> Result<Permit, Response> {
+        if *self.closing.borrow() {
+            return Err(shutting_down(self.retry_after));
+        }
+        match timeout(self.wait, self.websockets.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(overloaded(self.retry_after)),
+        }
+    }
+
+    /// What a future returns; or the answer, once the server shuts down.
+    pub(crate) async fn unless_closing<T>(&self, future: impl Future<Output = T>) -> Result<T, Response> {
+        select! {
+            biased;
+            done = future => Ok(done),
+            () = self.closed() => Err(shutting_down(self.retry_after)),
+        }
+    }
+
+    /// From now on no WebSocket opens.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Ready when the server shuts down.
+    pub(crate) async fn closed(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 }

@@ -17,7 +17,7 @@ use crate::options::EndpointOptions;
 use crate::origin::OriginPolicy;
 use crate::params::params;
 use crate::response::internal_error;
-use crate::sockets::Sockets;
+use crate::sockets::{Place, Sockets};
 use crate::upgrade::{Asked, Incoming, Judged};
 
 /// A request for a WebSocket, in a handler of axum: it has the options of an [`Endpoint`](crate::Endpoint), and is
@@ -32,7 +32,7 @@ use crate::upgrade::{Asked, Incoming, Judged};
 ///
 /// ```no_run
 /// use axum::{Router, extract::Path, response::Response, routing::get};
-/// use ws_server::{Error, Sockets, Upgrade, WebSocket};
+/// use ws_server::{Error, Sockets, Upgrade, WebSocket, shutdown_signal};
 ///
 /// async fn room(upgrade: Upgrade, Path(room): Path<String>) -> Response {
 ///     upgrade.subprotocols(["chat.v1"]).open(|socket| talk(socket, room)).await
@@ -45,13 +45,13 @@ use crate::upgrade::{Asked, Incoming, Judged};
 /// # async fn example(listener: tokio::net::TcpListener) -> std::io::Result<()> {
 /// let sockets = Sockets::default();
 /// let app = Router::new().route("/rooms/{room}", get(room)).with_state(sockets.clone());
-/// # let stop = async {};
-/// axum::serve(listener, app).with_graceful_shutdown(stop).await?;
-/// sockets.drain().await;
+/// let serve = |stopped| axum::serve(listener, app).with_graceful_shutdown(stopped);
+/// sockets.serve_until(shutdown_signal(), serve).await?;
 /// # Ok(()) }
 /// ```
 pub struct Upgrade {
     sockets: Sockets,
+    place: Place,
     // Boxed: extractors are moved about.
     asked: Box<Asked>,
     params: Vec<(String, String)>,
@@ -117,12 +117,9 @@ impl Upgrade {
         F: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        let Self { sockets, asked, params, options } = self;
+        let Self { sockets, place, asked, params, options } = self;
         let decided = match Gate::new(options, Vec::new()) {
-            Ok(gate) => match sockets.found(&gate, params) {
-                Ok(found) => asked.decide(found, &sockets.options().handshake).await,
-                Err(denied) => Err(denied),
-            },
+            Ok(gate) => asked.decide(sockets.found(&gate, params), &sockets.options().handshake).await,
             Err(error) => {
                 tracing::error!(%error, "an option of an upgrade cannot work");
                 Err(Denied::refused(internal_error()))
@@ -130,7 +127,7 @@ impl Upgrade {
         };
         match decided {
             Ok((response, agreed)) => {
-                sockets.start(agreed, |websocket, request| {
+                sockets.start(place, agreed, |websocket, request| {
                     drop(request);
                     let running = run(websocket);
                     Box::pin(async move { running.await.outcome() })
@@ -145,7 +142,10 @@ impl Upgrade {
     async fn extract(parts: &Parts, sockets: Sockets) -> Result<Result<Self, http::Request<()>>, Denied> {
         let (params, parts) = params(parts.clone()).await;
         Ok(match Incoming::from_parts(parts).judge(&sockets.options().handshake)? {
-            Judged::Asked(asked) => Ok(Self { sockets, asked, params, options: EndpointOptions::default() }),
+            Judged::Asked(asked) => {
+                let place = sockets.enter()?;
+                Ok(Self { sockets, place, asked, params, options: EndpointOptions::default() })
+            }
             Judged::Plain(head) => Err(*head),
         })
     }

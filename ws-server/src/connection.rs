@@ -1,32 +1,33 @@
 //! The life of one connection of a server.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::select;
-use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
-use crate::admission::Permit;
+use crate::admission::{Admission, Permit};
 use crate::client::Client;
 #[cfg(feature = "tls")]
 use crate::encryption::encrypt;
 use crate::error::AcceptError;
-use crate::opening::open;
-use crate::options::from_now;
+use crate::handshakes::{Handshake, HandshakeSeat};
+use crate::opening::{Found, Site, open};
+use crate::response::Response;
 use crate::running::{Running, report};
 use crate::shared::Shared;
 use crate::stats::Counted;
 use crate::stream::Socket;
 #[cfg(not(feature = "tls"))]
 use crate::stream::Stream;
+use crate::watched::Watched;
 
 /// A connection that has been accepted.
 pub(crate) struct Arrival {
     pub(crate) socket: Socket,
     pub(crate) client: Client,
-    /// To be in the opening handshake; given back when that is over.
-    pub(crate) permit: Permit,
-    /// Tells that it has to make way for a newer one.
-    pub(crate) displaced: oneshot::Receiver<()>,
+    /// When the handshake has to be done.
+    pub(crate) deadline: Instant,
+    pub(crate) handshake: Handshake,
 }
 
 /// What a connection occupies; given back when it is dropped, however the task ends.
@@ -44,36 +45,84 @@ impl Drop for Seat {
 
 /// Serves one connection to its end.
 pub(crate) async fn serve(seat: Seat, arrival: Box<Arrival>) {
-    // Boxed: the handshake's memory is given back before the handler's long life begins.
+    // Boxed: the handshake's memory is freed before the handler's long life begins.
     match Box::pin(arrive(&seat, arrival)).await {
         Ok(running) => running.finish(&seat.server.stats, &seat.server.options.handshake).await,
         Err(error) => report(&seat.server.stats, &error),
     }
 }
 
-/// The opening handshake, for as long as it keeps its permit.
-async fn arrive(seat: &Seat, arrival: Box<Arrival>) -> Result<Running, AcceptError> {
-    let Arrival { socket, client, permit: _permit, displaced } = *arrival;
+impl Arrival {
+    /// Waits for the first byte, or the deadline. While a peer is silent, it costs this and its socket.
+    async fn first_byte(&mut self, admission: &Admission) -> Result<(), AcceptError> {
+        select! {
+            biased;
+            Ok(why) = &mut self.handshake.cut => Err(why),
+            () = self.socket.readable() => Ok(()),
+            () = sleep_until(self.deadline) => Ok(()),
+            () = admission.closed() => Err(AcceptError::ShuttingDown),
+        }
+    }
+}
+
+async fn arrive(seat: &Seat, mut arrival: Box<Arrival>) -> Result<Running, AcceptError> {
+    arrival.first_byte(&seat.server.admission).await?;
+    // Boxed again: what reading and TLS need is not there for a peer that is silent.
+    Box::pin(shake_hands(seat, arrival)).await
+}
+
+/// The opening handshake, for as long as it keeps its seat.
+async fn shake_hands(seat: &Seat, arrival: Box<Arrival>) -> Result<Running, AcceptError> {
+    let Arrival { socket, client, deadline, handshake: Handshake { seat: handshake, cut } } = *arrival;
+    let visit = Visit { server: &seat.server, handshake, request: OnceLock::new() };
     select! {
         biased;
-        started = start(seat, socket, client) => started,
-        Ok(()) = displaced => Err(AcceptError::Displaced),
+        started = start(seat, &visit, socket, client, deadline) => started,
+        Ok(why) = cut => Err(why),
     }
 }
 
 /// From the accepted connection to the open WebSocket.
-async fn start(seat: &Seat, socket: Socket, client: Client) -> Result<Running, AcceptError> {
+async fn start(
+    seat: &Seat,
+    visit: &Visit<'_>,
+    socket: Socket,
+    client: Client,
+    deadline: Instant,
+) -> Result<Running, AcceptError> {
     let server = &*seat.server;
-    let options = &server.options.handshake;
-    let deadline = from_now(options.timeout);
+    let progress = visit.handshake.progress();
     #[cfg(feature = "tls")]
-    let (mut stream, client) = encrypt(server, socket, client, deadline).await?;
+    let (mut stream, client) = encrypt(server, socket, client, deadline, &progress).await?;
     #[cfg(not(feature = "tls"))]
     let mut stream = Stream::from(socket);
-    let mut opened = open(&mut stream, server, client, options, deadline).await?;
+    let mut watched = Watched { io: &mut stream, progress: Some(progress) };
+    let mut opened = open(&mut watched, visit, client, &server.options.handshake, deadline).await?;
     let Some(handler) = opened.handler.take() else { return Err(AcceptError::Closed) };
     let handler = move |websocket, request| handler(websocket, request);
     Ok(Running::start(stream, opened, handler, seat.id, &server.registry, &server.stats))
+}
+
+/// One connection on its way through a server. It holds a seat of the handshakes until its request is whole, and then a
+/// permit for the request, until that has been answered; so that there is a limit for each.
+struct Visit<'a> {
+    server: &'a Shared,
+    handshake: HandshakeSeat,
+    request: OnceLock<Permit>,
+}
+
+impl Site for Visit<'_> {
+    fn heard(&self) -> Result<(), Response> {
+        // Without a permit the answer is written from the seat of the handshake.
+        let permit = self.server.admission.request()?;
+        self.handshake.end();
+        let _ = self.request.set(permit);
+        Ok(())
+    }
+
+    fn find(&self, path: &str) -> Option<Found<'_>> {
+        self.server.find(path)
+    }
 }
 
 #[cfg(test)]

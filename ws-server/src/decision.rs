@@ -13,7 +13,7 @@ use crate::error::AcceptError;
 use crate::handler::AnyPage;
 use crate::panic::caught;
 use crate::request::Request;
-use crate::response::{Response, internal_error, not_found, overloaded, text, upgrade_required};
+use crate::response::{Response, internal_error, not_found, text, upgrade_required};
 
 /// A request that may become a WebSocket.
 pub(crate) struct Granted {
@@ -74,19 +74,26 @@ pub(crate) async fn decide(
     request.set_params(params);
     // §4.2.2 step 4: the origin is checked before anything is granted.
     gate.options.origin.check_request(&request).map_err(Denied::not_allowed)?;
-    // Before the guards: one of them may use up a ticket that is good only once.
-    let permit = match admission {
-        None => None,
-        Some(admission) => match admission.websocket().await {
-            Some(permit) => Some(permit),
-            None => return Err(Denied::refused(overloaded(admission.retry_after))),
-        },
-    };
+    // Asked before the guards, as one of them may use up a ticket that is good only once; taken after them, so that
+    // requests that are refused keep nobody out.
+    if let Some(admission) = admission {
+        admission.room().await.map_err(Denied::refused)?;
+    }
     let spoken = gate.options.subprotocols.iter().map(String::as_str);
     request.set_offered(upgrade.subprotocols(), upgrade.select_subprotocol(spoken));
-    for guard in &gate.guards {
-        request = caught(|| guard(request)).await.map_err(Denied::panicked)?.map_err(Denied::refused)?;
-    }
+    let guarded = async {
+        for guard in &gate.guards {
+            request = caught(|| guard(request)).await.map_err(Denied::panicked)?.map_err(Denied::refused)?;
+        }
+        Ok(request)
+    };
+    let (mut request, permit) = match admission {
+        None => (guarded.await?, None),
+        Some(admission) => {
+            let request = admission.unless_closing(guarded).await.map_err(Denied::refused)??;
+            (request, Some(admission.websocket().await.map_err(Denied::refused)?))
+        }
+    };
     let headers = request.take_response_headers();
     let (connection, extensions) = agree(upgrade, gate);
     Ok(Granted { connection, request, permit, extensions, headers })

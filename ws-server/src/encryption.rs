@@ -1,5 +1,7 @@
 //! The TLS handshake of an accepted connection.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -8,8 +10,10 @@ use ws_core::handshake::Refusal;
 use crate::client::Client;
 use crate::error::AcceptError;
 use crate::exchange::{answer, encode_refusal};
+use crate::handshakes::Progress;
 use crate::shared::Shared;
 use crate::stream::{Socket, Stream};
+use crate::watched::Watched;
 
 /// Does the TLS handshake, if the server has TLS.
 pub(crate) async fn encrypt(
@@ -17,6 +21,7 @@ pub(crate) async fn encrypt(
     mut socket: Socket,
     mut client: Client,
     deadline: Instant,
+    progress: &Arc<Progress>,
 ) -> Result<(Stream, Client), AcceptError> {
     let Some(tls) = &server.tls else { return Ok((socket.into(), client)) };
     let options = &server.options.handshake;
@@ -26,8 +31,11 @@ pub(crate) async fn encrypt(
         answer(&mut socket, &encode_refusal(&refusal), options).await?;
         return Err(AcceptError::Malformed(refusal));
     }
+    let socket = Watched { io: socket, progress: Some(progress.clone()) };
     let accepting = TlsAcceptor::from(tls.config()).accept(socket);
-    let stream = timeout_at(deadline, accepting).await.map_err(late)?.map_err(AcceptError::Tls)?;
+    let mut stream = timeout_at(deadline, accepting).await.map_err(late)?.map_err(AcceptError::Tls)?;
+    // From now on what is decrypted counts.
+    stream.get_mut().0.progress = None;
     client.secure = true;
     client.certificates = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
     Ok((stream.into(), client))

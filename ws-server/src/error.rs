@@ -59,9 +59,14 @@ pub enum AcceptError {
     /// The opening handshake was not done in time.
     #[error("the opening handshake was not done within handshake.timeout = {0:?}")]
     Timeout(Duration),
-    /// As many handshakes are in progress as there may be, and a newer one took the place of this, the oldest.
-    #[error("the opening handshake was given up for a newer one: max_handshakes are in progress")]
+    /// As many handshakes are in progress as may be, this one stood still, and a newer one took its place.
+    #[error(
+        "the opening handshake stood still and made room for a newer one: max_handshakes are in progress"
+    )]
     Displaced,
+    /// The server shuts down, and the request was not whole in time.
+    #[error("the server shuts down, and the request is not whole")]
+    ShuttingDown,
     /// The HTTP server that had read the request did not hand over its connection.
     #[cfg(feature = "hyper")]
     #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]

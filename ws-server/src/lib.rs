@@ -23,17 +23,17 @@
 //!
 //! # From a connection to a message
 //!
-//! 1. The connection is accepted and gets one of [`ServerOptions::max_handshakes`] permits; when there is none left,
-//!    the oldest unfinished handshake is given up for it. A listener takes no other before that.
+//! 1. The connection is accepted and gets one of [`ServerOptions::max_handshakes`] seats; which newcomer waits, and
+//!    which handshake gives way when all are taken, is said there.
 //! 2. Within [`HandshakeOptions::timeout`] the request's head arrives and is judged
 //!    ([`ws_core::handshake`]). One that is malformed, or addressed to a host that
 //!    the [`HostPolicy`] does not allow, is answered with an error status, as is an opening handshake of which a proxy has
 //!    lost a part.
 //! 3. One that asks for no WebSocket is answered as plain HTTP: a [page](ServerBuilder::page), a
 //!    [function](ServerBuilder::get), 404 — or 426 where there is an endpoint.
-//! 4. One that does goes to the [`Endpoint`] of its path: the [`OriginPolicy`], then one of
-//!    [`ServerOptions::max_connections`] permits, or 503, then the [guards](Endpoint::guard), each of which may refuse
-//!    it with any response.
+//! 4. One that does goes to the [`Endpoint`] of its path: the [`OriginPolicy`], then the
+//!    [guards](Endpoint::guard), each of which may refuse it with any response, then one of
+//!    [`ServerOptions::max_connections`] permits. When none is free, 503 is answered before the guards are asked.
 //! 5. The 101 is written, the handshake's memory is freed, and the [handler](Handler) gets the
 //!    [`WebSocket`].
 //!
@@ -75,6 +75,7 @@ mod endpoint;
 mod error;
 mod exchange;
 mod handler;
+mod handshakes;
 mod host_pattern;
 mod host_policy;
 mod listener;
@@ -98,6 +99,7 @@ mod server;
 mod shared;
 #[cfg(feature = "hyper")]
 mod sockets;
+mod source;
 mod stats;
 mod stream;
 #[cfg(feature = "tls")]
@@ -106,6 +108,7 @@ mod tls;
 mod tower;
 #[cfg(feature = "hyper")]
 mod upgrade;
+mod watched;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]

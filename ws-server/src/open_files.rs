@@ -1,7 +1,8 @@
 //! How many connections the process's limit of open files leaves room for.
 
+/// Handshakes, and requests that are being answered, have as many descriptors each.
 pub(crate) fn default_connections(open_files: usize, handshakes: usize) -> usize {
-    for_connections(open_files).saturating_sub(handshakes).clamp(1, DEFAULT_CONNECTIONS)
+    for_connections(open_files).saturating_sub(handshakes.saturating_mul(2)).clamp(1, DEFAULT_CONNECTIONS)
 }
 
 pub(crate) fn default_handshakes(open_files: usize) -> usize {
@@ -25,8 +26,8 @@ pub(crate) fn open_files_limit() -> usize {
 }
 
 const DEFAULT_CONNECTIONS: usize = 10_000;
-const DEFAULT_HANDSHAKES: usize = 1024;
-/// One in so many connections may be a handshake.
+const DEFAULT_HANDSHAKES: usize = 4096;
+/// One in eight connections may be a handshake, and one a request.
 const HANDSHAKE_SHARE: usize = 8;
 const SPARE_FILES: usize = 64;
 
@@ -37,10 +38,11 @@ mod tests {
     #[test]
     fn the_default_limits_spare_descriptors_and_never_are_zero() {
         for (open_files, connections, handshakes) in [
-            (1024, 840, 120),
-            (1_000_000, 10_000, 1024),
-            (usize::MAX, 10_000, 1024),
-            (64, 28, 4),
+            (1024, 720, 120),
+            (20_000, 10_000, 2492),
+            (1_000_000, 10_000, 4096),
+            (usize::MAX, 10_000, 4096),
+            (64, 24, 4),
             (2, 1, 1),
             (0, 1, 1),
         ] {

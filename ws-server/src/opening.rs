@@ -15,10 +15,15 @@ use crate::exchange::{Head, answer, encode_or_500, encode_refusal, parting_word,
 use crate::handler::{AnyHandler, AnyPage};
 use crate::options::HandshakeOptions;
 use crate::request::Request;
-use crate::response::{not_found, request_timeout};
+use crate::response::{Response, not_found, request_timeout};
 
 /// Where requests can lead.
 pub(crate) trait Site {
+    /// Notes that the request is whole; or the answer, when there are too many to decide on another.
+    fn heard(&self) -> Result<(), Response> {
+        Ok(())
+    }
+
     /// What is at a path; `None` when nothing is.
     fn find(&self, path: &str) -> Option<Found<'_>>;
 }
@@ -29,7 +34,7 @@ pub(crate) struct Found<'a> {
     pub(crate) handler: Option<&'a AnyHandler>,
     pub(crate) page: Option<&'a AnyPage>,
     pub(crate) params: Vec<(String, String)>,
-    /// Whom to ask whether another WebSocket may open.
+    /// Which decides whether another WebSocket may open.
     pub(crate) admission: Option<&'a Admission>,
     /// The page is answered whatever host the request is addressed to.
     pub(crate) any_host: bool,
@@ -92,6 +97,7 @@ where
             return Ok(Decision::Answer(encode_refusal(&refusal), AcceptError::Malformed(refusal)));
         }
     };
+    let heard = site.heard();
     let mut upgrade = match opening {
         Opening::Upgrade(upgrade) => upgrade,
         Opening::Plain(head) => {
@@ -113,6 +119,9 @@ where
     let Some(Found { gate: Some(gate), handler, params, admission, .. }) = site.find(path) else {
         return Ok(Decision::deny(Denied::refused(not_found()), &Method::GET));
     };
+    if let Err(response) = heard {
+        return Ok(Decision::deny(Denied::refused(response), &Method::GET));
+    }
     let mut granted = match decide(&mut upgrade, params, client, gate, admission).await {
         Ok(granted) => granted,
         Err(denied) => return Ok(Decision::deny(denied, &Method::GET)),

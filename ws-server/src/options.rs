@@ -137,15 +137,22 @@ impl EndpointOptions {
 pub struct ServerOptions {
     /// The opening handshake.
     pub handshake: HandshakeOptions,
-    /// The most WebSockets open at one time. To those that come when so many are open, 503 is answered, after
-    /// [`overload_wait`](Self::overload_wait); pages and health checks are still served. Default `None`: the lesser
-    /// of 10,000 and what the process's limit of open files leaves, less `max_handshakes` and 64 for the rest of
-    /// the program.
+    /// The most WebSockets open at one time. Beyond, 503 is answered, after [`overload_wait`](Self::overload_wait):
+    /// before the guards are asked, and after them if it has become full meanwhile. Pages and health checks are still
+    /// served. Default `None`: the lesser of 10,000 and what the process's limit of open files leaves, less twice
+    /// `max_handshakes` and 64 for the rest of the program.
     pub max_connections: Option<usize>,
-    /// The most connections at one time that are no open WebSocket: opening handshakes, TLS included, and plain
-    /// HTTP. When one more comes, the oldest of them is given up, so that peers who connect and do nothing keep
-    /// nobody out: an honest client is done long before so many others have come. Default `None`: an eighth of
-    /// what the limit of open files leaves, at most 1024.
+    /// The most opening handshakes in progress at one time, TLS included; and, counted apart, the most requests that
+    /// [guards](crate::Endpoint::guard) and pages are deciding on or that are being answered (beyond, 503 is answered).
+    ///
+    /// One client address (of IPv6, one network of 64 bits) may hold four fifths of the seats for handshakes if it is
+    /// alone, less if there are others. More clients of that address wait unaccepted, without limit, while its
+    /// handshakes come to an end. When all seats are taken, a handshake gives way that has neither sent nor taken a
+    /// byte for a second, or is older than three: one of the address that holds most, chosen at random among equals.
+    /// Clients of an address most of whose handshakes stand still are cut off once they have had others wait for a
+    /// second.
+    ///
+    /// Default `None`: an eighth of what the limit of open files leaves, at most 4096.
     pub max_handshakes: Option<usize>,
     /// How long a request waits for one of `max_connections` to end before it is answered with 503. Must be
     /// shorter than `handshake.timeout`. Default 100 ms.
@@ -232,7 +239,7 @@ impl ServerOptions {
     pub(crate) fn warn_of_few_files(&self) {
         let (connections, handshakes) = (self.connection_limit(), self.handshake_limit());
         let open_files = open_files_limit();
-        if connections.saturating_add(handshakes) > open_files {
+        if connections.saturating_add(handshakes.saturating_mul(2)) > open_files {
             tracing::warn!(
                 max_connections = connections,
                 max_handshakes = handshakes,

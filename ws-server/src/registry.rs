@@ -1,15 +1,16 @@
 //! The connections of a server, for the time when it shuts down.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use ws_core::{CloseCode, Closer};
 
-use crate::options::from_now;
+use crate::admission::Admission;
+use crate::options::{ServerOptions, from_now};
 
 /// All connections, and whether they are to end.
 #[derive(Debug, Default)]
@@ -24,13 +25,12 @@ struct State {
     next: u64,
     closing: bool,
     connections: HashMap<u64, Entry>,
-    /// Those that are no open WebSocket, oldest first; what is sent tells them to give up.
-    handshakes: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entry {
-    task: AbortHandle,
+    /// `None` while it is a request that another HTTP server has read.
+    task: Option<AbortHandle>,
     /// There once the WebSocket is open.
     closer: Option<Closer>,
 }
@@ -47,28 +47,40 @@ pub struct Drained {
 
 impl Registry {
     /// Starts a task and registers it. The task gets the number under which it is known, and must call
-    /// [`remove`](Self::remove) with it when it ends; and what tells it to give up its handshake.
-    pub(crate) fn start(&self, spawn: impl FnOnce(u64, oneshot::Receiver<()>) -> AbortHandle) {
+    /// [`remove`](Self::remove) with it when it ends.
+    pub(crate) fn start(&self, spawn: impl FnOnce(u64) -> AbortHandle) {
         // Under the lock, so that a task that ends at once cannot remove itself before it is there.
         let mut state = self.state();
-        let id = state.next;
-        state.next += 1;
-        let (displace, displaced) = oneshot::channel();
-        let task = spawn(id, displaced);
-        state.handshakes.insert(id, displace);
+        let id = state.take_id();
+        let task = Some(spawn(id));
         state.connections.insert(id, Entry { task, closer: None });
     }
 
-    /// Whether it drains: nobody else is to come.
+    /// Registers a request, under a number as a connection is; `None` during a shutdown.
     #[cfg(feature = "hyper")]
-    pub(crate) fn is_closing(&self) -> bool {
-        self.state().closing
+    pub(crate) fn enter(&self) -> Option<u64> {
+        let mut state = self.state();
+        if state.closing {
+            return None;
+        }
+        let id = state.take_id();
+        state.connections.insert(id, Entry::default());
+        Some(id)
+    }
+
+    /// Starts the task of what has been registered.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn start_entered(&self, id: u64, spawn: impl FnOnce() -> AbortHandle) {
+        let mut state = self.state();
+        let task = spawn();
+        if let Some(entry) = state.connections.get_mut(&id) {
+            entry.task = Some(task);
+        }
     }
 
     /// The connection is open: from now on it can be closed. During a shutdown it is, at once.
     pub(crate) fn opened(&self, id: u64, closer: Closer) {
         let mut state = self.state();
-        state.handshakes.remove(&id);
         if state.closing {
             say_away(&closer);
         }
@@ -77,33 +89,26 @@ impl Registry {
         }
     }
 
-    /// Tells the oldest connection that is no open WebSocket to give up, if there is one.
-    pub(crate) fn displace_oldest(&self) {
-        if let Some((_, displace)) = self.state().handshakes.pop_first() {
-            // It may have ended just now.
-            let _ = displace.send(());
-        }
-    }
-
     pub(crate) fn remove(&self, id: u64) {
         let mut state = self.state();
-        state.handshakes.remove(&id);
         state.connections.remove(&id);
         if state.connections.is_empty() {
             self.empty.notify_waiters();
         }
     }
 
-    /// Closes all connections with 1001 over the time `spread`, waits for them until `drain` is over,
-    /// and cuts off the rest.
-    pub(crate) async fn drain(&self, spread: Duration, drain: Duration) -> Drained {
+    /// Closes all connections with 1001 over the time `drain_spread`, waits for them until `drain_timeout` is over,
+    /// and cuts off the rest. Nothing more is admitted.
+    pub(crate) async fn drain(&self, admission: &Admission, options: &ServerOptions) -> Drained {
+        let spread = options.drain_spread;
         let begin = Instant::now();
-        let deadline = from_now(drain);
+        let deadline = from_now(options.drain_timeout);
         let ids: Vec<u64> = {
             let mut state = self.state();
             state.closing = true;
             state.connections.keys().copied().collect()
         };
+        admission.close();
         let all = ids.len();
         for (i, batch) in ids.chunks(all.div_ceil(SPREAD_STEPS).max(1)).enumerate() {
             let step = spread / SPREAD_STEPS as u32 * u32::try_from(i).unwrap_or(0);
@@ -118,7 +123,7 @@ impl Registry {
         let _ = timeout_at(deadline, self.emptied()).await;
         let aborted = {
             let state = self.state();
-            state.connections.values().for_each(|entry| entry.task.abort());
+            state.connections.values().filter_map(|entry| entry.task.as_ref()).for_each(AbortHandle::abort);
             state.connections.len()
         };
         // An aborted task ends at its next turn; one that blocks its thread cannot be waited for.
@@ -140,6 +145,14 @@ impl Registry {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take_id(&mut self) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        id
     }
 }
 

@@ -4,12 +4,15 @@ use std::fmt;
 use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use tokio::net::ToSocketAddrs;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::admission::Admission;
@@ -22,12 +25,13 @@ use crate::error::{BuildError, SettingError};
 use crate::handler::{AnyPage, Handler, any_page};
 use crate::host_policy::HostPolicy;
 use crate::listener::{Listener, listen};
-use crate::options::ServerOptions;
+use crate::options::{ServerOptions, from_now};
 use crate::registry::{Drained, Registry};
 use crate::request::Request;
 use crate::response::{Response, content, text};
 use crate::routes::RouteList;
 use crate::shared::Shared;
+use crate::source::Source;
 use crate::stats::Stats;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
@@ -209,7 +213,8 @@ impl Server {
 
     /// Serves until `signal` is ready, then shuts down: takes no more connections, closes the open ones
     /// with 1001 (spread over [`drain_spread`](ServerOptions::drain_spread)), waits until
-    /// [`drain_timeout`](ServerOptions::drain_timeout) is over, and cuts off the rest.
+    /// [`drain_timeout`](ServerOptions::drain_timeout) is over, and cuts off the rest. Requests that guards have not
+    /// decided on are answered with 503; those that are not whole after half a second are cut off.
     pub async fn serve_until<T>(self, signal: impl Future<Output = T>) -> Drained {
         let Self { listeners, shared } = self;
         // Dropped at the end of the block, and the listening sockets with it.
@@ -225,8 +230,15 @@ impl Server {
             signal.await;
             accepting.shutdown().await;
         }
-        let options = &shared.options;
-        let drained = shared.registry.drain(options.drain_spread, options.drain_timeout).await;
+        let Shared { registry, admission, options, .. } = &*shared;
+        let mut draining = pin!(registry.drain(admission, options));
+        let drained = match timeout(HALF_REQUEST_TIME.min(options.drain_timeout / 2), &mut draining).await {
+            Ok(drained) => drained,
+            Err(_) => {
+                admission.handshakes.cut_all();
+                draining.await
+            }
+        };
         tracing::info!(closed = drained.closed, aborted = drained.aborted, "server has shut down");
         drained
     }
@@ -234,24 +246,27 @@ impl Server {
 
 /// Accepts connections for as long as it is polled.
 async fn accept_all(listener: Listener, server: Arc<Shared>) {
+    let mut in_a_row = 0;
     loop {
         let (socket, peer) = listener.accept(server.options.nodelay, &server.stats).await;
-        // One connection at a time is without a permit, so that their number stays bounded.
-        let permit = match server.admission.try_handshake() {
-            Some(permit) => permit,
-            None => {
-                // To let the newest wait would let a few silent peers keep everybody out; the oldest has had its
-                // chance. Whoever is honest is done long before as many others have come.
-                server.registry.displace_oldest();
-                // The semaphore is never closed.
-                let Some(permit) = server.admission.handshake().await else { return };
-                permit
-            }
+        // The handshakes that have begun get their turn before more of them begin: in a burst the number of those at
+        // work follows from how fast they are done, and the rest wait in the backlog rather than for their deadline.
+        in_a_row += 1;
+        if in_a_row == ACCEPTS_IN_A_ROW {
+            in_a_row = 0;
+            yield_now().await;
+        }
+        // One connection at a time is without a seat, so that their number stays bounded.
+        let Some(handshake) = server.admission.handshakes.seat(Source::of(peer)).await else {
+            server.stats.count_cut_off();
+            tracing::debug!(peer = peer.map(tracing::field::display), "cut off: the address floods");
+            continue;
         };
-        server.registry.start(|id, displaced| {
+        let deadline = from_now(server.options.handshake.timeout);
+        server.registry.start(|id| {
             let seat = Seat { server: server.clone(), id, _counted: server.stats.connection() };
             let client = Client { peer, ..Client::default() };
-            let arrival = Box::new(Arrival { socket, client, permit, displaced });
+            let arrival = Box::new(Arrival { socket, client, deadline, handshake });
             let span = tracing::info_span!(
                 "connection",
                 peer = peer.map(tracing::field::display),
@@ -261,6 +276,11 @@ async fn accept_all(listener: Listener, server: Arc<Shared>) {
         });
     }
 }
+
+/// After so many accepted connections others get their turn.
+const ACCEPTS_IN_A_ROW: u32 = 16;
+/// So long a shutdown waits for requests that have begun.
+const HALF_REQUEST_TIME: Duration = Duration::from_millis(500);
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::admission::Admission;
 #[cfg(feature = "tls")]
 use crate::current_tls::CurrentTls;
-use crate::opening::{Found, Site};
+use crate::opening::Found;
 use crate::options::ServerOptions;
 use crate::registry::Registry;
 use crate::routes::Routes;
@@ -23,8 +23,9 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
 }
 
-impl Site for Shared {
-    fn find(&self, path: &str) -> Option<Found<'_>> {
+impl Shared {
+    /// What is at a path; `None` when nothing is.
+    pub(crate) fn find(&self, path: &str) -> Option<Found<'_>> {
         let admission = Some(&self.admission);
         if let Some((route, params)) = self.routes.at(path) {
             let (handler, gate) = route.endpoint.as_ref().map(|(handler, gate)| (handler, gate)).unzip();

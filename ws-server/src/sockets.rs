@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracing::Instrument;
 
 use crate::WebSocket;
-use crate::admission::Admission;
+use crate::admission::{Admission, Permit};
 use crate::decision::Denied;
 use crate::endpoint::{Endpoint, Gate};
 use crate::error::{AcceptError, SettingError};
@@ -25,7 +25,8 @@ use crate::upgrade::{Agreed, Incoming, finish};
 /// [`Server`](crate::Server) knows of its own. It limits them, counts them, and closes them all when the application
 /// shuts down. Cheap to clone.
 ///
-/// Of its [`ServerOptions`], `max_handshakes` has no effect: connections without a WebSocket are the HTTP server's.
+/// Of its [`ServerOptions`], `max_handshakes` bounds requests that guards are deciding on; connections without a
+/// WebSocket are the HTTP server's.
 ///
 /// ```no_run
 /// use ws_server::{Endpoint, Sockets, WebSocket};
@@ -88,12 +89,13 @@ impl Sockets {
 
     /// Closes all WebSockets with 1001 (spread over [`drain_spread`](ServerOptions::drain_spread)), waits until
     /// [`drain_timeout`](ServerOptions::drain_timeout) is over, and cuts off the rest. From now on requests for more
-    /// are answered with 503.
+    /// are answered with 503, those that a guard is deciding on too.
     ///
-    /// To be called when the HTTP server has stopped taking connections, or at the same time.
+    /// Call it as soon as the application shuts down, not when the HTTP server has: that waits for its connections, and
+    /// a peer that has sent half a request can keep it waiting.
     pub async fn drain(&self) -> Drained {
-        let options = &self.0.options;
-        let drained = self.0.registry.drain(options.drain_spread, options.drain_timeout).await;
+        let House { options, registry, admission, .. } = &*self.0;
+        let drained = registry.drain(admission, options).await;
         tracing::info!(closed = drained.closed, aborted = drained.aborted, "websockets have been closed");
         drained
     }
@@ -102,17 +104,20 @@ impl Sockets {
         &self.0.options
     }
 
-    /// That others may come; what is at the end of the way they take.
-    pub(crate) fn found<'a>(
-        &'a self,
-        gate: &'a Gate,
-        params: Vec<(String, String)>,
-    ) -> Result<Found<'a>, Denied> {
-        if self.0.registry.is_closing() {
-            return Err(Denied::refused(shutting_down(self.0.options.retry_after)));
-        }
+    /// A place for a request, before anything decides on it: [`drain`](Self::drain) waits for it.
+    pub(crate) fn enter(&self) -> Result<Place, Denied> {
+        let House { options, registry, admission, .. } = &*self.0;
+        let request = admission.request().map_err(Denied::refused)?;
+        let Some(id) = registry.enter() else {
+            return Err(Denied::refused(shutting_down(options.retry_after)));
+        };
+        Ok(Place { house: self.0.clone(), id, request: Some(request), counted: None })
+    }
+
+    /// What is at the end of the way of a request.
+    pub(crate) fn found<'a>(&'a self, gate: &'a Gate, params: Vec<(String, String)>) -> Found<'a> {
         let admission = Some(&self.0.admission);
-        Ok(Found { gate: Some(gate), handler: None, page: None, params, admission, any_host: false })
+        Found { gate: Some(gate), handler: None, page: None, params, admission, any_host: false }
     }
 
     /// Reports a refusal, and makes the answer ready to be written.
@@ -122,16 +127,18 @@ impl Sockets {
         response
     }
 
-    /// Runs the handler, in a task of its own, once the 101 is written.
+    /// Runs the handler, in a task, once the 101 is written.
     pub(crate) fn start(
         &self,
+        mut place: Place,
         agreed: Agreed,
         handler: impl FnOnce(WebSocket, Request) -> HandlerFuture + Send + 'static,
     ) {
-        self.0.registry.start(|id, _| {
+        place.request = None;
+        place.counted = Some(self.0.stats.connection());
+        self.0.registry.start_entered(place.id, || {
             let peer = agreed.request().peer_addr().map(tracing::field::display);
             let span = tracing::info_span!("connection", peer, path = tracing::field::Empty);
-            let place = Place { house: self.0.clone(), id, _counted: self.0.stats.connection() };
             tokio::spawn(serve(place, Box::new((agreed, handler))).instrument(span)).abort_handle()
         });
     }
@@ -160,14 +167,18 @@ impl EndpointService {
             let params = Vec::new();
             let incoming = Incoming::from_parts(parts);
             let version = incoming.version;
-            let decided = match this.sockets.found(&this.gate, params) {
-                Ok(found) => incoming.decide(found, &this.sockets.options().handshake).await,
+            let decided = match this.sockets.enter() {
+                Ok(place) => {
+                    let found = this.sockets.found(&this.gate, params);
+                    let decided = incoming.decide(found, &this.sockets.options().handshake).await;
+                    decided.map(|(response, agreed)| (place, response, agreed))
+                }
                 Err(denied) => Err(denied),
             };
             match decided {
-                Ok((response, agreed)) => {
+                Ok((place, response, agreed)) => {
                     let handler = this.handler;
-                    this.sockets.start(agreed, move |websocket, request| handler(websocket, request));
+                    this.sockets.start(place, agreed, move |websocket, request| handler(websocket, request));
                     response
                 }
                 Err(denied) => this.sockets.deny(denied, version),
@@ -176,11 +187,14 @@ impl EndpointService {
     }
 }
 
-/// What a WebSocket occupies; given back when it is dropped, however the task ends.
-struct Place {
+/// What a request occupies, and then its WebSocket; returned when it is dropped, however that ends.
+pub(crate) struct Place {
     house: Arc<House>,
     id: u64,
-    _counted: Counted,
+    /// While it is a request.
+    request: Option<Permit>,
+    /// While it is a connection.
+    counted: Option<Counted>,
 }
 
 impl Drop for Place {

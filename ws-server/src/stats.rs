@@ -53,7 +53,7 @@ impl Stats {
         self.0.refused.load(Relaxed)
     }
 
-    /// Handshakes that came to nothing: malformed, cut off, too slow, given up for newer ones, or TLS that failed.
+    /// Handshakes that came to nothing: malformed, cut off, too slow, displaced by newer ones, or TLS that failed.
     pub fn failed_handshakes(&self) -> u64 {
         self.0.failed_handshakes.load(Relaxed)
     }
@@ -78,6 +78,12 @@ impl Stats {
 
     pub(crate) fn count_failed_handshake(&self) {
         self.0.failed_handshakes.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a connection that was accepted and cut off at once.
+    pub(crate) fn count_cut_off(&self) {
+        self.0.accepted.fetch_add(1, Relaxed);
+        self.count_failed_handshake();
     }
 
     pub(crate) fn count_failed_accept(&self) {

@@ -20,6 +20,9 @@ use tokio_rustls::server::TlsStream;
 #[cfg(feature = "hyper")]
 use ws_core::Exclusive;
 
+#[cfg(feature = "tls")]
+use crate::watched::Watched;
+
 /// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS, or what another HTTP server has handed
 /// over.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub struct Stream {
 enum Transport {
     Plain(Socket),
     #[cfg(feature = "tls")]
-    Tls(Box<TlsStream<Socket>>),
+    Tls(Box<TlsStream<Watched<Socket>>>),
     /// What an HTTP server of hyper's has handed over. Boxed, as TLS is.
     #[cfg(feature = "hyper")]
     Upgraded(Box<Exclusive<TokioIo<Upgraded>>>),
@@ -81,8 +84,8 @@ impl From<Socket> for Stream {
 }
 
 #[cfg(feature = "tls")]
-impl From<TlsStream<Socket>> for Stream {
-    fn from(stream: TlsStream<Socket>) -> Self {
+impl From<TlsStream<Watched<Socket>>> for Stream {
+    fn from(stream: TlsStream<Watched<Socket>>) -> Self {
         // Boxed: rustls' state is about a kilobyte, and most futures would carry it for nothing.
         Self::new(Transport::Tls(Box::new(stream)))
     }
@@ -95,7 +98,7 @@ impl Stream {
         match self.transport.as_ref()? {
             Transport::Plain(socket) => socket.tcp(),
             #[cfg(feature = "tls")]
-            Transport::Tls(stream) => stream.get_ref().0.tcp(),
+            Transport::Tls(stream) => stream.get_ref().0.io.tcp(),
             #[cfg(feature = "hyper")]
             Transport::Upgraded(_) => None,
         }
@@ -217,6 +220,14 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shut_down = true;
         transport!(self.transport()?, io => Pin::new(io).poll_shutdown(context))
+    }
+}
+
+impl Socket {
+    /// Waits for the first byte or the end.
+    pub(crate) async fn readable(&self) {
+        // An error is found by reading.
+        let _ = socket!(self, io => io.readable().await);
     }
 }
 

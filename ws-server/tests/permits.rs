@@ -90,3 +90,94 @@ async fn no_guard_is_asked_for_whom_there_is_no_room() {
     assert!(ask(&server, opening("/?open", "")).await.starts_with("HTTP/1.1 503 "));
     assert_eq!(asked.load(Relaxed), 4);
 }
+
+#[tokio::test]
+async fn requests_in_a_guard_hold_no_permit_of_a_websocket() {
+    let options = options(|options| {
+        options.max_connections = Some(50);
+        options.overload_wait = Duration::ZERO;
+    });
+    let endpoint = Endpoint::new(echo).guard(async |request: Request| {
+        if request.query() == Some("open") {
+            return Ok(request);
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Err(response::unauthorized())
+    });
+    let server = run(Server::builder().endpoint("/", endpoint).options(options)).await;
+    let mut wrong = Vec::new();
+    for _ in 0..100 {
+        let mut peer = server.connect().await;
+        peer.send(opening("/", "")).await;
+        wrong.push(peer);
+    }
+    let mut honest = Vec::new();
+    for _ in 0..20 {
+        honest.push(server.open("/?open").await);
+    }
+    for mut peer in wrong {
+        assert!(peer.head().await.starts_with("HTTP/1.1 401 "));
+    }
+    server.until(|stats| (stats.open(), stats.refused()) == (20, 100)).await;
+}
+
+#[tokio::test]
+async fn requests_in_guards_have_a_limit_and_beyond_it_are_answered_503() {
+    let (asked, mut asking) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = tokio::sync::watch::channel(false);
+    let options = options(|options| options.max_handshakes = Some(4));
+    let endpoint = Endpoint::new(echo).guard(move |request: Request| {
+        asked.send(()).unwrap();
+        let mut released = released.clone();
+        async move {
+            released.wait_for(|released| *released).await.unwrap();
+            Ok(request)
+        }
+    });
+    let server = run(Server::builder().endpoint("/", endpoint).health("/healthz").options(options)).await;
+    let mut inside = Vec::new();
+    for _ in 0..4 {
+        let mut peer = server.connect().await;
+        peer.send(opening("/", "")).await;
+        asking.recv().await.unwrap();
+        inside.push(peer);
+    }
+    for _ in 0..8 {
+        let answer = ask(&server, opening("/", "")).await;
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 5"), "{answer}");
+    }
+    assert!(ask(&server, get("/healthz")).await.starts_with("HTTP/1.1 200 "));
+    // It is longer ago than a handshake may stand still.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(ask(&server, opening("/", "")).await.starts_with("HTTP/1.1 503 "));
+    release.send(true).unwrap();
+    for mut peer in inside {
+        assert!(peer.head().await.starts_with("HTTP/1.1 101 "));
+    }
+    server.open("/").await;
+}
+
+#[tokio::test]
+async fn a_server_that_became_full_while_a_guard_decided_answers_503() {
+    let (asked, mut asking) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = tokio::sync::watch::channel(false);
+    let options = options(|options| {
+        options.max_connections = Some(1);
+        options.overload_wait = Duration::ZERO;
+    });
+    let endpoint = Endpoint::new(echo).guard(move |request: Request| {
+        asked.send(()).unwrap();
+        let mut released = released.clone();
+        async move {
+            released.wait_for(|released| *released).await.unwrap();
+            Ok(request)
+        }
+    });
+    let server = run(Server::builder().endpoint("/", endpoint).route("/free", echo).options(options)).await;
+    let mut peer = server.connect().await;
+    peer.send(opening("/", "")).await;
+    asking.recv().await.unwrap();
+    let _open = server.open("/free").await;
+    release.send(true).unwrap();
+    assert!(peer.text().await.starts_with("HTTP/1.1 503 "));
+}

@@ -6,8 +6,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{echo, frame, opening, reply, run};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use ws_server::{Server, ServerBuilder, WebSocket};
+use ws_server::{Endpoint, Request, Server, ServerBuilder, WebSocket};
 
 const AWAY: [u8; 2] = [0x03, 0xe9];
 
@@ -69,7 +70,8 @@ async fn dead_peers_and_deaf_handlers_are_cut_off_at_the_deadline() {
     leave(live).await;
     let stats = server.stats.clone();
     let drained = server.drained().await;
-    assert_eq!((drained.closed, drained.aborted), (1, 3));
+    // The half request has been cut off before.
+    assert_eq!((drained.closed, drained.aborted), (2, 2));
     let took = begin.elapsed().as_millis();
     assert!((1400..2500).contains(&took), "{took} ms");
     assert_eq!((stats.open(), stats.connections()), (0, 0), "no task and no descriptor is left");
@@ -98,18 +100,61 @@ async fn a_handler_finishes_what_it_is_doing() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_ends_during_the_shutdown_is_closed_at_once() {
-    let mut server = run(quick(Server::builder().route("/", echo))).await;
+async fn a_request_that_is_whole_only_during_the_shutdown_is_answered_503() {
+    let mut server = run(Server::builder().route("/", echo)).await;
     let mut peer = server.connect().await;
     let request = opening("/", "");
     peer.send(&request[..40]).await;
     server.until(|stats| stats.connections() == 1).await;
     server.stop();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    while TcpStream::connect(server.address).await.is_ok() {}
     peer.send(&request[40..]).await;
-    assert!(peer.head().await.starts_with("HTTP/1.1 101 "));
-    leave(peer).await;
+    let answer = peer.text().await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("shutting down"), "{answer}");
+    assert!(answer.to_lowercase().contains("retry-after: 5"), "{answer}");
+    drop(peer);
+    let stats = server.stats.clone();
     assert_eq!(server.drained().await.aborted, 0);
+    assert_eq!((stats.opened(), stats.refused()), (0, 1));
+}
+
+#[tokio::test]
+async fn silent_peers_and_half_requests_do_not_hold_up_a_shutdown() {
+    let options = common::options(|options| options.drain_timeout = Duration::from_secs(60));
+    let mut server = run(Server::builder().route("/", echo).options(options)).await;
+    let (mut silent, mut half) = (server.connect().await, server.connect().await);
+    half.send("GET / HT").await;
+    server.until(|stats| stats.connections() == 2).await;
+    let begin = Instant::now();
+    server.stop();
+    assert_eq!(silent.rest().await, b"");
+    let _ = common::soon(half.0.read(&mut [0])).await;
+    let drained = server.drained().await;
+    assert_eq!((drained.closed, drained.aborted), (2, 0));
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_request_in_a_guard_is_refused_when_the_server_shuts_down() {
+    let (asked, mut asking) = tokio::sync::mpsc::unbounded_channel();
+    let endpoint = Endpoint::new(echo).guard(move |request: Request| {
+        asked.send(()).unwrap();
+        // It would not come to an end.
+        async move {
+            std::future::pending::<()>().await;
+            Ok(request)
+        }
+    });
+    let mut server = run(Server::builder().endpoint("/", endpoint)).await;
+    let mut peer = server.connect().await;
+    peer.send(opening("/", "")).await;
+    common::soon(asking.recv()).await.unwrap();
+    server.stop();
+    let answer = peer.text().await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("shutting down"), "{answer}");
+    drop(peer);
+    let drained = server.drained().await;
+    assert_eq!((drained.closed, drained.aborted), (1, 0));
 }
 
 #[tokio::test]
