@@ -11,7 +11,7 @@ use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
-use ws_server::{Drained, Endpoint, Error, Sockets, Upgrade, WebSocket};
+use ws_server::{Drained, Endpoint, Error, Sockets, Upgrade, WebSocket, shutdown_signal};
 
 #[path = "sample/listen.rs"]
 mod sample;
@@ -37,7 +37,7 @@ async fn echo(mut socket: WebSocket) -> Result<(), Error> {
 pub async fn serve(
     listener: TcpListener,
     sockets: Sockets,
-    stop: impl Future<Output = ()> + Send + 'static,
+    stop: impl Future<Output = ()>,
 ) -> io::Result<Drained> {
     let echo = sockets.endpoint(Endpoint::new(echo)).map_err(io::Error::other)?;
     let app = Router::new()
@@ -45,16 +45,14 @@ pub async fn serve(
         .route("/rooms/{room}", any(room))
         .route_service("/echo", echo)
         .with_state(sockets.clone());
-    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
-    Ok(sockets.drain().await)
+    sockets.serve_until(stop, |stopped| axum::serve(listener, app).with_graceful_shutdown(stopped)).await
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let listener = sample::listen("axum").await;
     println!("listening on ws://{}/rooms/NAME and /echo", listener.local_addr()?);
-    let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    let drained = serve(listener, Sockets::default(), stop).await?;
+    let drained = serve(listener, Sockets::default(), shutdown_signal()).await?;
     println!("{} WebSockets closed, {} cut off", drained.closed, drained.aborted);
     Ok(())
 }

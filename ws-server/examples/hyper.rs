@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use ws_server::response::html;
-use ws_server::{Endpoint, EndpointService, Error, Sockets, WebSocket};
+use ws_server::{Endpoint, EndpointService, Error, Sockets, WebSocket, shutdown_signal};
 
 #[path = "sample/listen.rs"]
 mod sample;
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on ws://{}/echo", listener.local_addr()?);
     tokio::select! {
         ended = serve(listener, echo) => ended?,
-        _ = tokio::signal::ctrl_c() => {}
+        () = shutdown_signal() => {}
     }
     let drained = sockets.drain().await;
     println!("{} WebSockets closed, {} cut off", drained.closed, drained.aborted);

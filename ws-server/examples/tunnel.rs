@@ -16,7 +16,7 @@ use std::sync::Arc;
 use clap::Parser;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use ws_server::{ByteStream, CloseCode, Server, WebSocket};
+use ws_server::{ByteStream, CloseCode, Server, WebSocket, shutdown_signal};
 
 /// Carries TCP connections through WebSockets.
 #[derive(Parser)]
@@ -70,7 +70,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
             let server = Server::builder().route("/", move |socket| leave(socket, to.clone()));
             let server = server.bind(listen).await?;
             println!("listening on ws://{}/, for {target}", server.local_addr()?);
-            server.serve_until(tokio::signal::ctrl_c()).await;
+            server.serve_until(shutdown_signal()).await;
         }
         Options::Entry { listen, url } => {
             let listener = TcpListener::bind(&listen).await.map_err(|error| {

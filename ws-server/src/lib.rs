@@ -16,7 +16,7 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let server = Server::builder().route("/", echo).health("/healthz").bind("127.0.0.1:9001").await?;
 //!     println!("listening on ws://{}", server.local_addr()?);
-//!     server.serve_until(tokio::signal::ctrl_c()).await;
+//!     server.serve_until(ws_server::shutdown_signal()).await;
 //!     Ok(())
 //! }
 //! ```
@@ -55,6 +55,7 @@
 //!   compiler.
 //! - `tls`: rustls without either, for a provider of one's own.
 //! - `deflate` (default): permessage-deflate (RFC 7692), once an endpoint turns it on.
+//! - `signal` (default): `shutdown_signal`, with tokio's feature of that name.
 //! - `hyper`: `Sockets` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
 //! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `Upgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -97,6 +98,8 @@ mod routes;
 mod running;
 mod server;
 mod shared;
+#[cfg(feature = "signal")]
+mod signal;
 #[cfg(feature = "hyper")]
 mod sockets;
 mod source;
@@ -129,9 +132,12 @@ pub use response::Response;
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use server::{Server, ServerBuilder};
+#[cfg(feature = "signal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use signal::shutdown_signal;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
-pub use sockets::{EndpointService, Sockets};
+pub use sockets::{EndpointService, Sockets, Stopped};
 pub use stats::Stats;
 pub use stream::Stream;
 #[cfg(feature = "tls")]

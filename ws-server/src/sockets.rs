@@ -1,9 +1,14 @@
 //! WebSockets of an application whose HTTP is served by somebody else.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+use tokio::{join, select};
 use tracing::Instrument;
 
 use crate::WebSocket;
@@ -13,7 +18,7 @@ use crate::endpoint::{Endpoint, Gate};
 use crate::error::{AcceptError, SettingError};
 use crate::handler::{AnyHandler, HandlerFuture};
 use crate::opening::Found;
-use crate::options::ServerOptions;
+use crate::options::{ServerOptions, from_now};
 use crate::registry::{Drained, Registry};
 use crate::request::Request;
 use crate::response::{Response, shutting_down};
@@ -92,12 +97,52 @@ impl Sockets {
     /// are answered with 503, those that a guard is deciding on too.
     ///
     /// Call it as soon as the application shuts down, not when the HTTP server has: that waits for its connections, and
-    /// a peer that has sent half a request can keep it waiting.
+    /// a peer that has sent half a request can keep it waiting. [`serve_until`](Self::serve_until) does both.
     pub async fn drain(&self) -> Drained {
         let House { options, registry, admission, .. } = &*self.0;
         let drained = registry.drain(admission, options).await;
         tracing::info!(closed = drained.closed, aborted = drained.aborted, "websockets have been closed");
         drained
+    }
+
+    /// Runs the application's HTTP server until `signal` is ready, and then shuts down both: `serve` is called with a
+    /// future that becomes ready then, for the server to stop by, and at the same time the WebSockets are
+    /// [drained](Self::drain). What `serve` returned is dropped when
+    /// [`drain_timeout`](ServerOptions::drain_timeout) is over, so that no peer holds up the end.
+    ///
+    /// ```no_run
+    /// use ws_server::{Sockets, shutdown_signal};
+    ///
+    /// # async fn example(listener: tokio::net::TcpListener, app: axum::Router, sockets: Sockets) -> std::io::Result<()> {
+    /// let serve = |stopped| axum::serve(listener, app).with_graceful_shutdown(stopped);
+    /// let drained = sockets.serve_until(shutdown_signal(), serve).await?;
+    /// println!("{} closed, {} cut off", drained.closed, drained.aborted);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// That of the HTTP server; the WebSockets have been drained all the same.
+    pub async fn serve_until<T, F, E>(
+        &self,
+        signal: impl Future<Output = T>,
+        serve: impl FnOnce(Stopped) -> F,
+    ) -> Result<Drained, E>
+    where
+        F: IntoFuture<Output = Result<(), E>>,
+    {
+        let (stop, stopped) = oneshot::channel();
+        let mut serving = pin!(serve(Stopped(stopped)).into_future());
+        select! {
+            ended = &mut serving => {
+                let drained = self.drain().await;
+                return ended.map(|()| drained);
+            }
+            _ = signal => {}
+        }
+        let _ = stop.send(());
+        let deadline = from_now(self.0.options.drain_timeout);
+        let (drained, served) = join!(self.drain(), timeout_at(deadline, serving));
+        served.unwrap_or(Ok(())).map(|()| drained)
     }
 
     pub(crate) fn options(&self) -> &ServerOptions {
@@ -141,6 +186,19 @@ impl Sockets {
             let span = tracing::info_span!("connection", peer, path = tracing::field::Empty);
             tokio::spawn(serve(place, Box::new((agreed, handler))).instrument(span)).abort_handle()
         });
+    }
+}
+
+/// Ready when an HTTP server is to stop; see [`Sockets::serve_until`].
+#[derive(Debug)]
+pub struct Stopped(oneshot::Receiver<()>);
+
+impl Future for Stopped {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // A sender that has been dropped says the same.
+        Pin::new(&mut self.0).poll(context).map(drop)
     }
 }
 

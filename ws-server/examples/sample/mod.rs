@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ws_server::{BuildError, Server};
+use ws_server::{BuildError, Server, shutdown_signal};
 
 /// Reads the command line; a fault in it is told in one line.
 pub(crate) fn options<O: Parser>() -> Result<O, ExitCode> {
@@ -25,7 +25,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write it as address:port, for example 127.0.0.1:9001 or [::1]:0".into())
 }
 
-/// Says in one line where to look, then serves until Ctrl-C.
+/// Says in one line where to look, then serves until Ctrl-C or SIGTERM.
 pub(crate) async fn serve(
     name: &str,
     server: Result<Server, BuildError>,
@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     // A closed pipe is no reason to stop.
     let _ = writeln!(io::stdout(), "{}", line(address));
     if let Ok(server) = server {
-        server.serve_until(tokio::signal::ctrl_c()).await;
+        server.serve_until(shutdown_signal()).await;
     }
     ExitCode::SUCCESS
 }

@@ -34,3 +34,16 @@ async fn it_speaks_its_subprotocol_and_compresses_when_told_to() {
     let without = open(Sample::start("echo", &[]).request("/").subprotocol("chat")).await;
     assert!(without.is_ok(), "a server may leave a subprotocol out");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_sample_that_gets_sigterm_closes_with_1001_and_ends_with_status_0() {
+    let sample = Sample::start("echo", &[]);
+    let mut socket = sample.open("/").await;
+    socket.send("before").await.unwrap();
+    assert_eq!(soon(socket.recv()).await.unwrap(), Some(Message::from("before")));
+    sample.terminate();
+    assert_eq!(soon(socket.recv()).await.unwrap(), None);
+    assert_eq!(socket.close_info().unwrap().received, Some(CloseCode::AWAY));
+    assert_eq!(sample.ended(), Some(0));
+}

@@ -50,6 +50,18 @@ impl Sample {
         answer
     }
 
+    /// Asks it to end, as Docker, systemd and Kubernetes do.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+    }
+
+    /// Its exit status, once it has ended.
+    #[cfg(unix)]
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// The most memory it has had, in MiB.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> u64 {
