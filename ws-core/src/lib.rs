@@ -141,6 +141,6 @@ pub use message::{DataType, Message, Utf8Bytes};
 pub use prepared::Prepared;
 #[cfg(feature = "tokio")]
 pub use tokio::{
-    Broadcast, ByteStream, Closer, Error, Exclusive, Member, MessageReader, MessageWriter, Published,
+    Broadcast, ByteStream, Closer, Error, Exclusive, Heir, Member, MessageReader, MessageWriter, Published,
     Receiver, ReuniteError, Sender, Slow, TrySendError, WebSocket,
 };

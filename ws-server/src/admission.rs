@@ -8,9 +8,10 @@ use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::decision::Denied;
 use crate::handshakes::Handshakes;
 use crate::options::ServerOptions;
-use crate::response::{Response, overloaded, shutting_down};
+use crate::response::{overloaded, shutting_down};
 
 /// The permits of a server. Those for handshakes, for requests that are being answered, and for open WebSockets are
 /// counted apart, so that each kind takes nothing from the others.
@@ -41,33 +42,43 @@ impl Admission {
     }
 
     /// A permit for a request, while guards or a page decide on it; or the answer.
-    pub(crate) fn request(&self) -> Result<Permit, Response> {
-        self.requests.clone().try_acquire_owned().map_err(|_| overloaded(self.retry_after))
+    pub(crate) fn request(&self) -> Result<Permit, Denied> {
+        self.requests.clone().try_acquire_owned().map_err(|_| self.overloaded())
     }
 
     /// Whether another WebSocket may open, as far as is known before the guards have decided; or the answer.
-    pub(crate) async fn room(&self) -> Result<(), Response> {
+    pub(crate) async fn room(&self) -> Result<(), Denied> {
         self.websocket().await.map(drop)
     }
 
     /// A permit for an open WebSocket; or the answer, when the server shuts down, or none becomes free in time.
-    pub(crate) async fn websocket(&self) -> Result<Permit, Response> {
+    pub(crate) async fn websocket(&self) -> Result<Permit, Denied> {
         if *self.closing.borrow() {
-            return Err(shutting_down(self.retry_after));
+            return Err(self.shutting_down());
         }
         match timeout(self.wait, self.websockets.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(overloaded(self.retry_after)),
+            _ => Err(self.overloaded()),
         }
     }
 
     /// What a future returns; or the answer, once the server shuts down.
-    pub(crate) async fn unless_closing<T>(&self, future: impl Future<Output = T>) -> Result<T, Response> {
+    pub(crate) async fn unless_closing<T>(&self, future: impl Future<Output = T>) -> Result<T, Denied> {
         select! {
             biased;
             done = future => Ok(done),
-            () = self.closed() => Err(shutting_down(self.retry_after)),
+            () = self.closed() => Err(self.shutting_down()),
         }
+    }
+
+    /// 503, as too much is going on.
+    fn overloaded(&self) -> Denied {
+        Denied::refused(overloaded(self.retry_after))
+    }
+
+    /// 503, as the server shuts down.
+    pub(crate) fn shutting_down(&self) -> Denied {
+        Denied::refused(shutting_down(self.retry_after))
     }
 
     /// From now on no WebSocket opens.

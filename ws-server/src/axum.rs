@@ -111,7 +111,8 @@ impl Upgrade {
     /// 503 when as many WebSockets are open as may be, or all are being closed. An option that cannot work is logged
     /// and answered with 500.
     ///
-    /// `run` is given the WebSocket, and returns nothing or a `Result<(), E>` whose error is logged.
+    /// `run` is given the WebSocket, and returns nothing or a `Result<(), E>`; see [`Handler`](crate::Handler) for how the
+    /// WebSocket is closed then.
     pub async fn open<F, Fut>(self, run: F) -> http::Response<Body>
     where
         F: FnOnce(WebSocket) -> Fut + Send + 'static,

@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::admission::{Admission, Permit};
 use crate::client::Client;
+use crate::decision::Denied;
 #[cfg(feature = "tls")]
 use crate::encryption::encrypt;
 use crate::error::AcceptError;
 use crate::handshakes::{Handshake, HandshakeSeat};
 use crate::opening::{Found, Site, open};
-use crate::response::Response;
 use crate::running::{Running, report};
 use crate::shared::Shared;
 use crate::stats::Counted;
@@ -112,7 +112,7 @@ struct Visit<'a> {
 }
 
 impl Site for Visit<'_> {
-    fn heard(&self) -> Result<(), Response> {
+    fn heard(&self) -> Result<(), Denied> {
         // Without a permit the answer is written from the seat of the handshake.
         let permit = self.server.admission.request()?;
         self.handshake.end();

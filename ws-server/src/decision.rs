@@ -77,7 +77,7 @@ pub(crate) async fn decide(
     // Asked before the guards, as one of them may use up a ticket that is good only once; taken after them, so that
     // requests that are refused keep nobody out.
     if let Some(admission) = admission {
-        admission.room().await.map_err(Denied::refused)?;
+        admission.room().await?;
     }
     let spoken = gate.options.subprotocols.iter().map(String::as_str);
     request.set_offered(upgrade.subprotocols(), upgrade.select_subprotocol(spoken));
@@ -90,8 +90,8 @@ pub(crate) async fn decide(
     let (mut request, permit) = match admission {
         None => (guarded.await?, None),
         Some(admission) => {
-            let request = admission.unless_closing(guarded).await.map_err(Denied::refused)??;
-            (request, Some(admission.websocket().await.map_err(Denied::refused)?))
+            let request = admission.unless_closing(guarded).await??;
+            (request, Some(admission.websocket().await?))
         }
     };
     let headers = request.take_response_headers();

@@ -10,7 +10,9 @@ use crate::request::Request;
 use crate::response::Response;
 
 /// A function that is given each open WebSocket of an endpoint: `async fn(WebSocket)` or
-/// `async fn(WebSocket, Request)`, returning nothing or a `Result<(), E>` whose error is logged.
+/// `async fn(WebSocket, Request)`, returning nothing or a `Result<(), E>`. When it returns, the WebSocket is closed if it
+/// is still open: with 1000, or with 1011 and a warning in the log after an error. One that it has moved to another task
+/// stays open.
 ///
 /// `Args` tells the two apart; it is inferred. Take the [`Request`] only if it is needed: as an argument
 /// it lives as long as the connection.

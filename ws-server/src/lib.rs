@@ -37,7 +37,9 @@
 //! 5. The 101 is written, the handshake's memory is freed, and the [handler](Handler) gets the
 //!    [`WebSocket`].
 //!
-//! Each connection is one task. A handler that panics costs its own connection, which is closed with 1011.
+//! Each connection is one task. When its handler returns, the WebSocket is closed with 1000 if it is still open; with 1011
+//! and a warning in the log if the handler returned an error. A handler that panics costs its own connection, which is
+//! closed with 1011.
 //!
 //! On streams other than a listener's, [`accept`] and [`Acceptor`] do steps 2 to 5.
 //!
@@ -94,6 +96,7 @@ mod rates;
 mod registry;
 mod request;
 pub mod response;
+mod rest;
 mod routes;
 mod running;
 mod server;

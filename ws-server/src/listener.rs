@@ -49,20 +49,7 @@ impl Listener {
     /// The next connection. Errors are waited out: they say that the system is short of something, or
     /// that a peer has gone already.
     pub(crate) async fn accept(&self, nodelay: bool, stats: &Stats) -> (Accepted, Option<SocketAddr>) {
-        let mut pause = SHORTEST_PAUSE;
-        loop {
-            match self.try_accept(nodelay).await {
-                Ok(accepted) => return accepted,
-                Err(error) if concerns_one_peer(&error) => {}
-                Err(error) => {
-                    stats.count_failed_accept();
-                    tracing::warn!(%error, ?pause, "cannot accept connections for now");
-                    // The connection stays in the backlog: trying again at once would only burn time.
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-            }
-        }
+        until_accepted(stats, || self.try_accept(nodelay)).await
     }
 
     async fn try_accept(&self, nodelay: bool) -> io::Result<(Accepted, Option<SocketAddr>)> {
@@ -105,11 +92,79 @@ pub(crate) async fn listen(address: impl ToSocketAddrs, backlog: u32) -> io::Res
     Err(failed)
 }
 
+/// Tries to accept until that succeeds. What concerns one peer is passed over at once; before what concerns the system is
+/// tried again there is a pause.
+async fn until_accepted<T, F>(stats: &Stats, mut attempt: impl FnMut() -> F) -> T
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        match attempt().await {
+            Ok(accepted) => return accepted,
+            Err(error) if concerns_one_peer(&error) => {}
+            Err(error) => {
+                stats.count_failed_accept();
+                tracing::warn!(%error, ?pause, "cannot accept connections for now");
+                // The connection stays in the backlog: trying again at once would only burn time.
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
 /// Whether an error of accept is about the connection that was accepted, not about accepting.
 fn concerns_one_peer(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable,
+    };
+    // The last three are errors of the new connection too: accept(2), "Error handling".
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | Interrupted
+            | HostUnreachable
+            | NetworkDown
+            | NetworkUnreachable
+    )
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Fails in these ways and then accepts; how long that took, and how many failures were counted.
+    async fn after(kinds: &[io::ErrorKind]) -> (Duration, u64) {
+        let (stats, begin) = (Stats::default(), Instant::now());
+        let mut errors = kinds.iter();
+        let attempt = || ready(errors.next().map_or(Ok(()), |kind| Err((*kind).into())));
+        until_accepted(&stats, attempt).await;
+        (begin.elapsed(), stats.failed_accepts())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_has_gone_before_it_was_accepted_is_no_trouble() {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable};
+        let kinds = [ConnectionAborted, ConnectionReset, HostUnreachable].repeat(100);
+        assert_eq!(after(&kinds).await, (Duration::ZERO, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_from_ten_milliseconds_to_a_second() {
+        let (took, failed) = after(&[io::ErrorKind::OutOfMemory; 10]).await;
+        // 10 + 20 + … + 640 ms, and three times a second; the clock has a grain of a millisecond.
+        assert!((4_270..4_300).contains(&took.as_millis()), "{took:?}");
+        assert_eq!(failed, 10);
+    }
+}

@@ -15,12 +15,12 @@ use crate::exchange::{Head, answer, encode_or_500, encode_refusal, parting_word,
 use crate::handler::{AnyHandler, AnyPage};
 use crate::options::HandshakeOptions;
 use crate::request::Request;
-use crate::response::{Response, not_found, request_timeout};
+use crate::response::{not_found, request_timeout};
 
 /// Where requests can lead.
 pub(crate) trait Site {
     /// Notes that the request is whole; or the answer, when there are too many to decide on another.
-    fn heard(&self) -> Result<(), Response> {
+    fn heard(&self) -> Result<(), Denied> {
         Ok(())
     }
 
@@ -119,8 +119,8 @@ where
     let Some(Found { gate: Some(gate), handler, params, admission, .. }) = site.find(path) else {
         return Ok(Decision::deny(Denied::refused(not_found()), &Method::GET));
     };
-    if let Err(response) = heard {
-        return Ok(Decision::deny(Denied::refused(response), &Method::GET));
+    if let Err(denied) = heard {
+        return Ok(Decision::deny(denied, &Method::GET));
     }
     let mut granted = match decide(&mut upgrade, params, client, gate, admission).await {
         Ok(granted) => granted,

@@ -110,9 +110,12 @@ impl Registry {
         };
         admission.close();
         let all = ids.len();
-        for (i, batch) in ids.chunks(all.div_ceil(SPREAD_STEPS).max(1)).enumerate() {
-            let step = spread / SPREAD_STEPS as u32 * u32::try_from(i).unwrap_or(0);
-            sleep_until(begin.checked_add(step).unwrap_or(deadline)).await;
+        let batches = ids.chunks(all.div_ceil(SPREAD_STEPS).max(1));
+        let step = spread / u32::try_from(batches.len().max(1)).unwrap_or(u32::MAX);
+        let mut next = begin;
+        for batch in batches {
+            sleep_until(next).await;
+            next = next.checked_add(step).unwrap_or(deadline);
             let state = self.state();
             for id in batch {
                 if let Some(closer) = state.connections.get(id).and_then(|entry| entry.closer.as_ref()) {
@@ -163,6 +166,6 @@ fn say_away(closer: &Closer) {
 
 /// Told to clients in the Close frame.
 const AWAY: &str = "server is shutting down";
-/// In so many steps Close frames are spread.
+/// Close frames are spread in at most this many steps.
 const SPREAD_STEPS: usize = 100;
 const ABORT_TIME: Duration = Duration::from_secs(1);

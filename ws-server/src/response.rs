@@ -53,7 +53,6 @@ pub(crate) fn overloaded(retry_after: Duration) -> Response {
     unavailable("The server is full; try again later.", retry_after)
 }
 
-#[cfg(feature = "hyper")]
 pub(crate) fn shutting_down(retry_after: Duration) -> Response {
     unavailable("The server is shutting down; try again later.", retry_after)
 }

@@ -1,10 +1,13 @@
 //! An open WebSocket and its handler, to the end; and what the log says.
 
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::iter::successors;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use tracing::{debug, error, info};
-use ws_core::{CloseInfo, Closer, Initiator};
+use tracing::{debug, error, info, warn};
+use ws_core::{CloseCode, CloseInfo, Closer, Initiator};
 
 use crate::WebSocket;
 use crate::admission::Permit;
@@ -16,8 +19,9 @@ use crate::options::HandshakeOptions;
 use crate::panic::{Caught, caught};
 use crate::registry::Registry;
 use crate::request::Request;
+use crate::rest::{Left, Rest};
 use crate::stats::{Counted, Stats};
-use crate::stream::{Rest, Stream};
+use crate::stream::Stream;
 
 /// An open WebSocket that its handler has been given. Small: it lives as long as the connection.
 pub(crate) struct Running {
@@ -43,6 +47,7 @@ impl Running {
         debug!(subprotocol = request.subprotocol(), "open");
         let rest = stream.rest();
         let mut websocket = WebSocket::new(stream, connection, &received);
+        websocket.bequeath();
         let closer = websocket.closer();
         registry.opened(id, closer.clone());
         let _open = stats.websocket();
@@ -50,39 +55,65 @@ impl Running {
     }
 
     /// Until the handler is done and the peer has seen the end.
-    pub(crate) async fn finish(self, stats: &Stats, options: &HandshakeOptions) {
-        let Self { handler, closer, rest, _permit, _open } = self;
-        report_end(handler.await, &closer, stats);
-        if let Some(mut stream) = rest.take() {
-            // The handler dropped its WebSocket without closing it, or panicked. The peer has been sent 1001 or
-            // 1011 (F(1011)), if it could be without waiting; now it shall see that before the connection goes.
+    pub(crate) async fn finish(mut self, stats: &Stats, options: &HandshakeOptions) {
+        let code = poll_fn(|context| self.poll_handler(context, stats)).await;
+        if let Some(left) = self.rest.take() {
             // Boxed, as few connections come to this.
-            Box::pin(linger(&mut stream, options.linger_timeout, options.linger_bytes)).await;
+            Box::pin(end(left, code, options)).await;
         }
+        if let Some(info) = self.closer.close_info() {
+            report_close(&info);
+        }
+    }
+
+    /// Ready when the handler is done, with the code to close with if its WebSocket is still open.
+    fn poll_handler(&mut self, context: &mut Context<'_>, stats: &Stats) -> Poll<CloseCode> {
+        let ended = Pin::new(&mut self.handler).poll(context);
+        if ended.is_pending() {
+            self.rest.say_goodbye();
+        }
+        ended.map(|ended| report_end(ended, &self.closer, stats))
+    }
+}
+
+/// Ends what a handler has left.
+async fn end(left: Left, code: CloseCode, options: &HandshakeOptions) {
+    match left {
+        Left::WebSocket(mut websocket) => {
+            // The code may be sent; how it ends is in the record.
+            let _ = websocket.close(code, "").await;
+        }
+        // The handler panicked, or dropped its WebSocket and went on. The peer has been sent 1011 (F(1011)) or 1001, if
+        // it could be without waiting; now it is to see that before the connection goes.
+        Left::Stream(mut stream) => linger(&mut stream, options.linger_timeout, options.linger_bytes).await,
     }
 }
 
 /// What a handler comes to: its own outcome, or the text of its panic.
 type Ended = <Caught<<HandlerFuture as Future>::Output> as Future>::Output;
 
-/// What came of the handler and of the connection. No future holds any of it: its task is to be small.
-fn report_end(ended: Ended, closer: &Closer, stats: &Stats) {
+/// Reports what came of the handler; the code to close with, if its WebSocket is still open.
+fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> CloseCode {
     let info = closer.close_info();
     match ended {
-        Ok(Ok(())) => debug!("handler done"),
-        // What the peer closed with is said below; the error has the reason, which is the peer's own words.
+        Ok(Ok(())) => {
+            debug!("handler done");
+            return CloseCode::NORMAL;
+        }
+        // What the peer closed with is reported after this; the error has the reason, which is the peer's own words.
         Ok(Err(error)) if info.as_ref().is_some_and(|info| is_peers_close(&*error, info)) => {
             debug!("handler ended with the peer's close");
         }
-        Ok(Err(error)) => info!(%error, "handler ended with an error"),
+        Ok(Err(error)) if info.is_some() && is_of_connection(&*error) => {
+            info!(%error, "handler ended with the error of its connection");
+        }
+        Ok(Err(error)) => warn!(%error, "handler failed"),
         Err(panic) => {
             stats.count_panic();
             error!(%panic, "handler panicked");
         }
     }
-    if let Some(info) = &info {
-        report_close(info);
-    }
+    CloseCode::INTERNAL
 }
 
 /// Whether a handler's error only passes on that the peer has closed: no failure of the handler's.
@@ -90,6 +121,11 @@ fn is_peers_close(error: &(dyn Error + 'static), info: &CloseInfo) -> bool {
     // With a code that reports a fault `recv` returns it, and the handler may have put it into an error of its own.
     let passed_on = matches!(error.downcast_ref(), Some(ws_core::Error::Closed(_))) || !info.is_normal();
     info.is_clean() && info.initiator == Initiator::Remote && passed_on
+}
+
+/// Whether an error is that of a WebSocket, or has it as its source.
+fn is_of_connection(error: &(dyn Error + 'static)) -> bool {
+    successors(Some(error), |&error| error.source()).any(<dyn Error>::is::<ws_core::Error>)
 }
 
 /// How the connection ended; without the reason, which is the peer's own words.

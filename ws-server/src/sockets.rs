@@ -21,7 +21,7 @@ use crate::opening::Found;
 use crate::options::{ServerOptions, from_now};
 use crate::registry::{Drained, Registry};
 use crate::request::Request;
-use crate::response::{Response, shutting_down};
+use crate::response::Response;
 use crate::running::{Running, report};
 use crate::stats::{Counted, Stats};
 use crate::upgrade::{Agreed, Incoming, finish};
@@ -151,11 +151,9 @@ impl Sockets {
 
     /// A place for a request, before anything decides on it: [`drain`](Self::drain) waits for it.
     pub(crate) fn enter(&self) -> Result<Place, Denied> {
-        let House { options, registry, admission, .. } = &*self.0;
-        let request = admission.request().map_err(Denied::refused)?;
-        let Some(id) = registry.enter() else {
-            return Err(Denied::refused(shutting_down(options.retry_after)));
-        };
+        let House { registry, admission, .. } = &*self.0;
+        let request = admission.request()?;
+        let id = registry.enter().ok_or_else(|| admission.shutting_down())?;
         Ok(Place { house: self.0.clone(), id, request: Some(request), counted: None })
     }
 

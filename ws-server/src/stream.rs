@@ -1,8 +1,8 @@
 //! The stream under a server's WebSockets: one type for all transports.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 #[cfg(feature = "hyper")]
@@ -19,7 +19,10 @@ use tokio::net::UnixStream;
 use tokio_rustls::server::TlsStream;
 #[cfg(feature = "hyper")]
 use ws_core::Exclusive;
+use ws_core::Heir;
 
+use crate::WebSocket;
+use crate::rest::Rest;
 #[cfg(feature = "tls")]
 use crate::watched::Watched;
 
@@ -53,18 +56,6 @@ pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-}
-
-/// Where a stream goes when it is dropped with its last bytes on their way, so that the connection's task
-/// can linger: to close it with something unread would make the system send a reset, which can destroy
-/// those bytes before the peer has read them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Rest(Arc<Mutex<Option<Stream>>>);
-
-impl Rest {
-    pub(crate) fn take(&self) -> Option<Stream> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }
 
 impl Socket {
@@ -134,12 +125,34 @@ impl Stream {
         Self { transport: Some(transport), shut_down: false, ended: false, rest: None }
     }
 
+    /// Has the task that runs this keep what is left of it, or of the WebSocket on it, when that is dropped.
     pub(crate) fn rest(&mut self) -> Rest {
-        self.rest.get_or_insert_default().clone()
+        self.rest.get_or_insert_with(Rest::new).clone()
+    }
+
+    pub(crate) fn set_rest(&mut self, rest: Rest) {
+        self.rest = Some(rest);
     }
 
     fn transport(self: Pin<&mut Self>) -> io::Result<&mut Transport> {
         self.get_mut().transport.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Heir for Stream {
+    fn take(&mut self) -> Option<Self> {
+        // Another task than the connection's has nobody who would close it.
+        if !self.rest.as_ref()?.is_here() {
+            return None;
+        }
+        let hollow = Self { transport: None, shut_down: false, ended: false, rest: None };
+        Some(mem::replace(self, hollow))
+    }
+
+    fn inherit(mut websocket: WebSocket) {
+        if let Some(rest) = websocket.get_mut().rest.take() {
+            rest.keep_websocket(websocket);
+        }
     }
 }
 
@@ -150,7 +163,7 @@ impl Drop for Stream {
             && let Some(rest) = self.rest.take()
             && let Some(transport) = self.transport.take()
         {
-            *rest.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Self::new(transport));
+            rest.keep_stream(Self::new(transport));
         }
     }
 }

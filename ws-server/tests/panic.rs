@@ -74,11 +74,3 @@ async fn a_guard_or_a_page_that_panics_costs_its_connection_only() {
     assert!(ask(&server, get("/healthz")).await.starts_with("HTTP/1.1 200 "));
     server.until(|stats| stats.panicked() == 2).await;
 }
-
-#[tokio::test]
-async fn a_handler_that_just_returns_says_goodbye() {
-    let server = run(Server::builder().route("/", async |_: WebSocket| {})).await;
-    let mut peer = server.open("/").await;
-    peer.send(frame(0x82, &[7; 100]).repeat(1000)).await;
-    assert_eq!(peer.rest().await, reply(0x88, &[0x03, 0xe9]));
-}

@@ -158,6 +158,27 @@ async fn a_request_in_a_guard_is_refused_when_the_server_shuts_down() {
 }
 
 #[tokio::test]
+async fn closes_are_spread_over_drain_spread() {
+    let spread = Duration::from_secs(3);
+    let options = common::options(|options| options.drain_spread = spread);
+    let mut server = run(Server::builder().route("/", echo).options(options)).await;
+    let mut peers = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let peer = server.open("/").await;
+        peers.spawn(async {
+            leave(peer).await;
+            Instant::now()
+        });
+    }
+    server.stop();
+    let told = peers.join_all().await;
+    let span = *told.iter().max().unwrap() - *told.iter().min().unwrap();
+    assert!((spread / 2..spread * 2).contains(&span), "{span:?}");
+    let drained = server.drained().await;
+    assert_eq!((drained.closed, drained.aborted), (20, 0));
+}
+
+#[tokio::test]
 async fn an_empty_server_stops_at_once() {
     let mut server = run(quick(Server::builder().route("/", echo))).await;
     let begin = Instant::now();

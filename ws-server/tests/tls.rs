@@ -147,6 +147,61 @@ async fn a_stalled_tls_handshake_falls_to_the_deadline() {
 }
 
 #[tokio::test]
+async fn the_deadline_is_not_begun_anew_after_the_tls_handshake() {
+    let certificate = certificate();
+    let options = options(|options| options.handshake.timeout = Duration::from_secs(4));
+    let server = run(Server::builder().route("/", echo).options(options).tls(tls(&certificate))).await;
+    let begin = Instant::now();
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let connector = TlsConnector::from(Arc::new(client(&certificate, None)));
+    let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    // Half a request.
+    stream.write_all(&opening("/", "").as_bytes()[..40]).await.unwrap();
+    let mut answer = String::new();
+    let _ = soon(stream.read_to_string(&mut answer)).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    // Begun anew it would be 7 s.
+    assert!((4.0..6.5).contains(&begin.elapsed().as_secs_f64()), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_refusal_over_tls_reaches_a_peer_that_goes_on_sending() {
+    let certificate = certificate();
+    let server =
+        run(Server::builder().page("/", "text/plain", "x".repeat(12 << 20)).tls(tls(&certificate))).await;
+    let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
+    let mut all = get("/").into_bytes();
+    all.resize(all.len() + (1 << 20), b'z');
+    // Sending and reading at the same time would hide a reset: here everything is sent first.
+    soon(stream.write_all(&all)).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut answer = Vec::new();
+    soon(stream.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.len() > 12 << 20, "{}", answer.len());
+}
+
+#[tokio::test]
+async fn the_close_of_a_handler_that_panicked_arrives_over_tls_though_the_peer_goes_on_sending() {
+    let certificate = certificate();
+    let handler = async |mut socket: WebSocket| {
+        assert!(socket.recv().await.unwrap().is_none(), "as it was told");
+    };
+    let server = run(Server::builder().route("/", handler).tls(tls(&certificate))).await;
+    let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
+    exchange(&mut stream, opening("/", ""), b"\r\n\r\n").await.unwrap();
+    for _ in 0..5 {
+        // A socket that was closed rather than lingering would answer with a reset, and the next write would fail.
+        stream.write_all(&frame(0x82, &[7; 100]).repeat(100)).await.unwrap();
+        stream.flush().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut rest = Vec::new();
+    soon(stream.read_to_end(&mut rest)).await.unwrap();
+    assert_eq!(rest, reply(0x88, &[3, 243]));
+}
+
+#[tokio::test]
 async fn who_comes_without_tls_is_told() {
     let certificate = certificate();
     let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;

@@ -243,6 +243,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         act(&mut self.connection).map_err(|error| Error::refusal(&self.connection, error))
     }
 
+    /// Sets what is done when it is dropped.
+    pub(super) fn set_farewell(&mut self, farewell: fn(&mut Self)) {
+        self.farewell = farewell;
+    }
+
+    /// The transport is open in both directions.
+    pub(super) fn is_open(&self) -> bool {
+        self.transport == Transport::Open
+    }
+
     /// The transport is closed and the outcome has been told.
     pub(super) fn is_done(&self) -> bool {
         self.transport == Transport::Closed

@@ -68,7 +68,7 @@ async fn a_newcomer_waits_for_a_seat_as_long_as_handshakes_of_its_source_end() {
 #[tokio::test(start_paused = true)]
 async fn a_full_house_displaces_what_stands_still_of_the_source_that_holds_most() {
     let seats = Handshakes::new(8);
-    let mut most = vec![take(&seats, 1).unwrap(), take(&seats, 1).unwrap(), take(&seats, 1).unwrap()];
+    let mut most = [take(&seats, 1).unwrap(), take(&seats, 1).unwrap(), take(&seats, 1).unwrap()];
     let mut others: Vec<_> = (2..=6).map(|number| take(&seats, number).unwrap()).collect();
     assert!(take(&seats, 7).is_none(), "nothing has stood still yet");
     advance(SILENCE - Duration::from_millis(10)).await;

@@ -1,6 +1,8 @@
 //! A server on loopback, and a peer that speaks bytes.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod log;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

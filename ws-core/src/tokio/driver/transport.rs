@@ -137,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Dropped while open: what can be sent without waiting is sent, a Close last.
-    pub(super) fn say_goodbye(&mut self) {
+    pub(in super::super) fn say_goodbye(&mut self) {
         if self.transport != Transport::Open {
             return;
         }

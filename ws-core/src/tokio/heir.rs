@@ -1,0 +1,49 @@
+//! A WebSocket that is dropped while it is open, and goes on in other hands.
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+
+use super::driver::Driver;
+use super::websocket::WebSocket;
+
+/// A transport that takes over the [`WebSocket`] on it when that is dropped while it is open; see
+/// [`WebSocket::bequeath`].
+///
+/// A server closes with another code when a handler has failed than when it has not, and learns which only after
+/// the handler's WebSocket has been dropped.
+pub trait Heir: AsyncRead + AsyncWrite + Unpin + Sized {
+    /// Moves the transport out of a WebSocket that is being dropped, and leaves something in its place that does
+    /// nothing. `None` when it is to be dropped as others are.
+    fn take(&mut self) -> Option<Self>;
+
+    /// Receives the WebSocket, as it was before it was dropped, on the transport that was taken. Dropped again, it sends
+    /// Close 1001 as others do.
+    fn inherit(websocket: WebSocket<Self>);
+}
+
+impl<S: Heir> WebSocket<S> {
+    /// Has the transport [inherit](Heir::inherit) the WebSocket when it, or the last half of it, is dropped while it is
+    /// open; otherwise Close 1001 is sent then, if that needs no waiting. A panic closes with 1011 all the same.
+    pub fn bequeath(&mut self) {
+        self.driver.set_farewell(|driver| {
+            let io = if driver.is_open() && !std::thread::panicking() { driver.io.take() } else { None };
+            match io {
+                Some(io) => S::inherit(WebSocket { driver: driver.take_over(io) }),
+                None => driver.say_goodbye(),
+            }
+        });
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// All of a driver that is being dropped, on its transport, which has been taken out of it.
+    fn take_over(&mut self, io: S) -> Self {
+        let config = self.connection.config().clone();
+        let mut taken = Self::new(io, crate::Connection::server(config), &[]);
+        std::mem::swap(self, &mut taken);
+        std::mem::swap(&mut self.io, &mut taken.io);
+        // Nothing is left to say.
+        self.set_farewell(|_| {});
+        taken.set_farewell(Self::say_goodbye);
+        taken
+    }
+}

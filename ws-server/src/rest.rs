@@ -1,0 +1,74 @@
+//! What is left of a connection when its handler drops it.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task;
+
+use crate::WebSocket;
+use crate::stream::Stream;
+
+/// Where the task of a connection finds what its handler has dropped, so that it can close it as the handler's outcome
+/// asks for, and linger: to close a socket with something unread would make the system send a reset, which can destroy
+/// the last bytes before the peer has read them.
+#[derive(Debug, Clone)]
+pub(crate) struct Rest(Arc<Slot>);
+
+#[derive(Debug)]
+struct Slot {
+    /// That of the connection.
+    task: Option<task::Id>,
+    left: Mutex<Option<Left>>,
+    /// A WebSocket is there. Only the connection's task sets it and asks for it.
+    is_open: AtomicBool,
+}
+
+/// What is left.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// A stream whose last bytes are on their way.
+    Stream(Stream),
+    /// A WebSocket that is open.
+    WebSocket(Box<WebSocket>),
+}
+
+impl Rest {
+    /// For the connection whose task this is.
+    pub(crate) fn new() -> Self {
+        let (left, is_open) = (Mutex::default(), AtomicBool::new(false));
+        Self(Arc::new(Slot { task: task::try_id(), left, is_open }))
+    }
+
+    /// Whether this is the connection's task.
+    pub(crate) fn is_here(&self) -> bool {
+        self.0.task.is_some() && self.0.task == task::try_id()
+    }
+
+    pub(crate) fn keep_stream(&self, stream: Stream) {
+        self.put(Left::Stream(stream));
+    }
+
+    pub(crate) fn keep_websocket(&self, websocket: WebSocket) {
+        self.put(Left::WebSocket(Box::new(websocket)));
+        self.0.is_open.store(true, Relaxed);
+    }
+
+    pub(crate) fn take(&self) -> Option<Left> {
+        self.0.is_open.store(false, Relaxed);
+        self.0.left.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The handler goes on without the WebSocket that it has dropped: that is closed now.
+    pub(crate) fn say_goodbye(&self) {
+        if self.0.is_open.load(Relaxed)
+            && let Some(Left::WebSocket(mut websocket)) = self.take()
+        {
+            // For the time of lingering.
+            websocket.get_mut().set_rest(self.clone());
+        }
+    }
+
+    fn put(&self, left: Left) {
+        *self.0.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
+    }
+}

@@ -1,0 +1,111 @@
+//! The connection that hyper or axum has read a request from, and hands over.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
+#[path = "../examples/axum.rs"]
+mod axum_example;
+mod common;
+#[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
+#[path = "../examples/hyper.rs"]
+mod hyper_example;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use common::{Peer, frame, opening, reply, soon};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+use ws_server::{AcceptError, AcceptorBuilder, Endpoint, ServerOptions, Sockets, WebSocket};
+
+#[tokio::test]
+async fn frames_that_came_with_the_request_arrive() {
+    let echo = async |mut socket: WebSocket| {
+        while let Some(message) = socket.recv().await? {
+            socket.send(message).await?;
+        }
+        Ok::<(), ws_server::Error>(())
+    };
+    let sockets = Sockets::default();
+    let (axum, hyper) =
+        (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let addresses = [axum.local_addr().unwrap(), hyper.local_addr().unwrap()];
+    tokio::spawn(axum_example::serve(axum, sockets.clone(), std::future::pending()));
+    tokio::spawn(hyper_example::serve(hyper, sockets.endpoint(Endpoint::new(echo)).unwrap()));
+    for address in addresses {
+        let mut peer = Peer(TcpStream::connect(address).await.unwrap());
+        // Two frames and the head of a third, in one write with the request: hyper reads them with it.
+        let mut bytes = opening("/echo", "").into_bytes();
+        bytes.extend(frame(0x81, b"one"));
+        bytes.extend(frame(0x81, b"two"));
+        let third = frame(0x81, b"three");
+        bytes.extend(&third[..4]);
+        peer.send(bytes).await;
+        assert!(peer.head().await.starts_with("HTTP/1.1 101 "));
+        assert_eq!(peer.bytes(10).await, [reply(0x81, b"one"), reply(0x81, b"two")].concat());
+        peer.send(&third[4..]).await;
+        assert_eq!(peer.bytes(7).await, reply(0x81, b"three"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_not_handed_over_in_time_is_given_up() {
+    let timeout = Duration::from_secs(7);
+    let mut builder = AcceptorBuilder::default();
+    builder.handshake.timeout = timeout;
+    let acceptor = std::sync::Arc::new(builder.build().unwrap());
+    let (sent, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let (acceptor, sent) = (acceptor.clone(), sent.clone());
+        async move {
+            let (response, upgrading) = acceptor.upgrade(request).await.unwrap();
+            sent.send(upgrading).unwrap();
+            Ok::<_, Infallible>(response.map(Full::new))
+        }
+    });
+    // The 101 does not fit into the pipe, and the peer does not read.
+    let (mut peer, server) = duplex(32);
+    tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service).with_upgrades());
+    peer.write_all(opening("/", "").as_bytes()).await.unwrap();
+    let upgrading = received.recv().await.unwrap();
+    let begin = Instant::now();
+    let error = tokio::time::timeout(10 * timeout, upgrading).await.unwrap().err().unwrap();
+    assert!(matches!(error, AcceptError::Timeout(t) if t == timeout), "{error}");
+    assert!((timeout..timeout * 2).contains(&begin.elapsed()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_that_is_not_handed_over_in_time_gives_its_permit_back() {
+    let mut options = ServerOptions::default();
+    options.max_connections = Some(1);
+    options.handshake.timeout = Duration::from_secs(7);
+    let sockets = Sockets::new(options).unwrap();
+    let handler = async |mut socket: WebSocket| socket.recv().await.map(drop);
+    let endpoint = sockets.endpoint(Endpoint::new(handler)).unwrap();
+    let connect = async |capacity| {
+        let (mut peer, server) = duplex(capacity);
+        let endpoint = endpoint.clone();
+        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let answer = endpoint.answer(request);
+            async move { Ok::<_, Infallible>(answer.await.map(Full::new)) }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service).with_upgrades());
+        peer.write_all(opening("/", "").as_bytes()).await.unwrap();
+        peer
+    };
+    let _stuck = connect(32).await;
+    soon(async {
+        while sockets.stats().failed_handshakes() == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    let mut peer = connect(1 << 16).await;
+    let mut head = [0; 12];
+    peer.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 101");
+}
