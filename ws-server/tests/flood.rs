@@ -158,6 +158,39 @@ async fn a_flood_from_one_address_leaves_the_handshakes_of_others_alone() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_handshake_that_stands_still_gives_way_and_not_those_that_go_on() {
+    let options = options(|options| options.max_handshakes = Some(8));
+    let server = run(Server::builder().route("/", echo).options(options)).await;
+    let from = async |number: u8| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 2, number], 0).into()).unwrap();
+        Peer(soon(socket.connect(server.address)).await.unwrap())
+    };
+    let silent = from(0).await;
+    let mut going_on = JoinSet::new();
+    for number in 1..8 {
+        let mut peer = from(number).await;
+        going_on.spawn(async move {
+            // A second and a half.
+            for byte in &opening("/", "").as_bytes()[..50] {
+                peer.send([*byte]).await;
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+            peer.send(&opening("/", "")[50..]).await;
+            peer.head().await.starts_with("HTTP/1.1 101 ")
+        });
+    }
+    server.until(|stats| stats.accepted() == 8).await;
+    let mut newcomer = from(9).await;
+    newcomer.send(opening("/", "")).await;
+    assert!(newcomer.head().await.starts_with("HTTP/1.1 101 "));
+    assert!(going_on.join_all().await.into_iter().all(|opened| opened));
+    server.until(|stats| (stats.opened(), stats.failed_handshakes()) == (8, 1)).await;
+    drop(silent);
+}
+
 #[tokio::test]
 async fn a_storm_of_resets_leaves_nothing_behind() {
     let server = patient().await;

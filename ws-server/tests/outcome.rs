@@ -160,3 +160,16 @@ async fn a_websocket_that_is_dropped_before_the_handler_ends_is_closed_at_once()
     end.send(()).unwrap();
     server.until(|stats| stats.connections() == 0).await;
 }
+
+#[tokio::test]
+async fn a_websocket_that_another_task_drops_while_its_handler_runs_is_closed_at_once() {
+    let (give, mut given) = mpsc::unbounded_channel::<WebSocket>();
+    let handler = move |socket: WebSocket| {
+        give.send(socket).unwrap();
+        std::future::pending::<()>()
+    };
+    let server = run(Server::builder().route("/", handler)).await;
+    let mut peer = server.open("/").await;
+    drop(given.recv().await.unwrap());
+    assert_eq!(peer.bytes(4).await, reply(0x88, &AWAY));
+}

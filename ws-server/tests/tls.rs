@@ -168,8 +168,11 @@ async fn the_deadline_is_not_begun_anew_after_the_tls_handshake() {
 #[tokio::test]
 async fn a_refusal_over_tls_reaches_a_peer_that_goes_on_sending() {
     let certificate = certificate();
-    let server =
-        run(Server::builder().page("/", "text/plain", "x".repeat(12 << 20)).tls(tls(&certificate))).await;
+    // However slow this machine is.
+    let options = options(|options| options.handshake.linger_timeout = Duration::from_secs(30));
+    let page = "x".repeat(12 << 20);
+    let builder = Server::builder().page("/", "text/plain", page).options(options);
+    let server = run(builder.tls(tls(&certificate))).await;
     let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
     let mut all = get("/").into_bytes();
     all.resize(all.len() + (1 << 20), b'z');
@@ -179,6 +182,12 @@ async fn a_refusal_over_tls_reaches_a_peer_that_goes_on_sending() {
     let mut answer = Vec::new();
     soon(stream.read_to_end(&mut answer)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.len() > 12 << 20, "{}", answer.len());
+    // The close_notify hides a reset from reading, but not from writing.
+    for _ in 0..5 {
+        stream.write_all(&[b'z'; 1000]).await.unwrap();
+        stream.flush().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
