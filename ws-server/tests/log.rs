@@ -4,7 +4,6 @@
 mod common;
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 
 use common::log::logged;
