@@ -151,6 +151,9 @@ impl Run {
                 0 => self.connection.abort(),
                 1 => self.connection.transport_ended(TransportEnd::Eof),
                 2 => self.connection.transport_ended(TransportEnd::Reset),
+                3 => self.connection.set_unflushed(true),
+                4 => self.connection.set_unflushed(false),
+                5 => self.connection.write_failed(TransportEnd::Reset),
                 _ => {}
             },
         }

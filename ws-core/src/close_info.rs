@@ -73,11 +73,11 @@ pub enum TransportEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Deadline {
-    /// `keepalive.timeout`: no sign of life after a ping.
+    /// `keepalive.timeout`: no sign of life after a ping was written.
     Keepalive,
-    /// `write_timeout`: bytes waited to be written and none moved.
+    /// `write_timeout`: bytes waited to be written or flushed, and none moved.
     Write,
-    /// `close_timeout`: the closing handshake did not end.
+    /// `close_timeout` or `close_total_timeout`: the closing handshake did not end.
     Close,
 }
 

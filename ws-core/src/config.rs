@@ -46,13 +46,18 @@ pub struct Config {
     pub memory_limit: Option<usize>,
     /// Pings sent to see that the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,
-    /// How long writing may stand still while bytes wait to be written. At least 1 ms, as all durations here. Default
-    /// 30 s.
+    /// How long writing may stand still while bytes wait to be written, or to be flushed by a transport that
+    /// buffers. At least 1 ms, as all durations here. Default 30 s.
     pub write_timeout: Duration,
-    /// How long the closing handshake may take. Default 5 s.
+    /// How long closing may stand still: the time without a byte from the peer, from when our Close has been written.
+    /// What the transport has taken and not delivered yet has its own time, as long as the transport took to take it.
+    /// Default 5 s.
     pub close_timeout: Duration,
-    /// How long a failed connection reads on and throws away, so that the peer sees our Close
-    /// frame rather than a reset. Default 1 s.
+    /// How long the peer's Close is waited for at most, from when ours has been written, whatever the peer sends
+    /// meanwhile; `None` for no limit but `close_timeout`. Server 60 s, client `None`.
+    pub close_total_timeout: Option<Duration>,
+    /// How long a connection that has failed, or that the peer did not close in time, reads on and throws away, so
+    /// that the peer sees all that was sent, our Close last, rather than a reset. Default 1 s.
     pub linger_timeout: Duration,
     /// How many bytes it throws away at most while doing so. At least 1. Default 4 MiB.
     pub linger_bytes: u64,
@@ -63,7 +68,9 @@ pub struct Config {
 pub struct Keepalive {
     /// The time between two pings. Default 20 s.
     pub interval: Duration,
-    /// How long after a ping the peer may stay silent. Default 20 s.
+    /// How long the peer may stay silent and take nothing, from when a ping has been written. While it waits to be
+    /// written `write_timeout` applies, and what the transport has taken and not delivered yet has its own time, as long as
+    /// the transport took to take it. Default 20 s.
     pub timeout: Duration,
 }
 
@@ -107,15 +114,17 @@ impl Config {
             }),
             write_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
+            close_total_timeout: Some(Duration::from_secs(60)),
             linger_timeout: Duration::from_secs(1),
             linger_bytes: 4 << 20,
         }
     }
 
-    /// The defaults of a client: as a server's, with messages up to 16 MiB.
+    /// The defaults of a client: as a server's, with messages up to 16 MiB, and without `close_total_timeout`.
     pub const fn client() -> Self {
         let mut config = Self::server();
         config.max_message_size = 16 << 20;
+        config.close_total_timeout = None;
         config
     }
 
@@ -192,6 +201,7 @@ impl Config {
             ("keepalive.timeout", self.keepalive.map(|k| k.timeout)),
             ("write_timeout", Some(self.write_timeout)),
             ("close_timeout", Some(self.close_timeout)),
+            ("close_total_timeout", self.close_total_timeout),
             ("linger_timeout", Some(self.linger_timeout)),
         ];
         for (setting, value) in durations {

@@ -40,6 +40,13 @@ use send::Outgoing;
 /// [`handle_timeout`](Self::handle_timeout)). The same connection so runs on any runtime, on a blocking
 /// socket, and in a simulation that replays.
 ///
+/// **Time.** A peer is alive while bytes move. What waits for the peer, a keepalive ping or our Close, has its deadline from
+/// when it has been written, not from when it was queued; until then `write_timeout` runs, which ends what stands still.
+/// Bytes that are received begin the deadlines anew, and so do bytes that the transport takes after it had refused
+/// some: it has passed others on. What a transport has taken may be on its way for as long as it took to take it, so the
+/// deadlines wait for that too. A driver asks [`next_timeout`](Self::next_timeout) when it is about to wait, and one
+/// over a transport that buffers says so by [`set_unflushed`](Self::set_unflushed).
+///
 /// A connection that waits owns no receive buffer; its send buffer can be taken back once all is
 /// written ([`reclaim_buffer`](Self::reclaim_buffer)).
 #[derive(Debug)]
@@ -91,7 +98,7 @@ enum State {
     ReadOnly(TransportEnd),
     /// A Close each way is queued or written; the transport is to be closed.
     Closed { shut_down: bool },
-    /// The peer broke a rule: our Close is queued, all further input is thrown away.
+    /// The peer broke a rule, or did not close in time: our Close is queued, all further input is thrown away.
     Failed { shut_down: bool },
     /// Nothing is to be read or written any more.
     Ended,

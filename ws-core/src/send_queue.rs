@@ -39,9 +39,22 @@ struct Extra {
     /// Control frames on their way, and how much of them has been written.
     sending: Vec<u8>,
     sent: usize,
+    /// Where the keepalive ping is.
+    ping: PingAt,
     /// They go out once this index of `data` is reached and the payload there is through; and until they are through
     /// nothing behind it does.
     border: usize,
+}
+
+/// Where among the control frames a keepalive ping is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum PingAt {
+    #[default]
+    Nowhere,
+    /// In `control`.
+    Waiting,
+    /// In `sending`.
+    OnItsWay,
 }
 
 #[derive(Debug)]
@@ -107,6 +120,16 @@ impl SendQueue {
         control.extend(payload);
     }
 
+    /// Remembers that the control frame queued last is a keepalive ping.
+    pub(crate) fn mark_ping(&mut self) {
+        self.extra().ping = PingAt::Waiting;
+    }
+
+    /// Whether the keepalive ping has not been written, or not all of it.
+    pub(crate) fn ping_waits(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.ping != PingAt::Nowhere)
+    }
+
     /// Queues an automatic pong. Each ping is answered while little waits; a peer that pings on
     /// without reading gets the latest in place of those that wait, as section 5.5.3 allows.
     pub(crate) fn push_pong(&mut self, header: &[u8], payload: impl Iterator<Item = u8>) {
@@ -124,6 +147,9 @@ impl SendQueue {
         if let Some(extra) = &mut self.extra {
             extra.pong.clear();
             extra.control.clear();
+            if extra.ping == PingAt::Waiting {
+                extra.ping = PingAt::Nowhere;
+            }
         }
     }
 
@@ -169,6 +195,9 @@ impl SendQueue {
         let extra = self.extra();
         extra.sending.append(&mut extra.pong);
         extra.sending.append(&mut extra.control);
+        if extra.ping == PingAt::Waiting {
+            extra.ping = PingAt::OnItsWay;
+        }
         extra.border = border;
     }
 
@@ -286,6 +315,9 @@ impl Extra {
         if self.sent == self.sending.len() {
             self.sending.clear();
             self.sent = 0;
+            if self.ping == PingAt::OnItsWay {
+                self.ping = PingAt::Nowhere;
+            }
         }
         n.saturating_sub(used)
     }

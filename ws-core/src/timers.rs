@@ -8,6 +8,8 @@ pub(crate) struct Time(u64);
 
 impl Time {
     pub(crate) const NEVER: Self = Self(u64::MAX);
+    /// The driver's epoch.
+    pub(crate) const EPOCH: Self = Self(0);
 
     /// 2^64 ns are 584 years: what lies beyond is never.
     #[allow(clippy::cast_possible_truncation, reason = "compared before")]
@@ -18,6 +20,11 @@ impl Time {
 
     pub(crate) const fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(Self::at(duration).0))
+    }
+
+    /// The epoch at the earliest.
+    pub(crate) const fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(Self::at(duration).0))
     }
 
     pub(crate) const fn since(self, earlier: Self) -> Duration {
@@ -38,30 +45,82 @@ impl Time {
 pub(crate) struct Timers {
     /// Something changed that may arm or disarm one of them: the driver should ask again.
     pub(crate) changed: bool,
-    /// The next keepalive ping.
+    /// Where the last keepalive ping is.
+    pub(crate) asking: Asking,
+    /// When the next keepalive ping is due; while one has no answer, when it was written, or was last seen in the queue.
     pub(crate) ping: Time,
-    /// When the keepalive ping that has no answer yet was sent.
-    pub(crate) ping_sent: Time,
+    /// What the transport does with the output.
+    pub(crate) flow: Flow,
+    /// It has taken bytes that it has not passed on: its flush has not ended.
+    pub(crate) unflushed: bool,
     /// Until when bytes that wait must have moved.
     pub(crate) write: Time,
+    /// Since when it has been offered more than it takes.
+    pub(crate) full_since: Time,
+    /// When it has passed on what it took since, as far as can be told.
+    pub(crate) drained: Time,
     /// The end of the closing handshake, or of the lingering.
     pub(crate) close: Time,
     /// The end of the second in which control frames are counted.
     pub(crate) control: Time,
-    /// The last round trip; `NEVER` when none has been measured.
-    pub(crate) rtt: Time,
+    /// The last round trip.
+    pub(crate) rtt: RoundTrip,
+}
+
+/// Where a keepalive ping is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// None is without an answer.
+    Nothing,
+    /// It waits to be written: no answer can be expected.
+    Queued,
+    /// It has been written.
+    Written,
+}
+
+/// What the transport does with the output, as far as it is known when a driver waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Nothing waits.
+    Free,
+    /// All has been taken, and not all of it flushed: that it takes more proves nothing.
+    Unflushed,
+    /// It has refused bytes: that it takes more proves that the other side takes some.
+    Refused,
+    /// It has taken, or flushed, something since; when is for the next look at the clock.
+    Moved,
+}
+
+/// A round trip in microseconds, of at most 71 minutes; a connection is to stay small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RoundTrip(u32);
+
+impl RoundTrip {
+    const NONE: Self = Self(u32::MAX);
+
+    pub(crate) fn new(duration: Duration) -> Self {
+        Self(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX).min(u32::MAX.saturating_sub(1)))
+    }
+
+    pub(crate) fn get(self) -> Option<Duration> {
+        (self != Self::NONE).then_some(Duration::from_micros(u64::from(self.0)))
+    }
 }
 
 impl Timers {
     pub(crate) const fn new() -> Self {
         Self {
             changed: true,
+            asking: Asking::Nothing,
             ping: Time::NEVER,
-            ping_sent: Time::NEVER,
+            flow: Flow::Free,
+            unflushed: false,
             write: Time::NEVER,
+            full_since: Time::EPOCH,
+            drained: Time::EPOCH,
             close: Time::NEVER,
             control: Time::NEVER,
-            rtt: Time::NEVER,
+            rtt: RoundTrip::NONE,
         }
     }
 }

@@ -166,7 +166,7 @@ async fn read(mut reader: MessageReader<'_>, polls: usize) -> Vec<u8> {
 
 /// Joins two ends and has one send and the other receive, each dropping its futures.
 async fn run(polls: usize, compress: bool, split: bool, sending_end: usize) {
-    let shape = Shape { room: 40, grain: 30, delay: 0, hesitation: 5, held: polls % 2 * 64 };
+    let shape = Shape { room: 40, grain: 30, delay: 0, hesitation: 5, held: polls % 2 * 64, link: None };
     let (net, [client, server]) = network::streams(shape, Chance::new(polls as u64));
     let mut sockets = [
         WebSocket::new(client, connection(0, compress), &[]),

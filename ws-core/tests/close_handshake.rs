@@ -268,6 +268,7 @@ fn there_is_no_close_info_before_the_end_is_settled() {
     assert_eq!(connection.close_info(), None);
     connection.close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(connection.close_info(), None);
+    written(&mut connection);
     connection.next_timeout(s(0.0));
     connection.handle_timeout(s(5.0));
     let info = connection.close_info().unwrap();

@@ -50,8 +50,9 @@ fn a_failed_connection_lingers_for_linger_timeout_after_its_shutdown() {
 fn a_server_that_has_closed_lingers_for_linger_timeout_and_it_is_clean() {
     let mut connection = open(Role::Server, &config());
     give(&mut connection, &sent_to(Role::Server, CLOSE, b"")).unwrap();
-    assert_eq!(connection.next_timeout(s(0.0)), Some(s(5.0)), "close_timeout until the answer is out");
+    assert_eq!(connection.next_timeout(s(0.0)), Some(s(30.0)), "write_timeout until the answer is out");
     written(&mut connection);
+    assert_eq!(connection.next_timeout(s(0.5)), Some(s(5.5)), "close_timeout for the shutdown");
     connection.shutdown_done();
     assert_eq!(connection.next_timeout(s(1.0)), Some(s(2.0)));
     connection.handle_timeout(s(2.0));
@@ -65,13 +66,20 @@ fn a_client_that_has_closed_waits_for_close_timeout_and_it_is_clean() {
     written(&mut connection);
     assert_eq!(connection.next_timeout(s(0.0)), Some(s(5.0)));
     give(&mut connection, &sent_to(Role::Client, CLOSE, &close_body(1000, b""))).unwrap();
-    assert_eq!(connection.next_timeout(s(3.0)), Some(s(5.0)), "one deadline for the whole handshake");
-    connection.handle_timeout(s(5.0));
+    assert_eq!(connection.next_timeout(s(3.0)), Some(s(8.0)), "the peer's Close is progress");
+    give(&mut connection, b"what follows a Close").unwrap();
+    assert_eq!(connection.next_timeout(s(4.0)), Some(s(8.0)), "and what follows it is none");
+    assert!(!connection.wants_shutdown(), "the server closes first");
+    connection.handle_timeout(s(8.0));
+    assert!(connection.wants_shutdown() && !connection.is_ended());
+    connection.shutdown_done();
+    assert_eq!(connection.next_timeout(s(8.0)), Some(s(9.0)), "linger_timeout");
+    connection.handle_timeout(s(9.0));
     assert!(connection.is_ended() && connection.close_info().unwrap().is_clean());
 }
 
 #[test]
-fn a_close_without_an_answer_ends_at_close_timeout() {
+fn a_close_without_an_answer_is_over_after_close_timeout_and_lingers() {
     for role in ROLES {
         let mut connection = open(role, &config());
         connection.close(CloseCode::NORMAL, "").unwrap();
@@ -81,7 +89,29 @@ fn a_close_without_an_answer_ends_at_close_timeout() {
         assert!(!connection.is_ended());
         connection.handle_timeout(s(15.0));
         assert_eq!(connection.close_info().unwrap().cause, CloseCause::Timeout(Deadline::Close));
-        assert_eq!(connection.next_timeout(s(16.0)), None, "nothing is armed any more");
+        assert!(connection.wants_shutdown() && !connection.is_ended());
+        connection.shutdown_done();
+        assert_eq!(give(&mut connection, &sent_to(role, CLOSE, b"")), Ok(vec![]), "it is thrown away");
+        assert_eq!(connection.next_timeout(s(15.0)), Some(s(16.0)), "linger_timeout");
+        connection.handle_timeout(s(16.0));
+        assert!(connection.is_ended());
+        assert_eq!(connection.close_info().unwrap().cause, CloseCause::Timeout(Deadline::Close));
+        assert_eq!(connection.next_timeout(s(17.0)), None, "nothing is armed any more");
+    }
+}
+
+#[test]
+fn a_shutdown_that_does_not_end_is_over_after_close_timeout() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        connection.close(CloseCode::NORMAL, "").unwrap();
+        written(&mut connection);
+        assert_eq!(connection.next_timeout(s(10.0)), Some(s(15.0)));
+        connection.handle_timeout(s(15.0));
+        assert_eq!(connection.next_timeout(s(15.0)), Some(s(20.0)));
+        connection.handle_timeout(s(20.0));
+        assert!(connection.is_ended());
+        assert_eq!(connection.next_timeout(s(20.0)), None);
     }
 }
 

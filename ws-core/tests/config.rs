@@ -19,6 +19,8 @@ fn the_defaults_are_the_contracts_and_make_sense() {
     assert_eq!((server.fragment_limit(), client.fragment_limit()), (16_384, 262_144));
     // Twice a message, both queues and 1 MiB.
     assert_eq!((server.memory_bound(), client.memory_bound()), (14 << 20, 44 << 20));
+    assert_eq!(server.close_total_timeout, Some(Duration::from_secs(60)));
+    assert_eq!(client.close_total_timeout, None);
     for config in [server, client] {
         assert_eq!((config.max_control_rate, config.max_stream_size), (None, u64::MAX));
         assert_eq!((config.max_frame_size, config.inbound_budget), (256 << 10, 4 << 20));
@@ -51,6 +53,7 @@ fn a_duration_below_a_millisecond_is_refused_by_its_name() {
     for short in [Duration::ZERO, Duration::from_nanos(999_999)] {
         assert_eq!(refused(|config| config.write_timeout = short), Some("write_timeout"));
         assert_eq!(refused(|config| config.close_timeout = short), Some("close_timeout"));
+        assert_eq!(refused(|config| config.close_total_timeout = Some(short)), Some("close_total_timeout"));
         assert_eq!(refused(|config| config.linger_timeout = short), Some("linger_timeout"));
         let keepalive = Keepalive::default();
         let interval = Some(Keepalive { interval: short, ..keepalive });
@@ -60,6 +63,7 @@ fn a_duration_below_a_millisecond_is_refused_by_its_name() {
     }
     assert_eq!(refused(|config| config.write_timeout = Duration::from_millis(1)), None);
     assert_eq!(refused(|config| config.write_timeout = Duration::MAX), None);
+    assert_eq!(refused(|config| config.close_total_timeout = None), None);
     assert_eq!(refused(|config| config.keepalive = None), None);
 }
 

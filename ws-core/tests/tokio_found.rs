@@ -117,7 +117,8 @@ fn closing_ends_by_its_deadline_although_the_peer_never_pauses() {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut config = Config::client();
-        config.close_timeout = Duration::from_millis(100);
+        config.close_total_timeout = Some(Duration::from_millis(100));
+        config.linger_timeout = Duration::from_millis(100);
         let info = runtime.block_on(async {
             let connection = Connection::client(Arc::new(config), [7; 32]);
             WebSocket::new(Endless(b"\x82\x04abcd"), connection, &[]).close(CloseCode::NORMAL, "").await

@@ -140,6 +140,8 @@ async fn main() -> ExitCode {
     let rooms = Rooms::default();
     let mut config = Config::server();
     config.max_message_size = 4 << 10;
+    // One who does not read is soon gone from the room: its Close cannot be written either.
+    config.write_timeout = Duration::from_secs(10);
     let endpoint =
         Endpoint::new(move |socket, request| chat(socket, request, rooms.clone())).connection(config);
     let page = include_str!("chat.html");

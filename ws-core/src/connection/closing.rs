@@ -25,12 +25,15 @@ pub(super) struct Ending {
     unsent: u64,
     /// Input thrown away.
     lingered: u64,
+    /// When waiting for the peer's Close ends whatever it sends.
+    pub(super) latest: Time,
 }
 
 impl Connection {
     /// Begins the closing handshake (RFC 6455 section 7.1.2): queues a Close frame, with a reason of at most 123
-    /// bytes, behind what is queued already. Messages can still be received until the peer answers, which it has
-    /// `close_timeout` for; nothing more can be sent.
+    /// bytes, behind what is queued already. Messages can still be received until the peer answers; nothing more can be
+    /// sent. While the Close waits to be written `write_timeout` applies; `close_timeout` begins once it has been, and
+    /// anew with each byte received.
     ///
     /// # Errors
     /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`] for a body that must not be sent;
@@ -59,6 +62,7 @@ impl Connection {
                 self.queue.clear();
                 self.outgoing = None;
                 self.timers.write = Time::NEVER;
+                self.timers.unflushed = false;
                 self.enter(State::ReadOnly(how));
             }
             State::ReadOnly(_) | State::Ended => {}
@@ -189,7 +193,7 @@ impl Connection {
         let limit = self.config.linger_bytes;
         let ending = self.ending(Initiator::Local);
         ending.lingered = ending.lingered.saturating_add(bytes as u64);
-        if ending.lingered > limit && self.queue.is_empty() {
+        if ending.lingered > limit && self.is_all_written() {
             self.enter(State::Ended);
         }
     }
@@ -200,7 +204,23 @@ impl Connection {
             Deadline::Close => Initiator::Local,
             Deadline::Keepalive | Deadline::Write => Initiator::Remote,
         };
+        if deadline == Deadline::Close && self.awaits_peer() {
+            // What has been written may still be on its way: the transport is shut down and read from for a while, since
+            // one that is dropped with something unread takes back what it has not delivered.
+            self.ending(initiator).cause.get_or_insert(CloseCause::Timeout(deadline));
+            self.timers.close = Time::NEVER;
+            return self.enter(State::Failed { shut_down: false });
+        }
         self.end(CloseCause::Timeout(deadline), initiator);
+    }
+
+    /// Whether it is the peer's turn: its Close is to come, or, from a server, the end of the stream (§7.1.1).
+    pub(super) fn awaits_peer(&self) -> bool {
+        match self.state {
+            State::CloseSent => true,
+            State::Closed { shut_down } => !shut_down && self.role() == Role::Client,
+            State::Open | State::ReadOnly(_) | State::Failed { .. } | State::Ended => false,
+        }
     }
 
     fn begin_close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
@@ -245,6 +265,7 @@ impl Connection {
                 reason: ByteString::new(),
                 unsent: 0,
                 lingered: 0,
+                latest: Time::NEVER,
             })
         })
     }
@@ -275,6 +296,7 @@ impl Connection {
             State::Ended => {
                 let unsent = self.queue.len() as u64;
                 self.queue.clear();
+                self.timers.unflushed = false;
                 self.stop_receiving();
                 let ending = self.ending(Initiator::Local);
                 ending.unsent = ending.unsent.saturating_add(unsent);

@@ -2,8 +2,8 @@
 
 use bytes::Buf;
 
-use super::Connection;
-use crate::timers::Time;
+use super::{Connection, State};
+use crate::timers::{Flow, Time};
 
 /// What a connection has to write, from [`Connection::output`].
 ///
@@ -31,13 +31,66 @@ impl Buf for Output<'_> {
     #[inline]
     fn advance(&mut self, n: usize) {
         self.0.queue.advance(n);
-        if n > 0 && self.0.timers.write.is_set() {
-            // Bytes moved: the time without progress begins anew.
-            self.0.timers.write = Time::NEVER;
-            self.0.timers.changed = true;
+        // What a transport takes that has refused nothing proves nothing.
+        if n > 0 && self.0.timers.flow == Flow::Refused {
+            self.0.output_moved();
         }
         if !self.0.queue.is_empty() {
             self.0.queue.prepare();
         }
+    }
+}
+
+impl Connection {
+    /// Reports whether the transport holds back bytes that it has taken: what a driver over a transport that buffers
+    /// (TLS is one) does once it has written, with `true`, and when the transport's flush has ended, with `false`.
+    ///
+    /// Bytes that are held back have not been written: `write_timeout` runs while there are any, and what the peer has
+    /// to answer, a keepalive ping or a Close, is expected from when they have gone. A transport that buffers nothing
+    /// needs no such report.
+    #[inline]
+    pub fn set_unflushed(&mut self, unflushed: bool) {
+        let timers = &mut self.timers;
+        if !unflushed && timers.unflushed && matches!(timers.flow, Flow::Unflushed | Flow::Refused) {
+            self.output_moved();
+        }
+        // Where nothing is written any more nothing is awaited either.
+        self.timers.unflushed = unflushed && !matches!(self.state, State::ReadOnly(_) | State::Ended);
+    }
+
+    /// Whether the transport holds back bytes, by the last [report](Self::set_unflushed).
+    #[inline]
+    pub const fn is_unflushed(&self) -> bool {
+        self.timers.unflushed
+    }
+
+    /// Whether all that was queued has been written, and what was written has been flushed.
+    pub(super) fn is_all_written(&self) -> bool {
+        self.queue.is_empty() && !self.timers.unflushed
+    }
+
+    /// Whether something has waited for the transport, or changed otherwise, since the clock was last looked at: while it is
+    /// not, writing all that is queued changes no deadline.
+    #[inline]
+    pub(crate) const fn is_unsettled(&self) -> bool {
+        self.timers.changed || !matches!(self.timers.flow, Flow::Free)
+    }
+
+    /// What the transport is being waited for.
+    #[inline]
+    pub(super) fn waits_for(&self) -> Flow {
+        match (self.queue.is_empty(), self.timers.unflushed) {
+            (false, _) => Flow::Refused,
+            (true, true) => Flow::Unflushed,
+            (true, false) => Flow::Free,
+        }
+    }
+
+    /// The transport has taken bytes after it had refused some, or has flushed: the other side takes them. The time
+    /// without progress begins anew.
+    fn output_moved(&mut self) {
+        self.timers.flow = Flow::Moved;
+        self.timers.write = Time::NEVER;
+        self.timers.changed = true;
     }
 }

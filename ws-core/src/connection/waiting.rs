@@ -1,17 +1,19 @@
 //! What a connection waits for: keepalive (RFC 6455 section 5.5.2), stalled writes, closing.
 
+use core::mem;
 use core::time::Duration;
 
 use super::{Connection, State};
 use crate::close_info::Deadline;
-use crate::timers::Time;
+use crate::timers::{Asking, Flow, RoundTrip, Time};
 
 impl Connection {
     /// Whether [`next_timeout`](Self::next_timeout) would answer something new. Cheap: a driver asks
     /// before each wait, and looks at the clock only then.
     #[inline]
     pub fn timeout_changed(&self) -> bool {
-        self.timers.changed || (!self.timers.write.is_set() && !self.queue.is_empty())
+        let timers = &self.timers;
+        timers.changed || timers.flow != self.waits_for() || (timers.close.is_set() && self.heard)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next: now if that is not in the
@@ -19,17 +21,17 @@ impl Connection {
     ///
     /// `now`, like what is returned, is the time since an epoch the driver chose, on a clock that
     /// never goes back.
+    ///
+    /// Ask for it when about to wait: what is queued by then counts as refused by the transport, and that it takes some
+    /// of it later counts as life of the peer. What a transport takes without having refused anything does not: an idle
+    /// one takes bytes for a peer that is long gone.
     pub fn next_timeout(&mut self, now: Duration) -> Option<Duration> {
         let now = Time::at(now);
         self.timers.changed = false;
         self.settle(now);
         self.arm(now);
         let timers = &self.timers;
-        let answer = match self.config.keepalive {
-            Some(keepalive) => timers.ping_sent.after(keepalive.timeout),
-            None => Time::NEVER,
-        };
-        timers.ping.min(answer).min(timers.write).min(timers.close).min(timers.control).get()
+        self.ping_deadline().min(timers.write).min(timers.close).min(timers.control).get()
     }
 
     /// Does what is due at `now`; afterwards there may be something to write, or the connection may
@@ -44,25 +46,44 @@ impl Connection {
         if time >= self.timers.close {
             return self.time_out(Deadline::Close);
         }
-        let Some(keepalive) = self.config.keepalive else { return };
-        if self.timers.ping_sent.is_set() && time >= self.timers.ping_sent.after(keepalive.timeout) {
-            // Only what comes from the peer proves that it lives.
+        let (State::Open, Some(keepalive)) = (self.state, self.config.keepalive) else { return };
+        if self.timers.asking == Asking::Written && time >= self.ping_deadline() {
             if !self.heard {
                 return self.time_out(Deadline::Keepalive);
             }
-            self.timers.ping_sent = Time::NEVER;
+            self.answered(keepalive.interval);
         }
-        if time >= self.timers.ping && self.state == State::Open {
-            self.timers.ping = time.after(keepalive.interval);
-            if !self.timers.ping_sent.is_set() {
-                self.heard = false;
-                self.pings = self.pings.wrapping_add(1);
-                // A full queue is a sign of its own: the write deadline is running.
-                if self.ping(&keepalive_payload(self.pings)).is_ok() {
-                    self.timers.ping_sent = time;
-                }
+        if self.timers.asking == Asking::Nothing && time >= self.timers.ping {
+            self.heard = false;
+            self.pings = self.pings.wrapping_add(1);
+            // A full queue is a sign of its own: the write deadline is running.
+            if self.ping(&keepalive_payload(self.pings)).is_ok() {
+                self.queue.mark_ping();
+                self.timers.asking = Asking::Queued;
+                self.timers.ping = time;
+            } else {
+                self.timers.ping = time.after(keepalive.interval);
             }
         }
+    }
+
+    /// When a keepalive ping is due, or its answer. Until it is written and flushed neither is: the write deadline is
+    /// running.
+    fn ping_deadline(&self) -> Time {
+        let timers = &self.timers;
+        match (timers.asking, self.config.keepalive) {
+            (_, None) | (Asking::Queued, _) => Time::NEVER,
+            (Asking::Nothing, _) => timers.ping,
+            // Bytes that the peer takes are life, and those on their way before the ping have to arrive first.
+            (Asking::Written, _) if timers.unflushed => Time::NEVER,
+            (Asking::Written, Some(keepalive)) => timers.ping.max(timers.drained).after(keepalive.timeout),
+        }
+    }
+
+    /// Nothing more is expected of the last keepalive ping.
+    const fn answered(&mut self, interval: Duration) {
+        self.timers.asking = Asking::Nothing;
+        self.timers.ping = self.timers.ping.after(interval);
     }
 
     /// The round trip of the last keepalive ping that was answered; `None` before the first.
@@ -80,20 +101,41 @@ impl Connection {
     pub(super) fn is_keepalive_pong(&mut self, payload: &[u8]) -> bool {
         let Some((&KEEPALIVE, count)) = payload.split_first_chunk() else { return false };
         let Ok(count) = count.try_into().map(u32::from_be_bytes) else { return false };
-        if count == self.pings && self.timers.ping_sent.is_set() {
+        if count == self.pings && self.timers.asking != Asking::Nothing {
             self.pong_arrived = true;
             self.timers.changed = true;
         }
         (1..=self.pings).contains(&count)
     }
 
-    /// Does what has waited for the time to be known: a pong that has arrived answers the ping that was
-    /// sent before it, and the second in which control frames are counted may be over.
+    /// Does what has waited for the time to be known: output that has moved, a ping that has been written, a pong that has
+    /// arrived, bytes received while closing; and the second in which control frames are counted may be over.
     fn settle(&mut self, now: Time) {
-        if self.pong_arrived {
-            self.pong_arrived = false;
-            self.timers.rtt = Time::at(now.since(self.timers.ping_sent));
-            self.timers.ping_sent = Time::NEVER;
+        let timers = &mut self.timers;
+        if timers.flow == Flow::Moved {
+            timers.flow = Flow::Free;
+            timers.drained = now.after(now.since(timers.full_since).min(LONGEST_BACKLOG));
+        }
+        if timers.asking == Asking::Queued {
+            // Until it is seen to be written it was not before now.
+            timers.ping = if self.pong_arrived { timers.ping } else { now };
+            if !self.queue.ping_waits() {
+                timers.asking = Asking::Written;
+            }
+        }
+        if mem::take(&mut self.pong_arrived)
+            && let Some(keepalive) = self.config.keepalive
+        {
+            let rtt = now.since(timers.ping);
+            timers.rtt = RoundTrip::new(rtt);
+            // What was written before the ping has arrived. How long what was written since takes is no more than that
+            // much longer.
+            timers.full_since = timers.full_since.max(timers.ping.before(rtt));
+            self.answered(keepalive.interval);
+        }
+        if self.timers.close.is_set() && mem::take(&mut self.heard) && self.awaits_peer() {
+            let latest = self.ending.as_ref().map_or(Time::NEVER, |ending| ending.latest);
+            self.timers.close = self.timers.close.max(now.after(self.config.close_timeout)).min(latest);
         }
         if now >= self.timers.control {
             self.control_count = 0;
@@ -103,36 +145,17 @@ impl Connection {
 
     /// Starts the deadlines that the state asks for and stops the others.
     fn arm(&mut self, now: Time) {
-        let config = &self.config;
+        self.arm_write(now);
+        self.arm_close(now);
         let timers = &mut self.timers;
-        timers.write = match (self.queue.is_empty(), timers.write.is_set()) {
-            (true, _) => Time::NEVER,
-            (false, true) => timers.write,
-            (false, false) => now.after(config.write_timeout),
-        };
-        let close = match self.state {
-            State::Open | State::Ended => None,
-            State::CloseSent | State::ReadOnly(_) => Some(config.close_timeout),
-            State::Closed { shut_down: false } | State::Failed { shut_down: false } => {
-                Some(config.close_timeout)
-            }
-            State::Closed { shut_down: true } | State::Failed { shut_down: true } => {
-                Some(config.linger_timeout)
-            }
-        };
-        timers.close = match close {
-            None => Time::NEVER,
-            Some(_) if timers.close.is_set() => timers.close,
-            Some(timeout) => now.after(timeout),
-        };
-        match (self.state, config.keepalive) {
+        match (self.state, self.config.keepalive) {
             (State::Open, Some(keepalive)) if !timers.ping.is_set() => {
                 timers.ping = now.after(keepalive.interval);
             }
             (State::Open, Some(_)) => {}
             _ => {
                 timers.ping = Time::NEVER;
-                timers.ping_sent = Time::NEVER;
+                timers.asking = Asking::Nothing;
             }
         }
         match self.state {
@@ -140,14 +163,60 @@ impl Connection {
                 timers.control = timers.control.min(now.after(Duration::from_secs(1)));
             }
             State::Open | State::CloseSent | State::ReadOnly(_) => {}
-            State::Closed { .. } | State::Failed { .. } => timers.control = Time::NEVER,
-            State::Ended => {
-                timers.control = Time::NEVER;
-                timers.write = Time::NEVER;
+            State::Closed { .. } | State::Failed { .. } | State::Ended => timers.control = Time::NEVER,
+        }
+    }
+
+    fn arm_write(&mut self, now: Time) {
+        let flow = self.waits_for();
+        let timers = &mut self.timers;
+        timers.flow = flow;
+        if flow == Flow::Free {
+            timers.write = Time::NEVER;
+        } else if !timers.write.is_set() {
+            timers.write = now.after(self.config.write_timeout);
+            if now >= timers.drained {
+                timers.full_since = now;
+            }
+        }
+    }
+
+    fn arm_close(&mut self, now: Time) {
+        let config = &self.config;
+        let timeout = match self.state {
+            State::Open | State::Ended => None,
+            State::Closed { shut_down: true } | State::Failed { shut_down: true } => {
+                Some(config.linger_timeout)
+            }
+            // The peer cannot answer what it has not been sent: until then the write deadline is running.
+            _ if !self.is_all_written() => None,
+            State::CloseSent | State::ReadOnly(_) | State::Closed { .. } | State::Failed { .. } => {
+                Some(config.close_timeout)
+            }
+        };
+        let Some(timeout) = timeout else {
+            self.timers.close = Time::NEVER;
+            return;
+        };
+        if self.timers.close.is_set() {
+            return;
+        }
+        self.heard = false;
+        self.timers.close = now.after(timeout);
+        if self.awaits_peer() {
+            // What is on its way has to arrive first.
+            self.timers.close = now.max(self.timers.drained).after(timeout);
+            if let (Some(ending), Some(all)) = (&mut self.ending, config.close_total_timeout) {
+                ending.latest = ending.latest.min(now.after(all));
+                self.timers.close = self.timers.close.min(ending.latest);
             }
         }
     }
 }
+
+/// The longest time that the transport is assumed to need for what it has taken, however long it has been offered more than
+/// it took. A megabyte, which the system and a router with deep queues may well hold, takes a minute at 128 kbit/s.
+const LONGEST_BACKLOG: Duration = Duration::from_secs(120);
 
 /// What the payload of a keepalive ping begins with, so that it is not taken for one of the user's.
 const KEEPALIVE: [u8; 4] = *b"live";

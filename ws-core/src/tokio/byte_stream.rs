@@ -218,7 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         let _ = this.shared.lock().driver.connection.close(CloseCode::NORMAL, "");
         loop {
             if !this.unread.is_empty() {
-                // For the reader to take. Until then only writing goes on, and `close_timeout` passes.
+                // For the reader to take. Until then only writing goes on, and once all is written `close_timeout` passes.
                 return this.shared.poll(cx, Waiter::WRITER, Driver::poll_over).map_err(io::Error::from);
             }
             match ready!(this.poll_receive(cx, Waiter::WRITER)) {

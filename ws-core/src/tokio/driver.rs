@@ -55,8 +55,6 @@ pub(super) struct Driver<S> {
     written: u64,
     /// Someone closes and waits for the end: messages that still come are for nobody.
     discarding: bool,
-    /// It may still hold some of them back: its flush has not ended.
-    unflushed: bool,
     /// The receiver does not read because too much memory is held; what is written changes that.
     held_back: bool,
     /// Reads without a pause in between; whether they brought anything to hand out or not.
@@ -126,7 +124,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             error: None,
             written: 0,
             discarding: false,
-            unflushed: false,
             held_back: false,
             in_a_row: 0,
             stepped_back: false,
@@ -213,9 +210,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.poll_recv(cx).map_ok(|_| ())
     }
 
-    /// Writes until nothing waits, without taking what comes; ready when the connection is over.
+    /// Writes until nothing waits, without taking what comes while it counts; ready when the connection is over.
     pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while !self.connection.is_ended() {
+            if self.connection.close_info().is_some() {
+                return self.poll_close(cx);
+            }
             ready!(self.poll_flush(cx))?;
             ready!(self.poll_timeout(cx));
         }
@@ -270,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn progress(&self) -> Progress {
         Progress {
             written: self.written,
-            unflushed: self.unflushed,
+            unflushed: self.connection.is_unflushed(),
             held_back: self.held_back,
             unset_deadline: self.unset_deadline,
             unread: self.input.len(),

@@ -197,9 +197,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.flush().await
     }
 
-    /// Closes the connection: sends a Close behind what is queued, waits for the peer's, and closes the
-    /// transport, all within `close_timeout`. Messages that still come are dropped; [`recv`](Self::recv)
-    /// them first if they matter. On a connection that is closed already it only tells how.
+    /// Closes the connection: sends a Close behind what is queued, waits for the peer's, and closes the transport.
+    /// However slow the link is, it goes on while bytes move: what is queued has `write_timeout` without progress, then
+    /// the peer's Close has [`close_timeout`](crate::Config::close_timeout). Messages that still come are dropped;
+    /// [`recv`](Self::recv) them first if they matter. On a connection that is closed already it only tells how.
     ///
     /// # Errors
     /// [`Error::Send`] for a code or reason that must not be sent; the connection is open still. How the

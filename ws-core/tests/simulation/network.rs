@@ -25,6 +25,20 @@ pub struct Shape {
     pub hesitation: usize,
     /// Bytes that a stream keeps to itself until it is flushed, as TLS does.
     pub held: usize,
+    /// What carries the bytes, where it is slow.
+    pub link: Option<Link>,
+}
+
+/// A slow link, each way. The system takes bytes for it ahead: they are on their way, and nobody can see how far.
+#[derive(Debug, Clone, Copy)]
+pub struct Link {
+    /// Bytes a second.
+    pub bandwidth: u64,
+    /// Bytes that the system takes and has not sent yet, at first.
+    pub kernel: usize,
+    /// How many it takes at most: for each byte that it sends it takes one more, as TCP does while it finds out how much
+    /// the queues between hold; until the link is idle.
+    pub deep: usize,
 }
 
 /// The network between two streams. All of its switches wake whoever waits.
@@ -35,6 +49,8 @@ pub struct Net {
     /// What end 0 sends, and what end 1 sends.
     pipes: [Pipe; 2],
     reset: bool,
+    /// When a reset over a slow link arrives: what would arrive later never does.
+    reset_at: Option<Instant>,
     frozen: bool,
     calls: usize,
 }
@@ -44,6 +60,12 @@ struct Pipe {
     flying: VecDeque<(Instant, Vec<u8>)>,
     bytes: usize,
     held: Vec<u8>,
+    /// When a slow link has sent all that the system has taken.
+    sent_at: Option<Instant>,
+    /// Bytes that it has been given since it was idle.
+    given: usize,
+    /// A reset has taken bytes from the reader, or the end of the stream.
+    robbed: bool,
     /// When the reader sees the end of the stream.
     end: Option<Instant>,
     /// Bytes delivered after which it sees the end anyhow.
@@ -62,13 +84,14 @@ pub struct Stream {
     net: Arc<Mutex<Net>>,
     end: usize,
     arrival: Option<Pin<Box<Sleep>>>,
+    departure: Option<Pin<Box<Sleep>>>,
 }
 
 pub fn streams(shape: Shape, chance: Chance) -> (Arc<Mutex<Net>>, [Stream; 2]) {
     let pipes = [Pipe::default(), Pipe::default()];
-    let net = Net { shape, chance, pipes, reset: false, frozen: false, calls: 0 };
+    let net = Net { shape, chance, pipes, reset: false, reset_at: None, frozen: false, calls: 0 };
     let net = Arc::new(Mutex::new(net));
-    let stream = |end| Stream { net: Arc::clone(&net), end, arrival: None };
+    let stream = |end| Stream { net: Arc::clone(&net), end, arrival: None, departure: None };
     let both = [stream(0), stream(1)];
     (net, both)
 }
@@ -116,11 +139,21 @@ impl Net {
     fn launch(&mut self, end: usize, bytes: &[u8]) -> usize {
         let most = 1 + self.chance.below(self.shape.grain);
         let delay = self.chance.below(self.shape.delay + 1) as u64;
+        let (link, now) = (self.shape.link, Instant::now());
         let pipe = &mut self.pipes[end];
-        let n = bytes.len().min(most).min(self.shape.room.saturating_sub(pipe.bytes));
+        let free = link.map_or(usize::MAX, |link| pipe.free(link, now));
+        let n = bytes.len().min(most).min(self.shape.room.saturating_sub(pipe.bytes)).min(free);
         if n > 0 {
-            let earliest = pipe.flying.back().map_or_else(Instant::now, |(at, _)| *at);
-            let at = earliest.max(Instant::now() + Duration::from_millis(delay));
+            let earliest = pipe.flying.back().map_or(now, |(at, _)| *at);
+            let sent = link.map_or(now, |link| pipe.sent_at.map_or(now, |at| at.max(now)) + link.time(n));
+            pipe.sent_at = Some(sent);
+            let at = earliest.max(sent + Duration::from_millis(delay));
+            if self.pipes[1 - end].gone {
+                // Nobody is there: the system that gets it answers with a reset.
+                self.reset_by(at + Duration::from_millis(delay));
+            }
+            let pipe = &mut self.pipes[end];
+            pipe.given += n;
             pipe.flying.push_back((at, bytes[..n].to_vec()));
             pipe.bytes += n;
             if let Some(reader) = pipe.reader.take() {
@@ -130,9 +163,20 @@ impl Net {
         n
     }
 
+    fn reset_by(&mut self, at: Instant) {
+        self.reset_at = Some(self.reset_at.map_or(at, |earlier| earlier.min(at)));
+        self.wake();
+    }
+
+    /// Whether nothing can be written any more. That the other end is gone is seen at once where bytes travel fast.
+    fn is_broken(&self, end: usize) -> bool {
+        let gone = self.pipes[1 - end].gone && self.shape.link.is_none();
+        self.reset || gone || self.reset_at.is_some_and(|at| at <= Instant::now())
+    }
+
     /// Lets go of what `end` holds back.
     fn let_go(&mut self, end: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        if self.reset || self.pipes[1 - end].gone {
+        if self.is_broken(end) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         while !self.pipes[end].held.is_empty() {
@@ -150,9 +194,69 @@ impl Net {
     }
 }
 
+impl Link {
+    /// How long it takes to send `n` bytes.
+    fn time(self, n: usize) -> Duration {
+        Duration::from_nanos(n as u64 * 1_000_000_000 / self.bandwidth)
+    }
+
+    /// How many bytes are sent in this time.
+    fn bytes(self, time: Duration) -> usize {
+        (time.as_nanos() * u128::from(self.bandwidth)).div_ceil(1_000_000_000) as usize
+    }
+}
+
+impl Pipe {
+    /// How many bytes the system takes now. A writer is not woken for little.
+    fn free(&mut self, link: Link, now: Instant) -> usize {
+        let waiting = self.waiting(link, now);
+        if waiting == 0 {
+            self.given = 0;
+        }
+        let limit = link.kernel.saturating_add(self.given - waiting.min(self.given)).min(link.deep);
+        if limit.saturating_sub(waiting) < link.kernel / 4 { 0 } else { limit - waiting }
+    }
+
+    /// Bytes that the system has taken and not sent.
+    fn waiting(&self, link: Link, now: Instant) -> usize {
+        link.bytes(self.sent_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now)))
+    }
+
+    /// When it takes some again; not before it has sent some.
+    fn free_at(&self, link: Link, now: Instant) -> Instant {
+        let waiting = self.waiting(link, now);
+        if waiting == 0 {
+            now
+        } else {
+            now + link.time(waiting.min(link.kernel / 8)) + Duration::from_millis(1)
+        }
+    }
+}
+
+impl Stream {
+    /// The system has taken all it takes for now: has the task woken when it has sent some.
+    fn wait_for_room(&mut self, cx: &mut Context<'_>) {
+        let (net, now) = (self.net.lock().unwrap(), Instant::now());
+        let Some(link) = net.shape.link else { return };
+        let at = net.pipes[self.end].free_at(link, now);
+        drop(net);
+        if at <= now {
+            // What it waits for is not the link.
+            return;
+        }
+        let sleep = self.departure.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() != at {
+            sleep.as_mut().reset(at);
+        }
+        if sleep.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { net, end, arrival } = self.get_mut();
+        let Self { net, end, arrival, .. } = self.get_mut();
         let net = &mut *net.lock().unwrap();
         if net.reset {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
@@ -161,14 +265,20 @@ impl AsyncRead for Stream {
             return Poll::Pending;
         }
         let most = 1 + net.chance.below(net.shape.grain);
-        let frozen = net.frozen;
+        let (frozen, reset_at) = (net.frozen, net.reset_at);
         let pipe = &mut net.pipes[1 - *end];
+        if let Some(at) = reset_at {
+            let before = pipe.flying.len();
+            pipe.flying.retain(|(arrives, _)| *arrives <= at);
+            pipe.robbed |= pipe.flying.len() < before || pipe.end.is_none_or(|end| end > at);
+        }
         let room = pipe.cut_after.map_or(usize::MAX, |cut| cut - pipe.delivered);
         if room == 0 && !frozen {
             return Poll::Ready(Ok(()));
         }
         loop {
-            let next = pipe.flying.front().map(|(at, _)| *at).or(pipe.end);
+            let end = if pipe.robbed { reset_at } else { pipe.end };
+            let next = pipe.flying.front().map(|(at, _)| *at).or(end);
             let Some(at) = next.filter(|_| !frozen) else {
                 pipe.reader = Some(cx.waker().clone());
                 return Poll::Pending;
@@ -184,7 +294,12 @@ impl AsyncRead for Stream {
                 }
                 continue;
             }
-            let Some((_, bytes)) = pipe.flying.front_mut() else { return Poll::Ready(Ok(())) };
+            let Some((_, bytes)) = pipe.flying.front_mut() else {
+                return Poll::Ready(match pipe.robbed {
+                    true => Err(io::ErrorKind::ConnectionReset.into()),
+                    false => Ok(()),
+                });
+            };
             let n = bytes.len().min(most).min(room).min(buf.remaining());
             buf.put_slice(&bytes[..n]);
             if n == bytes.len() {
@@ -203,11 +318,57 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let answer = self.try_write(cx, buf);
+        if answer.is_pending() {
+            self.wait_for_room(cx);
+        }
+        answer
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let net = self.net.lock().unwrap();
+        let free = net.shape.room.saturating_sub(net.pipes[self.end].bytes);
+        let most = net.shape.grain.min(free.max(net.shape.held)).max(1);
+        drop(net);
+        let mut all = Vec::new();
+        for buf in bufs {
+            all.extend_from_slice(&buf[..buf.len().min(most - all.len())]);
+        }
+        self.poll_write(cx, &all)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let answer = self.net.lock().unwrap().let_go(self.end, cx);
+        if answer.is_pending() {
+            self.wait_for_room(cx);
+        }
+        answer
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let answer = self.try_shutdown(cx);
+        if answer.is_pending() {
+            self.wait_for_room(cx);
+        }
+        answer
+    }
+}
+
+impl Stream {
+    fn try_write(&self, cx: &Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let end = self.end;
         let net = &mut *self.net.lock().unwrap();
         assert!(net.pipes[end].end.is_none(), "end {end} writes after it has shut down");
-        if net.reset || net.pipes[1 - end].gone {
+        if net.is_broken(end) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if net.hesitates(cx) {
@@ -233,31 +394,7 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(n))
     }
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let net = self.net.lock().unwrap();
-        let free = net.shape.room.saturating_sub(net.pipes[self.end].bytes);
-        let most = net.shape.grain.min(free.max(net.shape.held)).max(1);
-        drop(net);
-        let mut all = Vec::new();
-        for buf in bufs {
-            all.extend_from_slice(&buf[..buf.len().min(most - all.len())]);
-        }
-        self.poll_write(cx, &all)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.net.lock().unwrap().let_go(self.end, cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn try_shutdown(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let end = self.end;
         let net = &mut *self.net.lock().unwrap();
         if net.let_go(end, cx)?.is_pending() {
@@ -278,11 +415,17 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let Ok(mut net) = self.net.lock() else { return };
         let (own, other) = (self.end, 1 - self.end);
+        let last = net.pipes[own].flying.back().map(|(at, _)| *at);
         net.pipes[own].gone = true;
-        net.pipes[own].end.get_or_insert_with(Instant::now);
-        // As TCP does it: closed with something unread, it resets, and the peer loses what it has not read.
-        if net.pipes[other].flying.front().is_some_and(|(at, _)| *at <= Instant::now()) {
-            net.reset = true;
+        net.pipes[own].end.get_or_insert_with(|| last.unwrap_or_else(Instant::now));
+        // As TCP does it: closed with something unread, it resets, and the peer loses what it has not read. What the
+        // system has taken is delivered otherwise, unless something arrives here: then it resets too.
+        let unread = net.pipes[other].flying.front().map(|(at, _)| *at);
+        let delay = Duration::from_millis(net.shape.delay as u64);
+        match (unread, net.shape.link) {
+            (Some(at), Some(_)) => net.reset_by(at.max(Instant::now()) + delay),
+            (Some(at), None) if at <= Instant::now() => net.reset = true,
+            _ => {}
         }
         net.wake();
     }

@@ -7,7 +7,7 @@ use ws_core::deflate::{self, Agreed, PerMessageDeflate, WindowBits};
 use ws_core::{Config, Connection, Keepalive};
 
 use super::chance::Chance;
-use super::network::Shape;
+use super::network::{Link, Shape};
 
 #[derive(Debug)]
 pub struct Plan {
@@ -83,7 +83,11 @@ impl Plan {
             delay,
             hesitation: chance.pick(&[0, 20]),
             held: chance.pick(&[0, 0, 1, 100, 16 << 10]),
+            link: None,
         };
+        if chance.one_in(4) {
+            return Self::slow(chance);
+        }
         // So that no simulation is long: a message takes at most some ten steps.
         let step = if shape.held == 0 { grain.min(room) } else { grain.min(room).min(shape.held) };
         let max_size = (step * 8).max(30).min(chance.pick(&[40, 1 << 10, 20 << 10, 150 << 10]));
@@ -97,22 +101,54 @@ impl Plan {
             }
             _ => Fault::None,
         };
-        let mut ends = [End::new(chance, max_size), End::new(chance, max_size)];
-        match chance.below(8) {
-            0 | 1 => ends[0].ending = Ending::CloseWhenDone,
-            2 | 3 => ends[1].ending = Ending::CloseWhenDone,
-            4 => ends.iter_mut().for_each(|end| end.ending = Ending::CloseWhenDone),
-            5 => ends.iter_mut().for_each(|end| end.ending = Ending::CloseAfter(1)),
-            6 => ends[chance.below(2)].ending = Ending::CloseAfter(chance.below(6)),
-            _ => ends[chance.below(2)].ending = Ending::DropAfter(chance.below(6)),
-        }
+        let mut ends = End::both(chance, max_size);
         if let Fault::Freeze { .. } = fault {
             // Without it nobody would ever know.
             let seconds = Duration::from_secs(5);
             let keepalive = Keepalive { interval: seconds, timeout: seconds };
             ends.iter_mut().for_each(|end| end.config.keepalive = Some(keepalive));
         }
-        let deflate = chance.one_in(2).then(|| {
+        Self { shape, fault, ends, deflate: Self::deflate(chance), spurious: chance.one_in(4) }
+    }
+
+    /// A link on which messages take seconds; with the deadlines that a user has, or shorter ones. Nothing else is wrong
+    /// with it most of the time.
+    fn slow(chance: &mut Chance) -> Self {
+        let bandwidth = chance.pick(&[4_000, 16_000, 64_000]);
+        // In milliseconds: what the system takes at once is in time for every deadline.
+        let ahead = chance.pick(&[100, 500, 2000]);
+        let kernel = (bandwidth * ahead / 1000) as usize;
+        let deep = chance.pick(&[kernel, (bandwidth * 20) as usize]);
+        let grain = chance.pick(&[1 << 10, 8 << 10, 64 << 10]);
+        let shape = Shape {
+            room: deep + (64 << 10),
+            grain,
+            delay: chance.pick(&[0, 20, 200]),
+            hesitation: chance.pick(&[0, 20]),
+            held: chance.pick(&[0, 0, 16 << 10]),
+            link: Some(Link { bandwidth, kernel, deep }),
+        };
+        let max_size = (bandwidth as usize * 8).min(150 << 10);
+        let fault = match chance.below(10) {
+            0 => Fault::Reset { at: chance.below(20_000) as u64 },
+            1 => Fault::Freeze { at: chance.below(20_000) as u64 },
+            _ => Fault::None,
+        };
+        let mut ends = End::both(chance, max_size);
+        for end in &mut ends {
+            end.config.close_timeout = Duration::from_secs(5);
+            // A freeze nobody would ever know of without it.
+            let needed = matches!(fault, Fault::Freeze { .. });
+            end.config.keepalive = (chance.one_in(2) || needed).then(|| Keepalive {
+                interval: Duration::from_millis(chance.pick(&[500, 5000, 20_000])),
+                timeout: Duration::from_secs(5),
+            });
+        }
+        Self { shape, fault, ends, deflate: Self::deflate(chance), spurious: chance.one_in(4) }
+    }
+
+    fn deflate(chance: &mut Chance) -> Option<(Agreed, deflate::Config)> {
+        chance.one_in(2).then(|| {
             let bits = |chance: &mut Chance| WindowBits::new(9 + chance.below(7) as u8).unwrap();
             let agreed = Agreed {
                 server_no_context_takeover: chance.one_in(2),
@@ -123,8 +159,7 @@ impl Plan {
             let mut config = deflate::Config::server();
             config.threshold = chance.pick(&[0, 20, 1024]);
             (agreed, config)
-        });
-        Self { shape, fault, ends, deflate, spurious: chance.one_in(4) }
+        })
     }
 
     /// Nothing disturbs it: all that is sent must arrive, and both ends must agree on everything.
@@ -149,6 +184,20 @@ impl Plan {
 }
 
 impl End {
+    /// Two of them, at least one of which ends it.
+    fn both(chance: &mut Chance, max_size: usize) -> [Self; 2] {
+        let mut ends = [Self::new(chance, max_size), Self::new(chance, max_size)];
+        match chance.below(8) {
+            0 | 1 => ends[0].ending = Ending::CloseWhenDone,
+            2 | 3 => ends[1].ending = Ending::CloseWhenDone,
+            4 => ends.iter_mut().for_each(|end| end.ending = Ending::CloseWhenDone),
+            5 => ends.iter_mut().for_each(|end| end.ending = Ending::CloseAfter(1)),
+            6 => ends[chance.below(2)].ending = Ending::CloseAfter(chance.below(6)),
+            _ => ends[chance.below(2)].ending = Ending::DropAfter(chance.below(6)),
+        }
+        ends
+    }
+
     fn new(chance: &mut Chance, max_size: usize) -> Self {
         let mut config = if chance.one_in(2) { Config::server() } else { Config::client() };
         config.max_frame_size = chance.pick(&[125, 1000, 64 << 10, 256 << 10]);

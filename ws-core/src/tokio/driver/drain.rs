@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 self.queue_backlog();
                 return Poll::Ready(self.outcome());
             }
-            if (self.connection.queued() == 0 && !self.unflushed) || enough(self) {
+            if (self.connection.queued() == 0 && !self.connection.is_unflushed()) || enough(self) {
                 return Poll::Ready(Ok(()));
             }
             if self.poll_write(cx).is_ready() || enough(self) {

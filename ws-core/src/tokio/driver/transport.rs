@@ -48,13 +48,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes until nothing is left, and then flushes what the transport itself holds back.
     pub(in super::super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let written = self.poll_write_all(cx);
+        // A ping or a Close may have been written, or the transport takes bytes again: the deadlines begin now, also if
+        // this is done by somebody that does not wait. Without a timer there are none; one cannot be made everywhere.
+        if (written.is_pending() || self.connection.is_unsettled()) && self.sleep.is_some() {
+            self.set_timer();
+        }
+        written
+    }
+
+    #[inline]
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.queue_backlog();
         while self.connection.queued() > 0 {
             match ready!(self.poll_write_once(cx)) {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.written = self.written.saturating_add(n as u64);
-                    self.unflushed = true;
+                    self.connection.set_unflushed(true);
                     self.queue_backlog();
                 }
                 Err(error) => self.failed(error),
@@ -63,12 +74,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(buffer) = self.connection.reclaim_buffer() {
             buffer::give_output(buffer);
         }
-        if self.unflushed {
+        if self.connection.is_unflushed() {
             // Asked again until it is done: there may be nothing left to write by then.
             let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
-            self.unflushed = false;
-            if let Err(error) = flushed {
-                self.failed(error);
+            match flushed {
+                Ok(()) => self.connection.set_unflushed(false),
+                Err(error) => self.failed(error),
             }
         }
         Poll::Ready(())
@@ -117,7 +128,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Nothing more can be written; what has been sent to us can still be read.
     fn failed(&mut self, error: io::Error) {
         let how = self.judge(error);
-        self.unflushed = false;
         self.connection.write_failed(how);
     }
 
