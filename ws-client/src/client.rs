@@ -328,6 +328,9 @@ impl Client {
             // Not worth a connection: without it small messages are only later.
             let _ = stream.set_nodelay(true);
         }
+        // What the system has taken cannot be seen any more, and deadlines begin when it has: it takes little ahead.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         Stream::Tcp(stream)
     }
 
@@ -336,3 +339,7 @@ impl Client {
         Deadline { at: from_now(after), after }
     }
 }
+
+/// Bytes that the system takes of a connection before it has sent what it has.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 32 << 10;

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::sleep;
 
 use crate::stats::Stats;
-use crate::stream::Socket as Accepted;
+use crate::stream::{Socket as Accepted, prepare};
 
 /// A socket that listens: TCP or Unix.
 #[derive(Debug)]
@@ -56,10 +56,7 @@ impl Listener {
         match &self.0 {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                if nodelay {
-                    // It fails only on a connection that is gone; reading will tell.
-                    let _ = stream.set_nodelay(true);
-                }
+                prepare(&stream, nodelay);
                 Ok((Accepted::Tcp(stream), Some(peer)))
             }
             #[cfg(unix)]

@@ -58,6 +58,21 @@ pub(crate) enum Socket {
     Unix(UnixStream),
 }
 
+/// Sets what is to hold for a socket that a WebSocket is to run on.
+pub(crate) fn prepare(stream: &TcpStream, nodelay: bool) {
+    // Each of them fails only on a connection that is gone; reading reports that.
+    if nodelay {
+        let _ = stream.set_nodelay(true);
+    }
+    // What the system has taken cannot be seen any more, and deadlines begin when it has: it takes little ahead.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+}
+
+/// Bytes that the system takes of a connection before it has sent what it has.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 32 << 10;
+
 impl Socket {
     fn tcp(&self) -> Option<&TcpStream> {
         match self {
@@ -108,10 +123,7 @@ impl Stream {
         match parts {
             Ok((io, received)) => {
                 let stream = io.into_inner();
-                if nodelay {
-                    // It fails only on a connection that is gone; reading will tell.
-                    let _ = stream.set_nodelay(true);
-                }
+                prepare(&stream, nodelay);
                 (Socket::Tcp(stream).into(), received)
             }
             Err(upgraded) => (

@@ -64,6 +64,20 @@ async fn has_nodelay(nodelay: bool) -> bool {
     soon(told.recv()).await.unwrap()
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_system_takes_little_ahead_of_what_it_can_send() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let handler = move |socket: WebSocket| {
+        let tcp = socket2::SockRef::from(socket.get_ref().tcp().unwrap());
+        tell.send(tcp.tcp_notsent_lowat().unwrap()).unwrap();
+        async {}
+    };
+    let server = run(Server::builder().route("/", handler)).await;
+    server.open("/").await;
+    assert_eq!(soon(told.recv()).await, Some(32 << 10));
+}
+
 #[tokio::test]
 async fn small_messages_are_sent_at_once_unless_they_are_to_be_gathered() {
     assert!(options(|_| {}).nodelay, "the default");
