@@ -56,18 +56,18 @@ impl Running {
 
     /// Until the handler is done and the peer has seen the end.
     pub(crate) async fn finish(mut self, stats: &Stats, options: &HandshakeOptions) {
-        let code = poll_fn(|context| self.poll_handler(context, stats)).await;
+        let farewell = poll_fn(|context| self.poll_handler(context, stats)).await;
         if let Some(left) = self.rest.take() {
             // Boxed, as few connections come to this.
-            Box::pin(end(left, code, options)).await;
+            Box::pin(end(left, farewell, &self.rest, options)).await;
         }
         if let Some(info) = self.closer.close_info() {
             report_close(&info);
         }
     }
 
-    /// Ready when the handler is done, with the code to close with if its WebSocket is still open.
-    fn poll_handler(&mut self, context: &mut Context<'_>, stats: &Stats) -> Poll<CloseCode> {
+    /// Ready when the handler is done, with what to do about its WebSocket if that is still open.
+    fn poll_handler(&mut self, context: &mut Context<'_>, stats: &Stats) -> Poll<Farewell> {
         let ended = Pin::new(&mut self.handler).poll(context);
         if ended.is_pending() {
             self.rest.say_goodbye();
@@ -76,29 +76,49 @@ impl Running {
     }
 }
 
+/// How a WebSocket ends that its handler has left open.
+#[derive(Debug, Clone, Copy)]
+enum Farewell {
+    /// With the closing handshake.
+    Close(CloseCode),
+    /// RFC 6455 section 7.1.7: Close 1011 is queued, and no answer is awaited.
+    Fail,
+}
+
 /// Ends what a handler has left.
-async fn end(left: Left, code: CloseCode, options: &HandshakeOptions) {
-    match left {
-        Left::WebSocket(mut websocket) => {
+async fn end(left: Left, farewell: Farewell, rest: &Rest, options: &HandshakeOptions) {
+    let stream = match (left, farewell) {
+        (Left::WebSocket(mut websocket), Farewell::Close(code)) => {
             // The code may be sent; how it ends is in the record.
             let _ = websocket.close(code, "").await;
+            None
         }
-        // The handler panicked, or dropped its WebSocket and went on. The peer has been sent 1011 (F(1011)) or 1001, if
-        // it could be without waiting; now it is to see that before the connection goes.
-        Left::Stream(mut stream) => linger(&mut stream, options.linger_timeout, options.linger_bytes).await,
+        (Left::WebSocket(mut websocket), Farewell::Fail) => {
+            // As long as the peer takes bytes; how it ends is in the record.
+            let _ = websocket.flush().await;
+            websocket.get_mut().set_rest(rest.clone());
+            drop(websocket);
+            rest.take()
+        }
+        // The handler dropped its WebSocket and went on. The peer has been sent 1001, if it could be without waiting.
+        (stream, _) => Some(stream),
+    };
+    if let Some(Left::Stream(mut stream)) = stream {
+        // The peer is to see the Close before the connection goes.
+        linger(&mut stream, options.linger_timeout, options.linger_bytes).await;
     }
 }
 
 /// What a handler comes to: its own outcome, or the text of its panic.
 type Ended = <Caught<<HandlerFuture as Future>::Output> as Future>::Output;
 
-/// Reports what came of the handler; the code to close with, if its WebSocket is still open.
-fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> CloseCode {
+/// Reports what came of the handler; returns what to do about its WebSocket, if that is still open.
+fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> Farewell {
     let info = closer.close_info();
     match ended {
         Ok(Ok(())) => {
             debug!("handler done");
-            return CloseCode::NORMAL;
+            return Farewell::Close(CloseCode::NORMAL);
         }
         // What the peer closed with is reported after this; the error has the reason, which is the peer's own words.
         Ok(Err(error)) if info.as_ref().is_some_and(|info| is_peers_close(&*error, info)) => {
@@ -111,9 +131,10 @@ fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> CloseCode {
         Err(panic) => {
             stats.count_panic();
             error!(%panic, "handler panicked");
+            return Farewell::Fail;
         }
     }
-    CloseCode::INTERNAL
+    Farewell::Close(CloseCode::INTERNAL)
 }
 
 /// Whether a handler's error only passes on that the peer has closed: no failure of the handler's.

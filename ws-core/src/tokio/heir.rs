@@ -1,32 +1,37 @@
-//! A WebSocket that is dropped while it is open, and goes on in other hands.
+//! A WebSocket that is dropped before its end, and goes on in other hands.
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::driver::Driver;
 use super::websocket::WebSocket;
+use crate::close::CloseCode;
 
-/// A transport that takes over the [`WebSocket`] on it when that is dropped while it is open; see
+/// A transport that takes over the [`WebSocket`] on it when that is dropped before it has ended; see
 /// [`WebSocket::bequeath`].
 ///
 /// A server closes with another code when a handler has failed than when it has not, and learns which only after
-/// the handler's WebSocket has been dropped.
+/// the handler's WebSocket has been dropped. What is queued by then is written at the pace of the peer, which a drop
+/// cannot wait for.
 pub trait Heir: AsyncRead + AsyncWrite + Unpin + Sized {
     /// Moves the transport out of a WebSocket that is being dropped, and leaves something in its place that does
     /// nothing. `None` when it is to be dropped as others are.
     fn take(&mut self) -> Option<Self>;
 
-    /// Receives the WebSocket, as it was before it was dropped, on the transport that was taken. Dropped again, it sends
-    /// Close 1001 as others do.
+    /// Receives the WebSocket, as it was before it was dropped, on the transport that was taken: open, or closing after a
+    /// panic or a Close. Dropped again, it sends Close 1001 as others do.
     fn inherit(websocket: WebSocket<Self>);
 }
 
 impl<S: Heir> WebSocket<S> {
-    /// Has the transport [inherit](Heir::inherit) the WebSocket when it, or the last half of it, is dropped while it is
-    /// open; otherwise Close 1001 is sent then, if that needs no waiting. A panic closes with 1011 all the same.
+    /// Has the transport [inherit](Heir::inherit) the WebSocket when it, or the last half of it, is dropped before it has
+    /// ended; otherwise a Close is sent then, if that needs no waiting. A panic queues Close 1011 first.
     pub fn bequeath(&mut self) {
         self.driver.set_farewell(|driver| {
-            let io = if driver.is_open() && !std::thread::panicking() { driver.io.take() } else { None };
-            match io {
+            if std::thread::panicking() {
+                // Closing already is fine too.
+                let _ = driver.connection.close(CloseCode::INTERNAL, "");
+            }
+            match if driver.is_open() { driver.io.take() } else { None } {
                 Some(io) => S::inherit(WebSocket { driver: driver.take_over(io) }),
                 None => driver.say_goodbye(),
             }
