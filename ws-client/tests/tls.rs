@@ -4,6 +4,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::tls::*;
 use common::*;
@@ -253,4 +254,29 @@ async fn no_redirect_leads_from_wss_to_ws() {
     let error = client.connect(format!("wss://localhost:{}", address.port())).await.unwrap_err();
     assert!(matches!(error, ConnectError::InsecureRedirect { .. }), "{error:?}");
     assert!(error.is_fatal() && !error.to_string().contains("s3cret"), "{error}");
+}
+
+#[tokio::test]
+async fn over_tls_too_a_server_that_reads_nothing_ends_a_send_after_write_timeout_whatever_it_sends() {
+    let own = certificate(&["localhost"]);
+    let mut options = Options::default();
+    options.tls = Tls::with_root_pem(own.pem.as_bytes()).unwrap();
+    options.websocket.write_timeout = Duration::from_millis(500);
+    let (address, serving) = tls_server(server_config(&own, None), b"").await;
+    let url = format!("wss://localhost:{}", address.port());
+    let (mut ws, _) = options.build().unwrap().connect(url).await.unwrap();
+    let (_reader, mut writer) = tokio::io::split(serving.await.unwrap().unwrap());
+    let sending = tokio::spawn(async move {
+        while writer.write_all(b"\x8a\x00").await.is_ok() && writer.flush().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let sent = tokio::time::timeout(Duration::from_secs(20), async {
+        while ws.send(vec![7; 1000]).await.is_ok() {}
+    });
+    sent.await.expect("send waits for ever");
+    sending.abort();
+    let info = ws.close_info().unwrap();
+    assert_eq!(info.code().0, 1006);
+    assert!(info.to_string().contains("write stalled"), "{info}");
 }

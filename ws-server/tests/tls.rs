@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use ws_server::{ClientCertificates, CloseInfo, Error, Request, Server, Tls, WebSocket};
+use ws_server::{ClientCertificates, CloseInfo, Config, Endpoint, Error, Request, Server, Tls, WebSocket};
 
 fn certificate() -> CertifiedKey<KeyPair> {
     generate_simple_self_signed(["localhost".to_owned()]).unwrap()
@@ -428,6 +428,36 @@ async fn certificates_that_cannot_be_used_are_named() {
         assert!(!error.to_string().contains("BEGIN"), "{error}");
         assert_eq!(error.to_string().lines().count(), 1, "{error}");
     }
+}
+
+#[tokio::test]
+async fn over_tls_too_a_peer_that_reads_nothing_ends_a_send_after_write_timeout_whatever_it_sends() {
+    let certificate = certificate();
+    let (tell, told) = tokio::sync::oneshot::channel::<CloseInfo>();
+    let tell = Mutex::new(Some(tell));
+    let handler = move |mut socket: WebSocket| {
+        let tell = tell.lock().unwrap().take().unwrap();
+        async move {
+            while socket.send(vec![7; 1000]).await.is_ok() {}
+            tell.send(socket.close_info().unwrap()).unwrap();
+        }
+    };
+    let mut config = Config::server();
+    config.write_timeout = Duration::from_millis(500);
+    let endpoint = Endpoint::new(handler).connection(config);
+    let server = run(Server::builder().endpoint("/", endpoint).tls(tls(&certificate))).await;
+    let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
+    exchange(&mut stream, opening("/", ""), b"\r\n\r\n").await.unwrap();
+    let (_reader, mut writer) = tokio::io::split(stream);
+    let sending = tokio::spawn(async move {
+        while writer.write_all(&frame(0x8a, b"")).await.is_ok() && writer.flush().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let info = soon(told).await.unwrap();
+    sending.abort();
+    assert_eq!(info.code().0, 1006);
+    assert!(info.to_string().contains("write stalled"), "{info}");
 }
 
 const RSA_1024: &str = include_str!("pem/rsa-1024.pem");
