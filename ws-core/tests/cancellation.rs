@@ -7,6 +7,8 @@
 mod chance;
 #[path = "simulation/network.rs"]
 mod network;
+#[path = "simulation/pipe.rs"]
+mod pipe;
 #[path = "simulation/wire.rs"]
 mod wire;
 

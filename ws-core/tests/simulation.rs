@@ -15,6 +15,8 @@ mod halves;
 mod ledger;
 #[path = "simulation/network.rs"]
 mod network;
+#[path = "simulation/pipe.rs"]
+mod pipe;
 #[path = "simulation/plan.rs"]
 mod plan;
 #[path = "simulation/whole.rs"]

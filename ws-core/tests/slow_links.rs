@@ -308,9 +308,12 @@ fn a_flush_that_ends_is_progress_and_so_are_bytes_taken_after_a_refusal() {
 #[test]
 fn after_a_failed_write_or_the_end_nothing_is_unflushed() {
     for role in ROLES {
-        for end in [|connection: &mut Connection| connection.abort(), |connection: &mut Connection| {
-            connection.write_failed(TransportEnd::Reset);
-        }] {
+        for end in [
+            |connection: &mut Connection| connection.abort(),
+            |connection: &mut Connection| {
+                connection.write_failed(TransportEnd::Reset);
+            },
+        ] {
             let mut connection = open(role, &config());
             connection.set_unflushed(true);
             end(&mut connection);

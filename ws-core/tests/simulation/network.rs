@@ -1,6 +1,5 @@
 //! A network of two ends that does what networks do, as chance says.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -11,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::chance::Chance;
+use super::pipe::{Link, Pipe};
 
 /// How bytes travel.
 #[derive(Debug, Clone, Copy)]
@@ -29,18 +29,6 @@ pub struct Shape {
     pub link: Option<Link>,
 }
 
-/// A slow link, each way. The system takes bytes for it ahead: they are on their way, and nobody can see how far.
-#[derive(Debug, Clone, Copy)]
-pub struct Link {
-    /// Bytes a second.
-    pub bandwidth: u64,
-    /// Bytes that the system takes and has not sent yet, at first.
-    pub kernel: usize,
-    /// How many it takes at most: for each byte that it sends it takes one more, as TCP does while it finds out how much
-    /// the queues between hold; until the link is idle.
-    pub deep: usize,
-}
-
 /// The network between two streams. All of its switches wake whoever waits.
 #[derive(Debug)]
 pub struct Net {
@@ -53,29 +41,6 @@ pub struct Net {
     reset_at: Option<Instant>,
     frozen: bool,
     calls: usize,
-}
-
-#[derive(Debug, Default)]
-struct Pipe {
-    flying: VecDeque<(Instant, Vec<u8>)>,
-    bytes: usize,
-    held: Vec<u8>,
-    /// When a slow link has sent all that the system has taken.
-    sent_at: Option<Instant>,
-    /// Bytes that it has been given since it was idle.
-    given: usize,
-    /// A reset has taken bytes from the reader, or the end of the stream.
-    robbed: bool,
-    /// When the reader sees the end of the stream.
-    end: Option<Instant>,
-    /// Bytes delivered after which it sees the end anyhow.
-    cut_after: Option<usize>,
-    delivered: usize,
-    /// All that was ever written, for the record.
-    wire: Vec<u8>,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-    gone: bool,
 }
 
 /// One end.
@@ -191,45 +156,6 @@ impl Net {
             }
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Link {
-    /// How long it takes to send `n` bytes.
-    fn time(self, n: usize) -> Duration {
-        Duration::from_nanos(n as u64 * 1_000_000_000 / self.bandwidth)
-    }
-
-    /// How many bytes are sent in this time.
-    fn bytes(self, time: Duration) -> usize {
-        (time.as_nanos() * u128::from(self.bandwidth)).div_ceil(1_000_000_000) as usize
-    }
-}
-
-impl Pipe {
-    /// How many bytes the system takes now. A writer is not woken for little.
-    fn free(&mut self, link: Link, now: Instant) -> usize {
-        let waiting = self.waiting(link, now);
-        if waiting == 0 {
-            self.given = 0;
-        }
-        let limit = link.kernel.saturating_add(self.given - waiting.min(self.given)).min(link.deep);
-        if limit.saturating_sub(waiting) < link.kernel / 4 { 0 } else { limit - waiting }
-    }
-
-    /// Bytes that the system has taken and not sent.
-    fn waiting(&self, link: Link, now: Instant) -> usize {
-        link.bytes(self.sent_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now)))
-    }
-
-    /// When it takes some again; not before it has sent some.
-    fn free_at(&self, link: Link, now: Instant) -> Instant {
-        let waiting = self.waiting(link, now);
-        if waiting == 0 {
-            now
-        } else {
-            now + link.time(waiting.min(link.kernel / 8)) + Duration::from_millis(1)
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use ws_core::deflate::{self, Agreed, PerMessageDeflate, WindowBits};
 use ws_core::{Config, Connection, Keepalive};
 
 use super::chance::Chance;
-use super::network::{Link, Shape};
+use super::network::Shape;
+use super::pipe::Link;
 
 #[derive(Debug)]
 pub struct Plan {
