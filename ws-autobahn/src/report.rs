@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 
 use crate::{
     case::CaseId,
-    role::Role,
     verdict::{Behavior, CloseBehavior, Verdict},
 };
 
@@ -43,19 +42,19 @@ impl Outcome {
 ///
 /// # Errors
 /// No readable `index.json`, reports on somebody else, or words that this crate does not know.
-pub(crate) fn read(folder: &Path, role: Role) -> Result<BTreeMap<CaseId, Outcome>, String> {
+pub(crate) fn read(folder: &Path, agent: &str) -> Result<BTreeMap<CaseId, Outcome>, String> {
     let path = folder.join("index.json");
     let index = read_json(&path).map_err(|e| format!("no report: {}: {e}", path.display()))?;
-    outcomes(&index, folder, role).map_err(|e| format!("{}: {e}", path.display()))
+    outcomes(&index, folder, agent).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-fn outcomes(index: &Value, folder: &Path, role: Role) -> Result<BTreeMap<CaseId, Outcome>, String> {
+fn outcomes(index: &Value, folder: &Path, agent: &str) -> Result<BTreeMap<CaseId, Outcome>, String> {
     let agents = index.as_object().ok_or("not an object")?;
-    if let Some(other) = agents.keys().find(|name| *name != role.agent()) {
-        return Err(format!("reports on {other:?}, not {:?}", role.agent()));
+    if let Some(other) = agents.keys().find(|name| *name != agent) {
+        return Err(format!("reports on {other:?}, not {agent:?}"));
     }
     let nothing = Map::new();
-    let cases = match agents.get(role.agent()) {
+    let cases = match agents.get(agent) {
         Some(cases) => cases.as_object().ok_or("not an object of cases")?,
         None => &nothing,
     };
@@ -96,6 +95,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::role::Role;
 
     fn entry(behavior: &str, close: &str, code: Value) -> Value {
         json!({ "behavior": behavior, "behaviorClose": close, "remoteCloseCode": code, "duration": 3,
@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn read_index(index: &Value) -> Result<BTreeMap<CaseId, Outcome>, String> {
-        outcomes(index, Path::new("folder"), Role::Server)
+        outcomes(index, Path::new("folder"), Role::Server.agent())
     }
 
     #[test]
@@ -145,6 +145,8 @@ mod tests {
 
     #[test]
     fn a_folder_without_a_report_is_an_error() {
-        assert!(read(Path::new("no such folder"), Role::Server).unwrap_err().starts_with("no report: "));
+        assert!(
+            read(Path::new("no such folder"), Role::Server.agent()).unwrap_err().starts_with("no report: ")
+        );
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     board::{Board, clock},
     case::CaseId,
     group::Group,
+    native::exec,
     process::{Process, Progress},
     report,
     role::Role,
@@ -39,6 +40,29 @@ pub(crate) struct Run {
     pub(crate) stall: Duration,
     /// Where progress is shown.
     pub(crate) board: Board,
+    /// What is tested.
+    pub(crate) tested: Tested,
+}
+
+/// What is tested.
+#[derive(Clone, Debug)]
+pub(crate) enum Tested {
+    /// ws-server and ws-client.
+    Ours,
+    /// The server at this URL; it is called so in the reports.
+    Server(String, String),
+    /// A client that is started with this command for each case; it is called so in the reports.
+    Client(String, String),
+}
+
+impl Tested {
+    /// What the reports call it.
+    fn agent(&self, role: Role) -> &str {
+        match self {
+            Self::Ours => role.agent(),
+            Self::Server(_, agent) | Self::Client(_, agent) => agent,
+        }
+    }
 }
 
 impl Run {
@@ -101,7 +125,7 @@ impl Run {
             Err(e) => Err(format!("{}: {e}", folder.display())),
         };
         // Also after trouble: what there is of reports tells more than nothing.
-        let (outcomes, unread) = match report::read(&folder, role) {
+        let (outcomes, unread) = match report::read(&folder, self.tested.agent(role)) {
             Ok(outcomes) => (outcomes, None),
             Err(e) => (BTreeMap::new(), Some(e)),
         };
@@ -123,8 +147,12 @@ impl Game<'_> {
     async fn play(mut self) -> Result<(), String> {
         match self.role {
             Role::Server => {
+                if let Tested::Server(url, _) = &self.run.tested {
+                    let process = self.start(url)?;
+                    return self.watch(process, async { Ok(()) }).await;
+                }
                 let server = testee::server::Server::start().await.map_err(|e| format!("our server: {e}"))?;
-                let process = self.start(&server.address().to_string())?;
+                let process = self.start(&format!("ws://{}", server.address()))?;
                 self.watch(process, async { Ok(()) }).await
             }
             Role::Client => {
@@ -142,14 +170,30 @@ impl Game<'_> {
 
     async fn play_client(&mut self) -> Result<(), String> {
         let port = free_port().await.map_err(|e| format!("no free port: {e}"))?;
-        let process = self.start(&format!("127.0.0.1:{port}"))?;
+        let process = self.start(&format!("ws://127.0.0.1:{port}"))?;
         let cases = self.group.cases.len();
-        self.watch(process, testee::client::play(port, Role::Client.agent(), cases)).await
+        let agent = self.run.tested.agent(self.role).to_owned();
+        match &self.run.tested {
+            Tested::Client(command, _) => {
+                let (command, log) = (command.clone(), self.folder.join("client.log"));
+                let stall = self.run.stall;
+                self.watch(process, async move {
+                    testee::client::wait_until_open(port).await;
+                    for n in 1..=cases {
+                        exec::one(&command, &exec::url(port, n, &agent), &log, stall).await?;
+                    }
+                    testee::client::finish(port, &agent).await
+                })
+                .await
+            }
+            _ => self.watch(process, testee::client::play(port, &agent, cases, 1)).await,
+        }
     }
 
-    fn start(&self, address: &str) -> Result<Process, String> {
+    fn start(&self, url: &str) -> Result<Process, String> {
         let spec_file = self.folder.join("spec.json");
-        let text = spec(self.role, self.group, address, self.folder).to_string();
+        let text =
+            spec(self.role, self.run.tested.agent(self.role), self.group, url, self.folder).to_string();
         fs::write(&spec_file, text).map_err(|e| format!("{}: {e}", spec_file.display()))?;
         let spec_file = spec_file.as_os_str();
         // The suite's own web server would listen on a port that all workers would want.
@@ -175,6 +219,13 @@ impl Game<'_> {
         let mut deadline = Instant::now() + self.run.stall;
         loop {
             tokio::select! {
+                // Our part first: what is done already counts before the end of the suite does.
+                biased;
+                result = &mut ours, if !done => {
+                    done = true;
+                    result.map_err(|e| format!("our {}: {e}", self.role))?;
+                    deadline = Instant::now() + self.run.stall;
+                }
                 progress = process.next() => match progress.map_err(|e| format!("wstest: {e}"))? {
                     Progress::Line(line) => {
                         if let Some(id) = case_of(&line) {
@@ -192,11 +243,6 @@ impl Game<'_> {
                         };
                     }
                 },
-                result = &mut ours, if !done => {
-                    done = true;
-                    result.map_err(|e| format!("our {}: {e}", self.role))?;
-                    deadline = Instant::now() + self.run.stall;
-                }
                 () = sleep_until(deadline) => {
                     let at = self.begun.last().map_or("before the first case".to_owned(), |id| format!("at {id}"));
                     return Err(format!("given up {at}: nothing happened for {} s", self.run.stall.as_secs()));

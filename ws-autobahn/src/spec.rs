@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{group::Group, role::Role};
 
-/// What the suite is to run: `address` is where our server listens, or where the suite is to
-/// wait for our client; the reports go to `folder`.
-pub(crate) fn spec(role: Role, group: &Group, address: &str, folder: &Path) -> Value {
-    let url = format!("ws://{address}");
+/// What the suite is to run: `url` is where the server under test listens, or where the suite is to
+/// wait for the client; the reports go to `folder`.
+pub(crate) fn spec(role: Role, agent: &str, group: &Group, url: &str, folder: &Path) -> Value {
     let mut spec = json!({
         "outdir": folder,
         "cases": group.patterns,
@@ -17,7 +16,7 @@ pub(crate) fn spec(role: Role, group: &Group, address: &str, folder: &Path) -> V
         "exclude-agent-cases": {},
     });
     match role {
-        Role::Server => spec["servers"] = json!([{ "agent": role.agent(), "url": url }]),
+        Role::Server => spec["servers"] = json!([{ "agent": agent, "url": url }]),
         Role::Client => spec["url"] = json!(url),
     }
     spec
@@ -39,10 +38,10 @@ mod tests {
     fn nothing_is_excluded_and_the_role_decides_who_listens() {
         let id = "5.3".parse().unwrap();
         let group = Group::divide(&[id], &[id]).remove(0);
-        let server = spec(Role::Server, &group, "127.0.0.1:9", Path::new("out"));
+        let server = spec(Role::Server, "ws-server", &group, "ws://127.0.0.1:9", Path::new("out"));
         assert_eq!(server["servers"], json!([{ "agent": "ws-server", "url": "ws://127.0.0.1:9" }]));
         assert_eq!(server["url"], Value::Null);
-        let client = spec(Role::Client, &group, "127.0.0.1:9", Path::new("out"));
+        let client = spec(Role::Client, "ws-client", &group, "ws://127.0.0.1:9", Path::new("out"));
         assert_eq!(client["url"], json!("ws://127.0.0.1:9"));
         assert_eq!(client["servers"], Value::Null);
         for spec in [server, client] {

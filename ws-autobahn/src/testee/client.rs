@@ -1,30 +1,55 @@
 //! ws-client as the suite meets it: it asks for the cases one by one and echoes what comes.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::{net::TcpStream, time::sleep};
 use ws_client::{Client, Message, Options, ProxyChoice, ws_core::deflate};
 
-/// Does the client's part on the suite's server at `port`: counts the cases, runs each, has the
+/// Does the client's part on the suite's server at `port`: counts the cases, runs each, `jobs` at a time, has the
 /// reports written and the suite end.
 ///
 /// What becomes of a case is for the suite to say, so its errors are none here.
 ///
 /// # Errors
 /// The suite has another number of cases, or does not speak as it should.
-pub(crate) async fn play(port: u16, agent: &str, cases: usize) -> Result<(), String> {
+pub(crate) async fn play(port: u16, agent: &str, cases: usize, jobs: usize) -> Result<(), String> {
     wait_until_open(port).await;
-    let suite =
-        Suite { client: client().map_err(|e| e.to_string())?, base: format!("ws://127.0.0.1:{port}") };
+    let suite = Suite::new(port)?;
     let count = suite.case_count().await?;
     if count != cases {
         return Err(format!("the suite has {count} cases, not the {cases} that were asked for"));
     }
-    for case in 1..=cases {
-        let _ = suite.echo(&format!("/runCase?case={case}&agent={agent}")).await;
-    }
-    // It ends without a Close once the reports are written; whether they are is seen from the reports.
-    let _ = suite.echo(&format!("/updateReports?agent={agent}&shutdownOnComplete=true")).await;
+    let next = AtomicUsize::new(1);
+    let worker = async || {
+        loop {
+            let case = next.fetch_add(1, Ordering::Relaxed);
+            if case > cases {
+                return;
+            }
+            let _ = suite.echo(&format!("/runCase?case={case}&agent={agent}")).await;
+        }
+    };
+    let mut workers: Vec<_> = (0..jobs).map(|_| Box::pin(worker())).collect();
+    poll_fn(|context| {
+        workers.retain_mut(|worker| worker.as_mut().poll(context).is_pending());
+        if workers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    suite.finish(agent).await;
+    Ok(())
+}
+
+/// Has the reports written and the suite end.
+///
+/// # Errors
+/// Our client cannot be made.
+pub(crate) async fn finish(port: u16, agent: &str) -> Result<(), String> {
+    Suite::new(port)?.finish(agent).await;
     Ok(())
 }
 
@@ -34,6 +59,16 @@ struct Suite {
 }
 
 impl Suite {
+    fn new(port: u16) -> Result<Self, String> {
+        let client = client().map_err(|e| e.to_string())?;
+        Ok(Self { client, base: format!("ws://127.0.0.1:{port}") })
+    }
+
+    /// It ends without a Close once the reports are written; whether they are is seen from the reports.
+    async fn finish(&self, agent: &str) {
+        let _ = self.echo(&format!("/updateReports?agent={agent}&shutdownOnComplete=true")).await;
+    }
+
     async fn case_count(&self) -> Result<usize, String> {
         let wrong = |what: &dyn std::fmt::Display| format!("getCaseCount: {what}");
         let url = format!("{}/getCaseCount", self.base);
@@ -76,7 +111,7 @@ fn client() -> Result<Client, ws_client::OptionsError> {
 }
 
 /// Waits until somebody listens; whoever calls this sees to it that there is an end.
-async fn wait_until_open(port: u16) {
+pub(crate) async fn wait_until_open(port: u16) {
     loop {
         if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)).await
             // With nobody there, the system may pick the same port for our end and join it with itself.

@@ -1,0 +1,28 @@
+//! The native suite: Autobahn's cases played by a small peer of this crate, which shares no code with ws-core.
+
+pub(crate) mod against_client;
+pub(crate) mod against_server;
+pub(crate) mod cases;
+pub(crate) mod content;
+pub(crate) mod control;
+pub(crate) mod deflate;
+pub(crate) mod echo;
+pub(crate) mod exec;
+#[cfg(test)]
+mod faulty;
+pub(crate) mod frame;
+pub(crate) mod handshake;
+pub(crate) mod judge;
+pub(crate) mod log;
+mod ours;
+pub(crate) mod payload;
+pub(crate) mod play;
+pub(crate) mod progress;
+pub(crate) mod record;
+pub(crate) mod rules;
+pub(crate) mod script;
+pub(crate) mod session;
+pub(crate) mod steps;
+pub(crate) mod words;
+
+pub(crate) use ours::native_on_ours;

@@ -1,0 +1,285 @@
+//! The suite as a server: tests a client that speaks Autobahn's protocol for testees.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    native::{
+        against_server::{Pace, read_head},
+        control::answer,
+        handshake::Asked,
+        play::{Patience, play},
+        progress::Progress,
+        record::Record,
+        script::Case,
+    },
+    role::Role,
+    verdict::Behavior,
+};
+
+/// The suite as a server, and what it has found out.
+#[derive(Debug)]
+pub(crate) struct Fuzzer {
+    cases: Vec<Case>,
+    patience: Patience,
+    progress: Progress,
+    found: Mutex<Found>,
+    /// Something was found, or reports were asked for.
+    news: Notify,
+    /// The connections that are served at the same time.
+    connections: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    agents: BTreeMap<String, BTreeMap<usize, Record>>,
+    reports_wanted: bool,
+}
+
+/// A client has no use for more connections at the same time, and a hostile one should not have them.
+const CONNECTIONS: usize = 256;
+/// Names of agents beyond these are not kept: each takes the memory of a whole run.
+const AGENTS: usize = 8;
+
+/// What a client asks for, by path and query.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// How many cases there are.
+    CaseCount,
+    /// To be tested with a case.
+    RunCase(usize, String),
+    /// What a case is about.
+    CaseInfo(usize),
+    /// The verdict on a case, once there is one.
+    CaseStatus(usize, String),
+    /// That the reports are written.
+    UpdateReports,
+}
+
+impl Wanted {
+    /// Reads a request target. Cases are counted from 1, as Autobahn does.
+    ///
+    /// # Errors
+    /// What is missing in it.
+    pub(crate) fn read(target: &str) -> Result<Self, String> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let query: HashMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let case = || {
+            let n: Option<usize> = query.get("case").and_then(|n| n.parse().ok());
+            n.and_then(|n| n.checked_sub(1)).ok_or(format!("{target}: there is no case=N, from 1"))
+        };
+        let agent = || match query.get("agent") {
+            Some(agent) if !agent.is_empty() => Ok((*agent).to_owned()),
+            _ => Err(format!("{target}: there is no agent=NAME")),
+        };
+        match path {
+            "/getCaseCount" => Ok(Self::CaseCount),
+            "/runCase" => Ok(Self::RunCase(case()?, agent()?)),
+            "/getCaseInfo" => Ok(Self::CaseInfo(case()?)),
+            "/getCaseStatus" => Ok(Self::CaseStatus(case()?, agent()?)),
+            "/updateReports" => Ok(Self::UpdateReports),
+            _ => Err(format!(
+                "{target}: there are /getCaseCount, /runCase, /getCaseInfo, /getCaseStatus, /updateReports"
+            )),
+        }
+    }
+}
+
+impl Fuzzer {
+    /// For these cases.
+    pub(crate) fn new(cases: Vec<Case>, patience: Patience) -> Arc<Self> {
+        Arc::new(Self {
+            progress: Progress::new(Role::Client, cases.len()),
+            cases,
+            patience,
+            found: Mutex::default(),
+            news: Notify::new(),
+            connections: Arc::new(Semaphore::new(CONNECTIONS)),
+        })
+    }
+
+    /// Serves clients until one asks for the reports, or the time is over. Dropping the future ends it.
+    ///
+    /// # Errors
+    /// Nothing was tested within the time.
+    pub(crate) async fn serve(self: &Arc<Self>, listener: TcpListener, pace: Pace) -> Result<(), String> {
+        let mut tasks = JoinSet::new();
+        let ended = timeout(pace.limit, async {
+            loop {
+                let changed = self.news.notified();
+                if self.found().reports_wanted {
+                    break;
+                }
+                tokio::select! {
+                    () = changed => {}
+                    accepted = listener.accept() => {
+                        // A connection that is gone before it is accepted is not one.
+                        if let Ok((stream, _)) = accepted
+                            && let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned()
+                        {
+                            let this = Arc::clone(self);
+                            tasks.spawn(async move {
+                                let _permit = permit;
+                                this.connection(stream).await;
+                            });
+                        }
+                    }
+                    Some(_) = tasks.join_next() => {}
+                }
+            }
+        });
+        if ended.await.is_err() && self.found().agents.is_empty() {
+            return Err(format!("no client has run a case within {} s", pace.limit.as_secs()));
+        }
+        // The answer to who asked for the reports is still on its way.
+        let _ = timeout(self.patience.answer, async { while tasks.join_next().await.is_some() {} }).await;
+        Ok(())
+    }
+
+    async fn connection(&self, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        self.on_stream(stream).await;
+    }
+
+    /// Serves a connection.
+    pub(crate) async fn on_stream<S: AsyncRead + AsyncWrite + Unpin + Send>(&self, mut stream: S) {
+        let start = Instant::now();
+        let Ok(read) = timeout(self.patience.answer, read_head(&mut stream)).await else { return };
+        let Ok((head, request, early)) = read else { return };
+        let asked = Asked::check(&head).and_then(|asked| Ok((Wanted::read(&asked.target)?, asked)));
+        let (wanted, asked) = match asked {
+            Ok((Wanted::RunCase(n, _) | Wanted::CaseInfo(n) | Wanted::CaseStatus(n, _), _))
+                if n >= self.cases.len() =>
+            {
+                return refuse(stream, &format!("there are {} cases", self.cases.len())).await;
+            }
+            Ok(asked) => asked,
+            Err(why) => return refuse(stream, &why).await,
+        };
+        let case = match &wanted {
+            Wanted::RunCase(n, _) => self.cases.get(*n),
+            _ => None,
+        };
+        let (response, agreed) = asked.answer(case.map(Case::demands).unwrap_or_default());
+        if stream.write_all(response.as_bytes()).await.is_err() {
+            return;
+        }
+        let patience = self.patience;
+        match (wanted, case) {
+            (Wanted::RunCase(n, agent), Some(case)) => {
+                let played = play(stream, &early, Role::Client, agreed, case, patience).await;
+                self.keep(n, agent, Record::played(case, (request, response), played, start.elapsed()));
+            }
+            (Wanted::CaseInfo(n), _) => {
+                let case = self.cases.get(n);
+                let (id, what) =
+                    case.map(|case| (case.id.to_string(), case.what.clone())).unwrap_or_default();
+                answer(stream, &json!({ "id": id, "description": what }).to_string(), patience).await;
+            }
+            (Wanted::CaseStatus(n, agent), _) => {
+                let Ok(behavior) = timeout(6 * patience.stall, self.status(n, &agent)).await else { return };
+                answer(stream, &json!({ "behavior": behavior.name() }).to_string(), patience).await;
+            }
+            (Wanted::UpdateReports, _) => {
+                answer(stream, "", patience).await;
+                self.found().reports_wanted = true;
+                self.news.notify_waiters();
+                self.news.notify_one();
+            }
+            (Wanted::CaseCount | Wanted::RunCase(..), _) => {
+                answer(stream, &self.cases.len().to_string(), patience).await;
+            }
+        }
+    }
+
+    fn keep(&self, n: usize, agent: String, record: Record) {
+        self.progress.done(&record);
+        let mut found = self.found();
+        if found.agents.contains_key(&agent) || found.agents.len() < AGENTS {
+            found.agents.entry(agent).or_default().insert(n, record);
+        }
+        drop(found);
+        self.news.notify_waiters();
+    }
+
+    /// Waits for the verdict on a case.
+    async fn status(&self, n: usize, agent: &str) -> Behavior {
+        loop {
+            let changed = self.news.notified();
+            let found = self.found().agents.get(agent).and_then(|a| a.get(&n)).map(|r| r.verdict().behavior);
+            match found {
+                Some(behavior) => return behavior,
+                None => changed.await,
+            }
+        }
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was found out, by agent; a case that an agent has not run has failed.
+    pub(crate) fn records(&self) -> BTreeMap<String, Vec<Record>> {
+        let found = self.found();
+        let all = |records: &BTreeMap<usize, Record>| {
+            let record = |(n, case): (usize, &Case)| match records.get(&n) {
+                Some(record) => record.clone(),
+                None => {
+                    let nothing = (String::new(), String::new());
+                    Record::not_open(
+                        case,
+                        nothing,
+                        "the client has not run the case",
+                        std::time::Duration::ZERO,
+                    )
+                }
+            };
+            self.cases.iter().enumerate().map(record).collect()
+        };
+        found.agents.iter().map(|(agent, records)| (agent.clone(), all(records))).collect()
+    }
+}
+
+/// Answers a request that is none of the suite's.
+async fn refuse<S: AsyncWrite + Unpin>(mut stream: S, why: &str) {
+    let why = why.replace(|c: char| c.is_control(), " ");
+    let (status, length) = ("HTTP/1.1 400 Bad Request", why.len().saturating_add(1));
+    let answer = format!("{status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{why}\n");
+    // The client is free to go away before it is answered.
+    let _ = stream.write_all(answer.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_is_read_from_path_and_query() {
+        assert_eq!(Wanted::read("/getCaseCount").unwrap(), Wanted::CaseCount);
+        let run = Wanted::RunCase(4, "a%20b".to_owned());
+        assert_eq!(Wanted::read("/runCase?agent=a%20b&case=5").unwrap(), run);
+        assert_eq!(Wanted::read("/getCaseInfo?case=1").unwrap(), Wanted::CaseInfo(0));
+        assert_eq!(Wanted::read("/updateReports?agent=x").unwrap(), Wanted::UpdateReports);
+        for wrong in [
+            "/runCase?case=1",
+            "/runCase?agent=a",
+            "/getCaseInfo?case=0",
+            "/getCaseStatus?case=x&agent=a",
+            "/",
+        ] {
+            assert!(Wanted::read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Section 10: a message that a sender has cut into fragments by itself.
+
+use crate::native::{
+    script::Case,
+    words::{case, echo},
+};
+
+pub(super) fn cases() -> Vec<Case> {
+    let payload = [b'*'; 65536];
+    vec![
+        case("10.1.1", "RFC 6455 section 5.4", "a text message of 65536 bytes in fragments of 1300 bytes")
+            .fragments(1300, &payload)
+            .ok([echo(&payload[..])]),
+    ]
+}

@@ -1,0 +1,28 @@
+//! The suite's answers to what a client asks apart from cases: one text message, then a Close without a body.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{
+    native::{
+        frame::text,
+        play::{Patience, Program, converse},
+        script::Delivery,
+        session::Session,
+    },
+    role::Role,
+};
+
+/// Sends the message, unless it is empty, and closes.
+pub(crate) async fn answer<S: AsyncRead + AsyncWrite>(stream: S, message: &str, patience: Patience) {
+    let mut session = Session::new(Role::Client, None);
+    if !message.is_empty() {
+        session.send(&text(message), Delivery::Joined);
+    }
+    session.close(Vec::new());
+    converse(stream, &[], &mut session, &mut Nothing, patience).await;
+}
+
+/// Nothing is expected of the client but that it closes.
+struct Nothing;
+
+impl Program for Nothing {}

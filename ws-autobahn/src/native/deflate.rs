@@ -1,0 +1,354 @@
+//! permessage-deflate (RFC 7692), straight from the codec: what is offered and agreed, and messages in and out.
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+/// The parameters of an offer (RFC 7692 section 7.1): what a client asks for and what it can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// `server_no_context_takeover`: the server is to forget after each message.
+    pub(crate) server_forgets: bool,
+    /// `server_max_window_bits`.
+    pub(crate) server_bits: Option<u8>,
+    /// `client_no_context_takeover`.
+    pub(crate) client_forgets: bool,
+    /// `client_max_window_bits`: the client can limit its window.
+    pub(crate) client_can_limit: bool,
+}
+
+/// What the suite, as a server, asks of a client whose offer it takes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// `client_no_context_takeover`.
+    pub(crate) forget: bool,
+    /// `client_max_window_bits`; only of a client that can.
+    pub(crate) bits: Option<u8>,
+}
+
+/// What was agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    /// Of the server's messages.
+    pub(crate) server: Direction,
+    /// Of the client's messages.
+    pub(crate) client: Direction,
+}
+
+/// How messages in one direction are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Direction {
+    /// Whether each message begins with an empty window.
+    pub(crate) forgets: bool,
+    /// The window, as a power of two: 8 to 15.
+    pub(crate) bits: u8,
+}
+
+/// A window where none was agreed (RFC 7692 section 7.1.2).
+const LARGEST: u8 = 15;
+
+impl Offer {
+    /// As it stands in `Sec-WebSocket-Extensions`.
+    pub(crate) fn text(&self) -> String {
+        let mut text = NAME.to_owned();
+        text.extend(self.client_forgets.then_some("; client_no_context_takeover"));
+        text.extend(self.client_can_limit.then_some("; client_max_window_bits"));
+        text.extend(self.server_forgets.then_some("; server_no_context_takeover"));
+        text.extend(self.server_bits.map(|bits| format!("; server_max_window_bits={bits}")));
+        text
+    }
+
+    /// Takes the first offer for which one of the demands can be made; the demands are tried in order. Returns the
+    /// answer as it stands in the response, and what is agreed by it.
+    pub(crate) fn accept(offers: &[Self], demands: &[Demand]) -> Option<(String, Agreed)> {
+        let (offer, demand) = demands.iter().find_map(|demand| {
+            let fits = |offer: &&Self| demand.bits.is_none() || offer.client_can_limit;
+            offers.iter().find(fits).map(|offer| (offer, demand))
+        })?;
+        let mut text = NAME.to_owned();
+        text.extend(offer.server_forgets.then_some("; server_no_context_takeover"));
+        text.extend(offer.server_bits.map(|bits| format!("; server_max_window_bits={bits}")));
+        text.extend(demand.forget.then_some("; client_no_context_takeover"));
+        text.extend(demand.bits.map(|bits| format!("; client_max_window_bits={bits}")));
+        let server = Direction { forgets: offer.server_forgets, bits: offer.server_bits.unwrap_or(LARGEST) };
+        let client = Direction { forgets: demand.forget, bits: demand.bits.unwrap_or(LARGEST) };
+        Some((text, Agreed { server, client }))
+    }
+
+    /// All offers of permessage-deflate in the values of `Sec-WebSocket-Extensions`; those with faults are left out.
+    pub(crate) fn parse_all(values: &[String]) -> Vec<Self> {
+        extensions(values)
+            .filter_map(|(name, params)| (name == NAME).then(|| Self::parse(&params)).flatten())
+            .collect()
+    }
+
+    fn parse(params: &[(String, Option<String>)]) -> Option<Self> {
+        let mut offer = Self::default();
+        for (name, value) in params {
+            match (name.as_str(), value) {
+                ("server_no_context_takeover", None) => offer.server_forgets = true,
+                ("client_no_context_takeover", None) => offer.client_forgets = true,
+                ("server_max_window_bits", Some(value)) => offer.server_bits = Some(bits(value)?),
+                ("client_max_window_bits", None) => offer.client_can_limit = true,
+                ("client_max_window_bits", Some(value)) => {
+                    bits(value)?;
+                    offer.client_can_limit = true;
+                }
+                _ => return None,
+            }
+        }
+        Some(offer)
+    }
+}
+
+impl Agreed {
+    /// Reads a server's answer; `Ok(None)` when there is none.
+    ///
+    /// # Errors
+    /// An extension that was not offered, or a parameter that is not one.
+    pub(crate) fn parse(values: &[String]) -> Result<Option<Self>, String> {
+        let largest = Direction { forgets: false, bits: LARGEST };
+        let mut agreed = None;
+        for (name, params) in extensions(values) {
+            // RFC 6455 section 4.1: an extension that was not offered fails the connection.
+            if name != NAME || agreed.is_some() {
+                return Err(format!("the server agrees to the extension {name:?}, which was not offered"));
+            }
+            let mut these = Self { server: largest, client: largest };
+            for (name, value) in params {
+                let wrong = || format!("the server answers with the parameter {name:?} = {value:?}");
+                match (name.as_str(), &value) {
+                    ("server_no_context_takeover", None) => these.server.forgets = true,
+                    ("client_no_context_takeover", None) => these.client.forgets = true,
+                    ("server_max_window_bits", Some(value)) => {
+                        these.server.bits = bits(value).ok_or_else(wrong)?;
+                    }
+                    ("client_max_window_bits", Some(value)) => {
+                        these.client.bits = bits(value).ok_or_else(wrong)?;
+                    }
+                    _ => return Err(wrong()),
+                }
+            }
+            agreed = Some(these);
+        }
+        Ok(agreed)
+    }
+}
+
+/// The extension of RFC 7692.
+const NAME: &str = "permessage-deflate";
+
+/// RFC 7692 section 7.1.2: "a decimal integer value without leading zeroes between 8 to 15 inclusive".
+fn bits(text: &str) -> Option<u8> {
+    text.parse().ok().filter(|n| (8..=15).contains(n) && !text.starts_with(['0', '+']))
+}
+
+/// An extension: its name, and its parameters with their values.
+type Extension = (String, Vec<(String, Option<String>)>);
+
+/// The list of RFC 6455 section 9.1, read with a good will: quotes are removed, blanks as well.
+fn extensions(values: &[String]) -> impl Iterator<Item = Extension> {
+    let elements =
+        values.iter().flat_map(|value| value.split(',')).filter(|element| !element.trim().is_empty());
+    elements.map(|element| {
+        let mut parts = element.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let param = |part: &str| match part.split_once('=') {
+            Some((name, value)) => {
+                (name.trim().to_ascii_lowercase(), Some(value.trim().trim_matches('"').to_owned()))
+            }
+            None => (part.to_ascii_lowercase(), None),
+        };
+        (name, parts.map(param).collect())
+    })
+}
+
+/// Compresses messages of one direction.
+#[derive(Debug)]
+pub(crate) struct Deflater {
+    direction: Direction,
+    codec: Option<Compress>,
+}
+
+impl Deflater {
+    /// With an empty window.
+    pub(crate) fn new(direction: Direction) -> Self {
+        Self { direction, codec: None }
+    }
+
+    /// The payload of the compressed message (RFC 7692 section 7.2.1).
+    ///
+    /// # Errors
+    /// The codec failed.
+    pub(crate) fn message(&mut self, plain: &[u8]) -> Result<Vec<u8>, String> {
+        let mut out = Vec::with_capacity(plain.len() / 2 + 64);
+        match self.direction.bits {
+            // zlib has no window of 256 bytes: pieces that know nothing of each other fit into one.
+            ..=8 => {
+                for piece in plain.chunks(256) {
+                    let mut codec = Compress::new_with_window_bits(Compression::default(), false, 9);
+                    compress(&mut codec, piece, &mut out)?;
+                }
+            }
+            bits => {
+                let new = || Compress::new_with_window_bits(Compression::default(), false, bits);
+                compress(self.codec.get_or_insert_with(new), plain, &mut out)?;
+            }
+        }
+        if out.ends_with(&TAIL) {
+            out.truncate(out.len().saturating_sub(TAIL.len()));
+        }
+        if out.is_empty() {
+            // RFC 7692 section 7.2.3.6: an empty message is an empty block; zlib does not write two of them in a row.
+            out.push(0);
+        }
+        if self.direction.forgets {
+            self.codec = None;
+        }
+        Ok(out)
+    }
+}
+
+/// Compresses all of `plain` to the end of `out`.
+fn compress(codec: &mut Compress, plain: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    let mut rest = plain;
+    loop {
+        out.reserve(rest.len().max(256));
+        let before = codec.total_in();
+        codec.compress_vec(rest, out, FlushCompress::Sync).map_err(|e| format!("compression: {e}"))?;
+        let read = usize::try_from(codec.total_in().wrapping_sub(before)).unwrap_or(usize::MAX);
+        rest = rest.get(read..).unwrap_or_default();
+        if rest.is_empty() && out.len() < out.capacity() {
+            return Ok(());
+        }
+    }
+}
+
+/// Decompresses messages of one direction.
+#[derive(Debug)]
+pub(crate) struct Inflater {
+    direction: Direction,
+    codec: Option<Decompress>,
+}
+
+impl Inflater {
+    /// With an empty window.
+    pub(crate) fn new(direction: Direction) -> Self {
+        Self { direction, codec: None }
+    }
+
+    /// The message behind a compressed payload (RFC 7692 section 7.2.2), no longer than `limit`.
+    ///
+    /// # Errors
+    /// What is wrong with the data; or it is longer.
+    pub(crate) fn message(&mut self, packed: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+        let bits = self.direction.bits.max(9);
+        let codec = self.codec.get_or_insert_with(|| Decompress::new_with_window_bits(false, bits));
+        let mut out = Vec::with_capacity(packed.len().saturating_mul(4).clamp(256, 1 << 20));
+        for mut rest in [packed, &TAIL[..]] {
+            loop {
+                if out.len() == out.capacity() {
+                    out.reserve(out.capacity());
+                }
+                let (before, had) = (codec.total_in(), out.len());
+                let status = codec
+                    .decompress_vec(rest, &mut out, FlushDecompress::Sync)
+                    .map_err(|e| format!("the compressed data cannot be read: {e}"))?;
+                let read = usize::try_from(codec.total_in().wrapping_sub(before)).unwrap_or(usize::MAX);
+                rest = rest.get(read..).unwrap_or_default();
+                if out.len() > limit {
+                    return Err(format!("the message is longer than {limit} bytes when decompressed"));
+                }
+                if status == Status::StreamEnd {
+                    // RFC 7692 section 7.2.3.4: a block with BFINAL set ends a stream, not the message.
+                    *codec = Decompress::new_with_window_bits(false, bits);
+                } else if read == 0 && out.len() == had && out.len() < out.capacity() {
+                    break;
+                }
+                if rest.is_empty() && out.len() < out.capacity() {
+                    break;
+                }
+            }
+        }
+        if self.direction.forgets {
+            self.codec = None;
+        }
+        Ok(out)
+    }
+}
+
+/// What a sender leaves off and a receiver puts back (RFC 7692 section 7.2.1).
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Direction = Direction { forgets: false, bits: 15 };
+
+    #[test]
+    fn messages_come_back_with_every_window_and_with_and_without_memory() {
+        let data: Vec<u8> = (0..40_000u32).flat_map(|n| (n * n).to_string().into_bytes()).collect();
+        for bits in 8..=15 {
+            for forgets in [false, true] {
+                let direction = Direction { forgets, bits };
+                let (mut deflater, mut inflater) = (Deflater::new(direction), Inflater::new(direction));
+                for message in [&data[..], b"", b"x", &data[7..], &data[..1000]] {
+                    let packed = deflater.message(message).unwrap();
+                    assert!(inflater.message(&packed, 1 << 20).unwrap() == message, "{direction:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_of_rfc_7692_are_read() {
+        let mut inflater = Inflater::new(PLAIN);
+        // Section 7.2.3.1, and 7.2.3.2 with the shared window.
+        let first = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+        let second = [0xf2, 0x00, 0x11, 0x00, 0x00];
+        assert_eq!(inflater.message(&first, 10).unwrap(), b"Hello");
+        assert_eq!(inflater.message(&second, 10).unwrap(), b"Hello");
+        // Section 7.2.3.3: a block that is not compressed; 7.2.3.4: BFINAL.
+        let stored = [0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00];
+        assert_eq!(Inflater::new(PLAIN).message(&stored, 10).unwrap(), b"Hello");
+        let last = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
+        assert_eq!(Inflater::new(PLAIN).message(&last, 10).unwrap(), b"Hello");
+    }
+
+    #[test]
+    fn a_bomb_and_garbage_are_refused() {
+        let zeros = Deflater::new(PLAIN).message(&vec![0; 1 << 20]).unwrap();
+        assert!(Inflater::new(PLAIN).message(&zeros, 1000).unwrap_err().contains("longer than 1000"));
+        assert!(Inflater::new(PLAIN).message(&[0xff; 20], 1000).is_err());
+    }
+
+    #[test]
+    fn offers_are_written_read_and_taken_up() {
+        let full = Offer {
+            server_forgets: true,
+            server_bits: Some(9),
+            client_forgets: true,
+            client_can_limit: true,
+        };
+        let plain = Offer::default();
+        let text = full.text();
+        assert_eq!(Offer::parse_all(&[format!("{text}, x-other; a=1, permessage-deflate")]), [full, plain]);
+        assert_eq!(Offer::parse_all(&["permessage-deflate; server_max_window_bits=08".to_owned()]), []);
+        let demands = [Demand { forget: true, bits: Some(9) }, Demand { forget: true, bits: None }];
+        let (answer, agreed) = Offer::accept(&[plain, full], &demands).unwrap();
+        assert_eq!(
+            answer,
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; client_no_context_takeover; \
+             client_max_window_bits=9"
+        );
+        let nine = Direction { forgets: true, bits: 9 };
+        assert_eq!(agreed, Agreed { server: nine, client: nine });
+        assert_eq!(Agreed::parse(&[answer]).unwrap(), Some(agreed));
+        assert_eq!(
+            Offer::accept(&[plain], &demands).unwrap().0,
+            "permessage-deflate; client_no_context_takeover"
+        );
+        assert_eq!(Offer::accept(&[plain], &demands[..1]), None);
+        assert_eq!(Agreed::parse(&[]).unwrap(), None);
+        assert!(Agreed::parse(&["x-other".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! An echo case while it is played: messages, each sent when the one before has come back.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    native::{
+        content::Content,
+        frame::{BINARY, CONTINUATION, Frame, TEXT, close_body},
+        judge::{self, Judgement},
+        payload::Payload,
+        play::Program,
+        script::{CloseRule, Delivery, Echo, Event, Grading, Kind},
+        session::{Phase, Session},
+    },
+    role::Role,
+    verdict::Behavior,
+};
+
+/// The state of an echo case.
+#[derive(Debug)]
+pub(crate) struct Echoing<'a> {
+    tested: Role,
+    script: &'a Echo,
+    deadline: Instant,
+    stall: Duration,
+    /// How many messages were sent.
+    sent: usize,
+    /// Where in the data the next message begins.
+    from: usize,
+    /// The message that must come back.
+    awaited: Payload,
+    standing: Standing,
+}
+
+/// How the case stands.
+#[derive(Debug)]
+enum Standing {
+    /// Messages are on their way.
+    Running,
+    /// It is decided, with the reason.
+    Decided(Behavior, String),
+}
+
+impl<'a> Echoing<'a> {
+    /// Before the first message; `agreed` is whether the extension is, without which a case about it is over.
+    pub(crate) fn new(tested: Role, script: &'a Echo, agreed: bool, stall: Duration) -> Self {
+        let standing = match &script.deflate {
+            Some(_) if !agreed => {
+                Standing::Decided(Behavior::Unimplemented, "permessage-deflate was not agreed".to_owned())
+            }
+            _ => Standing::Running,
+        };
+        let deadline = Instant::now() + script.limit;
+        let awaited = Payload::Bytes(Vec::new());
+        Self { tested, script, deadline, stall, sent: 0, from: 0, awaited, standing }
+    }
+
+    /// The connection is open.
+    pub(crate) fn begin(&mut self, session: &mut Session) {
+        match self.standing {
+            Standing::Running => self.send_next(session),
+            Standing::Decided(..) => session.close(close_body(1000, b"")),
+        }
+    }
+
+    /// The connection has ended.
+    pub(crate) fn judge(self, session: &Session) -> Judgement {
+        let (behavior, reason) = match self.standing {
+            Standing::Decided(behavior, reason) => (behavior, reason),
+            Standing::Running => {
+                (Behavior::Failed, format!("the connection ended before message {} came back", self.sent))
+            }
+        };
+        judge::conclude(self.tested, behavior, reason, &CloseRule::normal(), Grading::Answers, &session.end)
+    }
+
+    fn send_next(&mut self, session: &mut Session) {
+        self.awaited = match self.script.content {
+            Content::Repeated(unit) => Payload::repeated(unit, self.script.len),
+            Content::Pieces(data) => {
+                let (piece, next) = data.piece(self.from, self.script.len);
+                self.from = next;
+                Payload::Bytes(piece)
+            }
+        };
+        self.sent = self.sent.saturating_add(1);
+        let (payload, rsv) = match &mut session.deflater {
+            None => (self.awaited.clone(), 0),
+            Some(deflater) => match deflater.message(&self.awaited.bytes()) {
+                Ok(packed) => (Payload::Bytes(packed), 4),
+                Err(e) => {
+                    return self.decide(Behavior::Failed, format!("the suite's own fault: {e}"), session);
+                }
+            },
+        };
+        let opcode = match self.script.kind {
+            Kind::Text => TEXT,
+            Kind::Binary => BINARY,
+        };
+        match self.script.fragment {
+            Some(size) if payload.len() > size => {
+                let bytes = payload.bytes();
+                let last = bytes.len().div_ceil(size).saturating_sub(1);
+                for (n, part) in bytes.chunks(size).enumerate() {
+                    // RFC 7692 section 6.1: RSV1 on the first fragment only.
+                    let (opcode, rsv) = if n == 0 { (opcode, rsv) } else { (CONTINUATION, 0) };
+                    session
+                        .send(&Frame { fin: n == last, rsv, opcode, payload: part.into() }, Delivery::Joined);
+                }
+            }
+            _ => session.send(&Frame { fin: true, rsv, opcode, payload }, self.script.delivery),
+        }
+    }
+
+    fn decide(&mut self, behavior: Behavior, reason: String, session: &mut Session) {
+        self.standing = Standing::Decided(behavior, reason);
+        session.close(close_body(1000, b""));
+    }
+}
+
+impl Program for Echoing<'_> {
+    fn received(&mut self, event: Event, session: &mut Session) {
+        let (kind, payload) = match event {
+            Event::Text(payload) => (Kind::Text, payload),
+            Event::Binary(payload) => (Kind::Binary, payload),
+            // RFC 6455 section 5.5.3: a Pong that answers nothing may come at any time.
+            Event::Pong(_) | Event::Waited(_) => return,
+        };
+        let wrong = if kind != self.script.kind {
+            Some(format!("expected a {:?} message; received a {kind:?} message", self.script.kind))
+        } else if payload.len() != self.awaited.len() {
+            Some(format!("expected {} bytes; received {}", self.awaited.len(), payload.len()))
+        } else if !self.awaited.is(&payload.bytes()) {
+            Some(format!("the message has {} bytes as it was sent, but others", payload.len()))
+        } else {
+            None
+        };
+        let n = self.sent;
+        match wrong {
+            Some(wrong) => self.decide(Behavior::Failed, format!("message {n}: {wrong}"), session),
+            // After the last message nothing may come back.
+            None if !matches!(self.standing, Standing::Running) => {
+                self.decide(Behavior::Failed, "a message that was not sent came back".to_owned(), session);
+            }
+            None if n < self.script.count => self.send_next(session),
+            None => self.decide(Behavior::Ok, format!("{n} messages came back as they were sent"), session),
+        }
+    }
+
+    fn due(&self, moved: Instant) -> Option<Instant> {
+        matches!(self.standing, Standing::Running).then(|| self.deadline.min(moved + self.stall))
+    }
+
+    fn tick(&mut self, session: &mut Session) {
+        let why = if self.deadline <= Instant::now() {
+            format!(
+                "message {} did not come back within {} s of the case",
+                self.sent,
+                self.script.limit.as_secs()
+            )
+        } else {
+            format!("message {} did not come back: nothing moved for {} s", self.sent, self.stall.as_secs())
+        };
+        session.log.note(&*why);
+        self.standing = Standing::Decided(Behavior::Failed, why);
+        if session.phase == Phase::Open {
+            session.close(Vec::new());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A client that is started with a command, once for each case.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::process::{Process, Progress};
+
+/// Where the client connects for case `n` (from 1).
+pub(crate) fn url(port: u16, n: usize, agent: &str) -> String {
+    format!("ws://127.0.0.1:{port}/runCase?case={n}&agent={agent}")
+}
+
+/// Runs the command for a case until it ends, or `limit` is over. How it ends does not matter: whether the case was
+/// run is for the suite to say.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) async fn one(command: &str, url: &str, log: &Path, limit: Duration) -> Result<(), String> {
+    // In quotes, for it has an ampersand.
+    let command = command.replace("{url}", &format!("'{url}'"));
+    let started = Process::start(Path::new("sh"), ["-c", &command], &[], log);
+    let mut process = started.map_err(|e| format!("--exec {command:?}: {e}"))?;
+    let ended = async { while let Ok(Progress::Line(_)) = process.next().await {} };
+    // It is ended when the process is dropped.
+    let _ = tokio::time::timeout(limit, ended).await;
+    Ok(())
+}
+
+/// Runs the command for cases 1 to `cases`, `jobs` at a time.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) async fn all(
+    command: &str,
+    port: u16,
+    cases: usize,
+    agent: &str,
+    log: &Path,
+    jobs: usize,
+    limit: Duration,
+) -> Result<(), String> {
+    let places = Arc::new(Semaphore::new(jobs));
+    let mut tasks = JoinSet::new();
+    for n in 1..=cases {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let (command, url, log) = (command.to_owned(), url(port, n, agent), log.to_owned());
+        tasks.spawn(async move {
+            let _place = place;
+            one(&command, &url, &log, limit).await
+        });
+        if let Some(Ok(Err(e))) = tasks.try_join_next() {
+            return Err(e);
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.map_err(|e| e.to_string())??;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! The native suite on ws-server and ws-client.
+
+use std::{collections::BTreeMap, path::Path};
+
+use tokio::net::TcpListener;
+
+use crate::{
+    assessment::GroupResult,
+    native::{
+        against_client::Fuzzer,
+        against_server::{self, Address, Pace},
+        record::{self, Record},
+        script::Case,
+    },
+    role::Role,
+    testee,
+};
+
+/// Plays the cases on ours in this role; the reports go to `folder`.
+///
+/// # Errors
+/// A port or a file cannot be had.
+pub(crate) async fn native_on_ours(
+    role: Role,
+    cases: Vec<Case>,
+    pace: Pace,
+    folder: &Path,
+) -> Result<GroupResult, String> {
+    let (records, trouble) = match role {
+        Role::Server => {
+            let server = testee::server::Server::start().await.map_err(|e| format!("our server: {e}"))?;
+            let address = Address { authority: server.address().to_string(), path: "/".to_owned() };
+            (against_server::run(&address, cases, pace).await?, None)
+        }
+        Role::Client => on_client(cases, pace).await?,
+    };
+    let agent = role.agent();
+    record::write(folder, &BTreeMap::from([(agent.to_owned(), records.clone())]))?;
+    let outcomes = record::outcomes(folder, agent, &records);
+    Ok(GroupResult { role, name: "native".to_owned(), outcomes, trouble })
+}
+
+async fn on_client(cases: Vec<Case>, pace: Pace) -> Result<(Vec<Record>, Option<String>), String> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|e| format!("no free port: {e}"))?;
+    let port = listener.local_addr().map_err(|e| e.to_string())?.port();
+    let (n, agent) = (cases.len(), Role::Client.agent());
+    let fuzzer = Fuzzer::new(cases, pace.patience);
+    let played = tokio::spawn(testee::client::play(port, agent, n, pace.jobs));
+    let served = fuzzer.serve(listener, pace).await;
+    let trouble = match played.is_finished() {
+        true => played.await.map_err(|e| e.to_string()).and_then(|played| played).err(),
+        false => {
+            played.abort();
+            Some("our client was not done in time".to_owned())
+        }
+    };
+    let records = fuzzer.records().remove(agent).unwrap_or_default();
+    Ok((records, served.err().or(trouble)))
+}

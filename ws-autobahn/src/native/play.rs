@@ -1,0 +1,197 @@
+//! Plays a case on an open connection: one loop that reads, writes and waits, so that nothing can hold it up.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
+    task::yield_now,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{
+    native::{
+        deflate::Agreed,
+        echo::Echoing,
+        judge::Judgement,
+        log::Log,
+        script::{Case, Delivery, Event, Script},
+        session::{Phase, Session},
+        steps::Stepping,
+    },
+    role::Role,
+};
+
+/// How long the suite waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For an answer, for each part of closing, and for the opening handshake.
+    pub(crate) answer: Duration,
+    /// For anything to move at all, in the cases that may take long.
+    pub(crate) stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { answer: Duration::from_secs(5), stall: Duration::from_secs(10) }
+    }
+}
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub(crate) struct Played {
+    /// The verdict.
+    pub(crate) judgement: Judgement,
+    /// What happened.
+    pub(crate) log: Log,
+}
+
+/// What goes on with an open connection besides closing it. Unless it says otherwise, nothing does.
+pub(crate) trait Program {
+    /// Something was received.
+    fn received(&mut self, _event: Event, _session: &mut Session) {}
+
+    /// When to call `tick`; `moved` is when a byte last went over the connection.
+    fn due(&self, _moved: Instant) -> Option<Instant> {
+        None
+    }
+
+    /// The time has come.
+    fn tick(&mut self, _session: &mut Session) {}
+}
+
+/// Plays `case` on a connection whose opening handshake is complete; `early` is what came after its head.
+pub(crate) async fn play<S: AsyncRead + AsyncWrite + Send>(
+    stream: S,
+    early: &[u8],
+    tested: Role,
+    agreed: Option<Agreed>,
+    case: &Case,
+    patience: Patience,
+) -> Played {
+    let mut session = Session::new(tested, agreed);
+    let judgement = match &case.script {
+        Script::Steps(steps) => {
+            let mut program = Stepping::new(tested, steps, patience.answer);
+            program.begin(&mut session);
+            converse(stream, early, &mut session, &mut program, patience).await;
+            program.judge(&session)
+        }
+        Script::Echo(echo) => {
+            let mut program = Echoing::new(tested, echo, agreed.is_some(), patience.stall);
+            program.begin(&mut session);
+            converse(stream, early, &mut session, &mut program, patience).await;
+            program.judge(&session)
+        }
+    };
+    Played { judgement, log: session.log }
+}
+
+/// Reads, writes and waits until the connection is over; `early` is what came after the head.
+pub(crate) async fn converse<S: AsyncRead + AsyncWrite>(
+    stream: S,
+    early: &[u8],
+    session: &mut Session,
+    program: &mut impl Program,
+    patience: Patience,
+) {
+    for event in session.feed(early) {
+        program.received(event, session);
+    }
+    let (mut reader, mut writer) = split(stream);
+    let mut input = vec![0; READ];
+    let mut moved = Instant::now();
+    let mut phase = (session.phase, moved);
+    while session.phase != Phase::Over {
+        if phase.0 != session.phase {
+            phase = (session.phase, Instant::now());
+        }
+        let due = match session.phase {
+            Phase::Open => program.due(moved),
+            // What is still on its way may take its time, but not for ever.
+            _ => Some((phase.1.max(moved) + patience.answer).min(phase.1 + 6 * patience.answer)),
+        };
+        let (bytes, chopped) = next_write(session);
+        let writes = !bytes.is_empty();
+        tokio::select! {
+            read = reader.read(&mut input) => match read {
+                Ok(n @ 1..) => {
+                    moved = Instant::now();
+                    for event in session.feed(input.get(..n).unwrap_or_default()) {
+                        program.received(event, session);
+                    }
+                }
+                Ok(0) => {
+                    session.log.note("the peer ended the TCP connection");
+                    break;
+                }
+                Err(e) => {
+                    session.log.note(format!("the TCP connection broke: {e}"));
+                    break;
+                }
+            },
+            written = writer.write(bytes), if writes => match written {
+                Ok(n) => {
+                    moved = Instant::now();
+                    advance(session, n);
+                    if chopped {
+                        // So that the peer has a chance to read this piece alone.
+                        yield_now().await;
+                    }
+                }
+                // What the peer has sent before it ended can still be read.
+                Err(_) => session.out.clear(),
+            },
+            () = at(due) => {
+                match session.phase {
+                    Phase::Open => program.tick(session),
+                    _ => session.closing_is_late(),
+                }
+            }
+        }
+    }
+    if session.end.dropped_by_suite && session.end.clean {
+        let ended = timeout(LINGER, async {
+            for chunk in std::mem::take(&mut session.out) {
+                writer.write_all(chunk.bytes.get(chunk.written..).unwrap_or_default()).await?;
+            }
+            writer.shutdown().await?;
+            // A reset would take from the peer what it has not read yet.
+            while reader.read(&mut input).await? > 0 {}
+            std::io::Result::Ok(())
+        });
+        // It is over either way.
+        let _ = ended.await;
+    }
+}
+
+/// The bytes that can be written now, and whether they are a piece of a frame that is sent in pieces.
+fn next_write(session: &Session) -> (&[u8], bool) {
+    let Some(chunk) = session.out.front() else { return (&[], false) };
+    let rest = chunk.bytes.get(chunk.written..).unwrap_or_default();
+    match chunk.delivery {
+        Delivery::Chopped(size) => (rest.get(..size).unwrap_or(rest), true),
+        Delivery::Alone => (rest, true),
+        Delivery::Joined => (rest.get(..READ).unwrap_or(rest), false),
+    }
+}
+
+fn advance(session: &mut Session, written: usize) {
+    if let Some(chunk) = session.out.front_mut() {
+        chunk.written = chunk.written.saturating_add(written);
+        if chunk.written >= chunk.bytes.len() {
+            session.out.pop_front();
+        }
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How much is read or written at a time.
+const READ: usize = 128 << 10;
+/// How long the end of a connection that the suite has closed may take.
+const LINGER: Duration = Duration::from_secs(1);

@@ -1,0 +1,374 @@
+//! The suite's end of a connection: reads what the peer sends as RFC 6455 has it, and follows the closing handshake.
+//!
+//! It is strict with what it receives (a fault of the peer's fails the connection) and careless with what it sends.
+
+use std::collections::VecDeque;
+
+use crate::{
+    native::{
+        deflate::{Agreed, Deflater, Inflater},
+        frame::{BINARY, CLOSE, Frame, Header, PING, PONG, apply_mask, close_body, frame, pong},
+        log::Log,
+        payload::Payload,
+        rules,
+        script::{Delivery, Event},
+    },
+    role::Role,
+};
+
+/// The suite's end of an open connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The role of the one under test.
+    pub(crate) tested: Role,
+    /// How far closing is.
+    pub(crate) phase: Phase,
+    /// What is known of the end.
+    pub(crate) end: End,
+    /// What happened.
+    pub(crate) log: Log,
+    /// What is to be written.
+    pub(crate) out: VecDeque<Chunk>,
+    /// Of the suite's own messages, where the extension is agreed.
+    pub(crate) deflater: Option<Deflater>,
+    inflater: Option<Inflater>,
+    input: Vec<u8>,
+    reading: Reading,
+    message: Option<Message>,
+}
+
+/// How far closing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No Close was sent.
+    Open,
+    /// The suite has sent its Close and waits for the peer's.
+    Closing,
+    /// Both have been sent: the server, which is under test, ends the TCP connection (RFC 6455 section 7.1.1).
+    Closed,
+    /// The suite ends the TCP connection.
+    Over,
+}
+
+/// What is known of the end of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Whether the suite's Close came first.
+    pub(crate) closed_by_suite: bool,
+    /// Whether the suite failed the connection.
+    pub(crate) failed_by_suite: bool,
+    /// Whether the suite ended the TCP connection.
+    pub(crate) dropped_by_suite: bool,
+    /// Whether both Closes were exchanged.
+    pub(crate) clean: bool,
+    /// The code of the peer's Close.
+    pub(crate) code: Option<u16>,
+    /// Why it is not clean, or what the peer did wrong.
+    pub(crate) note: Option<String>,
+}
+
+/// Bytes to write.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// How many of them have been written.
+    pub(crate) written: usize,
+    /// How they are given to TCP.
+    pub(crate) delivery: Delivery,
+}
+
+/// Where in the peer's bytes the session is.
+#[derive(Debug)]
+enum Reading {
+    /// Before a head.
+    Head,
+    /// Before the payload of a frame that counts.
+    Payload(Header, usize),
+    /// In a payload that does not count: so many bytes of it are still to come.
+    Skipping(u64),
+}
+
+/// A message of which fragments have come.
+#[derive(Debug)]
+struct Message {
+    opcode: u8,
+    compressed: bool,
+    payload: Vec<u8>,
+}
+
+/// The longest message that the suite takes: twice what it sends.
+const LONGEST: usize = 32 << 20;
+
+/// What the codes mean that the suite itself sends (RFC 6455 section 7.4.1).
+const PROTOCOL_ERROR: u16 = 1002;
+const NOT_UTF8: u16 = 1007;
+
+impl Session {
+    /// A connection whose opening handshake is complete.
+    pub(crate) fn new(tested: Role, agreed: Option<Agreed>) -> Self {
+        let (ours, theirs) = match (agreed, tested) {
+            (None, _) => (None, None),
+            (Some(agreed), Role::Server) => (Some(agreed.client), Some(agreed.server)),
+            (Some(agreed), Role::Client) => (Some(agreed.server), Some(agreed.client)),
+        };
+        Self {
+            tested,
+            phase: Phase::Open,
+            end: End::default(),
+            log: Log::new(),
+            out: VecDeque::new(),
+            deflater: ours.map(Deflater::new),
+            inflater: theirs.map(Inflater::new),
+            input: Vec::new(),
+            reading: Reading::Head,
+            message: None,
+        }
+    }
+
+    /// The key that the suite masks with: a client must mask, a server must not (RFC 6455 section 5.1).
+    pub(crate) fn mask(&self) -> Option<[u8; 4]> {
+        match self.tested {
+            Role::Server => Some(KEY),
+            Role::Client => None,
+        }
+    }
+
+    /// Sends a frame.
+    pub(crate) fn send(&mut self, frame: &Frame, delivery: Delivery) {
+        let bytes = frame.encode(self.mask());
+        self.log.sent(&bytes);
+        self.write(bytes, delivery);
+    }
+
+    /// Writes bytes after all that is waiting.
+    pub(crate) fn write(&mut self, bytes: Vec<u8>, delivery: Delivery) {
+        match self.out.back_mut() {
+            Some(last)
+                if last.delivery == Delivery::Joined
+                    && delivery == Delivery::Joined
+                    && last.bytes.len() < JOINED =>
+            {
+                last.bytes.extend(bytes);
+            }
+            _ => self.out.push_back(Chunk { bytes, written: 0, delivery }),
+        }
+    }
+
+    /// Begins the closing handshake, if nobody has.
+    pub(crate) fn close(&mut self, body: Vec<u8>) {
+        if self.phase == Phase::Open {
+            self.end.closed_by_suite = true;
+            self.phase = Phase::Closing;
+            self.send(&frame(CLOSE, body), Delivery::Joined);
+        }
+    }
+
+    /// Fails the connection (RFC 6455 section 7.1.7): with a Close; by TCP when one was sent before.
+    pub(crate) fn fail(&mut self, code: u16, why: &str) {
+        self.end.failed_by_suite = true;
+        match self.phase {
+            Phase::Open => {
+                let reason: String = why.chars().filter(char::is_ascii).take(100).collect();
+                self.close(close_body(code, reason.as_bytes()));
+            }
+            Phase::Closing | Phase::Closed => self.drop_connection(),
+            Phase::Over => {}
+        }
+    }
+
+    /// Ends the TCP connection.
+    pub(crate) fn drop_connection(&mut self) {
+        if self.phase != Phase::Over {
+            self.end.dropped_by_suite = true;
+            self.phase = Phase::Over;
+        }
+    }
+
+    /// The peer has not done in time what closing asks of it.
+    pub(crate) fn closing_is_late(&mut self) {
+        let note = match self.phase {
+            Phase::Closing => "the peer did not answer the Close in time",
+            _ => "the server did not end the TCP connection in time",
+        };
+        // After the peer's own Close its handshake was clean; that it lingers is judged by who ends TCP.
+        if self.phase == Phase::Closing || self.end.closed_by_suite {
+            self.end.clean = false;
+        }
+        self.log.note(note);
+        self.end.note.get_or_insert_with(|| note.to_owned());
+        self.drop_connection();
+    }
+
+    /// Takes bytes from the peer and returns the messages and Pongs that are complete.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Event> {
+        let mut events = Vec::new();
+        self.input.extend_from_slice(bytes);
+        let mut input = std::mem::take(&mut self.input);
+        let mut at = 0usize;
+        while self.phase != Phase::Over
+            && let Some(rest) = input.get_mut(at..)
+            && let Some(read) = self.next(rest, &mut events)
+        {
+            at = at.saturating_add(read);
+        }
+        input.drain(..at.min(input.len()));
+        self.input = input;
+        events
+    }
+
+    /// Reads one head or payload at the beginning of `input` and returns how many bytes that took; `None` when some
+    /// are missing.
+    fn next(&mut self, input: &mut [u8], events: &mut Vec<Event>) -> Option<usize> {
+        match self.reading {
+            Reading::Head => {
+                let (header, size) = Header::read(input)?;
+                let inside = self.message.is_some();
+                if let Err(why) = rules::head(&header, self.tested, self.inflater.is_some(), inside) {
+                    self.violation(&why);
+                }
+                let total = header.length.saturating_add(size as u64);
+                let counts = !self.end.failed_by_suite || header.opcode == CLOSE;
+                let most = if header.is_control() { 125 } else { LONGEST as u64 };
+                if counts && header.length <= most {
+                    self.reading = Reading::Payload(header, size);
+                    Some(0)
+                } else {
+                    if counts {
+                        self.violation(&format!("a message of more than {LONGEST} bytes"));
+                    }
+                    self.log.received(input, total);
+                    self.reading = Reading::Skipping(total);
+                    Some(0)
+                }
+            }
+            Reading::Payload(header, size) => {
+                let end = usize::try_from(header.length).ok()?.checked_add(size)?;
+                let frame = input.get_mut(..end)?;
+                self.log.received(frame, end as u64);
+                self.reading = Reading::Head;
+                let payload = frame.get_mut(size..)?;
+                if let Some(key) = header.mask {
+                    apply_mask(payload, key);
+                }
+                self.frame(&header, payload, events);
+                Some(end)
+            }
+            Reading::Skipping(left) => {
+                let here = left.min(input.len() as u64);
+                self.reading = match left.saturating_sub(here) {
+                    0 => Reading::Head,
+                    left => Reading::Skipping(left),
+                };
+                usize::try_from(here).ok().filter(|n| *n > 0 || matches!(self.reading, Reading::Head))
+            }
+        }
+    }
+
+    fn violation(&mut self, why: &str) {
+        self.note_fault(why);
+        self.fail(PROTOCOL_ERROR, why);
+    }
+
+    fn note_fault(&mut self, why: &str) {
+        self.log.note(format!("the peer sent {why}"));
+        self.end.note.get_or_insert_with(|| format!("the peer sent {why}"));
+    }
+
+    fn frame(&mut self, header: &Header, payload: &[u8], events: &mut Vec<Event>) {
+        match header.opcode {
+            CLOSE => self.closed(payload),
+            _ if self.end.failed_by_suite => {}
+            PING if self.phase == Phase::Open => self.send(&pong(payload), Delivery::Joined),
+            PING => {}
+            PONG => events.push(Event::Pong(payload.into())),
+            _ => {
+                let message = self.message.get_or_insert_with(|| Message {
+                    opcode: header.opcode,
+                    compressed: header.rsv == 4,
+                    payload: Vec::new(),
+                });
+                message.payload.extend_from_slice(payload);
+                let too_long = message.payload.len() > LONGEST;
+                if too_long {
+                    self.message = None;
+                    self.violation(&format!("a message of more than {LONGEST} bytes"));
+                } else if header.fin
+                    && let Some(message) = self.message.take()
+                {
+                    self.message(message, events);
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, message: Message, events: &mut Vec<Event>) {
+        let Message { opcode, compressed, mut payload } = message;
+        if compressed && let Some(inflater) = &mut self.inflater {
+            match inflater.message(&payload, LONGEST) {
+                Ok(plain) => payload = plain,
+                Err(why) => {
+                    self.note_fault(&format!("a message that cannot be decompressed: {why}"));
+                    return self.fail(NOT_UTF8, &why);
+                }
+            }
+        }
+        match opcode {
+            BINARY => events.push(Event::Binary(Payload::Bytes(payload))),
+            // RFC 6455 section 8.1.
+            _ if std::str::from_utf8(&payload).is_err() => {
+                let why = "text that is not UTF-8";
+                self.note_fault(why);
+                self.fail(NOT_UTF8, why);
+            }
+            _ => events.push(Event::Text(Payload::Bytes(payload))),
+        }
+    }
+
+    /// The peer's Close has come (RFC 6455 sections 5.5.1 and 7.1.5).
+    fn closed(&mut self, body: &[u8]) {
+        let (code, reason) = match body.split_first_chunk::<2>() {
+            Some((code, reason)) => (Some(u16::from_be_bytes(*code)), reason),
+            None => (None, &[][..]),
+        };
+        self.end.code = code;
+        if let Some(code) = code.filter(|code| !rules::may_be_sent(*code)) {
+            self.violation(&format!("a Close with the code {code}, which must not be sent"));
+        }
+        if std::str::from_utf8(reason).is_err() {
+            let why = "a Close with a reason that is not UTF-8";
+            self.note_fault(why);
+            self.fail(NOT_UTF8, why);
+        }
+        match self.phase {
+            Phase::Open => {
+                self.end.clean = true;
+                self.send(&frame(CLOSE, close_body(1000, b"")), Delivery::Joined);
+                self.phase = Phase::Closed;
+                self.end_as_server();
+            }
+            Phase::Closing => {
+                self.end.clean = true;
+                self.phase = Phase::Closed;
+                self.end_as_server();
+            }
+            // RFC 6455 section 5.5.1: nothing may follow a Close.
+            Phase::Closed => {}
+            Phase::Over => self.end.clean = false,
+        }
+    }
+
+    /// RFC 6455 section 7.1.1: the server ends the TCP connection first.
+    fn end_as_server(&mut self) {
+        if self.tested == Role::Client {
+            self.drop_connection();
+        }
+    }
+}
+
+/// The key that the suite masks with, the one of RFC 6455 section 5.7: the log is easier to read when all frames have
+/// the same, and nobody has to be protected from what the suite sends.
+pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// Joined frames are written in pieces of about this size.
+const JOINED: usize = 64 << 10;

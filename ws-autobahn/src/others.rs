@@ -1,0 +1,208 @@
+//! Tests any server or client, and says what came of it.
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    io::{IsTerminal, stdout},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
+
+use tokio::net::TcpListener;
+
+use crate::{
+    assessment::Assessment,
+    board::Board,
+    case::CaseId,
+    cli::{Other, SuiteChoice, Target},
+    compare::Comparison,
+    expectations::Expectations,
+    folder::Folder,
+    group::Group,
+    native::{
+        against_client::Fuzzer,
+        against_server::{self, Address},
+        cases, exec,
+        record::{self, Record},
+        script::Case,
+    },
+    report::Outcome,
+    role::Role,
+    run::{Run, Tested},
+    suite::Suite,
+    table,
+    verdict::{Behavior, CloseBehavior, Verdict},
+};
+
+/// Runs the suites on the target and says what came of it: whether no case has failed, and both suites agree.
+///
+/// # Errors
+/// Nothing could be tested.
+pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
+    let (role, options) = match &target {
+        Target::Server { options, .. } => (Role::Server, options),
+        Target::Client { options, .. } => (Role::Client, options),
+    };
+    let all: Vec<CaseId> = Expectations::load()?.cases().collect();
+    let ids = Expectations::load()?.select(&options.common.only, &options.common.skip)?;
+    let folder = Folder::take(&options.out)?;
+    let start = Instant::now();
+    let mut fine = true;
+    let mut outcomes: Vec<BTreeMap<CaseId, Outcome>> = Vec::new();
+    if options.suite.native() {
+        let mut cases = cases::all(options.common.volume());
+        cases.retain(|case| ids.binary_search(&case.id).is_ok());
+        let reports = folder.fresh("native")?;
+        let agents = by_native(&target, cases, options, &folder).await?;
+        record::write(&reports, &agents)?;
+        for (agent, records) in &agents {
+            print(role, agent, records);
+            fine &= !records.iter().any(Record::has_failed);
+            if outcomes.is_empty() {
+                outcomes.push(record::outcomes(&reports, agent, records));
+            }
+        }
+        println!(
+            "{} cases, {:.1} s; reports: {}",
+            ids.len(),
+            start.elapsed().as_secs_f64(),
+            reports.display()
+        );
+    }
+    if options.suite.autobahn() {
+        let found = by_autobahn(&target, options, &folder, &ids, &all).await?;
+        let verdicts: BTreeMap<CaseId, Verdict> = found.iter().map(|(id, o)| (*id, o.verdict)).collect();
+        println!("\nAutobahn's suite\n{}", section_table(role, &verdicts));
+        fine &= ids.iter().all(|id| verdicts.get(id).is_some_and(|verdict| !record::fails(*verdict)));
+        outcomes.push(found);
+    }
+    if let (SuiteChoice::Both, [native, autobahn]) = (options.suite, &outcomes[..]) {
+        let comparison = Comparison::new(native, autobahn);
+        println!("{}", comparison.words());
+        fine &= comparison.differences.is_empty();
+    }
+    Ok(fine)
+}
+
+async fn by_native(
+    target: &Target,
+    cases: Vec<Case>,
+    options: &Other,
+    folder: &Folder,
+) -> Result<BTreeMap<String, Vec<Record>>, Box<dyn Error>> {
+    let pace = options.common.pace();
+    match target {
+        Target::Server { url, .. } => {
+            let records = against_server::run(url, cases, pace).await?;
+            Ok(BTreeMap::from([(options.agent.clone(), records)]))
+        }
+        Target::Client { listen, exec, .. } => {
+            let bound = TcpListener::bind(listen).await;
+            let listener = bound.map_err(|e| format!("--listen {listen}: {e}; choose another address"))?;
+            let port = listener.local_addr()?.port();
+            let n = cases.len();
+            let fuzzer = Fuzzer::new(cases, pace.patience);
+            match exec {
+                None => {
+                    eprintln!("{n} cases wait for a client at ws://{}", listener.local_addr()?);
+                    fuzzer.serve(listener, pace).await?;
+                }
+                Some(command) => {
+                    let log = folder.fresh("client.log")?;
+                    // A command has what a case may take, and the time to start.
+                    let running = exec::all(
+                        command,
+                        port,
+                        n,
+                        &options.agent,
+                        &log,
+                        pace.jobs,
+                        pace.patience.stall * 50,
+                    );
+                    let serving = Arc::clone(&fuzzer);
+                    tokio::select! {
+                        ran = running => ran?,
+                        served = serving.serve(listener, pace) => served?,
+                    }
+                }
+            }
+            let agents = fuzzer.records();
+            if agents.is_empty() {
+                return Err("no case was run: the client has not connected to /runCase".into());
+            }
+            Ok(agents)
+        }
+    }
+}
+
+async fn by_autobahn(
+    target: &Target,
+    options: &Other,
+    folder: &Folder,
+    ids: &[CaseId],
+    all: &[CaseId],
+) -> Result<BTreeMap<CaseId, Outcome>, Box<dyn Error>> {
+    let common = &options.common;
+    let (role, tested) = match target {
+        Target::Server { url: Address { authority, path }, .. } => {
+            (Role::Server, Tested::Server(format!("ws://{authority}{path}"), options.agent.clone()))
+        }
+        Target::Client { exec: Some(command), .. } => {
+            (Role::Client, Tested::Client(command.clone(), options.agent.clone()))
+        }
+        Target::Client { exec: None, .. } => {
+            return Err(
+                "--suite autobahn tests a client with --exec only: several of Autobahn's servers run at the \
+                        same time"
+                    .into(),
+            );
+        }
+    };
+    let reports = folder.fresh("autobahn")?;
+    let suite = Suite::find(common.wstest.as_deref(), &folder.join("wstest"), common.fresh).await?;
+    eprintln!("Autobahn test suite {}: {}", suite.version, suite.program.display());
+    let groups = Group::divide(ids, all);
+    let board = Board::new(&groups);
+    let queue = groups.into_iter().map(|group| (role, group)).collect();
+    let run = Run { suite, reports, stall: common.stall, board, tested };
+    let results = run.all(queue, common.jobs.map_or(2, |jobs| jobs.get().min(4))).await;
+    for trouble in results.iter().filter_map(|result| result.trouble.as_ref()) {
+        println!("Autobahn's suite: {trouble}");
+    }
+    Ok(results.into_iter().flat_map(|result| result.outcomes).collect())
+}
+
+/// The table by section, then every case that is not OK, with the reason and its wire log.
+fn print(role: Role, agent: &str, records: &[Record]) {
+    let verdicts = records.iter().map(|record| (record.id, record.verdict())).collect();
+    for record in records.iter().filter(|r| !is_ok(r.verdict())) {
+        println!("\n{} {}: {}\n  {}", record.id, record.verdict(), record.what, record.reason());
+        println!("  {}; {}", record.rule, record.expectation);
+        for line in record.log.lines() {
+            println!("  {line}");
+        }
+    }
+    let bold = if stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    println!("\n{}{agent}{}\n{}", bold.0, bold.1, section_table(role, &verdicts));
+}
+
+fn is_ok(verdict: Verdict) -> bool {
+    verdict.behavior == Behavior::Ok && verdict.close == CloseBehavior::Ok
+}
+
+/// The table that ours is shown in, where what is expected is a good end whatever its code.
+fn section_table(role: Role, verdicts: &BTreeMap<CaseId, Verdict>) -> String {
+    let expected = verdicts.iter().map(|(id, verdict)| {
+        let close = verdict.close.max(CloseBehavior::Informational);
+        (*id, Verdict { behavior: Behavior::Ok, close, code: verdict.code })
+    });
+    let outcome = |verdict: &Verdict| Outcome { verdict: *verdict, file: Path::new("").to_owned() };
+    let result = crate::assessment::GroupResult {
+        role,
+        name: String::new(),
+        outcomes: verdicts.iter().map(|(id, verdict)| (*id, outcome(verdict))).collect(),
+        trouble: None,
+    };
+    table::table(&[Assessment::new(role, &expected.collect(), &[result])])
+}

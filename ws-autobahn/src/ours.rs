@@ -1,0 +1,120 @@
+//! Tests ws-server and ws-client, and holds every verdict against what is expected.
+
+use std::{error::Error, fs, num::NonZeroUsize, time::Instant};
+
+use crate::{
+    assessment::{Assessment, GroupResult},
+    board::{Board, clock},
+    case::CaseId,
+    cli::{Ours, SuiteChoice},
+    compare::Comparison,
+    expectations::Expectations,
+    folder::{Folder, workspace},
+    group::Group,
+    native::{cases, native_on_ours},
+    role::Role,
+    run::{Run, Tested},
+    suite::Suite,
+    summary, table,
+};
+
+/// Has the suite, runs it, and says what came of it: whether all is as expected.
+///
+/// # Errors
+/// Nothing could be tested.
+pub(crate) async fn test(options: Ours) -> Result<bool, Box<dyn Error>> {
+    let expectations = Expectations::load()?;
+    let all: Vec<_> = expectations.cases().collect();
+    let cases = expectations.select(&options.common.only, &options.common.skip)?;
+    let roles = options.role.roles();
+    let folder = Folder::take(&options.out.clone().unwrap_or_else(|| workspace().join("target/autobahn")))?;
+    let summary_file = folder.fresh("summary.json")?;
+    let start = Instant::now();
+
+    let mut assessments = Vec::new();
+    let mut comparisons = Vec::new();
+    let autobahn = match options.suite.autobahn() {
+        true => by_autobahn(&options, &folder, &cases, &all).await?,
+        false => Vec::new(),
+    };
+    let native = match options.suite.native() {
+        true => by_native(&options, &folder, &cases).await?,
+        false => Vec::new(),
+    };
+    for results in [&autobahn, &native].into_iter().filter(|results| !results.is_empty()) {
+        let assess = |role: &Role| {
+            let mut expected = expectations.of(*role).clone();
+            expected.retain(|id, _| cases.binary_search(id).is_ok());
+            Assessment::new(*role, &expected, results)
+        };
+        assessments.push(roles.iter().map(assess).collect::<Vec<Assessment>>());
+    }
+    if options.suite == SuiteChoice::Both {
+        for role in roles {
+            let of = |results: &[GroupResult]| {
+                results.iter().filter(|r| r.role == *role).flat_map(|r| r.outcomes.clone()).collect()
+            };
+            comparisons.push((*role, Comparison::new(&of(&native), &of(&autobahn))));
+        }
+    }
+
+    let last = assessments.last().ok_or("no suite was run")?;
+    let text = serde_json::to_string_pretty(&summary::summary(last))? + "\n";
+    fs::write(&summary_file, text).map_err(|e| format!("{}: {e}", summary_file.display()))?;
+    for assessments in &assessments {
+        println!("\n{}", table::table(assessments));
+        for complaint in assessments.iter().flat_map(Assessment::complaints) {
+            println!("{complaint}");
+        }
+    }
+    for (role, comparison) in &comparisons {
+        println!("{role}: {}", comparison.words());
+    }
+    let fine = assessments.iter().flatten().all(Assessment::is_as_expected)
+        && comparisons.iter().all(|(_, comparison)| comparison.differences.is_empty());
+    let how = if fine { "all as expected" } else { "NOT as expected" };
+    let (ran, of) = (cases.len(), all.len());
+    println!("{ran} of {of} cases in {} role(s), {}: {how}", roles.len(), clock(start.elapsed()));
+    println!("reports: {}\nsummary: {}", folder.join("reports").display(), summary_file.display());
+    Ok(fine)
+}
+
+async fn by_autobahn(
+    options: &Ours,
+    folder: &Folder,
+    cases: &[CaseId],
+    all: &[CaseId],
+) -> Result<Vec<GroupResult>, Box<dyn Error>> {
+    let roles = options.role.roles();
+    for role in roles {
+        folder.fresh(&format!("reports/{role}"))?;
+    }
+    let common = &options.common;
+    let suite = Suite::find(common.wstest.as_deref(), &folder.join("wstest"), common.fresh).await?;
+    eprintln!("Autobahn test suite {}: {}", suite.version, suite.program.display());
+    let groups = Group::divide(cases, all);
+    let board = Board::new(roles.iter().flat_map(|_| &groups));
+    let queue = roles.iter().flat_map(|role| groups.iter().map(|group| (*role, group.clone()))).collect();
+    let run =
+        Run { suite, reports: folder.join("reports"), stall: common.stall, board, tested: Tested::Ours };
+    Ok(run.all(queue, common.jobs.map_or(2, NonZeroUsize::get)).await)
+}
+
+async fn by_native(
+    options: &Ours,
+    folder: &Folder,
+    ids: &[CaseId],
+) -> Result<Vec<GroupResult>, Box<dyn Error>> {
+    let mut results = Vec::new();
+    let common = &options.common;
+    for role in options.role.roles() {
+        let reports = folder.fresh(&format!("reports/native-{role}"))?;
+        let start = Instant::now();
+        let mut cases = cases::all(common.volume());
+        cases.retain(|case| ids.binary_search(&case.id).is_ok());
+        let n = cases.len();
+        results.push(native_on_ours(*role, cases, common.pace(), &reports).await?);
+        eprintln!("{role}, native suite: {n} cases in {:.1} s", start.elapsed().as_secs_f64());
+    }
+    Ok(results)
+}
