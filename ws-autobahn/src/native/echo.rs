@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::{
     native::{
         content::Content,
-        frame::{BINARY, CONTINUATION, Frame, TEXT, close_body},
+        frame::{BINARY, Frame, TEXT, close_body, fragments},
         judge::{self, Judgement},
         payload::Payload,
         play::Program,
@@ -100,17 +100,12 @@ impl<'a> Echoing<'a> {
             Kind::Binary => BINARY,
         };
         match self.script.fragment {
-            Some(size) if payload.len() > size => {
-                let bytes = payload.bytes();
-                let last = bytes.len().div_ceil(size).saturating_sub(1);
-                for (n, part) in bytes.chunks(size).enumerate() {
-                    // RFC 7692 section 6.1: RSV1 on the first fragment only.
-                    let (opcode, rsv) = if n == 0 { (opcode, rsv) } else { (CONTINUATION, 0) };
-                    session
-                        .send(&Frame { fin: n == last, rsv, opcode, payload: part.into() }, Delivery::Joined);
+            Some(size) => {
+                for fragment in fragments(opcode, rsv, &payload.bytes(), size) {
+                    session.send(&fragment, Delivery::Joined);
                 }
             }
-            _ => session.send(&Frame { fin: true, rsv, opcode, payload }, self.script.delivery),
+            None => session.send(&Frame { fin: true, rsv, opcode, payload }, self.script.delivery),
         }
     }
 

@@ -58,6 +58,20 @@ pub(crate) fn pong(payload: impl Into<Payload>) -> Frame {
     frame(PONG, payload)
 }
 
+/// A message in fragments of `size` bytes; one that fits into a fragment is whole.
+///
+/// The last fragment is shorter than the others, though it be empty: so does Autobahn, and peers that limit the number
+/// of fragments can tell the difference.
+pub(crate) fn fragments(opcode: u8, rsv: u8, bytes: &[u8], size: usize) -> impl Iterator<Item = Frame> {
+    let full = if bytes.len() <= size { 0 } else { bytes.len() / size.max(1) };
+    let pieces = bytes.chunks(size.max(1)).chain([&[][..]]);
+    pieces.take(full.saturating_add(1)).enumerate().map(move |(n, part)| {
+        // RFC 7692 section 6.1: RSV1 on the first fragment only.
+        let (opcode, rsv) = if n == 0 { (opcode, rsv) } else { (CONTINUATION, 0) };
+        Frame { fin: n == full, rsv, opcode, payload: part.into() }
+    })
+}
+
 /// The body of a Close: a code, then a reason (RFC 6455 section 5.5.1).
 pub(crate) fn close_body(code: u16, reason: &[u8]) -> Vec<u8> {
     [&code.to_be_bytes(), reason].concat()
@@ -213,6 +227,23 @@ mod tests {
         assert!(!Header::read(&[0x82, 126, 0, 125]).unwrap().0.minimal);
         assert!(Header::read(&[0x82, 126, 0, 126]).unwrap().0.minimal);
         assert!(!Header::read(&[0x82, 127, 0, 0, 0, 0, 0, 0, 255, 255]).unwrap().0.minimal);
+    }
+
+    #[test]
+    fn the_last_fragment_is_shorter_than_the_others() {
+        let sizes = |len: usize| {
+            let frames: Vec<Frame> = fragments(TEXT, 4, &vec![b'*'; len], 3).collect();
+            let last = frames.len() - 1;
+            for (n, frame) in frames.iter().enumerate() {
+                let first = if n == 0 { (TEXT, 4) } else { (CONTINUATION, 0) };
+                assert_eq!((frame.opcode, frame.rsv, frame.fin), (first.0, first.1, n == last));
+            }
+            frames.iter().map(|frame| frame.payload.len()).collect::<Vec<usize>>()
+        };
+        assert_eq!(sizes(0), [0]);
+        assert_eq!(sizes(3), [3]);
+        assert_eq!(sizes(5), [3, 2]);
+        assert_eq!(sizes(6), [3, 3, 0]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
     task::yield_now,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use crate::{
@@ -110,7 +110,7 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite>(
             // What is still on its way may take its time, but not for ever.
             _ => Some((phase.1.max(moved) + patience.answer).min(phase.1 + 6 * patience.answer)),
         };
-        let (bytes, chopped) = next_write(session);
+        let (bytes, pause) = next_write(session);
         let writes = !bytes.is_empty();
         tokio::select! {
             read = reader.read(&mut input) => match read {
@@ -133,9 +133,10 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite>(
                 Ok(n) => {
                     moved = Instant::now();
                     advance(session, n);
-                    if chopped {
-                        // So that the peer has a chance to read this piece alone.
-                        yield_now().await;
+                    match pause {
+                        Pause::None => {}
+                        Pause::Yield => yield_now().await,
+                        Pause::Short => sleep(SHORT).await,
                     }
                 }
                 // What the peer has sent before it ended can still be read.
@@ -164,14 +165,22 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite>(
     }
 }
 
-/// The bytes that can be written now, and whether they are a piece of a frame that is sent in pieces.
-fn next_write(session: &Session) -> (&[u8], bool) {
-    let Some(chunk) = session.out.front() else { return (&[], false) };
+/// What follows a write, so that the peer has a chance to read what was written alone.
+enum Pause {
+    None,
+    Yield,
+    Short,
+}
+
+/// The bytes that can be written now, and what follows.
+fn next_write(session: &Session) -> (&[u8], Pause) {
+    let Some(chunk) = session.out.front() else { return (&[], Pause::None) };
     let rest = chunk.bytes.get(chunk.written..).unwrap_or_default();
     match chunk.delivery {
-        Delivery::Chopped(size) => (rest.get(..size).unwrap_or(rest), true),
-        Delivery::Alone => (rest, true),
-        Delivery::Joined => (rest.get(..READ).unwrap_or(rest), false),
+        Delivery::Chopped(1) => (rest.get(..1).unwrap_or(rest), Pause::Short),
+        Delivery::Chopped(size) => (rest.get(..size).unwrap_or(rest), Pause::Yield),
+        Delivery::Alone => (rest, Pause::Short),
+        Delivery::Joined => (rest.get(..READ).unwrap_or(rest), Pause::None),
     }
 }
 
@@ -193,5 +202,8 @@ async fn at(due: Option<Instant>) {
 
 /// How much is read or written at a time.
 const READ: usize = 128 << 10;
+/// Long enough for a peer to read and answer what it has, as Autobahn's pauses are. Large messages in pieces cannot
+/// have it: there would be thousands.
+const SHORT: Duration = Duration::from_millis(3);
 /// How long the end of a connection that the suite has closed may take.
 const LINGER: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@
 use crate::{
     case::CaseId,
     native::{
-        frame::{Frame, close_body, frame},
+        frame::{Frame, TEXT, close_body, fragments},
         payload::Payload,
         script::{Case, CloseRule, Closer, Delivery, Event, Finally, Grading, Pause, Script, Step, Steps},
     },
@@ -78,11 +78,7 @@ impl Building {
 
     /// Sends a text message in fragments of so many bytes.
     pub(crate) fn fragments(self, size: usize, payload: &[u8]) -> Self {
-        let last = payload.len().div_ceil(size).saturating_sub(1);
-        payload.chunks(size).enumerate().fold(self, |this, (n, part)| {
-            let fragment = frame(u8::from(n == 0), part);
-            this.send(if n == last { fragment } else { fragment.more() })
-        })
+        fragments(TEXT, 0, payload, size).fold(self, |this, fragment| this.send(fragment))
     }
 
     /// Sends a part of a frame.
