@@ -89,6 +89,15 @@ pub(crate) struct Other {
     #[arg(long, value_name = "DIR", default_value = "ws-autobahn-reports")]
     pub(crate) out: PathBuf,
 
+    /// Native suite: the index.json of an earlier run. The exit status is then 1 when a verdict is worse than it was,
+    /// and 0 otherwise
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+
+    /// Native suite: write the results to this file as JUnit XML, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) common: Common,
 }

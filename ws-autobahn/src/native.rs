@@ -2,6 +2,7 @@
 
 pub(crate) mod against_client;
 pub(crate) mod against_server;
+pub(crate) mod baseline;
 pub(crate) mod cases;
 pub(crate) mod content;
 pub(crate) mod control;
@@ -13,6 +14,7 @@ mod faulty;
 pub(crate) mod frame;
 pub(crate) mod handshake;
 pub(crate) mod judge;
+pub(crate) mod junit;
 pub(crate) mod log;
 mod ours;
 pub(crate) mod payload;

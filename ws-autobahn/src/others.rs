@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     error::Error,
+    fs,
     io::{IsTerminal, stdout},
     path::Path,
     sync::Arc,
@@ -23,7 +24,8 @@ use crate::{
     native::{
         against_client::Fuzzer,
         against_server::{self, Address},
-        cases, exec,
+        baseline::{Baseline, Changes},
+        cases, exec, junit,
         record::{self, Record},
         script::Case,
     },
@@ -46,6 +48,8 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
     };
     let all: Vec<CaseId> = Expectations::load()?.cases().collect();
     let ids = Expectations::load()?.select(&options.common.only, &options.common.skip)?;
+    // Before the run: a wrong name should not come to light after it.
+    let baseline = options.baseline.as_deref().map(Baseline::read).transpose()?;
     let folder = Folder::take(&options.out)?;
     let start = Instant::now();
     let mut fine = true;
@@ -55,10 +59,16 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
         cases.retain(|case| ids.binary_search(&case.id).is_ok());
         let reports = folder.fresh("native")?;
         let agents = by_native(&target, cases, options, &folder).await?;
-        record::write(&reports, &agents)?;
+        record::write(&reports, role, &agents)?;
+        if let Some(path) = &options.junit {
+            fs::write(path, junit::xml(&agents)).map_err(|e| format!("--junit {}: {e}", path.display()))?;
+        }
         for (agent, records) in &agents {
             print(role, agent, records);
-            fine &= !records.iter().any(Record::has_failed);
+            fine &= match &baseline {
+                None => !records.iter().any(Record::has_failed),
+                Some(baseline) => print_changes(&baseline.changes(records)),
+            };
             if outcomes.is_empty() {
                 outcomes.push(record::outcomes(&reports, agent, records));
             }
@@ -67,7 +77,7 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
             "{} cases, {:.1} s; reports: {}",
             ids.len(),
             start.elapsed().as_secs_f64(),
-            reports.display()
+            reports.join("report.html").display()
         );
     }
     if options.suite.autobahn() {
@@ -185,6 +195,15 @@ fn print(role: Role, agent: &str, records: &[Record]) {
     }
     let bold = if stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     println!("\n{}{agent}{}\n{}", bold.0, bold.1, section_table(role, &verdicts));
+}
+
+/// Says what is other than in the baseline, and whether nothing is worse.
+fn print_changes(changes: &Changes) -> bool {
+    println!("baseline: {} worse, {} better", changes.worse.len(), changes.better.len());
+    for (how, lines) in [("worse", &changes.worse), ("better", &changes.better)] {
+        lines.iter().for_each(|line| println!("{how}: {line}"));
+    }
+    changes.worse.is_empty()
 }
 
 fn is_ok(verdict: Verdict) -> bool {

@@ -48,7 +48,8 @@ const COLUMNS: [&str; 6] = ["cases", "ok", "info", "lax", "unimpl", "failed"];
 const WIDTH: usize = 7;
 const TITLE: usize = 28;
 
-fn title(section: u16) -> &'static str {
+/// What a section is about.
+pub(crate) fn title(section: u16) -> &'static str {
     match section {
         1 => "Framing",
         2 => "Pings and pongs",

@@ -35,7 +35,7 @@ pub(crate) async fn native_on_ours(
         Role::Client => on_client(cases, pace).await?,
     };
     let agent = role.agent();
-    record::write(folder, &BTreeMap::from([(agent.to_owned(), records.clone())]))?;
+    record::write(folder, role, &BTreeMap::from([(agent.to_owned(), records.clone())]))?;
     let outcomes = record::outcomes(folder, agent, &records);
     Ok(GroupResult { role, name: "native".to_owned(), outcomes, trouble })
 }

@@ -13,6 +13,7 @@ use crate::{
         script::Case,
     },
     report::Outcome,
+    role::Role,
     verdict::{Behavior, CloseBehavior, Verdict},
 };
 
@@ -117,15 +118,17 @@ pub(crate) fn fails(verdict: Verdict) -> bool {
     verdict.behavior == Behavior::Failed || (!informational && verdict.close < CloseBehavior::Informational)
 }
 
-/// Writes `index.json` in Autobahn's form, and beside it a file for each case.
+/// Writes `index.json` in Autobahn's form, beside it a file for each case, and the page `report.html`.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub(crate) fn write(folder: &Path, agents: &BTreeMap<String, Vec<Record>>) -> Result<(), String> {
-    let to = |name: &str, value: &Value| {
+pub(crate) fn write(folder: &Path, role: Role, agents: &BTreeMap<String, Vec<Record>>) -> Result<(), String> {
+    let to_file = |name: &str, text: String| {
         let path = folder.join(name);
-        let text = serde_json::to_string_pretty(value).map_err(|e| e.to_string())? + "\n";
         fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))
+    };
+    let to = |name: &str, value: &Value| {
+        to_file(name, serde_json::to_string_pretty(value).map_err(|e| e.to_string())? + "\n")
     };
     fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let mut index = serde_json::Map::new();
@@ -136,8 +139,22 @@ pub(crate) fn write(folder: &Path, agents: &BTreeMap<String, Vec<Record>>) -> Re
             to(&file_name(agent, record.id), &record.report(agent))?;
         }
     }
+    to_file("report.html", page(role, agents))?;
     to("index.json", &Value::Object(index))
 }
+
+/// The page for people: one file, with all that it shows.
+fn page(role: Role, agents: &BTreeMap<String, Vec<Record>>) -> String {
+    let agent = |(agent, records): (&String, &Vec<Record>)| {
+        let cases: Vec<Value> = records.iter().map(|record| record.report(agent)).collect();
+        json!({ "agent": agent, "role": role.name(), "cases": cases })
+    };
+    let data: Value = agents.iter().map(agent).collect();
+    // Within a script of HTML nothing may look like its end.
+    PAGE.replace("__DATA__", &data.to_string().replace('<', "\\u003c"))
+}
+
+const PAGE: &str = include_str!("report.html");
 
 /// For the comparison with what is expected: the verdicts, and where the reports lie.
 pub(crate) fn outcomes(folder: &Path, agent: &str, records: &[Record]) -> BTreeMap<CaseId, Outcome> {
@@ -164,7 +181,6 @@ mod tests {
     use crate::{
         native::words::{case, echo},
         report,
-        role::Role,
     };
 
     #[test]
@@ -174,11 +190,22 @@ mod tests {
         let record =
             Record::not_open(&case, (String::new(), String::new()), "refused", Duration::from_millis(7));
         let agent = Role::Server.agent().to_owned();
-        write(&folder, &BTreeMap::from([(agent.clone(), vec![record.clone()])])).unwrap();
+        write(&folder, Role::Server, &BTreeMap::from([(agent.clone(), vec![record.clone()])])).unwrap();
         let read = report::read(&folder, &agent).unwrap();
         assert_eq!(read, outcomes(&folder, &agent, &[record]));
         let outcome = &read[&"5.3".parse().unwrap()];
         assert_eq!(outcome.reason(), "the opening handshake was never completed / close: refused");
+        let page = fs::read_to_string(folder.join("report.html")).unwrap();
+        assert!(page.contains(r#""agent":"ws-server""#) && !page.contains("__DATA__"));
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_peer_sends_cannot_end_the_script_of_the_page() {
+        let case = case("5.3", "RFC 6455", "something").ok([echo("a")]);
+        let heads = ("</script><b>".to_owned(), String::new());
+        let record = Record::not_open(&case, heads, "refused", Duration::ZERO);
+        let page = page(Role::Server, &BTreeMap::from([("a".to_owned(), vec![record])]));
+        assert!(page.contains(r"\u003c/script>\u003cb>") && !page.contains("</script><b>"));
     }
 }
