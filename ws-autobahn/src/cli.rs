@@ -204,8 +204,8 @@ impl Roles {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
-        Ok(n) if n > 0 => Ok(Duration::from_secs(n)),
-        _ => Err("a number of seconds, 1 or more".to_owned()),
+        Ok(n @ 1..=1_000_000) => Ok(Duration::from_secs(n)),
+        _ => Err("a number of seconds from 1 to 1000000".to_owned()),
     }
 }
 
@@ -244,7 +244,9 @@ mod tests {
         let cli = Cli::try_parse_from(["ws-autobahn", "--cases", "1.*,5.3", "--role", "client"]).unwrap();
         assert_eq!(cli.ours.common.only, ["1.*".parse().unwrap(), "5.3".parse::<Pattern>().unwrap()]);
         assert_eq!(cli.ours.role.roles(), [Role::Client]);
-        for wrong in [["--cases", "1*"], ["--jobs", "0"], ["--stall", "0"], ["--role", "peer"]] {
+        for wrong in
+            [["--cases", "1*"], ["--jobs", "0"], ["--stall", "0"], ["--limit", "1000001"], ["--role", "peer"]]
+        {
             assert!(Cli::try_parse_from([&["ws-autobahn"][..], &wrong].concat()).is_err(), "{wrong:?}");
         }
     }

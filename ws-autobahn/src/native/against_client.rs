@@ -48,7 +48,7 @@ struct Found {
 }
 
 /// A client has no use for more connections at the same time, and a hostile one should not have them.
-const CONNECTIONS: usize = 256;
+const CONNECTIONS: usize = 64;
 /// Names of agents beyond these are not kept: each takes the memory of a whole run.
 const AGENTS: usize = 8;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
     assessment::GroupResult,
@@ -47,10 +47,12 @@ async fn on_client(cases: Vec<Case>, pace: Pace) -> Result<(Vec<Record>, Option<
     let fuzzer = Fuzzer::new(cases, pace.patience);
     let played = tokio::spawn(testee::client::play(port, agent, n, pace.jobs));
     let served = fuzzer.serve(listener, pace).await;
-    let trouble = match played.is_finished() {
-        true => played.await.map_err(|e| e.to_string()).and_then(|played| played).err(),
-        false => {
-            played.abort();
+    let abort = played.abort_handle();
+    // The answer to its last request may still be on its way to it.
+    let trouble = match timeout(pace.patience.answer, played).await {
+        Ok(played) => played.map_err(|e| e.to_string()).and_then(|played| played).err(),
+        Err(_) => {
+            abort.abort();
             Some("our client was not done in time".to_owned())
         }
     };

@@ -179,7 +179,7 @@ fn next_write(session: &Session) -> (&[u8], Pause) {
     match chunk.delivery {
         Delivery::Chopped(1) => (rest.get(..1).unwrap_or(rest), Pause::Short),
         Delivery::Chopped(size) => (rest.get(..size).unwrap_or(rest), Pause::Yield),
-        Delivery::Alone => (rest, Pause::Short),
+        Delivery::Alone => (rest, Pause::Yield),
         Delivery::Joined => (rest.get(..READ).unwrap_or(rest), Pause::None),
     }
 }
@@ -202,8 +202,8 @@ async fn at(due: Option<Instant>) {
 
 /// How much is read or written at a time.
 const READ: usize = 128 << 10;
-/// Long enough for a peer to read and answer what it has, as Autobahn's pauses are. Large messages in pieces cannot
-/// have it: there would be thousands.
+/// Long enough for a peer to read and answer what it has before the next byte, as it is with Autobahn. Frames in writes
+/// of their own follow each other at once there, too; and large messages have thousands of pieces.
 const SHORT: Duration = Duration::from_millis(3);
 /// How long the end of a connection that the suite has closed may take.
 const LINGER: Duration = Duration::from_secs(1);
