@@ -81,5 +81,6 @@ fn a_refusal_that_is_printed_for_debugging_has_its_body_as_text() {
     body.receive(&answer[refused.head_length..]);
     refused.attach(body, false);
     let text = format!("{refused:?}");
-    assert!(text.contains("403") && text.contains(r#"body: "not\tyou\r\n""#), "{text}");
+    // On one line: without the white space around it, and with control characters escaped.
+    assert!(text.contains("403") && text.contains(r#"body: "not\\tyou""#), "{text}");
 }

@@ -1,4 +1,4 @@
-//! A WebSocket that is dropped while it is open goes on in other hands.
+//! A WebSocket that is dropped before its end goes on in other hands.
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used)]
 
@@ -114,15 +114,21 @@ async fn dropped_again_it_says_goodbye() {
 }
 
 #[tokio::test]
-async fn a_panic_closes_with_1011_and_leaves_nothing_to_inherit() {
-    let (websocket, mut inherited, mut peer) = open();
+async fn after_a_panic_the_heir_writes_what_was_queued_and_a_close_with_1011() {
+    let (mut websocket, mut inherited, mut peer) = open();
     let panicked = tokio::spawn(async move {
-        let _websocket = websocket;
-        panic!("as it was told");
+        // More than the pipe holds.
+        websocket.feed(vec![7; 100]).await.unwrap();
+        panic!("a fault of the handler's");
     });
     assert!(panicked.await.unwrap_err().is_panic());
-    let mut rest = Vec::new();
-    peer.read_to_end(&mut rest).await.unwrap();
-    assert_eq!(rest, [0x88, 2, 3, 0xf3]);
+    let mut heir = inherited.recv().await.unwrap();
+    assert!(!heir.connection().is_open());
+    let writing = tokio::spawn(async move { heir.flush().await });
+    let mut written = Vec::new();
+    peer.read_to_end(&mut written).await.unwrap();
+    let (message, close) = written.split_at(102);
+    assert_eq!((&message[..2], close), (&[0x82, 100][..], &[0x88, 2, 3, 0xf3][..]));
+    writing.await.unwrap().unwrap();
     assert!(inherited.recv().await.is_none());
 }
