@@ -138,7 +138,7 @@ pub(crate) struct Common {
     #[arg(long)]
     pub(crate) fresh: bool,
 
-    /// Autobahn's suite: give a group up when no case begins for so many seconds; it gives up a case by itself after
+    /// Autobahn's suite: give a group up when no case begins for this many seconds; it gives up a case by itself after
     /// 480
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     pub(crate) stall: Duration,

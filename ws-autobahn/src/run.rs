@@ -245,7 +245,7 @@ impl Game<'_> {
                 },
                 () = sleep_until(deadline) => {
                     let at = self.begun.last().map_or("before the first case".to_owned(), |id| format!("at {id}"));
-                    return Err(format!("given up {at}: nothing happened for {} s", self.run.stall.as_secs()));
+                    return Err(format!("stopped {at}: nothing happened for {} s", self.run.stall.as_secs()));
                 }
             }
         }

@@ -99,7 +99,7 @@ fn reports_do_not_make_up_for_a_status() {
 #[test]
 fn a_suite_that_hangs_is_given_up() {
     let script = "echo 'Running test case ID 1.1.2 for agent ws-server'; exec sleep 600";
-    expect("hangs", script, 1, "given up at 1.1.2: nothing happened for 2 s");
+    expect("hangs", script, 1, "stopped at 1.1.2: nothing happened for 2 s");
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub(crate) struct Connect {
     /// Offer to compress messages (permessage-deflate)
     #[arg(short, long)]
     pub(crate) compress: bool,
-    /// Follow so many redirects
+    /// Follow up to this many redirects
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(crate) redirects: u8,
     /// How long opening may take, and the answer of --once

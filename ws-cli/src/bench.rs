@@ -75,7 +75,7 @@ pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
     }
 }
 
-/// Opens so many connections, some at a time.
+/// Opens this many connections, some at a time.
 async fn open_all(connecting: Connecting, count: u32) -> (Vec<WebSocket<Stream>>, Vec<Failure>) {
     let connecting = Arc::new(connecting);
     let permits = Arc::new(Semaphore::new(OPENING_AT_A_TIME));

@@ -19,7 +19,7 @@ pub struct Backoff {
     /// A connection that lived so long counts as a success: the delays begin anew. One that fell earlier counts as a
     /// failure, so that a server which accepts and drops is not stormed. Default 10 s.
     pub stable_after: Duration,
-    /// After so many failures in a row the last one is returned. Default `None`: only fatal ones are.
+    /// After this many failures in a row the last one is returned. Default `None`: only fatal ones are.
     pub max_failures: Option<u32>,
 }
 

@@ -48,7 +48,7 @@ impl fmt::Display for DialError {
 /// Connects to the first address that answers.
 ///
 /// Attempts start `delay` after one another, or at once when the last has failed
-/// (RFC 8305 section 5); the losers are given up.
+/// (RFC 8305 section 5); the losers are dropped.
 pub(crate) async fn dial(
     authority: String,
     addresses: Vec<SocketAddr>,

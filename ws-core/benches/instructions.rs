@@ -1,4 +1,4 @@
-//! One load, so many times, for callgrind to count the instructions of and strace the system calls:
+//! One load, this many times, for callgrind to count the instructions of and strace the system calls:
 //! `ws-core/benches/bounds` runs it and holds both against `bounds.txt`.
 //!
 //! ```text

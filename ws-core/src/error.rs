@@ -139,7 +139,7 @@ pub enum SendError {
     /// The pieces of a text message do not add up to UTF-8 (section 8.1).
     #[error("invalid UTF-8 in a text message")]
     InvalidUtf8,
-    /// The compressor failed inside a message sent in pieces; the connection has been given up.
+    /// The compressor failed inside a message sent in pieces; the connection has failed.
     #[error("the compressor failed inside a message")]
     CompressionFailed,
     /// What is held for the connection has reached `memory_limit`.

@@ -184,7 +184,7 @@ pub struct EncodedHeader {
 }
 
 impl EncodedHeader {
-    /// So many bytes of room [`append_to`](Self::append_to) needs.
+    /// This many bytes of room [`append_to`](Self::append_to) needs.
     pub(crate) const ROOM: usize = 16;
 
     /// Appends it to `out`.

@@ -68,7 +68,7 @@ fn in_words(payload: &mut [u8], key: MaskKey) {
     }
 }
 
-/// Masks the first `N` bytes if there are so many, fewer than twice as many; returns the rest.
+/// Masks the first `N` bytes if there are this many, fewer than twice as many; returns the rest.
 #[inline]
 fn step<const N: usize>(payload: &mut [u8], double: u64) -> &mut [u8] {
     let (block, rest) = payload.as_chunks_mut::<N>();

@@ -287,7 +287,7 @@ impl SendQueue {
     }
 }
 
-/// Written bytes are kept until there are so many, and as many as unwritten ones.
+/// Written bytes are kept until there are this many, and as many as unwritten ones.
 const COMPACT: usize = 16 << 10;
 
 /// Automatic pongs that wait take no more than this, in bytes: four of the largest, dozens of common ones.

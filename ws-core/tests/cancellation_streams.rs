@@ -15,7 +15,7 @@ use ws_core::{
     Published, Slow, WebSocket,
 };
 
-/// Polls a future so many times at most, then drops it: `None` if it was not done by then.
+/// Polls a future this many times at most, then drops it: `None` if it was not done by then.
 async fn dropped_after<T>(mut polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {

@@ -82,7 +82,7 @@ fn worked(begun: Instant) -> Duration {
     nanoseconds.map_or_else(|| begun.elapsed(), Duration::from_nanos)
 }
 
-/// Nanoseconds of work for each message, with so many tasks. All of them, and the peer, are on this one thread,
+/// Nanoseconds of work for each message, with this many tasks. All of them, and the peer, are on this one thread,
 /// which always has something to do: work is the inverse of throughput.
 async fn round(tasks: usize, way: Way) -> f64 {
     let (client, server) = pair().await;

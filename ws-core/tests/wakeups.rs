@@ -17,7 +17,7 @@ use shuttle::sync::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_core::{CloseCode, Config, Connection, DataType, Message, WebSocket};
 
-/// One direction: room for so many bytes, one reader, one writer.
+/// One direction: room for this many bytes, one reader, one writer.
 #[derive(Default)]
 struct Pipe {
     bytes: VecDeque<u8>,
@@ -117,7 +117,7 @@ fn sockets() -> (WebSocket<Stream>, WebSocket<Stream>) {
     (client(near), WebSocket::new(far, Connection::server(config()), &[]))
 }
 
-/// Runs it in so many schedules. No deadline helps: the runtime that the timers belong to never runs.
+/// Runs it in this many schedules. No deadline helps: the runtime that the timers belong to never runs.
 fn check<F: Future<Output = ()>>(schedules: usize, scenario: impl Fn() -> F + Send + Sync + 'static) {
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -127,7 +127,7 @@ fn check<F: Future<Output = ()>>(schedules: usize, scenario: impl Fn() -> F + Se
     shuttle::check_random(run, schedules);
 }
 
-/// Polls a future so many times at most, then drops it.
+/// Polls a future this many times at most, then drops it.
 async fn dropped_after<T>(mut polls: usize, future: impl Future<Output = T>) {
     let mut future = pin!(future);
     poll_fn(|cx| {

@@ -100,7 +100,7 @@ where
     let _ = timeout(Duration::from_millis(1), write).await;
 }
 
-/// Reads and throws away until the peer is done, the time is over, or so many bytes have come.
+/// Reads and throws away until the peer is done, the time is over, or this many bytes have come.
 pub(crate) async fn linger<S: AsyncRead + Unpin>(stream: &mut S, time: Duration, bytes: u64) {
     let discard = async {
         let mut rest = stream.take(bytes);

@@ -186,7 +186,7 @@ const SHARE: usize = 4;
 const SILENCE: Duration = Duration::from_secs(1);
 /// So old, it stands still whatever comes.
 const SLOW: Duration = Duration::from_secs(3);
-/// So many handshakes for each seat a source is judged by.
+/// This many handshakes for each seat a source is judged by.
 const MEMORY: usize = 4;
 /// So long everybody waits for a source whose handshakes stand still.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -39,7 +39,7 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
-    /// Connections that ended in time, with their closing handshake done or given up by their own deadlines.
+    /// Connections that ended in time, with their closing handshake done or timed out.
     pub closed: usize,
     /// Connections that were still there at the deadline and have been cut off.
     pub aborted: usize,

@@ -1,4 +1,4 @@
-//! How many WebSockets can be open, and what those hear who come when there are so many.
+//! How many WebSockets can be open, and what those hear who come when there are this many.
 #![allow(clippy::unwrap_used)]
 
 mod common;

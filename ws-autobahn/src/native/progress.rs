@@ -26,7 +26,7 @@ struct State {
 }
 
 impl Progress {
-    /// For a run of so many cases.
+    /// For a run of this many cases.
     pub(crate) fn new(role: Role, cases: usize) -> Self {
         let state = State { done: 0, not_ok: 0, start: Instant::now(), shown: None };
         Self { role, cases, live: stderr().is_terminal(), state: Mutex::new(state) }

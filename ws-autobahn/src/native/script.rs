@@ -88,7 +88,7 @@ pub(crate) enum Delivery {
     Joined,
     /// In a write of their own.
     Alone,
-    /// In writes of so many bytes.
+    /// In writes of this many bytes.
     Chopped(usize),
 }
 

@@ -85,7 +85,7 @@ enum Reading {
     Head,
     /// Before the payload of a frame that counts.
     Payload(Header, usize),
-    /// In a payload that does not count: so many bytes of it are still to come.
+    /// In a payload that does not count: this many bytes of it are still to come.
     Skipping(u64),
 }
 

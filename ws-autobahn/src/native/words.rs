@@ -76,7 +76,7 @@ impl Building {
         self
     }
 
-    /// Sends a text message in fragments of so many bytes.
+    /// Sends a text message in fragments of this many bytes.
     pub(crate) fn fragments(self, size: usize, payload: &[u8]) -> Self {
         fragments(TEXT, 0, payload, size).fold(self, |this, fragment| this.send(fragment))
     }

@@ -17,7 +17,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// One that gives `batch` so many times, then ends.
+    /// One that gives `batch` this many times, then ends.
     pub(crate) fn new(batch: Vec<u8>, reads: u64) -> Self {
         Self { batch, at: 0, waits: false, reads }
     }
@@ -75,7 +75,7 @@ impl AsyncWrite for Script {
     }
 }
 
-/// So many masked binary messages of `size` bytes.
+/// This many masked binary messages of `size` bytes.
 pub(crate) fn batch(size: usize, in_flight: usize) -> Vec<u8> {
     let mask = Some(MaskKey([0x37, 0xFA, 0x21, 0x3D]));
     let header =

@@ -51,5 +51,5 @@ pub(super) fn admit(
     Ok(())
 }
 
-/// So many bytes more than `max_message_size` a compressed message may have on the wire.
+/// This many bytes more than `max_message_size` a compressed message may have on the wire.
 const ALLOWANCE: u64 = 1 << 10;

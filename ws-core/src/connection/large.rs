@@ -74,5 +74,5 @@ impl Connection {
     }
 }
 
-/// A payload of which at least so many bytes are to come is read around the shared buffer, to its end.
+/// A payload of which at least this many bytes are to come is read around the shared buffer, to its end.
 const LARGE: usize = 64 << 10;

@@ -97,7 +97,7 @@ impl Connection {
     }
 
     /// Whether a pong answers a keepalive ping: if it is the one that is on its way, that tells the round trip;
-    /// an older one, given up because the peer sent other things meanwhile, is nobody's affair either.
+    /// a late pong for an abandoned ping is ignored.
     pub(super) fn is_keepalive_pong(&mut self, payload: &[u8]) -> bool {
         let Some((&KEEPALIVE, count)) = payload.split_first_chunk() else { return false };
         let Ok(count) = count.try_into().map(u32::from_be_bytes) else { return false };

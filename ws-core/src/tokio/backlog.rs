@@ -18,7 +18,7 @@ pub enum Slow {
     Wait,
     /// The message is dropped for this member.
     DropNewest,
-    /// It waits with at most so many others of this policy; beyond that the oldest is dropped.
+    /// It waits with at most this many others of this policy; beyond that the oldest is dropped.
     DropOldest(usize),
     /// It waits, in place of an earlier one with the same key: a page that shows prices only wants the
     /// latest of each. There are never more waiting than there are keys. What a connection is sent of another

@@ -137,7 +137,7 @@ impl Broadcast {
     }
 }
 
-/// After so many messages to members others get their turn: what a task may do at a time, by tokio's own measure.
+/// After this many messages to members others get their turn: what a task may do at a time, by tokio's own measure.
 const MANY: u64 = 128;
 
 /// Does something that tokio's budget of a task is not to interrupt.
@@ -149,7 +149,7 @@ fn without_budget(act: impl FnOnce()) {
     let _ = pin!(unconstrained(async { act() })).poll(&mut Context::from_waker(Waker::noop()));
 }
 
-/// Counts messages that are being published, also if that is given up.
+/// Counts messages that are being published, also if that is dropped.
 struct Counting<'a> {
     broadcast: &'a Broadcast,
     published: Published,

@@ -19,7 +19,7 @@ pub(super) struct Input(Option<Box<Buffer>>);
 #[derive(Debug, Default)]
 struct Buffer {
     bytes: BytesMut,
-    /// So many of them have been received. They are passed over now and then: that is dearer than to count.
+    /// This many of them have been received. They are passed over now and then: that is dearer than to count.
     start: usize,
     /// It is larger than those of the pool.
     grown: bool,

@@ -326,10 +326,10 @@ pub(super) fn step_back(cx: &mut Context<'_>) {
     let _ = pin!(yield_now()).poll(cx);
 }
 
-/// So many reads that bring nothing to hand out are done before other tasks get their turn.
+/// This many reads that bring nothing to hand out are done before other tasks get their turn.
 const READS: u32 = 4;
 
-/// So many reads without a pause are done before others get theirs, whatever they bring: with frames of a few bytes
+/// This many reads without a pause are done before others get theirs, whatever they bring: with frames of a few bytes
 /// a full one takes a millisecond or two to go through.
 const IN_A_ROW: u8 = 8;
 

@@ -75,7 +75,7 @@ impl<'a> MessageWriter<'a> {
     }
 
     /// Ends the message, and waits until it is written. If the future is dropped before the end is queued, the
-    /// message is given up, as when the writer is dropped.
+    /// message is abandoned, as when the writer is dropped.
     ///
     /// # Errors
     /// As [`write`](Self::write); [`SendError::InvalidUtf8`] when a text ends inside a character.
@@ -98,7 +98,7 @@ impl Drop for MessageWriter<'_> {
         if self.begun {
             // Closing already is fine too.
             let _ = self.sink.act(&mut |connection| {
-                connection.close(CloseCode::INTERNAL, "a message was given up half way")
+                connection.close(CloseCode::INTERNAL, "the rest of a message will not come")
             });
         }
     }

@@ -25,7 +25,7 @@ struct Halves {
     sent: Rc<Cell<usize>>,
     /// Senders that have not finished.
     sending: Rc<Cell<usize>>,
-    /// So many messages have been sent that the end comes.
+    /// This many messages have been sent that the end comes.
     enough: Signal,
     /// All senders have finished.
     finished: Signal,

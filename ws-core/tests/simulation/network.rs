@@ -21,7 +21,7 @@ pub struct Shape {
     pub grain: usize,
     /// The longest way, in milliseconds.
     pub delay: usize,
-    /// Once in so many calls the answer is "not yet" for no reason; 0 for never.
+    /// Once in this many calls the answer is "not yet" for no reason; 0 for never.
     pub hesitation: usize,
     /// Bytes that a stream keeps to itself until it is flushed, as TLS does.
     pub held: usize,
@@ -74,7 +74,7 @@ impl Net {
         self.wake();
     }
 
-    /// What `end` sends stops after so many bytes: the other sees the end of the stream.
+    /// What `end` sends stops after this many bytes: the other sees the end of the stream.
     pub fn cut_after(&mut self, end: usize, bytes: usize) {
         self.pipes[end].cut_after = Some(bytes);
     }

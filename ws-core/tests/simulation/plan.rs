@@ -53,7 +53,7 @@ pub struct End {
     pub messages: usize,
     pub max_size: usize,
     pub ending: Ending,
-    /// Once in so many times a future is dropped before it is done; 0 for never.
+    /// Once in this many times a future is dropped before it is done; 0 for never.
     pub cancel: usize,
     /// Messages are taken in pieces now and then.
     pub streams: bool,
@@ -67,7 +67,7 @@ pub enum Ending {
     Wait,
     /// Closes once everything has come.
     CloseWhenDone,
-    /// Closes in the middle, after so many messages.
+    /// Closes in the middle, after this many messages.
     CloseAfter(usize),
     /// Is dropped in the middle.
     DropAfter(usize),

@@ -102,7 +102,7 @@ impl Peer {
         String::from_utf8(head).unwrap()
     }
 
-    /// So many bytes.
+    /// This many bytes.
     pub async fn bytes(&mut self, n: usize) -> Vec<u8> {
         let mut bytes = vec![0; n];
         soon(self.0.read_exact(&mut bytes)).await.unwrap();

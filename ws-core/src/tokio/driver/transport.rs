@@ -162,6 +162,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 }
 
-/// So many chunks are written in one call: what `outbound_high_water` lets wait by default is two for
+/// This many chunks are written in one call: what `outbound_high_water` lets wait by default is two for
 /// each payload of 4 KiB.
 const SLICES: usize = 64;
