@@ -28,7 +28,7 @@ pub enum Peer {
     LeastWebsocket,
     /// `WebSocket::for_each`: messages lent where they were read.
     Ours,
-    /// `WebSocket::recv` and `feed`: messages of one's own.
+    /// `WebSocket::recv` and `feed`: owned messages.
     OursOwned,
     TokioTungstenite,
     Fastwebsockets,

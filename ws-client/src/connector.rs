@@ -1,4 +1,4 @@
-//! A way to the server of one's own.
+//! A custom way to the server.
 
 use std::fmt;
 use std::future::Future;

@@ -218,7 +218,7 @@ impl ConnectError {
         }
     }
 
-    /// An error of one's own, for the hook of [`Client::reconnect_with`](crate::Client::reconnect_with): `fatal` ends
+    /// A custom error, for the hook of [`Client::reconnect_with`](crate::Client::reconnect_with): `fatal` ends
     /// it, anything else is tried again.
     pub fn custom(source: impl Into<Box<dyn std::error::Error + Send + Sync>>, fatal: bool) -> Self {
         Self::Custom { source: source.into(), fatal }

@@ -1,4 +1,4 @@
-//! A WebSocket client on tokio: RFC 6455, over TCP, TLS, Unix sockets, proxies and streams of one's own.
+//! A WebSocket client on tokio: RFC 6455, over TCP, TLS, Unix sockets, proxies and custom streams.
 //!
 //! ```no_run
 //! use ws_client::Message;
@@ -35,7 +35,7 @@
 //! - `ring` (default): `wss://`, by rustls with *ring*. The process-wide provider is never taken.
 //! - `aws-lc-rs`: the same with AWS-LC, given to `Tls::provider`, or by itself in a build without `ring`. It needs a C
 //!   compiler.
-//! - `tls`: rustls without either, for a provider of one's own.
+//! - `tls`: rustls without either, for your own provider.
 //! - `native-roots`: the operating system's certificates, by `Tls::platform`.
 //! - `deflate` (default): permessage-deflate (RFC 7692).
 //! - `hyper`: the opening handshake through an HTTP client of hyper's, by `Client::upgrade`.
@@ -93,7 +93,7 @@ pub use tls::Tls;
 pub use tls_error::TlsError;
 
 pub use http;
-/// For roots, configurations and crypto providers of one's own ([`Tls`]).
+/// For custom roots, configurations and crypto providers ([`Tls`]).
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use ws_core;

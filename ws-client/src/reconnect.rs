@@ -83,7 +83,7 @@ impl Client {
     /// The same, with a request made afresh for each attempt: a new token, another server.
     ///
     /// An error of the hook ends it when [`ConnectError::is_fatal`], and counts as a failed attempt otherwise; see
-    /// [`ConnectError::custom`] for errors of one's own.
+    /// [`ConnectError::custom`] for custom errors.
     pub fn reconnect_with<F>(&self, mut request: impl FnMut() -> F + Send + 'static) -> Reconnect
     where
         F: Future<Output = Result<Request, ConnectError>> + Send + 'static,

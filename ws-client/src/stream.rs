@@ -35,7 +35,7 @@ pub trait Transport: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Transport for T {}
 
 impl Stream {
-    /// Wraps a stream of one's own.
+    /// Wraps a custom stream.
     pub fn custom(stream: impl Transport + 'static) -> Self {
         Self::Custom(Box::new(stream))
     }

@@ -73,7 +73,7 @@ impl Tls {
         Ok(Self::with_roots(pem::roots(pem)?))
     }
 
-    /// Uses a configuration of one's own as it is, but for ALPN: `http/1.1` is offered when it offers nothing.
+    /// Uses a custom configuration as it is, except for ALPN: `http/1.1` is offered when it offers nothing.
     pub fn with_config(config: Arc<ClientConfig>) -> Self {
         Self::new(Trust::Config(config))
     }

@@ -15,7 +15,7 @@ use crate::utf8::Utf8Validator;
 /// Text known to be UTF-8, reference-counted: cheap to clone. Dereferences to `str`.
 pub type Utf8Bytes = ByteString;
 
-/// A message of one's own: cheap to clone, and to send to many.
+/// An owned message: cheap to clone, and to send to many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// UTF-8 text.

@@ -1,4 +1,4 @@
-//! The opening handshake on a stream of one's own.
+//! The opening handshake on a custom stream.
 
 use std::fmt;
 use std::future::Future;
@@ -42,7 +42,7 @@ where
     Box::pin(async { Acceptor::default().run(stream, Client::default()).await }).await
 }
 
-/// Does opening handshakes with options of one's own.
+/// Does opening handshakes with custom options.
 ///
 /// ```
 /// use ws_server::{AcceptorBuilder, OriginPolicy};

@@ -55,7 +55,7 @@
 //! - `ring` (default): `wss://` and `https://`, by rustls with *ring*. The process-wide provider is never taken.
 //! - `aws-lc-rs`: the same with AWS-LC, given to `Tls::provider`, or by itself in a build without `ring`. It needs a C
 //!   compiler.
-//! - `tls`: rustls without either, for a provider of one's own.
+//! - `tls`: rustls without either, for your own provider.
 //! - `deflate` (default): permessage-deflate (RFC 7692), once an endpoint turns it on.
 //! - `signal` (default): `shutdown_signal`, with tokio's feature of that name.
 //! - `hyper`: `Sockets` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
@@ -131,7 +131,7 @@ pub use rates::{Meter, Rates};
 pub use registry::Drained;
 pub use request::Request;
 pub use response::Response;
-/// For configurations and crypto providers of one's own ([`Tls`]).
+/// For custom configurations and crypto providers ([`Tls`]).
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use server::{Server, ServerBuilder};

@@ -64,7 +64,7 @@ pub struct EndpointService {
 }
 
 impl Sockets {
-    /// With options of one's own.
+    /// Creates a set with custom options.
     ///
     /// # Errors
     /// [`SettingError`] for the first setting that cannot work.

@@ -1,4 +1,4 @@
-//! By what peers are told apart before they have said anything.
+//! How peers are distinguished before they have sent anything.
 
 use std::net::{IpAddr, SocketAddr};
 

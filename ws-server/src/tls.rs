@@ -56,7 +56,7 @@ impl Tls {
         Self::new(Identity::Pem { chain: chain.into(), key: key.into() })
     }
 
-    /// A configuration of one's own, used as it is, but for ALPN: `http/1.1` is answered when it names nothing.
+    /// Uses a custom configuration as it is, except for ALPN: `http/1.1` is answered when it names nothing.
     pub fn from_config(config: Arc<ServerConfig>) -> Self {
         Self::new(Identity::Config(config))
     }

@@ -24,7 +24,7 @@ pub fn lent(stream: impl Socket, service: Service) -> impl Future<Output = anyho
     async move { Ok(websocket.for_each(answer).await?) }
 }
 
-/// The common way: messages of one's own.
+/// The common way: owned messages.
 pub fn owned(stream: impl Socket, service: Service) -> impl Future<Output = anyhow::Result<()>> {
     let mut websocket = open(stream, service);
     async move {

@@ -51,7 +51,7 @@ impl Connection {
         self.begin_close(None)
     }
 
-    /// Tells that the transport takes no more bytes. What it has brought, or still brings, is received all the
+    /// Reports that the transport takes no more bytes. What it has brought, or still brings, is received all the
     /// same, and a Close among it makes the end a clean one; until then, the transport's end or
     /// `close_timeout`.
     pub fn write_failed(&mut self, how: TransportEnd) {
@@ -71,7 +71,7 @@ impl Connection {
         }
     }
 
-    /// Tells that the transport will bring no more bytes.
+    /// Reports that the transport will bring no more bytes.
     pub fn transport_ended(&mut self, how: TransportEnd) {
         match self.state {
             // §7.1.5: without a Close frame from the peer it is 1006.
@@ -110,7 +110,7 @@ impl Connection {
         now && self.queue.is_empty()
     }
 
-    /// Tells that the write side of the transport has been shut down.
+    /// Reports that the write side of the transport has been shut down.
     pub fn shutdown_done(&mut self) {
         match self.state {
             State::Closed { .. } => self.enter(State::Closed { shut_down: true }),

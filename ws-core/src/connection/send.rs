@@ -44,7 +44,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a message of one's own: a large payload is not copied by a server, nor by a client
+    /// Queues an owned message: a large payload is not copied by a server, nor by a client
     /// that holds the only reference.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ impl Connection {
         self.timers.rtt.get()
     }
 
-    /// Tells that something came from the peer that is not received yet: it lives.
+    /// Reports that bytes came from the peer that are not received yet: it is alive.
     pub const fn heard_from_peer(&mut self) {
         self.heard = true;
     }

@@ -28,7 +28,7 @@ pub enum Slow {
     Close,
 }
 
-/// Tells which messages of a broadcast replace each other: those for which it gives the same number.
+/// Chooses which messages of a broadcast replace each other: those for which it returns the same number.
 pub type ConflateKey = Arc<dyn Fn(&Message) -> u64 + Send + Sync>;
 
 /// What became of a message.

@@ -91,7 +91,7 @@ impl Input {
         bytes.limit(spare)
     }
 
-    /// Tells that bytes have come or been received: with nothing unread it gives up its buffer.
+    /// Reports that bytes have come or been received: with nothing unread the buffer goes back to the pool.
     pub(super) fn filled(&mut self) {
         if self.len() == 0 {
             self.give_back();

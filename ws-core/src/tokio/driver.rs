@@ -61,7 +61,7 @@ pub(super) struct Driver<S> {
     in_a_row: u8,
     /// It was pending only to let others run, and nobody has asked about that yet.
     stepped_back: bool,
-    /// That somebody else wishes it closed; there once a [`Closer`] has been asked for.
+    /// A request to close from a [`Closer`], if one exists.
     wish: Option<Arc<Wish>>,
     /// Messages of a broadcast that wait for room.
     backlog: Option<Box<Backlog>>,
@@ -295,7 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Closer::new(Arc::clone(self.wish.get_or_insert_default()))
     }
 
-    /// Begins closing, if somebody else wishes it.
+    /// Begins closing, if a [`Closer`] asks for it.
     #[inline]
     fn grant_wish(&mut self) {
         if let Some(wish) = &self.wish

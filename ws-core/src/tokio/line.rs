@@ -77,7 +77,7 @@ impl Line {
         self.places.front().map(|(first, _)| *first) == *ticket
     }
 
-    /// Tells that the first one has to wait for the transport.
+    /// Reports that the first one has to wait for the transport.
     pub(super) const fn is_stuck(&mut self) {
         self.full_until = self.next;
     }

@@ -31,7 +31,7 @@ use crate::prepared::Prepared;
 /// task of its own run [`Receiver::discard`](super::Receiver::discard).
 pub struct Sender {
     pub(super) link: Arc<dyn Link>,
-    /// Tells this clone from others.
+    /// Distinguishes this clone from others.
     identity: Identity,
 }
 

@@ -61,7 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
     }
 
     /// Receives and drops messages until the connection is closed: what keeps pongs, deadlines and closing
-    /// going for who only sends.
+    /// going for callers that only send.
     ///
     /// # Errors
     /// As [`recv`](Self::recv).

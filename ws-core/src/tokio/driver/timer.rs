@@ -10,7 +10,7 @@ use ::tokio::time::{Instant, sleep_until};
 use super::Driver;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    /// Ready when a deadline has passed and been dealt with, or when somebody else wishes to close.
+    /// Ready when a deadline has passed and been dealt with, or when a closer asks to close.
     pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.wish.as_ref().is_some_and(|wish| wish.register(cx)) {
             return Poll::Ready(());
@@ -22,7 +22,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(())
     }
 
-    /// Deals with a deadline that has passed, for who has no time to wait for it.
+    /// Deals with a deadline that has passed, for callers that do not wait for it.
     pub(super) fn check_timeout(&mut self) {
         self.set_timer();
         if self.sleep.as_ref().is_some_and(|sleep| sleep.deadline() <= Instant::now()) {
