@@ -13,12 +13,13 @@ use crate::handshakes::Handshakes;
 use crate::options::ServerOptions;
 use crate::response::{overloaded, shutting_down};
 
-/// The permits of a server. Those for handshakes, for requests that are being answered, and for open WebSockets are
-/// counted apart, so that each kind takes nothing from the others.
+/// The permits of a server. Those for handshakes, for upgrades that guards decide on, for answers that are being
+/// written, and for open WebSockets are counted apart, so that each kind takes nothing from the others.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) handshakes: Arc<Handshakes>,
     requests: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
     websockets: Arc<Semaphore>,
     wait: Duration,
     retry_after: Duration,
@@ -34,6 +35,7 @@ impl Admission {
         Self {
             handshakes: Handshakes::new(options.handshake_limit()),
             requests: Arc::new(Semaphore::new(options.handshake_limit())),
+            answers: Arc::new(Semaphore::new(answers(options.handshake_limit()))),
             websockets: Arc::new(Semaphore::new(options.connection_limit())),
             wait: options.overload_wait,
             retry_after: options.retry_after,
@@ -41,9 +43,14 @@ impl Admission {
         }
     }
 
-    /// A permit for a request, while guards or a page decide on it; or the answer.
+    /// A permit for a request for a WebSocket, while guards decide on it; or the answer.
     pub(crate) fn request(&self) -> Result<Permit, Denied> {
         self.requests.clone().try_acquire_owned().map_err(|_| self.overloaded())
+    }
+
+    /// A permit for an answer that is no WebSocket, until the peer has taken it; `None` if there are too many.
+    pub(crate) fn answer(&self) -> Option<Permit> {
+        self.answers.clone().try_acquire_owned().ok()
     }
 
     /// Whether another WebSocket may open, as far as is known before the guards have decided; or the answer.
@@ -91,4 +98,9 @@ impl Admission {
         // The sender lives as long as `self`.
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
+}
+
+/// The permits for answers, where there are this many for handshakes.
+pub(crate) const fn answers(handshakes: usize) -> usize {
+    handshakes.div_ceil(2)
 }

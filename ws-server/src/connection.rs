@@ -1,6 +1,7 @@
 //! The life of one connection of a server.
 
-use std::sync::{Arc, OnceLock};
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::select;
 use tokio::time::{Instant, sleep_until};
@@ -74,7 +75,7 @@ async fn arrive(seat: &Seat, mut arrival: Box<Arrival>) -> Result<Running, Accep
 /// The opening handshake, for as long as it keeps its seat.
 async fn shake_hands(seat: &Seat, arrival: Box<Arrival>) -> Result<Running, AcceptError> {
     let Arrival { socket, client, deadline, handshake: Handshake { seat: handshake, cut } } = *arrival;
-    let visit = Visit { server: &seat.server, handshake, request: OnceLock::new() };
+    let visit = Visit { server: &seat.server, handshake, stage: Mutex::new(Stage::Handshake) };
     select! {
         biased;
         started = start(seat, &visit, socket, client, deadline) => started,
@@ -103,21 +104,63 @@ async fn start(
     Ok(Running::start(stream, opened, handler, seat.id, &server.registry, &server.stats))
 }
 
-/// One connection on its way through a server. It holds a seat of the handshakes until its request is whole, and then a
-/// permit for the request, until that has been answered; so that there is a limit for each.
+/// One connection on its way through a server. What it holds follows from how far it has come, so that there is a limit
+/// for each stage, and none takes from another.
 struct Visit<'a> {
     server: &'a Shared,
     handshake: HandshakeSeat,
-    request: OnceLock<Permit>,
+    stage: Mutex<Stage>,
+}
+
+enum Stage {
+    /// In a seat of the handshakes.
+    Handshake,
+    /// Guards decide on a request for a WebSocket.
+    Guards(#[expect(dead_code, reason = "held")] Permit),
+    /// An answer is being made, or written.
+    Answer(#[expect(dead_code, reason = "held")] Permit),
+    /// There were too many answers already.
+    Leaving,
+}
+
+impl Visit<'_> {
+    fn enter(&self, stage: Stage) -> Stage {
+        mem::replace(&mut *self.stage.lock().unwrap_or_else(PoisonError::into_inner), stage)
+    }
 }
 
 impl Site for Visit<'_> {
-    fn heard(&self) -> Result<(), Denied> {
-        // Without a permit the answer is written from the seat of the handshake.
-        let permit = self.server.admission.request()?;
+    fn heard(&self, upgrade: bool) -> Result<(), Denied> {
+        let admission = &self.server.admission;
+        let stage = match upgrade {
+            true => Stage::Guards(admission.request()?),
+            // Without a permit the answer comes from the seat of the handshake, which gives way when it stands still.
+            false => match admission.answer() {
+                Some(permit) => Stage::Answer(permit),
+                None => return Ok(()),
+            },
+        };
         self.handshake.end();
-        let _ = self.request.set(permit);
+        self.enter(stage);
         Ok(())
+    }
+
+    fn has_time_to_answer(&self) -> bool {
+        match self.enter(Stage::Leaving) {
+            // The guards have decided: peers that take their time with the answer keep no request from them.
+            Stage::Guards(_) => match self.server.admission.answer() {
+                Some(permit) => {
+                    self.enter(Stage::Answer(permit));
+                    true
+                }
+                None => false,
+            },
+            stage @ (Stage::Handshake | Stage::Answer(_)) => {
+                self.enter(stage);
+                true
+            }
+            Stage::Leaving => false,
+        }
     }
 
     fn find(&self, path: &str) -> Option<Found<'_>> {

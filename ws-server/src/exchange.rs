@@ -87,7 +87,7 @@ where
     Ok(())
 }
 
-/// Writes an answer to a peer that has used up its time: one attempt, no waiting.
+/// Writes an answer to a peer that has no time left: one attempt, no waiting.
 pub(crate) async fn parting_word<S>(stream: &mut S, bytes: &[u8])
 where
     S: AsyncRead + AsyncWrite + Unpin,

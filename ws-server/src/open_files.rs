@@ -1,8 +1,15 @@
 //! How many connections the process's limit of open files leaves room for.
 
-/// Handshakes, and requests that are being answered, have as many descriptors each.
+use crate::admission::answers;
+
+/// Handshakes, requests in guards, and answers have descriptors of their own.
 pub(crate) fn default_connections(open_files: usize, handshakes: usize) -> usize {
-    for_connections(open_files).saturating_sub(handshakes.saturating_mul(2)).clamp(1, DEFAULT_CONNECTIONS)
+    for_connections(open_files).saturating_sub(beside_connections(handshakes)).clamp(1, DEFAULT_CONNECTIONS)
+}
+
+/// The descriptors that may be open beside those of WebSockets, where this many handshakes may be.
+pub(crate) const fn beside_connections(handshakes: usize) -> usize {
+    handshakes.saturating_mul(2).saturating_add(answers(handshakes))
 }
 
 pub(crate) fn default_handshakes(open_files: usize) -> usize {
@@ -27,7 +34,7 @@ pub(crate) fn open_files_limit() -> usize {
 
 const DEFAULT_CONNECTIONS: usize = 10_000;
 const DEFAULT_HANDSHAKES: usize = 4096;
-/// One in eight connections may be a handshake, and one a request.
+/// One in eight connections may be a handshake, and one a request in guards.
 const HANDSHAKE_SHARE: usize = 8;
 const SPARE_FILES: usize = 64;
 
@@ -38,11 +45,11 @@ mod tests {
     #[test]
     fn the_default_limits_spare_descriptors_and_never_are_zero() {
         for (open_files, connections, handshakes) in [
-            (1024, 720, 120),
+            (1024, 660, 120),
             (20_000, 10_000, 2492),
             (1_000_000, 10_000, 4096),
             (usize::MAX, 10_000, 4096),
-            (64, 24, 4),
+            (64, 22, 4),
             (2, 1, 1),
             (0, 1, 1),
         ] {

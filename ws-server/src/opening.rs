@@ -19,9 +19,16 @@ use crate::response::{not_found, request_timeout};
 
 /// Where requests can lead.
 pub(crate) trait Site {
-    /// Notes that the request is whole; or the answer, when there are too many to decide on another.
-    fn heard(&self) -> Result<(), Denied> {
+    /// Notes that the request is whole, and whether it is for a WebSocket; or returns the answer, when there are too
+    /// many to decide on another.
+    fn heard(&self, upgrade: bool) -> Result<(), Denied> {
+        let _ = upgrade;
         Ok(())
+    }
+
+    /// Whether the peer may take its time with an answer that is no WebSocket. Called once, when there is one.
+    fn has_time_to_answer(&self) -> bool {
+        true
     }
 
     /// What is at a path; `None` when nothing is.
@@ -69,7 +76,11 @@ where
     match decision? {
         Decision::Open(opened) => Ok(*opened),
         Decision::Answer(bytes, outcome) => {
-            answer(stream, &bytes, options).await?;
+            if site.has_time_to_answer() {
+                answer(stream, &bytes, options).await?;
+            } else {
+                parting_word(stream, &bytes).await;
+            }
             Err(outcome)
         }
     }
@@ -97,7 +108,7 @@ where
             return Ok(Decision::Answer(encode_refusal(&refusal), AcceptError::Malformed(refusal)));
         }
     };
-    let heard = site.heard();
+    let heard = site.heard(matches!(opening, Opening::Upgrade(_)));
     let mut upgrade = match opening {
         Opening::Upgrade(upgrade) => upgrade,
         Opening::Plain(head) => {

@@ -8,7 +8,7 @@ use ws_core::handshake::{HeadLimits, is_token};
 
 use crate::error::SettingError;
 use crate::host_policy::HostPolicy;
-use crate::open_files::{default_connections, default_handshakes, open_files_limit};
+use crate::open_files::{beside_connections, default_connections, default_handshakes, open_files_limit};
 use crate::origin::OriginPolicy;
 
 /// What holds for every opening handshake, before it is known which endpoint it is for.
@@ -17,7 +17,7 @@ use crate::origin::OriginPolicy;
 pub struct HandshakeOptions {
     /// The largest request head. Default 16 KiB, 100 field lines, a target of 8 KiB.
     pub head: HeadLimits,
-    /// From the accepted connection to the 101 response, TLS and guards included. Absolute: bytes that
+    /// From when a connection has been accepted and has a seat to the 101 response, TLS and guards included. Absolute: bytes that
     /// trickle in do not extend it. Default 10 s.
     pub timeout: Duration,
     /// How long an answer other than 101 may take to be written. Default 30 s.
@@ -139,11 +139,14 @@ pub struct ServerOptions {
     pub handshake: HandshakeOptions,
     /// The most WebSockets open at one time. Beyond, 503 is answered, after [`overload_wait`](Self::overload_wait):
     /// before the guards are asked, and after them if it has become full meanwhile. Pages and health checks are still
-    /// served. Default `None`: the lesser of 10,000 and what the process's limit of open files leaves, less twice
-    /// `max_handshakes` and 64 for the rest of the program.
+    /// served. Default `None`: the lesser of 10,000 and what the process's limit of open files leaves, less
+    /// what handshakes, guards and answers may take (two and a half times `max_handshakes`) and 64 for the rest of the
+    /// program.
     pub max_connections: Option<usize>,
-    /// The most opening handshakes in progress at one time, TLS included; and, counted apart, the most requests that
-    /// [guards](crate::Endpoint::guard) and pages are deciding on or that are being answered (beyond, 503 is answered).
+    /// The most opening handshakes in progress at one time, TLS included. Counted apart, the most requests for a WebSocket
+    /// that [guards](crate::Endpoint::guard) are deciding on (beyond, 503 is answered). And again apart, half as many
+    /// answers other than 101 that may be in the making or on their way to a slow peer: beyond, a page is answered from
+    /// the seat of its handshake, and a refusal is written without waiting for the peer.
     ///
     /// One client address (of IPv6, one network of 64 bits) may hold four fifths of the seats for handshakes if it is
     /// alone, less if there are others. More clients of that address wait unaccepted, without limit, while its
@@ -239,7 +242,7 @@ impl ServerOptions {
     pub(crate) fn warn_of_few_files(&self) {
         let (connections, handshakes) = (self.connection_limit(), self.handshake_limit());
         let open_files = open_files_limit();
-        if connections.saturating_add(handshakes.saturating_mul(2)) > open_files {
+        if connections.saturating_add(beside_connections(handshakes)) > open_files {
             tracing::warn!(
                 max_connections = connections,
                 max_handshakes = handshakes,

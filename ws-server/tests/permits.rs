@@ -181,3 +181,41 @@ async fn a_server_that_became_full_while_a_guard_decided_answers_503() {
     release.send(true).unwrap();
     assert!(peer.text().await.starts_with("HTTP/1.1 503 "));
 }
+
+#[tokio::test]
+async fn pages_that_nobody_reads_keep_no_websocket_from_opening() {
+    let options = options(|options| options.max_handshakes = Some(8));
+    let server = Server::builder().route("/", echo).page("/large", "text/plain", vec![b'x'; 8 << 20]);
+    let server = run(server.options(options)).await;
+    let mut readers = Vec::new();
+    for _ in 0..8 {
+        let mut peer = server.connect().await;
+        peer.send(get("/large")).await;
+        // The answer is on its way.
+        assert!(peer.head().await.starts_with("HTTP/1.1 200 "));
+        readers.push(peer);
+    }
+    for _ in 0..8 {
+        server.open("/").await;
+    }
+}
+
+#[tokio::test]
+async fn refusals_whose_peers_stay_connected_keep_no_websocket_from_opening() {
+    let options = options(|options| {
+        options.max_handshakes = Some(8);
+        // They would linger for as long as the test runs.
+        options.handshake.linger_timeout = Duration::from_secs(60);
+    });
+    let server = run(Server::builder().route("/", echo).options(options)).await;
+    let mut refused = Vec::new();
+    for _ in 0..40 {
+        let mut peer = server.connect().await;
+        peer.send(opening("/", "Origin: http://elsewhere.example\r\n")).await;
+        assert!(peer.head().await.starts_with("HTTP/1.1 403 "));
+        refused.push(peer);
+    }
+    for _ in 0..8 {
+        server.open("/").await;
+    }
+}
