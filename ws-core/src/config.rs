@@ -54,7 +54,8 @@ pub struct Config {
     /// Default 5 s.
     pub close_timeout: Duration,
     /// How long the peer's Close is waited for at most, from when ours has been written, whatever the peer sends
-    /// meanwhile; `None` for no limit but `close_timeout`. Server 60 s, client `None`.
+    /// meanwhile; `None` for no limit but `close_timeout`. A server, which a
+    /// trickling peer must not hold up, has 60 s; a client, which may wait for a long answer over a slow link, 300 s.
     pub close_total_timeout: Option<Duration>,
     /// How long a connection that has failed, or that the peer did not close in time, reads on and throws away, so
     /// that the peer sees all that was sent, our Close last, rather than a reset. Default 1 s.
@@ -120,11 +121,11 @@ impl Config {
         }
     }
 
-    /// The defaults of a client: as a server's, with messages up to 16 MiB, and without `close_total_timeout`.
+    /// The defaults of a client: as a server's, with messages up to 16 MiB, and five minutes for closing.
     pub const fn client() -> Self {
         let mut config = Self::server();
         config.max_message_size = 16 << 20;
-        config.close_total_timeout = None;
+        config.close_total_timeout = Some(Duration::from_secs(300));
         config
     }
 

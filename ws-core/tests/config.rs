@@ -20,7 +20,7 @@ fn the_defaults_are_the_contracts_and_make_sense() {
     // Twice a message, both queues and 1 MiB.
     assert_eq!((server.memory_bound(), client.memory_bound()), (14 << 20, 44 << 20));
     assert_eq!(server.close_total_timeout, Some(Duration::from_secs(60)));
-    assert_eq!(client.close_total_timeout, None);
+    assert_eq!(client.close_total_timeout, Some(Duration::from_secs(300)));
     for config in [server, client] {
         assert_eq!((config.max_control_rate, config.max_stream_size), (None, u64::MAX));
         assert_eq!((config.max_frame_size, config.inbound_budget), (256 << 10, 4 << 20));

@@ -19,8 +19,8 @@ struct Slot {
     /// That of the connection.
     task: Option<task::Id>,
     left: Mutex<Option<Left>>,
-    /// A WebSocket is there. Only the connection's task sets it and asks for it.
-    is_open: AtomicBool,
+    /// Something is there. Only the connection's task sets it and asks for it.
+    is_left: AtomicBool,
 }
 
 /// What is left.
@@ -35,8 +35,8 @@ pub(crate) enum Left {
 impl Rest {
     /// For the connection whose task this is.
     pub(crate) fn new() -> Self {
-        let (left, is_open) = (Mutex::default(), AtomicBool::new(false));
-        Self(Arc::new(Slot { task: task::try_id(), left, is_open }))
+        let (left, is_left) = (Mutex::default(), AtomicBool::new(false));
+        Self(Arc::new(Slot { task: task::try_id(), left, is_left }))
     }
 
     /// Whether this is the connection's task.
@@ -50,25 +50,37 @@ impl Rest {
 
     pub(crate) fn keep_websocket(&self, websocket: WebSocket) {
         self.put(Left::WebSocket(Box::new(websocket)));
-        self.0.is_open.store(true, Relaxed);
     }
 
     pub(crate) fn take(&self) -> Option<Left> {
-        self.0.is_open.store(false, Relaxed);
+        self.0.is_left.store(false, Relaxed);
         self.0.left.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The handler goes on without the WebSocket that it has dropped: that is closed now.
-    pub(crate) fn say_goodbye(&self) {
-        if self.0.is_open.load(Relaxed)
-            && let Some(Left::WebSocket(mut websocket)) = self.take()
-        {
-            // For the time of lingering.
-            websocket.get_mut().set_rest(self.clone());
+    /// What the handler has dropped, if it has; cheap, as it is asked at every turn of the handler.
+    pub(crate) fn take_dropped(&self) -> Option<Left> {
+        self.0.is_left.load(Relaxed).then(|| self.take()).flatten()
+    }
+
+    /// Closes what was left without waiting; returns the stream if its last bytes are on their way.
+    pub(crate) fn say_goodbye(&self, left: Left) -> Option<Stream> {
+        let left = match left {
+            Left::Stream(stream) => return Some(stream),
+            Left::WebSocket(mut websocket) => {
+                // Dropped, it puts its stream here.
+                websocket.get_mut().set_rest(self.clone());
+                drop(websocket);
+                self.take()
+            }
+        };
+        match left {
+            Some(Left::Stream(stream)) => Some(stream),
+            Some(Left::WebSocket(_)) | None => None,
         }
     }
 
     fn put(&self, left: Left) {
         *self.0.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
+        self.0.is_left.store(true, Relaxed);
     }
 }

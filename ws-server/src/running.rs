@@ -56,7 +56,7 @@ impl Running {
 
     /// Until the handler is done and the peer has seen the end.
     pub(crate) async fn finish(mut self, stats: &Stats, options: &HandshakeOptions) {
-        let farewell = poll_fn(|context| self.poll_handler(context, stats)).await;
+        let farewell = poll_fn(|context| self.poll_handler(context, stats, options)).await;
         if let Some(left) = self.rest.take() {
             // Boxed, as few connections come to this.
             Box::pin(end(left, farewell, &self.rest, options)).await;
@@ -67,10 +67,22 @@ impl Running {
     }
 
     /// Ready when the handler is done, with what to do about its WebSocket if that is still open.
-    fn poll_handler(&mut self, context: &mut Context<'_>, stats: &Stats) -> Poll<Farewell> {
+    fn poll_handler(
+        &mut self,
+        context: &mut Context<'_>,
+        stats: &Stats,
+        options: &HandshakeOptions,
+    ) -> Poll<Farewell> {
         let ended = Pin::new(&mut self.handler).poll(context);
-        if ended.is_pending() {
-            self.rest.say_goodbye();
+        if ended.is_pending()
+            && let Some(left) = self.rest.take_dropped()
+        {
+            // The handler goes on without its WebSocket, which ends now: 1001 is sent if that needs no waiting. It lingers
+            // beside the handler, in a task, since that takes a moment only and few handlers do so.
+            if let Some(mut stream) = self.rest.say_goodbye(left) {
+                let (time, bytes) = (options.linger_timeout, options.linger_bytes);
+                tokio::spawn(async move { linger(&mut stream, time, bytes).await });
+            }
         }
         ended.map(|ended| report_end(ended, &self.closer, stats))
     }
@@ -96,14 +108,12 @@ async fn end(left: Left, farewell: Farewell, rest: &Rest, options: &HandshakeOpt
         (Left::WebSocket(mut websocket), Farewell::Fail) => {
             // As long as the peer takes bytes; how it ends is in the record.
             let _ = websocket.flush().await;
-            websocket.get_mut().set_rest(rest.clone());
-            drop(websocket);
-            rest.take()
+            rest.say_goodbye(Left::WebSocket(websocket))
         }
-        // The handler dropped its WebSocket and went on. The peer has been sent 1001, if it could be without waiting.
-        (stream, _) => Some(stream),
+        // It has been closed, or has sent what it could without waiting.
+        (Left::Stream(stream), _) => Some(stream),
     };
-    if let Some(Left::Stream(mut stream)) = stream {
+    if let Some(mut stream) = stream {
         // The peer is to see the Close before the connection goes.
         linger(&mut stream, options.linger_timeout, options.linger_bytes).await;
     }

@@ -7,8 +7,8 @@ use std::io;
 use std::time::Duration;
 
 use common::log::logged;
-use common::{Peer, frame, reply, run, soon};
-use tokio::io::AsyncReadExt;
+use common::{Peer, frame, options, reply, run, soon};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use ws_server::{Error, Receiver, Sender, Server, WebSocket};
 
@@ -159,6 +159,33 @@ async fn a_websocket_that_is_dropped_before_the_handler_ends_is_closed_at_once()
     assert_eq!(soon(peer.0.read(&mut [0])).await.unwrap(), 0);
     end.send(()).unwrap();
     server.until(|stats| stats.connections() == 0).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_goes_on_without_its_websocket_keeps_no_socket() {
+    let (done, ended) = oneshot::channel::<()>();
+    let ended = std::sync::Mutex::new(Some(ended));
+    let handler = move |socket: WebSocket| {
+        let ended = ended.lock().unwrap().take();
+        async move {
+            drop(socket);
+            ended.unwrap().await.unwrap();
+        }
+    };
+    let options = options(|options| options.handshake.linger_timeout = Duration::from_millis(50));
+    let server = run(Server::builder().route("/", handler).options(options)).await;
+    let mut peer = server.open("/").await;
+    assert_eq!(peer.bytes(4).await, reply(0x88, &AWAY));
+    assert_eq!(peer.rest().await, b"");
+    // To bytes for a socket that is closed the system answers with a reset.
+    let refused = async {
+        while peer.0.write_all(b"x").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(refused).await;
+    assert_eq!(server.stats.connections(), 1, "the handler still runs");
+    done.send(()).unwrap();
 }
 
 #[tokio::test]

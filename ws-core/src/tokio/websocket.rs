@@ -199,8 +199,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Closes the connection: sends a Close behind what is queued, waits for the peer's, and closes the transport.
     /// However slow the link is, it goes on while bytes move: what is queued has `write_timeout` without progress, then
-    /// the peer's Close has [`close_timeout`](crate::Config::close_timeout). Messages that still come are dropped;
-    /// [`recv`](Self::recv) them first if they matter. On a connection that is closed already it only tells how.
+    /// the peer's Close has [`close_timeout`](crate::Config::close_timeout) without a byte, and
+    /// [`close_total_timeout`](crate::Config::close_total_timeout) in all. Messages that still come are dropped;
+    /// [`recv`](Self::recv) them first if they matter. On a connection that is closed already it only reports how it ended.
     ///
     /// # Errors
     /// [`Error::Send`] for a code or reason that must not be sent; the connection is open still. How the
