@@ -189,7 +189,7 @@ Exit status:
     3  network: not found, not reached, lost, or the proxy does not help
     4  refused: the server answered with another status than 101
     5  protocol: not a WebSocket server, rules broken, a message over --max-size
-    6  TLS: a certificate that does not hold
+    6  TLS: an invalid certificate
     7  time was over: opening, the answer of --once, keepalive, closing
   130  ended by Ctrl-C (SIGINT); 143 by SIGTERM; the connection is closed with 1001 first
 

@@ -136,7 +136,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes one line to standard error; whether somebody reads it makes no difference. What a server has said may be in
+/// Writes one line to standard error; errors are ignored. What a server has said may be in
 /// it, so that control characters are shown as symbols wherever it goes.
 pub(crate) fn remark(text: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "ws: {}", one_line(&text.to_string()));

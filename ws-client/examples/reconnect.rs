@@ -8,7 +8,7 @@ use std::time::Duration;
 use ws_client::{Client, ConnectError, Message, Options, Retry};
 
 /// Prints what comes, from one connection after another, and hands it to `each`; says hello on every new one. It ends
-/// when `each` says so, or when trying again is useless: for a wrong address, a certificate that does not hold, or 401.
+/// when `each` says so, or when trying again is useless: for a wrong address, an invalid certificate, or 401.
 pub async fn follow(
     client: &Client,
     url: &str,

@@ -22,6 +22,7 @@ use crate::tls_error::TlsError;
 ///
 /// `Debug` shows the message too, so that `main` may return it, and of a refusal the body as well. The message has
 /// the causes in it: `source` returns none, the variants carry them.
+// `r#source`: thiserror takes a field named `source` for the cause; here the message includes it, so `source()` returns none.
 #[derive(Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -199,7 +200,7 @@ impl ConnectError {
     ///
     /// Passing are: everything of the network, deadlines, a stream that ended early, the statuses
     /// 408, 425, 429 and 5xx (but 501 and 505). Fatal is the rest: a wrong address, 401 and
-    /// the other refusals, a certificate that does not hold, an answer that is no WebSocket's.
+    /// the other refusals, an invalid certificate, an answer that is no WebSocket's.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Resolve { .. } | Self::Dial(_) | Self::Io { .. } | Self::Timeout { .. } => false,

@@ -23,7 +23,7 @@ pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, OptionsError> {
         roots.add(certificate).map_err(|_| {
             unusable(
                 "root",
-                &format!("certificate {number} in the PEM is no X.509 certificate: export it again"),
+                &format!("certificate {number} in the PEM is not an X.509 certificate: export it again"),
             )
         })?;
     }
@@ -46,7 +46,7 @@ fn fault(error: &Error) -> String {
     match error {
         Error::MissingSectionEnd { .. } => "the PEM is cut off before its -----END line".into(),
         Error::IllegalSectionStart { .. } => "the PEM has a malformed -----BEGIN line".into(),
-        Error::Base64Decode(_) => "the PEM holds what is no base64".into(),
+        Error::Base64Decode(_) => "the PEM has data that is not base64".into(),
         error => error.to_string(),
     }
 }
@@ -134,7 +134,7 @@ mod tests {
             ),
             (
                 section("CERTIFICATE"),
-                "root: certificate 1 in the PEM is no X.509 certificate: export it again",
+                "root: certificate 1 in the PEM is not an X.509 certificate: export it again",
             ),
             (
                 b"-----BEGIN CERTIFICATE-----\nAAAA\n".to_vec(),
@@ -142,7 +142,7 @@ mod tests {
             ),
             (
                 b"-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n".to_vec(),
-                "root: the PEM holds what is no base64",
+                "root: the PEM has data that is not base64",
             ),
         ] {
             check(roots(&pem), expected);

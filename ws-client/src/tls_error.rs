@@ -23,7 +23,7 @@ impl TlsError {
         self.source.get_ref()?.downcast_ref()
     }
 
-    /// A broken stream may heal; a certificate that does not hold, or a server without TLS, will not.
+    /// A broken stream may heal; an invalid certificate, or a server without TLS, will not.
     pub(crate) fn is_fatal(&self) -> bool {
         self.rustls().is_some()
     }
@@ -138,7 +138,7 @@ fn write_certificate(f: &mut fmt::Formatter<'_>, authority: &str, error: &Certif
         Certificate::BadEncoding => f.write_str("is malformed: it is the server's to replace"),
         // RFC 5280 §6.1.3: issuers are found by name, and only then is the signature verified.
         Certificate::BadSignature => f.write_str(
-            "is signed with another key than that of the trusted authority of this name: if the authority was made anew, give its new root to Tls::with_root_pem (RSA keys need 2048 bits)",
+            "is signed with another key than that of the trusted authority of this name: if the authority was recreated, give its new root to Tls::with_root_pem (RSA keys need 2048 bits)",
         ),
         Certificate::Revoked => f.write_str("has been revoked: it is the server's to replace"),
         error if is(error, "UnsupportedCertVersion") => f.write_str(

@@ -98,7 +98,7 @@ async fn a_certificate_made_anew_under_the_same_name_asks_for_its_root() {
     let (before, _) = made(&["localhost"], |_| ());
     let said = said_trusting("localhost", certificate, &key, Some(before)).await;
     assert!(
-        said.contains("if the authority was made anew, give its new root to Tls::with_root_pem"),
+        said.contains("if the authority was recreated, give its new root to Tls::with_root_pem"),
         "{said}"
     );
 }

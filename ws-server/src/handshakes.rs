@@ -182,15 +182,15 @@ impl Progress {
 
 /// A source may hold up to this many times as many seats as are free.
 const SHARE: usize = 4;
-/// Without a byte for so long a handshake stands still: longer than the round trip of any honest link.
+/// Without a byte for this long a handshake counts as stalled: longer than the round trip of any honest link.
 const SILENCE: Duration = Duration::from_secs(1);
-/// So old, it stands still whatever comes.
+/// A handshake older than this is stalled whatever arrives.
 const SLOW: Duration = Duration::from_secs(3);
-/// This many handshakes for each seat a source is judged by.
+/// A source is judged by this many handshakes per seat.
 const MEMORY: usize = 4;
-/// So long everybody waits for a source whose handshakes stand still.
+/// How long others wait for a source whose handshakes are stalled.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// While somebody waits, the seats are looked at when one may stand still; not more often than the first, not more
-/// seldom than the second.
+/// While a newcomer waits, the seats are looked at when one may have stalled: at most as often as the first, at least as
+/// often as the second.
 const SHORTEST_LOOK: Duration = Duration::from_millis(5);
 const LONGEST_LOOK: Duration = Duration::from_millis(100);

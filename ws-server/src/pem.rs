@@ -74,8 +74,7 @@ pub(crate) fn unusable(chain: &str, key: &str, error: &rustls::Error) -> Setting
     }
 }
 
-const ENCRYPTED: &str =
-    "it is encrypted, and nobody is asked for a password here; decrypt it with openssl pkey";
+const ENCRYPTED: &str = "it is encrypted, and passwords are not supported; decrypt it with openssl pkey";
 
 #[cfg(all(test, feature = "ring"))]
 mod tests {

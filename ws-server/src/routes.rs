@@ -16,7 +16,7 @@ pub(crate) struct RouteList {
     fault: Option<SettingError>,
 }
 
-/// What a builder has been told of one path.
+/// The settings of one path.
 #[derive(Default)]
 struct Entry {
     endpoint: Option<Endpoint>,
@@ -109,7 +109,7 @@ fn check_path(path: &str) -> Result<(), String> {
     }
     // RFC 9112 §3.2.1: a target is a path and a query, in ASCII.
     if path.contains(['?', '#']) {
-        return Err("the query is no part of a path; ask Request::query_param for it".into());
+        return Err("a path has no query; ask Request::query_param for it".into());
     }
     if !path.is_ascii() || path.contains(char::is_whitespace) {
         return Err("a path matches as it is sent: percent-encode it, as in /b%C3%BCcher".into());

@@ -277,7 +277,7 @@ async fn accept_all(listener: Listener, server: Arc<Shared>) {
     }
 }
 
-/// After this many accepted connections others get their turn.
+/// After this many accepted connections other tasks get a turn.
 const ACCEPTS_IN_A_ROW: u32 = 16;
 /// So long a shutdown waits for requests that have begun.
 const HALF_REQUEST_TIME: Duration = Duration::from_millis(500);

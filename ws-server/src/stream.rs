@@ -153,7 +153,7 @@ impl Stream {
 
 impl Heir for Stream {
     fn take(&mut self) -> Option<Self> {
-        // Another task than the connection's has nobody who would close it.
+        // Only the connection's own task can close it later.
         if !self.rest.as_ref()?.is_here() {
             return None;
         }

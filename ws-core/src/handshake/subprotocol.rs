@@ -13,7 +13,7 @@ pub(super) fn parse_subprotocols<'a>(
     for element in list_elements(lines) {
         // §4.1 item 10: the elements are strings of token characters ...
         if !is_token(element) {
-            return Err("Sec-WebSocket-Protocol has an entry that is no token");
+            return Err("Sec-WebSocket-Protocol has an entry that is not a token");
         }
         subprotocols.push(String::from_utf8_lossy(element).into_owned());
     }

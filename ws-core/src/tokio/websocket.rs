@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # }
     /// ```
     ///
-    /// Dropping the future loses nothing: an event has been handed to `each`, or the next call hands it out. Nor does a
+    /// Dropping the future loses nothing: an event has been handed to `each`, or the next call delivers it. Nor does a
     /// panic of `each` that is caught: it costs the event that `each` was given, and the connection lives on.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Deals with a deadline that has passed, and begins those that are due to begin, without the timer: there may be
-    /// no runtime here to run it, or another one than the connection's. The one who waits next sets it.
+    /// no runtime here to run it, or another one than the connection's. The next waiting task sets it.
     pub(super) fn note_deadline(&mut self) {
         self.unset_deadline |= self.connection.timeout_changed();
         let now = self.epoch.elapsed();
