@@ -88,8 +88,7 @@ impl Handshakes {
                 Verdict::Wait(until) => until,
             };
             let _ = timeout_at(until, freed).await;
-            let mut state = self.state();
-            state.waited = state.waited.saturating_add(now.elapsed());
+            self.state().count_wait(now, Instant::now());
         }
     }
 

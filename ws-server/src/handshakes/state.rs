@@ -22,8 +22,10 @@ pub(super) struct State {
     pub(super) sources: HashMap<Source, Holder>,
     /// The seats that do not stand still, by when to look at them next.
     pub(super) due: BTreeSet<(Instant, u64)>,
-    /// How long newcomers have waited, all in all.
+    /// How long newcomers have waited, all in all; what two listeners waited at the same time counts once.
     pub(super) waited: Duration,
+    /// Up to when it has been counted.
+    counted_to: Option<Instant>,
     /// The sources that have a seat that stands still, by the number of all their seats and a random number.
     still: BTreeSet<(usize, u64, Source)>,
 }
@@ -135,6 +137,13 @@ impl State {
         self.sources.entry(source).or_insert_with(|| Holder::new(random, waited));
         self.change(source, |_, holder| holder.seats += 1);
         Handshake { seat: HandshakeSeat(progress), cut: receiver }
+    }
+
+    /// Counts the time that a newcomer has waited.
+    pub(super) fn count_wait(&mut self, from: Instant, to: Instant) {
+        let from = self.counted_to.map_or(from, |counted| counted.max(from));
+        self.waited = self.waited.saturating_add(to.saturating_duration_since(from));
+        self.counted_to = Some(to.max(from));
     }
 
     /// Takes a seat away.

@@ -157,3 +157,17 @@ async fn a_source_that_flooded_is_trusted_again_when_its_handshakes_end() {
     taken.iter().for_each(|handshake| handshake.seat.progress().made());
     assert!(matches!(seats.judge(source(1), Instant::now()), Verdict::Wait(_)));
 }
+
+#[test]
+fn what_several_listeners_wait_at_the_same_time_counts_once() {
+    let mut state = State::default();
+    let begin = Instant::now();
+    let at = |millis| begin + Duration::from_millis(millis);
+    state.count_wait(at(0), at(100));
+    state.count_wait(at(0), at(100));
+    state.count_wait(at(50), at(150));
+    assert_eq!(state.waited, Duration::from_millis(150));
+    // Not what lies between two waits.
+    state.count_wait(at(300), at(320));
+    assert_eq!(state.waited, Duration::from_millis(170));
+}
