@@ -46,14 +46,14 @@ impl Run {
         let Settings { config, deflate, .. } = Settings::take(role, input);
         let mut config = Arc::unwrap_or_clone(config);
         config.max_frame_size = input.pick(&[256 << 10, 125, 126, 65_536]);
-        config.outbound_limit = input.pick(&[1 << 20, 0, 1, 200, 70_000]);
+        config.outbound_limit = input.pick(&[1 << 20, 2, 1, 200, 70_000]);
         config.outbound_high_water = config.outbound_limit.min(64 << 10);
         config.keepalive = input.pick(&[
             Some(Keepalive::default()),
             None,
             Some(Keepalive { interval: Duration::from_secs(1), timeout: Duration::from_secs(9) }),
         ]);
-        config.linger_bytes = input.pick(&[4 << 20, 0, 9]);
+        config.linger_bytes = input.pick(&[4 << 20, 1, 9]);
         config.check().unwrap();
         let config = Arc::new(config);
         Self {
