@@ -17,6 +17,7 @@ mod state;
 mod tests;
 
 use std::hash::RandomState;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -119,11 +120,14 @@ impl Handshakes {
         let wait = Verdict::Wait(next.clamp(now + SHORTEST_LOOK, now + LONGEST_LOOK));
         let (draw, waited) = (state.draw(self), state.waited);
         let Some(holder) = state.sources.get_mut(&source) else { return wait };
+        let spent = waited.saturating_sub(mem::replace(&mut holder.seen, waited));
+        holder.allowance = holder.allowance.saturating_sub(spent);
         if holder.stood_still <= holder.ended.saturating_add(holder.seats / 2) {
-            holder.trusted_at = waited;
-            return wait;
-        }
-        if waited.saturating_sub(holder.trusted_at) < PATIENCE {
+            if !holder.allowance.is_zero() {
+                holder.trusted_at = waited;
+                return wait;
+            }
+        } else if waited.saturating_sub(holder.trusted_at) < PATIENCE {
             return wait;
         }
         let Some(id) = holder.any_still(draw) else { return Verdict::CutOff };
@@ -189,6 +193,11 @@ const SLOW: Duration = Duration::from_secs(3);
 const MEMORY: usize = 4;
 /// How long others wait for a source whose handshakes are stalled.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long others wait for a source whose handshakes are not stalled but hardly end: as long as one may take.
+const ALLOWANCE: Duration = SLOW;
+/// What each handshake that ends well adds to it. A source of which more than sixty end in a second is waited for without
+/// limit; one that holds its seats as long as it may, and then completes requests, is not.
+const EARNED: Duration = Duration::from_millis(15);
 /// While a newcomer waits, the seats are looked at when one may have stalled: at most as often as the first, at least as
 /// often as the second.
 const SHORTEST_LOOK: Duration = Duration::from_millis(5);

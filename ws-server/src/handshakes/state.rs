@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Handshake, HandshakeSeat, Handshakes, MEMORY, Progress};
+use super::{ALLOWANCE, EARNED, Handshake, HandshakeSeat, Handshakes, MEMORY, Progress};
 use crate::error::AcceptError;
 use crate::source::Source;
 
@@ -61,6 +61,10 @@ pub(super) struct Holder {
     pub(super) stood_still: usize,
     /// [`State::waited`] when it was last seen that its handshakes end.
     pub(super) trusted_at: Duration,
+    /// How long others may still wait while its handshakes hardly end.
+    pub(super) allowance: Duration,
+    /// [`State::waited`] when that was last counted.
+    pub(super) seen: Duration,
 }
 
 impl State {
@@ -159,6 +163,7 @@ impl State {
         let Some(seat) = self.remove(id) else { return };
         if well && let Some(holder) = self.sources.get_mut(&seat.source) {
             holder.ended += 1;
+            holder.allowance = holder.allowance.saturating_add(EARNED).min(ALLOWANCE);
             if matches!(seat.place, Place::Still(_)) {
                 holder.stood_still = holder.stood_still.saturating_sub(1);
             }
@@ -214,8 +219,18 @@ impl State {
 }
 
 impl Holder {
-    fn new(random: u64, trusted_at: Duration) -> Self {
-        Self { random, seats: 0, still: Vec::new(), ended: 0, stood_still: 0, trusted_at }
+    fn new(random: u64, waited: Duration) -> Self {
+        let (still, allowance) = (Vec::new(), ALLOWANCE);
+        Self {
+            random,
+            seats: 0,
+            still,
+            ended: 0,
+            stood_still: 0,
+            trusted_at: waited,
+            allowance,
+            seen: waited,
+        }
     }
 
     /// One of the seats that stand still.

@@ -171,3 +171,26 @@ fn what_several_listeners_wait_at_the_same_time_counts_once() {
     state.count_wait(at(300), at(320));
     assert_eq!(state.waited, Duration::from_millis(170));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_source_whose_handshakes_end_only_just_in_time_is_not_waited_for_without_limit() {
+    const STEP: Duration = Duration::from_millis(100);
+    let seats = Handshakes::new(10);
+    let mut taken = fill(&seats, 1);
+    let mut cut_off = 0;
+    for turn in 0..100 {
+        let before = Instant::now();
+        advance(STEP).await;
+        // Bytes trickle in all of them; one is whole after 2.4 s, and another connection takes its seat.
+        taken.iter().for_each(|handshake| handshake.seat.progress().made());
+        if turn % 3 == 0 {
+            taken.remove(0).seat.end();
+            taken.extend(take(&seats, 1));
+        }
+        // A further one has waited all the time, and who comes behind it too.
+        seats.state().count_wait(before, Instant::now());
+        cut_off += usize::from(matches!(seats.judge(source(1), Instant::now()), Verdict::CutOff));
+    }
+    assert_eq!(taken.len(), 8);
+    assert!(cut_off > 50, "{cut_off} of 100");
+}
