@@ -53,7 +53,7 @@ impl HostPolicy {
             Self::Any => true,
             Self::Loopback => is_loopback(&host),
             Self::List(list) => list.iter().filter_map(|one| HostPattern::parse(one).ok()).any(|pattern| {
-                pattern.matches(&host) && pattern.port.is_none_or(|port| authority.port == Some(port))
+                pattern.matches(&host) && pattern.port.is_none_or(|port| is_port(authority.port, port))
             }),
         }
     }
@@ -99,6 +99,12 @@ impl HostPolicy {
     }
 }
 
+/// Whether a host with this port, or without one, is addressed at `port`. Clients leave out the default port of their
+/// scheme (RFC 9110 section 4.2).
+fn is_port(named: Option<u16>, port: u16) -> bool {
+    named.map_or(matches!(port, 80 | 443), |named| named == port)
+}
+
 fn is_loopback(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let address = match address {
@@ -108,7 +114,10 @@ fn is_loopback(host: &str) -> bool {
     match address {
         Some(address) => address.to_canonical().is_loopback(),
         // RFC 6761 §6.3: the names below `localhost` resolve to loopback too.
-        None => host == "localhost" || host.ends_with(".localhost"),
+        None => {
+            host.split('.').all(|label| !label.is_empty())
+                && (host == "localhost" || host.ends_with(".localhost"))
+        }
     }
 }
 
@@ -133,9 +142,16 @@ mod tests {
         ] {
             assert!(HostPolicy::Loopback.allows(host), "{host}");
         }
-        for host in
-            ["", "evil.example", "localhost.evil.example", "notlocalhost", "128.0.0.1", "[::2]", "0.0.0.0"]
-        {
+        for host in [
+            "",
+            ".localhost",
+            "evil.example",
+            "localhost.evil.example",
+            "notlocalhost",
+            "128.0.0.1",
+            "[::2]",
+            "0.0.0.0",
+        ] {
             assert!(!HostPolicy::Loopback.allows(host), "{host}");
         }
     }
@@ -162,6 +178,17 @@ mod tests {
         }
         for host in ["", "www.example.com", "a.example:81", "x.a.example", "x.a.example:82", "example.com:x"]
         {
+            assert!(!list.allows(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_default_port_of_a_list_is_matched_by_hosts_that_leave_it_out() {
+        let list = HostPolicy::List(vec!["example.com:80".into(), "*.a.example:443".into()]);
+        for host in ["example.com", "example.com:80", "x.a.example", "x.a.example:443"] {
+            assert!(list.allows(host), "{host}");
+        }
+        for host in ["example.com:81", "x.a.example:80"] {
             assert!(!list.allows(host), "{host}");
         }
     }

@@ -137,6 +137,6 @@ async fn its_default_limits_keep_it_from_running_out() {
         assert!(server.descriptors() < 60);
         peers.push(peer);
     }
-    // Of 64 half are for connections; an eighth of those for handshakes, and an eighth for requests.
-    assert_eq!((opened, refused), (24, PEERS - 24));
+    // Of 64 half are for connections; an eighth of those for handshakes, an eighth for guards, a sixteenth for answers.
+    assert_eq!((opened, refused), (22, PEERS - 22));
 }
