@@ -294,17 +294,22 @@ fn hint(error: &HandshakeError) -> &'static str {
     }
 }
 
+/// A place to go to, without what may be a secret in it: the query, and user name and password.
+fn without_secrets(location: &str) -> String {
+    let place = location.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = place.split_once("//") else { return place.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}//{host}{path}")
+}
+
 /// One line about a refusal: the status, where it points, what to do.
 fn refusal(refused: &Refused) -> String {
     let status = refused.response.status();
     let location = refused.response.headers().get(http::header::LOCATION);
     let todo = match status.as_u16() {
         300..=399 => match location.and_then(|l| l.to_str().ok()) {
-            // The query of a Location may hold a token.
-            Some(to) => {
-                let to = to.split(['?', '#']).next().unwrap_or_default();
-                format!("it points to {to}: set Options::max_redirects to follow")
-            }
+            Some(to) => format!("it points to {}: set Options::max_redirects to follow", without_secrets(to)),
             None => "it names no place to go to".into(),
         },
         200..=299 => "this address answers plain HTTP, it is no WebSocket's: check the path".into(),
@@ -319,4 +324,22 @@ fn refusal(refused: &Refused) -> String {
         _ => "its body may say why".into(),
     };
     format!("the server answered {status}: {todo}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_to_go_to_is_shown_without_secrets() {
+        for (location, shown) in [
+            ("ws://user:sekret@h:1/a?token=t", "ws://h:1/a"),
+            ("ws://user:p@ss@h", "ws://h"),
+            ("//u@h/x@y", "//h/x@y"),
+            ("/other?t#f", "/other"),
+            ("wss://h/a", "wss://h/a"),
+        ] {
+            assert_eq!(without_secrets(location), shown);
+        }
+    }
 }

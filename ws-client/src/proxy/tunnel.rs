@@ -178,7 +178,8 @@ fn length(bytes: &[u8]) -> Result<u8, ProxyError> {
 async fn ask(stream: &mut Stream, request: &[u8]) -> Result<(), ProxyError> {
     let mut byte = [0; 1];
     let mut early = ReadBuf::new(&mut byte);
-    // Polled once: to wait for what must not come would be to wait for ever.
+    // The runtime has to hear from the system what has arrived. Then polled once: waiting for what must not come would never end.
+    tokio::task::yield_now().await;
     let read = poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut early))).await;
     match read {
         Poll::Pending => {}

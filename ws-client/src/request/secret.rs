@@ -16,8 +16,21 @@ pub(super) fn remove_secrets(headers: &mut HeaderMap) {
 }
 
 /// `Authorization`, `Proxy-Authorization`, `X-Auth-…`; `Cookie`; `X-Api-Key`, `X-Amz-Security-Token` and the like.
-const SECRET_WORDS: [&str; 10] =
-    ["auth", "cookie", "credential", "csrf", "key", "passw", "secret", "session", "signature", "token"];
+const SECRET_WORDS: [&str; 13] = [
+    "auth",
+    "bearer",
+    "cookie",
+    "credential",
+    "csrf",
+    "jwt",
+    "key",
+    "pass",
+    "secret",
+    "session",
+    "signature",
+    "ticket",
+    "token",
+];
 
 #[cfg(test)]
 mod tests {
@@ -41,6 +54,10 @@ mod tests {
             "x-client-secret",
             "x-auth",
             "x-password",
+            "x-access-pass",
+            "x-jwt",
+            "x-custom-bearer",
+            "x-login-ticket",
             "signature",
         ] {
             assert!(is_secret(&HeaderName::from_static(name)), "{name}");
