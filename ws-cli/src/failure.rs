@@ -106,12 +106,10 @@ impl From<ConnectError> for Failure {
             },
         };
         let message = in_options(error.to_string());
-        // A refusal's body often says why, in a line.
-        let body =
-            error.response().map(|response| String::from_utf8_lossy(response.body()).trim().to_owned());
-        match body {
-            Some(body) if !body.is_empty() && body.len() <= 200 && !body.contains(char::is_control) => {
-                Self::new(status, format!("{message} (it says: {body})"))
+        // A refusal's body often says why.
+        match &error {
+            ConnectError::Refused(refused) if !refused.response.body().is_empty() => {
+                Self::new(status, format!("{message} (it says: {})", refused.body_text()))
             }
             _ => Self::new(status, message),
         }

@@ -102,14 +102,14 @@ impl Output {
     }
 
     /// This JSON. Its strings have no control characters below U+0020, but may have those from U+007F to U+009F, which
-    /// some terminals obey too.
+    /// some terminals obey too, and others that change how text runs.
     pub(crate) fn json(self, text: String) -> String {
-        if !self.terminal || !text.contains(char::is_control) {
+        if !self.terminal || !text.contains(is_command) {
             return text;
         }
         let mut escaped = String::with_capacity(text.len() + 16);
         for c in text.chars() {
-            if c.is_control() {
+            if is_command(c) {
                 // A String takes whatever it is given.
                 let _ = write!(escaped, "\\u{:04x}", u32::from(c));
             } else {
@@ -179,11 +179,17 @@ fn painted(event: &Event<'_>, colours: bool) -> String {
 
 /// Control characters as the symbols Unicode has for them: a server must not command the terminal.
 fn visible(text: &str) -> Cow<'_, str> {
-    let harmless = |c: char| !c.is_control() || c == '\t' || c == '\n';
+    let harmless = |c: char| !is_command(c) || c == '\t' || c == '\n';
     if text.chars().all(harmless) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().map(|c| if harmless(c) { c } else { symbol(c) }).collect())
+}
+
+/// Whether a terminal may obey a character instead of showing it: control characters, and those that change where lines
+/// end and in which direction text runs.
+fn is_command(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A control character as its symbol, any other as it is.
@@ -191,7 +197,7 @@ fn symbol(c: char) -> char {
     match c {
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
         '\x7f' => '\u{2421}',
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c if is_command(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     }
 }
@@ -222,6 +228,7 @@ mod tests {
     #[test]
     fn a_message_cannot_command_the_terminal() {
         assert_eq!(visible("\x1b]0;title\x07 a\tb\nc\r \u{9b}2J\x7f"), "␛]0;title␇ a\tb\nc␍ \u{fffd}2J␡");
+        assert_eq!(visible("a\u{202e}b\u{2028}c\u{2066}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
         assert!(matches!(visible("plain ä"), Cow::Borrowed(_)));
         assert!(!painted(&Event::text("\x1b[31m"), false).contains('\x1b'));
     }
