@@ -38,6 +38,8 @@ struct Run {
     written: Vec<u8>,
     now: Duration,
     spare: Option<Vec<u8>>,
+    /// The transport takes no more bytes: what was queued is lost.
+    write_failed: bool,
 }
 
 impl Run {
@@ -65,6 +67,7 @@ impl Run {
             written: Vec::new(),
             now: Duration::from_secs(1),
             spare: None,
+            write_failed: false,
         }
     }
 
@@ -153,7 +156,10 @@ impl Run {
                 2 => self.connection.transport_ended(TransportEnd::Reset),
                 3 => self.connection.set_unflushed(true),
                 4 => self.connection.set_unflushed(false),
-                5 => self.connection.write_failed(TransportEnd::Reset),
+                5 => {
+                    self.write_failed = true;
+                    self.connection.write_failed(TransportEnd::Reset);
+                }
                 _ => {}
             },
         }
@@ -248,7 +254,7 @@ impl Run {
     }
 
     fn finish(mut self) {
-        let ended = self.connection.is_ended();
+        let ended = self.connection.is_ended() || self.write_failed;
         while self.connection.queued() > 0 {
             let before = self.written.len();
             self.write(usize::MAX);
