@@ -19,7 +19,7 @@ struct Slot {
     /// That of the connection.
     task: Option<task::Id>,
     left: Mutex<Option<Left>>,
-    /// Something is there. Only the connection's task sets it and asks for it.
+    /// Whether something is there: a hint that spares the lock at each turn of the handler.
     is_left: AtomicBool,
 }
 
@@ -28,7 +28,7 @@ struct Slot {
 pub(crate) enum Left {
     /// A stream whose last bytes are on their way.
     Stream(Stream),
-    /// A WebSocket that is open.
+    /// A WebSocket that is open, or closing after a panic.
     WebSocket(Box<WebSocket>),
 }
 

@@ -111,7 +111,7 @@ pub fn answering(answer: &str) -> SocketAddr {
             let mut head = [0; 4096];
             let Ok(n) = stream.read(&mut head) else { continue };
             let head = String::from_utf8_lossy(&head[..n]).into_owned();
-            // Whoever has given up reads nothing.
+            // A command that has ended reads nothing more.
             let _ = stream.write_all(answer.replace("{accept}", &accept(&head)).as_bytes());
             let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }

@@ -47,7 +47,7 @@ impl Origin {
     /// host and port.
     ///
     /// A port left out stands for the default of the *origin's* scheme: behind a proxy that ends TLS, a server does
-    /// not know the scheme it is reached by. The two schemes are therefore not told apart here.
+    /// not know the scheme it is reached by. The two schemes are therefore not distinguished here.
     pub fn is_same_host(&self, host: &str) -> bool {
         // RFC 6454 §5: two origins with different schemes are different; a server is reached by these two only.
         let is_web = matches!(self.scheme.as_str(), "http" | "https");

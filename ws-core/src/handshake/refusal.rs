@@ -125,7 +125,7 @@ debug_by_display!(ResponseError);
 /// Writes a plain HTTP response: a page, a health check, a handler's refusal.
 ///
 /// `Connection: close` and `Content-Length` are added, and with status 426 `Upgrade: websocket` and
-/// `Sec-WebSocket-Version: 13`. `Date` (RFC 9110 section 6.6.1) is the caller's to add, who has a clock. The version of
+/// `Sec-WebSocket-Version: 13`. `Date` (RFC 9110 section 6.6.1) is for the caller to add, which has a clock. The version of
 /// `response` is ignored: it is HTTP/1.1.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ pub(super) struct Driver<S> {
     /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
-    /// There is a deadline that the timer has not been set to, because nobody waited.
+    /// There is a deadline that the timer has not been set to, because no task was waiting.
     unset_deadline: bool,
     /// Where closing the transport stands.
     transport: Transport,
@@ -222,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(self.outcome())
     }
 
-    /// Writes what can be written without waiting, for somebody who goes on at once.
+    /// Writes what can be written without waiting, for a caller that continues at once.
     pub(super) fn write_now(&mut self, cx: &mut Context<'_>) {
         let _ = self.poll_write(cx);
     }

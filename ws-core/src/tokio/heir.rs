@@ -1,4 +1,4 @@
-//! A WebSocket that is dropped before its end, and goes on in other hands.
+//! A WebSocket that is dropped before its end, and continues on a transport that takes it over.
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
@@ -46,7 +46,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut taken = Self::new(io, crate::Connection::server(config), &[]);
         std::mem::swap(self, &mut taken);
         std::mem::swap(&mut self.io, &mut taken.io);
-        // Nothing is left to say.
+        // Its Close is now for the taken one to send.
         self.set_farewell(|_| {});
         taken.set_farewell(Self::say_goodbye);
         taken

@@ -187,7 +187,7 @@ async fn a_source_whose_handshakes_end_only_just_in_time_is_not_waited_for_witho
             taken.remove(0).seat.end();
             taken.extend(take(&seats, 1));
         }
-        // A further one has waited all the time, and who comes behind it too.
+        // Another newcomer has waited all the time, and those behind it in the backlog too.
         seats.state().count_wait(before, Instant::now());
         cut_off += usize::from(matches!(seats.judge(source(1), Instant::now()), Verdict::CutOff));
     }
