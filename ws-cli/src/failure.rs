@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use ws_client::ws_core::{CloseCause, CloseInfo, Deadline, Error, ProtocolError, TransportEnd};
+use ws_client::ws_core::{CloseCause, CloseInfo, Deadline, ProtocolError, TransportEnd};
+use ws_client::ws_tokio::Error;
 use ws_client::{Blame, CloseCode, ConnectError, OptionsError, rustls};
 
 /// The exit status; `ws --help` explains each.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
-use ws_client::ws_core::{self, CloseInfo, Closer, Connection};
+use ws_client::ws_core::{self, CloseInfo, Connection};
+use ws_client::ws_tokio::{self, Closer};
 use ws_client::{CloseCode, Message, Stream, WebSocket};
 
 use crate::args;
@@ -111,7 +112,7 @@ impl Session {
         &mut self,
         mut input: mpsc::Receiver<Input>,
         signals: &mut Signals,
-    ) -> Result<(), ws_core::Error> {
+    ) -> Result<(), ws_tokio::Error> {
         for text in std::mem::take(&mut self.args.messages) {
             let message =
                 if self.args.binary { Message::binary(text.into_bytes()) } else { Message::text(text) };
@@ -169,7 +170,7 @@ impl Session {
     }
 
     /// Without waiting until it is written: `for_each` does that while it receives.
-    async fn send(&mut self, message: Message) -> Result<(), ws_core::Error> {
+    async fn send(&mut self, message: Message) -> Result<(), ws_tokio::Error> {
         self.sent += 1;
         unless_closing(self.websocket.feed(message).await)
     }
@@ -207,7 +208,7 @@ impl Session {
     }
 
     /// Shows how it ended, and what that comes to.
-    fn closed(mut self, ended: Result<(), ws_core::Error>) -> Result<Status, Failure> {
+    fn closed(mut self, ended: Result<(), ws_tokio::Error>) -> Result<Status, Failure> {
         let info = self.websocket.close_info();
         let close = info.as_ref().map(Event::close);
         if !self.shown.screen.is_for_people() {
@@ -227,7 +228,7 @@ impl Session {
     fn outcome(
         &mut self,
         info: &Option<CloseInfo>,
-        ended: Result<(), ws_core::Error>,
+        ended: Result<(), ws_tokio::Error>,
     ) -> Result<Status, Failure> {
         if let Some(error) = self.shown.broken.take() {
             // `ws … | head` is as it should be.
@@ -252,7 +253,7 @@ impl Session {
                 }
                 Ok(Status::Success)
             }
-            (_, Err(error @ ws_core::Error::Io(_))) => Err(error.into()),
+            (_, Err(error @ ws_tokio::Error::Io(_))) => Err(error.into()),
             (Some(info), _) => Err(Failure::of_end(info)),
             (None, Err(error)) => Err(error.into()),
             (None, Ok(())) => Ok(Status::Success),
@@ -306,9 +307,9 @@ impl Shown {
 }
 
 /// How the connection closes is about to be seen by who receives.
-fn unless_closing(sent: Result<(), ws_core::Error>) -> Result<(), ws_core::Error> {
+fn unless_closing(sent: Result<(), ws_tokio::Error>) -> Result<(), ws_tokio::Error> {
     match sent {
-        Err(ws_core::Error::Closed(_) | ws_core::Error::Send(ws_core::SendError::Closing)) => Ok(()),
+        Err(ws_tokio::Error::Closed(_) | ws_tokio::Error::Send(ws_core::SendError::Closing)) => Ok(()),
         other => other,
     }
 }

@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 #[cfg(feature = "deflate")]
 use ws_core::deflate;
 use ws_core::handshake::{ClientHandshake, Established, Extension, HandshakeError};
-use ws_core::{Config, Connection, WebSocket};
+use ws_core::{Config, Connection};
+use ws_tokio::WebSocket;
 
 use crate::deadline::{Deadline, from_now};
 use crate::dial::dial;

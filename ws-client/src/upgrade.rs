@@ -12,8 +12,8 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use ws_core::Exclusive;
 use ws_core::handshake::{HandshakeError, Refused};
+use ws_tokio::Exclusive;
 
 use crate::client::{Client, Opened};
 use crate::deadline::Deadline;

@@ -133,7 +133,7 @@ impl FrameDecoder {
     /// Whether `input`, at the border of a frame, looks like the beginning of an uncompressed binary message of at
     /// least 16 KiB in one frame.
     #[inline]
-    pub(crate) const fn begins_large_message(input: &[u8]) -> bool {
+    pub const fn begins_large_message(input: &[u8]) -> bool {
         // §5.2: FIN and opcode 2; then a length of two bytes, of which the first tells enough, or of eight.
         matches!(input, [0x82, 0x7E | 0xFE, 0x40..=0xFF, ..] | [0x82, 0x7F | 0xFF, ..])
     }

@@ -1,13 +1,12 @@
-//! The WebSocket protocol without I/O: RFC 6455 and RFC 7692. With the feature `tokio`, an async `WebSocket` on top of it.
+//! The WebSocket protocol without I/O: RFC 6455 and RFC 7692.
 //!
-//! Most programs want `ws-server` or `ws-client`, which add the network. This crate is for those who bring their own: another
-//! runtime, blocking sockets, an event loop, a simulator. It opens no socket, looks at no clock and draws no random number:
+//! Most programs want `ws-server` or `ws-client`, which add the network, or `ws-tokio`, which drives this crate over any
+//! `AsyncRead + AsyncWrite`. This crate is for programs that bring their own: another runtime, blocking sockets, an event loop, a simulator. It opens no socket, looks at no clock and draws no random number:
 //! bytes, time and chance are arguments.
 //!
 //! # The layers
 //!
 //! ```text
-//!  tokio       WebSocket, Sender, Receiver, Broadcast, ByteStream       drives what is below over AsyncRead + AsyncWrite
 //!  connection  Connection: messages, pings, closing, deadlines, limits  RFC 6455 sections 5.4, 5.5, 7
 //!  handshake   RequestReader, ClientHandshake                           section 4; beside the connection, before it
 //!  deflate     permessage-deflate                                       RFC 7692
@@ -85,7 +84,6 @@
 //! # Features
 //! - `handshake` (default): both sides of the opening handshake. Needs `std`.
 //! - `deflate`: permessage-deflate, on zlib-rs. Needs `std`.
-//! - `tokio`: the async WebSocket.
 //! - `std`: implied by the others. Without it the crate is `no_std` + `alloc`, up to and including [`connection`].
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -123,9 +121,6 @@ pub mod message;
 mod prepared;
 mod send_queue;
 mod timers;
-#[cfg(feature = "tokio")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-pub mod tokio;
 pub mod utf8;
 
 pub use binary::Binary;
@@ -139,8 +134,3 @@ pub use frame::{FrameHeader, OpCode, Role};
 pub use ledger::Ledger;
 pub use message::{DataType, Message, Utf8Bytes};
 pub use prepared::Prepared;
-#[cfg(feature = "tokio")]
-pub use tokio::{
-    Broadcast, ByteStream, Closer, Error, Exclusive, Heir, Member, MessageReader, MessageWriter, Published,
-    Receiver, ReuniteError, Sender, Slow, TrySendError, WebSocket,
-};

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::WebSocket;
+use ws_tokio::WebSocket;
 
 use crate::client::Client;
 use crate::endpoint::Gate;

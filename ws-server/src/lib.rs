@@ -154,17 +154,16 @@ pub use ws_core;
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;
 pub use ws_core::handshake::HeadLimits;
-pub use ws_core::{
-    Broadcast, ByteStream, CloseCode, CloseInfo, Config, DataType, Error, Member, Message, Prepared,
-    Published, Sender, Slow, TrySendError,
-};
+pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, Prepared};
+pub use ws_tokio;
+pub use ws_tokio::{Broadcast, ByteStream, Error, Member, Published, Sender, Slow, TrySendError};
 
 /// An open WebSocket. Those that a [`Server`] hands out are `WebSocket`, on its own [`Stream`];
 /// [`accept`] gives `WebSocket<S>` on a stream of any type.
-pub type WebSocket<S = Stream> = ws_core::WebSocket<S>;
+pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
 
 /// The receiving half of a [`WebSocket`].
-pub type Receiver<S = Stream> = ws_core::Receiver<S>;
+pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
 
 /// How to do the usual things.
 #[cfg(any(doc, doctest))]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use ws_core::{CloseCode, Closer};
+use ws_core::CloseCode;
+use ws_tokio::Closer;
 
 use crate::admission::Admission;
 use crate::options::{ServerOptions, from_now};

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tracing::{debug, error, info, warn};
-use ws_core::{CloseCode, CloseInfo, Closer, Initiator};
+use ws_core::{CloseCode, CloseInfo, Initiator};
+use ws_tokio::Closer;
 
 use crate::WebSocket;
 use crate::admission::Permit;
@@ -150,13 +151,13 @@ fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> Farewell {
 /// Whether a handler's error only passes on that the peer has closed: no failure of the handler's.
 fn is_peers_close(error: &(dyn Error + 'static), info: &CloseInfo) -> bool {
     // With a code that reports a fault `recv` returns it, and the handler may have put it into an error of its own.
-    let passed_on = matches!(error.downcast_ref(), Some(ws_core::Error::Closed(_))) || !info.is_normal();
+    let passed_on = matches!(error.downcast_ref(), Some(ws_tokio::Error::Closed(_))) || !info.is_normal();
     info.is_clean() && info.initiator == Initiator::Remote && passed_on
 }
 
 /// Whether an error is that of a WebSocket, or has it as its source.
 fn is_of_connection(error: &(dyn Error + 'static)) -> bool {
-    successors(Some(error), |&error| error.source()).any(<dyn Error>::is::<ws_core::Error>)
+    successors(Some(error), |&error| error.source()).any(<dyn Error>::is::<ws_tokio::Error>)
 }
 
 /// How the connection ended; without the reason, which is the peer's own words.

@@ -18,8 +18,8 @@ use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 #[cfg(feature = "hyper")]
-use ws_core::Exclusive;
-use ws_core::Heir;
+use ws_tokio::Exclusive;
+use ws_tokio::Heir;
 
 use crate::WebSocket;
 use crate::rest::Rest;

@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 use futures::FutureExt;
 use tokio::net::TcpStream;
 use ws_core::deflate::{self, PerMessageDeflate};
-use ws_core::{Binary, Broadcast, Config, Connection, Event, Slow, WebSocket};
+use ws_core::{Binary, Config, Connection, Event};
+use ws_tokio::{Broadcast, Slow, WebSocket};
 
 use super::{Peer, Service, Socket};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
-use ws_client::ws_core::{Error, Initiator, SendError};
+use ws_client::ws_core::{Initiator, SendError};
+use ws_client::ws_tokio::Error;
 use ws_client::{CloseCode, Message, Stream, WebSocket};
 
 use super::tally::Tally;

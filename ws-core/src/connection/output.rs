@@ -72,8 +72,7 @@ impl Connection {
     /// Whether something has waited for the transport, or changed otherwise, since the clock was last looked at: while it is
     /// not, writing all that is queued changes no deadline.
     #[inline]
-    #[cfg(feature = "tokio")]
-    pub(crate) const fn is_unsettled(&self) -> bool {
+    pub const fn is_unsettled(&self) -> bool {
         self.timers.changed || !matches!(self.timers.flow, Flow::Free)
     }
 

@@ -44,7 +44,7 @@ impl Connection {
     /// something else is next.
     // Into the caller's loop: an event handed over in memory takes as long as all of the rest.
     #[inline(always)]
-    pub(crate) fn receive_short<'b>(
+    pub fn receive_short<'b>(
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
@@ -59,7 +59,7 @@ impl Connection {
 
     /// Whatever comes next.
     #[inline(never)]
-    pub(crate) fn receive_other<'b>(
+    pub fn receive_other<'b>(
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {

@@ -192,15 +192,18 @@ impl Connection {
         self.check_room()
     }
 
+    /// Whether anything may be sent at all.
+    ///
+    /// # Errors
+    /// [`SendError::Closing`] once a Close has been queued or received.
     #[inline]
-    pub(crate) fn check_open(&self) -> Result<(), SendError> {
+    pub fn check_open(&self) -> Result<(), SendError> {
         if self.state == State::Open { Ok(()) } else { Err(SendError::Closing) }
     }
 
     /// Whether less than the high-water mark waits, and a message would be queued.
-    #[cfg(feature = "tokio")]
     #[inline]
-    pub(crate) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         self.queue.len() < self.config.outbound_high_water && self.check_room().is_ok()
     }
 

@@ -1,0 +1,202 @@
+//! One message to many connections, with a policy for slow ones.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use tokio::task::{unconstrained, yield_now};
+use ws_core::Prepared;
+
+use crate::backlog::Slow;
+use crate::published::{Membership, Published};
+use crate::sender::Sender;
+
+/// A set of connections to publish messages to. Cheap to clone; every method takes `&self`.
+///
+/// A message is encoded, and compressed, once for all of them (see [`Prepared`]). What waits for room on a slow
+/// connection goes out while its [`Receiver`](super::Receiver) is being polled. Members whose connection has
+/// closed leave by themselves with the next message.
+///
+/// ```
+/// # async fn example(sender: ws_tokio::Sender) {
+/// use ws_tokio::{Broadcast, Slow};
+///
+/// let room = Broadcast::new();
+/// let _member = room.join(sender, Slow::DropOldest(100));
+/// let published = room.publish("hello").await;
+/// println!("{} got it, {} were too slow", published.delivered, published.dropped);
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Broadcast {
+    set: Arc<Mutex<Set>>,
+}
+
+/// A connection's place in a [`Broadcast`]; it leaves when this is dropped.
+#[derive(Debug)]
+#[must_use = "the connection leaves the broadcast when this is dropped"]
+pub struct Member {
+    broadcast: Broadcast,
+    id: u64,
+}
+
+#[derive(Default)]
+struct Set {
+    members: Vec<(u64, Sender, Slow)>,
+    next_id: u64,
+    total: Published,
+}
+
+impl Broadcast {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a connection, and says what happens when it is slow.
+    pub fn join(&self, sender: Sender, slow: Slow) -> Member {
+        let mut set = self.lock();
+        let id = set.next_id;
+        set.next_id = id.wrapping_add(1);
+        set.members.push((id, sender, slow));
+        Member { broadcast: self.clone(), id }
+    }
+
+    /// The number of members.
+    pub fn len(&self) -> usize {
+        self.lock().members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What became of all messages so far.
+    pub fn total(&self) -> Published {
+        self.lock().total
+    }
+
+    /// Sends a message to all members. Only waits for those with [`Slow::Wait`], after all others have it; if
+    /// the future is dropped then, those that were still waited for do not get it, and count as dropped.
+    pub async fn publish(&self, message: impl Into<Prepared>) -> Published {
+        self.offer_and_wait(&[message.into()]).await
+    }
+
+    /// As [`publish`](Self::publish) for each message in turn, but with one write for each member, and a member is
+    /// visited once: the cheapest way for messages that come together.
+    ///
+    /// A member that has no room left is written to in between, so that a long batch makes nobody slow.
+    pub async fn publish_all<M: Into<Prepared>>(&self, messages: impl IntoIterator<Item = M>) -> Published {
+        let messages: Vec<Prepared> = messages.into_iter().map(Into::into).collect();
+        self.offer_and_wait(&messages).await
+    }
+
+    /// As [`publish`](Self::publish) without waiting, also outside of a runtime: a member with [`Slow::Wait`] and no room
+    /// counts as dropped.
+    pub fn try_publish(&self, message: impl Into<Prepared>) -> Published {
+        let (mut published, full) = self.offer_all(&[message.into()]);
+        published.dropped = published.dropped.saturating_add(full.len() as u64);
+        self.lock().total.add(published);
+        published
+    }
+
+    async fn offer_and_wait(&self, messages: &[Prepared]) -> Published {
+        let (offered, full) = self.offer_all(messages);
+        let lacking = full.iter().map(|(_, from)| messages.len().saturating_sub(*from) as u64);
+        let mut counting = Counting { broadcast: self, published: offered, waiting: lacking.sum() };
+        for (sender, from) in full {
+            counting.wait_for(&sender, messages.get(from..).unwrap_or_default()).await;
+        }
+        if counting.published.delivered >= MANY {
+            // It has taken a while, outside of the budget.
+            yield_now().await;
+        }
+        counting.published
+    }
+
+    /// Offers messages to all; returns those it is to be waited for, from which message on.
+    fn offer_all(&self, messages: &[Prepared]) -> (Published, Vec<(Sender, usize)>) {
+        let mut published = Published::default();
+        let mut full = Vec::new();
+        without_budget(|| {
+            self.lock().members.retain(|(_, sender, slow)| {
+                let membership = sender.offer(messages, slow, &mut published);
+                if let Membership::Waits { from } = membership {
+                    full.push((sender.clone(), from));
+                }
+                membership != Membership::Leaves
+            });
+        });
+        (published, full)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Set> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// After this many messages to members others get their turn: what a task may do at a time, by tokio's own measure.
+const MANY: u64 = 128;
+
+/// Does something that tokio's budget of a task is not to interrupt.
+///
+/// With none left a socket says that it takes nothing, although it does: each further member would be written to by a
+/// task of its own, which has to be woken for it.
+fn without_budget(act: impl FnOnce()) {
+    // There is no await in it: one poll is all.
+    let _ = pin!(unconstrained(async { act() })).poll(&mut Context::from_waker(Waker::noop()));
+}
+
+/// Counts messages that are being published, also if that is dropped.
+struct Counting<'a> {
+    broadcast: &'a Broadcast,
+    published: Published,
+    /// Messages for members that are still to be waited for.
+    waiting: u64,
+}
+
+impl Counting<'_> {
+    /// Waits for room for each of the messages.
+    async fn wait_for(&mut self, sender: &Sender, messages: &[Prepared]) {
+        let mut left = messages.len() as u64;
+        for message in messages {
+            let result = sender.feed_prepared(message).await;
+            if result.is_err() {
+                self.published.gone = self.published.gone.saturating_add(1);
+                break;
+            }
+            self.published.delivered = self.published.delivered.saturating_add(1);
+            self.waiting = self.waiting.saturating_sub(1);
+            left = left.saturating_sub(1);
+        }
+        // Who is gone waits for nothing any more.
+        self.waiting = self.waiting.saturating_sub(left);
+        sender.write();
+    }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.published.dropped = self.published.dropped.saturating_add(self.waiting);
+        self.broadcast.lock().total.add(self.published);
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut set = self.broadcast.lock();
+        let place = set.members.iter().position(|(id, ..)| *id == self.id);
+        let sender = place.map(|place| set.members.swap_remove(place));
+        // The last handle of a connection may go with it: not under the lock.
+        drop(set);
+        drop(sender);
+    }
+}
+
+impl fmt::Debug for Broadcast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broadcast").field("members", &self.len()).finish_non_exhaustive()
+    }
+}

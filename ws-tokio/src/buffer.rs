@@ -1,0 +1,241 @@
+//! Buffers shared by the connections of a thread, so that one that waits owns none.
+
+use std::cell::RefCell;
+
+use bytes::buf::Limit;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use ws_core::decode::FrameDecoder;
+use ws_core::{Connection, FrameHeader};
+
+/// What has been read and not been received yet.
+///
+/// Its allocation comes from the thread's pool and goes back when it is dropped, on whichever
+/// thread that is. A pointer only: most connections have none most of the time.
+#[derive(Debug, Default)]
+pub(super) struct Input(Option<Box<Buffer>>);
+
+#[derive(Debug, Default)]
+struct Buffer {
+    bytes: BytesMut,
+    /// This many of them have been received. They are passed over now and then: that is dearer than to count.
+    start: usize,
+    /// It is larger than those of the pool.
+    grown: bool,
+}
+
+impl Input {
+    /// One that holds `bytes`, from whoever read before us.
+    pub(super) fn with(bytes: &[u8]) -> Self {
+        let mut input = Self::default();
+        if !bytes.is_empty() {
+            let buffer = input.buffer();
+            buffer.grown = bytes.len() > buffer.bytes.capacity();
+            buffer.bytes.extend_from_slice(bytes);
+        }
+        input
+    }
+
+    /// The bytes not received yet.
+    pub(super) fn unread(&mut self) -> &mut [u8] {
+        self.0.as_mut().and_then(|buffer| buffer.bytes.get_mut(buffer.start..)).unwrap_or_default()
+    }
+
+    /// The bytes not received yet, to be taken from the front. What is left when that ends, be it by a panic, is unread
+    /// still; then call [`filled`](Self::filled).
+    #[inline]
+    pub(super) fn lend(&mut self) -> Lease<'_> {
+        match self.0.as_deref_mut() {
+            Some(Buffer { bytes, start, .. }) => {
+                let end = bytes.len();
+                Lease { unread: bytes.get_mut(*start..).unwrap_or_default(), end, start: Some(start) }
+            }
+            None => Lease { unread: &mut [], end: 0, start: None },
+        }
+    }
+
+    /// Has a large message taken off the front, with its part of the buffer.
+    #[inline]
+    pub(super) fn take_large_message(&mut self, connection: &mut Connection) -> Option<Bytes> {
+        if !FrameDecoder::begins_large_message(self.unread()) {
+            return None;
+        }
+        let message = connection.take_large_message(self.0.as_mut()?.unreceived());
+        if self.len() == 0 {
+            self.give_back();
+        }
+        message
+    }
+
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |buffer| buffer.bytes.len().saturating_sub(buffer.start))
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn capacity(&self) -> usize {
+        self.0.as_ref().map_or(0, |buffer| buffer.bytes.capacity())
+    }
+
+    /// Room behind them to read into: never none. It grows when nothing else is left.
+    pub(super) fn room(&mut self) -> Limit<&mut BytesMut> {
+        let buffer = self.buffer();
+        buffer.unreceived();
+        let Buffer { bytes, grown, .. } = buffer;
+        if spare(bytes) == 0 && !bytes.try_reclaim(bytes.len().max(1)) {
+            bytes.reserve(bytes.len().max(INPUT));
+            *grown = true;
+        }
+        let spare = spare(bytes);
+        bytes.limit(spare)
+    }
+
+    /// Reports that bytes have come or been received: with nothing unread the buffer goes back to the pool.
+    pub(super) fn filled(&mut self) {
+        if self.len() == 0 {
+            self.give_back();
+        }
+    }
+
+    fn buffer(&mut self) -> &mut Buffer {
+        self.0.get_or_insert_with(|| {
+            // Others may still be shared with messages that somebody keeps.
+            take(|pool| &mut pool.inputs, |buffer| buffer.bytes.try_reclaim(INPUT)).unwrap_or_else(|| {
+                Box::new(Buffer { bytes: BytesMut::with_capacity(INPUT), ..Buffer::default() })
+            })
+        })
+    }
+
+    fn give_back(&mut self) {
+        if let Some(mut buffer) = self.0.take().filter(|buffer| !buffer.grown) {
+            buffer.bytes.clear();
+            buffer.start = 0;
+            give(|pool| &mut pool.inputs, buffer);
+        }
+    }
+}
+
+impl Buffer {
+    /// The bytes from those on that have not been received.
+    fn unreceived(&mut self) -> &mut BytesMut {
+        self.bytes.advance(self.start.min(self.bytes.len()));
+        self.start = 0;
+        &mut self.bytes
+    }
+}
+
+/// Bytes lent by [`Input::lend`].
+pub(super) struct Lease<'a> {
+    pub(super) unread: &'a mut [u8],
+    /// Where they end in the buffer.
+    end: usize,
+    start: Option<&'a mut usize>,
+}
+
+impl Drop for Lease<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(start) = &mut self.start {
+            **start = self.end.saturating_sub(self.unread.len());
+        }
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// Makes room in a large message that is being put together, of which at most `most` bytes are to come.
+///
+/// Memory follows what has been received, not what has been announced: unless the thread has a place for all of it.
+pub(super) fn enlarge(message: &mut BytesMut, most: usize) {
+    if spare(message) >= ROOM.min(most) {
+        return;
+    }
+    let len = message.len();
+    // Others are too small, or the message that lies there is still kept by somebody.
+    match take(|pool| &mut pool.large, |place| place.try_reclaim(len.saturating_add(most))) {
+        Some(mut place) => {
+            place.extend_from_slice(message);
+            *message = place;
+        }
+        None => message.reserve(most.min(len.max(INPUT))),
+    }
+}
+
+/// A large message as its receiver gets it. The thread keeps a handle on its memory, for another when this one is gone.
+pub(super) fn hand_over(mut message: BytesMut) -> Bytes {
+    let keep = message.capacity() <= LARGE;
+    let bytes = message.split().freeze();
+    if keep {
+        give(|pool| &mut pool.large, message);
+    }
+    bytes
+}
+
+/// An empty allocation for what is to be written; none if the pool has none, it then grows as needed.
+pub(super) fn take_output() -> Vec<u8> {
+    take(|pool| &mut pool.outputs, |_| true).unwrap_or_default()
+}
+
+/// Gives such an allocation back. Large ones are freed: they were needed once.
+pub(super) fn give_output(buffer: Vec<u8>) {
+    if buffer.capacity() <= INPUT * 2 {
+        give(|pool| &mut pool.outputs, buffer);
+    }
+}
+
+/// The size of an input buffer, what one read takes at most: a message of 64 KiB with its header.
+const INPUT: usize = (64 << 10) + FrameHeader::MAX_LEN;
+
+/// A read of fewer bytes is not worth its system call.
+const ROOM: usize = 4 << 10;
+
+/// The largest memory of a message that a thread keeps: what a server takes by default, and the last read may be too much.
+const LARGE: usize = (1 << 20) + INPUT;
+
+/// How many buffers of a sort a thread keeps.
+const KEPT: usize = 4;
+
+#[derive(Default)]
+struct Pool {
+    #[allow(clippy::vec_box, reason = "the box is what a connection borrows")]
+    inputs: Vec<Box<Buffer>>,
+    outputs: Vec<Vec<u8>>,
+    large: Vec<BytesMut>,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+/// The one given last among those that will do.
+fn take<T>(sort: impl FnOnce(&mut Pool) -> &mut Vec<T>, will_do: impl FnMut(&mut T) -> bool) -> Option<T> {
+    let find = |pool: &RefCell<Pool>| {
+        let mut pool = pool.borrow_mut();
+        let kept = sort(&mut pool);
+        let place = kept.iter_mut().rposition(will_do);
+        if place.is_none() && kept.len() == KEPT {
+            // The oldest may be one that never comes free.
+            kept.remove(0);
+        }
+        place.map(|place| kept.remove(place))
+    };
+    POOL.try_with(find).ok().flatten()
+}
+
+fn give<T>(sort: impl FnOnce(&mut Pool) -> &mut Vec<T>, buffer: T) {
+    // A thread that is ending has no pool any more: the buffer is freed.
+    let _ = POOL.try_with(|pool| {
+        let mut pool = pool.borrow_mut();
+        let kept = sort(&mut pool);
+        if kept.len() < KEPT {
+            kept.push(buffer);
+        }
+    });
+}
+
+fn spare(bytes: &BytesMut) -> usize {
+    bytes.capacity().saturating_sub(bytes.len())
+}

@@ -1,0 +1,83 @@
+//! Messages of a broadcast, and those that wait for room.
+
+use std::task::Context;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_core::{CloseCode, Prepared};
+
+use super::Driver;
+use crate::backlog::{Backlog, Offered, Slow};
+use crate::buffer;
+use crate::published::{Membership, Published};
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Queues the messages of a broadcast for which there is room, or does with them what the policy says; writes
+    /// what is queued in one go, as far as that needs no waiting. Counts what became of them.
+    pub(in super::super) fn offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        messages: &[Prepared],
+        slow: &Slow,
+        published: &mut Published,
+    ) -> Membership {
+        let mut membership = Membership::Stays;
+        for (place, message) in messages.iter().enumerate() {
+            let offered = self.offer_one(cx, message, slow);
+            published.count(offered);
+            membership = match offered {
+                Offered::Full => Membership::Waits { from: place },
+                Offered::Close | Offered::Closed => Membership::Leaves,
+                Offered::Delivered | Offered::Waiting | Offered::Replaced | Offered::Dropped => continue,
+            };
+            break;
+        }
+        self.write_in_passing(cx);
+        membership
+    }
+
+    /// Writes what can be written without waiting, while no task waits for it; also outside of a runtime.
+    pub(in super::super) fn write_in_passing(&mut self, cx: &mut Context<'_>) {
+        if self.poll_write(cx).is_pending() {
+            // Nobody else may look at the connection for long: the deadline of what waits begins here.
+            self.note_deadline();
+        }
+    }
+
+    fn offer_one(&mut self, cx: &mut Context<'_>, message: &Prepared, slow: &Slow) -> Offered {
+        // What has not been written yet makes nobody slow: only what the transport does not take.
+        let room = self.has_room() || {
+            let _ = self.poll_write(cx);
+            self.has_room()
+        };
+        if !self.connection.is_open() {
+            return Offered::Closed;
+        }
+        let offered = if room && self.backlog.is_none() {
+            if self.connection.wants_buffer() {
+                self.connection.lend_buffer(buffer::take_output());
+            }
+            match self.connection.send_prepared(message) {
+                Ok(()) => Offered::Delivered,
+                // A message in pieces is under way, or the hard limit is reached.
+                Err(_) => Backlog::refuse(&mut self.backlog, message, slow),
+            }
+        } else {
+            Backlog::refuse(&mut self.backlog, message, slow)
+        };
+        if let Offered::Close = offered {
+            // It is open, and the code may be sent.
+            let _ = self.connection.close(CloseCode::TRY_AGAIN, "too slow");
+        }
+        offered
+    }
+
+    /// Moves what waits of a broadcast into the queue, as far as there is room.
+    #[inline]
+    pub(super) fn queue_backlog(&mut self) {
+        if let Some(backlog) = &mut self.backlog
+            && backlog.move_into(&mut self.connection)
+        {
+            self.backlog = None;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What has been read becomes messages.
+
+use std::borrow::Cow;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_core::decode::FrameDecoder;
+use ws_core::{Binary, Connection, Event, Message, Piece, SendError};
+
+use super::{Driver, OwnedPiece};
+use crate::buffer::{self, Input};
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    pub(super) fn next_message(&mut self) -> Option<Message> {
+        self.decode(|_, event| match event {
+            Event::Text(text) => Some(text_message(text)),
+            Event::Binary(bytes) => Some(bytes.into()),
+            Event::Ping(_) | Event::Pong(_) | Event::Close(_) => None,
+        })
+    }
+
+    /// Lends `each` the events that have been read, where they lie. `None` when there are no more, `Ok` when
+    /// enough waits to be written.
+    pub(super) fn lend_events(
+        &mut self,
+        each: &mut impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
+    ) -> Option<Result<(), SendError>> {
+        let high_water = self.connection.config().outbound_high_water;
+        self.decode(|connection, event| {
+            if connection.wants_buffer() {
+                connection.lend_buffer(buffer::take_output());
+            }
+            match each(connection, event) {
+                // Messages still come while we are closing.
+                Ok(()) | Err(SendError::Closing) if connection.queued() < high_water => None,
+                Err(SendError::Closing) => Some(Ok(())),
+                done => Some(done),
+            }
+        })
+    }
+
+    pub(super) fn next_piece(&mut self) -> Option<OwnedPiece> {
+        if let Some(bytes) = self.large.take() {
+            return Some(OwnedPiece { data: Message::Binary(*bytes), last: true });
+        }
+        let Self { connection, input, .. } = self;
+        if !has_input(input, connection) {
+            return None;
+        }
+        let mut lease = input.lend();
+        let found = loop {
+            match connection.receive_piece(&mut lease.unread) {
+                Ok(Some(piece)) => match owned_piece(piece) {
+                    None => {}
+                    found => break found,
+                },
+                Ok(None) | Err(_) => break None,
+            }
+        };
+        drop(lease);
+        input.filled();
+        found
+    }
+
+    /// Hands what has been read to `each`, up to the event that it makes something of. Errors are the connection's to
+    /// remember.
+    #[inline]
+    fn decode<T>(&mut self, mut each: impl FnMut(&mut Connection, Event<'_>) -> Option<T>) -> Option<T> {
+        if let Some(bytes) = self.large.take()
+            && let Some(found) = each(&mut self.connection, Event::Binary(Binary::Owned(*bytes)))
+        {
+            return Some(found);
+        }
+        // It stays in its place: should `each` panic, what has not been lent yet is there for the next call.
+        let Self { connection, input, .. } = self;
+        if !has_input(input, connection) {
+            return None;
+        }
+        loop {
+            while let Some(message) = input.take_large_message(connection) {
+                let found = each(connection, Event::Binary(Binary::Owned(message)));
+                if found.is_some() {
+                    return found;
+                }
+            }
+            let mut lease = input.lend();
+            let found = lend(connection, &mut lease.unread, &mut each);
+            drop(lease);
+            input.filled();
+            if let Lent::Until(found) = found {
+                return found;
+            }
+        }
+    }
+}
+
+/// Whether anything can come of `input`. Without a byte it gives up its buffer, which a panic may have kept it from.
+#[inline]
+fn has_input(input: &mut Input, connection: &Connection) -> bool {
+    input.filled();
+    // Also without input: an inflater may hold back what it was not asked for.
+    input.len() > 0 || connection.is_compressing()
+}
+
+/// How far events have been lent.
+enum Lent<T> {
+    /// Up to one that something was made of, or to the last.
+    Until(Option<T>),
+    /// Up to a large message, which is not to be lent.
+    UntilLarge,
+}
+
+/// Lends `each` what lies in `unread`.
+#[inline]
+fn lend<T>(
+    connection: &mut Connection,
+    unread: &mut &mut [u8],
+    each: &mut impl FnMut(&mut Connection, Event<'_>) -> Option<T>,
+) -> Lent<T> {
+    let mut taken = false;
+    loop {
+        let found = match connection.receive_short(unread) {
+            Ok(Some(event)) => each(connection, event),
+            // The first one has been found to be smaller, or not all there.
+            Ok(None) if taken && FrameDecoder::begins_large_message(unread) => return Lent::UntilLarge,
+            Ok(None) => match connection.receive_other(unread) {
+                Ok(Some(event)) => each(connection, event),
+                Ok(None) | Err(_) => return Lent::Until(None),
+            },
+            Err(_) => return Lent::Until(None),
+        };
+        if found.is_some() || unread.is_empty() {
+            return Lent::Until(found);
+        }
+        taken = true;
+    }
+}
+
+fn owned_piece(piece: Piece<'_>) -> Option<OwnedPiece> {
+    match piece {
+        Piece::Text { text, last } => Some(OwnedPiece { data: text_message(text), last }),
+        Piece::Binary { bytes, last } => Some(OwnedPiece { data: bytes.into(), last }),
+        Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => None,
+    }
+}
+
+fn text_message(text: Cow<'_, str>) -> Message {
+    Message::Text(match text {
+        Cow::Borrowed(text) => text.into(),
+        Cow::Owned(text) => text.into(),
+    })
+}

@@ -1,0 +1,57 @@
+//! The deadlines of a connection on tokio's clock.
+
+use std::future::Future;
+use std::mem;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+
+use super::Driver;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Ready when a deadline has passed and been dealt with, or when a closer asks to close.
+    pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.wish.as_ref().is_some_and(|wish| wish.register(cx)) {
+            return Poll::Ready(());
+        }
+        self.set_timer();
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(cx));
+        self.connection.handle_timeout(self.epoch.elapsed());
+        Poll::Ready(())
+    }
+
+    /// Deals with a deadline that has passed, for callers that do not wait for it.
+    pub(super) fn check_timeout(&mut self) {
+        self.set_timer();
+        if self.sleep.as_ref().is_some_and(|sleep| sleep.deadline() <= Instant::now()) {
+            self.connection.handle_timeout(self.epoch.elapsed());
+        }
+    }
+
+    /// Deals with a deadline that has passed, and begins those that are due to begin, without the timer: there may be
+    /// no runtime here to run it, or another one than the connection's. The next waiting task sets it.
+    pub(super) fn note_deadline(&mut self) {
+        self.unset_deadline |= self.connection.timeout_changed();
+        let now = self.epoch.elapsed();
+        if self.connection.next_timeout(now).is_some_and(|deadline| deadline <= now) {
+            self.connection.handle_timeout(now);
+        }
+    }
+
+    pub(super) fn set_timer(&mut self) {
+        if mem::take(&mut self.unset_deadline) || self.connection.timeout_changed() {
+            let deadline = self.connection.next_timeout(self.epoch.elapsed());
+            match (deadline.and_then(|deadline| self.epoch.checked_add(deadline)), &mut self.sleep) {
+                (None, sleep) => *sleep = None,
+                (Some(deadline), None) => self.sleep = Some(Box::pin(sleep_until(deadline))),
+                (Some(deadline), Some(sleep)) => {
+                    if sleep.deadline() != deadline {
+                        sleep.as_mut().reset(deadline);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Bytes between a connection and its transport.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Buf, BufMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use ws_core::{CloseCause, CloseCode, TransportEnd};
+
+use super::{Driver, Transport};
+use crate::buffer::{self, Input};
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Reads once. Ready when something new is to be looked at: input, or the transport's end.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { io, connection, .. } = self;
+        let large = connection.read_large_payload(|message, most| {
+            buffer::enlarge(message, most);
+            let room = message.capacity().saturating_sub(message.len());
+            pin!(io.read_buf(&mut message.limit(most.min(room)))).poll(cx)
+        });
+        let Some((read, message)) = large else { return self.poll_fill(cx) };
+        if let Some(message) = message {
+            self.large = Some(Box::new(buffer::hand_over(message)));
+        }
+        read.map(|read| self.note_end(read))
+    }
+
+    /// Reads once, behind what has been read already.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let read = pin!(self.io.read_buf(&mut self.input.room())).poll(cx);
+        // When there was nothing to read, the buffer goes back to the thread.
+        self.input.filled();
+        read.map(|read| self.note_end(read))
+    }
+
+    /// Keeps in mind that the transport has ended, if a read says so.
+    fn note_end(&mut self, read: io::Result<usize>) {
+        match read {
+            Ok(0) => self.ended = Some(TransportEnd::Eof),
+            Ok(_) => {}
+            Err(error) => self.ended = Some(self.judge(error)),
+        }
+    }
+
+    /// Writes until nothing is left, and then flushes what the transport itself holds back.
+    pub(in super::super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let written = self.poll_write_all(cx);
+        // A ping or a Close may have been written, or the transport takes bytes again: the deadlines begin now, also if
+        // this is done by a caller that does not wait. Without a timer there are none; one cannot be made everywhere.
+        if (written.is_pending() || self.connection.is_unsettled()) && self.sleep.is_some() {
+            self.set_timer();
+        }
+        written
+    }
+
+    #[inline]
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.queue_backlog();
+        while self.connection.queued() > 0 {
+            match ready!(self.poll_write_once(cx)) {
+                Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.written = self.written.saturating_add(n as u64);
+                    self.connection.set_unflushed(true);
+                    self.queue_backlog();
+                }
+                Err(error) => self.failed(error),
+            }
+        }
+        if let Some(buffer) = self.connection.reclaim_buffer() {
+            buffer::give_output(buffer);
+        }
+        if self.connection.is_unflushed() {
+            // Asked again until it is done: there may be nothing left to write by then.
+            let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
+            match flushed {
+                Ok(()) => self.connection.set_unflushed(false),
+                Err(error) => self.failed(error),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut output = self.connection.output();
+        let io = Pin::new(&mut self.io);
+        let chunk = output.chunk();
+        let written = if chunk.len() == output.remaining() || !io.is_write_vectored() {
+            // A vectored write of one chunk is dearer to the kernel than a plain one.
+            ready!(io.poll_write(cx, chunk))
+        } else {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let used = output.chunks_vectored(&mut slices);
+            ready!(io.poll_write_vectored(cx, slices.get(..used).unwrap_or_default()))
+        };
+        if let Ok(n) = written {
+            output.advance(n);
+        }
+        Poll::Ready(written)
+    }
+
+    /// Closes the transport as far as the connection asks for it. Ready when it is done with.
+    pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.wants_shutdown() {
+            // A transport that cannot be shut down is shut down.
+            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            self.transport = Transport::HalfClosed;
+            self.connection.shutdown_done();
+        }
+        if !self.connection.is_ended() {
+            return Poll::Pending;
+        }
+        let reset = CloseCause::Transport(TransportEnd::Reset);
+        if self.transport == Transport::Open && self.close_info().is_none_or(|info| info.cause != reset) {
+            // Once, and without waiting: the peer may be gone.
+            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+        self.transport = Transport::Closed;
+        self.sleep = None;
+        self.input = Input::default();
+        Poll::Ready(())
+    }
+
+    /// Nothing more can be written; what has been sent to us can still be read.
+    fn failed(&mut self, error: io::Error) {
+        let how = self.judge(error);
+        self.connection.write_failed(how);
+    }
+
+    /// What an error of the transport says of its end; one that says little is kept.
+    fn judge(&mut self, error: io::Error) -> TransportEnd {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => TransportEnd::Truncated,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected => TransportEnd::Reset,
+            _ => {
+                self.error = Some(error);
+                TransportEnd::Failed
+            }
+        }
+    }
+
+    /// Dropped while open: what can be sent without waiting is sent, a Close last.
+    pub(in super::super) fn say_goodbye(&mut self) {
+        if self.transport != Transport::Open {
+            return;
+        }
+        // A handler that panicked is an unexpected condition; any other simply went away.
+        let code = if std::thread::panicking() { CloseCode::INTERNAL } else { CloseCode::AWAY };
+        // Closing already is fine too.
+        let _ = self.connection.close(code, "");
+        let cx = &mut Context::from_waker(Waker::noop());
+        if self.poll_write(cx).is_ready() {
+            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+    }
+}
+
+/// This many chunks are written in one call: what `outbound_high_water` lets wait by default is two for
+/// each payload of 4 KiB.
+const SLICES: usize = 64;

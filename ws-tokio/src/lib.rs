@@ -1,0 +1,57 @@
+//! The async WebSocket on tokio, over anything that is `AsyncRead + AsyncWrite`.
+//!
+//! Most programs want `ws-server` or `ws-client`, which open the connection and hand over this crate's [`WebSocket`]. Use it
+//! directly to put WebSockets on custom streams, or to write another server or client.
+//!
+//! [`WebSocket`] has one owner and takes no lock. It needs a runtime with time enabled: its
+//! deadlines (keepalive, stalled writes, closing) are tokio timers. No task is spawned behind
+//! anyone's back: pings are answered and deadlines kept while a future of the WebSocket's is
+//! being polled, so keep [`recv`](WebSocket::recv) going.
+//!
+//! What does not wait ([`Sender::try_send`], [`Sender::start_close`], [`Closer::close`], [`Broadcast::try_publish`], and
+//! dropping any of them) may be called anywhere, also outside of a runtime.
+//!
+//! The protocol itself is [`ws_core`]'s. This crate drives its [`Connection`] through the public API only, so that another
+//! driver (another runtime, blocking sockets, an event loop) can be as fast.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod backlog;
+mod broadcast;
+mod buffer;
+mod byte_stream;
+mod closer;
+mod driver;
+mod error;
+mod exclusive;
+mod heir;
+mod line;
+mod published;
+mod reader;
+mod sender;
+mod shared;
+mod sink;
+mod split;
+mod waiting;
+mod websocket;
+mod writer;
+
+pub use backlog::{ConflateKey, Slow};
+pub use broadcast::{Broadcast, Member};
+pub use byte_stream::ByteStream;
+pub use closer::Closer;
+pub use error::Error;
+pub use exclusive::Exclusive;
+pub use heir::Heir;
+pub use published::Published;
+pub use reader::MessageReader;
+pub use sender::{Sender, TrySendError};
+pub use split::{Receiver, ReuniteError};
+pub use websocket::WebSocket;
+pub use writer::MessageWriter;
+
+pub use ws_core;
+#[doc(no_inline)]
+pub use ws_core::{
+    CloseCause, CloseCode, CloseFrame, CloseInfo, Config, Connection, DataType, Event, Keepalive, Message,
+    Piece, Prepared, ProtocolError, Role, SendError,
+};

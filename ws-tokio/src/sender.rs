@@ -1,0 +1,285 @@
+//! Sending over a WebSocket from many tasks.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use thiserror::Error as ThisError;
+use ws_core::{CloseCode, CloseInfo, Connection, DataType, Message, Prepared, SendError};
+
+use crate::backlog::Slow;
+use crate::error::Error;
+use crate::line::Turn;
+use crate::published::{Membership, Published};
+use crate::shared::{Identity, Link, Place, Queued};
+use crate::waiting::{Waiter, Waits};
+use crate::writer::{Hold, MessageWriter};
+
+/// The sending half of a WebSocket: clone it into as many tasks as there are.
+///
+/// It does not depend on the transport's type. Every method takes `&self`; every future can be dropped at any
+/// await: a message is then wholly queued or not at all. Those who wait for room are served in turn.
+///
+/// Pings are answered and deadlines kept while the [`Receiver`](super::Receiver) is being polled. Who only sends lets a
+/// task of its own run [`Receiver::discard`](super::Receiver::discard).
+pub struct Sender {
+    pub(super) link: Arc<dyn Link>,
+    /// Distinguishes this clone from others.
+    identity: Identity,
+}
+
+/// Why [`Sender::try_send`] did not send; the message comes back.
+#[derive(ThisError)]
+pub enum TrySendError {
+    /// `outbound_high_water` is reached, or others wait for room already.
+    #[error("the outbound queue is full")]
+    Full(Message),
+    /// The connection is closed or closing, or the message must not be sent.
+    #[error("{1}")]
+    Refused(Message, Error),
+}
+
+/// As [`Display`](fmt::Display), like every error here.
+impl fmt::Debug for TrySendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Clone for Sender {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.link))
+    }
+}
+
+impl Sender {
+    pub(super) fn new(link: Arc<dyn Link>) -> Self {
+        let identity = Identity { id: link.waiting().next_sender(), turn: Turn::new() };
+        Self { link, identity }
+    }
+
+    /// Sends a message: waits in turn until less than `outbound_high_water` is queued, queues it, and
+    /// waits until it is written.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`](super::WebSocket::send).
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        self.queue_and_write(|connection| take(&mut message, connection)).await
+    }
+
+    /// As [`send`](Self::send), for a message that goes to many connections.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`](super::WebSocket::send).
+    pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.queue_and_write(|connection| connection.send_prepared(message)).await
+    }
+
+    /// Queues a message of a broadcast once there is room. If the future is dropped nothing is queued.
+    pub(super) async fn feed_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.queue(|connection| connection.send_prepared(message)).await.map(|_| ())
+    }
+
+    /// See [`Driver::offer`](super::driver::Driver::offer).
+    pub(super) fn offer(&self, messages: &[Prepared], slow: &Slow, published: &mut Published) -> Membership {
+        self.link.offer(messages, slow, published)
+    }
+
+    /// Writes what can be written without waiting.
+    pub(super) fn write(&self) {
+        self.link.write();
+    }
+
+    /// As [`send`](Self::send), but leaves the writing to the next `send` or [`flush`](Self::flush), or to the
+    /// [`Receiver`](super::Receiver) when it would wait; one that waits already does not notice.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`](super::WebSocket::send).
+    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        self.queue(|connection| take(&mut message, connection)).await.map(|_| ())
+    }
+
+    /// A message to be sent in pieces: one of any size then passes in constant memory. Waits for its turn;
+    /// the messages of other senders wait until it is finished.
+    pub async fn send_stream(&self, data_type: DataType) -> MessageWriter<'_> {
+        MessageWriter::new(Box::new(Hold::take(&*self.link).await), data_type)
+    }
+
+    /// Queues a message if there is room for it now; the next `send` or [`flush`](Self::flush), or the
+    /// [`Receiver`](super::Receiver), writes it.
+    ///
+    /// # Errors
+    /// [`TrySendError`], which hands the message back.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        let message = message.into();
+        // A clone shares the payload.
+        match self.link.try_queue(&self.identity, &mut |connection| connection.send(message.clone())) {
+            Some(Ok(_)) => {
+                self.link.waiting().wake_receiver();
+                Ok(())
+            }
+            Some(Err(error)) => Err(TrySendError::Refused(message, error)),
+            None => Err(match self.act(|connection| connection.check_open()) {
+                Ok(()) => TrySendError::Full(message),
+                Err(error) => TrySendError::Refused(message, error),
+            }),
+        }
+    }
+
+    /// Waits until everything queued is written.
+    ///
+    /// # Errors
+    /// As [`WebSocket::flush`](super::WebSocket::flush).
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.wait(|link, cx, waiter| link.poll_flush(cx, waiter)).await
+    }
+
+    /// As [`WebSocket::ping`](super::WebSocket::ping).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.act(|connection| connection.ping(payload))?;
+        self.flush().await
+    }
+
+    /// As [`WebSocket::close`](super::WebSocket::close). What the [`Receiver`](super::Receiver) has not received by then is dropped.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
+        match self.act(|connection| connection.close(code, reason)) {
+            Ok(()) | Err(Error::Closed(_) | Error::Send(SendError::Closing)) => {}
+            Err(error) => return Err(error),
+        }
+        let ended = self.wait(|link, cx, waiter| link.poll_close(cx, waiter)).await;
+        match (self.close_info(), ended) {
+            (Some(info), _) => Ok(info),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::Send(SendError::Closing)),
+        }
+    }
+
+    /// Begins closing without waiting for it: the [`Receiver`](super::Receiver) sees it through.
+    ///
+    /// # Errors
+    /// [`Error::Send`] for a code or reason that must not be sent, [`Error::Closed`] if it is closed.
+    pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.act(|connection| connection.close(code, reason))
+    }
+
+    /// As [`WebSocket::close_info`](super::WebSocket::close_info).
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        let mut info = None;
+        self.link.with(&mut |connection| info = connection.close_info());
+        info
+    }
+
+    /// As [`Connection::rtt`].
+    pub fn rtt(&self) -> Option<Duration> {
+        let mut rtt = None;
+        self.link.with(&mut |connection| rtt = connection.rtt());
+        rtt
+    }
+
+    /// Bytes that wait to be written.
+    pub fn queued(&self) -> usize {
+        let mut queued = 0;
+        self.link.with(&mut |connection| queued = connection.queued());
+        queued
+    }
+
+    /// Whether messages can still be sent.
+    pub fn is_open(&self) -> bool {
+        let mut open = false;
+        self.link.with(&mut |connection| open = connection.is_open());
+        open
+    }
+
+    async fn queue_and_write(
+        &self,
+        queue: impl FnMut(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        let queued = self.queue(queue).await?;
+        // If another sender came before, more may be about to: let them queue theirs, for one write.
+        if queued.changed {
+            step_back().await;
+        }
+        self.wait(|link, cx, waiter| link.poll_written(cx, waiter, queued.mark)).await
+    }
+
+    /// Queues a message as soon as it is this sender's turn and there is room.
+    async fn queue(
+        &self,
+        mut queue: impl FnMut(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<Queued, Error> {
+        if self.identity.turn.renew() {
+            step_back().await;
+        }
+        // The usual case, in one turn of the lock.
+        if let Some(queued) = self.link.try_queue(&self.identity, &mut queue) {
+            return queued;
+        }
+        let mut line = InLine::new(&*self.link);
+        poll_fn(|cx| line.link.poll_queue(cx, &mut line.place, &self.identity, &mut queue)).await
+    }
+
+    async fn wait<T>(&self, poll: impl Fn(&dyn Link, &mut Context<'_>, Waiter) -> Poll<T>) -> T {
+        let mut waits = Waits::new(&*self.link);
+        poll_fn(|cx| waits.poll(|link, waiter| poll(link, cx, waiter))).await
+    }
+
+    fn act(&self, mut act: impl FnMut(&mut Connection) -> Result<(), SendError>) -> Result<(), Error> {
+        self.link.act(&mut act)
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("id", &self.identity.id).finish_non_exhaustive()
+    }
+}
+
+/// Queues a message that is there once.
+fn take(message: &mut Option<Message>, connection: &mut Connection) -> Result<(), SendError> {
+    message.take().map_or(Ok(()), |message| connection.send(message))
+}
+
+/// A sender's place in the line; the next takes it over, however the waiting ends.
+pub(super) struct InLine<'a> {
+    pub(super) link: &'a dyn Link,
+    pub(super) place: Place,
+}
+
+impl<'a> InLine<'a> {
+    pub(super) fn new(link: &'a dyn Link) -> Self {
+        Self { link, place: Place { waiter: link.waiting().waiter(), ticket: None } }
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.link.waiting().forget(self.place.waiter);
+        if let Some(ticket) = self.place.ticket.take() {
+            self.link.leave(ticket);
+        }
+    }
+}
+
+/// Lets the tasks that are ready run first. Unlike tokio's `yield_now` it lines up behind those that are
+/// woken by others, so that senders go round in turn.
+async fn step_back() {
+    let mut stepped = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut stepped, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

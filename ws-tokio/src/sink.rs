@@ -1,0 +1,48 @@
+//! [`Stream`] and [`Sink`], for those who want them.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_core::{CloseCode, Message};
+
+use crate::error::Error;
+use crate::websocket::WebSocket;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
+    type Item = Result<Message, Error>;
+
+    /// As [`WebSocket::recv`]; an error is the last item.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.driver.is_done() {
+            return Poll::Ready(None);
+        }
+        self.driver.poll_recv(cx).map(Result::transpose)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
+    type Error = Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.driver.poll_ready(cx)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.driver.queue(message)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.driver.poll_flush(cx)
+    }
+
+    /// Closes with 1000, as [`WebSocket::close`] does.
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // Closing already is what is wanted; 1000 with no reason is always allowed.
+        let _ = self.driver.connection.close(CloseCode::NORMAL, "");
+        let _ = ready!(self.driver.poll_close(cx));
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,138 @@
+//! One WebSocket used by many tasks: a [`Sender`] to clone, and a [`Receiver`].
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use thiserror::Error as ThisError;
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_core::{CloseInfo, Ledger, Message};
+
+use crate::driver::{Driver, OwnedPiece};
+use crate::error::Error;
+use crate::reader::{MessageReader, PieceSource};
+use crate::sender::Sender;
+use crate::shared::{Link, Shared};
+use crate::waiting::Waiter;
+use crate::websocket::WebSocket;
+
+/// The receiving half of a WebSocket.
+pub struct Receiver<S> {
+    shared: Arc<Shared<S>>,
+}
+
+/// The two halves are not of one WebSocket, or the [`Sender`] has other clones: both come back.
+#[derive(ThisError)]
+#[error("the sender is not the only one of this receiver's WebSocket")]
+pub struct ReuniteError<S>(pub Sender, pub Receiver<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
+    /// Splits it into a half to send with, for any number of tasks, and a half to receive with.
+    ///
+    /// The connection is closed when all halves are dropped.
+    pub fn split(self) -> (Sender, Receiver<S>) {
+        let shared = Arc::new(Shared::new(self.driver));
+        let link: Arc<dyn Link> = Arc::clone(&shared) as _;
+        (Sender::new(link), Receiver { shared })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
+    /// As [`WebSocket::recv`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
+        poll_fn(|cx| self.shared.poll(cx, Waiter::RECEIVER, Driver::poll_recv)).await
+    }
+
+    /// As [`WebSocket::recv_stream`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recv_stream(&mut self) -> Result<Option<MessageReader<'_>>, Error> {
+        MessageReader::open(self).await
+    }
+
+    /// Receives and drops messages until the connection is closed: what keeps pongs, deadlines and closing
+    /// going for callers that only send.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub async fn discard(mut self) -> Result<Option<CloseInfo>, Error> {
+        while self.recv().await?.is_some() {}
+        Ok(self.close_info())
+    }
+
+    /// As [`WebSocket::close_info`].
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.shared.lock().driver.close_info()
+    }
+
+    /// As [`Connection::rtt`](ws_core::Connection::rtt).
+    pub fn rtt(&self) -> Option<Duration> {
+        self.shared.lock().driver.connection.rtt()
+    }
+
+    /// As [`WebSocket::ledger`].
+    pub fn ledger(&self) -> Ledger {
+        self.shared.lock().driver.ledger()
+    }
+
+    /// Makes the WebSocket whole again.
+    ///
+    /// # Errors
+    /// [`ReuniteError`] with both halves, if they do not belong together or the sender has other clones.
+    pub fn reunite(self, sender: Sender) -> Result<WebSocket<S>, ReuniteError<S>> {
+        let same = std::ptr::addr_eq(Arc::as_ptr(&self.shared), Arc::as_ptr(&sender.link));
+        if !same || Arc::strong_count(&self.shared) != 2 {
+            return Err(ReuniteError(sender, self));
+        }
+        drop(sender);
+        // No third holder is left to have made a clone meanwhile.
+        Arc::try_unwrap(self.shared).map(|shared| WebSocket { driver: shared.into_driver() }).map_err(
+            |shared| {
+                let link: Arc<dyn Link> = Arc::clone(&shared) as _;
+                ReuniteError(Sender::new(link), Receiver { shared })
+            },
+        )
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for Receiver<S> {
+    type Item = Result<Message, Error>;
+
+    /// As [`Receiver::recv`]; an error is the last item.
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.shared.lock().driver.is_done() {
+            return Poll::Ready(None);
+        }
+        self.shared.poll(cx, Waiter::RECEIVER, Driver::poll_recv).map(Result::transpose)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> PieceSource for Receiver<S> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>, inside: bool) -> Poll<Result<Option<OwnedPiece>, Error>> {
+        self.shared.poll(cx, Waiter::RECEIVER, |driver, cx| driver.poll_piece(cx, inside))
+    }
+
+    fn is_inside_message(&self) -> bool {
+        self.shared.lock().driver.connection.in_piecewise_message()
+    }
+}
+
+impl<S> fmt::Debug for ReuniteError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<S> fmt::Debug for Receiver<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,131 @@
+//! Those who wait for something to happen on a connection that many use.
+
+use std::mem;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
+
+#[cfg(not(shuttle))]
+use std::sync::{Mutex, MutexGuard};
+use std::task::{Poll, Wake, Waker};
+
+use crate::shared::Link;
+#[cfg(shuttle)]
+use shuttle::sync::{Mutex, MutexGuard};
+
+/// One who waits. Not told apart by wakers: a task may wait for two things at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiter(u32);
+
+impl Waiter {
+    /// There is one receiver, and it waits for one thing at a time.
+    pub(super) const RECEIVER: Self = Self(0);
+    /// Where there is one sender too, that does one thing at a time.
+    pub(super) const WRITER: Self = Self(1);
+}
+
+/// Those who wait, each for something another may bring about.
+///
+/// The transport and the timer wake all of them. So no wake-up meant for one half can be lost
+/// because the other asked last.
+pub(super) struct Waiting {
+    wakers: Mutex<Vec<(Waiter, Waker)>>,
+    waiters: AtomicU32,
+    senders: AtomicU32,
+}
+
+/// A sender's place among those who wait; it leaves no waker behind, however the waiting ends.
+pub(super) struct Waits<'a> {
+    link: &'a dyn Link,
+    waiter: Waiter,
+    /// The waker may be in the list.
+    listed: bool,
+}
+
+impl<'a> Waits<'a> {
+    pub(super) fn new(link: &'a dyn Link) -> Self {
+        Self { link, waiter: link.waiting().waiter(), listed: false }
+    }
+
+    /// Polls for something that leaves the waker in the list if it is not ready.
+    pub(super) fn poll<T>(&mut self, poll: impl FnOnce(&dyn Link, Waiter) -> Poll<T>) -> Poll<T> {
+        let answer = poll(self.link, self.waiter);
+        self.listed |= answer.is_pending();
+        answer
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if self.listed {
+            self.link.waiting().forget(self.waiter);
+        }
+    }
+}
+
+impl Waiting {
+    pub(super) fn new() -> Self {
+        Self { wakers: Mutex::new(Vec::new()), waiters: AtomicU32::new(0), senders: AtomicU32::new(0) }
+    }
+
+    /// One more who may wait; it is to be [forgotten](Self::forget) in the end.
+    pub(super) fn waiter(&self) -> Waiter {
+        // Numbers come again only after four thousand million others; 0 is the receiver's.
+        Waiter(self.waiters.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1))
+    }
+
+    pub(super) fn forget(&self, waiter: Waiter) {
+        self.lock().retain(|(other, _)| *other != waiter);
+    }
+
+    /// A number for another sender.
+    pub(super) fn next_sender(&self) -> u32 {
+        self.senders.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, waiter: Waiter, waker: &Waker) {
+        let mut wakers = self.lock();
+        match wakers.iter_mut().find(|(other, _)| *other == waiter) {
+            Some((_, own)) => own.clone_from(waker),
+            None => wakers.push((waiter, waker.clone())),
+        }
+    }
+
+    /// Wakes all but one, and the receiver among them only if it is concerned.
+    pub(super) fn wake_others(&self, waiter: Option<Waiter>, receiver: bool) {
+        let others: Vec<_> = self
+            .lock()
+            .extract_if(.., |(other, _)| Some(*other) != waiter && (receiver || *other != Waiter::RECEIVER))
+            .collect();
+        others.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Wakes the receiver, if it waits: there is something to write.
+    pub(super) fn wake_receiver(&self) {
+        let mut wakers = self.lock();
+        let place = wakers.iter().position(|(waiter, _)| *waiter == Waiter::RECEIVER);
+        let own = place.map(|place| wakers.swap_remove(place));
+        drop(wakers);
+        if let Some((_, waker)) = own {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn wake_all(&self) {
+        let all = mem::take(&mut *self.lock());
+        all.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Waiter, Waker)>> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.wake_all();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wake_all();
+    }
+}
