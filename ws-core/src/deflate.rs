@@ -23,7 +23,7 @@
 //! | 15 | 32,768 | 0 |
 //!
 //! The history grows with the messages, so a connection that has sent and received nothing keeps nothing. A thread
-//! keeps at most four idle codecs of each kind, 1.7 MiB. `tests/deflate_bounds.rs` holds all this to the allocator's
+//! keeps at most four idle codecs of each kind, 1.7 MiB. `tests/heap_deflate.rs` holds all this to the allocator's
 //! count.
 //!
 //! # Secrets

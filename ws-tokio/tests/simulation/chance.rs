@@ -31,10 +31,6 @@ impl Chance {
         of[self.below(of.len())]
     }
 
-    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.next() as u8).collect()
-    }
-
     /// A source of its own for someone whose questions must not change the answers others get.
     pub fn fork(&mut self) -> Self {
         Self::new(self.next())

@@ -1,0 +1,17 @@
+//! The opening handshake, both roles: RFC 6455 section 4.
+
+#![cfg(feature = "handshake")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod body;
+mod client;
+mod client_request;
+mod oracle;
+mod parsed;
+mod server;
+mod server_answers;
+mod server_limits;
+mod table;

@@ -1,0 +1,335 @@
+//! What a message may cost: sizes, fragments, memory.
+
+use crate::support;
+use crate::support::miri::few_or;
+use crate::support::{
+    BINARY, BINARY_PART, KEY, LAST, PART, PING, ROLES, TEXT, XorShift, binary, config, give, header, open,
+    receive_every_way, sent_to, stream_to,
+};
+use bytes::BytesMut;
+use ws_core::{Connection, Event, Piece, ProtocolError, Role};
+
+/// The contract: at most twice the payload received, and 64 KiB.
+fn assert_bounded(connection: &Connection, received: usize) {
+    let used = connection.memory_usage();
+    assert!(used <= 2 * received + (64 << 10), "{used} bytes of memory for {received} bytes received");
+}
+
+#[test]
+fn a_message_at_the_limit_passes_and_one_byte_more_fails() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_message_size = 200;
+        config.max_stream_size = 200;
+        let got = receive_every_way(|| open(role, &config), &sent_to(role, BINARY, &[1; 200]));
+        assert_eq!(got.events, [binary(&[1; 200])]);
+        let mut connection = open(role, &config);
+        let error = give(&mut connection, &sent_to(role, BINARY, &[1; 201])).unwrap_err();
+        assert_eq!(error, ProtocolError::MessageTooBig { limit: 200 });
+        // The limit is a message's, not a connection's.
+        let three = stream_to(role, &[(BINARY, &[1; 200]), (BINARY, &[2; 200]), (TEXT, &[b'3'; 200])]);
+        assert_eq!(receive_every_way(|| open(role, &config), &three).events.len(), 3);
+    }
+}
+
+#[test]
+fn control_frames_are_no_part_of_a_messages_size() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_message_size = 4;
+        let stream = stream_to(role, &[(BINARY_PART, b"ab"), (PING, &[0; 125]), (LAST, b"cd")]);
+        assert_eq!(give(&mut open(role, &config), &stream).unwrap()[1], binary(b"abcd"));
+    }
+}
+
+#[test]
+fn memory_follows_what_is_received_and_not_what_is_announced() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_message_size = u64::MAX;
+        let mut connection = open(role, &config);
+        let key = (role == Role::Server).then_some(KEY);
+        give(&mut connection, &header(BINARY, i64::MAX as u64, key)).unwrap();
+        let mut received = 0;
+        for size in [1, 10, 1000, 1, 60_000, 1, 1, 100_000, 3] {
+            give(&mut connection, &vec![0; size]).unwrap();
+            received += size;
+            assert_bounded(&connection, received);
+        }
+    }
+}
+
+#[test]
+fn small_and_empty_fragments_cost_no_memory_of_their_own() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        give(&mut connection, &sent_to(role, BINARY_PART, b"")).unwrap();
+        for n in 0..few_or(300, 16_000) {
+            give(&mut connection, &sent_to(role, PART, &[0; 3][..n % 2 * 3])).unwrap();
+            assert!(connection.memory_usage() <= 6 * (n + 1) + 64, "after {n} fragments");
+        }
+    }
+}
+
+#[test]
+fn the_default_fragment_limit_is_4096_or_a_64th_of_the_size() {
+    let mut config = config();
+    config.max_message_size = 1000;
+    assert_eq!(config.fragment_limit(), 4096);
+    config.max_message_size = 1 << 20;
+    assert_eq!(config.fragment_limit(), 16_384);
+    for role in ROLES {
+        config.max_message_size = 1000;
+        let mut connection = open(role, &config);
+        let stream = sent_to(role, PART, b"").repeat(4095);
+        give(&mut connection, &sent_to(role, BINARY_PART, b"")).unwrap();
+        give(&mut connection, &stream).unwrap();
+        let error = give(&mut connection, &sent_to(role, LAST, b"")).unwrap_err();
+        assert_eq!(error, ProtocolError::TooManyFragments { limit: 4096 });
+        assert_eq!(error.close_code().0, 1008);
+    }
+}
+
+#[test]
+fn a_stream_of_any_size_may_come_in_as_many_fragments() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        let mut stream = sent_to(role, BINARY_PART, &[0; 100]);
+        for _ in 0..few_or(200, 20_000) {
+            stream.extend(sent_to(role, PART, &[0; 100]));
+        }
+        let (mut input, mut total) = (stream.as_mut_slice(), 0);
+        while let Some(Piece::Binary { bytes, last: false }) = connection.receive_piece(&mut input).unwrap() {
+            total += bytes.len();
+        }
+        assert_eq!(total, few_or(20_100, 2_000_100));
+    }
+}
+
+#[test]
+fn a_set_fragment_limit_also_holds_for_pieces() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_fragments = Some(2);
+        let mut stream = stream_to(role, &[(BINARY_PART, b"a"), (PART, b"b"), (PART, b"c")]);
+        let mut input = stream.as_mut_slice();
+        let mut connection = open(role, &config);
+        assert!(connection.receive_piece(&mut input).unwrap().is_some());
+        assert!(connection.receive_piece(&mut input).unwrap().is_some());
+        let error = connection.receive_piece(&mut input).unwrap_err();
+        assert_eq!(error, ProtocolError::TooManyFragments { limit: 2 });
+    }
+}
+
+#[test]
+fn max_stream_size_bounds_pieces_in_place_of_max_message_size() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_message_size = 10;
+        config.max_stream_size = 100;
+        let mut connection = open(role, &config);
+        let mut stream = stream_to(role, &[(BINARY_PART, &[0; 60]), (LAST, &[0; 40]), (BINARY, &[0; 101])]);
+        let (mut input, mut total) = (stream.as_mut_slice(), 0);
+        let error = loop {
+            match connection.receive_piece(&mut input) {
+                Ok(Some(Piece::Binary { bytes, .. })) => total += bytes.len(),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((total, error), (100, ProtocolError::StreamTooBig { limit: 100 }));
+        assert_eq!(error.close_code().0, 1009);
+    }
+}
+
+#[test]
+fn a_message_that_is_taken_in_pieces_at_first_or_at_last_has_the_limit_of_a_stream() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_message_size = 10;
+        config.max_stream_size = 100;
+        for (len, error) in [(92, None), (93, Some(ProtocolError::StreamTooBig { limit: 100 }))] {
+            let begun = sent_to(role, BINARY_PART, &[0; 8]);
+            let rest = stream_to(role, &[(LAST, &vec![0; len]), (TEXT, b"next")]);
+
+            let mut connection = open(role, &config);
+            let mut buffer = begun.clone();
+            let piece = connection.receive_piece(&mut buffer.as_mut_slice()).unwrap();
+            assert!(matches!(piece, Some(Piece::Binary { last: false, .. })));
+            let skipped = give(&mut connection, &rest);
+            assert_eq!(skipped, error.map_or_else(|| Ok(vec![support::text("next")]), Err));
+
+            let mut connection = open(role, &config);
+            assert_eq!(give(&mut connection, &begun), Ok(vec![]));
+            let mut buffer = rest;
+            let taken = connection.receive_piece(&mut buffer.as_mut_slice()).map(|piece| match piece {
+                Some(Piece::Binary { bytes, last: true }) => bytes.len(),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(taken, error.map_or(Ok(100), Err));
+        }
+    }
+}
+
+#[test]
+fn the_message_limit_holds_where_only_the_header_was_asked_for_in_pieces() {
+    for role in ROLES {
+        for split in [false, true] {
+            let mut config = config();
+            config.max_message_size = 10;
+            let mut connection = open(role, &config);
+            let mut stream = sent_to(role, BINARY, &[0; 11]);
+            let len = stream.len();
+            let (mut head, mut payload) = stream.split_at_mut(len - 11);
+            assert_eq!(connection.receive_piece(&mut head), Ok(None));
+            if split {
+                let (mut one, _) = payload.split_at_mut(5);
+                assert!(connection.receive(&mut one).is_err());
+            } else {
+                assert_eq!(connection.receive(&mut payload), Err(ProtocolError::MessageTooBig { limit: 10 }));
+            }
+        }
+    }
+}
+
+/// Feeds `stream` in parts, going around the shared buffer wherever the connection offers it.
+fn receive_around(role: Role, stream: &[u8], part: usize, read: usize) -> (Vec<Event<'static>>, usize) {
+    let mut connection = open(role, &config());
+    let (mut rest, mut events, mut around) = (stream, Vec::new(), 0);
+    while !rest.is_empty() {
+        let step = connection.read_large_payload(|buffer, most| {
+            let n = most.min(read).min(rest.len());
+            buffer.extend_from_slice(&rest[..n]);
+            n
+        });
+        if let Some((n, message)) = step {
+            rest = &rest[n..];
+            around += n;
+            events.extend(message.map(|bytes| binary(&bytes)));
+        } else {
+            let n = part.min(rest.len());
+            events.extend(give(&mut connection, &rest[..n]).unwrap());
+            rest = &rest[n..];
+        }
+        assert_bounded(&connection, stream.len() - rest.len());
+    }
+    assert!(connection.memory_usage() < 512, "only the pong waits");
+    (events, around)
+}
+
+#[test]
+fn a_large_payload_read_around_the_buffer_gives_the_same_events() {
+    let payload = XorShift::new(3).bytes(few_or(100_000, 300_000));
+    for role in ROLES {
+        let stream = stream_to(
+            role,
+            &[
+                (BINARY, &payload),
+                (BINARY_PART, &payload),
+                (PING, b"p"),
+                (PART, b""),
+                (LAST, &payload[..99_999]),
+            ],
+        );
+        let both = [payload.as_slice(), &payload[..99_999]].concat();
+        for (part, read) in [(1, 7000), (4096, 100_000), (100, usize::MAX), (17, 65_536), (70_000, 1000)]
+            .into_iter()
+            .skip(few_or(1, 0))
+            .step_by(few_or(3, 1))
+        {
+            let (events, around) = receive_around(role, &stream, part, read);
+            assert_eq!(events, [binary(&payload), support::ping(b"p"), binary(&both)]);
+            assert!(around > 0, "it is used");
+        }
+    }
+}
+
+#[test]
+fn a_payload_is_read_around_the_buffer_while_64_kib_of_it_are_to_come_and_it_is_received_whole() {
+    for role in ROLES {
+        let stream = sent_to(role, BINARY, &[5; 100_000]);
+        let left = |left: usize| {
+            let mut connection = open(role, &config());
+            give(&mut connection, &stream[..stream.len() - left]).unwrap();
+            connection
+        };
+        assert_eq!(left(65_536).read_large_payload(|_, most| most), Some((65_536, None)));
+        assert!(left(65_535).read_large_payload(|_, _| ()).is_none());
+        assert!(left(100_000).read_large_payload(|_, _| ()).is_none(), "none of it has come");
+
+        // What has been begun so goes on so, to the last byte.
+        let mut begun = left(90_000);
+        let take =
+            |buffer: &mut BytesMut, n: usize| buffer.extend_from_slice(&stream[stream.len() - n..][..1]);
+        assert!(begun.read_large_payload(|buffer, _| buffer.extend_from_slice(&stream[..89_990])).is_some());
+        for left in (1..=10).rev() {
+            let (most, message) =
+                begun.read_large_payload(|buffer, most| (take(buffer, left), most).1).unwrap();
+            assert_eq!((most, message.is_some()), (left, left == 1));
+        }
+        assert!(begun.read_large_payload(|_, _| ()).is_none(), "it is over");
+
+        // Of the next frame it is asked anew: frames of a kilobyte each would be a read each.
+        let stream = stream_to(role, &[(BINARY_PART, &[5; 100_000]), (PART, &[5; 1000])]);
+        let next = stream.len() - sent_to(role, PART, &[5; 1000]).len();
+        let mut fragments = open(role, &config());
+        give(&mut fragments, &stream[..next - 90_000]).unwrap();
+        let rest = &stream[next - 90_000..next];
+        assert!(fragments.read_large_payload(|buffer, _| buffer.extend_from_slice(rest)).is_some());
+        give(&mut fragments, &stream[next..stream.len() - 500]).unwrap();
+        assert!(fragments.read_large_payload(|_, _| ()).is_none());
+
+        let mut in_pieces = open(role, &config());
+        let mut begun = stream[..stream.len() - 90_000].to_vec();
+        assert!(in_pieces.receive_piece(&mut begun.as_mut_slice()).unwrap().is_some());
+        assert!(in_pieces.read_large_payload(|_, _| ()).is_none());
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn a_compressed_payload_is_never_read_around_the_buffer() {
+    use ws_core::deflate::{self, Agreed, PerMessageDeflate};
+
+    let codec = PerMessageDeflate::server(Agreed::PLAIN, &deflate::Config::server());
+    let mut server = open(Role::Server, &config()).with_deflate(codec);
+    // Stored blocks: as large as what they hold.
+    let payload = [&[0x00, 100, 0, 155, 255][..], &[5; 100]].concat().repeat(1000);
+    let stream = sent_to(Role::Server, 0x40 | BINARY, &payload);
+    give(&mut server, &stream[..1000]).unwrap();
+    assert!(server.read_large_payload(|_, _| ()).is_none());
+}
+
+#[test]
+fn a_text_and_a_small_payload_are_never_read_around_the_buffer() {
+    for role in ROLES {
+        for (first, len) in [(TEXT, 200_000), (BINARY, 65_000)] {
+            let stream = sent_to(role, first, &vec![b'x'; len]);
+            let mut connection = open(role, &config());
+            give(&mut connection, &stream[..stream.len() - len + 10]).unwrap();
+            assert!(connection.read_large_payload(|_, _| panic!("not to be called")).is_none());
+        }
+    }
+}
+
+#[test]
+fn a_read_that_brings_nothing_or_too_much_does_no_harm() {
+    for role in ROLES {
+        let payload = vec![5; 100_000];
+        let stream = sent_to(role, BINARY, &payload);
+        let mut connection = open(role, &config());
+        let head = stream.len() - payload.len();
+        give(&mut connection, &stream[..head + 1]).unwrap();
+        for _ in 0..3 {
+            assert_eq!(connection.read_large_payload(|_, most| most), Some((99_999, None)));
+            assert_bounded(&connection, 1);
+        }
+        let mut aborted = open(role, &config());
+        give(&mut aborted, &stream[..head + 1]).unwrap();
+        aborted.abort();
+        assert_eq!(aborted.read_large_payload(|_, _| ()), None, "it is over");
+        let too_much = [&stream[head + 1..], b"more than belongs to it"].concat();
+        let (_, message) = connection.read_large_payload(|buffer, _| buffer.extend(too_much)).unwrap();
+        assert_eq!(message.unwrap(), payload);
+    }
+}

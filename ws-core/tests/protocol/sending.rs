@@ -1,0 +1,273 @@
+//! What is sent arrives: every way to send, through the decoder and the opposite end.
+
+use crate::support::miri::few_or;
+use crate::support::{
+    BINARY, BINARY_PART, LAST, PART, PING, PONG, ROLES, TEXT, TEXT_PART, XorShift, binary, config,
+    frames_from, give, open, ping, pong, receive_every_way, text, written,
+};
+use bytes::{Buf, Bytes};
+use ws_core::decode::{FrameDecoder, FrameItem};
+use ws_core::{Config, Connection, DataType, Event, Message, Prepared, Role};
+
+const fn opposite(role: Role) -> Role {
+    match role {
+        Role::Client => Role::Server,
+        Role::Server => Role::Client,
+    }
+}
+
+/// What the opposite end receives, however its input is split.
+fn arrives(sender: &mut Connection, config: &Config) -> Vec<Event<'static>> {
+    let role = sender.role();
+    let bytes = written(sender);
+    let got = receive_every_way(|| open(opposite(role), config), &bytes);
+    assert_eq!(got.error, None);
+    got.events
+}
+
+/// Payload bytes by frame, through the public decoder.
+fn decoded(receiver: Role, bytes: &[u8]) -> Vec<(bool, u8, Vec<u8>)> {
+    let mut buffer = bytes.to_vec();
+    let mut input = buffer.as_mut_slice();
+    let mut decoder = FrameDecoder::new(receiver);
+    let mut frames = Vec::new();
+    while let Some(item) = decoder.decode(&mut input).unwrap() {
+        match item {
+            FrameItem::Header(header) => frames.push((header.fin, header.opcode as u8, Vec::new())),
+            FrameItem::Payload { bytes, .. } => frames.last_mut().unwrap().2.extend_from_slice(bytes),
+        }
+    }
+    assert!(decoder.at_frame_border());
+    frames
+}
+
+#[test]
+fn every_way_to_send_arrives_at_the_opposite_end() {
+    for role in ROLES {
+        let mut sender = open(role, &config());
+        sender.send_text("text é").unwrap();
+        sender.send_binary(&[0, 255]).unwrap();
+        sender.send("message".into()).unwrap();
+        sender.send(vec![1, 2, 3].into()).unwrap();
+        sender.send_uncompressed(Message::text("plain")).unwrap();
+        sender.send_piece(DataType::Text, b"pi", false).unwrap();
+        sender.send_piece(DataType::Text, b"eces", true).unwrap();
+        sender.send_piece(DataType::Binary, b"one", true).unwrap();
+        sender.send_text("").unwrap();
+        sender.close(ws_core::CloseCode::NORMAL, "bye").unwrap();
+        let events = arrives(&mut sender, &config());
+        let expected = [
+            text("text é"),
+            binary(&[0, 255]),
+            text("message"),
+            binary(&[1, 2, 3]),
+            text("plain"),
+            text("pieces"),
+            binary(b"one"),
+            text(""),
+        ];
+        assert_eq!(events[..8], expected);
+        assert!(matches!(&events[8], Event::Close(Some(frame)) if &*frame.reason == "bye"));
+    }
+}
+
+#[test]
+fn every_length_border_arrives_by_every_way() {
+    for role in ROLES {
+        for len in [0, 1, 125, 126, 127, 4095, 4096, 4097, 65_535, 65_536, 262_143, 262_144, 262_145, 600_000]
+            .into_iter()
+            .take(few_or(8, 14))
+        {
+            let payload = XorShift::new(len as u64).bytes(len);
+            let mut sender = open(role, &config());
+            let mut receiver = open(opposite(role), &config());
+            for way in 0..4 {
+                match way {
+                    0 => sender.send_binary(&payload).unwrap(),
+                    1 => sender.send(payload.clone().into()).unwrap(),
+                    2 => sender.send(Bytes::from(payload.clone()).into()).unwrap(),
+                    _ => sender.send_piece(DataType::Binary, &payload, true).unwrap(),
+                }
+                let bytes = written(&mut sender);
+                assert_eq!(
+                    give(&mut receiver, &bytes).unwrap(),
+                    [binary(&payload)],
+                    "way {way}, {len} bytes"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_decoder_reads_what_is_sent() {
+    for role in ROLES {
+        let mut sender = open(role, &config());
+        sender.send_text("a").unwrap();
+        sender.send_piece(DataType::Binary, b"b", false).unwrap();
+        sender.send_piece(DataType::Binary, b"", true).unwrap();
+        let frames = decoded(opposite(role), &written(&mut sender));
+        assert_eq!(frames.len(), 3);
+        assert_eq!(frames.iter().map(|frame| frame.0).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(frames.iter().map(|frame| frame.2.as_slice()).collect::<Vec<_>>(), [&b"a"[..], b"b", b""]);
+    }
+}
+
+#[test]
+fn a_large_message_is_cut_into_frames_of_max_frame_size() {
+    for role in ROLES {
+        for len in [999, 1000, 1001, 2000, 2001, 10_000] {
+            for way in 0..3 {
+                let mut config = config();
+                config.max_frame_size = 1000;
+                let mut sender = open(role, &config);
+                let payload = XorShift::new(len as u64).bytes(len);
+                match way {
+                    0 => sender.send_binary(&payload).unwrap(),
+                    1 => sender.send(payload.clone().into()).unwrap(),
+                    _ => sender.send(Bytes::from(payload.clone()).slice(..).into()).unwrap(),
+                }
+                let frames = frames_from(role, &written(&mut sender));
+                assert_eq!(frames.len(), len.div_ceil(1000));
+                for (n, (first, part)) in frames.iter().enumerate() {
+                    let (begin, end) = (n == 0, n == frames.len() - 1);
+                    let opcode = if begin { 2 } else { 0 };
+                    assert_eq!(*first, if end { 0x80 | opcode } else { opcode });
+                    assert!(part.len() == 1000 || end && !part.is_empty());
+                }
+                assert_eq!(frames.into_iter().flat_map(|frame| frame.1).collect::<Vec<_>>(), payload);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_piece_larger_than_a_frame_is_cut_too() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_frame_size = 200;
+        let mut sender = open(role, &config);
+        sender.send_piece(DataType::Binary, &[1; 300], false).unwrap();
+        sender.send_piece(DataType::Binary, &[2; 300], true).unwrap();
+        let frames = frames_from(role, &written(&mut sender));
+        let shapes: Vec<_> = frames.iter().map(|(first, part)| (*first, part.len())).collect();
+        assert_eq!(shapes, [(BINARY_PART, 200), (PART, 100), (PART, 200), (LAST, 100)]);
+    }
+}
+
+#[test]
+fn control_frames_and_close_may_stand_between_sent_pieces() {
+    for role in ROLES {
+        let mut sender = open(role, &config());
+        sender.send_piece(DataType::Text, b"a", false).unwrap();
+        let begun = written(&mut sender);
+        sender.ping(b"ping").unwrap();
+        sender.pong(b"pong").unwrap();
+        sender.send_piece(DataType::Text, b"b", true).unwrap();
+        let rest = written(&mut sender);
+        let frames = frames_from(role, &[begun, rest].concat());
+        let expected: [(u8, &[u8]); 4] = [(TEXT_PART, b"a"), (PING, b"ping"), (PONG, b"pong"), (LAST, b"b")];
+        assert_eq!(frames, expected.map(|(first, payload)| (first, payload.to_vec())));
+    }
+}
+
+#[test]
+fn a_server_queues_a_large_payload_by_reference() {
+    let payload = Bytes::from(vec![7; 500_000]);
+    let mut server = open(Role::Server, &config());
+    server.send(payload.clone().into()).unwrap();
+    let mut output = server.output();
+    output.advance(output.chunk().len());
+    assert_eq!(output.chunk().as_ptr(), payload.as_ptr(), "not a copy");
+    assert_eq!(output.chunk().len(), 256 << 10);
+}
+
+#[test]
+fn a_prepared_message_is_queued_by_reference_from_4_kib_on() {
+    for (len, by_reference) in [(4095, false), (4096, true), (100_000, true)] {
+        let prepared = Prepared::new(XorShift::new(5).bytes(len));
+        let payload = prepared.message().as_bytes();
+        let mut connections = [open(Role::Server, &config()), open(Role::Server, &config())];
+        for connection in &mut connections {
+            connection.send_prepared(&prepared).unwrap();
+            let mut output = connection.output();
+            let header = if len < 65_536 { 4 } else { 10 };
+            assert_eq!(output.chunk().len(), if by_reference { header } else { header + len });
+            output.advance(header);
+            assert_eq!(output.chunk().as_ptr() == payload.as_ptr(), by_reference, "{len} bytes");
+            assert_eq!(output.chunk(), payload);
+        }
+        // A client masks with a key of its own.
+        let mut client = open(Role::Client, &config());
+        client.send_prepared(&prepared).unwrap();
+        assert_eq!(frames_from(Role::Client, &written(&mut client)), [(BINARY, payload.to_vec())]);
+    }
+}
+
+#[test]
+fn a_payload_is_queued_by_reference_from_4_kib_on() {
+    for (len, by_reference) in [(4095, false), (4096, true)] {
+        let payload = Bytes::from(vec![7; len]);
+        let mut server = open(Role::Server, &config());
+        server.send(payload.clone().into()).unwrap();
+        let mut output = server.output();
+        assert_eq!(output.chunk().len(), if by_reference { 4 } else { 4 + len });
+        output.advance(4);
+        assert_eq!(output.chunk().as_ptr() == payload.as_ptr(), by_reference);
+    }
+}
+
+#[test]
+fn a_client_masks_in_place_only_what_nobody_else_holds() {
+    let payload = Bytes::from(vec![0; 10_000]);
+    let held = payload.clone();
+    let mut client = open(Role::Client, &config());
+    client.send(payload.into()).unwrap();
+    assert_eq!(held, [0; 10_000][..], "what others hold stays as it is");
+    let first = written(&mut client);
+    assert_eq!(frames_from(Role::Client, &first), [(BINARY, vec![0; 10_000])]);
+
+    let place = held.as_ptr();
+    client.send(held.into()).unwrap();
+    let mut output = client.output();
+    output.advance(output.chunk().len());
+    assert_eq!(output.chunk().as_ptr(), place, "the only holder gives its memory away");
+    assert_ne!(output.chunk(), [0; 10_000], "it is masked");
+
+    client = open(Role::Client, &config());
+    client.send(Bytes::from_static(&[1; 5000]).into()).unwrap();
+    assert_eq!(frames_from(Role::Client, &written(&mut client)), [(BINARY, vec![1; 5000])]);
+}
+
+#[test]
+fn a_ping_that_is_sent_comes_back_as_a_pong() {
+    let (mut client, mut server) = (open(Role::Client, &config()), open(Role::Server, &config()));
+    client.ping(b"there").unwrap();
+    assert_eq!(give(&mut server, &written(&mut client)).unwrap(), [ping(b"there")]);
+    assert_eq!(give(&mut client, &written(&mut server)).unwrap(), [pong(b"there")]);
+}
+
+#[test]
+fn an_echo_loop_at_random_loses_nothing() {
+    let (mut client, mut server) = (open(Role::Client, &config()), open(Role::Server, &config()));
+    let mut rng = XorShift::new(17);
+    let (mut sent, mut echoed) = (Vec::new(), Vec::new());
+    for _ in 0..few_or(20, 300) {
+        for _ in 0..rng.below(4) {
+            let len = [10, 200, 5000, 70_000][rng.below(few_or(3, 4))];
+            let len = rng.below(len);
+            let payload = rng.bytes(len);
+            client.send(payload.clone().into()).unwrap();
+            sent.push(binary(&payload));
+        }
+        for event in give(&mut server, &written(&mut client)).unwrap() {
+            let Event::Binary(bytes) = event else { panic!("a binary message") };
+            server.send(bytes.into()).unwrap();
+        }
+        echoed.extend(give(&mut client, &written(&mut server)).unwrap());
+    }
+    assert!(echoed == sent, "the echo differs");
+    assert_eq!(frames_from(Role::Client, &written(&mut client)), []);
+    client.send_text("t").unwrap();
+    assert_eq!(frames_from(Role::Client, &written(&mut client)), [(TEXT, b"t".to_vec())]);
+}

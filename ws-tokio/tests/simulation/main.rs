@@ -1,0 +1,177 @@
+//! Our client and our server over a simulated network, on a simulated clock: all from a seed.
+//!
+//! `WS_SIM_SEEDS=1000000 cargo test --release -p ws-tokio --test simulation` looks further,
+//! `WS_SIM_SEED=n` replays one.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
+
+mod cancellation;
+mod chance;
+mod executor;
+mod halves;
+mod ledger;
+mod network;
+mod pipe;
+mod plan;
+mod whole;
+mod wire;
+mod world;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use ws_core::{CloseCause, CloseInfo};
+use ws_tokio::WebSocket;
+
+use chance::Chance;
+use network::Net;
+use plan::{Ending, Fault, Plan};
+use world::World;
+
+#[test]
+fn nothing_is_lost_and_nothing_hangs_whatever_the_network_does() {
+    if let Some(seed) = number("WS_SIM_SEED") {
+        println!("{:#?}", Plan::new(&mut Chance::new(seed)));
+        println!("seed {seed}: fingerprint {:#x}", simulate(seed));
+        return;
+    }
+    let seeds = number("WS_SIM_SEEDS").unwrap_or(10_000);
+    let next = AtomicU64::new(0);
+    let failed = Mutex::new(None);
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while failed.lock().unwrap().is_none() {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds {
+                        return;
+                    }
+                    if alone(seed).is_none() {
+                        failed.lock().unwrap().get_or_insert(seed);
+                    }
+                }
+            });
+        }
+    });
+    if let Some(seed) = *failed.lock().unwrap() {
+        panic!(
+            "seed {seed} fails, see above; replay it with\n    \
+             WS_SIM_SEED={seed} cargo test -p ws-tokio --test simulation -- --nocapture"
+        );
+    }
+}
+
+#[test]
+fn the_same_seed_does_the_same() {
+    for seed in 0..100 {
+        let first = alone(seed);
+        assert!(first.is_some(), "seed {seed} fails");
+        assert_eq!(first, alone(seed), "seed {seed} does not do the same twice");
+    }
+}
+
+/// Runs a seed in a thread of its own: what a thread keeps for the next connection is part of the outcome.
+fn alone(seed: u64) -> Option<u64> {
+    thread::Builder::new().name(format!("seed {seed}")).spawn(move || simulate(seed)).unwrap().join().ok()
+}
+
+fn simulate(seed: u64) -> u64 {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(tokio::task::unconstrained(async {
+        let mut chance = Chance::new(seed);
+        let world = World::new(Plan::new(&mut chance));
+        let (net, streams) = network::streams(world.plan.shape, chance.fork());
+        for (end, stream) in streams.into_iter().enumerate() {
+            let socket = WebSocket::new(stream, world.plan.connection(end), &[]);
+            let chance = chance.fork();
+            if world.plan.ends[end].senders == 0 {
+                world.spawner.spawn(format!("end {end}"), whole::run(world.clone(), end, socket, chance));
+            } else {
+                halves::run(&world, end, socket, chance);
+            }
+        }
+        befall(&world, &net);
+        let spurious = world.plan.spurious;
+        world.spawner.clone().run(Duration::from_secs(600), chance.fork(), spurious).await;
+        judge(&world, &net.lock().unwrap());
+        world.fingerprint()
+    }))
+}
+
+/// Lets the network do what the plan says.
+fn befall(world: &World, net: &Arc<Mutex<Net>>) {
+    let (net, fault) = (Arc::clone(net), world.plan.fault);
+    if let Fault::Cut { end, after } = fault {
+        net.lock().unwrap().cut_after(end, after);
+    }
+    world.spawner.spawn("network", async move {
+        match fault {
+            Fault::None | Fault::Cut { .. } => {}
+            Fault::Stall { from, to } => {
+                sleep(Duration::from_millis(from)).await;
+                net.lock().unwrap().freeze(true);
+                sleep(Duration::from_millis(to - from)).await;
+                net.lock().unwrap().freeze(false);
+            }
+            Fault::Reset { at } => {
+                sleep(Duration::from_millis(at)).await;
+                net.lock().unwrap().reset();
+            }
+            Fault::Freeze { at } => {
+                sleep(Duration::from_millis(at)).await;
+                net.lock().unwrap().freeze(true);
+            }
+        }
+    });
+}
+
+/// What must be true of every simulation, once all its tasks have ended.
+fn judge(world: &World, net: &Net) {
+    let (plan, infos) = (&world.plan, world.infos.borrow());
+    let endings = [plan.ends[0].ending, plan.ends[1].ending];
+    let dropped = endings.map(|ending| matches!(ending, Ending::DropAfter(_)));
+    let undisturbed = matches!(plan.fault, Fault::None | Fault::Stall { .. });
+    let wires = [0, 1].map(|end| {
+        world.trace(net.wire(end));
+        let wire = wire::check(net.wire(end), end == 0, plan.deflate.is_some());
+        wire.unwrap_or_else(|fault| panic!("end {end} wrote what it must not: {fault}"))
+    });
+    for end in [0, 1] {
+        let (wire, other) = (&wires[end], &wires[1 - end]);
+        if undisturbed && !dropped[0] && !dropped[1] {
+            assert_eq!(wire.half, 0, "end {end} left half a frame");
+            assert!(wire.close.is_some(), "end {end} sent no Close");
+            let clean = infos[end].as_ref().is_some_and(CloseInfo::is_clean);
+            assert!(clean, "end {end} did not close cleanly: {:?}", infos[end]);
+        }
+        let stays = endings[1 - end] == Ending::Wait || plan.is_calm();
+        if undisturbed && !dropped[end] && stays {
+            world.ledger.borrow().check_complete(end);
+        }
+        let Some(info) = &infos[end] else {
+            assert!(dropped[end], "end {end} does not know how it ended");
+            continue;
+        };
+        assert!(!matches!(info.cause, CloseCause::Protocol(_)), "end {end} blames its peer: {info}");
+        if let Some(code) = info.received {
+            assert_eq!(other.close, Some(code.0), "end {end} received another Close than was sent: {info}");
+        }
+        if let (Some(code), Some(written)) = (info.sent, wire.close) {
+            assert_eq!(written, code.0, "end {end} sent another Close than it says: {info}");
+        }
+        if info.is_clean() {
+            assert!(info.received.is_some() && info.sent.is_some(), "{info:?}");
+            assert!(undisturbed || other.close.is_some(), "end {end} says clean without a Close: {info}");
+        }
+        let timed_out = matches!(info.cause, CloseCause::Timeout(_));
+        assert!(!timed_out || !undisturbed, "end {end} timed out undisturbed: {info}");
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}

@@ -1,0 +1,115 @@
+//! Closing a WebSocket from outside the task that owns it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::timeout;
+use ws_core::{CloseCause, CloseCode, Config, Connection, Initiator, Message, SendError};
+use ws_tokio::WebSocket;
+
+const AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
+/// A client's Close 1001, masked with zeros.
+const CLIENT_AWAY: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9];
+
+fn server() -> (WebSocket<DuplexStream>, DuplexStream) {
+    let (a, b) = duplex(4096);
+    (WebSocket::new(a, Connection::server(Arc::new(Config::server())), &[]), b)
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(10), future).await.expect("it takes too long")
+}
+
+#[tokio::test]
+async fn a_waiting_recv_is_woken_and_sees_the_closing_handshake_through() {
+    let (mut websocket, mut peer) = server();
+    let closer = websocket.closer();
+    let owner = tokio::spawn(async move {
+        let last = websocket.recv().await.unwrap();
+        (last, websocket.recv().await.unwrap(), websocket.close_info().unwrap())
+    });
+    tokio::task::yield_now().await;
+    closer.close(CloseCode::AWAY, "").unwrap();
+    let mut close = [0; 4];
+    soon(peer.read_exact(&mut close)).await.unwrap();
+    assert_eq!(close, AWAY);
+    // What the peer sent before its own Close still arrives.
+    peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
+    peer.write_all(&CLIENT_AWAY).await.unwrap();
+    assert_eq!(closer.close_info(), None, "it has an owner still");
+    let (last, end, info) = soon(owner).await.unwrap();
+    assert_eq!(closer.close_info().as_ref(), Some(&info));
+    assert_eq!(last, Some(Message::text("x")));
+    assert_eq!(end, None);
+    assert_eq!((info.initiator, info.sent), (Initiator::Local, Some(CloseCode::AWAY)));
+    assert!(info.is_clean());
+}
+
+#[tokio::test]
+async fn a_wish_before_the_first_poll_is_not_lost() {
+    let (mut websocket, mut peer) = server();
+    websocket.closer().close(CloseCode::AWAY, "").unwrap();
+    peer.write_all(&CLIENT_AWAY).await.unwrap();
+    assert_eq!(soon(websocket.recv()).await.unwrap(), None);
+    let mut close = [0; 4];
+    soon(peer.read_exact(&mut close)).await.unwrap();
+    assert_eq!(close, AWAY);
+}
+
+#[tokio::test]
+async fn a_send_that_waits_for_a_stalled_peer_is_woken_too() {
+    let (mut websocket, peer) = server();
+    let closer = websocket.closer();
+    let owner = tokio::spawn(async move {
+        loop {
+            if let Err(error) = websocket.send(vec![0; 100_000]).await {
+                return error;
+            }
+        }
+    });
+    tokio::task::yield_now().await;
+    closer.close(CloseCode::AWAY, "").unwrap();
+    let mut peer = peer;
+    let reading = tokio::spawn(async move {
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).await.unwrap();
+        all
+    });
+    let _ = soon(owner).await.unwrap();
+    assert!(soon(reading).await.unwrap().ends_with(&AWAY), "the Close comes after whole frames");
+}
+
+#[tokio::test]
+async fn it_works_after_a_split_and_only_once() {
+    let (mut websocket, mut peer) = server();
+    let closer = websocket.closer();
+    let (_sender, mut receiver) = websocket.split();
+    let owner = tokio::spawn(async move { receiver.recv().await });
+    tokio::task::yield_now().await;
+    closer.close(CloseCode::AWAY, "").unwrap();
+    closer.clone().close(CloseCode::RESTART, "").unwrap();
+    peer.write_all(&CLIENT_AWAY).await.unwrap();
+    assert_eq!(soon(owner).await.unwrap().unwrap(), None);
+    let mut all = [0; 64];
+    let n = soon(peer.read(&mut all)).await.unwrap();
+    assert_eq!(all[..n], AWAY);
+    closer.close(CloseCode::AWAY, "").unwrap();
+}
+
+#[tokio::test]
+async fn a_websocket_dropped_while_open_has_been_aborted() {
+    let (mut websocket, _peer) = server();
+    let closer = websocket.closer();
+    drop(websocket);
+    let info = closer.close_info().unwrap();
+    assert_eq!((info.cause, info.sent), (CloseCause::Aborted, Some(CloseCode::AWAY)));
+}
+
+#[tokio::test]
+async fn a_code_that_must_not_be_sent_is_refused() {
+    let (mut websocket, _peer) = server();
+    let error = websocket.closer().close(CloseCode::ABNORMAL, "").unwrap_err();
+    assert_eq!(error, SendError::InvalidCloseCode(1006));
+    assert!(timeout(Duration::from_millis(20), websocket.recv()).await.is_err(), "it is open still");
+}

@@ -1,0 +1,29 @@
+//! The WebSocket and its parts over tokio's streams: one file per topic.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
+#[allow(dead_code, unreachable_pub, reason = "the simulation uses all of it")]
+#[path = "../simulation/chance.rs"]
+mod chance;
+
+mod broadcast;
+mod broadcast_batch;
+mod byte_stream;
+mod cancellation_streams;
+mod closed;
+mod closer;
+mod error_text;
+mod heir;
+mod large;
+mod ledger;
+mod outside_runtime;
+mod panics;
+mod regressions;
+mod shared_sender;
+mod smallest_settings;
+mod split;
+mod stream_sink;
+mod transport;
+mod wakers;
+mod websocket;
+mod write_failed;
