@@ -1,7 +1,7 @@
 //! What a connection makes of a stream, recorded.
 
 use bytes::{Buf, BytesMut};
-use ws_core::{CloseFrame, Connection, Event, Piece, ProtocolError};
+use ws_core::{CloseFrame, Connection, Event, Piece, ProtocolError, Received as Next};
 
 use crate::Splits;
 
@@ -106,18 +106,23 @@ pub fn receive_shared(connection: &mut Connection, stream: &[u8], splits: Splits
     for piece in splits.cut(stream) {
         let mut input = BytesMut::from(piece);
         loop {
-            if let Some(message) = connection.take_large_message(&mut input) {
-                record(&mut outcome, Received::Binary(message.to_vec()));
-                continue;
-            }
             let mut unread = input.as_mut();
-            let received = connection.receive(&mut unread).map(|event| event.map(Received::from));
+            let mut large = None;
+            let received = connection.receive_next(&mut unread).map(|next| match next {
+                Next::Event(event) => Some(Received::from(event)),
+                Next::Large(message) => {
+                    large = Some(message);
+                    None
+                }
+                Next::Nothing => None,
+            });
             let left = unread.len();
             input.advance(input.len() - left);
-            match received {
-                Ok(Some(received)) => record(&mut outcome, received),
-                Ok(None) => break,
-                Err(error) => fail(&mut outcome, error),
+            match (received, large) {
+                (Ok(Some(received)), _) => record(&mut outcome, received),
+                (_, Some(large)) => record(&mut outcome, Received::Binary(large.take(&mut input).to_vec())),
+                (Ok(None), None) => break,
+                (Err(error), None) => fail(&mut outcome, error),
             }
         }
         assert!(input.is_empty(), "input is left although more is wanted");

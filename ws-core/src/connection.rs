@@ -29,7 +29,9 @@ use crate::send_queue::SendQueue;
 use crate::timers::Timers;
 
 use closing::Ending;
+pub use large::LargeMessage;
 pub use output::Output;
+pub use receive::Received;
 use send::Outgoing;
 
 /// One end of an open WebSocket connection.

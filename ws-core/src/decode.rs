@@ -130,14 +130,6 @@ impl FrameDecoder {
         is_message.then_some((header, used))
     }
 
-    /// Whether `input`, at the border of a frame, looks like the beginning of an uncompressed binary message of at
-    /// least 16 KiB in one frame.
-    #[inline]
-    pub const fn begins_large_message(input: &[u8]) -> bool {
-        // §5.2: FIN and opcode 2; then a length of two bytes, of which the first tells enough, or of eight.
-        matches!(input, [0x82, 0x7E | 0xFE, 0x40..=0xFF, ..] | [0x82, 0x7F | 0xFF, ..])
-    }
-
     /// Payload bytes of the current frame still to come; 0 between frames.
     pub const fn remaining(&self) -> u64 {
         match self.state {

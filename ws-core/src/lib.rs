@@ -127,7 +127,7 @@ pub use binary::Binary;
 pub use close::{CloseCode, CloseFrame};
 pub use close_info::{CloseCause, CloseInfo, Deadline, Initiator, TransportEnd};
 pub use config::{Config, ConfigError, Keepalive};
-pub use connection::{Connection, Output};
+pub use connection::{Connection, LargeMessage, Output, Received};
 pub use error::{ProtocolError, SendError};
 pub use event::{Event, Piece};
 pub use frame::{FrameHeader, OpCode, Role};

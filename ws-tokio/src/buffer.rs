@@ -4,8 +4,7 @@ use std::cell::RefCell;
 
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use ws_core::decode::FrameDecoder;
-use ws_core::{Connection, FrameHeader};
+use ws_core::{FrameHeader, LargeMessage};
 
 /// What has been read and not been received yet.
 ///
@@ -35,11 +34,6 @@ impl Input {
         input
     }
 
-    /// The bytes not received yet.
-    pub(super) fn unread(&mut self) -> &mut [u8] {
-        self.0.as_mut().and_then(|buffer| buffer.bytes.get_mut(buffer.start..)).unwrap_or_default()
-    }
-
     /// The bytes not received yet, to be taken from the front. What is left when that ends, be it by a panic, is unread
     /// still; then call [`filled`](Self::filled).
     #[inline]
@@ -53,16 +47,10 @@ impl Input {
         }
     }
 
-    /// Has a large message taken off the front, with its part of the buffer.
-    #[inline]
-    pub(super) fn take_large_message(&mut self, connection: &mut Connection) -> Option<Bytes> {
-        if !FrameDecoder::begins_large_message(self.unread()) {
-            return None;
-        }
-        let message = connection.take_large_message(self.0.as_mut()?.unreceived());
-        if self.len() == 0 {
-            self.give_back();
-        }
+    /// Takes a large message that was found at the front of what was lent, with its part of the buffer.
+    pub(super) fn take_large_message(&mut self, large: LargeMessage) -> Bytes {
+        let message = self.0.as_mut().map(|buffer| large.take(buffer.unreceived())).unwrap_or_default();
+        self.filled();
         message
     }
 

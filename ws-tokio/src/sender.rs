@@ -123,10 +123,16 @@ impl Sender {
                 Ok(())
             }
             Some(Err(error)) => Err(TrySendError::Refused(message, error)),
-            None => Err(match self.act(|connection| connection.check_open()) {
-                Ok(()) => TrySendError::Full(message),
-                Err(error) => TrySendError::Refused(message, error),
-            }),
+            None => Err(
+                match self.act(
+                    |connection| {
+                        if connection.is_open() { Ok(()) } else { Err(SendError::Closing) }
+                    },
+                ) {
+                    Ok(()) => TrySendError::Full(message),
+                    Err(error) => TrySendError::Refused(message, error),
+                },
+            ),
         }
     }
 

@@ -5,32 +5,29 @@ use core::mem;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Connection, Frame};
-use crate::decode::FrameDecoder;
-use crate::mask::mask;
+use crate::mask::{MaskKey, mask};
 use crate::message::Assembly;
 
 impl Connection {
-    /// Takes a binary message of 16 KiB or more, if one lies whole and uncompressed at the front of `input`, with the part of
-    /// the buffer it lies in: nothing is copied, and what follows stays in `input`.
-    ///
-    /// For drivers that read into [`BytesMut`]: call it before [`receive`](Self::receive), which lends such a message as any
-    /// other. `None` if something else is next; nothing is taken then.
-    pub fn take_large_message(&mut self, input: &mut BytesMut) -> Option<Bytes> {
-        if !FrameDecoder::begins_large_message(input) || !self.may_begin_message() {
+    /// The binary message of 16 KiB or more that lies whole and uncompressed at the front of `input`, if one does.
+    #[inline]
+    pub(super) fn large_message(&mut self, input: &[u8]) -> Option<LargeMessage> {
+        if begins_large_message(input) { self.parse_large_message(input) } else { None }
+    }
+
+    #[cold]
+    fn parse_large_message(&mut self, input: &[u8]) -> Option<LargeMessage> {
+        if !self.may_begin_message() {
             return None;
         }
-        let (header, used) = self.decoder.message_header(input)?;
-        let end = used.saturating_add(usize::try_from(header.payload_len).ok()?);
-        if header.payload_len > self.config.max_message_size || end > input.len() {
+        let (header, header_len) = self.decoder.message_header(input)?;
+        let payload_len = usize::try_from(header.payload_len).ok()?;
+        let len = header_len.saturating_add(payload_len);
+        if header.payload_len > self.config.max_message_size || len > input.len() {
             return None;
-        }
-        let mut message = input.split_to(end);
-        message.advance(used);
-        if let Some(key) = header.mask {
-            mask(&mut message, key);
         }
         self.heard = true;
-        Some(message.freeze())
+        Some(LargeMessage { header_len, len, mask: header.mask })
     }
 
     /// Lets the driver read a large binary payload straight to where it is to stay.
@@ -72,6 +69,43 @@ impl Connection {
         self.incoming = None;
         Some((answer, Some(whole)))
     }
+}
+
+/// A large binary message that lies whole in the driver's buffer: from [`Connection::receive_next`].
+///
+/// Nothing of it has been consumed. [`take`](Self::take) takes it with the part of the buffer that it lies in, without a copy.
+/// If this is dropped instead, [`Connection::receive`] lends the message as it does any other.
+#[derive(Debug)]
+#[must_use = "the message stays in the input until it is taken"]
+pub struct LargeMessage {
+    header_len: usize,
+    /// With the header.
+    len: usize,
+    mask: Option<MaskKey>,
+}
+
+impl LargeMessage {
+    /// Splits the frame off the front of `input` and returns its payload, unmasked.
+    ///
+    /// `input` must begin with the very bytes that [`Connection::receive_next`] was given when it found this message. With other
+    /// bytes the payload is other bytes, too; nothing is read beyond the end of `input`.
+    pub fn take(self, input: &mut BytesMut) -> Bytes {
+        debug_assert!(self.len <= input.len(), "a large message taken from a buffer that does not hold it");
+        let mut message = input.split_to(self.len.min(input.len()));
+        message.advance(self.header_len.min(message.len()));
+        if let Some(key) = self.mask {
+            mask(&mut message, key);
+        }
+        message.freeze()
+    }
+}
+
+/// Whether `input`, at the border of a frame, looks like the beginning of an uncompressed binary message of at least 16 KiB in
+/// one frame.
+#[inline]
+const fn begins_large_message(input: &[u8]) -> bool {
+    // §5.2: FIN and opcode 2; then a length of two bytes, of which the first suffices to decide, or of eight.
+    matches!(input, [0x82, 0x7E | 0xFE, 0x40..=0xFF, ..] | [0x82, 0x7F | 0xFF, ..])
 }
 
 /// A payload of which at least this many bytes are to come is read around the shared buffer, to its end.

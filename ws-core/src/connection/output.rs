@@ -69,13 +69,6 @@ impl Connection {
         self.queue.is_empty() && !self.timers.unflushed
     }
 
-    /// Whether something has waited for the transport, or changed otherwise, since the clock was last looked at: while it is
-    /// not, writing all that is queued changes no deadline.
-    #[inline]
-    pub const fn is_unsettled(&self) -> bool {
-        self.timers.changed || !matches!(self.timers.flow, Flow::Free)
-    }
-
     /// What the transport is being waited for.
     #[inline]
     pub(super) fn waits_for(&self) -> Flow {

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use core::mem;
 
 use super::admit::admit;
+use super::large::LargeMessage;
 use super::{Connection, Frame, Incoming, State};
 use crate::binary::Binary;
 use crate::close::CloseFrame;
@@ -20,6 +21,17 @@ pub(super) enum Step<'b> {
     Ping(Cow<'b, [u8]>),
     Pong(Cow<'b, [u8]>),
     Close(Option<CloseFrame>),
+}
+
+/// What [`Connection::receive_next`] found at the front of the input.
+#[derive(Debug)]
+pub enum Received<'b> {
+    /// An event. Its bytes are consumed; it may borrow them.
+    Event(Event<'b>),
+    /// A large binary message, of which nothing is consumed: [take](LargeMessage::take) it out of the buffer.
+    Large(LargeMessage),
+    /// The input is used up and more is needed.
+    Nothing,
 }
 
 impl Connection {
@@ -40,14 +52,44 @@ impl Connection {
         }
     }
 
+    /// As [`receive`](Self::receive), for drivers that read into [`BytesMut`](bytes::BytesMut): a large binary message that lies
+    /// whole in `input` is not lent but left for the driver to take with its part of the buffer, without a copy.
+    ///
+    /// This is where it is decided how a message arrives. Call it until it returns [`Received::Nothing`], or fails:
+    ///
+    /// | what is next in `input` | what is returned | the payload |
+    /// |---|---|---|
+    /// | a message of at most 125 bytes, whole | [`Received::Event`], on a path that is inlined into the caller's loop | borrows `input` |
+    /// | any other uncompressed message, whole | [`Received::Event`] | borrows `input` |
+    /// | a binary one of 16 KiB or more, whole and in one frame | [`Received::Large`]: [take](LargeMessage::take) it | a part of the buffer |
+    /// | the last of a message that came in steps, or was compressed | [`Received::Event`] | owned |
+    /// | a part of one | [`Received::Nothing`], and `input` is used up | kept in the connection |
+    ///
+    /// The rest of a message of which much is still to come need not pass through `input` at all: before each read a driver calls
+    /// [`read_large_payload`](Self::read_large_payload).
+    ///
+    /// Hand what each call returns to the code that handles it in the same loop, without storing it in between: moving an event
+    /// through memory costs as much as receiving a short message. `ws-core/examples/blocking.rs` needs nothing of this;
+    /// ws-tokio's driver shows all of it.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    #[inline(always)]
+    pub fn receive_next<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+        if let Some(event) = self.receive_short(input)? {
+            return Ok(Received::Event(event));
+        }
+        if let Some(large) = self.large_message(input) {
+            return Ok(Received::Large(large));
+        }
+        Ok(self.receive_other(input)?.map_or(Received::Nothing, Received::Event))
+    }
+
     /// The common case: a message of at most 125 bytes that lies whole in `input`. `None`, and nothing taken, if
     /// something else is next.
     // Into the caller's loop: an event handed over in memory takes as long as all of the rest.
     #[inline(always)]
-    pub fn receive_short<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn receive_short<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         if !self.may_begin_message() {
             return Ok(None);
         }
@@ -59,10 +101,7 @@ impl Connection {
 
     /// Whatever comes next.
     #[inline(never)]
-    pub fn receive_other<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn receive_other<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         if let Some(payload) = self.take_whole_message(input, self.config.max_message_size)? {
             return Ok(Some(payload.into()));
         }

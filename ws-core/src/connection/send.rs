@@ -192,16 +192,14 @@ impl Connection {
         self.check_room()
     }
 
-    /// Whether anything may be sent at all.
-    ///
-    /// # Errors
-    /// [`SendError::Closing`] once a Close has been queued or received.
     #[inline]
-    pub fn check_open(&self) -> Result<(), SendError> {
+    fn check_open(&self) -> Result<(), SendError> {
         if self.state == State::Open { Ok(()) } else { Err(SendError::Closing) }
     }
 
-    /// Whether less than the high-water mark waits, and a message would be queued.
+    /// Whether fewer bytes than [`outbound_high_water`](crate::Config::outbound_high_water) wait to be written and neither
+    /// queue nor memory is full. A driver lets its callers wait while this is `false`; it does not say whether the
+    /// connection [is open](Self::is_open).
     #[inline]
     pub fn has_room(&self) -> bool {
         self.queue.len() < self.config.outbound_high_water && self.check_room().is_ok()

@@ -3,10 +3,11 @@
 use crate::support;
 use crate::support::miri::few_or;
 use crate::support::{
-    BINARY, BINARY_PART, KEY, LAST, PING, ROLES, TEXT, binary, config, header, open, sent_to, stream_to, text,
+    BINARY, BINARY_PART, KEY, LAST, PING, ROLES, TEXT, binary, config, frame, header, open, sent_to,
+    stream_to, text,
 };
-use bytes::BytesMut;
-use ws_core::{Connection, Event, ProtocolError, Role};
+use bytes::{Bytes, BytesMut};
+use ws_core::{Connection, Event, ProtocolError, Received, Role};
 
 const LARGE: usize = 16 << 10;
 
@@ -14,23 +15,36 @@ fn payload(size: usize) -> Vec<u8> {
     (0..=250).cycle().take(size).collect()
 }
 
+/// The large message at the front of `input`, taken.
+fn take_large(connection: &mut Connection, input: &mut BytesMut) -> Bytes {
+    match connection.receive_next(&mut input.as_mut()) {
+        Ok(Received::Large(large)) => large.take(input),
+        other => panic!("{other:?} instead of a large message"),
+    }
+}
+
 /// All events, and how many of them were taken.
 fn receive(connection: &mut Connection, input: &mut BytesMut) -> (Vec<Event<'static>>, usize) {
     let mut events = Vec::new();
     let mut taken = 0;
     loop {
-        if let Some(message) = connection.take_large_message(input) {
-            events.push(Event::Binary(message.into()));
-            taken += 1;
-            continue;
-        }
         let mut unread = input.as_mut();
-        let event = connection.receive(&mut unread).unwrap().map(support::own);
+        let (event, large) = match connection.receive_next(&mut unread).unwrap() {
+            Received::Event(event) => (Some(support::own(event)), None),
+            Received::Large(large) => (None, Some(large)),
+            Received::Nothing => (None, None),
+        };
         let left = unread.len();
-        let _ = input.split_to(input.len() - left);
-        match event {
-            Some(event) => events.push(event),
-            None => return (events, taken),
+        let used = input.len() - left;
+        let _ = input.split_to(used);
+        if let Some(large) = large {
+            assert_eq!(used, 0, "nothing of it is consumed");
+            events.push(Event::Binary(large.take(input).into()));
+            taken += 1;
+        } else if let Some(event) = event {
+            events.push(event);
+        } else {
+            return (events, taken);
         }
     }
 }
@@ -55,18 +69,34 @@ fn a_large_message_is_taken_whole_and_the_rest_of_the_buffer_stays() {
 fn what_is_taken_is_a_part_of_the_input_and_no_copy() {
     let mut input = BytesMut::from(&sent_to(Role::Server, BINARY, &payload(LARGE))[..]);
     let place = input.as_ptr().addr();
-    let message = open(Role::Server, &config()).take_large_message(&mut input).unwrap();
+    let message = take_large(&mut open(Role::Server, &config()), &mut input);
     // Behind two bytes, a length of two, and a key.
     assert_eq!(message.as_ptr().addr(), place + 8);
     assert_eq!(message, payload(LARGE));
 }
 
-/// Whatever `stream` begins with, nothing is taken; returns what it is received as.
+#[test]
+fn a_large_message_that_is_not_taken_is_lent_by_receive() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        let mut stream = sent_to(role, BINARY, &payload(LARGE));
+        let before = stream.clone();
+        let mut input = stream.as_mut_slice();
+        for _ in 0..2 {
+            assert!(matches!(connection.receive_next(&mut input), Ok(Received::Large(_))));
+            assert_eq!(input, before, "nothing is touched");
+        }
+        assert_eq!(connection.receive(&mut input), Ok(Some(binary(&payload(LARGE)))));
+    }
+}
+
+/// Whatever `stream` begins with, it is no message to be taken; returns what it is received as.
 fn not_taken(connection: &mut Connection, stream: &[u8]) -> Result<Option<Event<'static>>, ProtocolError> {
-    let mut input = BytesMut::from(stream);
-    assert_eq!(connection.take_large_message(&mut input), None);
-    assert_eq!(input, stream, "nothing is touched");
-    connection.receive(&mut input.as_mut()).map(|event| event.map(support::own))
+    match connection.receive_next(&mut stream.to_vec().as_mut_slice())? {
+        Received::Event(event) => Ok(Some(support::own(event))),
+        Received::Large(large) => panic!("{large:?} is to be taken"),
+        Received::Nothing => Ok(None),
+    }
 }
 
 #[test]
@@ -114,7 +144,8 @@ fn within_a_message_and_after_the_end_nothing_is_taken() {
         let stream = sent_to(role, BINARY, &looks_alike);
         let head = stream.len() - looks_alike.len();
         assert_eq!(not_taken(&mut connection, &stream[..head]), Ok(None));
-        assert_eq!(connection.take_large_message(&mut BytesMut::from(&looks_alike[..])), None);
+        let payload = frame(BINARY, &looks_alike, (role == Role::Server).then_some(KEY)).split_off(head);
+        assert_eq!(not_taken(&mut connection, &looks_alike), Ok(Some(binary(&payload))));
     }
 }
 
@@ -125,7 +156,7 @@ fn limits_lengths_and_masks_are_checked_as_ever() {
     for role in ROLES {
         let (just, more) = (payload(LARGE), payload(LARGE + 1));
         let mut input = BytesMut::from(&sent_to(role, BINARY, &just)[..]);
-        assert_eq!(open(role, &small).take_large_message(&mut input), Some(just.into()));
+        assert_eq!(take_large(&mut open(role, &small), &mut input), just);
         let too_big = not_taken(&mut open(role, &small), &sent_to(role, BINARY, &more));
         assert_eq!(too_big, Err(ProtocolError::MessageTooBig { limit: LARGE as u64 }));
         // §5.2: the minimal number of bytes for the length.

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::decode::FrameDecoder;
-use ws_core::{Binary, Connection, Event, Message, Piece, SendError};
+use ws_core::{Binary, Connection, Event, LargeMessage, Message, Piece, Received, SendError};
 
 use super::{Driver, OwnedPiece};
 use crate::buffer::{self, Input};
@@ -76,17 +75,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return None;
         }
         loop {
-            while let Some(message) = input.take_large_message(connection) {
-                let found = each(connection, Event::Binary(Binary::Owned(message)));
-                if found.is_some() {
-                    return found;
-                }
-            }
             let mut lease = input.lend();
             let found = lend(connection, &mut lease.unread, &mut each);
             drop(lease);
-            input.filled();
-            if let Lent::Until(found) = found {
+            let found = match found {
+                Lent::UntilLarge(large) => {
+                    let message = input.take_large_message(large);
+                    each(connection, Event::Binary(Binary::Owned(message)))
+                }
+                Lent::Until(found) => {
+                    input.filled();
+                    return found;
+                }
+            };
+            if found.is_some() {
                 return found;
             }
         }
@@ -106,7 +108,7 @@ enum Lent<T> {
     /// Up to one that something was made of, or to the last.
     Until(Option<T>),
     /// Up to a large message, which is not to be lent.
-    UntilLarge,
+    UntilLarge(LargeMessage),
 }
 
 /// Lends `each` what lies in `unread`.
@@ -116,22 +118,15 @@ fn lend<T>(
     unread: &mut &mut [u8],
     each: &mut impl FnMut(&mut Connection, Event<'_>) -> Option<T>,
 ) -> Lent<T> {
-    let mut taken = false;
     loop {
-        let found = match connection.receive_short(unread) {
-            Ok(Some(event)) => each(connection, event),
-            // The first one has been found to be smaller, or not all there.
-            Ok(None) if taken && FrameDecoder::begins_large_message(unread) => return Lent::UntilLarge,
-            Ok(None) => match connection.receive_other(unread) {
-                Ok(Some(event)) => each(connection, event),
-                Ok(None) | Err(_) => return Lent::Until(None),
-            },
-            Err(_) => return Lent::Until(None),
+        let found = match connection.receive_next(unread) {
+            Ok(Received::Event(event)) => each(connection, event),
+            Ok(Received::Large(large)) => return Lent::UntilLarge(large),
+            Ok(Received::Nothing) | Err(_) => return Lent::Until(None),
         };
         if found.is_some() || unread.is_empty() {
             return Lent::Until(found);
         }
-        taken = true;
     }
 }
 

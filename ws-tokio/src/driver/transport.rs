@@ -50,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let written = self.poll_write_all(cx);
         // A ping or a Close may have been written, or the transport takes bytes again: the deadlines begin now, also if
         // this is done by a caller that does not wait. Without a timer there are none; one cannot be made everywhere.
-        if (written.is_pending() || self.connection.is_unsettled()) && self.sleep.is_some() {
+        if self.sleep.is_some() && self.connection.timeout_changed() {
             self.set_timer();
         }
         written
