@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use bytestring::ByteString;
 
-use crate::close::CloseCode;
+use crate::close_code::CloseCode;
 use crate::error::ProtocolError;
 
 /// How a connection ended: who began, why, with which codes.

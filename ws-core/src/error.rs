@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::close::CloseCode;
+use crate::close_code::CloseCode;
 
 /// Has `Debug` say what `Display` says: `main() -> Result<(), Box<dyn Error>>` prints an error by its `Debug`, which is
 /// to be a line that can be read. The variant and its fields are in that line by what they mean.

@@ -53,6 +53,8 @@ mod response;
 mod server;
 mod subprotocol;
 mod token;
+mod upgrade;
+mod version;
 
 pub use body::{BodyFraming, BodyProgress, BodyReader};
 pub use client::{ClientHandshake, Established, MAX_INTERIM_RESPONSES};
@@ -67,13 +69,7 @@ pub use refusal::{Refusal, ResponseError, complete_response, encode_head_respons
 pub use refused::{HandshakeError, Refused};
 pub use request::RequestError;
 pub use response::ResponseReader;
-pub use server::{Acceptance, RequestReader, UpgradeRequest};
+pub use server::RequestReader;
 pub use token::is_token;
-
-/// The only version of the protocol spoken here (RFC 6455 section 4.1, item 9).
-pub const VERSION: &str = "13";
-
-/// The values of all field lines of `name`, in order.
-fn values<'a>(headers: &'a http::HeaderMap, name: &http::HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    headers.get_all(name).into_iter().map(http::HeaderValue::as_bytes)
-}
+pub use upgrade::{Acceptance, UpgradeRequest};
+pub use version::VERSION;

@@ -7,14 +7,19 @@
 //! # The layers
 //!
 //! ```text
-//!  connection  Connection: messages, pings, closing, deadlines, limits  RFC 6455 sections 5.4, 5.5, 7
-//!  handshake   RequestReader, ClientHandshake                           section 4; beside the connection, before it
-//!  deflate     permessage-deflate                                       RFC 7692
-//!  decode      FrameDecoder: bytes → headers and unmasked chunks        section 5.2
-//!  frame, mask, utf8, close                                             sections 5.2, 5.3, 8.1, 7.4
+//! prepared                         one message for many connections
+//! connection                       Connection: messages, pings, closing, deadlines, limits: RFC 6455 sections 5.4, 5.5 and 7
+//! send_queue, timers, ledger       what a connection consists of
+//! deflate, handshake               permessage-deflate: RFC 7692; the opening handshake, beside the connection: section 4
+//! message, decode                  bytes to headers and unmasked chunks: section 5.2
+//! event, frame, config, close_info
+//! binary, close, mask, utf8        sections 5.3, 5.5.1 and 8.1
+//! error                            ProtocolError, SendError
+//! close_code                       section 7.4
 //! ```
 //!
-//! Each imports only from below. The state of a connection changes in one place, [`connection`].
+//! Each line imports only from the lines below it, and the files of a folder have no circles among them: `tests/layers.rs` checks
+//! that. The state of a connection changes in one place, [`connection`].
 //!
 //! # The path of a byte
 //!
@@ -102,6 +107,7 @@ extern crate alloc;
 
 mod binary;
 pub mod close;
+mod close_code;
 pub mod close_info;
 pub mod config;
 pub mod connection;
@@ -124,7 +130,8 @@ mod timers;
 pub mod utf8;
 
 pub use binary::Binary;
-pub use close::{CloseCode, CloseFrame};
+pub use close::CloseFrame;
+pub use close_code::CloseCode;
 pub use close_info::{CloseCause, CloseInfo, Deadline, Initiator, TransportEnd};
 pub use config::{Config, ConfigError, Keepalive};
 pub use connection::{Connection, LargeMessage, Output, Received};

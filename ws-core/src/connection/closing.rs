@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use bytestring::ByteString;
 
 use super::{Connection, State};
-use crate::close::{CloseCode, CloseFrame};
+use crate::close::CloseFrame;
+use crate::close_code::CloseCode;
 use crate::close_info::{CloseCause, CloseInfo, Deadline, Initiator, TransportEnd};
 use crate::error::{ProtocolError, SendError};
 use crate::frame::Role;

@@ -5,8 +5,7 @@ use http::{Response, Version};
 
 use super::head::expect_line_feed;
 use super::refusal::is_bodiless;
-use super::token::{list_elements, list_entries};
-use super::values;
+use super::token::{list_elements, list_entries, values};
 
 /// How the end of a response's body is found (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

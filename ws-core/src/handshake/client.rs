@@ -14,8 +14,7 @@ use super::refused::{HandshakeError, Refused};
 use super::request::{Offer, RequestError, encode_request, offered_extensions};
 use super::response::ResponseReader;
 use super::server::RequestReader;
-use super::token::{has_token, list_elements};
-use super::values;
+use super::token::{has_token, list_elements, values};
 
 /// One opening handshake as a client: the request to send, then the reader of the answer.
 pub struct ClientHandshake {

@@ -3,8 +3,8 @@
 use http::{Method, StatusCode, Version, header};
 
 use super::refusal::Refusal;
-use super::server::UpgradeRequest;
 use super::token::has_token;
+use super::upgrade::UpgradeRequest;
 
 /// A well-formed request.
 #[derive(Debug)]

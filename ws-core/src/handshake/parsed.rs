@@ -6,7 +6,8 @@ use super::head::{HeadFault, HeadLimits};
 use super::opening::Opening;
 use super::refusal::{Refusal, ResponseError};
 use super::request_line::{check_method, check_target};
-use super::server::{Acceptance, UpgradeRequest, check_host, check_name, check_value};
+use super::server::{check_host, check_name, check_value};
+use super::upgrade::{Acceptance, UpgradeRequest};
 
 impl Opening {
     /// Judges the head of a request that another HTTP library has read, such as hyper.

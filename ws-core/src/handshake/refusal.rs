@@ -4,8 +4,8 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use thiserror::Error;
 
-use super::VERSION;
 use super::head::HeadFault;
+use super::version::VERSION;
 use crate::error::debug_by_display;
 
 /// One HTTP response that refuses a request, after which the connection is closed.
@@ -32,6 +32,11 @@ impl Refusal {
         let is_error = status.is_client_error() || status.is_server_error();
         let status = if is_error { status } else { StatusCode::INTERNAL_SERVER_ERROR };
         Self { status, body: format!("{reason}\n"), to_head: false }
+    }
+
+    /// A 400: `reason` says what is wrong with the request.
+    pub(super) fn bad_request(reason: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, reason)
     }
 
     /// The same refusal; without its body if it answers a HEAD request (RFC 9110 section 9.3.2).

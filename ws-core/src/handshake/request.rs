@@ -10,8 +10,8 @@ use super::host::Authority;
 use super::origin::default_port;
 use super::refusal::{is_owned, write_field};
 use super::subprotocol::repeated;
-use super::token::is_token;
-use super::{VERSION, values};
+use super::token::{is_token, values};
+use super::version::VERSION;
 use crate::error::debug_by_display;
 
 /// The caller's template or offers cannot be made into a handshake request; nothing was written.

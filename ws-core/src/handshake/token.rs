@@ -1,8 +1,11 @@
-//! Tokens and comma-separated lists: RFC 9110 section 5.6.
+//! Field values, tokens and comma-separated lists: RFC 9110 section 5.6.
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::values;
+/// The values of all field lines of `name`, in order.
+pub(super) fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers.get_all(name).into_iter().map(HeaderValue::as_bytes)
+}
 
 /// Whether `bytes` is a `token`: one or more characters that need no quoting (RFC 9110 section 5.6.2).
 pub fn is_token(bytes: &[u8]) -> bool {

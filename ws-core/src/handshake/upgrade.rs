@@ -1,0 +1,184 @@
+//! A client's request for a WebSocket, and the answer: RFC 6455 section 4.2.
+
+use std::mem;
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, StatusCode, Uri};
+
+use super::extension::Extension;
+use super::host::effective_host;
+use super::key::{accept_key, is_key};
+use super::refusal::{Refusal, ResponseError, check_not_owned, write_field};
+use super::subprotocol::parse_subprotocols;
+use super::token::{is_token, values};
+use super::version::VERSION;
+
+/// A client's request for a WebSocket.
+#[derive(Debug)]
+pub struct UpgradeRequest {
+    request: http::Request<()>,
+    accept: String,
+    subprotocols: Vec<String>,
+    extensions: Vec<Extension>,
+}
+
+/// What a server agrees to.
+#[derive(Debug, Clone, Default)]
+pub struct Acceptance<'a> {
+    /// One of [`UpgradeRequest::subprotocols`].
+    pub subprotocol: Option<&'a str>,
+    /// The value of `Sec-WebSocket-Extensions`, each of the extensions one that was offered.
+    pub extensions: Option<String>,
+    /// Further fields, such as `Set-Cookie`.
+    pub headers: HeaderMap,
+}
+
+impl UpgradeRequest {
+    /// Judges what only matters for a WebSocket.
+    pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
+        let headers = request.headers();
+        // §4.4: another version gets 426 with the one that is spoken; it is looked at first, because another
+        // version may have other fields.
+        if single(headers, header::SEC_WEBSOCKET_VERSION)? != VERSION.as_bytes() {
+            return Err(Refusal::new(
+                StatusCode::UPGRADE_REQUIRED,
+                "only version 13 of WebSocket is spoken here",
+            ));
+        }
+        // §4.2.1 item 5: a key which, decoded, is 16 bytes long.
+        let key = single(headers, header::SEC_WEBSOCKET_KEY)?;
+        if !is_key(key) {
+            return Err(Refusal::bad_request("Sec-WebSocket-Key is not 16 bytes in Base64"));
+        }
+        let subprotocols = parse_subprotocols(values(headers, &header::SEC_WEBSOCKET_PROTOCOL))
+            .map_err(Refusal::bad_request)?;
+        let extensions = Extension::parse_list(values(headers, &header::SEC_WEBSOCKET_EXTENSIONS))
+            .map_err(|error| Refusal::bad_request(&error.to_string()))?;
+        Ok(Self { accept: accept_key(key), subprotocols, extensions, request })
+    }
+
+    /// The request: its target (`request().uri().path()`, `.query()`) and its fields.
+    pub fn request(&self) -> &http::Request<()> {
+        &self.request
+    }
+
+    /// The request's target.
+    pub fn uri(&self) -> &Uri {
+        self.request.uri()
+    }
+
+    /// The host, with the port if one was given, that the request is addressed to.
+    pub fn host(&self) -> &str {
+        effective_host(&self.request).unwrap_or_default()
+    }
+
+    /// The subprotocols offered, in the client's order of preference.
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// The first of `supported`, in the server's order of preference, that the client offered.
+    pub fn select_subprotocol<'a>(&self, supported: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        supported.into_iter().find(|name| self.subprotocols.iter().any(|offered| offered == name))
+    }
+
+    /// The extensions offered, in the client's order of preference; parameters are still to be judged.
+    pub fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
+    /// The bytes of the 101 that opens the connection (RFC 6455 section 4.2.2).
+    ///
+    /// # Errors
+    /// [`ResponseError`]: a subprotocol or extension that was not offered or is no token, a field among the headers
+    /// that is not the caller's to set.
+    pub fn accept(&self, acceptance: Acceptance<'_>) -> Result<Vec<u8>, ResponseError> {
+        let mut head = Vec::with_capacity(USUAL_ANSWER);
+        head.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+        for (_, name, value) in self.fields(&acceptance)? {
+            write_field(&mut head, name, value.as_bytes());
+        }
+        for (name, value) in &acceptance.headers {
+            write_field(&mut head, name.as_str(), value.as_bytes());
+        }
+        head.extend_from_slice(b"\r\n");
+        Ok(head)
+    }
+
+    /// The fields that are the handshake's own, checked; each with the name as RFC 6455 spells it.
+    pub(super) fn fields<'a>(
+        &'a self,
+        acceptance: &'a Acceptance<'_>,
+    ) -> Result<Vec<(HeaderName, &'static str, &'a str)>, ResponseError> {
+        check_not_owned(&acceptance.headers)?;
+        let mut fields = vec![
+            (header::UPGRADE, "Upgrade", "websocket"),
+            (header::CONNECTION, "Connection", "Upgrade"),
+            (header::SEC_WEBSOCKET_ACCEPT, "Sec-WebSocket-Accept", self.accept.as_str()),
+        ];
+        if let Some(subprotocol) = acceptance.subprotocol {
+            self.check_subprotocol(subprotocol)?;
+            fields.push((header::SEC_WEBSOCKET_PROTOCOL, "Sec-WebSocket-Protocol", subprotocol));
+        }
+        if let Some(extensions) = &acceptance.extensions {
+            self.check_extensions(extensions)?;
+            fields.push((header::SEC_WEBSOCKET_EXTENSIONS, "Sec-WebSocket-Extensions", extensions));
+        }
+        Ok(fields)
+    }
+
+    /// Takes the request out, to keep it without a copy. What is left can still be accepted, but has neither fields nor
+    /// a host.
+    pub fn take_request(&mut self) -> http::Request<()> {
+        mem::take(&mut self.request)
+    }
+
+    /// The request alone.
+    pub fn into_request(self) -> http::Request<()> {
+        self.request
+    }
+
+    fn check_subprotocol(&self, subprotocol: &str) -> Result<(), ResponseError> {
+        if !is_token(subprotocol.as_bytes()) {
+            return Err(ResponseError::InvalidSubprotocol(subprotocol.into()));
+        }
+        // §4.2.2 step 5: the value is one of those the client sent.
+        if !self.subprotocols.iter().any(|offered| offered == subprotocol) {
+            return Err(ResponseError::SubprotocolNotOffered(subprotocol.into()));
+        }
+        Ok(())
+    }
+
+    fn check_extensions(&self, extensions: &str) -> Result<(), ResponseError> {
+        let invalid = || ResponseError::InvalidExtensions(extensions.into());
+        let chosen = Extension::parse_list([extensions.as_bytes()]).map_err(|_| invalid())?;
+        // RFC 6455 §9.1: extension-list = 1#extension; RFC 9110 §5.6.1.1: a sender does not write an empty list.
+        if chosen.is_empty() {
+            return Err(invalid());
+        }
+        for (index, extension) in chosen.iter().enumerate() {
+            // §9.1: an extension that was not requested MUST NOT be used.
+            if !self.extensions.iter().any(|offered| offered.name == extension.name) {
+                return Err(ResponseError::ExtensionNotOffered(extension.name.clone()));
+            }
+            if chosen.iter().take(index).any(|earlier| earlier.name == extension.name) {
+                return Err(invalid());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value of a field that must be there once.
+fn single(headers: &HeaderMap, name: HeaderName) -> Result<&[u8], Refusal> {
+    let mut lines = values(headers, &name);
+    // §11.3.1 and §11.3.5: these fields MUST NOT appear more than once in a request.
+    match (lines.next(), lines.next()) {
+        (Some(value), None) => Ok(value),
+        (None, _) => Err(Refusal::bad_request(&format!("there is no {name} field"))),
+        (Some(_), Some(_)) => Err(Refusal::bad_request(&format!("there is more than one {name} field"))),
+    }
+}
+
+/// Bytes of a 101 with a subprotocol and an extension.
+const USUAL_ANSWER: usize = 256;
