@@ -110,7 +110,9 @@ fn main() -> Result<()> {
     if let Command::Serve(service) = command {
         return serve::run(service);
     }
-    let mut peers = if peer.is_empty() { Peer::ALL.to_vec() } else { peer };
+    // An example, and no way that users are pointed to: it is measured when asked for.
+    let mut peers = if peer.is_empty() { Peer::ALL.to_vec() } else { peer.clone() };
+    peers.retain(|each| *each != Peer::OursEventLoop || peer.contains(each));
     if peers.contains(&Peer::Uwebsockets)
         && let Err(error) = uwebsockets::build()
     {

@@ -1,5 +1,9 @@
 //! The implementations, each as its documentation calls best.
 
+// Its `main` is not run here.
+#[allow(dead_code)]
+#[path = "../../ws-core/examples/event_loop.rs"]
+pub mod event_loop;
 mod fastwebsockets;
 mod floor;
 mod ours;
@@ -30,6 +34,8 @@ pub enum Peer {
     Ours,
     /// `WebSocket::recv` and `feed`: owned messages.
     OursOwned,
+    /// The example `event_loop` of ws-core: a driver on mio, through the public API.
+    OursEventLoop,
     TokioTungstenite,
     Fastwebsockets,
     TokioWebsockets,
@@ -98,11 +104,12 @@ impl Service {
 }
 
 impl Peer {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RawTcp,
         Self::LeastWebsocket,
         Self::Ours,
         Self::OursOwned,
+        Self::OursEventLoop,
         Self::Fastwebsockets,
         Self::Sockudo,
         Self::TokioWebsockets,
@@ -146,12 +153,12 @@ impl Peer {
 
     /// Whether it runs on tokio, and with that on rustls, within this program.
     pub fn is_rust(self) -> bool {
-        self != Self::Uwebsockets
+        !matches!(self, Self::Uwebsockets | Self::OursEventLoop)
     }
 
     /// Whether it is this library, in whichever way it is used.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::OursOwned)
+        matches!(self, Self::Ours | Self::OursOwned | Self::OursEventLoop)
     }
 
     pub fn name(self) -> &'static str {
@@ -160,6 +167,7 @@ impl Peer {
             Self::LeastWebsocket => "least WebSocket (floor)",
             Self::Ours => "**ours**, lent",
             Self::OursOwned => "**ours**, owned",
+            Self::OursEventLoop => "**ours**, event loop",
             Self::TokioTungstenite => "tokio-tungstenite 0.30",
             Self::Fastwebsockets => "fastwebsockets 0.10",
             Self::TokioWebsockets => "tokio-websockets 0.13.3",
@@ -174,7 +182,11 @@ impl Peer {
 
     /// Ours in a word.
     pub fn way(self) -> &'static str {
-        if self == Self::OursOwned { "owned" } else { "lent" }
+        match self {
+            Self::OursOwned => "owned",
+            Self::OursEventLoop => "event loop",
+            _ => "lent",
+        }
     }
 
     /// In the plots.
@@ -184,6 +196,7 @@ impl Peer {
             Self::LeastWebsocket => "#333333",
             Self::Ours => "#1c7c54",
             Self::OursOwned => "#7bd3a8",
+            Self::OursEventLoop => "#2f9e9e",
             Self::TokioTungstenite => "#8c564b",
             Self::Fastwebsockets => "#d62728",
             Self::TokioWebsockets => "#1f77b4",
@@ -251,6 +264,7 @@ pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
         Peer::Soketto => Box::pin(soketto::echo(stream)).await,
         Peer::WebSocket => Box::pin(web_socket::echo(stream, service)).await,
         Peer::Wtx => Box::pin(wtx::echo(stream)).await,
+        Peer::OursEventLoop => anyhow::bail!("the event loop does not run on tokio"),
         Peer::Uwebsockets => anyhow::bail!("uWebSockets is a process of its own"),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::peers::{self, Service, Socket, Task};
+use crate::peers::{self, Peer, Service, Socket, Task};
 use crate::{machine, tls};
 
 pub fn run(service: Service) -> Result<()> {
@@ -20,6 +20,15 @@ pub fn run(service: Service) -> Result<()> {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
+    if service.peer == Peer::OursEventLoop {
+        if service.tls || service.task != Task::Echo || service.deflate.is_some() {
+            bail!("the event loop echoes over TCP, without compression");
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        println!("{}", listener.local_addr()?.port());
+        std::io::stdout().flush()?;
+        return Ok(peers::event_loop::serve(listener)?);
+    }
     let runtime = match service.workers {
         1 => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
         workers => {

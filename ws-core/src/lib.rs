@@ -67,7 +67,8 @@
 //! # How to use it with blocking sockets
 //!
 //! A loop of five steps is a whole driver; `examples/blocking.rs` is one on `std::net`, with the opening handshake, in 165 lines
-//! (`cargo run -p ws-core --example blocking`):
+//! (`cargo run -p ws-core --example blocking`). `examples/event_loop.rs` serves many connections on one thread, on mio, and shows the
+//! methods for drivers that pool buffers; it costs what ws-tokio does. The steps:
 //!
 //! 1. give what was read to [`Connection::receive`] until it says `None`, acting on each event;
 //! 2. write what [`Connection::output`] has;

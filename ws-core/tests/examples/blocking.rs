@@ -1,24 +1,19 @@
-//! The example `blocking` serves: its own function over loopback, against raw bytes.
-#![cfg(feature = "handshake")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+//! The example `blocking`.
 
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
-#[path = "../examples/blocking.rs"]
-mod blocking;
-mod support;
+#[path = "../../examples/blocking.rs"]
+mod example;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use support::{
+use crate::support::{
     BINARY, CLOSE, LAST, PING, PONG, TEXT, TEXT_PART, XorShift, close_body, frames_from, stream_to,
 };
+use crate::{REQUEST, talk};
 use ws_core::{CloseCause, CloseCode, CloseInfo, ProtocolError, Role, TransportEnd};
-
-const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// The example on a thread of its own, and a socket to it.
 fn serve() -> (TcpStream, JoinHandle<Option<CloseInfo>>) {
@@ -26,24 +21,11 @@ fn serve() -> (TcpStream, JoinHandle<Option<CloseInfo>>) {
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let (stream, _) = listener.accept().unwrap();
-    (client, thread::spawn(move || blocking::serve(stream).unwrap()))
-}
-
-/// Sends `bytes`, then reads to the end of the stream: the answer's head, and what is behind it.
-fn talk(client: &mut TcpStream, bytes: &[u8]) -> (String, Vec<u8>) {
-    let mut reader = client.try_clone().unwrap();
-    let reading = thread::spawn(move || {
-        let mut all = Vec::new();
-        reader.read_to_end(&mut all).map(|_| all)
-    });
-    client.write_all(bytes).unwrap();
-    let all = reading.join().unwrap().unwrap();
-    let head = all.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
-    (String::from_utf8(all[..head].to_vec()).unwrap(), all[head..].to_vec())
+    (client, thread::spawn(move || example::serve(stream).unwrap()))
 }
 
 #[test]
-fn it_echoes_answers_pings_and_closes() {
+fn the_blocking_example_echoes_answers_pings_and_closes() {
     let (mut client, server) = serve();
     let large = XorShift::new(1).bytes(300_000);
     let many: Vec<u8> = stream_to(Role::Server, &[(BINARY, &[7; 1000])]).repeat(3000);
@@ -72,7 +54,7 @@ fn it_echoes_answers_pings_and_closes() {
 }
 
 #[test]
-fn it_tells_a_peer_that_breaks_the_rules_and_then_shuts_down() {
+fn the_blocking_example_reports_a_broken_rule_to_the_peer_and_shuts_down() {
     let (mut client, server) = serve();
     let (_, rest) = talk(&mut client, &[REQUEST.as_bytes(), &[0x83, 0x80], &[0; 50_000]].concat());
     let frames = frames_from(Role::Server, &rest);
@@ -83,7 +65,7 @@ fn it_tells_a_peer_that_breaks_the_rules_and_then_shuts_down() {
 }
 
 #[test]
-fn it_sees_an_end_without_a_close() {
+fn the_blocking_example_notices_an_end_without_a_close() {
     let (mut client, server) = serve();
     client.write_all(REQUEST.as_bytes()).unwrap();
     client.shutdown(Shutdown::Write).unwrap();
@@ -92,7 +74,7 @@ fn it_sees_an_end_without_a_close() {
 }
 
 #[test]
-fn it_refuses_what_is_no_websocket() {
+fn the_blocking_example_refuses_what_is_no_websocket() {
     let plain = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let broken = REQUEST.replace("Version: 13", "Version: 12");
     for (request, status) in [(plain, "426"), (&broken, "426"), ("GET / HTTP/1.1\r\n\r\n", "400")] {
