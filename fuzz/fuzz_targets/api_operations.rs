@@ -56,6 +56,7 @@ impl Run {
             Some(Keepalive { interval: Duration::from_secs(1), timeout: Duration::from_secs(9) }),
         ]);
         config.linger_bytes = input.pick(&[4 << 20, 1, 9]);
+        config.delay_close_reply = config.max_frame_size == 126 || config.outbound_limit == 70_000;
         config.check().unwrap();
         let config = Arc::new(config);
         Self {
@@ -160,6 +161,10 @@ impl Run {
                     self.write_failed = true;
                     self.connection.write_failed(TransportEnd::Reset);
                 }
+                6 => {
+                    self.connection.reply_to_close();
+                    assert!(!self.connection.owes_close_reply());
+                }
                 _ => {}
             },
         }
@@ -248,6 +253,9 @@ impl Run {
         if self.connection.wants_shutdown() {
             assert_eq!(self.connection.queued(), 0);
         }
+        if self.connection.owes_close_reply() {
+            assert!(self.config.delay_close_reply && self.connection.close_info().is_none());
+        }
         if let Some(info) = self.connection.close_info() {
             assert!(!info.is_clean() || info.sent.is_some() && info.received.is_some());
         }
@@ -285,7 +293,7 @@ impl Run {
 
     /// Left alone, a connection that is closing comes to its end.
     fn every_deadline_has_an_end(&mut self) {
-        if self.connection.is_open() {
+        if self.connection.is_open() && !self.connection.owes_close_reply() {
             return;
         }
         for _ in 0..100 {

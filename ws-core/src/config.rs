@@ -53,6 +53,11 @@ pub struct Config {
     /// What the transport has taken and not delivered yet has its own time, as long as the transport took to take it.
     /// Default 5 s.
     pub close_timeout: Duration,
+    /// Whether the reply to the peer's Close is held back, so that what is being sent can be finished first (RFC 6455 section
+    /// 5.5.1): messages can still be sent until [`reply_to_close`](crate::Connection::reply_to_close), or until
+    /// `close_timeout` has passed since the peer's Close was received, which sends the reply. Default `false`: the reply is
+    /// sent at once.
+    pub delay_close_reply: bool,
     /// How long the peer's Close is waited for at most, from when ours has been written, whatever the peer sends
     /// meanwhile; `None` for no limit but `close_timeout`. A server, which a
     /// trickling peer must not hold up, has 60 s; a client, which may wait for a long answer over a slow link, 300 s.
@@ -115,6 +120,7 @@ impl Config {
             }),
             write_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
+            delay_close_reply: false,
             close_total_timeout: Some(Duration::from_secs(60)),
             linger_timeout: Duration::from_secs(1),
             linger_bytes: 4 << 20,

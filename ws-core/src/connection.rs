@@ -96,6 +96,8 @@ enum State {
     Open,
     /// Our Close is queued; the peer's is awaited.
     CloseSent,
+    /// The peer's Close has been received; by configuration the reply to it is held back, and messages can still be sent.
+    CloseReceived,
     /// The transport takes nothing any more. What it still brings counts: a Close may be among it.
     ReadOnly(TransportEnd),
     /// A Close each way is queued or written; the transport is to be closed.

@@ -18,7 +18,8 @@ pub enum Event<'b> {
     Ping(Cow<'b, [u8]>),
     /// A pong that no keepalive ping of the connection's own asked for: answers to those are not told, however late.
     Pong(Cow<'b, [u8]>),
-    /// A Close frame, and its body if it had one; the answer is queued already. Nothing follows.
+    /// A Close frame, and its body if it had one; the reply is queued already, unless
+    /// [`delay_close_reply`](crate::Config::delay_close_reply) holds it back. Nothing follows.
     Close(Option<CloseFrame>),
 }
 

@@ -36,6 +36,9 @@ impl Connection {
     /// sent. While the Close waits to be written `write_timeout` applies; `close_timeout` begins once it has been, and
     /// anew with each byte received.
     ///
+    /// While the reply to the peer's Close [is held back](Self::owes_close_reply), this is the reply: with `code` in place of
+    /// the peer's.
+    ///
     /// # Errors
     /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`] for a body that must not be sent;
     /// [`SendError::Closing`] if a Close has been sent or received, or the connection has failed.
@@ -50,6 +53,27 @@ impl Connection {
     /// [`SendError::Closing`], as there.
     pub fn close_without_code(&mut self) -> Result<(), SendError> {
         self.begin_close(None)
+    }
+
+    /// Whether the peer's Close has been received and the reply to it is held back: only with
+    /// [`delay_close_reply`](crate::Config::delay_close_reply). Messages can still be sent.
+    pub fn owes_close_reply(&self) -> bool {
+        self.state == State::CloseReceived
+    }
+
+    /// Queues the reply to the peer's Close that [`delay_close_reply`](crate::Config::delay_close_reply) holds back, behind
+    /// what is queued already; it echoes the peer's code. Nothing more can be sent afterwards.
+    ///
+    /// Does nothing unless a reply [is due](Self::owes_close_reply). [`handle_timeout`](Self::handle_timeout) calls it once
+    /// `close_timeout` has passed since the Close was received.
+    pub fn reply_to_close(&mut self) {
+        if self.state != State::CloseReceived {
+            return;
+        }
+        // §5.5.1: the reply typically echoes the code; a frame without one is answered without.
+        let received = self.ending(Initiator::Remote).received.unwrap_or(CloseCode::NO_STATUS);
+        let body = received.0.to_be_bytes();
+        self.queue_close_reply(received, if received == CloseCode::NO_STATUS { &[] } else { &body });
     }
 
     /// Reports that the transport takes no more bytes. What it has brought, or still brings, is received all the
@@ -67,6 +91,7 @@ impl Connection {
                 self.enter(State::ReadOnly(how));
             }
             State::ReadOnly(_) | State::Ended => {}
+            State::CloseReceived => self.end(CloseCause::Transport(how), Initiator::Remote),
             // Nothing of what would come counts.
             State::Closed { .. } | State::Failed { .. } => self.enter(State::Ended),
         }
@@ -76,7 +101,7 @@ impl Connection {
     pub fn transport_ended(&mut self, how: TransportEnd) {
         match self.state {
             // §7.1.5: without a Close frame from the peer it is 1006.
-            State::Open | State::CloseSent | State::ReadOnly(_) => {
+            State::Open | State::CloseSent | State::CloseReceived | State::ReadOnly(_) => {
                 self.end(CloseCause::Transport(how), Initiator::Remote);
             }
             State::Closed { .. } | State::Failed { .. } => self.enter(State::Ended),
@@ -89,9 +114,11 @@ impl Connection {
         self.end(CloseCause::Aborted, Initiator::Local);
     }
 
-    /// Whether messages can be sent: no Close has been sent or received, and nothing has failed.
+    /// Whether messages can be sent: no Close has been sent or received, and nothing has failed; or the reply to the peer's
+    /// Close [is held back](Self::owes_close_reply).
+    #[inline]
     pub fn is_open(&self) -> bool {
-        self.state == State::Open
+        matches!(self.state, State::Open | State::CloseReceived)
     }
 
     /// Whether the transport can be dropped: nothing is to be read or written any more.
@@ -106,7 +133,9 @@ impl Connection {
             // §7.1.1: the server closes the TCP connection first; the client waits for it.
             State::Closed { shut_down } => !shut_down && self.role() == Role::Server,
             State::Failed { shut_down } => !shut_down,
-            State::Open | State::CloseSent | State::ReadOnly(_) | State::Ended => false,
+            State::Open | State::CloseSent | State::CloseReceived | State::ReadOnly(_) | State::Ended => {
+                false
+            }
         };
         now && self.queue.is_empty()
     }
@@ -116,7 +145,7 @@ impl Connection {
         match self.state {
             State::Closed { .. } => self.enter(State::Closed { shut_down: true }),
             State::Failed { .. } => self.enter(State::Failed { shut_down: true }),
-            State::Open | State::CloseSent | State::ReadOnly(_) | State::Ended => {}
+            State::Open | State::CloseSent | State::CloseReceived | State::ReadOnly(_) | State::Ended => {}
         }
     }
 
@@ -150,24 +179,43 @@ impl Connection {
 
     pub(super) fn close_received(&mut self, frame: Option<&CloseFrame>) {
         let received = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code);
-        let (answer, read_only) = (self.state == State::Open, matches!(self.state, State::ReadOnly(_)));
+        let state = self.state;
         let ending = self.ending(Initiator::Remote);
         ending.received = Some(received);
-        ending.cause = Some(CloseCause::Handshake);
         if let Some(frame) = frame.filter(|frame| !frame.reason.is_empty()) {
             ending.reason = frame.reason.clone();
         }
-        if answer {
-            // §5.5.1: the answer typically echoes the code; a frame without one is answered without.
-            ending.sent = Some(received);
-            let body = frame.map(|frame| frame.code.0.to_be_bytes());
-            self.queue_close_frame(body.as_ref().map_or(&[], |body| body.as_slice()));
+        match state {
+            State::Open => {
+                self.enter(State::CloseReceived);
+                // §5.5.1: an endpoint MAY delay the reply until its current message is sent.
+                if !self.config.delay_close_reply {
+                    self.reply_to_close();
+                }
+            }
+            State::ReadOnly(_) => {
+                ending.cause = Some(CloseCause::Handshake);
+                // As if the reply had been written before the transport failed.
+                ending.sent.get_or_insert(received);
+                self.enter(State::Ended);
+            }
+            State::CloseSent => {
+                ending.cause = Some(CloseCause::Handshake);
+                self.enter(State::Closed { shut_down: false });
+            }
+            State::CloseReceived | State::Closed { .. } | State::Failed { .. } | State::Ended => {
+                debug_assert!(false, "input counts in {state:?}");
+            }
         }
-        if read_only {
-            // As if the answer had been written before the transport failed.
-            self.ending(Initiator::Remote).sent.get_or_insert(received);
-            return self.enter(State::Ended);
-        }
+    }
+
+    fn queue_close_reply(&mut self, code: CloseCode, body: &[u8]) {
+        self.queue_close_frame(body);
+        let ending = self.ending(Initiator::Remote);
+        ending.sent = Some(code);
+        ending.cause = Some(CloseCause::Handshake);
+        // What ran until here was the deadline of the reply.
+        self.timers.close = Time::NEVER;
         self.enter(State::Closed { shut_down: false });
     }
 
@@ -194,13 +242,17 @@ impl Connection {
         let limit = self.config.linger_bytes;
         let ending = self.ending(Initiator::Local);
         ending.lingered = ending.lingered.saturating_add(bytes as u64);
-        if ending.lingered > limit && self.is_all_written() {
+        // A reply that is held back has its own deadline.
+        if ending.lingered > limit && self.is_all_written() && self.state != State::CloseReceived {
             self.enter(State::Ended);
         }
     }
 
     /// A deadline of the connection passed.
     pub(super) fn time_out(&mut self, deadline: Deadline) {
+        if deadline == Deadline::Close && self.state == State::CloseReceived {
+            return self.reply_to_close();
+        }
         let initiator = match deadline {
             Deadline::Close => Initiator::Local,
             Deadline::Keepalive | Deadline::Write => Initiator::Remote,
@@ -220,22 +272,31 @@ impl Connection {
         match self.state {
             State::CloseSent => true,
             State::Closed { shut_down } => !shut_down && self.role() == Role::Client,
-            State::Open | State::ReadOnly(_) | State::Failed { .. } | State::Ended => false,
+            State::Open | State::CloseReceived | State::ReadOnly(_) | State::Failed { .. } | State::Ended => {
+                false
+            }
         }
     }
 
     fn begin_close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
-        if self.state != State::Open {
+        if !self.is_open() {
             return Err(SendError::Closing);
         }
         let mut body = Vec::new();
+        let mut sent = CloseCode::NO_STATUS;
+        if let Some(frame) = &frame {
+            body.extend_from_slice(&frame.code.0.to_be_bytes());
+            body.extend_from_slice(frame.reason.as_bytes());
+            sent = frame.code;
+        }
+        if self.state == State::CloseReceived {
+            self.queue_close_reply(sent, &body);
+            return Ok(());
+        }
         let ending = self.ending(Initiator::Local);
-        ending.sent = Some(CloseCode::NO_STATUS);
-        if let Some(CloseFrame { code, reason }) = frame {
-            body.extend_from_slice(&code.0.to_be_bytes());
-            body.extend_from_slice(reason.as_bytes());
-            ending.sent = Some(code);
-            ending.reason = reason;
+        ending.sent = Some(sent);
+        if let Some(frame) = frame {
+            ending.reason = frame.reason;
         }
         self.queue_close_frame(&body);
         self.enter(State::CloseSent);
@@ -249,9 +310,15 @@ impl Connection {
         }
         let cause = match self.state {
             State::ReadOnly(how) => CloseCause::Transport(how),
+            // The peer has closed; that it does not wait for the reply changes nothing.
+            State::CloseReceived if cause != CloseCause::Aborted => CloseCause::Handshake,
             _ => cause,
         };
         let ending = self.ending(initiator);
+        if cause == CloseCause::Handshake {
+            // As if the reply had been written before.
+            ending.sent = ending.sent.or(ending.received);
+        }
         ending.cause.get_or_insert(cause);
         self.enter(State::Ended);
     }
@@ -287,6 +354,11 @@ impl Connection {
         self.timers.changed = true;
         match state {
             State::Open | State::CloseSent | State::ReadOnly(_) => {}
+            State::CloseReceived => {
+                // What is still sent may need the compressor.
+                self.incoming = None;
+                self.control = None;
+            }
             State::Closed { shut_down } | State::Failed { shut_down } => {
                 if shut_down {
                     // From here on it only lingers.

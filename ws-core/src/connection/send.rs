@@ -194,7 +194,7 @@ impl Connection {
 
     #[inline]
     fn check_open(&self) -> Result<(), SendError> {
-        if self.state == State::Open { Ok(()) } else { Err(SendError::Closing) }
+        if self.is_open() { Ok(()) } else { Err(SendError::Closing) }
     }
 
     /// Whether fewer bytes than [`outbound_high_water`](crate::Config::outbound_high_water) wait to be written and neither

@@ -163,7 +163,9 @@ impl Connection {
                 timers.control = timers.control.min(now.after(Duration::from_secs(1)));
             }
             State::Open | State::CloseSent | State::ReadOnly(_) => {}
-            State::Closed { .. } | State::Failed { .. } | State::Ended => timers.control = Time::NEVER,
+            State::CloseReceived | State::Closed { .. } | State::Failed { .. } | State::Ended => {
+                timers.control = Time::NEVER;
+            }
         }
     }
 
@@ -188,6 +190,8 @@ impl Connection {
             State::Closed { shut_down: true } | State::Failed { shut_down: true } => {
                 Some(config.linger_timeout)
             }
+            // The peer waits for the reply, whatever of ours is still to be written.
+            State::CloseReceived => Some(config.close_timeout),
             // The peer cannot answer what it has not been sent: until then the write deadline is running.
             _ if !self.is_all_written() => None,
             State::CloseSent | State::ReadOnly(_) | State::Closed { .. } | State::Failed { .. } => {

@@ -122,6 +122,25 @@ fn a_message_sent_in_pieces_is_compressed_in_pieces_with_rsv1_on_the_first_frame
 }
 
 #[test]
+fn a_compressed_message_in_pieces_can_be_finished_while_the_reply_to_a_close_is_held_back() {
+    for takeover in [false, true] {
+        let mut config = Config::server();
+        config.delay_close_reply = true;
+        let mut server = server(config, agreed(takeover));
+        let mut client = client(Config::client(), agreed(takeover));
+        server.send_piece(DataType::Text, b"one, ", false).unwrap();
+        client.close_without_code().unwrap();
+        assert_eq!(receive(&mut server, &written(&mut client), usize::MAX), Ok(vec![]));
+        server.send_piece(DataType::Text, b"two", true).unwrap();
+        server.send_text(&json(50)).unwrap();
+        server.reply_to_close();
+        let received = receive(&mut client, &written(&mut server), usize::MAX);
+        assert_eq!(received, Ok(vec![Message::text("one, two"), Message::text(json(50))]));
+        assert!(client.close_info().unwrap().is_clean());
+    }
+}
+
+#[test]
 fn a_large_compressed_message_is_cut_into_frames() {
     let mut config = Config::server();
     config.max_frame_size = 1000;

@@ -27,6 +27,7 @@ fn the_defaults_are_the_contracts_and_make_sense() {
         assert_eq!((config.outbound_high_water, config.outbound_limit), (64 << 10, 1 << 20));
         assert_eq!(config.write_timeout, Duration::from_secs(30));
         assert_eq!(config.close_timeout, Duration::from_secs(5));
+        assert!(!config.delay_close_reply);
         assert_eq!((config.linger_timeout, config.linger_bytes), (Duration::from_secs(1), 4 << 20));
         let keepalive = Keepalive { interval: Duration::from_secs(20), timeout: Duration::from_secs(20) };
         assert_eq!((config.keepalive, Keepalive::default()), (Some(keepalive), keepalive));

@@ -9,6 +9,7 @@ mod close_codes;
 mod close_handshake;
 mod close_info;
 mod close_linger;
+mod close_reply;
 mod config;
 mod connection_size;
 mod contract_frames;
