@@ -90,16 +90,17 @@ enum End {
     Server,
 }
 
+// What takes data, and what sends, stand side by side: one comparison tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Messages both ways.
-    Open,
-    /// Our Close is queued; the peer's is awaited.
-    CloseSent,
-    /// The peer's Close has been received; by configuration the reply to it is held back, and messages can still be sent.
-    CloseReceived,
     /// The transport takes nothing any more. What it still brings counts: a Close may be among it.
     ReadOnly(TransportEnd),
+    /// Our Close is queued; the peer's is awaited.
+    CloseSent,
+    /// Messages both ways.
+    Open,
+    /// The peer's Close has been received; by configuration the reply to it is held back, and messages can still be sent.
+    CloseReceived,
     /// A Close each way is queued or written; the transport is to be closed.
     Closed { shut_down: bool },
     /// The peer broke a rule, or did not close in time: our Close is queued, all further input is thrown away.
