@@ -148,17 +148,16 @@ impl Connection {
     }
 
     fn new(config: Arc<Config>, end: End) -> Self {
-        let role = end.role();
         Self {
             config,
-            end,
             state: State::Open,
-            decoder: FrameDecoder::new(role),
+            decoder: FrameDecoder::new(end.role()),
+            end,
             frame: Frame::Data,
             control: None,
             incoming: None,
             outgoing: None,
-            queue: SendQueue::new(role),
+            queue: SendQueue::new(),
             timers: Timers::new(),
             heard: false,
             pong_arrived: false,

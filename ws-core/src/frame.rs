@@ -206,6 +206,20 @@ impl Deref for EncodedHeader {
     }
 }
 
+/// The lengths of a frame's header and payload, in bytes, read back from what was [encoded](FrameHeader::encode) here.
+pub(crate) fn encoded_lengths(frame: &[u8]) -> (usize, usize) {
+    debug_assert!(frame.len() >= 2, "no frame is there");
+    let second = frame.get(1).copied().unwrap_or_default();
+    let extended = frame.get(2..).unwrap_or_default();
+    let (header, payload) = match second & 0x7F {
+        126 => (4usize, extended.first_chunk().map_or(0, |len| u64::from(u16::from_be_bytes(*len)))),
+        127 => (10, extended.first_chunk().map_or(0, |len| u64::from_be_bytes(*len))),
+        len => (2, u64::from(len)),
+    };
+    let key = if second & 0x80 == 0 { 0 } else { 4 };
+    (header.saturating_add(key), usize::try_from(payload).unwrap_or(usize::MAX))
+}
+
 /// Everything up to the masking key, with the number of bytes read.
 #[inline]
 fn parse_lengths(input: &[u8], receiver: Role) -> Result<Option<(HeaderPrefix, usize)>, ProtocolError> {

@@ -1,12 +1,16 @@
 //! What waits to be written: frames in order, control frames ahead of them at frame borders.
 
+mod control;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes};
 
-use crate::frame::{FrameHeader, Role};
+use control::ControlQueue;
+
+use crate::frame::encoded_lengths;
 
 /// Encoded frames that wait for the transport, as a [`bytes::Buf`] with vectored chunks.
 ///
@@ -15,8 +19,6 @@ use crate::frame::{FrameHeader, Role};
 /// (RFC 6455 section 5.5: they may stand between the fragments of a message).
 #[derive(Debug)]
 pub(crate) struct SendQueue {
-    /// Who sends: it tells how the headers written here are to be read again.
-    sender: Role,
     /// Frames in order; a payload queued by reference is missing here.
     data: Vec<u8>,
     /// Bytes of `data` that have been written.
@@ -32,29 +34,10 @@ struct Extra {
     /// Payloads by reference, each after the header that ends at its `at` in `data`.
     shared: VecDeque<Shared>,
     shared_bytes: usize,
-    /// The automatic pongs that wait, at most [`PONG_ROOM`] bytes of them.
-    pong: Vec<u8>,
-    /// Control frames of the user's.
-    control: Vec<u8>,
-    /// Control frames on their way, and how much of them has been written.
-    sending: Vec<u8>,
-    sent: usize,
-    /// Where the keepalive ping is.
-    ping: PingAt,
-    /// They go out once this index of `data` is reached and the payload there is through; and until they are through
-    /// nothing behind it does.
+    control: ControlQueue,
+    /// The control frames on their way go out once this index of `data` is reached and the payload there is through; and until
+    /// they are through nothing behind it does.
     border: usize,
-}
-
-/// Where among the control frames a keepalive ping is.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum PingAt {
-    #[default]
-    Nowhere,
-    /// In `control`.
-    Waiting,
-    /// In `sending`.
-    OnItsWay,
 }
 
 #[derive(Debug)]
@@ -64,9 +47,9 @@ struct Shared {
 }
 
 impl SendQueue {
-    /// An empty queue of `sender`'s, without memory of its own.
-    pub(crate) const fn new(sender: Role) -> Self {
-        Self { sender, data: Vec::new(), written: 0, frame_start: 0, extra: None }
+    /// An empty queue, without memory of its own.
+    pub(crate) const fn new() -> Self {
+        Self { data: Vec::new(), written: 0, frame_start: 0, extra: None }
     }
 
     /// Bytes that wait to be written, control frames included.
@@ -92,11 +75,7 @@ impl SendQueue {
 
     /// Bytes of memory held for control frames.
     pub(crate) fn control_memory(&self) -> usize {
-        self.extra.as_ref().map_or(0, |extra| {
-            [extra.pong.capacity(), extra.control.capacity(), extra.sending.capacity()]
-                .into_iter()
-                .fold(size_of::<Extra>(), usize::saturating_add)
-        })
+        self.extra.as_ref().map_or(0, |extra| extra.control.capacity().saturating_add(size_of::<Extra>()))
     }
 
     /// Where a frame of the next message is written.
@@ -113,49 +92,36 @@ impl SendQueue {
         extra.shared.push_back(Shared { at, payload });
     }
 
-    /// Queues a control frame of the user's, ahead of data.
+    /// Queues a control frame that is no automatic pong, ahead of data.
     pub(crate) fn push_control(&mut self, header: &[u8], payload: impl Iterator<Item = u8>) {
-        let control = &mut self.extra().control;
-        control.extend_from_slice(header);
-        control.extend(payload);
+        self.extra().control.push(header, payload);
     }
 
     /// Remembers that the control frame queued last is a keepalive ping.
     pub(crate) fn mark_ping(&mut self) {
-        self.extra().ping = PingAt::Waiting;
+        self.extra().control.mark_ping();
     }
 
     /// Whether the keepalive ping has not been written, or not all of it.
     pub(crate) fn ping_waits(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| extra.ping != PingAt::Nowhere)
+        self.extra.as_ref().is_some_and(|extra| extra.control.ping_waits())
     }
 
-    /// Queues an automatic pong. Each ping is answered while little waits; a peer that pings on
-    /// without reading gets the latest in place of those that wait, as section 5.5.3 allows.
+    /// Queues an automatic pong, ahead of data: if many wait, in place of those.
     pub(crate) fn push_pong(&mut self, header: &[u8], payload: impl Iterator<Item = u8>) {
-        let pong = &mut self.extra().pong;
-        let before = pong.len();
-        pong.extend_from_slice(header);
-        pong.extend(payload);
-        if pong.len() > PONG_ROOM {
-            pong.drain(..before);
-        }
+        self.extra().control.push_pong(header, payload);
     }
 
     /// Drops the control frames that are not on their way: nothing follows a Close.
     pub(crate) fn drop_waiting_control(&mut self) {
         if let Some(extra) = &mut self.extra {
-            extra.pong.clear();
-            extra.control.clear();
-            if extra.ping == PingAt::Waiting {
-                extra.ping = PingAt::Nowhere;
-            }
+            extra.control.drop_waiting();
         }
     }
 
     /// Drops all that waits.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.sender);
+        *self = Self::new();
     }
 
     /// Whether it has no allocation to write into: one can be [lent](Self::lend_buffer).
@@ -185,7 +151,7 @@ impl SendQueue {
     /// pong that has not been moved can still be replaced.
     #[inline]
     pub(crate) fn prepare(&mut self) {
-        if self.extra.as_ref().is_some_and(|extra| extra.control_waits()) {
+        if self.extra.as_ref().is_some_and(|extra| extra.control.is_ready()) {
             self.prepare_control();
         }
     }
@@ -193,30 +159,23 @@ impl SendQueue {
     fn prepare_control(&mut self) {
         let border = self.next_border();
         let extra = self.extra();
-        extra.sending.append(&mut extra.pong);
-        extra.sending.append(&mut extra.control);
-        if extra.ping == PingAt::Waiting {
-            extra.ping = PingAt::OnItsWay;
-        }
+        extra.control.start();
         extra.border = border;
     }
 
     /// The first index of `data` not before `written` at which a frame ends, or its header if
-    /// the payload follows by reference. Walks over the frames written since the last walk.
+    /// the payload follows by reference. Walks over the frames written since the last walk: seldom, where recording each
+    /// border would cost every message.
     fn next_border(&mut self) -> usize {
         let by_reference = self.extra.as_ref().and_then(|extra| extra.shared.front()).map(|next| next.at);
-        let receiver = match self.sender {
-            Role::Client => Role::Server,
-            Role::Server => Role::Client,
-        };
         let mut border = self.frame_start;
         while border < self.written {
-            let frame = self.data.get(border..).unwrap_or_default();
-            let Ok(Some((header, len))) = FrameHeader::parse(frame, receiver) else { break };
-            border = border.saturating_add(len);
+            let (header, payload) = encoded_lengths(self.data.get(border..).unwrap_or_default());
+            border = border.saturating_add(header);
             if by_reference != Some(border) {
-                border = border.saturating_add(usize::try_from(header.payload_len).unwrap_or(usize::MAX));
+                border = border.saturating_add(payload);
             }
+            debug_assert!(border <= self.data.len(), "half a frame is queued");
             if border <= self.written {
                 self.frame_start = border;
             }
@@ -236,10 +195,11 @@ impl SendQueue {
         self.extra = None;
     }
 
-    /// Gives up the frames that have been written wholly.
+    /// Drops the frames that have been written wholly.
     fn compact(&mut self) {
         self.next_border();
-        let start = self.frame_start.min(self.data.len());
+        let start = self.frame_start;
+        debug_assert!(start <= self.written, "what is dropped has been written");
         self.data.drain(..start);
         self.written = self.written.saturating_sub(start);
         self.frame_start = 0;
@@ -258,7 +218,7 @@ impl SendQueue {
             each(self.data.get(from..).unwrap_or_default());
             return;
         };
-        let mut control = extra.sending.get(extra.sent..).unwrap_or_default();
+        let mut control = extra.control.unsent();
         let mut shared = extra.shared.iter().peekable();
         loop {
             let stop = match (control.is_empty(), shared.peek()) {
@@ -290,44 +250,16 @@ impl SendQueue {
 /// Written bytes are kept until there are this many, and as many as unwritten ones.
 const COMPACT: usize = 16 << 10;
 
-/// Automatic pongs that wait take no more than this, in bytes: four of the largest, dozens of common ones.
-const PONG_ROOM: usize = 4 * 131;
-
 impl Extra {
-    /// Whether control frames wait, and none are on their way.
-    fn control_waits(&self) -> bool {
-        self.sending.is_empty() && !(self.pong.is_empty() && self.control.is_empty())
-    }
-
     fn len(&self) -> usize {
-        let sending = self.sending.len().saturating_sub(self.sent);
-        sending
-            .saturating_add(self.pong.len())
-            .saturating_add(self.control.len())
-            .saturating_add(self.shared_bytes)
-    }
-
-    /// Counts `n` written bytes as far as they are control frames; returns the rest.
-    fn advance_control(&mut self, n: usize) -> usize {
-        let left = self.sending.len().saturating_sub(self.sent);
-        let used = n.min(left);
-        self.sent = self.sent.saturating_add(used);
-        if self.sent == self.sending.len() {
-            self.sending.clear();
-            self.sent = 0;
-            if self.ping == PingAt::OnItsWay {
-                self.ping = PingAt::Nowhere;
-            }
-        }
-        n.saturating_sub(used)
+        self.control.len().saturating_add(self.shared_bytes)
     }
 }
 
 impl Buf for SendQueue {
     /// Bytes that can go out now. Control frames that are still replaceable are not among them.
     fn remaining(&self) -> usize {
-        let waiting =
-            self.extra.as_ref().map_or(0, |extra| extra.pong.len().saturating_add(extra.control.len()));
+        let waiting = self.extra.as_ref().map_or(0, |extra| extra.control.waiting());
         self.len().saturating_sub(waiting)
     }
 
@@ -362,7 +294,7 @@ impl Buf for SendQueue {
         }
         while n > 0 {
             let Some(extra) = &mut self.extra else { break };
-            let control = !extra.sending.is_empty();
+            let control = !extra.control.unsent().is_empty();
             let stop = extra.shared.front().map_or(self.data.len(), |next| next.at);
             let stop = if control { stop.min(extra.border) } else { stop };
             let step = stop.saturating_sub(self.written).min(n);
@@ -381,7 +313,7 @@ impl Buf for SendQueue {
                     extra.shared.pop_front();
                 }
             } else if control {
-                n = extra.advance_control(n);
+                n = extra.control.advance(n);
             } else {
                 break;
             }

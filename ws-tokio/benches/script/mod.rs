@@ -24,6 +24,8 @@ impl Script {
 }
 
 impl AsyncRead for Script {
+    // Whether it is inlined is not to depend on what is measured.
+    #[inline(always)]
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
