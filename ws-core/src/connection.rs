@@ -109,6 +109,28 @@ enum State {
     Ended,
 }
 
+impl State {
+    /// The table of transitions. A state may also be entered again.
+    fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Open => !matches!(next, Self::Closed { .. }),
+            Self::CloseSent => !matches!(next, Self::Open | Self::CloseReceived),
+            Self::CloseReceived => {
+                matches!(next, Self::CloseReceived | Self::Closed { shut_down: false } | Self::Ended)
+            }
+            Self::ReadOnly(_) => next == self || next == Self::Ended,
+            // A client whose server does not close shuts down itself.
+            Self::Closed { shut_down: false } => {
+                matches!(next, Self::Closed { .. } | Self::Failed { shut_down: false } | Self::Ended)
+            }
+            Self::Failed { shut_down: false } => matches!(next, Self::Failed { .. } | Self::Ended),
+            Self::Closed { shut_down: true } | Self::Failed { shut_down: true } | Self::Ended => {
+                next == self || next == Self::Ended
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Frame {
     Data,

@@ -146,6 +146,7 @@ impl FrameDecoder {
     /// Unmasks payload that the driver read around [`decode`](Self::decode), straight to where it
     /// is to stay. At most [`remaining`](Self::remaining) bytes count; returns whether the frame ends with them.
     pub(crate) fn payload_read_elsewhere(&mut self, bytes: &mut [u8]) -> bool {
+        debug_assert!(bytes.len() as u64 <= self.remaining(), "payload beyond the end of its frame");
         let State::Payload { key, remaining } = &mut self.state else { return false };
         if let Some(key) = key {
             *key = mask(bytes, *key);
@@ -174,6 +175,10 @@ impl FrameDecoder {
         while let State::Header { bytes, len } = &mut self.state {
             let Some(&byte) = input.first() else { return Ok(None) };
             take(input, 1);
+            debug_assert!(
+                usize::from(*len) < bytes.len(),
+                "a header is complete with its last byte at the latest"
+            );
             if let Some(place) = bytes.get_mut(usize::from(*len)) {
                 *place = byte;
                 *len = len.saturating_add(1);
@@ -215,6 +220,9 @@ fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
             *input = rest;
             front
         }
-        None => &mut [],
+        None => {
+            debug_assert!(false, "more is taken than is there");
+            &mut []
+        }
     }
 }

@@ -56,6 +56,7 @@ impl Connection {
         self.check_message()?;
         #[cfg(feature = "deflate")]
         if let Some(bits) = self.shared_compression_window() {
+            debug_assert!((8..=15).contains(&bits.get()), "a window of {} bits", bits.get());
             let place = prepared.0.compressed.get(usize::from(bits.get().saturating_sub(8)));
             let payload = place
                 .and_then(|place| place.get_or_init(|| self.compress(prepared.message().as_bytes())).clone());

@@ -55,6 +55,7 @@ impl SendQueue {
     /// Bytes that wait to be written, control frames included.
     #[inline]
     pub(crate) fn len(&self) -> usize {
+        debug_assert!(self.written <= self.data.len(), "more has been written than was queued");
         let data = self.data.len().saturating_sub(self.written);
         match &self.extra {
             None => data,
@@ -206,6 +207,7 @@ impl SendQueue {
         if let Some(extra) = &mut self.extra {
             extra.border = extra.border.saturating_sub(start);
             for shared in &mut extra.shared {
+                debug_assert!(shared.at >= start, "what is dropped has no payload left");
                 shared.at = shared.at.saturating_sub(start);
             }
         }
@@ -305,6 +307,7 @@ impl Buf for SendQueue {
             }
             if let Some(next) = extra.shared.front_mut().filter(|next| next.at <= self.written) {
                 let step = next.payload.len().min(n);
+                debug_assert!(step <= extra.shared_bytes, "a payload that was not counted");
                 next.payload.advance(step);
                 extra.shared_bytes = extra.shared_bytes.saturating_sub(step);
                 n = n.saturating_sub(step);

@@ -78,6 +78,7 @@ impl Utf8Validator {
     }
 
     fn push(&mut self, byte: u8) {
+        debug_assert!(usize::from(self.len) < self.partial.len(), "a character has four bytes at most");
         if let Some(place) = self.partial.get_mut(usize::from(self.len)) {
             *place = byte;
             self.len = self.len.saturating_add(1);

@@ -350,6 +350,7 @@ impl Connection {
 
     /// The only place where the state changes.
     fn enter(&mut self, state: State) {
+        debug_assert!(self.state.may_become(state), "{:?} does not become {state:?}", self.state);
         self.state = state;
         self.timers.changed = true;
         match state {

@@ -57,6 +57,7 @@ impl Compression {
 
     /// Counts as handed out what can be.
     fn pass_over(&mut self, assembly: &Assembly) {
+        debug_assert!(self.handed <= self.output.len(), "more has been returned than was inflated");
         let waiting = self.output.get(self.handed..).unwrap_or_default();
         let len = match assembly {
             Assembly::Text { .. } => whole_characters(waiting).len(),
@@ -92,6 +93,7 @@ impl Connection {
         last: bool,
         pieces: bool,
     ) -> Result<Option<Step<'b>>, ProtocolError> {
+        debug_assert!(self.incoming.is_some() && self.compression.is_some(), "there is nothing to inflate");
         let (Some(incoming), Some(compression)) = (&mut self.incoming, &mut self.compression) else {
             return Ok(None);
         };
@@ -111,6 +113,7 @@ impl Connection {
             let allowed = limit.saturating_sub(compression.inflated).saturating_add(1);
             let room = room.min(usize::try_from(allowed).unwrap_or(usize::MAX));
             let done = compression.codec.inflate(bytes, last, &mut compression.output, room)?;
+            debug_assert!(done.consumed <= bytes.len() && done.produced <= room, "beyond what was allowed");
             bytes = bytes.get(done.consumed..).unwrap_or_default();
             compression.inflated = compression.inflated.saturating_add(done.produced as u64);
             let ended = done.status == InflateStatus::Done;

@@ -59,6 +59,7 @@ impl Connection {
         incoming.around = true;
         let before = buffer.len();
         let answer = read(buffer, remaining);
+        debug_assert!(buffer.len() >= before, "`read` appends");
         buffer.truncate(before.saturating_add(remaining));
         let last = self.decoder.payload_read_elsewhere(buffer.get_mut(before..).unwrap_or_default());
         self.heard |= buffer.len() > before;

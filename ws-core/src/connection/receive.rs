@@ -233,6 +233,7 @@ impl Connection {
             OpCode::Binary => DataType::Binary,
             OpCode::Continuation => {
                 self.frame = Frame::Data;
+                debug_assert!(self.incoming.is_some(), "a continuation of nothing has been admitted");
                 if let Some(incoming) = &mut self.incoming {
                     incoming.fin = header.fin;
                     incoming.around = false;
@@ -247,6 +248,7 @@ impl Connection {
             }
         };
         self.frame = Frame::Data;
+        debug_assert!(self.incoming.is_none(), "a message within a message has been admitted");
         self.incoming = Some(Box::new(Incoming {
             assembly: Assembly::new(data_type),
             fin: header.fin,
@@ -266,6 +268,7 @@ impl Connection {
         last: bool,
         pieces: bool,
     ) -> Result<Option<Step<'b>>, ProtocolError> {
+        debug_assert!(self.incoming.is_some(), "the payload of no message");
         let Some(incoming) = &mut self.incoming else { return Ok(None) };
         let last = last && incoming.fin;
         #[cfg(feature = "deflate")]
@@ -335,8 +338,10 @@ impl Connection {
                 self.close_received(frame.as_ref());
                 Some(Step::Close(frame))
             }
-            _ if self.is_keepalive_pong(&payload) => None,
-            _ => Some(Step::Pong(payload)),
+            other => {
+                debug_assert_eq!(other, OpCode::Pong, "a data frame is no control frame");
+                if self.is_keepalive_pong(&payload) { None } else { Some(Step::Pong(payload)) }
+            }
         })
     }
 

@@ -193,6 +193,7 @@ fn run(
         let (in_before, out_before) = (codec.total_in(), output.len());
         codec.compress_vec(rest, output, flush).map_err(|_| DeflateError)?;
         let consumed = usize::try_from(codec.total_in().saturating_sub(in_before)).unwrap_or_default();
+        debug_assert!(consumed <= rest.len(), "zlib has consumed more than it was given");
         rest = rest.get(consumed..).unwrap_or_default();
         // Room left over means that nothing waits inside.
         if rest.is_empty() && !output.spare_capacity_mut().is_empty() {

@@ -188,6 +188,10 @@ impl Inflater {
             result
         };
         let consumed = usize::try_from(stream.codec.total_in().saturating_sub(in_before)).unwrap_or_default();
+        debug_assert!(
+            consumed <= input.len() && output.len() >= start,
+            "zlib has used more than it was given"
+        );
         let fresh = output.get(start..).unwrap_or_default();
         stream.begun |= consumed > 0;
         self.consumed = self.consumed.saturating_add(consumed as u64);

@@ -174,6 +174,7 @@ impl BodyReader {
     /// Keeps up to `remaining` of `bytes`, as far as the limit allows; returns what remains of both.
     fn take<'b>(&mut self, bytes: &'b [u8], remaining: u64) -> (u64, &'b [u8]) {
         let wanted = usize::try_from(remaining).unwrap_or(usize::MAX).min(bytes.len());
+        debug_assert!(self.body.len() <= self.limit, "more is kept than may be");
         let (data, rest) = bytes.split_at_checked(wanted).unwrap_or_default();
         let room = self.limit.saturating_sub(self.body.len());
         self.body.extend_from_slice(data.get(..room).unwrap_or(data));

@@ -107,6 +107,7 @@ impl Cursor {
 
     /// Gives back the byte that was taken last.
     fn step_back(&mut self) {
+        debug_assert!(self.position > 0, "no byte has been taken");
         self.position = self.position.saturating_sub(1);
     }
 
