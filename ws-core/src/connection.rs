@@ -1,16 +1,19 @@
 //! An open connection: RFC 6455 sections 5 to 7, without I/O, clock or random source.
 //!
-//! Parts of one noun, a file each: what is received (large messages apart) and which frames are legal where, what is
-//! sent and the bytes of it, how it closes, what it waits for, and what it does with compressed messages.
+//! One type, a file for each kind of its methods: what is received (large payloads apart) and which frames are legal where,
+//! what is sent and how it is written, how it closes, what it waits for, and what it does with compressed messages. The docs of
+//! [`Connection`] have the state diagram; `enter` in `closing.rs` is the only place where the state changes.
 
 mod admit;
 mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
+mod control;
 mod large;
 mod output;
 mod receive;
 mod send;
+mod transport;
 mod waiting;
 
 use alloc::boxed::Box;
@@ -36,21 +39,81 @@ use send::Outgoing;
 
 /// One end of an open WebSocket connection.
 ///
-/// It has no socket: the driver lends it what it read ([`receive`](Self::receive)), writes what it
-/// queued ([`output`](Self::output)), tells it how the transport ended
-/// ([`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed)) and what time it is ([`next_timeout`](Self::next_timeout),
-/// [`handle_timeout`](Self::handle_timeout)). The same connection so runs on any runtime, on a blocking
-/// socket, and in a simulation that replays.
+/// It has no socket, clock or random source: a driver lends it the bytes that were read, writes the bytes that it has queued,
+/// and reports the time and the end of the transport. It runs on any runtime, on a blocking socket, and in a simulation that
+/// replays a seed.
 ///
-/// **Time.** A peer is alive while bytes move. What waits for the peer, a keepalive ping or our Close, has its deadline from
+/// # The order of calls
+///
+/// A driver repeats five steps:
+///
+/// 1. [`receive`](Self::receive) until it returns `None`, with the bytes that were read; act on each event.
+/// 2. Write what [`output`](Self::output) has, and [advance](bytes::Buf::advance) it by what was written.
+/// 3. If [`wants_shutdown`](Self::wants_shutdown): shut the write side of the transport down, then call
+///    [`shutdown_done`](Self::shutdown_done).
+/// 4. If [`is_ended`](Self::is_ended): drop the transport; [`close_info`](Self::close_info) has the record of the end.
+/// 5. Read, at most until [`next_timeout`](Self::next_timeout). When that has come call
+///    [`handle_timeout`](Self::handle_timeout), at the end of the stream [`transport_ended`](Self::transport_ended); after a
+///    failed write [`write_failed`](Self::write_failed).
+///
+/// Commands may come at any time, also while an event is held; step 2 writes what they queue.
+///
+/// # The methods by kind
+///
+/// | kind | methods |
+/// |---|---|
+/// | input | [`receive`](Self::receive), or [`receive_piece`](Self::receive_piece) for messages of any size |
+/// | output | [`output`](Self::output), [`queued`](Self::queued), [`has_room`](Self::has_room) |
+/// | time | [`next_timeout`](Self::next_timeout), [`handle_timeout`](Self::handle_timeout), [`timeout_changed`](Self::timeout_changed), [`heard_from_peer`](Self::heard_from_peer) |
+/// | the transport | [`wants_shutdown`](Self::wants_shutdown), [`shutdown_done`](Self::shutdown_done), [`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed), [`set_unflushed`](Self::set_unflushed), [`is_unflushed`](Self::is_unflushed) |
+/// | commands | [`send`](Self::send), [`send_text`](Self::send_text), [`send_binary`](Self::send_binary), [`send_uncompressed`](Self::send_uncompressed), [`send_prepared`](Self::send_prepared), [`send_piece`](Self::send_piece), [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close), [`close_without_code`](Self::close_without_code), [`reply_to_close`](Self::reply_to_close), [`abort`](Self::abort) |
+/// | state | [`is_open`](Self::is_open), [`is_ended`](Self::is_ended), [`close_info`](Self::close_info), [`write_failure`](Self::write_failure), [`owes_close_reply`](Self::owes_close_reply), [`in_piecewise_message`](Self::in_piecewise_message), [`rtt`](Self::rtt), [`ledger`](Self::ledger), [`role`](Self::role), [`config`](Self::config) |
+/// | for drivers that pool buffers | [`receive_next`](Self::receive_next), [`read_large_payload`](Self::read_large_payload), [`wants_buffer`](Self::wants_buffer), [`lend_buffer`](Self::lend_buffer), [`reclaim_buffer`](Self::reclaim_buffer) |
+///
+/// The last kind makes a driver faster and changes nothing else: with it a connection that waits owns no buffer, and large
+/// payloads are not copied.
+///
+/// # States
+///
+/// ```text
+///            close                     the peer's Close
+///   Open ────────────────▶ CloseSent ───────────────────▶ Closed ───────▶ Ended
+///    │ │                                                    ▲
+///    │ └── the peer's Close ─────────┬──────────────────────┤
+///    │                               ▼ (delay_close_reply)  │ reply_to_close, close, the close deadline
+///    │                          CloseReceived ──────────────┘
+///    │
+///    ├── the peer breaks a rule ──▶ Failed ──▶ Ended        from CloseSent too
+///    └── write_failed ────────────▶ ReadOnly ─▶ Ended       from CloseSent too
+/// ```
+///
+/// | | Open | CloseSent | CloseReceived | ReadOnly | Closed | Failed |
+/// |---|---|---|---|---|---|---|
+/// | messages can be sent | yes | no | yes | no | no | no |
+/// | input counts | yes | yes | no | yes | no | no |
+/// | `close` | CloseSent | error | Closed | error | error | error |
+/// | the peer's Close | Closed, or CloseReceived | Closed | – | Ended | – | – |
+/// | the peer breaks a rule | Failed | Failed | – | Ended | – | – |
+/// | `write_failed` | ReadOnly | ReadOnly | Ended | – | Ended | Ended |
+/// | `shutdown_done` | – | – | – | – | Closed, lingering | Failed, lingering |
+/// | the close deadline | – | Failed | Closed | Ended | Ended; a client that has not shut down: Failed | Ended |
+/// | the keepalive deadline | Ended | – | – | – | – | – |
+/// | the write deadline | Ended | Ended | Ended | – | Ended | Ended |
+/// | `transport_ended`, `abort` | Ended | Ended | Ended | Ended | Ended | Ended |
+///
+/// In Closed a Close each way is queued or written; in Failed ours alone, with the code of the fault. A server in Closed, and
+/// either side in Failed, shuts its write side down once that is written, and then reads and throws away for
+/// `linger_timeout`, so that the peer sees our Close rather than a reset. A client in Closed waits for the server to end the
+/// transport (RFC 6455 section 7.1.1).
+///
+/// # Time
+///
+/// A peer is alive while bytes move. What waits for the peer, a keepalive ping or our Close, has its deadline from
 /// when it has been written, not from when it was queued; until then `write_timeout` runs, which ends what stands still.
 /// Bytes that are received begin the deadlines anew, and so do bytes that the transport takes after it had refused
 /// some: it has passed others on. What a transport has taken may be on its way for as long as it took to take it, so the
-/// deadlines wait for that too. A driver asks [`next_timeout`](Self::next_timeout) when it is about to wait, and one
-/// over a transport that buffers says so by [`set_unflushed`](Self::set_unflushed).
-///
-/// A connection that waits owns no receive buffer; its send buffer can be taken back once all is
-/// written ([`reclaim_buffer`](Self::reclaim_buffer)).
+/// deadlines wait for that too. A driver asks for [`next_timeout`](Self::next_timeout) when it is about to wait, and one
+/// over a transport that buffers reports that by [`set_unflushed`](Self::set_unflushed).
 #[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,
@@ -155,6 +218,7 @@ struct Incoming {
     around: bool,
 }
 
+/// # New connections
 impl Connection {
     /// The server's end, right after the opening handshake.
     pub fn server(config: Arc<Config>) -> Self {
@@ -190,7 +254,10 @@ impl Connection {
             compression: None,
         }
     }
+}
 
+/// # State
+impl Connection {
     /// Which end this is.
     pub const fn role(&self) -> Role {
         self.end.role()
@@ -236,7 +303,7 @@ impl Connection {
         return 0;
     }
 
-    /// Whether a message is being taken in pieces: some have been handed out, the last one not.
+    /// Whether a message is being taken in pieces: some have been returned, and the last one has not.
     pub fn in_piecewise_message(&self) -> bool {
         self.incoming.as_ref().is_some_and(|incoming| incoming.handed)
     }

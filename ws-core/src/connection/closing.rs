@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use super::{Connection, State};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
-use crate::close_info::{CloseCause, CloseInfo, Deadline, Initiator, TransportEnd};
+use crate::close_info::{CloseCause, CloseInfo, Deadline, Initiator};
 use crate::error::{ProtocolError, SendError};
 use crate::frame::Role;
 use crate::timers::Time;
@@ -23,13 +23,14 @@ pub(super) struct Ending {
     sent: Option<CloseCode>,
     received: Option<CloseCode>,
     reason: ByteString,
-    unsent: u64,
+    pub(super) unsent: u64,
     /// Input thrown away.
     lingered: u64,
     /// When waiting for the peer's Close ends whatever it sends.
     pub(super) latest: Time,
 }
 
+/// # Commands: closing
 impl Connection {
     /// Begins the closing handshake (RFC 6455 section 7.1.2): queues a Close frame, with a reason of at most 123
     /// bytes, behind what is queued already. Messages can still be received until the peer answers; nothing more can be
@@ -55,12 +56,6 @@ impl Connection {
         self.begin_close(None)
     }
 
-    /// Whether the peer's Close has been received and the reply to it is held back: only with
-    /// [`delay_close_reply`](crate::Config::delay_close_reply). Messages can still be sent.
-    pub fn owes_close_reply(&self) -> bool {
-        self.state == State::CloseReceived
-    }
-
     /// Queues the reply to the peer's Close that [`delay_close_reply`](crate::Config::delay_close_reply) holds back, behind
     /// what is queued already; it echoes the peer's code. Nothing more can be sent afterwards.
     ///
@@ -76,42 +71,18 @@ impl Connection {
         self.queue_close_reply(received, if received == CloseCode::NO_STATUS { &[] } else { &body });
     }
 
-    /// Reports that the transport takes no more bytes. What it has brought, or still brings, is received all the
-    /// same, and a Close among it makes the end a clean one; until then, the transport's end or
-    /// `close_timeout`.
-    pub fn write_failed(&mut self, how: TransportEnd) {
-        match self.state {
-            State::Open | State::CloseSent => {
-                let unsent = self.queue.len() as u64;
-                self.ending(Initiator::Remote).unsent = unsent;
-                self.queue.clear();
-                self.outgoing = None;
-                self.timers.write = Time::NEVER;
-                self.timers.unflushed = false;
-                self.enter(State::ReadOnly(how));
-            }
-            State::ReadOnly(_) | State::Ended => {}
-            State::CloseReceived => self.end(CloseCause::Transport(how), Initiator::Remote),
-            // Nothing of what would come counts.
-            State::Closed { .. } | State::Failed { .. } => self.enter(State::Ended),
-        }
-    }
-
-    /// Reports that the transport will bring no more bytes.
-    pub fn transport_ended(&mut self, how: TransportEnd) {
-        match self.state {
-            // §7.1.5: without a Close frame from the peer it is 1006.
-            State::Open | State::CloseSent | State::CloseReceived | State::ReadOnly(_) => {
-                self.end(CloseCause::Transport(how), Initiator::Remote);
-            }
-            State::Closed { .. } | State::Failed { .. } => self.enter(State::Ended),
-            State::Ended => {}
-        }
-    }
-
-    /// Gives the connection up at once: nothing more is read or written.
+    /// Ends the connection at once: nothing more is read or written, and no Close is sent.
     pub fn abort(&mut self) {
         self.end(CloseCause::Aborted, Initiator::Local);
+    }
+}
+
+/// # State: how it ends
+impl Connection {
+    /// Whether the peer's Close has been received and the reply to it is held back: only with
+    /// [`delay_close_reply`](crate::Config::delay_close_reply). Messages can still be sent.
+    pub fn owes_close_reply(&self) -> bool {
+        self.state == State::CloseReceived
     }
 
     /// Whether messages can be sent: no Close has been sent or received, and nothing has failed; or the reply to the peer's
@@ -124,29 +95,6 @@ impl Connection {
     /// Whether the transport can be dropped: nothing is to be read or written any more.
     pub fn is_ended(&self) -> bool {
         self.state == State::Ended
-    }
-
-    /// Whether the write side of the transport is to be shut down now, with the read side left open
-    /// so that the peer sees our Close and not a reset. Then call [`shutdown_done`](Self::shutdown_done).
-    pub fn wants_shutdown(&self) -> bool {
-        let now = match self.state {
-            // §7.1.1: the server closes the TCP connection first; the client waits for it.
-            State::Closed { shut_down } => !shut_down && self.role() == Role::Server,
-            State::Failed { shut_down } => !shut_down,
-            State::Open | State::CloseSent | State::CloseReceived | State::ReadOnly(_) | State::Ended => {
-                false
-            }
-        };
-        now && self.queue.is_empty()
-    }
-
-    /// Reports that the write side of the transport has been shut down.
-    pub fn shutdown_done(&mut self) {
-        match self.state {
-            State::Closed { .. } => self.enter(State::Closed { shut_down: true }),
-            State::Failed { .. } => self.enter(State::Failed { shut_down: true }),
-            State::Open | State::CloseSent | State::CloseReceived | State::ReadOnly(_) | State::Ended => {}
-        }
     }
 
     /// How the connection ended, once that is settled: after the closing handshake, an error, or
@@ -163,7 +111,9 @@ impl Connection {
             _ => None,
         }
     }
+}
 
+impl Connection {
     fn info(&self, cause: CloseCause) -> Option<CloseInfo> {
         let ending = self.ending.as_ref()?;
         Some(CloseInfo {
@@ -304,7 +254,7 @@ impl Connection {
     }
 
     /// Ends the connection here and now, for `cause` unless it had one already.
-    fn end(&mut self, cause: CloseCause, initiator: Initiator) {
+    pub(super) fn end(&mut self, cause: CloseCause, initiator: Initiator) {
         if self.state == State::Ended {
             return;
         }
@@ -323,7 +273,7 @@ impl Connection {
         self.enter(State::Ended);
     }
 
-    fn ending(&mut self, initiator: Initiator) -> &mut Ending {
+    pub(super) fn ending(&mut self, initiator: Initiator) -> &mut Ending {
         self.ending.get_or_insert_with(|| {
             Box::new(Ending {
                 initiator,
@@ -349,7 +299,7 @@ impl Connection {
     }
 
     /// The only place where the state changes.
-    fn enter(&mut self, state: State) {
+    pub(super) fn enter(&mut self, state: State) {
         debug_assert!(self.state.may_become(state), "{:?} does not become {state:?}", self.state);
         self.state = state;
         self.timers.changed = true;

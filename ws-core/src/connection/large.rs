@@ -8,28 +8,8 @@ use super::{Connection, Frame};
 use crate::mask::{MaskKey, mask};
 use crate::message::Assembly;
 
+/// # For drivers that pool buffers: large payloads
 impl Connection {
-    /// The binary message of 16 KiB or more that lies whole and uncompressed at the front of `input`, if one does.
-    #[inline]
-    pub(super) fn large_message(&mut self, input: &[u8]) -> Option<LargeMessage> {
-        if begins_large_message(input) { self.parse_large_message(input) } else { None }
-    }
-
-    #[cold]
-    fn parse_large_message(&mut self, input: &[u8]) -> Option<LargeMessage> {
-        if !self.may_begin_message() {
-            return None;
-        }
-        let (header, header_len) = self.decoder.message_header(input)?;
-        let payload_len = usize::try_from(header.payload_len).ok()?;
-        let len = header_len.saturating_add(payload_len);
-        if header.payload_len > self.config.max_message_size || len > input.len() {
-            return None;
-        }
-        self.heard = true;
-        Some(LargeMessage { header_len, len, mask: header.mask })
-    }
-
     /// Lets the driver read a large binary payload straight to where it is to stay.
     ///
     /// If one is being received whole, and 64 KiB or more of its frame are to come or the last bytes of it have been
@@ -69,6 +49,29 @@ impl Connection {
         let whole = mem::take(buffer);
         self.incoming = None;
         Some((answer, Some(whole)))
+    }
+}
+
+impl Connection {
+    /// The binary message of 16 KiB or more that lies whole and uncompressed at the front of `input`, if one does.
+    #[inline]
+    pub(super) fn large_message(&mut self, input: &[u8]) -> Option<LargeMessage> {
+        if begins_large_message(input) { self.parse_large_message(input) } else { None }
+    }
+
+    #[cold]
+    fn parse_large_message(&mut self, input: &[u8]) -> Option<LargeMessage> {
+        if !self.may_begin_message() {
+            return None;
+        }
+        let (header, header_len) = self.decoder.message_header(input)?;
+        let payload_len = usize::try_from(header.payload_len).ok()?;
+        let len = header_len.saturating_add(payload_len);
+        if header.payload_len > self.config.max_message_size || len > input.len() {
+            return None;
+        }
+        self.heard = true;
+        Some(LargeMessage { header_len, len, mask: header.mask })
     }
 }
 

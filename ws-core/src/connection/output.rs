@@ -1,8 +1,10 @@
-//! What a connection has to write, chunk by chunk.
+//! What a connection has to write, chunk by chunk, and the memory that it is queued in.
+
+use alloc::vec::Vec;
 
 use bytes::Buf;
 
-use super::{Connection, State};
+use super::Connection;
 use crate::timers::{Flow, Time};
 
 /// What a connection has to write, from [`Connection::output`].
@@ -41,29 +43,53 @@ impl Buf for Output<'_> {
     }
 }
 
+/// # Output
 impl Connection {
-    /// Reports whether the transport holds back bytes that it has taken: what a driver over a transport that buffers
-    /// (TLS is one) does once it has written, with `true`, and when the transport's flush has ended, with `false`.
-    ///
-    /// Bytes that are held back have not been written: `write_timeout` runs while there are any, and what the peer has
-    /// to answer, a keepalive ping or a Close, is expected from when they have gone. A transport that buffers nothing
-    /// needs no such report.
+    /// What is to be written, as a [`bytes::Buf`]: take its chunks, write them, and advance it by what was
+    /// written.
     #[inline]
-    pub fn set_unflushed(&mut self, unflushed: bool) {
-        let timers = &mut self.timers;
-        if !unflushed && timers.unflushed && matches!(timers.flow, Flow::Unflushed | Flow::Refused) {
-            self.output_moved();
-        }
-        // Where nothing is written any more nothing is awaited either.
-        self.timers.unflushed = unflushed && !matches!(self.state, State::ReadOnly(_) | State::Ended);
+    pub fn output(&mut self) -> Output<'_> {
+        self.queue.prepare();
+        Output(self)
     }
 
-    /// Whether the transport holds back bytes, by the last [report](Self::set_unflushed).
+    /// Bytes that wait to be written.
     #[inline]
-    pub const fn is_unflushed(&self) -> bool {
-        self.timers.unflushed
+    pub fn queued(&self) -> usize {
+        self.queue.len()
     }
 
+    /// Whether fewer bytes than [`outbound_high_water`](crate::Config::outbound_high_water) wait to be written and neither
+    /// queue nor memory is full. A driver lets its callers wait while this is `false`; it does not say whether the
+    /// connection [is open](Self::is_open).
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < self.config.outbound_high_water && self.check_room().is_ok()
+    }
+}
+
+/// # For drivers that pool buffers: output
+impl Connection {
+    /// Whether the queue has no allocation to write into: one can be [lent](Self::lend_buffer).
+    #[inline]
+    pub const fn wants_buffer(&self) -> bool {
+        self.queue.wants_buffer()
+    }
+
+    /// An allocation to queue in, in place of none. A driver that serves many connections hands one out of
+    /// its pool and [takes it back](Self::reclaim_buffer) when all is written, so that an idle connection
+    /// holds none.
+    pub fn lend_buffer(&mut self, buffer: Vec<u8>) {
+        self.queue.lend_buffer(buffer);
+    }
+
+    /// The allocation that was queued in, if all is written.
+    pub fn reclaim_buffer(&mut self) -> Option<Vec<u8>> {
+        self.queue.reclaim_buffer()
+    }
+}
+
+impl Connection {
     /// Whether all that was queued has been written, and what was written has been flushed.
     pub(super) fn is_all_written(&self) -> bool {
         self.queue.is_empty() && !self.timers.unflushed
@@ -81,7 +107,7 @@ impl Connection {
 
     /// The transport has taken bytes after it had refused some, or has flushed: the other side takes them. The time
     /// without progress begins anew.
-    fn output_moved(&mut self) {
+    pub(super) fn output_moved(&mut self) {
         self.timers.flow = Flow::Moved;
         self.timers.write = Time::NEVER;
         self.timers.changed = true;

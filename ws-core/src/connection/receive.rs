@@ -34,6 +34,7 @@ pub enum Received<'b> {
     Nothing,
 }
 
+/// # Input
 impl Connection {
     /// Takes bytes from the front of `input` up to the next event; `Ok(None)` when all are used
     /// and more are needed. Call it again until then: one input may hold many events.
@@ -52,6 +53,37 @@ impl Connection {
         }
     }
 
+    /// As [`receive`](Self::receive), but hands out messages piece by piece as they arrive, so that a
+    /// message of any size passes in constant memory. `max_stream_size` limits them.
+    ///
+    /// The two can be mixed: what `receive` has put together of a message becomes its first piece;
+    /// the rest of a message of which pieces have been handed out is skipped by `receive`.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_piece<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Piece<'b>>, ProtocolError> {
+        let piece = |payload, last| match payload {
+            Payload::Text(text) => Piece::Text { text, last },
+            Payload::Binary(bytes) => Piece::Binary { bytes, last },
+        };
+        if let Some(payload) = self.take_whole_message(input, self.config.max_stream_size)? {
+            return Ok(Some(piece(payload, true)));
+        }
+        Ok(match self.step(input, true)? {
+            None => None,
+            Some(Step::Data { payload, last }) => Some(piece(payload, last)),
+            Some(Step::Ping(payload)) => Some(Piece::Ping(payload)),
+            Some(Step::Pong(payload)) => Some(Piece::Pong(payload)),
+            Some(Step::Close(frame)) => Some(Piece::Close(frame)),
+        })
+    }
+}
+
+/// # For drivers that pool buffers: input
+impl Connection {
     /// As [`receive`](Self::receive), for drivers that read into [`BytesMut`](bytes::BytesMut): a large binary message that lies
     /// whole in `input` is not lent but left for the driver to take with its part of the buffer, without a copy.
     ///
@@ -84,7 +116,9 @@ impl Connection {
         }
         Ok(self.receive_other(input)?.map_or(Received::Nothing, Received::Event))
     }
+}
 
+impl Connection {
     /// The common case: a message of at most 125 bytes that lies whole in `input`. `None`, and nothing taken, if
     /// something else is next.
     // Into the caller's loop: an event handed over in memory takes as long as all of the rest.
@@ -111,34 +145,6 @@ impl Connection {
             Some(Step::Ping(payload)) => Some(Event::Ping(payload)),
             Some(Step::Pong(payload)) => Some(Event::Pong(payload)),
             Some(Step::Close(frame)) => Some(Event::Close(frame)),
-        })
-    }
-
-    /// As [`receive`](Self::receive), but hands out messages piece by piece as they arrive, so that a
-    /// message of any size passes in constant memory. `max_stream_size` limits them.
-    ///
-    /// The two can be mixed: what `receive` has put together of a message becomes its first piece;
-    /// the rest of a message of which pieces have been handed out is skipped by `receive`.
-    ///
-    /// # Errors
-    /// As [`receive`](Self::receive).
-    pub fn receive_piece<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-    ) -> Result<Option<Piece<'b>>, ProtocolError> {
-        let piece = |payload, last| match payload {
-            Payload::Text(text) => Piece::Text { text, last },
-            Payload::Binary(bytes) => Piece::Binary { bytes, last },
-        };
-        if let Some(payload) = self.take_whole_message(input, self.config.max_stream_size)? {
-            return Ok(Some(piece(payload, true)));
-        }
-        Ok(match self.step(input, true)? {
-            None => None,
-            Some(Step::Data { payload, last }) => Some(piece(payload, last)),
-            Some(Step::Ping(payload)) => Some(Piece::Ping(payload)),
-            Some(Step::Pong(payload)) => Some(Piece::Pong(payload)),
-            Some(Step::Close(frame)) => Some(Piece::Close(frame)),
         })
     }
 
@@ -305,51 +311,6 @@ impl Connection {
             self.check_memory()?;
         }
         Ok(step)
-    }
-
-    fn take_control<'b>(
-        &mut self,
-        opcode: OpCode,
-        bytes: &'b [u8],
-        last: bool,
-    ) -> Result<Option<Step<'b>>, ProtocolError> {
-        let payload: Cow<'b, [u8]> = match self.control.take() {
-            None if last => Cow::Borrowed(bytes),
-            partial => {
-                let mut partial = partial.unwrap_or_default();
-                partial.extend_from_slice(bytes);
-                if !last {
-                    if opcode == OpCode::Close {
-                        CloseFrame::check_prefix(&partial)?;
-                    }
-                    self.control = Some(partial);
-                    return Ok(None);
-                }
-                Cow::Owned(*partial)
-            }
-        };
-        Ok(match opcode {
-            OpCode::Ping => {
-                self.queue_pong(&payload);
-                Some(Step::Ping(payload))
-            }
-            OpCode::Close => {
-                let frame = CloseFrame::parse(&payload)?;
-                self.close_received(frame.as_ref());
-                Some(Step::Close(frame))
-            }
-            other => {
-                debug_assert_eq!(other, OpCode::Pong, "a data frame is no control frame");
-                if self.is_keepalive_pong(&payload) { None } else { Some(Step::Pong(payload)) }
-            }
-        })
-    }
-
-    fn count_control(&mut self) -> Result<(), ProtocolError> {
-        let Some(limit) = self.config.max_control_rate else { return Ok(()) };
-        self.control_count = self.control_count.saturating_add(1);
-        self.timers.changed = true;
-        if self.control_count > limit { Err(ProtocolError::TooManyControlFrames { limit }) } else { Ok(()) }
     }
 
     /// Whether a message may be next. §5.4: within another message none may begin, which is told step by step.

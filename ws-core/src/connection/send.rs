@@ -1,10 +1,7 @@
 //! Messages and control frames become bytes to write: RFC 6455 sections 5.4, 5.5 and 6.1.
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 
-use super::output::Output;
 use super::{Connection, End, State};
 use crate::error::SendError;
 use crate::frame::{EncodedHeader, FrameHeader, OpCode};
@@ -20,6 +17,7 @@ pub(super) struct Outgoing {
     compressed: bool,
 }
 
+/// # Commands: sending
 impl Connection {
     /// Queues a text message: in one frame, or in frames of `max_frame_size` if it is larger (RFC 6455 section 5.4).
     ///
@@ -123,39 +121,9 @@ impl Connection {
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.queue_control(OpCode::Pong, payload)
     }
+}
 
-    /// What is to be written, as a [`bytes::Buf`]: take its chunks, write them, and advance it by what was
-    /// written.
-    #[inline]
-    pub fn output(&mut self) -> Output<'_> {
-        self.queue.prepare();
-        Output(self)
-    }
-
-    /// Bytes that wait to be written.
-    #[inline]
-    pub fn queued(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Whether the queue has no allocation to write into: one can be [lent](Self::lend_buffer).
-    #[inline]
-    pub const fn wants_buffer(&self) -> bool {
-        self.queue.wants_buffer()
-    }
-
-    /// An allocation to queue in, in place of none. A driver that serves many connections hands one out of
-    /// its pool and [takes it back](Self::reclaim_buffer) when all is written, so that an idle connection
-    /// holds none.
-    pub fn lend_buffer(&mut self, buffer: Vec<u8>) {
-        self.queue.lend_buffer(buffer);
-    }
-
-    /// The allocation that was queued in, if all is written.
-    pub fn reclaim_buffer(&mut self) -> Option<Vec<u8>> {
-        self.queue.reclaim_buffer()
-    }
-
+impl Connection {
     pub(super) fn queue_pong(&mut self, payload: &[u8]) {
         // §5.5.2: a ping is answered unless a Close has been received; nothing follows our Close.
         if self.state != State::Open {
@@ -197,16 +165,8 @@ impl Connection {
         if self.is_open() { Ok(()) } else { Err(SendError::Closing) }
     }
 
-    /// Whether fewer bytes than [`outbound_high_water`](crate::Config::outbound_high_water) wait to be written and neither
-    /// queue nor memory is full. A driver lets its callers wait while this is `false`; it does not say whether the
-    /// connection [is open](Self::is_open).
     #[inline]
-    pub fn has_room(&self) -> bool {
-        self.queue.len() < self.config.outbound_high_water && self.check_room().is_ok()
-    }
-
-    #[inline]
-    fn check_room(&self) -> Result<(), SendError> {
+    pub(super) fn check_room(&self) -> Result<(), SendError> {
         let queued = self.queue.len();
         if queued >= self.config.outbound_limit {
             return Err(SendError::QueueFull { limit: self.config.outbound_limit });

@@ -7,6 +7,7 @@ use super::{Connection, State};
 use crate::close_info::Deadline;
 use crate::timers::{Asking, Flow, RoundTrip, Time};
 
+/// # Time
 impl Connection {
     /// Whether [`next_timeout`](Self::next_timeout) would answer something new. Cheap: a driver asks
     /// before each wait, and looks at the clock only then.
@@ -67,6 +68,18 @@ impl Connection {
         }
     }
 
+    /// The round trip of the last keepalive ping that was answered; `None` before the first.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.timers.rtt.get()
+    }
+
+    /// Reports that bytes came from the peer that are not received yet: it is alive.
+    pub const fn heard_from_peer(&mut self) {
+        self.heard = true;
+    }
+}
+
+impl Connection {
     /// When a keepalive ping is due, or its answer. Until it is written and flushed neither is: the write deadline is
     /// running.
     fn ping_deadline(&self) -> Time {
@@ -84,16 +97,6 @@ impl Connection {
     const fn answered(&mut self, interval: Duration) {
         self.timers.asking = Asking::Nothing;
         self.timers.ping = self.timers.ping.after(interval);
-    }
-
-    /// The round trip of the last keepalive ping that was answered; `None` before the first.
-    pub fn rtt(&self) -> Option<Duration> {
-        self.timers.rtt.get()
-    }
-
-    /// Reports that bytes came from the peer that are not received yet: it is alive.
-    pub const fn heard_from_peer(&mut self) {
-        self.heard = true;
     }
 
     /// Whether a pong answers a keepalive ping: if it is the one that is on its way, that tells the round trip;
