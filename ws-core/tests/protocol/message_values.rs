@@ -1,27 +1,51 @@
 //! Messages and their bytes as values: what they are made from, and what they give.
 
-use bytes::Bytes;
-use ws_core::{Binary, DataType, Message};
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+use ws_core::{Binary, DataType, Message, Utf8Bytes};
 
 #[test]
-fn a_message_tells_its_type_length_and_payload() {
+fn a_message_has_a_type_a_length_and_a_payload() {
     let (text, binary) = (Message::text("größe"), Message::binary(vec![0, 0xFF]));
     assert_eq!((text.data_type(), text.len(), text.is_empty()), (DataType::Text, 7, false));
     assert_eq!((text.as_text(), text.as_bytes()), (Some("größe"), "größe".as_bytes()));
     assert_eq!((binary.data_type(), binary.len(), binary.is_empty()), (DataType::Binary, 2, false));
     assert_eq!((binary.as_text(), binary.as_bytes()), (None, &[0, 0xFF][..]));
     assert!(Message::text("").is_empty() && Message::binary(Vec::new()).is_empty());
+    assert_eq!((text.is_text(), text.is_binary()), (true, false));
+    assert_eq!((binary.is_text(), binary.is_binary()), (false, true));
+    assert_eq!((text.clone().into_text().as_deref(), binary.into_text()), (Some("größe"), None));
     assert_eq!(text.into_bytes(), "größe");
 }
 
 #[test]
 fn a_message_is_made_of_whatever_holds_text_or_bytes() {
     let text = Message::text("ab");
-    assert_eq!([Message::from("ab"), Message::from(String::from("ab"))], [text.clone(), text]);
+    for made in [
+        Message::from("ab"),
+        Message::from(String::from("ab")),
+        Message::from(&String::from("ab")),
+        Message::from(Box::<str>::from("ab")),
+        Message::from(Cow::Borrowed("ab")),
+        Message::from(Cow::<str>::Owned("ab".into())),
+        Message::from(Utf8Bytes::from("ab")),
+    ] {
+        assert_eq!(made, text);
+    }
+    assert_eq!(Message::from('ß'), Message::text("ß"));
     let binary = Message::binary(vec![1, 2]);
     for made in [
         Message::from(&[1, 2][..]),
+        Message::from(&[1, 2]),
+        Message::from([1, 2]),
+        Message::from(b"\x01\x02"),
         Message::from(vec![1, 2]),
+        Message::from(&vec![1, 2]),
+        Message::from(Box::<[u8]>::from([1, 2])),
+        Message::from(Cow::Borrowed(&[1, 2][..])),
+        Message::from(Cow::<[u8]>::Owned(vec![1, 2])),
+        Message::from(BytesMut::from(&[1, 2][..])),
         Message::from(Bytes::from_static(&[1, 2])),
         Message::from(Binary::Lent(&[1, 2])),
     ] {
