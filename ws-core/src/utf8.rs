@@ -2,9 +2,16 @@
 
 use core::str;
 
+use thiserror::Error;
+
+use crate::error::debug_by_display;
+
 /// The bytes cannot be, or become, UTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
+#[error("the text is not UTF-8")]
 pub struct InvalidUtf8;
+
+debug_by_display!(InvalidUtf8);
 
 /// Checks text piece by piece; a character may straddle any number of pieces.
 ///

@@ -33,6 +33,7 @@ async fn errors() -> Vec<Box<dyn StdError>> {
         Box::new(Error::from(io::Error::other("no space left"))),
         Box::new(ProtocolError::TooManyFragments { limit: 7 }),
         Box::new(SendError::QueueFull { limit: 7 }),
+        Box::new(ws_core::utf8::InvalidUtf8),
         Box::new(config.check().unwrap_err()),
         Box::new(TrySendError::Full(Message::text("payload"))),
         Box::new(TrySendError::Refused(Message::text("payload"), Error::from(SendError::Closing))),
