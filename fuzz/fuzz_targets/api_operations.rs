@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Buf;
 use libfuzzer_sys::fuzz_target;
 use ws_core::deflate::Agreed;
-use ws_core::message::DataType;
+use ws_core::DataType;
 use ws_core::{CloseCode, Config, Connection, Keepalive, Message, Role, SendError, TransportEnd};
 use ws_fuzz::reference::{self, Limits};
 use ws_fuzz::stream::{self, Settings};
@@ -53,7 +53,7 @@ impl Run {
         config.keepalive = input.pick(&[
             Some(Keepalive::default()),
             None,
-            Some(Keepalive { interval: Duration::from_secs(1), timeout: Duration::from_secs(9) }),
+            Some(Keepalive::default().interval(Duration::from_secs(1)).timeout(Duration::from_secs(9))),
         ]);
         config.linger_bytes = input.pick(&[4 << 20, 1, 9]);
         config.delay_close_reply = config.max_frame_size == 126 || config.outbound_limit == 70_000;

@@ -11,11 +11,7 @@ use ws_fuzz::{Input, Splits};
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
-    let limits = HeadLimits {
-        bytes: input.pick(&[16 << 10, 16 << 10, 200, 64]),
-        fields: input.pick(&[100, 100, 6, 2]),
-        target: input.pick(&[8 << 10, 8 << 10, 20, 1]),
-    };
+    let limits = HeadLimits::server().bytes(input.pick(&[16 << 10, 16 << 10, 200, 64])).fields(input.pick(&[100, 100, 6, 2])).target(input.pick(&[8 << 10, 8 << 10, 20, 1]));
     let splits = input.splits();
     let bytes = input.rest();
 
@@ -155,7 +151,7 @@ fn check_opening(opening: &Opening, length: usize, limits: HeadLimits, bytes: &[
     let subprotocol = upgrade.subprotocols().first().map(String::as_str);
     let extensions = upgrade.extensions().first().map(ToString::to_string);
     let answer =
-        upgrade.accept(Acceptance { subprotocol, extensions: extensions.clone(), ..Acceptance::default() });
+        upgrade.accept(Acceptance::default().subprotocol(subprotocol).extensions(extensions.clone()));
     let answer = answer.unwrap();
     let head = Head::read(&answer).unwrap().unwrap();
     assert_eq!((head.start, head.len), (&b"HTTP/1.1 101 Switching Protocols"[..], answer.len()));

@@ -51,7 +51,7 @@ async fn closing_over_a_slow_link_loses_nothing_and_is_clean() {
     // Shorter than it takes to send what is queued.
     let second = Duration::from_secs(1);
     options.websocket.close_timeout = second;
-    options.websocket.keepalive = Some(Keepalive { interval: second / 4, timeout: second });
+    options.websocket.keepalive = Some(Keepalive::default().interval(second / 4).timeout(second));
     options.websocket.outbound_high_water = usize::MAX;
     options.websocket.outbound_limit = usize::MAX;
     let (mut ws, _) = options.build().unwrap().connect(format!("ws://{address}")).await.unwrap();

@@ -2,7 +2,7 @@
 
 use bytestring::ByteString;
 
-pub use crate::close_code::CloseCode;
+use crate::close_code::CloseCode;
 use crate::error::{ProtocolError, SendError};
 
 /// The body of a Close frame that has one: a code and a reason of at most 123 bytes.

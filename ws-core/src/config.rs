@@ -5,14 +5,27 @@ use core::time::Duration;
 use thiserror::Error;
 
 use crate::error::debug_by_display;
+use crate::setters::setters;
 
 /// Limits and deadlines of a connection. Shared by any number of connections in an `Arc`.
 ///
-/// [`server`](Self::server) and [`client`](Self::client) give the defaults; change the fields that
-/// matter and let [`check`](Self::check) say whether they make sense together.
+/// [`server`](Self::server) and [`client`](Self::client) return the defaults. Set the fields that matter, each has a setter of
+/// the same name, and let [`check`](Self::check) report whether they make sense together:
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_core::{Config, Keepalive};
+///
+/// let config = Config::server()
+///     .max_message_size(64 << 10)
+///     .keepalive(Some(Keepalive::default().interval(Duration::from_secs(10))));
+/// config.check()?;
+/// # Ok::<(), ws_core::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
+    #[doc(alias("max_size", "max_payload", "read_limit"))]
     /// The largest message taken from the peer, in bytes after inflation; it bounds a frame as
     /// well. At least 1. Larger ones fail the connection with 1009. Server 1 MiB, client 16 MiB.
     pub max_message_size: u64,
@@ -31,6 +44,7 @@ pub struct Config {
     pub max_frame_size: usize,
     /// While this many bytes or more wait to be written, an async `send` waits. At least 1. Default 64 KiB.
     pub outbound_high_water: usize,
+    #[doc(alias("max_write_buffer_size", "max_backpressure"))]
     /// While this many bytes or more wait to be written, nothing more is queued. One message may pass over
     /// it. At least `outbound_high_water`. Default 1 MiB.
     pub outbound_limit: usize,
@@ -44,6 +58,7 @@ pub struct Config {
     /// 512 KiB (one read, and the windows and codecs of permessage-deflate) and `outbound_high_water`. `None`, the
     /// default, is more than the other limits add up to: see [`memory_bound`](Self::memory_bound).
     pub memory_limit: Option<usize>,
+    #[doc(alias("ping_interval", "ping_timeout", "heartbeat"))]
     /// Pings sent to see that the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,
     /// How long writing may stand still while bytes wait to be written, or to be flushed by a transport that
@@ -71,6 +86,7 @@ pub struct Config {
 
 /// Pings that see whether the peer is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Keepalive {
     /// The time between two pings. Default 20 s.
     pub interval: Duration,
@@ -78,6 +94,10 @@ pub struct Keepalive {
     /// written `write_timeout` applies, and what the transport has taken and not delivered yet has its own time, as long as
     /// the transport took to take it. Default 20 s.
     pub timeout: Duration,
+}
+
+impl Keepalive {
+    setters! { interval: Duration, timeout: Duration }
 }
 
 impl Default for Keepalive {
@@ -133,6 +153,25 @@ impl Config {
         config.max_message_size = 16 << 20;
         config.close_total_timeout = Some(Duration::from_secs(300));
         config
+    }
+
+    setters! {
+        max_message_size: u64,
+        max_fragments: Option<u64>,
+        max_stream_size: u64,
+        max_control_rate: Option<u32>,
+        max_frame_size: usize,
+        outbound_high_water: usize,
+        outbound_limit: usize,
+        inbound_budget: usize,
+        memory_limit: Option<usize>,
+        keepalive: Option<Keepalive>,
+        write_timeout: Duration,
+        close_timeout: Duration,
+        delay_close_reply: bool,
+        close_total_timeout: Option<Duration>,
+        linger_timeout: Duration,
+        linger_bytes: u64,
     }
 
     /// The number of fragments at which a message fails, from `max_fragments` or its default.

@@ -40,7 +40,10 @@ mod params;
 mod pool;
 mod window;
 
+// The codecs are public for the fuzz targets, the tests and the benchmarks of this workspace: they are no API to keep.
+#[doc(hidden)]
 pub use deflater::{DeflateError, Deflater, Flush};
+#[doc(hidden)]
 pub use inflater::{InflateStatus, Inflated, Inflater};
 pub use negotiate::{EXTENSION_NAME, negotiate, offer};
 pub use params::{Agreed, Config, NegotiationError, WindowBits};
@@ -94,12 +97,14 @@ impl PerMessageDeflate {
         self.agreed
     }
 
+    #[doc(hidden)]
     /// The window messages are compressed with, if what comes out does not depend on earlier ones, so that it
     /// could be sent on any connection that has the same; `None` with context takeover.
     pub fn shared_window(&self) -> Option<WindowBits> {
         self.deflater.shared_window()
     }
 
+    #[doc(hidden)]
     /// Inflates a part of a received message; see [`Inflater::inflate`].
     ///
     /// # Errors
@@ -115,6 +120,7 @@ impl PerMessageDeflate {
         self.inflater.inflate(input, last, output, max)
     }
 
+    #[doc(hidden)]
     /// Appends the compressed form of a whole message to `output`, if it is worth it.
     ///
     /// `false` means: send the message as it is, with RSV1 clear. Then `output` is unchanged, and so is everything
@@ -124,6 +130,7 @@ impl PerMessageDeflate {
         message.len() >= self.threshold && self.deflater.deflate_message(message, output)
     }
 
+    #[doc(hidden)]
     /// Compresses the next piece of a message that is sent in pieces; see [`Deflater::deflate`].
     ///
     /// # Errors
@@ -133,11 +140,13 @@ impl PerMessageDeflate {
         self.deflater.deflate(piece, flush, output)
     }
 
+    #[doc(hidden)]
     /// The receiving direction, for its counters.
     pub fn inflater(&self) -> &Inflater {
         &self.inflater
     }
 
+    #[doc(hidden)]
     /// The sending direction.
     pub fn deflater(&self) -> &Deflater {
         &self.deflater

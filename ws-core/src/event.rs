@@ -1,4 +1,4 @@
-//! What a connection tells its driver.
+//! What a connection reports to its driver.
 
 use alloc::borrow::Cow;
 
@@ -7,7 +7,8 @@ use crate::close::CloseFrame;
 
 /// Something received, from [`Connection::receive`](crate::Connection::receive).
 ///
-/// It borrows the input where the whole of it lay there, never the connection.
+/// It borrows the input where the whole of it lay there, never the connection. RFC 6455 defines nothing else that can be
+/// received, so a driver can match exhaustively.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<'b> {
     /// A text message, whole.
@@ -16,7 +17,7 @@ pub enum Event<'b> {
     Binary(Binary<'b>),
     /// A ping; its pong is queued already.
     Ping(Cow<'b, [u8]>),
-    /// A pong that no keepalive ping of the connection's own asked for: answers to those are not told, however late.
+    /// A pong that answers no keepalive ping of the connection: answers to those are not reported, however late.
     Pong(Cow<'b, [u8]>),
     /// A Close frame, and its body if it had one; the reply is queued already, unless
     /// [`delay_close_reply`](crate::Config::delay_close_reply) holds it back. Nothing follows.

@@ -23,7 +23,7 @@
 //! let answer = match server.receive(client.request_bytes()) {
 //!     Ok(Some((Opening::Upgrade(upgrade), _))) => {
 //!         let subprotocol = upgrade.select_subprotocol(["chat"]);
-//!         upgrade.accept(Acceptance { subprotocol, ..Acceptance::default() })?
+//!         upgrade.accept(Acceptance::default().subprotocol(subprotocol))?
 //!     }
 //!     Ok(Some((Opening::Plain(_), _))) => b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec(),
 //!     Ok(None) => return Ok(()), // Read more, then ask again.
@@ -56,6 +56,8 @@ mod token;
 mod upgrade;
 mod version;
 
+// What is hidden is shared by the crates of this workspace: HTTP/1.1 as far as a handshake needs it, and no API to keep.
+#[doc(hidden)]
 pub use body::{BodyFraming, BodyProgress, BodyReader};
 pub use client::{ClientHandshake, Established, MAX_INTERIM_RESPONSES};
 pub use extension::{Extension, ExtensionParameter, InvalidExtensions};
@@ -65,11 +67,15 @@ pub use host::{Authority, effective_host};
 pub use key::accept_key;
 pub use opening::Opening;
 pub use origin::{Origin, is_same_host_or_absent};
-pub use refusal::{Refusal, ResponseError, complete_response, encode_head_response, encode_response};
+pub use refusal::{Refusal, ResponseError, complete_response};
+#[doc(hidden)]
+pub use refusal::{encode_head_response, encode_response};
 pub use refused::{HandshakeError, Refused};
 pub use request::RequestError;
+#[doc(hidden)]
 pub use response::ResponseReader;
 pub use server::RequestReader;
+#[doc(hidden)]
 pub use token::is_token;
 pub use upgrade::{Acceptance, UpgradeRequest};
 pub use version::VERSION;

@@ -15,11 +15,11 @@
 //! event, frame, config, close_info
 //! binary, close, mask, utf8        sections 5.3, 5.5.1 and 8.1
 //! error                            ProtocolError, SendError
-//! close_code                       section 7.4
+//! close_code, setters              section 7.4
 //! ```
 //!
 //! Each line imports only from the lines below it, and the files of a folder have no circles among them: `tests/layers.rs` checks
-//! that. The state of a connection changes in one place, [`connection`].
+//! that. The state of a connection changes in one place, `connection`.
 //!
 //! # The path of a byte
 //!
@@ -90,7 +90,7 @@
 //! # Features
 //! - `handshake` (default): both sides of the opening handshake. Needs `std`.
 //! - `deflate`: permessage-deflate, on zlib-rs. Needs `std`.
-//! - `std`: implied by the others. Without it the crate is `no_std` + `alloc`, up to and including [`connection`].
+//! - `std`: implied by the others. Without it the crate is `no_std` + `alloc`, up to and including [`Connection`].
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(
@@ -107,27 +107,34 @@
 extern crate alloc;
 
 mod binary;
-pub mod close;
+mod close;
 mod close_code;
-pub mod close_info;
-pub mod config;
-pub mod connection;
+mod close_info;
+mod config;
+mod connection;
+// Public for the fuzz targets, the tests and the benchmarks of this workspace: a part of the engine, and no API to keep.
+#[doc(hidden)]
 pub mod decode;
 #[cfg(feature = "deflate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
 pub mod deflate;
-pub mod error;
-pub mod event;
-pub mod frame;
+mod error;
+mod event;
+mod frame;
 #[cfg(feature = "handshake")]
 #[cfg_attr(docsrs, doc(cfg(feature = "handshake")))]
 pub mod handshake;
 mod ledger;
+// As `decode`.
+#[doc(hidden)]
 pub mod mask;
-pub mod message;
+mod message;
 mod prepared;
 mod send_queue;
+mod setters;
 mod timers;
+// As `decode`.
+#[doc(hidden)]
 pub mod utf8;
 
 pub use binary::Binary;
@@ -138,7 +145,8 @@ pub use config::{Config, ConfigError, Keepalive};
 pub use connection::{Connection, LargeMessage, Output, Received};
 pub use error::{ProtocolError, SendError};
 pub use event::{Event, Piece};
-pub use frame::{FrameHeader, OpCode, Role};
+pub use frame::{EncodedHeader, FrameHeader, HeaderPrefix, OpCode, Role};
 pub use ledger::Ledger;
+pub use mask::MaskKey;
 pub use message::{DataType, Message, Utf8Bytes};
 pub use prepared::Prepared;

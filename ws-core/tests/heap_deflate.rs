@@ -49,7 +49,7 @@ fn bytes_and_work_are_bounded() {
 
 /// A pair that has sent and received a few messages of every kind.
 fn used(agreed: Agreed, rng: &mut Rng) -> (PerMessageDeflate, PerMessageDeflate) {
-    let config = Config { threshold: 0, ..Config::server() };
+    let config = Config::server().threshold(0);
     let mut server = PerMessageDeflate::server(agreed, &config);
     let mut client = PerMessageDeflate::client(agreed, &config);
     let mut payload = Vec::with_capacity(100_000);

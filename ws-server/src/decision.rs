@@ -33,11 +33,10 @@ pub(crate) struct Denied {
 impl Granted {
     /// What the 101 is made of; once.
     pub(crate) fn acceptance(&mut self) -> Acceptance<'_> {
-        Acceptance {
-            subprotocol: self.request.subprotocol(),
-            extensions: self.extensions.take(),
-            headers: mem::take(&mut self.headers),
-        }
+        Acceptance::default()
+            .subprotocol(self.request.subprotocol())
+            .extensions(self.extensions.take())
+            .headers(mem::take(&mut self.headers))
     }
 }
 

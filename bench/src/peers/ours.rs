@@ -70,11 +70,7 @@ fn open<S: Socket>(stream: S, service: Service) -> WebSocket<S> {
 }
 
 fn codec(takeover: bool, level: u32) -> PerMessageDeflate {
-    let config = deflate::Config {
-        level: u8::try_from(level).unwrap_or(9),
-        threshold: 0,
-        ..deflate::Config::server()
-    };
+    let config = deflate::Config::server().level(u8::try_from(level).unwrap_or(9)).threshold(0);
     let agreed = deflate::Agreed {
         server_no_context_takeover: !takeover,
         client_no_context_takeover: !takeover,

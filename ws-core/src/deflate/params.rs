@@ -6,11 +6,15 @@ use thiserror::Error;
 
 use crate::config::ConfigError;
 use crate::error::debug_by_display;
+use crate::setters::setters;
 
 /// What one side wants of permessage-deflate, and how it compresses.
 ///
-/// A server answers offers with it, a client builds its offer from it. Names are those of RFC 7692 section 7.1.
+/// A server answers offers with it, a client builds its offer from it. Names are those of RFC 7692 section 7.1. Each field has a
+/// setter of the same name: `Config::server().level(6)`.
+#[doc(alias = "compression")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Config {
     /// The server starts each message afresh (section 7.1.1.1). A server sets it to keep no history for what it
     /// sends, a client to keep none for what it receives. Default: `false`.
@@ -59,7 +63,16 @@ impl Config {
         }
     }
 
-    /// Whether the settings make sense.
+    setters! {
+        server_no_context_takeover: bool,
+        client_no_context_takeover: bool,
+        server_max_window_bits: WindowBits,
+        client_max_window_bits: WindowBits,
+        level: u8,
+        threshold: usize,
+    }
+
+    /// Checks whether the settings make sense.
     ///
     /// # Errors
     /// The first setting that does not, with its value and what it must be.
@@ -72,7 +85,9 @@ impl Config {
     }
 }
 
-/// The parameters both sides hold to for the life of the connection (RFC 7692 section 7.1).
+/// The parameters both sides keep to for the life of the connection (RFC 7692 section 7.1).
+///
+/// The RFC defines these four and no others, so the struct is exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Agreed {
     /// The server compresses each message without reference to earlier ones.

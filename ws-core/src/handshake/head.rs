@@ -7,9 +7,11 @@ use thiserror::Error;
 
 use super::token::{is_tchar, trim_ows};
 use crate::error::debug_by_display;
+use crate::setters::setters;
 
-/// How large a head may be. All counts are of the head of one message.
+/// How large a head may be. All counts are of the head of one message. Each field has a setter of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeadLimits {
     /// Bytes of the whole head, from its first byte to the empty line, both included. A client counts the interim
     /// (1xx) responses before the final one too.
@@ -30,6 +32,8 @@ impl HeadLimits {
     pub const fn client() -> Self {
         Self { bytes: 64 * 1024, fields: 100, target: 8 * 1024 }
     }
+
+    setters! { bytes: usize, fields: usize, target: usize }
 }
 
 /// Why bytes are not the head of an HTTP/1.1 message, or not one within the limits.

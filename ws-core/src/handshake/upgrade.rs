@@ -22,8 +22,9 @@ pub struct UpgradeRequest {
     extensions: Vec<Extension>,
 }
 
-/// What a server agrees to.
+/// What a server agrees to; by default to neither a subprotocol nor an extension.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Acceptance<'a> {
     /// One of [`UpgradeRequest::subprotocols`].
     pub subprotocol: Option<&'a str>,
@@ -31,6 +32,29 @@ pub struct Acceptance<'a> {
     pub extensions: Option<String>,
     /// Further fields, such as `Set-Cookie`.
     pub headers: HeaderMap,
+}
+
+impl<'a> Acceptance<'a> {
+    /// Agrees to this subprotocol, if any.
+    #[must_use]
+    pub fn subprotocol(mut self, subprotocol: impl Into<Option<&'a str>>) -> Self {
+        self.subprotocol = subprotocol.into();
+        self
+    }
+
+    /// Agrees to these extensions, if any: the value of `Sec-WebSocket-Extensions`.
+    #[must_use]
+    pub fn extensions(mut self, extensions: impl Into<Option<String>>) -> Self {
+        self.extensions = extensions.into();
+        self
+    }
+
+    /// Sets the further fields of the response.
+    #[must_use]
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
 }
 
 impl UpgradeRequest {
@@ -77,6 +101,7 @@ impl UpgradeRequest {
         &self.subprotocols
     }
 
+    #[doc(alias("protocols", "process_protocols"))]
     /// The first of `supported`, in the server's order of preference, that the client offered.
     pub fn select_subprotocol<'a>(&self, supported: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
         supported.into_iter().find(|name| self.subprotocols.iter().any(|offered| offered == name))

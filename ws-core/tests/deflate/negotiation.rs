@@ -23,11 +23,7 @@ fn bits(bits: u8) -> WindowBits {
 
 /// A server without wishes: what it answers comes from the offer alone.
 fn plain() -> Config {
-    Config {
-        server_max_window_bits: WindowBits::MAX,
-        client_max_window_bits: WindowBits::MAX,
-        ..Config::server()
-    }
+    Config::server().server_max_window_bits(WindowBits::MAX).client_max_window_bits(WindowBits::MAX)
 }
 
 #[test]
@@ -92,7 +88,7 @@ fn the_default_server_answers_the_windows_that_are_offered_and_no_others() {
 fn a_client_reads_out_of_the_answer_what_it_needs_to_inflate_and_to_be_inflated() {
     let flags = [false, true];
     let sizes = [None, Some(None), Some(Some(8)), Some(Some(12)), Some(Some(15))];
-    let server = Config { server_no_context_takeover: true, ..Config::server() };
+    let server = Config::server().server_no_context_takeover(true);
     for config in [plain(), Config::server(), server] {
         for (a, b) in flags.iter().flat_map(|a| flags.iter().map(move |b| (*a, *b))) {
             for (s, c) in sizes.iter().flat_map(|s| sizes.iter().map(move |c| (*s, *c))) {
@@ -111,13 +107,11 @@ fn a_client_reads_out_of_the_answer_what_it_needs_to_inflate_and_to_be_inflated(
                 let (agreed, header) = result.unwrap();
                 // A client that made this offer reads the same out of the answer, but for what the server asks of
                 // itself: there the client allows for more than will come.
-                let client = Config {
-                    server_no_context_takeover: a,
-                    client_no_context_takeover: b,
-                    server_max_window_bits: bits(s.flatten().unwrap_or(15)),
-                    client_max_window_bits: bits(c.flatten().unwrap_or(15)),
-                    ..Config::client()
-                };
+                let client = Config::client()
+                    .server_no_context_takeover(a)
+                    .client_no_context_takeover(b)
+                    .server_max_window_bits(bits(s.flatten().unwrap_or(15)))
+                    .client_max_window_bits(bits(c.flatten().unwrap_or(15)));
                 let read = Agreed::from_response(params(&header), &client).unwrap();
                 assert_eq!(
                     (read.client_no_context_takeover, read.client_max_window_bits),
@@ -197,7 +191,7 @@ fn the_first_good_offer_wins() {
 
 #[test]
 fn a_server_asks_the_client_for_no_takeover_unasked_and_itself_without_a_word() {
-    let config = Config { server_no_context_takeover: true, client_no_context_takeover: true, ..plain() };
+    let config = plain().server_no_context_takeover(true).client_no_context_takeover(true);
     let (agreed, header) = answer(&["permessage-deflate"], &config).unwrap();
     assert_eq!(header, "permessage-deflate; client_no_context_takeover");
     assert!(agreed.server_no_context_takeover && agreed.client_no_context_takeover);
@@ -213,13 +207,11 @@ fn the_client_offers_what_the_suite_needs() {
 
 #[test]
 fn the_offer_says_every_wish() {
-    let config = Config {
-        server_no_context_takeover: true,
-        client_no_context_takeover: false,
-        server_max_window_bits: bits(10),
-        client_max_window_bits: bits(8),
-        ..Config::client()
-    };
+    let config = Config::client()
+        .server_no_context_takeover(true)
+        .client_no_context_takeover(false)
+        .server_max_window_bits(bits(10))
+        .client_max_window_bits(bits(8));
     assert_eq!(
         offer(&config),
         "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=8"
@@ -228,7 +220,7 @@ fn the_offer_says_every_wish() {
 
 #[test]
 fn a_legal_answer_is_agreed() {
-    let config = Config { client_no_context_takeover: false, ..Config::client() };
+    let config = Config::client().client_no_context_takeover(false);
     for (answer, expected) in [
         ("permessage-deflate", Agreed::PLAIN),
         (
@@ -256,7 +248,7 @@ fn a_legal_answer_is_agreed() {
 
 #[test]
 fn what_the_client_promised_in_its_offer_holds_without_an_answer() {
-    let config = Config { client_max_window_bits: bits(11), ..Config::client() };
+    let config = Config::client().client_max_window_bits(bits(11));
     let agreed = Agreed::from_response(params("permessage-deflate"), &config).unwrap();
     assert!(agreed.client_no_context_takeover);
     assert_eq!(agreed.client_max_window_bits, bits(11));
@@ -272,12 +264,10 @@ fn an_illegal_answer_is_an_error() {
 #[test]
 fn the_error_says_what_is_wrong_with_the_answer() {
     use NegotiationError::*;
-    let config = Config {
-        server_no_context_takeover: true,
-        server_max_window_bits: bits(12),
-        client_max_window_bits: bits(11),
-        ..Config::client()
-    };
+    let config = Config::client()
+        .server_no_context_takeover(true)
+        .server_max_window_bits(bits(12))
+        .client_max_window_bits(bits(11));
     let ok = "permessage-deflate; server_no_context_takeover; server_max_window_bits=12";
     assert!(Agreed::from_response(params(ok), &config).is_ok());
     for (added, expected) in [

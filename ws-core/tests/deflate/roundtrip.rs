@@ -218,7 +218,7 @@ fn the_window_outlives_the_compressor() {
 fn each_role_uses_the_parameters_of_its_directions() {
     // Only the server's direction has context takeover: there the second message is much shorter.
     let agreed = Agreed { client_no_context_takeover: true, ..Agreed::PLAIN };
-    let config = Config { threshold: 0, ..Config::server() };
+    let config = Config::server().threshold(0);
     let mut server = PerMessageDeflate::server(agreed, &config);
     let mut client = PerMessageDeflate::client(agreed, &config);
     let message = Rng(3).json(600);
@@ -244,13 +244,13 @@ fn each_role_uses_the_parameters_of_its_directions() {
 
 #[test]
 fn a_message_below_the_threshold_is_sent_as_it_is() {
-    let config = Config { threshold: 1024, ..Config::server() };
+    let config = Config::server().threshold(1024);
     let mut server = PerMessageDeflate::server(Agreed::PLAIN, &config);
     let mut output = Vec::new();
     assert!(!server.deflate_message(&[b'a'; 1023], &mut output));
     assert!(output.is_empty());
     assert!(server.deflate_message(&[b'a'; 1024], &mut output));
-    let zero = Config { threshold: 0, ..config };
+    let zero = config.threshold(0);
     assert!(!PerMessageDeflate::server(Agreed::PLAIN, &zero).deflate_message(b"", &mut output));
 }
 

@@ -319,7 +319,7 @@ fn a_fold_in_a_response_is_read_as_a_space() {
         assert!(one_by_one.receive(head.as_bytes()).unwrap().is_none(), "{head:?} was read");
     }
     // A line that is folded counts once.
-    let few = HeadLimits { fields: 2, ..HeadLimits::client() };
+    let few = HeadLimits::client().fields(2);
     let head = b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n c\r\nY: z\r\n\r\n";
     assert!(ResponseReader::new(few).receive(head).unwrap().is_some());
 }
@@ -383,7 +383,7 @@ fn a_head_over_its_limit_is_an_error_at_the_limit() {
 
 #[test]
 fn interim_responses_count_towards_the_limit_on_bytes() {
-    let limits = HeadLimits { bytes: 200, ..HeadLimits::client() };
+    let limits = HeadLimits::client().bytes(200);
     let mut handshake = handshake().with_limits(limits);
     let (bytes, _) = expand("{100}{100}{100}{101}{UCA}\r\n", LINES);
     assert!(matches!(

@@ -43,12 +43,12 @@ fn the_limits_hold_and_are_named() {
     let limits = HeadLimits::server();
     let whole = "GET /chat?room=1 HTTP/1.1\r\nhost: example.com\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";
-    let exact = HeadLimits { bytes: whole.len(), fields: 5, target: 12 };
+    let exact = HeadLimits::server().bytes(whole.len()).fields(5).target(12);
     assert!(Opening::from_request(request().body(()).unwrap(), exact).is_ok());
     for (limits, status, setting) in [
-        (HeadLimits { bytes: whole.len() - 1, ..limits }, 431, "HeadLimits::bytes"),
-        (HeadLimits { fields: 4, ..limits }, 431, "HeadLimits::fields = 4"),
-        (HeadLimits { target: 11, ..limits }, 414, "HeadLimits::target = 11"),
+        (limits.bytes(whole.len() - 1), 431, "HeadLimits::bytes"),
+        (limits.fields(4), 431, "HeadLimits::fields = 4"),
+        (limits.target(11), 414, "HeadLimits::target = 11"),
     ] {
         let (found, line) = refusal(request(), limits);
         assert!(found == status && line.contains(setting), "{found} {line}");
@@ -92,7 +92,7 @@ fn the_101_is_the_same_as_the_one_in_bytes() {
         let mut headers = HeaderMap::new();
         headers.append("set-cookie", "a=1".parse().unwrap());
         headers.append("set-cookie", "b=2".parse().unwrap());
-        Acceptance { subprotocol: Some("b"), extensions: Some("x; y=1".into()), headers }
+        Acceptance::default().subprotocol(Some("b")).extensions(Some("x; y=1".into())).headers(headers)
     };
     let (status, fields) = read_head(&upgrade.accept(acceptance()).unwrap());
     let response = upgrade.response(acceptance()).unwrap();
@@ -100,12 +100,9 @@ fn the_101_is_the_same_as_the_one_in_bytes() {
     assert_eq!((status, fields.len()), (101, 7));
 
     for wrong in [
-        Acceptance { subprotocol: Some("c"), ..Acceptance::default() },
-        Acceptance { extensions: Some("z".into()), ..Acceptance::default() },
-        Acceptance {
-            headers: [(header::UPGRADE, "x".parse().unwrap())].into_iter().collect(),
-            ..Acceptance::default()
-        },
+        Acceptance::default().subprotocol(Some("c")),
+        Acceptance::default().extensions(Some("z".into())),
+        Acceptance::default().headers([(header::UPGRADE, "x".parse().unwrap())].into_iter().collect()),
     ] {
         assert!(upgrade.response(wrong.clone()).is_err(), "{wrong:?}");
     }
@@ -151,8 +148,7 @@ fn a_client_judges_an_answer_that_another_library_has_read() {
     let template = || Request::get("ws://h/").body(()).unwrap();
     let client = ClientHandshake::new(template(), &["chat".into()], None, *b"the sample nonce").unwrap();
     let answer = upgrade(request().header("sec-websocket-protocol", "chat"));
-    let accepted =
-        answer.response(Acceptance { subprotocol: Some("chat"), ..Acceptance::default() }).unwrap();
+    let accepted = answer.response(Acceptance::default().subprotocol(Some("chat"))).unwrap();
     assert_eq!(client.judge(accepted).unwrap().subprotocol.as_deref(), Some("chat"));
 
     let plain = answer.response(Acceptance::default()).unwrap();

@@ -45,7 +45,7 @@ fn the_example_of_rfc_6455_section_1_3_is_answered_to_the_byte() {
     assert_eq!(length, head.len());
     assert_eq!(upgrade.subprotocols(), ["chat", "superchat"]);
     let subprotocol = upgrade.select_subprotocol(["chat"]);
-    let answer = upgrade.accept(Acceptance { subprotocol, ..Acceptance::default() }).unwrap();
+    let answer = upgrade.accept(Acceptance::default().subprotocol(subprotocol)).unwrap();
     let expected = "HTTP/1.1 101 Switching Protocols\r\n\
         Upgrade: websocket\r\n\
         Connection: Upgrade\r\n\
@@ -68,8 +68,7 @@ fn the_request_is_there_to_be_looked_at() {
 #[test]
 fn a_request_that_is_taken_out_leaves_what_the_answer_needs() {
     let mut upgrade = upgrade("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Extensions: x\r\n");
-    let acceptance =
-        || Acceptance { subprotocol: Some("a"), extensions: Some("x".into()), ..Acceptance::default() };
+    let acceptance = || Acceptance::default().subprotocol(Some("a")).extensions(Some("x".into()));
     let before = upgrade.accept(acceptance()).unwrap();
     let request = upgrade.take_request();
     assert_eq!(
@@ -92,11 +91,12 @@ fn the_servers_order_of_subprotocols_decides() {
 fn extensions_and_further_fields_stand_in_the_101() {
     let upgrade = upgrade("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
     let answer = upgrade
-        .accept(Acceptance {
-            subprotocol: None,
-            extensions: Some("permessage-deflate; client_max_window_bits=12".into()),
-            headers: headers(&[("set-cookie", "a=b"), ("set-cookie", "c=d")]),
-        })
+        .accept(
+            Acceptance::default()
+                .subprotocol(None)
+                .extensions(Some("permessage-deflate; client_max_window_bits=12".into()))
+                .headers(headers(&[("set-cookie", "a=b"), ("set-cookie", "c=d")])),
+        )
         .unwrap();
     let answer = String::from_utf8(answer).unwrap();
     assert!(
@@ -109,15 +109,14 @@ fn extensions_and_further_fields_stand_in_the_101() {
 #[test]
 fn what_must_not_stand_in_a_101_is_a_typed_error() {
     let upgrade = upgrade("Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: x\r\n");
-    let subprotocol = |name| upgrade.accept(Acceptance { subprotocol: Some(name), ..Acceptance::default() });
+    let subprotocol = |name| upgrade.accept(Acceptance::default().subprotocol(Some(name)));
     for name in ["", "chat\r\nX: y", "a b", "chat, chat", "é"] {
         assert_eq!(subprotocol(name), Err(ResponseError::InvalidSubprotocol(name.into())));
     }
     assert_eq!(subprotocol("other"), Err(ResponseError::SubprotocolNotOffered("other".into())));
     assert_eq!(subprotocol("Chat"), Err(ResponseError::SubprotocolNotOffered("Chat".into())));
 
-    let extensions =
-        |value: &str| upgrade.accept(Acceptance { extensions: Some(value.into()), ..Acceptance::default() });
+    let extensions = |value: &str| upgrade.accept(Acceptance::default().extensions(Some(value.into())));
     for value in ["", "x\r\nY: z", "x;", "x, x", "x; y=\"\r\n\""] {
         assert_eq!(extensions(value), Err(ResponseError::InvalidExtensions(value.into())), "{value:?}");
     }
@@ -142,7 +141,7 @@ fn fields_of_the_handshake_cannot_be_overridden() {
     ] {
         let expected = ResponseError::OwnedHeader(HeaderName::from_static(name));
         let headers = headers(&[("server", "x"), (name, "1")]);
-        let acceptance = Acceptance { headers: headers.clone(), ..Acceptance::default() };
+        let acceptance = Acceptance::default().headers(headers.clone());
         assert_eq!(upgrade.accept(acceptance), Err(expected.clone()), "{name}");
         let mut response = Response::new("");
         *response.headers_mut() = headers;

@@ -29,8 +29,8 @@ fn assert_refused(limits: HeadLimits, head: &str, at: usize, status: u16, settin
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    assert_eq!(HeadLimits::server(), HeadLimits { bytes: 16384, fields: 100, target: 8192 });
-    assert_eq!(HeadLimits::client(), HeadLimits { bytes: 65536, fields: 100, target: 8192 });
+    assert_eq!(HeadLimits::server(), HeadLimits::server().bytes(16384).fields(100).target(8192));
+    assert_eq!(HeadLimits::client(), HeadLimits::server().bytes(65536).fields(100).target(8192));
 }
 
 #[test]
@@ -40,14 +40,14 @@ fn a_head_of_the_limit_passes_and_one_byte_more_gets_431() {
         |length: usize| format!("GET / HTTP/1.1\r\n{WEBSOCKET}X: {}\r\n\r\n", "x".repeat(length - empty));
     assert!(refusal(HeadLimits::server(), &head(16384)).is_none());
     assert_refused(HeadLimits::server(), &head(16385), 16384, 431, "HeadLimits::bytes = 16384");
-    let small = HeadLimits { bytes: 300, ..HeadLimits::server() };
+    let small = HeadLimits::server().bytes(300);
     assert!(refusal(small, &head(300)).is_none());
     assert_refused(small, &head(301), 300, 431, "HeadLimits::bytes = 300");
 }
 
 #[test]
 fn a_buffer_as_large_as_the_limit_is_never_stuck() {
-    let limits = HeadLimits { bytes: 64, ..HeadLimits::server() };
+    let limits = HeadLimits::server().bytes(64);
     for head in ["G".repeat(64), format!("GET /{} HTTP/1.1\r\n", "a".repeat(48))] {
         let (end, refusal) = refusal(limits, &head[..64]).unwrap();
         assert_eq!((end, refusal.status().as_u16()), (64, 431));
@@ -61,7 +61,7 @@ fn as_many_field_lines_as_the_limit_pass_and_one_more_gets_431() {
     // The first byte of a line is what there is too much of: the 101st, before the empty line's two bytes.
     let at = head(101).len() - "A: b\r\n\r\n".len() + 1;
     assert_refused(HeadLimits::server(), &head(101), at, 431, "HeadLimits::fields = 100");
-    let few = HeadLimits { fields: 5, ..HeadLimits::server() };
+    let few = HeadLimits::server().fields(5);
     assert!(refusal(few, &head(5)).is_none());
     assert_refused(few, &head(6), head(5).len() - 1, 431, "HeadLimits::fields = 5");
 }
@@ -71,7 +71,7 @@ fn a_target_of_the_limit_passes_and_one_byte_more_gets_414() {
     let head = |length: usize| format!("GET /{} HTTP/1.1\r\n{WEBSOCKET}\r\n", "a".repeat(length - 1));
     assert!(refusal(HeadLimits::server(), &head(8192)).is_none());
     assert_refused(HeadLimits::server(), &head(8193), 4 + 8193, 414, "HeadLimits::target = 8192");
-    let short = HeadLimits { target: 10, ..HeadLimits::server() };
+    let short = HeadLimits::server().target(10);
     assert!(refusal(short, &head(10)).is_none());
     assert_refused(short, &head(11), 15, 414, "HeadLimits::target = 10");
 }
@@ -79,7 +79,7 @@ fn a_target_of_the_limit_passes_and_one_byte_more_gets_414() {
 #[test]
 #[cfg_attr(miri, ignore = "tens of thousands of fields are the point")]
 fn limits_beyond_what_http_types_can_hold_refuse_and_do_not_panic() {
-    let limits = HeadLimits { bytes: usize::MAX, fields: usize::MAX, target: usize::MAX };
+    let limits = HeadLimits::server().bytes(usize::MAX).fields(usize::MAX).target(usize::MAX);
     let head = |length: usize| format!("GET /{} HTTP/1.1\r\n{WEBSOCKET}\r\n", "a".repeat(length - 1));
     assert!(RequestReader::new(limits).receive(head(65_534).as_bytes()).unwrap().is_some());
     for length in [65_535, 65_536, 70_000] {

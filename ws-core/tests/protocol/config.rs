@@ -29,7 +29,8 @@ fn the_defaults_are_the_contracts_and_make_sense() {
         assert_eq!(config.close_timeout, Duration::from_secs(5));
         assert!(!config.delay_close_reply);
         assert_eq!((config.linger_timeout, config.linger_bytes), (Duration::from_secs(1), 4 << 20));
-        let keepalive = Keepalive { interval: Duration::from_secs(20), timeout: Duration::from_secs(20) };
+        let keepalive =
+            Keepalive::default().interval(Duration::from_secs(20)).timeout(Duration::from_secs(20));
         assert_eq!((config.keepalive, Keepalive::default()), (Some(keepalive), keepalive));
     }
 }
@@ -57,9 +58,9 @@ fn a_duration_below_a_millisecond_is_refused_by_its_name() {
         assert_eq!(refused(|config| config.close_total_timeout = Some(short)), Some("close_total_timeout"));
         assert_eq!(refused(|config| config.linger_timeout = short), Some("linger_timeout"));
         let keepalive = Keepalive::default();
-        let interval = Some(Keepalive { interval: short, ..keepalive });
+        let interval = Some(keepalive.interval(short));
         assert_eq!(refused(|config| config.keepalive = interval), Some("keepalive.interval"));
-        let timeout = Some(Keepalive { timeout: short, ..keepalive });
+        let timeout = Some(keepalive.timeout(short));
         assert_eq!(refused(|config| config.keepalive = timeout), Some("keepalive.timeout"));
     }
     assert_eq!(refused(|config| config.write_timeout = Duration::from_millis(1)), None);

@@ -179,7 +179,7 @@ fn a_pong_just_before_a_late_deadline_does_not_answer_the_next_ping() {
 fn interval_and_timeout_are_settable_and_none_is_none() {
     for role in ROLES {
         let mut config = config();
-        config.keepalive = Some(Keepalive { interval: s(1.0), timeout: s(3.5) });
+        config.keepalive = Some(Keepalive::default().interval(s(1.0)).timeout(s(3.5)));
         let mut connection = open(role, &config);
         let mut now = 0.0;
         let sent = run(&mut connection, &mut now, 4.4);
@@ -311,7 +311,7 @@ fn a_duration_beyond_the_clock_is_never_and_not_soon() {
     // 2⁶⁴ ns and a little, and the longest there is.
     for duration in [Duration::new(18_446_744_074, 0), Duration::from_secs(1 << 40), Duration::MAX] {
         let mut config = config();
-        config.keepalive = Some(Keepalive { interval: duration, timeout: duration });
+        config.keepalive = Some(Keepalive::default().interval(duration).timeout(duration));
         config.write_timeout = duration;
         config.close_timeout = duration;
         let mut connection = open(Role::Server, &config);

@@ -106,7 +106,7 @@ impl Plan {
         if let Fault::Freeze { .. } = fault {
             // Without it nobody would ever know.
             let seconds = Duration::from_secs(5);
-            let keepalive = Keepalive { interval: seconds, timeout: seconds };
+            let keepalive = Keepalive::default().interval(seconds).timeout(seconds);
             ends.iter_mut().for_each(|end| end.config.keepalive = Some(keepalive));
         }
         Self { shape, fault, ends, deflate: Self::deflate(chance), spurious: chance.one_in(4) }
@@ -140,9 +140,10 @@ impl Plan {
             end.config.close_timeout = Duration::from_secs(5);
             // A freeze nobody would ever know of without it.
             let needed = matches!(fault, Fault::Freeze { .. });
-            end.config.keepalive = (chance.one_in(2) || needed).then(|| Keepalive {
-                interval: Duration::from_millis(chance.pick(&[500, 5000, 20_000])),
-                timeout: Duration::from_secs(5),
+            end.config.keepalive = (chance.one_in(2) || needed).then(|| {
+                Keepalive::default()
+                    .interval(Duration::from_millis(chance.pick(&[500, 5000, 20_000])))
+                    .timeout(Duration::from_secs(5))
             });
         }
         Self { shape, fault, ends, deflate: Self::deflate(chance), spurious: chance.one_in(4) }
@@ -205,9 +206,10 @@ impl End {
         config.outbound_high_water = chance.pick(&[1, 100, 4 << 10, 64 << 10]);
         config.outbound_limit = chance.pick(&[config.outbound_high_water, 1 << 20]);
         config.close_timeout = Duration::from_secs(20);
-        config.keepalive = chance.one_in(2).then(|| Keepalive {
-            interval: Duration::from_millis(chance.pick(&[50, 1000, 20_000])),
-            timeout: Duration::from_secs(10),
+        config.keepalive = chance.one_in(2).then(|| {
+            Keepalive::default()
+                .interval(Duration::from_millis(chance.pick(&[50, 1000, 20_000])))
+                .timeout(Duration::from_secs(10))
         });
         let senders = chance.pick(&[0, 0, 1, 2, 4]);
         Self {

@@ -22,7 +22,7 @@ const SMALLEST: [Change; 8] = [
     ("memory_limit", |config| config.memory_limit = Some(512 << 10)),
     ("linger_bytes", |config| config.linger_bytes = 1),
     ("keepalive", |config| {
-        config.keepalive = Some(Keepalive { interval: MILLISECOND, ..Keepalive::default() });
+        config.keepalive = Some(Keepalive::default().interval(MILLISECOND));
     }),
 ];
 
