@@ -1,24 +1,24 @@
-//! The bytes of a binary message as they are handed out: lent or given.
+//! The bytes of a binary message: borrowed or owned.
 
 use alloc::vec::Vec;
 use core::ops::Deref;
 
 use bytes::Bytes;
 
-/// The bytes of a binary message: lent where they were read, or one's own. Dereferences to them.
+/// The bytes of a binary message: borrowed from where they were read, or owned. Dereferences to them.
 ///
-/// As a [`Cow`](alloc::borrow::Cow) would be, but what is one's own is [`Bytes`], which can be part of a larger buffer: a large
+/// Like a [`Cow`](alloc::borrow::Cow), but what is owned is [`Bytes`], which can be part of a larger buffer: a large
 /// message is given away with the buffer it was read into, and goes on from there without a copy.
 #[derive(Debug, Clone)]
 pub enum Binary<'b> {
     /// They lie in the input.
     Lent(&'b [u8]),
-    /// They have been put together, or were large.
+    /// They have been assembled, or were large.
     Owned(Bytes),
 }
 
 impl Binary<'_> {
-    /// The bytes as one's own: copied only if they are lent.
+    /// Returns the bytes as owned ones: copied only if they are borrowed.
     pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Lent(bytes) => Bytes::copy_from_slice(bytes),
@@ -45,7 +45,7 @@ impl AsRef<[u8]> for Binary<'_> {
     }
 }
 
-/// By the bytes, whoever owns them.
+/// Compares the bytes, whether borrowed or owned.
 impl PartialEq for Binary<'_> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other

@@ -8,9 +8,9 @@ use crate::error::{ProtocolError, SendError};
 /// The body of a Close frame that has one: a code and a reason of at most 123 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseFrame {
-    /// Why, for programs.
+    /// The reason as a code, for programs.
     pub code: CloseCode,
-    /// Why, for people reading logs; may be empty.
+    /// The reason in words, for people who read logs; may be empty.
     pub reason: ByteString,
 }
 
@@ -18,7 +18,7 @@ impl CloseFrame {
     /// The longest reason, in bytes: a control frame's 125 less the code's 2 (section 5.5).
     pub const MAX_REASON: usize = 123;
 
-    /// A body to send.
+    /// Returns a body to send.
     ///
     /// # Errors
     /// [`SendError::InvalidCloseCode`] for a code that must not be sent,

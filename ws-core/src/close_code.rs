@@ -4,7 +4,7 @@ use core::fmt;
 
 /// A status code of the closing handshake (RFC 6455 section 7.4).
 ///
-/// Any `u16` can be held; [`is_sendable`](Self::is_sendable) tells whether it may appear in a Close frame.
+/// Any `u16` can be held; [`is_sendable`](Self::is_sendable) returns whether it may appear in a Close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(pub u16);
 

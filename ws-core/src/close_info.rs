@@ -8,11 +8,11 @@ use bytestring::ByteString;
 use crate::close_code::CloseCode;
 use crate::error::ProtocolError;
 
-/// How a connection ended: who began, why, with which codes.
+/// How a connection ended: which side began, why, with which codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseInfo {
-    /// Who began the end: sent the first Close frame, broke a rule, or went silent.
+    /// The side that began the end: sent the first Close frame, broke a rule, or went silent.
     pub initiator: Initiator,
     /// What ended it.
     pub cause: CloseCause,
@@ -30,7 +30,7 @@ pub struct CloseInfo {
     pub unsent: u64,
 }
 
-/// Who began the end of a connection.
+/// The side that began the end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Initiator {
     /// This end.
@@ -82,7 +82,7 @@ pub enum Deadline {
 }
 
 impl CloseInfo {
-    /// The close code in the sense of RFC 6455 section 7.1.5: the peer's, 1005 if its Close frame
+    /// Returns the close code in the sense of RFC 6455 section 7.1.5: the peer's, 1005 if its Close frame
     /// had none, 1006 if there was no Close frame from it.
     pub fn code(&self) -> CloseCode {
         self.received.unwrap_or(CloseCode::ABNORMAL)
@@ -99,7 +99,7 @@ impl CloseInfo {
     /// If not, `WebSocket::recv` returns this record as an error: after 1009 or 1011, for example, the peer may not
     /// have done what it was sent last.
     pub fn is_normal(&self) -> bool {
-        // RFC 6455 §7.4.1: 1000 and 1001 say that the connection has served, 1005 that nothing was said; all others name
+        // RFC 6455 §7.4.1: 1000 and 1001 are regular ends, 1005 stands for no code; all others name
         // a fault, or are the application's.
         let says_none = matches!(self.code(), CloseCode::NORMAL | CloseCode::AWAY | CloseCode::NO_STATUS);
         // §5.5.1: the answer to a Close typically echoes its code, so that the code is this end's and not the peer's.
@@ -110,11 +110,11 @@ impl CloseInfo {
 
 impl fmt::Display for CloseInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let who = match self.initiator {
+        let side = match self.initiator {
             Initiator::Local => "this end",
             Initiator::Remote => "the peer",
         };
-        write!(f, "closed by {who}: {}", self.cause)?;
+        write!(f, "closed by {side}: {}", self.cause)?;
         if let Some(code) = self.received {
             write!(f, ", received {code}")?;
         }

@@ -34,19 +34,19 @@ pub struct Config {
     /// 1008. Default `None`.
     pub max_fragments: Option<u64>,
     /// The largest message taken in pieces ([`Connection::receive_piece`](crate::Connection::receive_piece)),
-    /// in bytes: it is never held whole, so its size costs no memory. Default no limit.
+    /// in bytes: it is never held whole, so its size costs no memory. Default `u64::MAX`, no limit.
     pub max_stream_size: u64,
-    /// Control frames a second taken from the peer; more fail the connection with 1008. `None`, the
+    /// The most control frames a second that are taken from the peer; more fail the connection with 1008. `None`, the
     /// default, sets no limit: what a control frame costs is bounded anyway.
     pub max_control_rate: Option<u32>,
     /// Messages larger than this are sent in frames of this size, in bytes, so that a pong never
     /// waits behind a whole large message. Default 256 KiB.
     pub max_frame_size: usize,
-    /// While this many bytes or more wait to be written, an async `send` waits. At least 1. Default 64 KiB.
+    /// The high-water mark: while this many bytes or more wait to be written, an async `send` waits. At least 1. Default 64 KiB.
     pub outbound_high_water: usize,
     #[doc(alias("max_write_buffer_size", "max_backpressure"))]
-    /// While this many bytes or more wait to be written, nothing more is queued. One message may pass over
-    /// it. At least `outbound_high_water`. Default 1 MiB.
+    /// The hard limit: while this many bytes or more wait to be written, nothing more is queued. A single message may
+    /// exceed it. At least `outbound_high_water`. Default 1 MiB.
     pub outbound_limit: usize,
     /// While a send waits for the peer to read, what the peer sends is read and kept, up to this many
     /// bytes and one read of 64 KiB more, so that two ends which both send first do not block each other. At least 1.
@@ -59,12 +59,12 @@ pub struct Config {
     /// default, is more than the other limits add up to: see [`memory_bound`](Self::memory_bound).
     pub memory_limit: Option<usize>,
     #[doc(alias("ping_interval", "ping_timeout", "heartbeat"))]
-    /// Pings sent to see that the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
+    /// Pings that check whether the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,
-    /// How long writing may stand still while bytes wait to be written, or to be flushed by a transport that
+    /// How long writing may make no progress while bytes wait to be written, or to be flushed by a transport that
     /// buffers. At least 1 ms, as all durations here. Default 30 s.
     pub write_timeout: Duration,
-    /// How long closing may stand still: the time without a byte from the peer, from when our Close has been written.
+    /// How long closing may make no progress: the time without a byte from the peer, from when our Close has been written.
     /// What the transport has taken and not delivered yet has its own time, as long as the transport took to take it.
     /// Default 5 s.
     pub close_timeout: Duration,
@@ -74,17 +74,17 @@ pub struct Config {
     /// sent at once.
     pub delay_close_reply: bool,
     /// How long the peer's Close is waited for at most, from when ours has been written, whatever the peer sends
-    /// meanwhile; `None` for no limit but `close_timeout`. A server, which a
-    /// trickling peer must not hold up, has 60 s; a client, which may wait for a long answer over a slow link, 300 s.
+    /// meanwhile; `None` for no limit but `close_timeout`. Server 60 s, so that a
+    /// trickling peer cannot hold it up; client 300 s, since it may wait for a long answer over a slow link.
     pub close_total_timeout: Option<Duration>,
-    /// How long a connection that has failed, or that the peer did not close in time, reads on and throws away, so
+    /// How long a connection that has failed, or that the peer did not close in time, continues to read and discards what it reads, so
     /// that the peer sees all that was sent, our Close last, rather than a reset. Default 1 s.
     pub linger_timeout: Duration,
-    /// How many bytes it throws away at most while doing so. At least 1. Default 4 MiB.
+    /// The most bytes that it discards while doing so. At least 1. Default 4 MiB.
     pub linger_bytes: u64,
 }
 
-/// Pings that see whether the peer is alive.
+/// Pings that check whether the peer is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Keepalive {
@@ -106,7 +106,7 @@ impl Default for Keepalive {
     }
 }
 
-/// A setting whose value makes no sense.
+/// A setting with a value that is not possible.
 #[derive(Clone, PartialEq, Eq, Error)]
 #[error("{setting} = {value} is not possible: {must}")]
 #[non_exhaustive]
@@ -122,7 +122,7 @@ pub struct ConfigError {
 debug_by_display!(ConfigError);
 
 impl Config {
-    /// The defaults of a server.
+    /// Returns the defaults of a server.
     pub const fn server() -> Self {
         Self {
             max_message_size: 1 << 20,
@@ -147,7 +147,7 @@ impl Config {
         }
     }
 
-    /// The defaults of a client: as a server's, with messages up to 16 MiB, and five minutes for closing.
+    /// Returns the defaults of a client: as a server's, with messages up to 16 MiB, and five minutes for closing.
     pub const fn client() -> Self {
         let mut config = Self::server();
         config.max_message_size = 16 << 20;
@@ -174,7 +174,7 @@ impl Config {
         linger_bytes: u64,
     }
 
-    /// The number of fragments at which a message fails, from `max_fragments` or its default.
+    /// Returns the number of fragments at which a message fails, from `max_fragments` or its default.
     pub fn fragment_limit(&self) -> u64 {
         self.fragment_limit_for(self.max_message_size)
     }
@@ -185,7 +185,7 @@ impl Config {
         self.max_fragments.unwrap_or_else(|| (size / 64).max(4096))
     }
 
-    /// The limit of the memory held for a connection, in bytes: `memory_limit`, or twice what a message,
+    /// Returns the limit of the memory held for a connection, in bytes: `memory_limit`, or twice what a message,
     /// both queues and 1 MiB for codecs and windows may take.
     pub fn memory_bound(&self) -> usize {
         self.memory_limit.unwrap_or_else(|| {
@@ -195,7 +195,7 @@ impl Config {
         })
     }
 
-    /// Whether the settings make sense.
+    /// Checks whether the settings make sense.
     ///
     /// # Errors
     /// The first setting that does not, with its value and what it must be.

@@ -123,7 +123,7 @@ pub struct Connection {
     /// What the frame being received is.
     frame: Frame,
     /// The payload so far of a control frame that straddles inputs.
-    #[allow(clippy::box_collection, reason = "seldom there, and the connection is to stay small")]
+    #[allow(clippy::box_collection, reason = "rarely allocated, and the connection must stay small")]
     control: Option<Box<Vec<u8>>>,
     /// The message being received, unless it lies whole in one input.
     incoming: Option<Box<Incoming>>,
@@ -153,7 +153,7 @@ enum End {
     Server,
 }
 
-// What takes data, and what sends, stand side by side: one comparison tells.
+// What takes data, and what sends, stand side by side, so that one comparison decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The transport takes nothing any more. What it still brings counts: a Close may be among it.
@@ -164,11 +164,11 @@ enum State {
     Open,
     /// The peer's Close has been received; by configuration the reply to it is held back, and messages can still be sent.
     CloseReceived,
-    /// A Close each way is queued or written; the transport is to be closed.
+    /// A Close each way is queued or written; the transport must be closed.
     Closed { shut_down: bool },
     /// The peer broke a rule, or did not close in time: our Close is queued, all further input is thrown away.
     Failed { shut_down: bool },
-    /// Nothing is to be read or written any more.
+    /// Nothing is read or written any more.
     Ended,
 }
 
@@ -208,7 +208,7 @@ struct Incoming {
     fin: bool,
     /// It is compressed: RSV1 was set on its first frame.
     compressed: bool,
-    /// Pieces of it have been handed out.
+    /// Pieces of it have been returned.
     handed: bool,
     /// Frames so far.
     fragments: u64,
@@ -220,15 +220,15 @@ struct Incoming {
 
 /// # New connections
 impl Connection {
-    /// The server's end, right after the opening handshake.
+    /// Returns the server's end, right after the opening handshake.
     pub fn server(config: Arc<Config>) -> Self {
         Self::new(config, End::Server)
     }
 
-    /// The client's end, right after the opening handshake.
+    /// Returns the client's end, right after the opening handshake.
     ///
     /// Its masking keys follow from `seed`: 32 bytes from the system's random generator, since
-    /// RFC 6455 section 5.3 wants keys that nobody can predict.
+    /// RFC 6455 section 5.3 requires keys that nobody can predict.
     pub fn client(config: Arc<Config>, seed: [u8; 32]) -> Self {
         Self::new(config, End::Client(Box::new(MaskKeys::from_seed(seed))))
     }
@@ -258,18 +258,17 @@ impl Connection {
 
 /// # State
 impl Connection {
-    /// Which end this is.
+    /// Returns which end this is.
     pub const fn role(&self) -> Role {
         self.end.role()
     }
 
-    /// The limits and deadlines it obeys.
+    /// Returns the limits and deadlines that apply to it.
     pub const fn config(&self) -> &Arc<Config> {
         &self.config
     }
 
-    /// The bytes of memory held for this connection beside the struct itself, by what they are
-    /// held for.
+    /// Returns the bytes of memory held for this connection beside the struct itself, by purpose.
     pub fn ledger(&self) -> Ledger {
         let received = self.control.as_ref().map_or(0, |control| control.capacity());
         Ledger {
@@ -281,12 +280,12 @@ impl Connection {
         }
     }
 
-    /// The sum of the [`ledger`](Self::ledger).
+    /// Returns the sum of the [`ledger`](Self::ledger).
     pub fn memory_usage(&self) -> usize {
         self.ledger().total()
     }
 
-    /// That what the peer has made us hold is within the limit.
+    /// Checks that what the peer has made us hold is within the limit.
     fn check_memory(&self) -> Result<(), ProtocolError> {
         let limit = self.config.memory_bound();
         let assembled = self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity());

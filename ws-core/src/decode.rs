@@ -8,8 +8,8 @@ use crate::mask::{MaskKey, mask};
 
 /// Cuts a stream of bytes into frame headers and unmasked payload.
 ///
-/// It owns no buffer: payload is handed out where it lies in the input, unmasked in place, and
-/// a header that straddles two inputs is kept in a few bytes of its own.
+/// It owns no buffer: payload is returned where it lies in the input, unmasked in place, and
+/// a header that straddles two inputs is kept in a few bytes of the decoder.
 #[derive(Debug)]
 pub struct FrameDecoder {
     receiver: Role,
@@ -105,7 +105,7 @@ impl FrameDecoder {
         if !self.at_frame_border() {
             return None;
         }
-        // A fault is told by who decodes step by step.
+        // The slow path reports malformed headers.
         let (header, used) = FrameHeader::parse_short(input, self.receiver)?;
         take_payload(input, header, used, limit)
     }

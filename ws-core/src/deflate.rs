@@ -1,7 +1,7 @@
 //! permessage-deflate (RFC 7692): parameters, negotiation, inflating and deflating.
 //!
-//! Nothing here does I/O and nothing here knows a connection; a connection holds one [`PerMessageDeflate`] in a
-//! box and hands it payload bytes.
+//! This module does no I/O and does not know connections; a connection owns one [`PerMessageDeflate`] and passes payload
+//! bytes to it.
 //!
 //! # Memory
 //!
@@ -23,12 +23,12 @@
 //! | 15 | 32,768 | 0 |
 //!
 //! The history grows with the messages, so a connection that has sent and received nothing keeps nothing. A thread
-//! keeps at most four idle codecs of each kind, 1.7 MiB. `tests/heap_deflate.rs` holds all this to the allocator's
-//! count.
+//! keeps at most four idle codecs of each kind, 1.7 MiB. `tests/heap_deflate.rs` checks all this with an
+//! allocator that counts.
 //!
 //! # Secrets
 //!
-//! The length of a compressed message tells how much of it repeats. Do not compress a message that holds a secret
+//! The length of a compressed message reveals how much of it repeats. Do not compress a message that holds a secret
 //! beside text an attacker can choose, nor, with context takeover, one that follows the other: by trying texts and
 //! watching lengths the attacker learns the secret (section 8; the attacks CRIME and BREACH). Send such messages
 //! uncompressed.

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::close_code::CloseCode;
 
-/// Has `Debug` say what `Display` says: `main() -> Result<(), Box<dyn Error>>` prints an error by its `Debug`, which is
+/// Makes `Debug` print what `Display` prints: `main() -> Result<(), Box<dyn Error>>` prints an error by its `Debug`, which is
 /// to be a line that can be read. The variant and its fields are in that line by what they mean.
 macro_rules! debug_by_display {
     ($error:ty) => {
@@ -99,7 +99,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// The status code the connection is failed with (RFC 6455 section 7.4.1).
+    /// Returns the status code that the connection is failed with (RFC 6455 section 7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
@@ -112,7 +112,7 @@ impl ProtocolError {
     }
 }
 
-/// The caller asked for something the protocol does not allow; nothing was queued.
+/// The caller tried to send something that the protocol or a limit does not allow; nothing was queued.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SendError {

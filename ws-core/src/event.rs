@@ -11,9 +11,9 @@ use crate::close::CloseFrame;
 /// received, so a driver can match exhaustively.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<'b> {
-    /// A text message, whole.
+    /// A whole text message.
     Text(Cow<'b, str>),
-    /// A binary message, whole.
+    /// A whole binary message.
     Binary(Binary<'b>),
     /// A ping; its pong is queued already.
     Ping(Cow<'b, [u8]>),

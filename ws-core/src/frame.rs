@@ -6,7 +6,7 @@ use core::ops::Deref;
 use crate::error::ProtocolError;
 use crate::mask::MaskKey;
 
-/// Which end of a connection one is: it decides who masks (section 5.1) and who closes
+/// An end of a connection: it decides who masks (section 5.1) and who closes
 /// the transport first (section 7.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -77,7 +77,7 @@ pub struct FrameHeader {
     pub payload_len: u64,
 }
 
-/// As much of a header as its first bytes tell: see [`FrameHeader::parse_prefix`].
+/// What the first bytes of a header say: see [`FrameHeader::parse_prefix`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderPrefix {
     /// See [`FrameHeader::fin`].
@@ -139,7 +139,7 @@ impl FrameHeader {
         Some((Self { fin: true, rsv1: false, opcode, mask, payload_len: u64::from(short) }, used))
     }
 
-    /// Reads what the first bytes of a header tell, so that a fault is found at the byte that
+    /// Reads what the first bytes of a header say, so that a fault is found at the byte that
     /// proves it; `None` for no bytes at all.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What a connection holds in memory, byte for byte.
+//! The memory that a connection holds, byte for byte.
 
 /// The bytes of memory a connection holds beside its own struct, by what they are held for.
 ///
@@ -9,7 +9,7 @@ pub struct Ledger {
     /// Read from the transport and not received yet. Only a driver knows of it: from
     /// [`Connection::ledger`](crate::Connection::ledger) it is 0.
     pub read: usize,
-    /// The message being put together.
+    /// The message being assembled.
     pub assembled: usize,
     /// permessage-deflate: the windows both ways, and the message being inflated.
     pub inflated: usize,

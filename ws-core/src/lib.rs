@@ -1,8 +1,9 @@
 //! The WebSocket protocol without I/O: RFC 6455 and RFC 7692.
 //!
 //! Most programs want `ws-server` or `ws-client`, which add the network, or `ws-tokio`, which drives this crate over any
-//! `AsyncRead + AsyncWrite`. This crate is for programs that bring their own: another runtime, blocking sockets, an event loop, a simulator. It opens no socket, looks at no clock and draws no random number:
-//! bytes, time and chance are arguments.
+//! `AsyncRead + AsyncWrite`. This crate is for programs that bring their own: another
+//! runtime, blocking sockets, an event loop, a simulator. It opens no socket, looks at no clock and draws no random number: bytes,
+//! time and chance are arguments.
 //!
 //! # The layers
 //!
@@ -29,14 +30,14 @@
 //!                                               └─ a control frame: its answer is queued                             ▼
 //!                                                                                               Event: borrowed from the buffer if
 //!                                                                                               the message lay whole in it, else
-//!                                                                                               put together and owned; a large one
+//!                                                                                               assembled and owned; a large one
 //!                                                                                               takes its part of the buffer along
 //!
 //!  out   Message ──▶ (deflated) ──▶ header ──▶ small: masked and copied behind what waits ──▶ one vectored write a batch ──▶ socket
 //!                                          └─▶ large: queued by reference; a client masks a copy of it
 //! ```
 //!
-//! A connection that waits holds no buffer: the driver lends one when the socket is readable and has it back when it is
+//! A connection that waits holds no buffer: the driver lends one when the socket is readable and gets it back when it is
 //! drained. Memory follows what was received, never what a header announced; [`Config`] has the limits.
 //!
 //! # Both ends, without a socket
@@ -46,7 +47,7 @@
 //! use bytes::Buf;
 //! use ws_core::{Config, Connection, Event};
 //!
-//! let mut client = Connection::client(Arc::new(Config::client()), [7; 32]); // the seed of the masks: random, really
+//! let mut client = Connection::client(Arc::new(Config::client()), [7; 32]); // the seed of the masks: must be random
 //! let mut server = Connection::server(Arc::new(Config::server()));
 //!
 //! client.send_text("hello")?;
@@ -70,21 +71,21 @@
 //! (`cargo run -p ws-core --example blocking`). `examples/event_loop.rs` serves many connections on one thread, on mio, and shows the
 //! methods for drivers that pool buffers; it costs what ws-tokio does. The steps:
 //!
-//! 1. give what was read to [`Connection::receive`] until it says `None`, acting on each event;
+//! 1. pass what was read to [`Connection::receive`] until it returns `None`, and act on each event;
 //! 2. write what [`Connection::output`] has;
-//! 3. shut down the socket's writing side when [`Connection::wants_shutdown`] says so, and tell it
+//! 3. shut down the socket's writing side when [`Connection::wants_shutdown`] returns `true`, and report that
 //!    ([`shutdown_done`](Connection::shutdown_done));
-//! 4. when [`Connection::is_ended`], drop the socket: [`close_info`](Connection::close_info) says how it ended;
+//! 4. when [`Connection::is_ended`], drop the socket: [`close_info`](Connection::close_info) returns how it ended;
 //! 5. read, at most until [`Connection::next_timeout`]; when that has come call
 //!    [`handle_timeout`](Connection::handle_timeout), at the end of the stream
 //!    [`transport_ended`](Connection::transport_ended).
 //!
 //! # Errors blame one party
 //!
-//! [`ProtocolError`]: the peer broke a rule or a limit; it has been told, with the code of RFC 6455 section 7.4.1.
-//! [`SendError`]: the caller asked for what may not be sent; nothing was queued. `HandshakeError`: the connection never
+//! [`ProtocolError`]: the peer broke a rule or a limit; the Close that says so has the code of RFC 6455 section 7.4.1.
+//! [`SendError`]: the caller tried to send what may not be sent; nothing was queued. `HandshakeError`: the connection never
 //! opened. A closing handshake is no error, unless the peer's Close reports a fault ([`CloseInfo::is_normal`]); [`CloseInfo`] says
-//! who began it, and why. `Debug` of an error is its message, and [`source`](core::error::Error::source) never repeats what that
+//! which side began it, and why. `Debug` of an error is its message, and [`source`](core::error::Error::source) never repeats what that
 //! includes.
 //!
 //! # Features

@@ -16,7 +16,7 @@ use crate::utf8::Utf8Validator;
 /// Text known to be UTF-8, reference-counted: cheap to clone. Dereferences to `str`.
 pub type Utf8Bytes = ByteString;
 
-/// An owned message: cheap to clone, and to send to many.
+/// An owned message, cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// UTF-8 text.
@@ -25,7 +25,7 @@ pub enum Message {
     Binary(Bytes),
 }
 
-/// What a data message carries (RFC 6455 section 5.6).
+/// The type of a data message (RFC 6455 section 5.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DataType {
     /// UTF-8 text.
@@ -35,12 +35,12 @@ pub enum DataType {
 }
 
 impl Message {
-    /// Text from anything that holds it.
+    /// Returns a text message.
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
         Self::Text(text.into())
     }
 
-    /// Bytes from anything that holds them.
+    /// Returns a binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
@@ -55,7 +55,7 @@ impl Message {
         matches!(self, Self::Binary(_))
     }
 
-    /// The payload length in bytes.
+    /// Returns the length of the payload in bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
@@ -65,7 +65,7 @@ impl Message {
         self.len() == 0
     }
 
-    /// The payload, of either type.
+    /// Returns the payload of a message of either type.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -73,7 +73,7 @@ impl Message {
         }
     }
 
-    /// The text of a text message; `None` if it is a binary one.
+    /// Returns the text of a text message; `None` for a binary one.
     #[doc(alias = "to_text")]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -82,7 +82,7 @@ impl Message {
         }
     }
 
-    /// The text of a text message, without a copy; `None` if it is a binary one.
+    /// Returns the text of a text message, without a copy; `None` for a binary one.
     pub fn into_text(self) -> Option<Utf8Bytes> {
         match self {
             Self::Text(text) => Some(text),
@@ -90,7 +90,7 @@ impl Message {
         }
     }
 
-    /// The payload, of either type, without a copy.
+    /// Returns the payload of a message of either type, without a copy.
     #[doc(alias = "into_data")]
     pub fn into_bytes(self) -> Bytes {
         match self {
@@ -99,7 +99,7 @@ impl Message {
         }
     }
 
-    /// What the message carries.
+    /// Returns the type of the message.
     pub const fn data_type(&self) -> DataType {
         match self {
             Self::Text(_) => DataType::Text,
@@ -225,7 +225,7 @@ pub(crate) enum Assembly {
     Binary(BytesMut),
 }
 
-/// Payload that has been checked: a slice of the input, or what was put together.
+/// Payload that has been checked: a slice of the input, or assembled.
 pub(crate) enum Payload<'b> {
     Text(Cow<'b, str>),
     Binary(Binary<'b>),
@@ -271,7 +271,7 @@ impl Assembly {
         }
     }
 
-    /// The next bytes as a piece of their own, with what had been put together before them.
+    /// Returns the next bytes as a separate piece, together with what was assembled before them.
     pub(crate) fn piece<'b>(&mut self, bytes: &'b [u8]) -> Result<Payload<'b>, ProtocolError> {
         if self.len() > 0 {
             self.push(bytes)?;
@@ -313,7 +313,7 @@ impl Assembly {
         }
     }
 
-    /// Takes out what has been put together so far; a character cut off stays.
+    /// Takes out what has been assembled so far; an incomplete character stays.
     pub(crate) fn drain(&mut self) -> Payload<'static> {
         match self {
             Self::Text { text, .. } => Payload::Text(Cow::Owned(core::mem::take(text))),
@@ -321,7 +321,7 @@ impl Assembly {
         }
     }
 
-    /// That the message may end here.
+    /// Checks that the message may end here.
     pub(crate) const fn check_end(&self) -> Result<(), ProtocolError> {
         match self {
             // §8.1: a message that ends inside a character is not UTF-8.
@@ -330,7 +330,7 @@ impl Assembly {
         }
     }
 
-    /// Bytes put together and not taken out yet.
+    /// Bytes that have been assembled and not taken out yet.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Text { text, .. } => text.len(),

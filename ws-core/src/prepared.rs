@@ -1,4 +1,4 @@
-//! A message made ready once, to be sent on many connections.
+//! A message that is prepared once and sent on many connections.
 
 use alloc::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::connection::Connection;
 use crate::error::SendError;
 use crate::message::Message;
 
-/// A message made ready to be sent on any number of connections; cheap to clone.
+/// A message that is prepared to be sent on any number of connections; cheap to clone.
 ///
 /// Its payload is shared by all of them. It is compressed at most once for each window size among
-/// the connections without context takeover (RFC 7692 section 7.1.1); one with takeover, whose
-/// compressed form would be its own, is sent it uncompressed.
+/// the connections without context takeover (RFC 7692 section 7.1.1); those with takeover, whose
+/// compressed forms would differ, are sent it uncompressed.
 #[derive(Debug, Clone)]
 pub struct Prepared(Arc<Inner>);
 
@@ -26,7 +26,7 @@ struct Inner {
 }
 
 impl Prepared {
-    /// Makes a message ready.
+    /// Prepares a message.
     pub fn new(message: impl Into<Message>) -> Self {
         Self(Arc::new(Inner {
             message: message.into(),
@@ -35,7 +35,7 @@ impl Prepared {
         }))
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn message(&self) -> &Message {
         &self.0.message
     }
@@ -48,7 +48,7 @@ impl<T: Into<Message>> From<T> for Prepared {
 }
 
 impl Connection {
-    /// Queues a message that was made ready before.
+    /// Queues a prepared message.
     ///
     /// # Errors
     /// As [`send_text`](Self::send_text).

@@ -25,7 +25,7 @@ pub(crate) struct SendQueue {
     written: usize,
     /// The index in `data` where some frame not after `written` begins.
     frame_start: usize,
-    /// What is seldom there.
+    /// Allocated only while there is a control frame or a payload by reference.
     extra: Option<Box<Extra>>,
 }
 
@@ -47,7 +47,7 @@ struct Shared {
 }
 
 impl SendQueue {
-    /// An empty queue, without memory of its own.
+    /// Returns an empty queue, which has no memory.
     pub(crate) const fn new() -> Self {
         Self { data: Vec::new(), written: 0, frame_start: 0, extra: None }
     }

@@ -1,4 +1,4 @@
-//! Deadlines of a connection. They are armed and told, never waited for: time is an argument.
+//! Deadlines of a connection. They are armed and reported, never waited for: time is an argument.
 
 use core::time::Duration;
 
@@ -57,7 +57,7 @@ pub(crate) struct Timers {
     pub(crate) write: Time,
     /// Since when it has been offered more than it takes.
     pub(crate) full_since: Time,
-    /// When it has passed on what it took since, as far as can be told.
+    /// When it has passed on what it took since, as far as is known.
     pub(crate) drained: Time,
     /// The end of the closing handshake, or of the lingering.
     pub(crate) close: Time,

@@ -15,7 +15,7 @@ debug_by_display!(InvalidUtf8);
 
 /// Checks text piece by piece; a character may straddle any number of pieces.
 ///
-/// A fault is reported with the piece that holds the byte which proves it.
+/// A fault is reported with the piece that contains the byte which proves it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Utf8Validator {
     /// The first bytes of a character that is not complete yet.

@@ -92,18 +92,18 @@ impl Connection {
         matches!(self.state, State::Open | State::CloseReceived)
     }
 
-    /// Whether the transport can be dropped: nothing is to be read or written any more.
+    /// Whether the transport can be dropped: nothing is read or written any more.
     pub fn is_ended(&self) -> bool {
         self.state == State::Ended
     }
 
-    /// How the connection ended, once that is settled: after the closing handshake, an error, or
+    /// Returns how the connection ended, once that is settled: after the closing handshake, an error, or
     /// the end of the transport.
     pub fn close_info(&self) -> Option<CloseInfo> {
         self.info(self.ending.as_ref()?.cause?)
     }
 
-    /// How the connection is going to end as far as is known, after [`write_failed`](Self::write_failed): what the
+    /// Returns how the connection is going to end as far as is known, after [`write_failed`](Self::write_failed): what the
     /// transport still brings is awaited, and may make a clean close of it. `None` before, and once it has ended.
     pub fn write_failure(&self) -> Option<CloseInfo> {
         match self.state {

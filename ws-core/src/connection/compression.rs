@@ -18,13 +18,13 @@ use crate::message::{Assembly, DataType, Payload};
 #[derive(Debug)]
 pub(super) struct Compression {
     codec: PerMessageDeflate,
-    /// What the message being received has inflated to; where it is handed out in pieces, the end of it.
+    /// What the message being received has inflated to; where it is returned in pieces, the end of it.
     output: Vec<u8>,
-    /// As much of `output` has been handed out in pieces, or passed over.
+    /// This much of `output` has been returned in pieces, or skipped.
     handed: usize,
     /// Bytes it has inflated to in all.
     inflated: u64,
-    /// Input whose output has not been asked for yet; only for a message handed out in pieces.
+    /// Input whose output has not been asked for yet; only for a message that is returned in pieces.
     pending: Option<Pending>,
 }
 
@@ -44,7 +44,7 @@ impl Compression {
             .saturating_add(pending)
     }
 
-    /// What can be handed out of `output`, which has been checked; a character cut off stays.
+    /// Returns what can be returned of `output`, which has been checked; an incomplete character stays.
     fn hand_out(&mut self, assembly: &Assembly) -> Payload<'static> {
         let waiting = self.output.get(self.handed..).unwrap_or_default();
         let payload = match assembly {
@@ -55,7 +55,7 @@ impl Compression {
         payload
     }
 
-    /// Counts as handed out what can be.
+    /// Counts as returned what can be.
     fn pass_over(&mut self, assembly: &Assembly) {
         debug_assert!(self.handed <= self.output.len(), "more has been returned than was inflated");
         let waiting = self.output.get(self.handed..).unwrap_or_default();
@@ -67,7 +67,7 @@ impl Compression {
         self.trim();
     }
 
-    /// Gives up what has been handed out, but for what the inflater may look back at.
+    /// Drops what has been returned, except what the inflater may look back at.
     fn trim(&mut self) {
         let surplus = self.output.len().saturating_sub(WINDOW).min(self.handed);
         if surplus >= WINDOW {
@@ -78,7 +78,7 @@ impl Compression {
 }
 
 impl Connection {
-    /// The connection, with permessage-deflate as the opening handshake agreed on it.
+    /// Returns the connection with permessage-deflate as the opening handshake agreed on it.
     #[must_use]
     pub fn with_deflate(mut self, codec: PerMessageDeflate) -> Self {
         let compression = Compression { codec, output: Vec::new(), handed: 0, inflated: 0, pending: None };
@@ -125,12 +125,12 @@ impl Connection {
                 (ended || !payload.is_empty()).then_some(payload)
             } else {
                 if !whole {
-                    // The user has turned away from the rest of this message.
+                    // The user skips the rest of this message.
                     compression.pass_over(&incoming.assembly);
                 }
                 None
             };
-            // After the text has been looked at: the first fault is told, however the bytes are split.
+            // After the text has been checked: the first fault is reported, however the bytes are split.
             if compression.inflated > limit {
                 return Err(too_big);
             }
@@ -155,7 +155,7 @@ impl Connection {
         }
     }
 
-    /// Goes on with input whose output was not asked for before.
+    /// Continues with input whose output was not asked for before.
     pub(super) fn resume_inflating<'b>(&mut self, pieces: bool) -> Result<Option<Step<'b>>, ProtocolError> {
         match self.compression.as_mut().and_then(|compression| compression.pending.take()) {
             None => Ok(None),
@@ -217,7 +217,7 @@ fn whole_characters(text: &[u8]) -> &str {
     text.get(..end).and_then(|whole| str::from_utf8(whole).ok()).unwrap_or_default()
 }
 
-/// What one step inflates at least, if there is so much.
+/// The least room for the output of one step.
 const STEP: usize = 16 << 10;
 
 /// The furthest that DEFLATE looks back.

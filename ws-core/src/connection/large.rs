@@ -14,8 +14,8 @@ impl Connection {
     ///
     /// If one is being received whole, and 64 KiB or more of its frame are to come or the last bytes of it have been
     /// read so, `read` is called with what has come of it and the most bytes that still belong to it. It makes room, or
-    /// moves all to a larger place, and appends what it reads; its answer is returned, with the message if it is whole
-    /// now. `None` if there is none, and `read` has not been called. Any earlier input must have been used up.
+    /// moves all to a larger place, and appends what it reads; what it returns is returned, with the message if it is whole
+    /// now. Returns `None`, and does not call `read`, if no such payload is next. Any earlier input must have been used up.
     ///
     /// The room should follow what has been received, not what has been announced: a peer announces much and sends little.
     pub fn read_large_payload<R>(
@@ -27,12 +27,12 @@ impl Connection {
             return None;
         }
         let incoming = self.incoming.as_mut()?;
-        // What has been begun so goes on so: its end would be copied, and the message would not lie where it is to stay.
+        // Once begun this continues: otherwise the end would be copied, and the message would not lie where it is to stay.
         if remaining < LARGE && !incoming.around {
             return None;
         }
         let Assembly::Binary(buffer) = &mut incoming.assembly else { return None };
-        // Of a compressed message nothing is put together here, nor of one that is handed out in pieces.
+        // A compressed message is not assembled here, nor is one that is returned in pieces.
         if buffer.is_empty() {
             return None;
         }

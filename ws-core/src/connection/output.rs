@@ -45,7 +45,7 @@ impl Buf for Output<'_> {
 
 /// # Output
 impl Connection {
-    /// What is to be written, as a [`bytes::Buf`]: take its chunks, write them, and advance it by what was
+    /// Returns what is waiting to be written, as a [`bytes::Buf`]: take its chunks, write them, and advance it by what was
     /// written.
     #[inline]
     pub fn output(&mut self) -> Output<'_> {
@@ -53,7 +53,7 @@ impl Connection {
         Output(self)
     }
 
-    /// Bytes that wait to be written.
+    /// Returns the number of bytes that wait to be written.
     #[inline]
     pub fn queued(&self) -> usize {
         self.queue.len()

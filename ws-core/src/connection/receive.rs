@@ -36,7 +36,7 @@ pub enum Received<'b> {
 
 /// # Input
 impl Connection {
-    /// Takes bytes from the front of `input` up to the next event; `Ok(None)` when all are used
+    /// Consumes bytes from the front of `input` up to the next event, and returns that; `Ok(None)` when all are used
     /// and more are needed. Call it again until then: one input may hold many events.
     ///
     /// `input` is unmasked in place. Events borrow it, not the connection, so that one can send
@@ -53,11 +53,11 @@ impl Connection {
         }
     }
 
-    /// As [`receive`](Self::receive), but hands out messages piece by piece as they arrive, so that a
+    /// As [`receive`](Self::receive), but returns messages piece by piece as they arrive, so that a
     /// message of any size passes in constant memory. `max_stream_size` limits them.
     ///
-    /// The two can be mixed: what `receive` has put together of a message becomes its first piece;
-    /// the rest of a message of which pieces have been handed out is skipped by `receive`.
+    /// The two can be mixed: what `receive` has assembled of a message becomes its first piece;
+    /// the rest of a message of which pieces have been returned is skipped by `receive`.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -101,8 +101,8 @@ impl Connection {
     /// [`read_large_payload`](Self::read_large_payload).
     ///
     /// Hand what each call returns to the code that handles it in the same loop, without storing it in between: moving an event
-    /// through memory costs as much as receiving a short message. `ws-core/examples/blocking.rs` needs nothing of this;
-    /// ws-tokio's driver shows all of it.
+    /// through memory costs as much as receiving a short message. `ws-core/examples/event_loop.rs` and
+    /// ws-tokio's driver do so; `ws-core/examples/blocking.rs` needs none of it.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -299,7 +299,7 @@ impl Connection {
         } else {
             incoming.assembly.push(bytes)?;
             if incoming.handed {
-                // The user has turned away from the rest of this message.
+                // The user skips the rest of this message.
                 incoming.assembly.drain();
             }
             (last && !incoming.handed).then(|| Step::Data { payload: incoming.assembly.drain(), last })
@@ -313,7 +313,7 @@ impl Connection {
         Ok(step)
     }
 
-    /// Whether a message may be next. §5.4: within another message none may begin, which is told step by step.
+    /// Whether a message may be next. §5.4: within another message none may begin, which the slow path reports.
     pub(super) fn may_begin_message(&self) -> bool {
         self.takes_data() && self.incoming.is_none()
     }

@@ -58,7 +58,7 @@ impl Connection {
     }
 
     /// As [`send`](Self::send), but never compressed: for a message that holds a secret beside text an
-    /// attacker can choose, whose compressed length would tell of the secret.
+    /// attacker can choose, whose compressed length would reveal something of the secret.
     ///
     /// # Errors
     /// As [`send_text`](Self::send_text).
@@ -171,8 +171,8 @@ impl Connection {
         if queued >= self.config.outbound_limit {
             return Err(SendError::QueueFull { limit: self.config.outbound_limit });
         }
-        // With nothing queued there is nothing to wait for: one message may pass over the limit. Without a
-        // limit of its own memory is bounded by the others, which add up to less.
+        // With nothing queued there is nothing to wait for: one message may pass over the limit. Without
+        // `memory_limit` memory is bounded by the others, which add up to less.
         match self.config.memory_limit {
             Some(limit) if queued > 0 && self.memory_usage() >= limit => Err(SendError::MemoryFull { limit }),
             _ => Ok(()),
@@ -193,7 +193,7 @@ impl Connection {
         }
     }
 
-    /// One frame, or several if the payload is larger than a frame is to be.
+    /// One frame, or several if the payload is larger than `max_frame_size`.
     fn queue_frames(&mut self, mut opcode: OpCode, mut rsv1: bool, mut payload: &[u8], fin: bool) {
         while let Some((frame, rest)) = payload.split_at_checked(self.config.max_frame_size)
             && !rest.is_empty()
@@ -218,7 +218,7 @@ impl Connection {
         }
     }
 
-    /// A whole message that others hold too, uncompressed: a small one is copied as it is.
+    /// A whole message that others share, uncompressed: a small one is copied as it is.
     pub(crate) fn queue_shared(&mut self, message: &Message) {
         let opcode = opcode_of(message.data_type());
         if message.len() < BY_REFERENCE {
@@ -260,7 +260,7 @@ impl Connection {
                     return;
                 }
             },
-            // Others hold it too: masking in place would change what they see.
+            // Others share it: masking in place would change what they see.
             Err(payload) => self.queue_frames(opcode, rsv1, &payload, true),
         }
     }
@@ -294,8 +294,8 @@ impl Connection {
     }
 }
 
-/// Payloads from this size on are queued by reference: below, a copy is cheaper than a place of
-/// its own in the vectored write.
+/// Payloads from this size on are queued by reference: below, a copy is cheaper than a
+/// separate place in the vectored write.
 const BY_REFERENCE: usize = 4 << 10;
 
 pub(super) const fn opcode_of(data_type: DataType) -> OpCode {

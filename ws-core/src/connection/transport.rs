@@ -7,7 +7,7 @@ use crate::timers::{Flow, Time};
 
 /// # The transport
 impl Connection {
-    /// Whether the write side of the transport is to be shut down now, with the read side left open
+    /// Whether the write side of the transport should be shut down now, with the read side left open
     /// so that the peer sees our Close and not a reset. Then call [`shutdown_done`](Self::shutdown_done).
     pub fn wants_shutdown(&self) -> bool {
         let now = match self.state {

@@ -17,7 +17,7 @@ impl Connection {
         timers.changed || timers.flow != self.waits_for() || (timers.close.is_set() && self.heard)
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called next: now if that is not in the
+    /// Returns when [`handle_timeout`](Self::handle_timeout) must be called next: now if that is not in the
     /// future; `None` for never.
     ///
     /// `now`, like what is returned, is the time since an epoch the driver chose, on a clock that
@@ -57,7 +57,7 @@ impl Connection {
         if self.timers.asking == Asking::Nothing && time >= self.timers.ping {
             self.heard = false;
             self.pings = self.pings.wrapping_add(1);
-            // A full queue is a sign of its own: the write deadline is running.
+            // A full queue is a sign too: the write deadline is running.
             if self.ping(&keepalive_payload(self.pings)).is_ok() {
                 self.queue.mark_ping();
                 self.timers.asking = Asking::Queued;
@@ -68,7 +68,7 @@ impl Connection {
         }
     }
 
-    /// The round trip of the last keepalive ping that was answered; `None` before the first.
+    /// Returns the round trip of the last keepalive ping that was answered; `None` before the first.
     pub fn rtt(&self) -> Option<Duration> {
         self.timers.rtt.get()
     }
@@ -99,7 +99,7 @@ impl Connection {
         self.timers.ping = self.timers.ping.after(interval);
     }
 
-    /// Whether a pong answers a keepalive ping: if it is the one that is on its way, that tells the round trip;
+    /// Whether a pong answers a keepalive ping: if it answers the latest, that is the round trip;
     /// a late pong for an abandoned ping is ignored.
     pub(super) fn is_keepalive_pong(&mut self, payload: &[u8]) -> bool {
         let Some((&KEEPALIVE, count)) = payload.split_first_chunk() else { return false };

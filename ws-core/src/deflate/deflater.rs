@@ -186,7 +186,7 @@ fn run(
 ) -> Result<(), DeflateError> {
     let mut rest = input;
     loop {
-        // zlib wants more than six bytes for a flush, or it says it twice.
+        // zlib needs more than six bytes for a flush, or writes it twice.
         if output.spare_capacity_mut().len() < MIN_ROOM {
             output.reserve((rest.len() / 4).saturating_add(4 * MIN_ROOM));
         }

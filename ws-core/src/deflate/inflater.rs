@@ -38,7 +38,7 @@ pub struct Inflated {
 /// Why [`Inflater::inflate`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InflateStatus {
-    /// All input is used, and all that it inflates to has been handed out.
+    /// All input is used, and all that it inflates to has been returned.
     NeedInput,
     /// `max` bytes were produced. There may be more: call again with the rest of the input, which can be empty.
     OutputFull,

@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 use crate::error::debug_by_display;
 use crate::setters::setters;
 
-/// What one side wants of permessage-deflate, and how it compresses.
+/// The preferences of one side for permessage-deflate, and how it compresses.
 ///
 /// A server answers offers with it, a client builds its offer from it. Names are those of RFC 7692 section 7.1. Each field has a
 /// setter of the same name: `Config::server().level(6)`.

@@ -31,7 +31,7 @@ pub(super) struct CompressorKind {
 impl CompressorKind {
     pub(super) fn new(bits: WindowBits, level: u8) -> Self {
         // zlib has no raw deflate with 8 bits. With 9 it never refers back further than 2^9 - 262 = 250 bytes, which
-        // fits into 8 (`what_is_sent_with_eight_bits_never_reaches_back_beyond_256_bytes` holds it to that).
+        // fits into 8 (`what_is_sent_with_eight_bits_never_reaches_back_beyond_256_bytes` checks that).
         Self { bits: bits.get().max(9), level: level.min(9) }
     }
 
@@ -46,13 +46,13 @@ impl CompressorKind {
     }
 }
 
-/// Names the state a compressor was given back in; no two are the same.
+/// Names the state in which a compressor was returned; no two are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp(NonZeroU64);
 
 /// Takes a compressor out of this thread's pool, or makes one.
 ///
-/// With `stamp` it first looks for the very one that was given back under it; then `true` says that it still is in
+/// With `stamp` it first looks for the very one that was returned under it; then `true` says that it still is in
 /// that state. Otherwise the compressor is as new.
 pub(super) fn take_compressor(kind: CompressorKind, stamp: Option<Stamp>) -> (Compressor, bool) {
     let found = POOL.try_with(|pool| {
@@ -153,7 +153,7 @@ const COMPRESSOR_PER_WINDOW_BYTE: usize = 4;
 mod tests {
     use super::*;
 
-    /// A thread of its own has an empty pool.
+    /// A separate thread has an empty pool.
     fn alone(test: impl FnOnce() + Send + 'static) {
         std::thread::spawn(test).join().unwrap();
     }

@@ -246,5 +246,5 @@ fn parse_length(length: &[u8]) -> Option<u64> {
 }
 
 /// The most bytes of sizes, chunk extensions and trailers that are passed over: without a bound a peer could send
-/// them for ever, as they add nothing to the body.
+/// them forever, as they add nothing to the body.
 const MAX_IGNORED: usize = 256 * 1024;

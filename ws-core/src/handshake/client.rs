@@ -227,7 +227,7 @@ fn excerpt(bytes: &[u8]) -> String {
 /// The most of a peer's name that an error repeats, in bytes.
 const MAX_EXCERPT: usize = 100;
 
-/// A field that may be there once is there twice.
+/// A field that may occur once occurs twice.
 struct Repeated;
 
 fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&[u8]>, Repeated> {

@@ -115,8 +115,8 @@ impl Cursor {
         self.position = self.position.saturating_sub(1);
     }
 
-    /// Takes the bytes that come next for as long as they belong to a kind. Whoever comes beyond the limit so learns
-    /// it from [`next`](Self::next).
+    /// Takes the bytes that come next for as long as they belong to a kind. That the limit is exceeded is
+    /// reported by the following [`next`](Self::next).
     fn skip(&mut self, buffer: &[u8], belongs: impl Fn(u8) -> bool) {
         let ahead = buffer.get(self.position..).unwrap_or_default();
         let mut rest = ahead;

@@ -9,7 +9,7 @@ use super::upgrade::UpgradeRequest;
 /// A well-formed request.
 #[derive(Debug)]
 pub enum Opening {
-    /// The client asks for a WebSocket, and everything it sent is as RFC 6455 section 4.2.1 wants it.
+    /// The client asks for a WebSocket, and everything it sent is as RFC 6455 section 4.2.1 requires it.
     Upgrade(UpgradeRequest),
     /// A GET or HEAD that asks for no WebSocket: a page, a health check. Its version may be HTTP/1.0, and `Host` may
     /// then be absent.

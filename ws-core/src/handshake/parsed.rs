@@ -14,7 +14,7 @@ impl Opening {
     ///
     /// It is the judgement of [`RequestReader`](super::RequestReader), but for what cannot be seen any more: how the
     /// head was written. The library has to have refused what is no HTTP. A request of HTTP/2 or 3 is refused with
-    /// 505: there a WebSocket is opened in another way (RFC 8441), which is not spoken here.
+    /// 505: there a WebSocket is opened in another way (RFC 8441), which this module does not support.
     ///
     /// # Errors
     /// A [`Refusal`] to send.

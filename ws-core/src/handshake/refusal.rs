@@ -11,7 +11,7 @@ use crate::error::debug_by_display;
 /// One HTTP response that refuses a request, after which the connection is closed.
 ///
 /// It says `Connection: close`, has a `Content-Length` and a body of one line of plain text that says what was wrong;
-/// the body of those that this crate makes never repeats bytes of the peer. A 405 says `Allow: GET`; a 426 names what is spoken here:
+/// the body of those that this crate makes never repeats bytes of the peer. A 405 says `Allow: GET`; a 426 names what is supported:
 /// `Upgrade: websocket` and `Sec-WebSocket-Version: 13` (RFC 6455 section 4.4).
 #[derive(Clone, PartialEq, Eq, Error)]
 #[error("{status}: {}", body.trim_end())]

@@ -8,7 +8,7 @@ use super::body::{BodyFraming, BodyProgress, BodyReader};
 use super::extension::InvalidExtensions;
 use super::head::HeadFault;
 
-/// Why the server's answer does not open a WebSocket. The connection is to be dropped: it was never open.
+/// Why the server's answer does not open a WebSocket. The connection must be dropped: it was never open.
 ///
 /// `Debug` shows the message too, so that `main` may return it, and of a refusal the body as well. The message has the
 /// causes in it: `source` returns none, the variants carry them.
@@ -93,7 +93,7 @@ impl From<HeadFault> for HandshakeError {
 pub struct Refused {
     /// Status, version and fields; the body is empty until [`attach`](Self::attach) puts it there.
     pub response: http::Response<Vec<u8>>,
-    /// Whether `response` holds the whole body; a body cut off by a limit, a deadline or a fault is not whole.
+    /// Whether `response` has the whole body; a body cut off by a limit, a deadline or a fault is not whole.
     pub body_complete: bool,
     /// How the end of the body is found.
     pub framing: BodyFraming,

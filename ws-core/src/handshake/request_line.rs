@@ -195,12 +195,12 @@ fn parse_version(version: &[u8]) -> Result<Version, HeadFault> {
     }
 }
 
-const PROXY_VERSION_1: &str = "it is a line of the PROXY protocol, which is not spoken here; turn it off in the load \
+const PROXY_VERSION_1: &str = "it is a line of the PROXY protocol, which is not supported; turn it off in the load \
     balancer (haproxy: send-proxy; nginx: proxy_protocol)";
 const PROXY_VERSION_2: &str = "it begins with two empty lines, as a header of the PROXY protocol version 2 does, which \
-    is not spoken here; turn it off in the load balancer (haproxy: send-proxy-v2)";
+    is not supported; turn it off in the load balancer (haproxy: send-proxy-v2)";
 const TLS_ON_A_PLAIN_PORT: &str =
-    "it begins as TLS does, and this port speaks plain HTTP; connect with ws:// or http://";
+    "it begins as TLS does, and this port takes plain HTTP; connect with ws:// or http://";
 
 /// The type of a TLS record that holds a handshake (RFC 8446 section 5.1).
 const TLS_HANDSHAKE: u8 = 22;

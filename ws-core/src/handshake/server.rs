@@ -116,7 +116,7 @@ pub(super) fn check_host(request: &http::Request<()>) -> Result<(), Refusal> {
     }
 }
 
-/// What a field's mere presence proves; `came_before` tells of other lines.
+/// What a field's mere presence proves; `came_before` returns whether an earlier line has that name.
 pub(super) fn check_name(name: &[u8], came_before: impl Fn(&HeaderName) -> bool) -> Result<(), Refusal> {
     let repeats = |field: &HeaderName| is_name(name, field) && came_before(field);
     // RFC 9112 §3.2: more than one Host field MUST get 400.
@@ -126,7 +126,7 @@ pub(super) fn check_name(name: &[u8], came_before: impl Fn(&HeaderName) -> bool)
     // RFC 9112 §6.1: what delimits the message differently for a proxy and for us is how requests are smuggled; a
     // handshake has no body.
     if is_name(name, &header::TRANSFER_ENCODING) {
-        return Err(Refusal::bad_request("a request with a body (Transfer-Encoding) is not answered here"));
+        return Err(Refusal::bad_request("a request with a body (Transfer-Encoding) is not supported"));
     }
     // RFC 9112 §6.3: likewise.
     if repeats(&header::CONTENT_LENGTH) {
@@ -145,7 +145,7 @@ pub(super) fn check_value(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
     if is_name(name, &header::CONTENT_LENGTH) && (value.is_empty() || value.iter().any(|&byte| byte != b'0'))
     {
         return Err(Refusal::bad_request(
-            "a request with a body (Content-Length other than 0) is not answered here",
+            "a request with a body (Content-Length other than 0) is not supported",
         ));
     }
     Ok(())

@@ -5,7 +5,7 @@ use super::token::{is_token, list_elements};
 /// Reads the client's subprotocols, in its order of preference, from all field lines. Empty elements are passed over
 /// (RFC 9110 section 5.6.1.2); with nothing else in the lines no subprotocol is offered.
 ///
-/// `Err` holds what is wrong, in words for the refusal.
+/// `Err` contains what is wrong, in words for the refusal.
 pub(super) fn parse_subprotocols<'a>(
     lines: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<String>, &'static str> {

@@ -61,12 +61,12 @@ impl UpgradeRequest {
     /// Judges what only matters for a WebSocket.
     pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
         let headers = request.headers();
-        // §4.4: another version gets 426 with the one that is spoken; it is looked at first, because another
+        // §4.4: another version gets 426 with the supported one; it is checked first, because another
         // version may have other fields.
         if single(headers, header::SEC_WEBSOCKET_VERSION)? != VERSION.as_bytes() {
             return Err(Refusal::new(
                 StatusCode::UPGRADE_REQUIRED,
-                "only version 13 of WebSocket is spoken here",
+                "this server supports only version 13 of the WebSocket protocol",
             ));
         }
         // §4.2.1 item 5: a key which, decoded, is 16 bytes long.

@@ -1,4 +1,4 @@
 //! The version of the protocol.
 
-/// The only version of the protocol spoken here (RFC 6455 section 4.1, item 9).
+/// The only supported version of the protocol (RFC 6455 section 4.1, item 9).
 pub const VERSION: &str = "13";

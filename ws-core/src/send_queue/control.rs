@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-/// Control frames: they wait apart from data, and once they are on their way nothing of them is replaced.
+/// Control frames: they wait apart from data, and once they are on their way they are not replaced.
 #[derive(Debug, Default)]
 pub(super) struct ControlQueue {
     /// The automatic pongs that wait, at most [`PONG_ROOM`] bytes of them.
