@@ -17,6 +17,7 @@ mkdir -p target/interop/node
 if [ ! -d target/interop/node/node_modules/playwright-core ]; then
   PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix target/interop/node --no-audit --no-fund --silent playwright-core
 fi
-cargo build -q -p ws-server --example echo --example repl --example chat --example feed
+cargo build -q -p ws-server --example echo
+cargo build -q -p ws-samples --example repl --example chat --example feed
 
 NODE_PATH=target/interop/node/node_modules CHROMIUM=$CHROMIUM timeout 240 node interop/peers/browser/main.cjs "$@"

@@ -14,7 +14,7 @@ only=${1-}
 # Namespaces for users, processes, mounts and networks: all that is made inside is gone when this script is.
 if [ -z "${SLOW_LINKS_INSIDE-}" ]; then
     build
-    cargo build --release --quiet -p ws-server --example interop_server --example tunnel
+    cargo build --release --quiet -p ws-samples --example interop_server --example tunnel
     need_python
     unshare=(unshare --mount --net --pid --fork --kill-child --mount-proc)
     [ "$EUID" -eq 0 ] || unshare+=(--user --map-root-user)

@@ -62,8 +62,18 @@ fn root() -> PathBuf {
 
 /// The Markdown files of the repository and of its members.
 fn documents() -> Vec<PathBuf> {
-    let directories =
-        [".", "ws-core", "ws-server", "ws-client", "ws-cli", "ws-autobahn", "fuzz", "bench", "interop"];
+    let directories = [
+        ".",
+        "ws-core",
+        "ws-server",
+        "ws-client",
+        "ws-cli",
+        "ws-autobahn",
+        "ws-samples",
+        "fuzz",
+        "bench",
+        "interop",
+    ];
     let files = directories.iter().flat_map(|directory| fs::read_dir(root().join(directory)).unwrap());
     files
         .map(|file| file.unwrap().path())

@@ -1,28 +1,13 @@
 //! An echo server, and a page to try it with: `cargo run --release -p ws-server --example echo`.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser;
-use ws_server::{Config, Endpoint, Error, HostPolicy, Server, Tls, WebSocket, deflate};
+use options::Options;
+use ws_server::{BuildError, Config, Endpoint, Error, HostPolicy, Server, Tls, WebSocket, deflate};
 
-mod sample;
-
-/// Sends back what it receives; a page to try it with is at the same address.
-#[derive(Parser)]
-#[command(name = "echo")]
-struct Options {
-    /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001", value_parser = sample::address)]
-    listen: SocketAddr,
-    /// Compress messages (permessage-deflate) for clients that offer it
-    #[arg(long)]
-    compress: bool,
-    /// Speak TLS, with this certificate chain and its key (PEM files)
-    #[arg(long, num_args = 2, value_names = ["CHAIN", "KEY"])]
-    tls: Option<Vec<PathBuf>>,
-}
+#[path = "echo/options.rs"]
+mod options;
 
 async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
@@ -32,15 +17,10 @@ async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     Ok(())
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let options: Options = match sample::options() {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
+async fn server(options: &Options) -> Result<Server, BuildError> {
     let mut config = Config::server();
     config.max_message_size = 16 << 20;
-    // The page asks for this subprotocol; a client that asks for none, or another, is served without.
+    // The page offers this subprotocol; a client that offers none, or another, is served without one.
     let mut endpoint = Endpoint::new(echo).connection(config).subprotocols(["echo"]);
     if options.compress {
         endpoint = endpoint.deflate(deflate::Config::server());
@@ -51,12 +31,43 @@ async fn main() -> ExitCode {
         .page("/", "text/html; charset=utf-8", include_str!("echo.html"))
         .health("/healthz")
         .allowed_hosts(HostPolicy::for_listener(options.listen));
-    let mut s = "";
-    if let Some([chain, key]) = options.tls.as_deref() {
+    if let Some((chain, key)) = &options.tls {
         builder = builder.tls(Tls::from_files(chain, key));
-        s = "s";
     }
-    let line =
-        |address| format!("Open http{s}://{address}/ in a browser; the WebSocket is ws{s}://{address}/");
-    sample::serve("echo", builder.bind(options.listen).await, line).await
+    builder.bind(options.listen).await
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let server = server(&options).await?;
+    let address = server.local_addr()?;
+    let s = if options.tls.is_some() { "s" } else { "" };
+    // That nobody reads this line is no reason to stop.
+    let _ = writeln!(
+        std::io::stdout(),
+        "Open http{s}://{address}/ in a browser; the WebSocket is ws{s}://{address}/"
+    );
+    server.serve_until(ws_server::shutdown_signal()).await;
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args_os().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{}", options::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("echo: {error} (--help lists the options)");
+            return ExitCode::from(2);
+        }
+    };
+    match run(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("echo: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -87,8 +87,6 @@ mod tests {
     use std::path::PathBuf;
     use std::time::SystemTime;
 
-    use rcgen::{CertificateParams, KeyPair};
-
     use super::*;
 
     /// A chain and its key in files, which go when the test ends.
@@ -116,31 +114,30 @@ mod tests {
         }
     }
 
-    fn certificate(key: &KeyPair) -> String {
-        CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(key).unwrap().pem()
+    /// A file of `tests/pem`.
+    fn pem(name: &str) -> String {
+        fs::read_to_string(format!("{}/tests/pem/{name}.pem", env!("CARGO_MANIFEST_DIR"))).unwrap()
     }
 
     #[test]
     fn a_change_of_the_chain_alone_and_of_the_key_alone_is_seen() {
         let files = Files::new("either-file");
-        let key = KeyPair::generate().unwrap();
-        files.write("chain", &certificate(&key));
-        files.write("key", &key.serialize_pem());
+        files.write("chain", &pem("localhost"));
+        files.write("key", &pem("localhost.key"));
         let tls = files.tls();
         assert_eq!(tls.refresh(), Refreshed::Unchanged);
-        // A renewed certificate for the same key; the comment makes it another length, whatever the clock's step.
-        files.write("chain", &format!("renewed\n{}", certificate(&key)));
+        // As a renewed certificate for the same key: the comment makes it another length, whatever the clock's step.
+        files.write("chain", &format!("renewed\n{}", pem("localhost")));
         assert_eq!((tls.refresh(), tls.refresh()), (Refreshed::Read, Refreshed::Unchanged));
-        files.write("key", &format!("written anew\n{}", key.serialize_pem()));
+        files.write("key", &format!("written anew\n{}", pem("localhost.key")));
         assert_eq!((tls.refresh(), tls.refresh()), (Refreshed::Read, Refreshed::Unchanged));
     }
 
     #[test]
     fn what_could_not_be_read_is_tried_again_though_its_time_and_length_stay() {
         let files = Files::new("tried-again");
-        let (old, new) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-        files.write("chain", &certificate(&old));
-        files.write("key", &old.serialize_pem());
+        files.write("chain", &pem("localhost"));
+        files.write("key", &pem("localhost.key"));
         let tls = files.tls();
         let before = tls.config();
 
@@ -150,11 +147,11 @@ mod tests {
             files.write("key", text);
             File::options().write(true).open(files.0.join("key")).unwrap().set_modified(time).unwrap();
         };
-        files.write("chain", &format!("new\n{}", certificate(&new)));
-        write_key(&"x".repeat(new.serialize_pem().len()));
+        files.write("chain", &format!("new\n{}", pem("other")));
+        write_key(&"x".repeat(pem("other.key").len()));
         assert_eq!((tls.refresh(), tls.refresh()), (Refreshed::Unusable, Refreshed::Unusable));
         assert!(Arc::ptr_eq(&tls.config(), &before), "what cannot be used changes nothing");
-        write_key(&new.serialize_pem());
+        write_key(&pem("other.key"));
         assert_eq!((tls.refresh(), tls.refresh()), (Refreshed::Read, Refreshed::Unchanged));
         assert!(!Arc::ptr_eq(&tls.config(), &before));
     }
@@ -162,9 +159,8 @@ mod tests {
     #[test]
     fn files_that_go_and_come_back_as_they_were_change_nothing() {
         let files = Files::new("come-back");
-        let key = KeyPair::generate().unwrap();
-        files.write("chain", &certificate(&key));
-        files.write("key", &key.serialize_pem());
+        files.write("chain", &pem("localhost"));
+        files.write("key", &pem("localhost.key"));
         let tls = files.tls();
         fs::rename(files.0.join("key"), files.0.join("elsewhere")).unwrap();
         assert_eq!(tls.refresh(), Refreshed::Unusable);
@@ -175,11 +171,10 @@ mod tests {
     #[test]
     fn what_changed_before_the_first_look_is_read() {
         let files = Files::new("before-the-first");
-        let key = KeyPair::generate().unwrap();
-        files.write("chain", &certificate(&key));
-        files.write("key", &key.serialize_pem());
+        files.write("chain", &pem("localhost"));
+        files.write("key", &pem("localhost.key"));
         let tls = files.tls();
-        files.write("chain", &format!("renewed\n{}", certificate(&key)));
+        files.write("chain", &format!("renewed\n{}", pem("localhost")));
         assert_eq!(tls.refresh(), Refreshed::Read);
     }
 }

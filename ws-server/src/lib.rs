@@ -166,12 +166,8 @@ pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
 pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
 
 /// How to do the usual things.
-#[cfg(any(doc, doctest))]
+// Its examples need the client, and so are tested by the package `ws-samples`.
+#[cfg(all(doc, not(doctest)))]
 #[doc = include_str!("../docs/how-to.md")]
 #[cfg_attr(feature = "axum", doc = include_str!("../docs/embed.md"))]
 pub mod how_to {}
-
-/// The examples of the README compile.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub struct Readme;

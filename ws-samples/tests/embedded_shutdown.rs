@@ -4,6 +4,7 @@
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
 #[path = "../examples/axum.rs"]
 mod axum_example;
+#[path = "../../ws-server/tests/common/mod.rs"]
 mod common;
 
 use std::net::SocketAddr;

@@ -1,5 +1,4 @@
 //! Endpoints in HTTP servers of others: the examples `axum` and `hyper`, spoken to by our client and in raw bytes.
-#![allow(clippy::duplicate_mod, reason = "the samples here have a file in common")]
 
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
 #[path = "../examples/axum.rs"]

@@ -112,7 +112,11 @@ fn command(name: &str) -> Command {
     path.pop();
     path.set_file_name("examples");
     path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{} is not there: build it with cargo build --examples", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there: build it with cargo build --examples -p ws-samples -p ws-server",
+        path.display()
+    );
     let mut command = Command::new(path);
     command.stdout(Stdio::piped());
     command

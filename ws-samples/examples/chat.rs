@@ -1,4 +1,4 @@
-//! Chat rooms: `cargo run --release -p ws-server --example chat`.
+//! Chat rooms: `cargo run --release -p ws-samples --example chat`.
 //!
 //! A room is there as long as somebody is in it. What is said in it, and who comes and goes, is a [`Broadcast`]. Its
 //! policy for slow readers is to close them ([`Slow::Close`], 1013): who is here is told as differences, and with one
@@ -16,14 +16,12 @@ use ws_server::{
     Broadcast, Config, Endpoint, Error, HostPolicy, Member, Request, Sender, Server, Slow, WebSocket,
 };
 
-mod sample;
-
 /// Chat rooms, with a page.
 #[derive(Parser)]
 #[command(name = "chat")]
 struct Options {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9003", value_parser = sample::address)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9003", value_parser = ws_samples::address)]
     listen: SocketAddr,
 }
 
@@ -133,7 +131,7 @@ impl Drop for Seat {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options: Options = match sample::options() {
+    let options: Options = match ws_samples::options() {
         Ok(options) => options,
         Err(code) => return code,
     };
@@ -153,5 +151,5 @@ async fn main() -> ExitCode {
         .allowed_hosts(HostPolicy::for_listener(options.listen))
         .bind(options.listen)
         .await;
-    sample::serve("chat", server, |at| format!("Open http://{at}/ in a browser; Ctrl-C ends it.")).await
+    ws_samples::serve("chat", server, |at| format!("Open http://{at}/ in a browser; Ctrl-C ends it.")).await
 }

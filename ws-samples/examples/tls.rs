@@ -1,5 +1,5 @@
 //! A server with a certificate of its own making, and a client that trusts it:
-//! `cargo run -p ws-server --example tls`.
+//! `cargo run -p ws-samples --example tls`.
 //!
 //! In earnest the certificate comes from an authority that clients trust already: the server is then given
 //! `Tls::from_files("chain.pem", "key.pem")`, and the client needs nothing.

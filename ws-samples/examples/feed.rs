@@ -1,4 +1,4 @@
-//! A feed of 1,000 updates a second: `cargo run --release -p ws-server --example feed`.
+//! A feed of 1,000 updates a second: `cargo run --release -p ws-samples --example feed`.
 //!
 //! All pages are one [`Broadcast`]. For a page that is too slow an update waits, in place of an earlier one of the same
 //! sensor ([`Slow::conflate`]): it then gets fewer updates, but those it gets are the latest, and neither the producer nor
@@ -15,14 +15,12 @@ use ws_server::{
     Broadcast, BuildError, Config, DataType, Endpoint, Error, HostPolicy, Sender, Server, Slow, WebSocket,
 };
 
-mod sample;
-
 /// Publishes 1,000 updates a second, and a page that draws them.
 #[derive(Parser)]
 #[command(name = "feed")]
 struct Options {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9004", value_parser = sample::address)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9004", value_parser = ws_samples::address)]
     listen: SocketAddr,
 }
 
@@ -101,13 +99,13 @@ async fn server(listen: SocketAddr, pages: Broadcast) -> Result<Server, BuildErr
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options: Options = match sample::options() {
+    let options: Options = match ws_samples::options() {
         Ok(options) => options,
         Err(code) => return code,
     };
     let pages = Broadcast::new();
     tokio::spawn(produce(pages.clone()));
-    sample::serve("feed", server(options.listen, pages).await, |at| {
+    ws_samples::serve("feed", server(options.listen, pages).await, |at| {
         format!("Open http://{at}/ in a browser; Ctrl-C ends it.")
     })
     .await

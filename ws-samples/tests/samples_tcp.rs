@@ -1,6 +1,5 @@
 //! The examples `tunnel` and `tls`, run.
 
-#[cfg(feature = "ring")]
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
 #[path = "../examples/tls.rs"]
 mod tls;
@@ -86,7 +85,6 @@ async fn a_target_that_is_not_there_ends_the_connection() {
     assert!(!matches!(soon(client.read(&mut [0])).await, Ok(1..)), "nothing came");
 }
 
-#[cfg(feature = "ring")]
 #[tokio::test]
 async fn the_client_speaks_to_the_certificate_it_trusts_and_to_no_other() {
     let certificate = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

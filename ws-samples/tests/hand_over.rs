@@ -1,10 +1,10 @@
 //! The connection that hyper or axum has read a request from, and hands over.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::duplicate_mod, reason = "the samples here have a file in common")]
 
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
 #[path = "../examples/axum.rs"]
 mod axum_example;
+#[path = "../../ws-server/tests/common/mod.rs"]
 mod common;
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
 #[path = "../examples/hyper.rs"]

@@ -1,4 +1,4 @@
-//! Bursts and floods of opening handshakes: `cargo run --release -p ws-server --example handshakes -- burst`, `… burst
+//! Bursts and floods of opening handshakes: `cargo run --release -p ws-samples --example handshakes -- burst`, `… burst
 //! --tls`, `… flood`. Ends with status 1 when a client of the burst is not served, or fewer than 95 of 100 honest clients
 //! get in during a flood from one address.
 //!

@@ -1,4 +1,4 @@
-//! WebSockets in an application of axum's: `cargo run -p ws-server --example axum`; `--listen` takes another address.
+//! WebSockets in an application of axum's: `cargo run -p ws-samples --example axum`; `--listen` takes another address.
 //!
 //! `/rooms/{room}` shows the extractor, `/echo` an endpoint that was made once. When the program is stopped, both
 //! kinds are closed with 1001, and waited for.
@@ -12,9 +12,6 @@ use axum::response::Response;
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use ws_server::{Drained, Endpoint, Error, Sockets, Upgrade, WebSocket, shutdown_signal};
-
-#[path = "sample/listen.rs"]
-mod sample;
 
 /// Any extractor may stand beside `Upgrade`; its options are those of an `Endpoint`.
 async fn room(upgrade: Upgrade, Path(room): Path<String>) -> Response {
@@ -50,7 +47,7 @@ pub async fn serve(
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let listener = sample::listen("axum").await;
+    let listener = ws_samples::listen("axum").await;
     println!("listening on ws://{}/rooms/NAME and /echo", listener.local_addr()?);
     let drained = serve(listener, Sockets::default(), shutdown_signal()).await?;
     println!("{} WebSockets closed, {} cut off", drained.closed, drained.aborted);

@@ -13,7 +13,7 @@ struct Options {
 }
 
 /// Listens where the command line says. An address that is taken is said in one line, and ends the program.
-pub(crate) async fn listen(name: &str) -> TcpListener {
+pub async fn listen(name: &str) -> TcpListener {
     let address = Options::parse().listen;
     TcpListener::bind(address).await.unwrap_or_else(|error| {
         eprintln!("{name}: cannot listen on {address}: {error}; stop what listens there or give another --listen ADDR");

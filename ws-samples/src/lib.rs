@@ -1,4 +1,12 @@
-//! What the samples have in common: how they read their command line, where they say that they are, how they end.
+//! Sample programs of `ws-server` and `ws-client` that need more than these crates do: an interpreter, other HTTP
+//! servers, a maker of certificates. They are a package apart, and so are the tests that need the same, because Cargo
+//! builds what one example or test of a package needs for each of its examples: `ws-server` alone stays small.
+//!
+//! The library is what the samples have in common: how they read their command line, print their address, and end.
+
+mod listen;
+
+pub use listen::listen;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -8,7 +16,7 @@ use clap::Parser;
 use ws_server::{BuildError, Server, shutdown_signal};
 
 /// Reads the command line; a fault in it is told in one line.
-pub(crate) fn options<O: Parser>() -> Result<O, ExitCode> {
+pub fn options<O: Parser>() -> Result<O, ExitCode> {
     O::try_parse().map_err(|error| {
         if !error.use_stderr() {
             error.exit();
@@ -21,12 +29,12 @@ pub(crate) fn options<O: Parser>() -> Result<O, ExitCode> {
 }
 
 /// Reads an address to listen on.
-pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write it as address:port, for example 127.0.0.1:9001 or [::1]:0".into())
 }
 
 /// Says in one line where to look, then serves until Ctrl-C or SIGTERM.
-pub(crate) async fn serve(
+pub async fn serve(
     name: &str,
     server: Result<Server, BuildError>,
     line: impl FnOnce(SocketAddr) -> String,
@@ -45,7 +53,14 @@ pub(crate) async fn serve(
 }
 
 /// What went wrong, in one line.
-pub(crate) fn failed(name: &str, what: &str) -> ExitCode {
+pub fn failed(name: &str, what: &str) -> ExitCode {
     eprintln!("{name}: {what}");
     ExitCode::FAILURE
 }
+
+/// The examples of the README compile, and those of the how-tos of `ws-server`, which need the client, run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../ws-server/docs/how-to.md")]
+#[doc = include_str!("../../ws-server/docs/embed.md")]
+pub struct Documents;

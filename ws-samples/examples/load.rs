@@ -1,5 +1,5 @@
 //! Ten thousand connections that all echo once a second, and then a shutdown with half of the peers dead:
-//! `cargo run --release -p ws-server --example load`. Ends with status 1 when one is lost, the shutdown is late, or a
+//! `cargo run --release -p ws-samples --example load`. Ends with status 1 when one is lost, the shutdown is late, or a
 //! descriptor is left.
 //!
 //! The server is a process of its own, so that what it uses can be told from what the peers use.

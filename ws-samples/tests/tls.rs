@@ -1,7 +1,7 @@
 //! A server that speaks TLS.
-#![cfg(feature = "ring")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../ws-server/tests/common/mod.rs"]
 mod common;
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! A REPL in the browser: `cargo run --release -p ws-server --example repl`.
+//! A REPL in the browser: `cargo run --release -p ws-samples --example repl`.
 //!
 //! What is typed in the page is evaluated here, with [Rhai](https://rhai.rs). Each connection has variables and
 //! functions of its own, which end with it.
@@ -30,8 +30,6 @@ use evaluate::{Outcome, Session};
 
 #[path = "repl/evaluate.rs"]
 mod evaluate;
-mod sample;
-
 /// Evaluates what is typed in a page on this computer.
 #[derive(Parser)]
 #[command(name = "repl")]
@@ -132,14 +130,14 @@ async fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         .allowed_hosts(HostPolicy::for_listener(address))
         .listener(listener)
         .build()?;
-    Ok(sample::serve("repl", Ok(server), |at| {
+    Ok(ws_samples::serve("repl", Ok(server), |at| {
         format!("Open http://{at}/#{token} in a browser; Ctrl-C ends it.")
     })
     .await)
 }
 
 fn main() -> ExitCode {
-    let options = match sample::options() {
+    let options = match ws_samples::options() {
         Ok(options) => options,
         Err(code) => return code,
     };
@@ -148,12 +146,12 @@ fn main() -> ExitCode {
         tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(evaluate::STACK).build();
     match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(options))) {
         Ok(code) => code,
-        Err(error) => sample::failed("repl", &error.to_string()),
+        Err(error) => ws_samples::failed("repl", &error.to_string()),
     }
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address = sample::address(text)?;
+    let address = ws_samples::address(text)?;
     let refused =
         "it must be an address of loopback, 127.0.0.1 or [::1]: whoever reaches it may run code here";
     address.ip().is_loopback().then_some(address).ok_or_else(|| refused.into())

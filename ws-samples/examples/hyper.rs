@@ -1,4 +1,4 @@
-//! A WebSocket in an HTTP server of hyper's: `cargo run -p ws-server --example hyper`; `--listen` takes
+//! A WebSocket in an HTTP server of hyper's: `cargo run -p ws-samples --example hyper`; `--listen` takes
 //! another address.
 
 use std::convert::Infallible;
@@ -11,9 +11,6 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use ws_server::response::html;
 use ws_server::{Endpoint, EndpointService, Error, Sockets, WebSocket, shutdown_signal};
-
-#[path = "sample/listen.rs"]
-mod sample;
 
 async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
@@ -48,7 +45,7 @@ pub async fn serve(listener: TcpListener, echo: EndpointService) -> io::Result<(
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sockets = Sockets::default();
     let echo = sockets.endpoint(Endpoint::new(echo))?;
-    let listener = sample::listen("hyper").await;
+    let listener = ws_samples::listen("hyper").await;
     println!("listening on ws://{}/echo", listener.local_addr()?);
     tokio::select! {
         ended = serve(listener, echo) => ended?,

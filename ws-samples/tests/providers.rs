@@ -1,7 +1,8 @@
 //! Two crypto providers in one build: each is used where it is given, and none is the process's.
-#![cfg(all(feature = "ring", feature = "aws-lc-rs"))]
+#![cfg(feature = "aws-lc-rs")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../ws-server/tests/common/mod.rs"]
 mod common;
 
 use std::sync::Arc;

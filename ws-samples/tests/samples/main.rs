@@ -1,6 +1,6 @@
 //! The samples, each as its own process: what it prints, what it serves, what it refuses.
 //!
-//! `cargo test` builds them; `cargo test --test samples` alone does not, and takes what was built last.
+//! They have to be built before: `cargo test --workspace` does, `cargo build --examples -p ws-samples -p ws-server`, too.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod chat;

@@ -8,14 +8,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use ws_server::{CloseCode, Config, Endpoint, Error, Server, Tls, WebSocket};
 
-mod sample;
-
 /// Answers on /echo, /ack, /burst (20 messages of 100 KB, then the handler returns) and /burst/close (then it closes).
 #[derive(Parser)]
 #[command(name = "interop_server")]
 struct Options {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001", value_parser = sample::address)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001", value_parser = ws_samples::address)]
     listen: SocketAddr,
     /// Speak TLS, with this certificate chain and its key (PEM files)
     #[arg(long, num_args = 2, value_names = ["CHAIN", "KEY"])]
@@ -62,7 +60,7 @@ async fn send_burst(socket: &mut WebSocket) -> Result<(), Error> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options: Options = match sample::options() {
+    let options: Options = match ws_samples::options() {
         Ok(options) => options,
         Err(code) => return code,
     };
@@ -79,5 +77,5 @@ async fn main() -> ExitCode {
         scheme = "wss";
     }
     let line = |address| format!("listening on {scheme}://{address}");
-    sample::serve("interop_server", builder.bind(options.listen).await, line).await
+    ws_samples::serve("interop_server", builder.bind(options.listen).await, line).await
 }

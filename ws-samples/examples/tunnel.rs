@@ -1,10 +1,10 @@
 //! TCP through WebSockets, both ways, where only HTTP gets through. Beside the target:
 //!
-//! `cargo run -p ws-server --example tunnel -- exit 127.0.0.1:9001 127.0.0.1:22`
+//! `cargo run -p ws-samples --example tunnel -- exit 127.0.0.1:9001 127.0.0.1:22`
 //!
 //! and where it is to be reached from; `ssh -p 2222 localhost` then goes through:
 //!
-//! `cargo run -p ws-server --example tunnel -- entry 127.0.0.1:2222 ws://127.0.0.1:9001/`
+//! `cargo run -p ws-samples --example tunnel -- entry 127.0.0.1:2222 ws://127.0.0.1:9001/`
 //!
 //! Whoever can connect to the exit reaches the target: in earnest it needs TLS and a guard that asks for a token.
 

@@ -3,7 +3,7 @@
 use crate::process::{Sample, refused};
 
 const PAGES: [(&str, &str); 4] = [
-    ("echo", include_str!("../../examples/echo.html")),
+    ("echo", include_str!("../../../ws-server/examples/echo.html")),
     ("repl", include_str!("../../examples/repl.html")),
     ("chat", include_str!("../../examples/chat.html")),
     ("feed", include_str!("../../examples/feed.html")),

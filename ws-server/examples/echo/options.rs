@@ -1,0 +1,58 @@
+//! The command line, read without a parser's crates: this sample is to build fast.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub(crate) const HELP: &str = "\
+Sends back what it receives; a page to try it with is at the same address
+
+Usage: echo [OPTIONS]
+
+Options:
+      --listen <ADDR>      Where to listen; port 0 picks a free one [default: 127.0.0.1:9001]
+      --compress           Compress messages (permessage-deflate) for clients that offer it
+      --tls <CHAIN> <KEY>  Speak TLS, with this certificate chain and its key (PEM files)
+  -h, --help               Print help
+";
+
+pub(crate) struct Options {
+    pub(crate) listen: SocketAddr,
+    pub(crate) compress: bool,
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+}
+
+impl Options {
+    /// Reads the arguments; `None` if they ask for help.
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, String> {
+        let mut options = Self { listen: ([127, 0, 0, 1], 9001).into(), compress: false, tls: None };
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let argument = argument.to_string_lossy();
+            let (name, value) = match argument.split_once('=') {
+                Some((name, value)) => (name, Some(OsString::from(value))),
+                None => (&*argument, None),
+            };
+            match (name, value) {
+                ("--listen", value) => options.listen = address(value.or_else(|| arguments.next()))?,
+                ("--compress", None) => options.compress = true,
+                ("--tls", None) => {
+                    let (chain, key) = (arguments.next(), arguments.next());
+                    let files = chain.zip(key).ok_or("--tls needs two files: --tls CHAIN KEY")?;
+                    options.tls = Some((files.0.into(), files.1.into()));
+                }
+                ("-h" | "--help", None) => return Ok(None),
+                _ => return Err(format!("unexpected argument '{argument}'")),
+            }
+        }
+        Ok(Some(options))
+    }
+}
+
+fn address(value: Option<OsString>) -> Result<SocketAddr, String> {
+    let value = value.ok_or("--listen needs an address, for example 127.0.0.1:9001")?;
+    let text = value.to_string_lossy();
+    text.parse().map_err(|_| {
+        format!("--listen '{text}': write it as address:port, for example 127.0.0.1:9001 or [::1]:0")
+    })
+}
