@@ -116,7 +116,7 @@ async fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         .origin(OriginPolicy::List(vec![origin]))
         .guard(move |mut request| {
             let refusal = || {
-                response::text(StatusCode::FORBIDDEN, "Open the URL that the server printed; it works once.")
+                response::text(StatusCode::FORBIDDEN, "Open the URL that the server printed. It works once; restart the server to get a new one.")
             };
             ready(if access.admits(&mut request) { Ok(request) } else { Err(refusal()) })
         });

@@ -9,7 +9,7 @@ module.exports = async browser => {
     const ann = await visit(browser, sample), bo = await visit(browser, sample);
     await ann.goto(sample.url);
     await ann.click("#enter button");
-    assert.equal(await ann.textContent("#enter-error"), "Give a name.");
+    assert.equal(await ann.textContent("#enter-error"), "Enter a name.");
     await look(ann, "chat-door");
     await ann.fill("#name", "Ann");
     await ann.fill("#room", "tea & cake");

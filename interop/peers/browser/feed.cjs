@@ -19,6 +19,9 @@ module.exports = async browser => {
     await until("conflated", 0, 0);
     await until("total", 3000, Infinity);
     await look(page, "feed-open");
+    // Where all lines end at the bottom, their labels stand above each other.
+    const labels = await page.evaluate(() => labels(() => 100, 100).map(label => label.at));
+    assert.deepEqual(labels, [48, 61, 74, 87, 100]);
 
     // By keyboard.
     await page.focus("#slow");

@@ -22,16 +22,16 @@ module.exports = async browser => {
     assert.equal(await page.inputValue("#source"), "loop {}", "the history outlives a reload");
     const other = await visit(browser, sample);
     await other.goto(sample.url);
-    await other.waitForSelector("#error:has-text('does not admit this page')");
+    await other.waitForSelector("#error:has-text('To get a new URL')");
     await look(other, "repl-refused");
     await leave(other);
 
     // A server that has been started again has a new token.
     await sample.stop();
-    await page.waitForSelector("#error:has-text('cannot be reached')");
+    await page.waitForSelector("#error:has-text('Cannot reach the server')");
     await look(page, "repl-lost");
     await sample.start();
-    await page.waitForSelector("#error:has-text('does not admit this page')");
+    await page.waitForSelector("#error:has-text('To get a new URL')");
     await page.goto(sample.url);
     await page.state("open");
     await page.fill("#source", "");

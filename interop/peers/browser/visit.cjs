@@ -56,8 +56,8 @@ async function visit(browser, sample, options = {}) {
   return page;
 }
 
-// Pictures of how it looks now on a desk and on a phone, by day and by night, in target/interop/pages; and what can be
-// told without eyes: nothing sticks out at the side, and every field and button has a name.
+// Takes pictures of the page on a desk and on a phone, light and dark, in target/interop/pages; and checks what a program
+// can: nothing is wider than the screen, and every field and button has a name.
 async function look(page, name) {
   for (const [where, size] of [["desk", DESKTOP], ["phone", PHONE]]) {
     await page.setViewportSize(size);
@@ -82,4 +82,4 @@ async function leave(...pages) {
   }
 }
 
-module.exports = {Sample, visit, look, leave, SHOTS};
+module.exports = {Sample, visit, look, leave, SHOTS, DESKTOP, PHONE};
