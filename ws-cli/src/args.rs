@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-/// Talks to a WebSocket server: a prompt in a terminal, lines in and out in a pipe.
+/// Connects to a WebSocket server: a prompt in a terminal, lines in and out in a pipe.
 ///
-/// Each line of the input is sent as a message, and each message that comes is a line of the output. At the end of the
-/// input (Ctrl-D) the connection is closed, and what still comes until the server has closed too is written.
+/// Each line of the input is sent as a message, and each message received is written as a line. At the end of the input
+/// (Ctrl-D) the connection is closed; messages that arrive until the server has closed too are still written.
 #[derive(Debug, Parser)]
 #[command(
     name = "ws",
@@ -29,11 +29,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs an echo server: what comes is sent back
+    /// Run an echo server: every message is sent back
     Serve(Serve),
-    /// Loads an echo server and measures its answers
+    /// Measure the throughput and latency of an echo server
     Bench(Bench),
-    /// Prints a script that completes these options in a shell
+    /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: Shell,
@@ -42,60 +42,77 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Session {
-    /// Where to connect: ws://host:port/path or wss://host:port/path
-    #[arg(required = true)]
+    /// Where to connect: ws://host:port/path, wss://host:port/path, or unix:PATH for a Unix socket. Without a scheme:
+    /// wss:// if the port is 443, else ws://
+    #[arg(required_unless_present = "unix")]
     pub(crate) url: Option<String>,
     #[command(flatten)]
     pub(crate) connect: Connect,
-    /// Write one event a line, as JSON; the events are below
+    /// Write one JSON event per line, as listed below
     #[arg(long)]
     pub(crate) json: bool,
-    /// Send one message, write one answer, close
+    /// Send one message, write one answer, and close
     #[arg(long)]
     pub(crate) once: bool,
-    /// Send this first, before the lines of the input; may be repeated
+    /// Send this message before the lines of the input; may be repeated
     #[arg(short, long = "message", value_name = "TEXT")]
     pub(crate) messages: Vec<String>,
-    /// Send lines as binary messages, and write binary messages as they are instead of in hexadecimal
+    /// Send the contents of this file as one binary message, after those of --message; may be repeated
+    #[arg(short, long = "file", value_name = "PATH")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Send the files as text messages; they must be UTF-8
+    #[arg(long, requires = "files")]
+    pub(crate) text: bool,
+    /// Send lines as binary messages, and write binary messages unchanged instead of in hexadecimal
     #[arg(short, long)]
     pub(crate) binary: bool,
-    /// Send a ping so often and tell how long the answer took
+    /// Indent text messages that are JSON
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) pretty: bool,
+    /// Connect again whenever the connection ends, unless this end closes it (end of the input, Ctrl-C, /close). Delays are
+    /// random and grow up to 30 seconds; --message and --file are sent on every connection, other messages only once
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) reconnect: bool,
+    /// Send a ping every SECONDS and print the round-trip time
     #[arg(long, value_name = "SECONDS", value_parser = positive)]
     pub(crate) ping: Option<Duration>,
-    /// After the end of the input, wait so long for messages before closing; inf: until the server closes
+    /// After the end of the input, wait this long for messages before closing; inf waits until the server closes
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
     pub(crate) wait: Duration,
-    /// Keep no history of what is typed; a line that begins with a space is never kept
+    /// Do not save what is typed to the history; a line that begins with a space is never saved
     #[arg(long)]
     pub(crate) no_history: bool,
 }
 
-/// How to reach the server and what to ask it for.
+/// How to reach the server, and what the opening handshake offers.
 #[derive(Debug, Args)]
 pub(crate) struct Connect {
-    /// A header field to send, as 'Name: value'; may be repeated
+    /// Connect through this Unix socket. The URL still gives the Host field and the path; its default is ws://localhost/
+    #[arg(long, value_name = "PATH", conflicts_with = "proxy")]
+    pub(crate) unix: Option<PathBuf>,
+    /// Send this header field, written as 'Name: value'; may be repeated
     #[arg(short = 'H', long = "header", value_name = "FIELD")]
     pub(crate) headers: Vec<String>,
-    /// A subprotocol to offer; may be repeated, the preferred one first
+    /// Offer this subprotocol; may be repeated, the preferred one first
     #[arg(short, long = "subprotocol", value_name = "NAME")]
     pub(crate) subprotocols: Vec<String>,
     // Not a doc comment: rustdoc would want a link.
-    #[arg(long, value_name = "ORIGIN", help = "The Origin to send, as a browser would: https://example.com")]
+    #[arg(long, value_name = "ORIGIN", help = "Send this Origin, as a browser would: https://example.com")]
     pub(crate) origin: Option<String>,
-    /// Go through this proxy instead of what the environment names: http://, https://, socks5:// or socks5h://; 'none'
-    /// for no proxy
+    /// Connect through this proxy instead of the one that the environment names: http://, https://, socks5:// or
+    /// socks5h://; 'none' uses no proxy
     #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<String>,
-    /// Trust the certificates in this PEM file, and no others; a self-signed server's own will do
+    /// Trust the certificates in this PEM file, and no others; for a self-signed server, its own certificate
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
-    /// Trust what the operating system trusts, instead of Mozilla's list
+    /// Trust the root certificates of the operating system instead of Mozilla's list
     #[arg(long, conflicts_with = "cacert")]
     pub(crate) system_roots: bool,
-    /// Show this certificate (a PEM file, with its chain) to a server that asks for one
+    /// Present this client certificate (a PEM file, with its chain) to a server that requests one
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
-    /// The certificate's key: a PEM file
+    /// The private key of --cert: a PEM file
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
     /// Offer to compress messages (permessage-deflate)
@@ -104,63 +121,65 @@ pub(crate) struct Connect {
     /// Follow up to this many redirects
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(crate) redirects: u8,
-    /// How long opening may take, and the answer of --once
+    /// Time limit for opening the connection, and for the answer of --once
     #[arg(long, value_name = "SECONDS", value_parser = positive, default_value = "10")]
     pub(crate) timeout: Duration,
-    /// The largest message to take
+    /// Accept messages up to this size
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_size: u64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Where to listen; port 0 picks a free one
+    /// Address to listen on, as ADDRESS:PORT or as a port of 127.0.0.1; port 0 picks a free one
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:9001", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Encrypt (wss://) with this certificate: a PEM file, with its chain
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
-    /// The certificate's key: a PEM file
+    /// The private key of --cert: a PEM file
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
     /// Compress messages (permessage-deflate) for clients that offer it
     #[arg(short, long)]
     pub(crate) compress: bool,
-    /// A subprotocol to speak; may be repeated, the preferred one first
+    /// Accept this subprotocol; may be repeated, the preferred one first
     #[arg(short, long = "subprotocol", value_name = "NAME")]
     pub(crate) subprotocols: Vec<String>,
-    /// Let pages of this origin connect; may be repeated; 'any' for all. Without it: pages of this server only
+    /// Accept pages of this origin; may be repeated; 'any' accepts all. Default: pages of this server only
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub(crate) origins: Vec<String>,
-    /// Serve requests for this host, as a proxy or a forwarded port passes it on; may be repeated; 'any' for all. Without
-    /// it: names of loopback where it listens on loopback, else all
+    /// Accept requests for this host name, as a proxy or a forwarded port passes it on; may be repeated; 'any' accepts
+    /// all. Default: loopback names if the server listens on loopback, else all
     #[arg(long = "host", value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
-    /// The largest message to take
+    /// Accept messages up to this size
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_size: u64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// The echo server: ws://host:port/path or wss://host:port/path
-    pub(crate) url: String,
+    /// The echo server: ws://host:port/path, wss://host:port/path, or unix:PATH for a Unix socket. Without a scheme:
+    /// wss:// if the port is 443, else ws://
+    #[arg(required_unless_present = "unix")]
+    pub(crate) url: Option<String>,
     #[command(flatten)]
     pub(crate) connect: Connect,
-    /// Connections at a time
+    /// Number of connections
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) connections: u32,
-    /// The length of a message
+    /// Size of a message
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(..=(1 << 26)))]
     pub(crate) size: u32,
     /// How long to measure
     #[arg(long, value_name = "SECONDS", value_parser = positive, default_value = "10")]
     pub(crate) duration: Duration,
-    /// Messages a second, by all connections together; their latency then counts from when they were due. Without it each
-    /// answer is followed by the next message
+    /// Messages per second, over all connections; latency is then measured from when each was due. Default: the next
+    /// message follows each answer
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
-    /// Messages that wait for their answers, for each connection: 1, or 100 with --rate
+    /// Messages that may wait for their answers, per connection [default: 1, or 100 with --rate]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) in_flight: Option<u32>,
     /// Send binary messages
@@ -183,40 +202,47 @@ impl Cli {
 
 const AFTER_HELP: &str = "\
 Exit status:
-    0  as it should be: closed with 1000, 1001 or no code, by either end
-    1  closed by the server with another code, or something else
-    2  a wrong option, address or file
-    3  network: not found, not reached, lost, or the proxy does not help
-    4  refused: the server answered with another status than 101
-    5  protocol: not a WebSocket server, rules broken, a message over --max-size
-    6  TLS: an invalid certificate
-    7  time was over: opening, the answer of --once, keepalive, closing
-  130  ended by Ctrl-C (SIGINT); 143 by SIGTERM; the connection is closed with 1001 first
+    0  success: closed with 1000, 1001 or no code, by either end, or by /close
+    1  closed by the server with another code, or any other failure
+    2  invalid option, address or file
+    3  network: name not found, connection refused or lost, or a proxy failed
+    4  refused: the server answered with a status other than 101
+    5  protocol: not a WebSocket server, a violation, a message over --max-size
+    6  TLS: invalid certificate
+    7  timed out: opening, the answer of --once, keepalive, or closing
+  130  interrupted by Ctrl-C (SIGINT); 143 by SIGTERM; closes with 1001 first
+
+At the prompt, a line that begins with / is a command:
+  /ping                 send a ping and print the round-trip time
+  /close [CODE REASON]  close with this code (default 1000) and reason
+  /help                 list these commands
+  //TEXT                send a message that begins with /
 
 Events of --json, each with \"time\" (UTC, RFC 3339) and \"event\":
-  open     url, subprotocol or null, compressed, tls (version) or null, peer, took_ms
+  open     url, subprotocol or null, compressed, tls (version) or null,
+           peer (null for a Unix socket), took_ms
   message  type: text or binary; data: the text, or the bytes in base64; size in bytes
   ping     data in base64; it has been answered
   pong     data in base64; rtt_ms if it answers a ping of --ping, else null
   close    code, reason, clean, by: local or remote, cause
   error    status (as above), message
 
-Bytes that a terminal would take for commands are shown as symbols. The history is kept in
-$XDG_STATE_HOME/ws/history, else ~/.local/state/ws/history. NO_COLOR turns colours off.";
+Control characters are shown as symbols on a terminal. The history is saved in
+$XDG_STATE_HOME/ws/history, or ~/.local/state/ws/history. NO_COLOR turns colours off.";
 
-/// What clap has to say, in one line.
+/// The message of clap's error, in one line.
 pub(crate) fn in_one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let words: Vec<&str> = what.split_whitespace().collect();
-    format!("{} (--help lists what can be given)", words.join(" "))
+    format!("{} (--help lists the options)", words.join(" "))
 }
 
-/// A time in seconds, with a fraction if need be; `inf` is for ever.
+/// A time in seconds, with or without a fraction; `inf` never ends.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "write it in seconds, for example 5 or 0.5".to_owned())?;
     if seconds.is_nan() || seconds < 0.0 {
-        return Err("a time is not below zero".into());
+        return Err("it must not be negative".into());
     }
     Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
@@ -229,7 +255,7 @@ fn positive(text: &str) -> Result<Duration, String> {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    // A port alone is one of this machine's own.
+    // A port alone is one of loopback.
     if let Ok(port) = text.parse::<u16>() {
         return Ok(([127, 0, 0, 1], port).into());
     }

@@ -2,29 +2,35 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use ws_client::{Client, Opened, Options, Proxy, ProxyChoice, Request, Tls};
+use ws_client::{Client, ConnectError, Opened, Options, Proxy, ProxyChoice, Reconnect, Request, Tls};
 
+use crate::address::{Address, UnixSocket};
 use crate::args::Connect;
 use crate::failure::{Failure, in_options};
 use crate::signal::Signals;
 
-/// What all connections of a command have in common.
+/// What the connections of a command have in common.
 pub(crate) struct Connecting {
     client: Client,
     request: Request,
 }
 
 impl Connecting {
-    /// `adjust` has the last word on the settings.
+    /// Reads the options; `adjust` may change the settings that follow from them.
     pub(crate) fn new(
-        url: &str,
+        url: Option<&str>,
         connect: &Connect,
         adjust: impl FnOnce(&mut Options),
     ) -> Result<Self, Failure> {
+        let address = Address::new(url, connect.unix.as_deref())?;
         let mut options = options(connect)?;
+        if let Some(path) = address.socket {
+            options.connector = Some(Arc::new(UnixSocket(path)));
+        }
         adjust(&mut options);
-        Ok(Self { request: request(url, connect)?, client: options.build()? })
+        Ok(Self { request: request(&address.url, connect)?, client: options.build()? })
     }
 
     /// The request, without credentials in its URL.
@@ -36,11 +42,20 @@ impl Connecting {
         Ok(self.client.connect(&self.request).await?)
     }
 
-    /// The same, unless a signal comes first.
+    /// Opens connections one after another; calls `begin` when an attempt begins.
+    pub(crate) fn reconnect(&self, begin: impl Fn() + Send + 'static) -> Reconnect {
+        let request = self.request.clone();
+        self.client.reconnect_with(move || {
+            begin();
+            std::future::ready(Ok::<_, ConnectError>(request.clone()))
+        })
+    }
+
+    /// Opens a connection, unless a signal arrives first.
     pub(crate) async fn open_unless(&self, signals: &mut Signals) -> Result<Opened, Failure> {
         tokio::select! {
             opened = self.open() => opened,
-            signal = signals.next() => Err(Failure::new(signal, "interrupted before the connection was open")),
+            signal = signals.next() => Err(Failure::interrupted(signal)),
         }
     }
 }
@@ -92,7 +107,7 @@ fn request(url: &str, connect: &Connect) -> Result<Request, Failure> {
     Ok(connect.subprotocols.iter().fold(request, Request::subprotocol))
 }
 
-/// Whether the user says what the client is to be called.
+/// Whether a field is a `User-Agent` that the user gives.
 fn is_user_agent(field: &str) -> bool {
     field.split(':').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("user-agent"))
 }
@@ -105,5 +120,5 @@ fn in_file<T>(option: &str, path: &Path, made: Result<T, ws_client::OptionsError
     made.map_err(|e| Failure::usage(format!("{option} {}: {e}", path.display())))
 }
 
-/// Some servers and firewalls refuse requests without one.
+/// Some servers and firewalls refuse requests without this field.
 const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_tells_its_type_and_binary_is_base64() {
+    fn a_message_has_its_type_and_binary_is_base64() {
         let text = json(&Event::text("h\u{e4}\n"));
         assert_eq!((&text["event"], &text["type"]), (&"message".into(), &"text".into()));
         assert_eq!((&text["data"], &text["size"]), (&"h\u{e4}\n".into(), &4.into()));

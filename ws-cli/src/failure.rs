@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ws_client::ws_core::{CloseCause, CloseInfo, Deadline, ProtocolError, TransportEnd};
 use ws_client::ws_tokio::Error;
-use ws_client::{Blame, CloseCode, ConnectError, OptionsError, rustls};
+use ws_client::{Blame, CloseCode, Config, ConnectError, OptionsError, rustls};
 
 /// The exit status; `ws --help` explains each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) enum Status {
     Signal(u8),
 }
 
-/// Why it did not end well.
+/// Why a command failed.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) status: Status,
@@ -39,12 +39,12 @@ impl Status {
             Self::Protocol => 5,
             Self::Tls => 6,
             Self::Timeout => 7,
-            // As shells tell of a program that a signal has ended.
+            // As shells report a program that a signal has ended.
             Self::Signal(number) => 128 + number,
         }
     }
 
-    /// What the end of an open connection comes to.
+    /// The status for the end of an open connection.
     pub(crate) fn of_end(info: &CloseInfo) -> Self {
         match info.cause {
             CloseCause::Handshake => match info.code() {
@@ -77,6 +77,11 @@ impl Failure {
         Self::new(Status::Other, message)
     }
 
+    /// A signal that arrived before the connection was open.
+    pub(crate) fn interrupted(signal: Status) -> Self {
+        Self::new(signal, "interrupted before the connection was open")
+    }
+
     /// Standard output cannot be written.
     pub(crate) fn output(error: &std::io::Error) -> Self {
         Self::other(format!("standard output: {error}"))
@@ -90,11 +95,17 @@ impl Failure {
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        let status = match &error {
+        (&error).into()
+    }
+}
+
+impl From<&ConnectError> for Failure {
+    fn from(error: &ConnectError) -> Self {
+        let status = match error {
             ConnectError::Refused(_) => Status::Refused,
             ConnectError::Timeout { .. } => Status::Timeout,
             ConnectError::Tls(tls) => match tls.rustls() {
-                // It does not speak TLS at all.
+                // The server does not speak TLS.
                 Some(rustls::Error::InvalidMessage(_)) => Status::Protocol,
                 Some(_) => Status::Tls,
                 None => Status::Network,
@@ -107,8 +118,8 @@ impl From<ConnectError> for Failure {
             },
         };
         let message = in_options(error.to_string());
-        // A refusal's body often says why.
-        match &error {
+        // The body of a refusal often says why.
+        match error {
             ConnectError::Refused(refused) if !refused.response.body().is_empty() => {
                 Self::new(status, format!("{message} (it says: {})", refused.body_text()))
             }
@@ -134,7 +145,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// How a connection ended, the culprit first.
+/// Says how a connection ended, beginning with the side that ended it.
 pub(crate) fn ending(info: &CloseInfo) -> String {
     let what = match info.cause {
         CloseCause::Handshake => {
@@ -155,13 +166,19 @@ pub(crate) fn ending(info: &CloseInfo) -> String {
             "the server, or a proxy, reset the connection without a closing handshake".into()
         }
         CloseCause::Timeout(Deadline::Keepalive) => {
-            "the server, or the network, is silent: no answer to a ping within keepalive.timeout".into()
+            "the server, or the network, is silent: it does not answer pings".into()
         }
         CloseCause::Timeout(Deadline::Write) => {
-            "the server, or the network, takes no more: writing stood still for write_timeout".into()
+            format!(
+                "the server, or the network, accepts no more: nothing could be written for {:?}",
+                Config::client().write_timeout
+            )
         }
         CloseCause::Timeout(Deadline::Close) => {
-            "the server did not close: closing handshake not done within close_timeout".into()
+            format!(
+                "the server did not close: no answer to the Close for {:?}",
+                Config::client().close_timeout
+            )
         }
         cause => format!("the connection is lost: {cause}"),
     };
@@ -171,7 +188,7 @@ pub(crate) fn ending(info: &CloseInfo) -> String {
     }
 }
 
-/// Whether the peer is within the protocol, but beyond what this end takes.
+/// Whether the peer keeps to the protocol, but exceeds a limit of this end.
 fn is_limit(error: &ProtocolError) -> bool {
     use ProtocolError as P;
     matches!(
@@ -184,7 +201,7 @@ fn is_limit(error: &ProtocolError) -> bool {
     )
 }
 
-/// What a server says with a code (RFC 6455 section 7.4.1, and IANA's registry).
+/// What a server means by a code (RFC 6455 section 7.4.1, and IANA's registry).
 fn meaning(code: CloseCode) -> &'static str {
     match code {
         CloseCode::PROTOCOL => " (this end broke the protocol)",
@@ -199,7 +216,7 @@ fn meaning(code: CloseCode) -> &'static str {
     }
 }
 
-/// The library's messages name its settings; here they are options.
+/// Replaces the settings that the library's messages name by the options that set them.
 pub(crate) fn in_options(message: String) -> String {
     SETTINGS.iter().fold(message, |message, (setting, option)| message.replace(setting, option))
 }

@@ -1,5 +1,5 @@
-//! What is to be sent: lines of standard input, or of a prompt. Each comes from a thread of its own, because a read of
-//! a terminal or a pipe cannot be called off.
+//! What is to be sent: lines of standard input, or of a prompt. Each is read by its own thread, because a read of a
+//! terminal or a pipe cannot be cancelled.
 
 use std::env;
 use std::fs;
@@ -12,14 +12,25 @@ use rustyline::{Editor, ExternalPrinter};
 use tokio::sync::mpsc;
 use ws_client::Message;
 
-/// What the input says next; after all but [`Line`](Self::Line) nothing follows.
+use crate::command::{Command, Typed};
+
+/// The next of the input; nothing follows [`End`](Self::End), [`Interrupt`](Self::Interrupt) or
+/// [`Failed`](Self::Failed).
 #[derive(Debug)]
 pub(crate) enum Input {
     Line(Message),
+    /// A line at the prompt that is not to be sent.
+    Command(Command),
     End,
-    /// Ctrl-C at the prompt, where it is no signal.
+    /// Ctrl-C at the prompt, where it is a key and no signal.
     Interrupt,
     Failed(String),
+}
+
+impl Input {
+    fn is_last(&self) -> bool {
+        !matches!(self, Self::Line(_) | Self::Command(_))
+    }
 }
 
 /// The lines of standard input.
@@ -33,7 +44,7 @@ pub(crate) fn lines(binary: bool) -> mpsc::Receiver<Input> {
                 Ok(None) => Input::End,
                 Err(error) => Input::Failed(format!("standard input: {error}")),
             };
-            let last = !matches!(next, Input::Line(_));
+            let last = next.is_last();
             if sender.blocking_send(next).is_err() || last {
                 return;
             }
@@ -42,10 +53,10 @@ pub(crate) fn lines(binary: bool) -> mpsc::Receiver<Input> {
     receiver
 }
 
-/// A prompt with history, what prints above it, and what puts the terminal in order at the end.
+/// A prompt with history, a printer of lines above it, and the guard that restores the terminal at the end.
 ///
 /// # Errors
-/// When the terminal cannot do it (`TERM=dumb`, for instance).
+/// When the terminal does not support it (`TERM=dumb`, for instance).
 pub(crate) fn prompt(
     binary: bool,
     history: bool,
@@ -54,7 +65,7 @@ pub(crate) fn prompt(
     let config = rustyline::Config::builder()
         .auto_add_history(true)
         .history_ignore_space(true)
-        // What is pasted are lines: each is a message.
+        // Each pasted line is a message.
         .bracketed_paste(false)
         .build();
     let mut editor = Editor::<(), DefaultHistory>::with_config(config)?;
@@ -63,23 +74,26 @@ pub(crate) fn prompt(
     let (sender, receiver) = mpsc::channel(WAITING_LINES);
     std::thread::spawn(move || {
         if let Some(file) = &file {
-            // The first time there is none.
+            // There is none the first time.
             let _ = editor.load_history(file);
         }
         loop {
             let next = match editor.readline("> ") {
                 Ok(line) => {
                     if let Some(file) = &file {
-                        // At each line: the process may end at any time. It is a convenience, so nothing fails of it.
+                        // After each line, because the process may end at any time. No session fails because of it.
                         let _ = editor.append_history(file);
                     }
-                    Input::Line(message(line.into_bytes(), binary))
+                    match Typed::new(line) {
+                        Typed::Text(text) => Input::Line(message(text.into_bytes(), binary)),
+                        Typed::Command(command) => Input::Command(command),
+                    }
                 }
                 Err(ReadlineError::Eof) => Input::End,
                 Err(ReadlineError::Interrupted) => Input::Interrupt,
                 Err(error) => Input::Failed(format!("the terminal: {error}")),
             };
-            let last = !matches!(next, Input::Line(_));
+            let last = next.is_last();
             if sender.blocking_send(next).is_err() || last {
                 return;
             }
@@ -88,7 +102,7 @@ pub(crate) fn prompt(
     Ok((receiver, Box::new(printer), restore))
 }
 
-/// Puts the terminal back as it was, also when the server ends the session in the middle of a line.
+/// Restores the terminal, also when the server ends the session in the middle of a line.
 pub(crate) struct Restore {
     #[cfg(unix)]
     modes: Option<rustix::termios::Termios>,
@@ -110,14 +124,14 @@ impl Drop for Restore {
             let now = rustix::termios::OptionalActions::Now;
             let _ = rustix::termios::tcsetattr(io::stdin(), now, modes);
         }
-        // Whatever was being typed is not to stand before the shell's prompt.
+        // What was being typed must not remain in front of the shell's prompt.
         let _ = io::stdout().lock().write_all(b"\r\x1b[K");
         let _ = io::stdout().lock().flush();
     }
 }
 
-/// Has the terminal hand on each key as it is. The prompt sees to that itself while it reads a line; between two it would
-/// leave it to the terminal to make lines of what is typed ahead, where Ctrl-D gets lost. Returns the modes before.
+/// Makes the terminal pass on each key unchanged, and returns its modes before. The prompt does this itself while it reads
+/// a line; between two lines the terminal would make lines of what is typed ahead, and lose Ctrl-D.
 #[cfg(unix)]
 fn keep_keys() -> io::Result<rustix::termios::Termios> {
     use rustix::termios::{InputModes, LocalModes, OptionalActions, tcgetattr, tcsetattr};
@@ -144,7 +158,7 @@ fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-/// Only UTF-8 is text (RFC 6455 section 5.6): what is not goes as binary.
+/// Only UTF-8 is text (RFC 6455 section 5.6): other lines are binary messages.
 fn message(line: Vec<u8>, binary: bool) -> Message {
     if binary {
         return Message::binary(line);
@@ -155,7 +169,7 @@ fn message(line: Vec<u8>, binary: bool) -> Message {
     }
 }
 
-/// Made with its directory, for this user only.
+/// The path of the history. Creates its directory.
 fn history_file() -> Option<PathBuf> {
     let state = match env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()) {
         Some(path) => PathBuf::from(path),
@@ -166,7 +180,7 @@ fn history_file() -> Option<PathBuf> {
     Some(directory.join("history"))
 }
 
-/// A line is a message, and held whole.
+/// In bytes. A line is a message, which is held as a whole.
 const LONGEST_LINE: u64 = 64 << 20;
 const WAITING_LINES: usize = 16;
 

@@ -6,17 +6,20 @@
 //! ```text
 //! cargo install --path ws-cli       # from a checkout
 //! ws serve                          # in one terminal
-//! ws ws://127.0.0.1:9001            # in another
+//! ws localhost:9001                 # in another
 //! ```
 //!
 //! `ws --help` has the options, the exit status and the events of `--json`.
 
+mod address;
 mod args;
 mod bench;
+mod command;
 mod connect;
 mod event;
 mod failure;
 mod input;
+mod pretty;
 mod screen;
 mod serve;
 mod session;
@@ -47,7 +50,7 @@ fn main() -> ExitCode {
             if json {
                 let event =
                     Event::Error { status: failure.status.code(), message: failure.message.as_str().into() };
-                // Should nobody read it, there is the status.
+                // If nobody reads it, the exit status remains.
                 let _ = Screen::json().show(&event);
             } else {
                 remark(failure.message);
@@ -58,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Status, Failure> {
-    // Sessions are one connection; the others are as many as the machine can carry.
+    // A session is one connection; the other commands handle many.
     let mut runtime = match &cli.command {
         None => tokio::runtime::Builder::new_current_thread(),
         Some(_) => tokio::runtime::Builder::new_multi_thread(),

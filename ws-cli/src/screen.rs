@@ -48,11 +48,11 @@ impl Screen {
                 }
                 _ => Ok(()),
             },
-            // A server's pings are its own business, and answered.
+            // Pings are answered by themselves; a person need not see them.
             Self::Terminal { .. } if matches!(event, Event::Ping { .. }) => Ok(()),
             Self::Terminal { printer, colours } => {
                 let line = painted(event, *colours);
-                // When the editor has gone, there is nothing being typed that could be torn.
+                // Without the editor there is no line being typed.
                 if printer.print(line.clone()).is_err() {
                     io::stdout().lock().write_all(line.as_bytes())?;
                 }
@@ -64,25 +64,45 @@ impl Screen {
         }
     }
 
-    /// Waits until all of it is to be seen, because the process is about to end: the editor holds one line that it has
-    /// not printed yet, and has printed the last one when it takes the second of these, which leave nothing to be seen.
+    /// Waits until everything is printed, because the process is about to end: the editor may hold one line that it has
+    /// not printed yet, and has printed it when it takes the second of these lines, which leave no trace.
     pub(crate) fn settle(&mut self) {
         if let Self::Terminal { printer, .. } = self {
             for _ in 0..2 {
-                // When the editor has gone, all has been printed.
+                // Without the editor everything has been printed.
                 let _ = printer.print(UP_AND_DOWN.to_owned());
             }
         }
     }
 
-    /// Whether somebody reads along, rather than a program.
+    /// Shows a text about the session: above the line being typed, or on standard error.
+    pub(crate) fn note(&mut self, text: &str) {
+        match self {
+            Self::Terminal { printer, colours } => {
+                let text = visible(text);
+                let line = if *colours { format!("{DIM}{text}{PLAIN}\n") } else { format!("{text}\n") };
+                if printer.print(line.clone()).is_err() {
+                    // It is not worth failing for.
+                    let _ = io::stdout().lock().write_all(line.as_bytes());
+                }
+            }
+            Self::Json(_) | Self::Lines { .. } => remark(text),
+        }
+    }
+
+    /// Whether the end of a connection is an event to show.
+    pub(crate) fn shows_closes(&self) -> bool {
+        matches!(self, Self::Terminal { .. } | Self::Json(_))
+    }
+
+    /// Whether a person reads the output, rather than a program.
     pub(crate) fn is_for_people(&self) -> bool {
         matches!(self, Self::Terminal { .. })
     }
 }
 
-/// Standard output, which is a terminal or not: what a server sends must not command one (move its cursor, change its
-/// title, answer in the user's name), but goes to a file or another program as it is.
+/// Standard output. If it is a terminal, what a server sends must not control it (move its cursor, change its title,
+/// answer in the user's name); to a file or another program it goes unchanged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     terminal: bool,
@@ -93,7 +113,7 @@ impl Output {
         Self { terminal: io::stdout().is_terminal() }
     }
 
-    /// These bytes, or with a terminal what may be shown of them.
+    /// Returns these bytes, for a terminal with symbols instead of control characters.
     fn safe<'a>(self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         if !self.terminal {
             return Cow::Borrowed(bytes);
@@ -101,8 +121,8 @@ impl Output {
         Cow::Owned(visible(&String::from_utf8_lossy(bytes)).into_owned().into_bytes())
     }
 
-    /// This JSON. Its strings have no control characters below U+0020, but may have those from U+007F to U+009F, which
-    /// some terminals obey too, and others that change how text runs.
+    /// Returns this JSON, for a terminal with escapes for the characters that it may obey. JSON's strings have no control
+    /// characters below U+0020, but may have those from U+007F to U+009F, and others that change the direction of text.
     pub(crate) fn json(self, text: String) -> String {
         if !self.terminal || !text.contains(is_command) {
             return text;
@@ -110,7 +130,7 @@ impl Output {
         let mut escaped = String::with_capacity(text.len() + 16);
         for c in text.chars() {
             if is_command(c) {
-                // A String takes whatever it is given.
+                // Writing to a String never fails.
                 let _ = write!(escaped, "\\u{:04x}", u32::from(c));
             } else {
                 escaped.push(c);
@@ -127,7 +147,7 @@ impl Output {
     }
 }
 
-/// Writes to standard output at once. Nobody reading it is no failure.
+/// Writes to standard output and flushes it. A closed pipe is not a failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -136,8 +156,8 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes one line to standard error; errors are ignored. What a server has said may be in
-/// it, so that control characters are shown as symbols wherever it goes.
+/// Writes one line to standard error; errors are ignored. It may quote the server, so control characters are always shown
+/// as symbols.
 pub(crate) fn remark(text: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "ws: {}", one_line(&text.to_string()));
 }
@@ -151,7 +171,9 @@ fn painted(event: &Event<'_>, colours: bool) -> String {
     let (colour, line) = match event {
         Event::Message { payload: Payload::Text(text), .. } => (GREEN, format!("< {text}")),
         Event::Message { payload: Payload::Binary(bytes), size } => {
-            (CYAN, format!("< ({size} bytes) {}", hexadecimal(bytes.get(..SHOWN_BYTES).unwrap_or(bytes))))
+            let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
+            let ellipsis = if shown.len() < bytes.len() { " …" } else { "" };
+            (CYAN, format!("< ({size} bytes) {}{ellipsis}", hexadecimal(shown)))
         }
         Event::Open { url, subprotocol, compressed, tls, took, .. } => {
             let mut line = format!("connected to {url} in {:.1} ms", took.as_secs_f64() * 1000.0);
@@ -159,7 +181,7 @@ fn painted(event: &Event<'_>, colours: bool) -> String {
                 line.push_str(", ");
                 line.push_str(part);
             }
-            (DIM, line + "; Ctrl-D closes")
+            (DIM, line + "; /help lists the commands, Ctrl-D closes")
         }
         Event::Ping { data } => (DIM, format!("ping ({} bytes)", data.len())),
         Event::Pong { rtt: Some(rtt), .. } => {
@@ -177,7 +199,7 @@ fn painted(event: &Event<'_>, colours: bool) -> String {
     if colours { format!("{colour}{line}{PLAIN}\n") } else { format!("{line}\n") }
 }
 
-/// Control characters as the symbols Unicode has for them: a server must not command the terminal.
+/// Replaces control characters by Unicode's symbols for them: a server must not control the terminal.
 fn visible(text: &str) -> Cow<'_, str> {
     let harmless = |c: char| !is_command(c) || c == '\t' || c == '\n';
     if text.chars().all(harmless) {
@@ -205,13 +227,13 @@ fn symbol(c: char) -> char {
 fn hexadecimal(bytes: &[u8]) -> String {
     let mut line = String::with_capacity(bytes.len() * 3);
     for (i, byte) in bytes.iter().enumerate() {
-        // A String takes whatever it is given.
+        // Writing to a String never fails.
         let _ = write!(line, "{}{byte:02x}", if i == 0 { "" } else { " " });
     }
     line
 }
 
-/// So much of a binary message is shown to people.
+/// The bytes of a binary message that are shown at a prompt.
 const SHOWN_BYTES: usize = 64;
 
 const UP_AND_DOWN: &str = "\x1b[A\n";
@@ -226,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_cannot_command_the_terminal() {
+    fn a_message_cannot_control_the_terminal() {
         assert_eq!(visible("\x1b]0;title\x07 a\tb\nc\r \u{9b}2J\x7f"), "␛]0;title␇ a\tb\nc␍ \u{fffd}2J␡");
         assert_eq!(visible("a\u{202e}b\u{2028}c\u{2066}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
         assert!(matches!(visible("plain ä"), Cow::Borrowed(_)));
@@ -239,9 +261,12 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_shown_in_hexadecimal_and_not_without_end() {
+    fn bytes_are_shown_in_hexadecimal_and_long_messages_end_in_an_ellipsis() {
         assert_eq!(hexadecimal(&[0, 0x0a, 0xff]), "00 0a ff");
         let line = painted(&Event::binary(&[1; 1000]), false);
         assert!(line.starts_with("< (1000 bytes) 01 01") && line.len() < 250, "{line}");
+        assert!(line.ends_with(" 01 …\n"), "{line}");
+        let whole = painted(&Event::binary(&[1; SHOWN_BYTES]), false);
+        assert!(whole.ends_with(" 01 01\n"), "{whole}");
     }
 }

@@ -1,7 +1,8 @@
 //! `ws serve`: an echo server.
 
 use ws_server::{
-    BuildError, Config, Endpoint, Error, HostPolicy, OriginPolicy, Server, Tls, WebSocket, deflate,
+    BuildError, Config, Endpoint, Error, HostPolicy, OriginPolicy, Server, SettingError, Tls, WebSocket,
+    deflate,
 };
 
 use crate::args::Serve;
@@ -23,17 +24,17 @@ pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
         .bind(serve.listen)
         .await
         .map_err(|error| match error {
-            BuildError::Setting(error) => Failure::usage(error.to_string()),
+            BuildError::Setting(error) => Failure::usage(in_options(&error)),
             error => Failure::new(Status::Network, error.to_string()),
         })?;
     let address = server.local_addr().map_err(|e| Failure::other(e.to_string()))?;
     print(&format!("listening on {}://{address}\n", if secure { "wss" } else { "ws" }))?;
-    // Whoever stops a server wants it to stop: that is no failure.
+    // A signal is how a server is meant to end: that is no failure.
     server.serve_until(signals.next()).await;
     Ok(Status::Success)
 }
 
-/// A page of the web must not reach a server that is for this machine alone, by a name that resolves to loopback.
+/// A server on loopback answers for names of loopback only: otherwise a page whose name resolves to loopback could reach it.
 fn allowed_hosts(serve: &Serve) -> HostPolicy {
     if serve.hosts.iter().any(|host| host == "any") {
         HostPolicy::Any
@@ -43,6 +44,24 @@ fn allowed_hosts(serve: &Serve) -> HostPolicy {
         HostPolicy::List(serve.hosts.clone())
     }
 }
+
+/// The error with the option that it is about instead of the setting of the library.
+fn in_options(error: &SettingError) -> String {
+    let SettingError { setting, value, must, .. } = error;
+    match OPTIONS.iter().find(|(name, _)| name == setting) {
+        Some((_, option)) => format!("{option} {value} is not possible: {must}"),
+        None => error.to_string(),
+    }
+}
+
+const OPTIONS: [(&str, &str); 6] = [
+    ("handshake.allowed_hosts", "--host"),
+    ("max_message_size", "--max-size"),
+    ("origin", "--origin"),
+    ("subprotocols", "--subprotocol"),
+    ("tls certificate", "--cert"),
+    ("tls key", "--key"),
+];
 
 fn endpoint(serve: &Serve) -> Endpoint {
     let mut config = Config::server();

@@ -1,16 +1,26 @@
-//! `ws URL`: one connection, lines out and messages in.
+//! `ws URL`: lines out and messages in, on one connection or with `--reconnect` on one after another.
+
+mod clock;
+mod connections;
+mod ending;
+mod first;
+mod shown;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
-use ws_client::ws_core::{self, CloseInfo, Connection};
+use tokio::time::sleep;
+use ws_client::ws_core;
 use ws_client::ws_tokio::{self, Closer};
-use ws_client::{CloseCode, Message, Stream, WebSocket};
+use ws_client::{CloseCode, Message, Opened, Stream, WebSocket};
 
+use self::clock::{after, every, tick, until};
+use self::connections::{Connections, Next};
+use self::shown::Shown;
 use crate::args;
+use crate::command::{self, Command};
 use crate::connect::Connecting;
 use crate::event::Event;
 use crate::failure::{Failure, Status};
@@ -20,29 +30,42 @@ use crate::signal::{INTERRUPTED, Signals};
 
 pub(crate) async fn run(args: args::Session) -> Result<Status, Failure> {
     let mut signals = Signals::new()?;
-    let url = args.url.as_deref().unwrap_or_default();
-    let connecting = Connecting::new(url, &args.connect, |options| {
+    let first = first::messages(&args)?;
+    let connecting = Connecting::new(args.url.as_deref(), &args.connect, |options| {
         // How much waits to be written is decided here, line by line, so that receiving never stops for it.
         options.websocket.outbound_high_water = usize::MAX;
         options.websocket.outbound_limit = usize::MAX;
         options.websocket.memory_limit = Some(usize::MAX);
     })?;
-    let started = Instant::now();
-    let (websocket, response) = connecting.open_unless(&mut signals).await?;
-    let took = started.elapsed();
-
-    let (input, screen, restore) = open_screen(&args);
-    let mut session = Session::new(args, websocket, screen);
-    let header =
-        |name| response.headers().get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    session.opened(&connecting, header("sec-websocket-protocol"), took);
-    let ended = session.talk(input, &mut signals).await;
-    let status = session.closed(ended);
+    let mut connections = Connections::new(&connecting, args.reconnect);
+    let (mut opened, mut took) = connections.first(&mut signals).await?;
+    let (mut input, screen, restore) = open_screen(&args);
+    let mut session = Session::new(args, first, screen);
+    let status = loop {
+        let mut connection = session.begin(&connecting, opened, took);
+        let ended = session.talk(&mut connection, &mut input, &mut signals).await;
+        if !session.goes_on() {
+            break session.closed(&connection.websocket, ended);
+        }
+        session.lost(&connection.websocket, ended);
+        drop(connection);
+        match session.wait(&mut connections, &mut input, &mut signals).await {
+            Ok(Waited::Opened(next, time)) => (opened, took) = (*next, time),
+            Ok(Waited::Left(status)) => {
+                session.shown.screen.settle();
+                break Ok(status);
+            }
+            Err(failure) => {
+                session.shown.screen.settle();
+                break Err(failure);
+            }
+        }
+    };
     drop(restore);
     status
 }
 
-/// A prompt if a person sits there, else lines.
+/// Opens a prompt if input and output are a terminal, else lines.
 fn open_screen(args: &args::Session) -> (mpsc::Receiver<Input>, Screen, Option<Restore>) {
     let person = io::stdin().is_terminal() && io::stdout().is_terminal();
     if person
@@ -57,46 +80,77 @@ fn open_screen(args: &args::Session) -> (mpsc::Receiver<Input>, Screen, Option<R
     (input::lines(args.binary), screen, None)
 }
 
-/// An open connection and what is known of it.
+/// What is kept from connection to connection.
 struct Session {
     args: args::Session,
-    websocket: WebSocket<Stream>,
-    closer: Closer,
+    /// The messages of `--message` and `--file`, sent first on each connection.
+    first: Vec<Message>,
+    /// Lines typed while there was no connection.
+    held: VecDeque<Message>,
     shown: Shown,
     /// Messages sent.
     sent: u64,
-    /// This end has begun to close: what that comes to if the server takes part in it.
+    /// Pings sent.
+    pings: u32,
+    /// Whether more input is to be read.
+    reading: bool,
+    /// When `--wait` ends, or the time for the answer of `--once`.
+    deadline: Option<Instant>,
+    /// The code of `/close`.
+    asked: Option<CloseCode>,
+    /// This end has begun to close: the outcome, if the server completes the closing handshake.
     stopped: Option<Result<Status, Failure>>,
 }
 
-/// What is done with what comes: apart from the WebSocket, which lends it.
-struct Shown {
-    screen: Screen,
-    once: bool,
-    answers: u64,
-    /// The latest pings that have no answer yet, each with its payload; the youngest first.
-    pings: VecDeque<(u32, Instant)>,
-    /// Nobody reads our output any more, or it cannot be written.
-    broken: Option<io::Error>,
+/// One open connection.
+struct Connection {
+    websocket: WebSocket<Stream>,
+    closer: Closer,
+}
+
+/// How a wait for the next connection ends.
+enum Waited {
+    Opened(Box<Opened>, Duration),
+    /// The user does not wait any longer.
+    Left(Status),
 }
 
 impl Session {
-    fn new(args: args::Session, mut websocket: WebSocket<Stream>, screen: Screen) -> Self {
-        let closer = websocket.closer();
-        let shown = Shown { screen, once: args.once, answers: 0, pings: VecDeque::new(), broken: None };
-        Self { args, websocket, closer, shown, sent: 0, stopped: None }
+    fn new(args: args::Session, first: Vec<Message>, screen: Screen) -> Self {
+        let shown = Shown::new(screen, args.once, args.pretty);
+        Self {
+            args,
+            first,
+            held: VecDeque::new(),
+            shown,
+            sent: 0,
+            pings: 0,
+            reading: true,
+            deadline: None,
+            asked: None,
+            stopped: None,
+        }
     }
 
-    fn opened(&mut self, connecting: &Connecting, subprotocol: Option<&str>, took: Duration) {
-        let stream = self.websocket.get_ref();
+    /// Shows that a connection is open.
+    fn begin(
+        &mut self,
+        connecting: &Connecting,
+        (websocket, response): Opened,
+        took: Duration,
+    ) -> Connection {
+        let stream = websocket.get_ref();
+        let subprotocol =
+            response.headers().get("sec-websocket-protocol").and_then(|value| value.to_str().ok());
         let event = Event::Open {
             url: connecting.request().url().as_str(),
             subprotocol,
-            compressed: self.websocket.connection().is_compressing(),
+            compressed: websocket.connection().is_compressing(),
             tls: stream.tls().and_then(|tls| tls.protocol_version()).and_then(|version| version.as_str()),
             peer: stream.peer_addr(),
             took,
         };
+        self.shown.begin_again();
         self.shown.show(&event);
         let offered = connecting.request().subprotocols();
         if subprotocol.is_none() && !offered.is_empty() && !self.args.json {
@@ -105,208 +159,166 @@ impl Session {
                 offered.join(", ")
             ));
         }
+        let mut websocket = websocket;
+        Connection { closer: websocket.closer(), websocket }
     }
 
     /// Sends and shows until the connection has ended.
     async fn talk(
         &mut self,
-        mut input: mpsc::Receiver<Input>,
+        connection: &mut Connection,
+        input: &mut mpsc::Receiver<Input>,
         signals: &mut Signals,
     ) -> Result<(), ws_tokio::Error> {
-        for text in std::mem::take(&mut self.args.messages) {
-            let message =
-                if self.args.binary { Message::binary(text.into_bytes()) } else { Message::text(text) };
-            self.send(message).await?;
+        for message in self.first.clone().into_iter().chain(std::mem::take(&mut self.held)) {
+            self.send(connection, message).await?;
         }
         // It closes by itself with the answer; nothing more is to be sent.
-        let mut reading = !(self.args.once && self.sent > 0);
-        let mut deadline = (!reading).then(|| self.answer_deadline());
+        if self.args.once && self.sent > 0 {
+            self.expect_answer();
+        }
         let mut pings = self.args.ping.map(every);
-        let mut ping = 0;
         loop {
-            let room = self.websocket.connection().queued() < ROOM;
+            let room = connection.websocket.connection().queued() < ROOM;
             let shown = &mut self.shown;
             tokio::select! {
-                ended = self.websocket.for_each(|connection, event| { shown.take(connection, &event); Ok(()) }) => {
+                ended = connection.websocket.for_each(|protocol, event| { shown.take(protocol, &event); Ok(()) }) => {
                     return ended;
                 }
-                next = input.recv(), if reading && room => match next.unwrap_or(Input::End) {
+                next = input.recv(), if self.reading && room => match next.unwrap_or(Input::End) {
                     Input::Line(message) => {
-                        self.send(message).await?;
+                        self.send(connection, message).await?;
                         if self.args.once {
-                            reading = false;
-                            deadline = Some(self.answer_deadline());
+                            self.expect_answer();
                         }
                     }
+                    Input::Command(command) => self.obey(connection, command).await?,
                     Input::End => {
-                        reading = false;
-                        deadline = self.end_of_input();
+                        if let Some(outcome) = self.end_of_input() {
+                            self.stop(&connection.closer, CloseCode::NORMAL, "", outcome);
+                        }
                     }
-                    Input::Interrupt => self.stop(CloseCode::AWAY, Ok(INTERRUPTED)),
-                    Input::Failed(why) => self.stop(CloseCode::AWAY, Err(Failure::other(why))),
+                    Input::Interrupt => self.stop(&connection.closer, CloseCode::AWAY, "", Ok(INTERRUPTED)),
+                    Input::Failed(why) => {
+                        self.stop(&connection.closer, CloseCode::AWAY, "", Err(Failure::other(why)));
+                    }
                 },
                 // for_each writes it; when it has, there is room for the next line.
-                () = sleep(BACKLOG_CHECK), if reading && !room => {}
-                () = tick(&mut pings), if room => {
-                    self.shown.pings.truncate(UNANSWERED_PINGS);
-                    self.shown.pings.push_front((ping, Instant::now()));
-                    unless_closing(self.websocket.ping(&ping.to_be_bytes()).await)?;
-                    ping += 1;
-                }
+                () = sleep(BACKLOG_CHECK), if self.reading && !room => {}
+                () = tick(&mut pings), if room => self.ping(connection).await?,
                 signal = signals.next() => {
                     if self.stopped.is_some() {
-                        // A second one does not wait for the server.
+                        // A second signal does not wait for the server.
                         return Ok(());
                     }
-                    self.stop(CloseCode::AWAY, Ok(signal));
+                    self.stop(&connection.closer, CloseCode::AWAY, "", Ok(signal));
                 }
-                () = until(deadline) => {
-                    deadline = None;
+                () = until(self.deadline) => {
+                    self.deadline = None;
                     let outcome = if self.args.once { Err(self.unanswered()) } else { Ok(Status::Success) };
-                    self.stop(CloseCode::NORMAL, outcome);
+                    self.stop(&connection.closer, CloseCode::NORMAL, "", outcome);
                 }
             }
         }
     }
 
-    /// Without waiting until it is written: `for_each` does that while it receives.
-    async fn send(&mut self, message: Message) -> Result<(), ws_tokio::Error> {
+    /// Waits for the next connection. What is typed at a prompt meanwhile is sent on it; lines of a pipe stay there.
+    async fn wait(
+        &mut self,
+        connections: &mut Connections<'_>,
+        input: &mut mpsc::Receiver<Input>,
+        signals: &mut Signals,
+    ) -> Result<Waited, Failure> {
+        let typed = self.shown.screen.is_for_people();
+        loop {
+            tokio::select! {
+                next = connections.next() => match next? {
+                    Next::Opened(opened, took) => return Ok(Waited::Opened(opened, took)),
+                    Next::Waiting(why) => self.shown.screen.note(&why),
+                },
+                next = input.recv(), if typed && self.reading => match next.unwrap_or(Input::End) {
+                    Input::Line(message) => {
+                        self.held.push_back(message);
+                        self.shown.screen.note("not connected: it is sent as soon as there is a connection");
+                    }
+                    Input::Command(Command::Close { .. }) => return Ok(Waited::Left(Status::Success)),
+                    Input::Command(Command::Ping) => self.shown.screen.note("not connected"),
+                    Input::Command(Command::Help) => self.shown.screen.note(command::HELP),
+                    Input::Command(Command::Wrong(why)) => self.shown.screen.note(&why),
+                    Input::End => {
+                        if let Some(outcome) = self.end_of_input() {
+                            return outcome.map(Waited::Left);
+                        }
+                    }
+                    Input::Interrupt => return Ok(Waited::Left(INTERRUPTED)),
+                    Input::Failed(why) => return Err(Failure::other(why)),
+                },
+                signal = signals.next() => return Ok(Waited::Left(signal)),
+                () = until(self.deadline) => return Ok(Waited::Left(Status::Success)),
+            }
+        }
+    }
+
+    /// Queues a message without waiting until it is written: `for_each` does that while it receives.
+    async fn send(&mut self, connection: &mut Connection, message: Message) -> Result<(), ws_tokio::Error> {
         self.sent += 1;
-        unless_closing(self.websocket.feed(message).await)
+        unless_closing(connection.websocket.feed(message).await)
     }
 
-    fn answer_deadline(&self) -> Instant {
-        far(self.args.connect.timeout)
+    async fn ping(&mut self, connection: &mut Connection) -> Result<(), ws_tokio::Error> {
+        self.shown.pinged(self.pings);
+        let payload = self.pings.to_be_bytes();
+        self.pings = self.pings.wrapping_add(1);
+        unless_closing(connection.websocket.ping(&payload).await)
     }
 
-    /// Closes, now or when the time to wait is over.
-    fn end_of_input(&mut self) -> Option<Instant> {
+    async fn obey(&mut self, connection: &mut Connection, command: Command) -> Result<(), ws_tokio::Error> {
+        match command {
+            Command::Ping => self.ping(connection).await?,
+            Command::Close { code, reason } => {
+                self.asked = Some(code);
+                self.reading = false;
+                self.stop(&connection.closer, code, &reason, Ok(Status::Success));
+            }
+            Command::Help => self.shown.screen.note(command::HELP),
+            Command::Wrong(why) => self.shown.screen.note(&why),
+        }
+        Ok(())
+    }
+
+    fn expect_answer(&mut self) {
+        self.reading = false;
+        self.deadline = Some(after(self.args.connect.timeout));
+    }
+
+    /// Returns the outcome, or `None` to wait for messages until the deadline.
+    fn end_of_input(&mut self) -> Option<Result<Status, Failure>> {
+        self.reading = false;
         if self.args.once {
             let nothing = "--once has nothing to send: give --message TEXT, or a line on standard input";
-            self.stop(CloseCode::NORMAL, Err(Failure::usage(nothing)));
-        } else if self.args.wait.is_zero() {
-            self.stop(CloseCode::NORMAL, Ok(Status::Success));
-        } else {
-            return Some(far(self.args.wait));
+            return Some(Err(Failure::usage(nothing)));
         }
+        if self.args.wait.is_zero() {
+            return Some(Ok(Status::Success));
+        }
+        self.deadline = Some(after(self.args.wait));
         None
     }
 
-    fn unanswered(&self) -> Failure {
-        let after = self.args.connect.timeout;
-        Failure::new(
-            Status::Timeout,
-            format!("no answer within --timeout = {after:?}: --wait listens without asking"),
-        )
-    }
-
-    /// Begins the closing handshake. What the server still sends before its Close is shown.
-    fn stop(&mut self, code: CloseCode, outcome: Result<Status, Failure>) {
-        // The codes may be sent and there is no reason that could be too long.
-        let _ = self.closer.close(code, "");
+    /// Begins the closing handshake. What the server sends before its Close is still shown.
+    fn stop(&mut self, closer: &Closer, code: CloseCode, reason: &str, outcome: Result<Status, Failure>) {
+        // Code and reason have been checked where they were typed; the others may be sent.
+        let _ = closer.close(code, reason);
         self.stopped.get_or_insert(outcome);
     }
 
-    /// Shows how it ended, and what that comes to.
-    fn closed(mut self, ended: Result<(), ws_tokio::Error>) -> Result<Status, Failure> {
-        let info = self.websocket.close_info();
-        let close = info.as_ref().map(Event::close);
-        if !self.shown.screen.is_for_people() {
-            close.iter().for_each(|close| self.shown.show(close));
-            return self.outcome(&info, ended);
-        }
-        let outcome = self.outcome(&info, ended);
-        // A person reads once how it ended: here, or in what the command says when it has failed.
-        match close.filter(|_| outcome.is_ok()) {
-            Some(close) => self.shown.show(&close),
-            None => self.shown.screen.settle(),
-        }
-        outcome
-    }
-
-    /// What the end comes to.
-    fn outcome(
-        &mut self,
-        info: &Option<CloseInfo>,
-        ended: Result<(), ws_tokio::Error>,
-    ) -> Result<Status, Failure> {
-        if let Some(error) = self.shown.broken.take() {
-            // `ws … | head` is as it should be.
-            return match error.kind() {
-                io::ErrorKind::BrokenPipe => Ok(Status::Success),
-                _ => Err(Failure::output(&error)),
-            };
-        }
-        if self.args.once && self.shown.answers > 0 {
-            return Ok(Status::Success);
-        }
-        match self.stopped.take() {
-            // Whether the server took part in closing does not matter then.
-            Some(Err(failure)) => return Err(failure),
-            Some(Ok(signal @ Status::Signal(_))) => return Ok(signal),
-            _ => {}
-        }
-        match (info, ended) {
-            (Some(info), _) if Status::of_end(info) == Status::Success => {
-                if self.args.once {
-                    return Err(Failure::other("the server closed without an answer"));
-                }
-                Ok(Status::Success)
-            }
-            (_, Err(error @ ws_tokio::Error::Io(_))) => Err(error.into()),
-            (Some(info), _) => Err(Failure::of_end(info)),
-            (None, Err(error)) => Err(error.into()),
-            (None, Ok(())) => Ok(Status::Success),
-        }
+    /// Whether another connection is to follow one that has ended.
+    fn goes_on(&self) -> bool {
+        self.args.reconnect && self.stopped.is_none() && self.shown.broken.is_none()
     }
 }
 
-impl Shown {
-    /// Shows what has come.
-    fn take(&mut self, connection: &mut Connection, event: &ws_core::Event<'_>) {
-        match event {
-            ws_core::Event::Text(_) | ws_core::Event::Binary(_) if self.once && self.answers > 0 => {}
-            ws_core::Event::Text(text) => self.answer(connection, &Event::text(text)),
-            ws_core::Event::Binary(bytes) => self.answer(connection, &Event::binary(bytes)),
-            ws_core::Event::Ping(data) => self.show(&Event::Ping { data }),
-            ws_core::Event::Pong(data) => {
-                let rtt = self.round_trip(data);
-                self.show(&Event::Pong { data, rtt });
-            }
-            // The record of the end tells more.
-            ws_core::Event::Close(_) => {}
-        }
-        if self.broken.is_some() {
-            // Closing already is fine too.
-            let _ = connection.close(CloseCode::NORMAL, "");
-        }
-    }
-
-    fn answer(&mut self, connection: &mut Connection, event: &Event<'_>) {
-        self.answers += 1;
-        self.show(event);
-        if self.once {
-            let _ = connection.close(CloseCode::NORMAL, "");
-        }
-    }
-
-    /// RFC 6455 section 5.5.3: a pong answers the latest ping, and with it those before.
-    fn round_trip(&mut self, data: &[u8]) -> Option<Duration> {
-        let answered = u32::from_be_bytes(data.try_into().ok()?);
-        let position = self.pings.iter().position(|(ping, _)| *ping == answered)?;
-        self.pings.drain(position..).next().map(|(_, sent)| sent.elapsed())
-    }
-
-    fn show(&mut self, event: &Event<'_>) {
-        if self.broken.is_none()
-            && let Err(error) = self.screen.show(event)
-        {
-            self.broken = Some(error);
-        }
-    }
-}
-
-/// How the connection closes is about to be seen by who receives.
+/// Ignores that the connection is closing: the receiver is about to see how.
 fn unless_closing(sent: Result<(), ws_tokio::Error>) -> Result<(), ws_tokio::Error> {
     match sent {
         Err(ws_tokio::Error::Closed(_) | ws_tokio::Error::Send(ws_core::SendError::Closing)) => Ok(()),
@@ -314,36 +326,6 @@ fn unless_closing(sent: Result<(), ws_tokio::Error>) -> Result<(), ws_tokio::Err
     }
 }
 
-/// So much may wait to be written before the next line is taken, in bytes.
+/// The next line is read when fewer bytes than this wait to be written.
 const ROOM: usize = 64 << 10;
-/// A server may answer data and no ping.
-const UNANSWERED_PINGS: usize = 15;
 const BACKLOG_CHECK: Duration = Duration::from_millis(1);
-
-fn every(period: Duration) -> Interval {
-    let mut interval = interval_at(tokio::time::Instant::from_std(far(period)), period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
-}
-
-async fn tick(interval: &mut Option<Interval>) {
-    match interval {
-        Some(interval) => {
-            interval.tick().await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// A point in time so far away; what is beyond the clock is thirty years away.
-fn far(duration: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(duration).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
-}

@@ -2,9 +2,19 @@
 
 #[path = "common/command.rs"]
 mod command;
+#[path = "command/messages.rs"]
+mod messages;
+#[cfg(unix)]
+#[path = "command/prompt.rs"]
+mod prompt;
+#[path = "command/reconnect.rs"]
+mod reconnect;
 #[cfg(unix)]
 #[path = "command/terminal.rs"]
 mod terminal;
+#[cfg(unix)]
+#[path = "command/unix_socket.rs"]
+mod unix_socket;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
@@ -28,7 +38,7 @@ fn lines_come_back_and_the_end_of_the_input_closes() {
 }
 
 #[test]
-fn more_than_all_buffers_hold_passes_in_order() {
+fn input_larger_than_all_buffers_comes_back_in_order() {
     let server = Serving::new(&[]);
     let lines: String = (0..200_000).map(|n| format!("{n}\n")).collect();
     let large = format!("{}\n{lines}", "x".repeat(9 << 20));
@@ -50,7 +60,7 @@ fn json_has_one_event_a_line_with_its_time() {
     assert!(open["peer"].is_string() && open["took_ms"].as_f64().unwrap() > 0.0, "{open}");
     let messages: Vec<_> = events.iter().filter(|event| event["event"] == "message").collect();
     assert_eq!((&messages[0]["type"], &messages[0]["data"]), (&"text".into(), &"first".into()));
-    // What is not UTF-8 is no text.
+    // A line that is not UTF-8 is no text.
     assert_eq!((&messages[1]["type"], &messages[1]["data"]), (&"binary".into(), &"/w==".into()));
     assert!(events.iter().any(|event| event["event"] == "pong" && event["rtt_ms"].as_f64().unwrap() > 0.0));
     let close = events.last().unwrap();
@@ -83,7 +93,7 @@ fn binary_messages_are_written_as_they_are_or_in_hexadecimal() {
 }
 
 #[test]
-fn nobody_reading_the_output_is_no_failure() {
+fn a_closed_pipe_at_the_output_is_no_failure() {
     let server = Serving::new(&[]);
     let mut child = ws(&[&server.url]).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -125,7 +135,7 @@ fn a_signal_closes_with_1001_and_shows_in_the_status() {
 
 #[cfg(unix)]
 #[test]
-fn a_server_that_is_told_to_stop_says_goodbye() {
+fn a_server_that_gets_a_signal_closes_with_1001() {
     use rustix::process::Signal;
     for number in [Signal::INT, Signal::TERM] {
         let mut server = Serving::new(&[]);
@@ -166,7 +176,7 @@ fn request(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_client_says_what_it_is_unless_the_user_does() {
+fn a_user_agent_is_sent_unless_the_user_gives_one() {
     let agents = |head: String| {
         let fields: Vec<_> = head.lines().filter_map(|line| line.split_once(": ")).collect();
         let agents = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
@@ -183,13 +193,13 @@ fn field_names_are_sent_as_they_are_written() {
 }
 
 #[test]
-fn a_server_on_loopback_serves_names_of_loopback_and_those_it_is_told() {
+fn a_server_on_loopback_serves_names_of_loopback_and_those_of_the_option_host() {
     let status = |options: &[&str], host: &str| {
         let server = Serving::new(options);
         run(&[&server.url, "-H", &format!("Host: {host}"), "--once", "-m", "hi"], b"").status.code()
     };
     assert_eq!(status(&[], "localhost:9001"), Some(0));
-    // DNS rebinding: a name of somebody else's that resolves to this machine.
+    // DNS rebinding: a foreign name that resolves to this machine.
     assert_eq!(status(&[], "evil.example"), Some(4));
     assert_eq!(status(&["--host", "chat.example"], "chat.example"), Some(0));
     assert_eq!(status(&["--host", "chat.example"], "evil.example"), Some(4));
@@ -197,7 +207,7 @@ fn a_server_on_loopback_serves_names_of_loopback_and_those_it_is_told() {
 }
 
 #[test]
-fn bench_measures_and_tells_in_json_and_in_words() {
+fn bench_reports_in_json_and_as_a_table() {
     let server = Serving::new(&["--compress"]);
     let load = ["--connections", "3", "--duration", "1", "--size", "100"];
     let output = run(&[&["bench", &server.url, "--json", "--compress"], &load[..]].concat(), b"");
@@ -234,7 +244,7 @@ fn an_interrupted_bench_reports_what_it_has() {
     let mut line = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut line).unwrap();
-    // From now on nobody looks.
+    // From now on nobody reads standard error.
     drop(stderr);
     assert!(line.contains("messages/s") && line.contains("p99"), "{line}");
     signal(&child, rustix::process::Signal::INT);
@@ -254,7 +264,7 @@ fn every_shell_gets_its_completions() {
 }
 
 #[test]
-fn help_and_version_are_no_failures() {
+fn help_and_version_succeed() {
     for arguments in [&["--help"][..], &["--version"], &["bench", "--help"]] {
         assert_eq!(run(arguments, b"").status.code(), Some(0), "{arguments:?}");
     }

@@ -1,4 +1,4 @@
-//! At a prompt, in a terminal of the test's own.
+//! Sessions in a terminal that the test makes.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
@@ -10,17 +10,17 @@ use rustix::termios::{LocalModes, tcgetattr};
 
 use super::*;
 
-struct Terminal {
+pub(super) struct Terminal {
     ours: File,
     theirs: File,
-    child: Child,
+    pub(super) child: Child,
     seen: std::sync::mpsc::Receiver<Vec<u8>>,
     text: String,
 }
 
 impl Terminal {
-    /// All of it but standard error is the terminal.
-    fn new(arguments: &[&str], state: &std::path::Path) -> Self {
+    /// Standard input and output are the terminal.
+    pub(super) fn new(arguments: &[&str], state: &std::path::Path) -> Self {
         Self::start(|theirs| {
             let mut command = ws(arguments);
             command.env("TERM", "xterm").env("XDG_STATE_HOME", state).stdin(theirs()).stdout(theirs());
@@ -28,7 +28,7 @@ impl Terminal {
         })
     }
 
-    /// A program of whose standard input, output and error some are the terminal.
+    /// Starts a program that is given the terminal as some of its standard input, output and error.
     fn start(command: impl FnOnce(&dyn Fn() -> File) -> Command) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
@@ -50,14 +50,14 @@ impl Terminal {
         Self { ours, theirs, child, seen, text: String::new() }
     }
 
-    fn types(&mut self, keys: &str) {
+    pub(super) fn types(&mut self, keys: &str) {
         self.ours.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// All that is shown until the program ends, which gets the end of its input.
+    /// Ends the input, and returns everything that is shown until the program ends.
     fn shows_at_all(mut self) -> String {
         drop(self.child.stdin.take());
-        // The last that could write to it is the program.
+        // From now on only the program can write to it.
         drop(self.theirs);
         let output = finish(self.child);
         assert!(output.status.code().is_some(), "{output:?}");
@@ -65,8 +65,8 @@ impl Terminal {
         String::from_utf8(chunks).unwrap()
     }
 
-    /// Reads until this has been shown; what came up to its end is forgotten.
-    fn shows(&mut self, what: &str) -> String {
+    /// Reads until this text has been shown, and returns what was shown before it.
+    pub(super) fn shows(&mut self, what: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(at) = self.text.find(what) {
@@ -83,7 +83,7 @@ impl Terminal {
     }
 }
 
-fn state(test: &str) -> std::path::PathBuf {
+pub(super) fn state(test: &str) -> std::path::PathBuf {
     let path =
         std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
     std::fs::create_dir_all(&path).unwrap();
@@ -91,7 +91,7 @@ fn state(test: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn what_comes_stands_above_the_line_being_typed() {
+fn messages_are_shown_above_the_line_being_typed() {
     let (url, news) = newsroom();
     let mut terminal = Terminal::new(&[&url], &state("prompt"));
     terminal.shows("connected to ws://127.0.0.1");
@@ -113,7 +113,7 @@ fn what_comes_stands_above_the_line_being_typed() {
     assert_eq!(wait(&mut terminal.child).code(), Some(0));
 }
 
-/// A server that sends back what comes, and what the test tells it to.
+/// A server that sends back every message, and the messages that the test gives it.
 fn newsroom() -> (String, tokio::sync::mpsc::UnboundedSender<&'static str>) {
     let (sender, news) = tokio::sync::mpsc::unbounded_channel();
     let news = std::sync::Arc::new(tokio::sync::Mutex::new(news));
@@ -135,25 +135,8 @@ fn newsroom() -> (String, tokio::sync::mpsc::UnboundedSender<&'static str>) {
     (url, sender)
 }
 
-/// A server with this handler, until the test ends.
-fn serving<F>(handler: impl Fn(ws_server::WebSocket) -> F + Clone + Send + Sync + 'static) -> String
-where
-    F: Future<Output = Result<(), ws_server::Error>> + Send + 'static,
-{
-    let (address, bound) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let server = ws_server::Server::builder().route("/", handler).bind("127.0.0.1:0").await.unwrap();
-            address.send(server.local_addr().unwrap()).unwrap();
-            server.serve().await;
-        });
-    });
-    format!("ws://{}", bound.recv().unwrap())
-}
-
 #[test]
-fn the_history_is_there_the_next_time_and_secrets_are_not() {
+fn the_history_is_kept_for_the_next_session_without_lines_that_begin_with_a_space() {
     let server = Serving::new(&[]);
     let state = state("history");
     let mut terminal = Terminal::new(&[&server.url], &state);
@@ -173,7 +156,7 @@ fn the_history_is_there_the_next_time_and_secrets_are_not() {
 }
 
 #[test]
-fn a_server_that_ends_it_leaves_the_terminal_as_it_was() {
+fn a_session_that_the_server_ends_restores_the_terminal() {
     let server = Serving::new(&[]);
     let mut terminal = Terminal::new(&[&server.url, "--no-history"], &state("restore"));
     let cooked = |terminal: &Terminal| {
@@ -190,7 +173,7 @@ fn a_server_that_ends_it_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
-fn a_message_cannot_command_the_terminal() {
+fn a_message_cannot_control_the_terminal() {
     let server = Serving::new(&[]);
     let mut terminal = Terminal::new(&[&server.url, "-m", "\x1b]0;owned\x07"], &state("commands"));
     let shown = terminal.shows("\u{2407}");
@@ -199,8 +182,8 @@ fn a_message_cannot_command_the_terminal() {
     assert_eq!(wait(&mut terminal.child).code(), Some(0));
 }
 
-/// A server that answers the first message in ways that would command a terminal, and closes so.
-fn commanding() -> String {
+/// A server that answers the first message, and closes, with bytes that would control a terminal.
+fn controlling() -> String {
     serving(|mut socket| async move {
         socket.recv().await?;
         socket.send("\x1b]0;owned\x07").await?;
@@ -212,8 +195,8 @@ fn commanding() -> String {
 }
 
 #[test]
-fn a_server_cannot_command_a_terminal_that_is_the_output_or_the_errors_alone() {
-    let url = commanding();
+fn a_server_cannot_control_a_terminal_that_is_standard_output_or_standard_error_alone() {
+    let url = controlling();
     for arguments in [&["--once"][..], &[], &["--binary"], &["--json"], &["--json", "--binary"]] {
         for errors in [false, true] {
             let terminal = Terminal::start(|theirs| {
@@ -225,15 +208,15 @@ fn a_server_cannot_command_a_terminal_that_is_the_output_or_the_errors_alone() {
                 command
             });
             let shown = terminal.shows_at_all();
-            // The terminal itself makes CR LF of a line's end.
+            // The terminal itself turns the end of a line into CR LF.
             let commands = shown.replace("\r\n", "\n");
             assert!(!commands.contains(|c: char| c.is_control() && c != '\n'), "{arguments:?}: {shown:?}");
-            // On standard error there is the reason of the Close, unless it is of no interest or an event.
+            // Standard error has the reason of the Close, except with --once, and with --json, where it is an event.
             let silent = errors && arguments.iter().any(|option| ["--once", "--json"].contains(option));
             assert_eq!(shown.contains("owned"), !silent, "{arguments:?}: {shown:?}");
         }
     }
-    // Into a file or another program goes what was sent.
+    // A file or another program gets the bytes unchanged.
     let output = run(&[&url, "--binary", "-m", "hi", "--wait", "inf"], b"");
     assert_eq!(
         output.stdout,
@@ -242,7 +225,7 @@ fn a_server_cannot_command_a_terminal_that_is_the_output_or_the_errors_alone() {
 }
 
 #[test]
-fn an_abnormal_end_is_said_once_and_names_the_culprit_first() {
+fn an_abnormal_end_is_reported_once_and_names_the_side_that_ended_it_first() {
     let url = serving(|mut socket| async move {
         while let Some(message) = socket.recv().await? {
             socket.send(message).await?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ws_client::ws_core::handshake::accept_key;
 
-/// `ws` with these arguments, and nothing of the environment that would change what it does.
+/// `ws` with these arguments, without the variables of the environment that would change its behaviour.
 pub fn ws(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ws"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -26,14 +26,14 @@ pub fn run(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = ws(arguments).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
-    // Whoever has ended already reads nothing.
+    // A program that has ended reads nothing.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = finish(child);
     writer.join().unwrap();
     output
 }
 
-/// All that a program has written, and how it ended; one that does not end is killed.
+/// Everything that a program writes, and its exit status; one that does not end is killed.
 pub fn finish(mut child: Child) -> Output {
     let reader = |pipe: Option<Box<dyn std::io::Read + Send>>| {
         std::thread::spawn(move || {
@@ -59,7 +59,7 @@ pub fn wait(child: &mut Child) -> ExitStatus {
         }
         if Instant::now() > deadline {
             child.kill().unwrap();
-            panic!("it did not end; killed: {:?}", child.wait().unwrap());
+            panic!("the program did not end; killed: {:?}", child.wait().unwrap());
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -81,7 +81,11 @@ pub struct Serving {
 
 impl Serving {
     pub fn new(options: &[&str]) -> Self {
-        let mut child = ws(&[&["serve", "127.0.0.1:0"], options].concat()).spawn().unwrap();
+        Self::at("127.0.0.1:0", options)
+    }
+
+    pub fn at(address: &str, options: &[&str]) -> Self {
+        let mut child = ws(&[&["serve", address], options].concat()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let Some(url) = line.trim().strip_prefix("listening on ").map(str::to_owned) else {
@@ -99,6 +103,23 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server with this handler, until the test ends.
+pub fn serving<F>(handler: impl Fn(ws_server::WebSocket) -> F + Clone + Send + Sync + 'static) -> String
+where
+    F: Future<Output = Result<(), ws_server::Error>> + Send + 'static,
+{
+    let (address, bound) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = ws_server::Server::builder().route("/", handler).bind("127.0.0.1:0").await.unwrap();
+            address.send(server.local_addr().unwrap()).unwrap();
+            server.serve().await;
+        });
+    });
+    format!("ws://{}", bound.recv().unwrap())
 }
 
 /// A server that answers each connection's first bytes with these; `{accept}` stands for the right key.
@@ -119,7 +140,7 @@ pub fn answering(answer: &str) -> SocketAddr {
     address
 }
 
-/// The right answer to the key in a head; nothing to what is no head.
+/// The answer to the key in a head.
 pub fn accept(head: &str) -> String {
     let fields = head.lines().filter_map(|line| line.split_once(": "));
     let key =
