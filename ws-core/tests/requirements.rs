@@ -65,6 +65,7 @@ fn documents() -> Vec<PathBuf> {
     let directories = [
         ".",
         "ws-core",
+        "ws-tokio",
         "ws-server",
         "ws-client",
         "ws-cli",
