@@ -30,7 +30,7 @@ pub enum Peer {
     RawTcp,
     /// The least that unmasks and answers; checks nothing.
     LeastWebsocket,
-    /// `WebSocket::for_each`: messages lent where they were read.
+    /// `WebSocket::for_each_event`: messages lent where they were read.
     Ours,
     /// `WebSocket::recv` and `feed`: owned messages.
     OursOwned,

@@ -203,7 +203,7 @@ impl Session {
                         self.stop(&connection.closer, CloseCode::AWAY, "", Err(Failure::other(why)));
                     }
                 },
-                // for_each writes it; when it has, there is room for the next line.
+                // for_each_event writes it; when it has, there is room for the next line.
                 () = sleep(BACKLOG_CHECK), if self.reading && !room => {}
                 () = tick(&mut pings), if room => self.ping(connection).await?,
                 signal = signals.next() => {
@@ -259,7 +259,7 @@ impl Session {
         }
     }
 
-    /// Queues a message without waiting until it is written: `for_each` does that while it receives.
+    /// Queues a message without waiting until it is written: `for_each_event` does that while it receives.
     async fn send(&mut self, connection: &mut Connection, message: Message) -> Result<(), ws_tokio::Error> {
         self.sent += 1;
         unless_closing(connection.websocket.feed(message).await)

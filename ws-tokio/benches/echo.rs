@@ -30,7 +30,7 @@ fn echo(c: &mut Criterion) {
                         _ => Ok(()),
                     };
                     // The script ends without a Close.
-                    let _ = websocket.for_each(echo).await;
+                    let _ = websocket.for_each_event(echo).await;
                     begin.elapsed()
                 })
             });

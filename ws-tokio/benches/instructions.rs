@@ -157,7 +157,7 @@ fn recv(batches: u64, in_flight: usize) {
 fn lent(batches: u64, in_flight: usize) {
     block_on(async {
         // The script ends without a Close.
-        let _ = websocket(batches, in_flight).for_each(answer).await;
+        let _ = websocket(batches, in_flight).for_each_event(answer).await;
     });
 }
 
@@ -183,7 +183,7 @@ fn tcp(batches: u64, in_flight: usize) {
         let stream = tokio::net::TcpStream::from_std(stream).expect("a socket");
         let connection = Connection::server(Arc::new(Config::server()));
         // The client ends without a Close.
-        let _ = WebSocket::new(stream, connection, &[]).for_each(answer).await;
+        let _ = WebSocket::new(stream, connection, &[]).for_each_event(answer).await;
     });
     client.join().expect("a client without a fault");
 }

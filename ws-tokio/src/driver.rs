@@ -142,7 +142,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     ) -> Poll<Result<(), Error>> {
         loop {
             // Answers wait to be written: what would make more of them is left unread.
-            ready!(self.poll_room(cx))?;
+            let room = self.poll_room(cx);
+            self.held_back = room.is_pending();
+            ready!(room)?;
             match ready!(self.poll_next(cx, |driver| driver.lend_events(&mut each)))? {
                 Some(Ok(())) => {}
                 Some(Err(refused)) => return Poll::Ready(self.act(|_| Err(refused))),

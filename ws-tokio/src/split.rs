@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use thiserror::Error as ThisError;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::{CloseInfo, Ledger, Message};
+use ws_core::{CloseInfo, Connection, Event, Ledger, Message, SendError};
 
 use crate::driver::{Driver, OwnedPiece};
 use crate::error::Error;
@@ -48,6 +48,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
     /// As there.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|cx| self.shared.poll(cx, Waiter::RECEIVER, Driver::poll_recv)).await
+    }
+
+    /// As [`WebSocket::for_each_event`]. The connection is locked while `each` runs: it sends on the connection that it is
+    /// given. A method of a [`Sender`] of the same WebSocket, or of a [`Broadcast`](super::Broadcast) that one has joined, would
+    /// wait for ever.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn for_each_event(
+        &mut self,
+        mut each: impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        poll_fn(|cx| self.shared.poll(cx, Waiter::RECEIVER, |driver, cx| driver.poll_each(cx, &mut each)))
+            .await
     }
 
     /// As [`WebSocket::recv_stream`].

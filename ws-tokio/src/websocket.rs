@@ -52,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         poll_fn(|cx| self.driver.poll_recv(cx)).await
     }
 
-    /// Hands everything that comes to `each`, until the connection is closed: the cheapest way to receive.
+    /// Passes every event to `each` until the connection is closed: the cheapest way to receive.
     ///
     /// An event is lent, not given: it lies in the buffer it was read into, and nothing is allocated for it. `each`
     /// may send on the same connection; what it queues goes out in one write once all that has been read is
@@ -64,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// use ws_core::{Binary, Event};
     ///
     /// websocket
-    ///     .for_each(|connection, event| match event {
+    ///     .for_each_event(|connection, event| match event {
     ///         Event::Text(text) => connection.send_text(&text),
     ///         // Large ones come owned, and go without a copy.
     ///         Event::Binary(Binary::Owned(bytes)) => connection.send(bytes.into()),
@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// As [`recv`](Self::recv), and what `each` returns, except [`SendError::Closing`]: messages still come while
     /// the connection is closing, and dropping their answers is all that can be done.
-    pub async fn for_each(
+    pub async fn for_each_event(
         &mut self,
         mut each: impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
     ) -> Result<(), Error> {

@@ -22,7 +22,7 @@ pub fn lent(stream: impl Socket, service: Service) -> impl Future<Output = anyho
         Event::Binary(bytes) => connection.send_binary(&bytes),
         _ => Ok(()),
     };
-    async move { Ok(websocket.for_each(answer).await?) }
+    async move { Ok(websocket.for_each_event(answer).await?) }
 }
 
 /// The common way: owned messages.

@@ -195,7 +195,7 @@ fn lent_events_come_once_and_their_answers_too() {
                 seen.push(text.clone().into_owned());
                 connection.send_text(&text)
             };
-            insist!(polls, far.for_each(&mut each)).unwrap();
+            insist!(polls, far.for_each_event(&mut each)).unwrap();
         };
         let client = async {
             let (sender, mut receiver) = near.split();

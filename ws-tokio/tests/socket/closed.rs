@@ -80,7 +80,11 @@ async fn the_peers_close_is_an_error_unless_it_has_1000_or_1001_or_no_code_howev
         assert_eq!(socket.close_info().unwrap().is_normal(), normal);
 
         let mut socket = closed_by(&frames).await;
-        assert_eq!(judged(code, socket.for_each(|_, _| Ok(())).await), normal, "for_each: {code:?}");
+        assert_eq!(
+            judged(code, socket.for_each_event(|_, _| Ok(())).await),
+            normal,
+            "for_each_event: {code:?}"
+        );
 
         let mut socket = closed_by(&frames).await;
         let stream = socket.recv_stream().await.map(|reader| assert!(reader.is_none()));

@@ -53,7 +53,7 @@ async fn large_messages_are_lent_whole() {
         client.close(CloseCode::NORMAL, "").await.unwrap();
     };
     let mut seen = Vec::new();
-    let receiving = server.for_each(|connection, event| match event {
+    let receiving = server.for_each_event(|connection, event| match event {
         Event::Binary(bytes) => {
             seen.push(bytes.len());
             assert_eq!(*bytes, payload(bytes.len()));
@@ -79,7 +79,7 @@ async fn messages_of_a_batch_are_lent_and_taken_in_order_whatever_their_sizes() 
     }
     client.flush().await.unwrap();
     let mut seen = Vec::new();
-    let receiving = server.for_each(|connection, event| match event {
+    let receiving = server.for_each_event(|connection, event| match event {
         Event::Binary(bytes) => {
             assert_eq!(*bytes, payload(bytes.len()));
             seen.push(bytes.len());
@@ -261,7 +261,7 @@ async fn a_refused_answer_to_a_large_lent_message_ends_the_loop() {
     for size in sizes() {
         let (mut client, mut server) = pair();
         client.send(payload(size)).await.unwrap();
-        let refused = server.for_each(|connection, _| connection.ping(&[0; 126])).await;
+        let refused = server.for_each_event(|connection, _| connection.ping(&[0; 126])).await;
         assert!(matches!(refused, Err(Error::Send(SendError::ControlTooLong(126)))), "{size}");
     }
 }
@@ -276,7 +276,7 @@ async fn a_large_message_behind_others_in_the_buffer_is_lent_as_its_own_bytes() 
     }
     client.flush().await.unwrap();
     let mut owned = Vec::new();
-    let each = server.for_each(|_, event| {
+    let each = server.for_each_event(|_, event| {
         owned.push(matches!(event, Event::Binary(Binary::Owned(_))));
         Ok(())
     });

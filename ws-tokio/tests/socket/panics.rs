@@ -54,7 +54,7 @@ fn owned(event: Event<'_>) -> Option<Message> {
 /// Receives with a callback that panics at the message of that number; what it was given, that one included.
 async fn panic_at(server: &mut WebSocket<DuplexStream>, number: usize) -> Vec<Message> {
     let mut given = Vec::new();
-    let mut each = Box::pin(server.for_each(|_, event| {
+    let mut each = Box::pin(server.for_each_event(|_, event| {
         given.extend(owned(event));
         if given.len() == number {
             // Without the hook, which would write to the log.
@@ -90,13 +90,13 @@ async fn the_events_behind_one_whose_callback_panicked_come_with_the_next_call_w
             let (mut socket, _peer) = server(&bytes, cut).await;
             let mut got = panic_at(&mut socket, number).await;
             socket
-                .for_each(|_, event| {
+                .for_each_event(|_, event| {
                     got.extend(owned(event));
                     Ok(())
                 })
                 .await
                 .unwrap();
-            assert_eq!(got, messages, "for_each: {number}, {cut}");
+            assert_eq!(got, messages, "for_each_event: {number}, {cut}");
 
             let (mut socket, _peer) = server(&bytes, cut).await;
             let mut got = panic_at(&mut socket, number).await;

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{DuplexStream, duplex};
-use ws_core::{CloseCode, Config, Connection, DataType, Message};
+use ws_core::{CloseCode, Config, Connection, DataType, Event, Message};
 use ws_tokio::{Error, Sender, TrySendError, WebSocket};
 
 fn pair(room: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
@@ -349,4 +349,48 @@ async fn a_send_returns_once_its_own_message_is_written_although_that_of_another
         () = tokio::time::sleep(std::time::Duration::from_secs(10)) => panic!("it waits for the other's"),
     }
     assert!(sender.queued() > 4000, "{}", sender.queued());
+}
+
+#[tokio::test]
+async fn a_receiver_lends_events_and_its_callback_answers_while_senders_send() {
+    const MESSAGES: usize = 1000;
+    let (client, server) = pair(4096);
+    let (sender, mut receiver) = server.split();
+    let echo = tokio::spawn(async move {
+        receiver
+            .for_each_event(|connection, event| match event {
+                Event::Binary(bytes) => connection.send_binary(&bytes),
+                _ => Ok(()),
+            })
+            .await
+    });
+    let sending = tokio::spawn(async move {
+        for _ in 0..MESSAGES {
+            sender.send("from the sender").await.unwrap();
+        }
+    });
+    let (to_server, mut from_server) = client.split();
+    let feeding = {
+        let to_server = to_server.clone();
+        tokio::spawn(async move {
+            for _ in 0..MESSAGES {
+                to_server.send(vec![1; 500]).await.unwrap();
+            }
+        })
+    };
+    let (mut texts, mut echoes) = (0, 0);
+    while texts < MESSAGES || echoes < MESSAGES {
+        match from_server.recv().await.unwrap().unwrap() {
+            Message::Text(_) => texts += 1,
+            Message::Binary(bytes) => {
+                assert_eq!(bytes.len(), 500);
+                echoes += 1;
+            }
+        }
+    }
+    sending.await.unwrap();
+    feeding.await.unwrap();
+    tokio::spawn(from_server.discard());
+    assert!(to_server.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+    echo.await.unwrap().unwrap();
 }

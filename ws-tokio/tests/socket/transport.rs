@@ -95,7 +95,7 @@ async fn answers_to_lent_messages_go_out_in_one_write_or_as_soon_as_the_high_wat
         let received = output.copy_to_bytes(output.remaining());
         let plain = Plain { pipe, fails: false, writes: Vec::new() };
         let mut server = WebSocket::new(plain, Connection::server(Arc::new(config)), &received);
-        let echo = server.for_each(|connection, event| match event {
+        let echo = server.for_each_event(|connection, event| match event {
             Event::Text(text) => connection.send_text(&text),
             _ => Ok(()),
         });

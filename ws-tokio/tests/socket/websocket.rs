@@ -58,7 +58,7 @@ async fn lent_messages_of_every_size_are_echoed() {
             Event::Binary(bytes) => connection.send_binary(&bytes),
             _ => Ok(()),
         };
-        let Err(Error::Closed(info)) = server.for_each(echo).await else { panic!("4001 is an error") };
+        let Err(Error::Closed(info)) = server.for_each_event(echo).await else { panic!("4001 is an error") };
         *info
     });
     for size in [0, 1, 125, 126, 4095, 4096, 65_535, 65_536, 300_000, 1 << 20] {
@@ -85,7 +85,7 @@ async fn answers_to_lent_messages_never_pile_up_beyond_the_high_water_mark() {
             seen.fetch_max(connection.queued(), Ordering::Relaxed);
             connection.send_binary(&[7; 10_000])
         };
-        socket.for_each(echo).await
+        socket.for_each_event(echo).await
     });
     // Small questions, a large answer to each; nobody reads the answers at first.
     raw.write_all(&b"\x82\x81\0\0\0\0!".repeat(100)).await.unwrap();
@@ -104,7 +104,7 @@ async fn answers_to_lent_messages_never_pile_up_beyond_the_high_water_mark() {
 async fn a_refused_answer_to_a_lent_message_ends_the_loop() {
     let (mut client, mut server) = pair(4096);
     client.send("too long a ping").await.unwrap();
-    let refused = server.for_each(|connection, _| connection.ping(&[0; 126])).await;
+    let refused = server.for_each_event(|connection, _| connection.ping(&[0; 126])).await;
     assert!(matches!(refused, Err(Error::Send(SendError::ControlTooLong(126)))));
 }
 
@@ -115,7 +115,7 @@ async fn an_answer_while_closing_is_dropped_and_the_loop_ends_cleanly() {
         client.feed("hello").await.unwrap();
     }
     client.flush().await.unwrap();
-    let serve = server.for_each(|connection, event| match event {
+    let serve = server.for_each_event(|connection, event| match event {
         Event::Text(text) => {
             connection.send_text(&text).and_then(|()| connection.close(CloseCode(4000), "enough"))
         }

@@ -210,7 +210,7 @@ async fn both_halves_of_a_split_one_see_it() {
 async fn for_each_goes_on_to_the_end_though_its_answers_come_to_nothing() {
     let (mut socket, _peer) = broken(FRAMES).await;
     let mut seen = Vec::new();
-    let each = socket.for_each(|connection, event| {
+    let each = socket.for_each_event(|connection, event| {
         let (Event::Text(_) | Event::Binary(_)) = event else { return Ok(()) };
         seen.push(());
         connection.send_binary(&[0; 100_000])
