@@ -55,7 +55,7 @@ pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
     if interrupted.is_some() {
         for closer in &closers {
             // The code may be sent and there is no reason that could be too long.
-            let _ = closer.close(CloseCode::AWAY, "");
+            let _ = closer.start_close(CloseCode::AWAY, "");
         }
         // A second signal does not wait for the server.
         watch(&mut running, &tally, &mut signals).await;

@@ -182,7 +182,7 @@ impl Session {
             let room = connection.websocket.connection().queued() < ROOM;
             let shown = &mut self.shown;
             tokio::select! {
-                ended = connection.websocket.for_each(|protocol, event| { shown.take(protocol, &event); Ok(()) }) => {
+                ended = connection.websocket.for_each_event(|protocol, event| { shown.take(protocol, &event); Ok(()) }) => {
                     return ended;
                 }
                 next = input.recv(), if self.reading && room => match next.unwrap_or(Input::End) {
@@ -308,7 +308,7 @@ impl Session {
     /// Begins the closing handshake. What the server sends before its Close is still shown.
     fn stop(&mut self, closer: &Closer, code: CloseCode, reason: &str, outcome: Result<Status, Failure>) {
         // Code and reason have been checked where they were typed; the others may be sent.
-        let _ = closer.close(code, reason);
+        let _ = closer.start_close(code, reason);
         self.stopped.get_or_insert(outcome);
     }
 

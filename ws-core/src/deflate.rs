@@ -31,7 +31,7 @@
 //! The length of a compressed message reveals how much of it repeats. Do not compress a message that holds a secret
 //! beside text an attacker can choose, nor, with context takeover, one that follows the other: by trying texts and
 //! watching lengths the attacker learns the secret (section 8; the attacks CRIME and BREACH). Send such messages
-//! uncompressed.
+//! by `send_uncompressed`, which a `Connection`, a `WebSocket` and a `Sender` have.
 
 mod deflater;
 mod inflater;

@@ -162,7 +162,7 @@ impl State {
 
 fn say_away(closer: &Closer) {
     // Code and reason may be sent.
-    let _ = closer.close(CloseCode::AWAY, AWAY);
+    let _ = closer.start_close(CloseCode::AWAY, AWAY);
 }
 
 /// Told to clients in the Close frame.

@@ -196,7 +196,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         if length == 0 {
             return Poll::Ready(Ok(0));
         }
-        let queue = |driver: &mut Driver<S>| driver.queue(Message::Binary(gather(slices, length)));
+        let queue = |driver: &mut Driver<S>| {
+            driver.queue(|connection| connection.send(Message::Binary(gather(slices, length))))
+        };
         ready!(self.get_mut().poll_send(cx, queue))?;
         Poll::Ready(Ok(length))
     }

@@ -36,12 +36,12 @@ impl Closer {
         Self(wish)
     }
 
-    /// Asks for the connection to be closed, without waiting for it. Only the first wish counts; on a
-    /// connection that is closing or gone nothing happens.
+    /// Asks for the connection to be closed, without waiting for it, as [`WebSocket::start_close`](super::WebSocket::start_close)
+    /// does. Only the first request counts; on a connection that is closing or gone nothing happens.
     ///
     /// # Errors
     /// [`SendError`] for a code or reason that must not be sent.
-    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+    pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let frame = CloseFrame::new(code, reason)?;
         let mut state = self.0.state();
         if !self.0.expressed.swap(true, Ordering::Release) {
@@ -54,9 +54,7 @@ impl Closer {
         }
         Ok(())
     }
-}
 
-impl Closer {
     /// How the connection ended, once the WebSocket has been dropped; `None` before.
     pub fn close_info(&self) -> Option<CloseInfo> {
         self.0.state().ended.as_deref().cloned()

@@ -5,6 +5,7 @@ mod decode;
 mod drain;
 mod timer;
 mod transport;
+mod transport_slot;
 
 use std::future::Future;
 use std::io;
@@ -24,12 +25,13 @@ use crate::buffer::{self, Input};
 use crate::closer::{Closer, Wish};
 use crate::error::Error;
 use crate::reader::PieceSource;
+use transport_slot::TransportSlot;
 
 /// What drives a [`Connection`] over `S`. All progress lives here, so that every future on top of
 /// it can be dropped at any await.
 #[derive(Debug)]
 pub(super) struct Driver<S> {
-    pub(super) io: S,
+    pub(super) io: TransportSlot<S>,
     pub(super) connection: Connection,
     /// What has been read and not received. Nothing while waiting: the buffer is the thread's.
     input: Input,
@@ -107,7 +109,7 @@ impl Progress {
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn new(io: S, connection: Connection, received: &[u8]) -> Self {
         Self {
-            io,
+            io: TransportSlot::new(io),
             connection,
             input: Input::with(received),
             ended: None,
@@ -225,11 +227,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Queues a message, or says why not: the record of the end if there is one.
-    pub(super) fn queue(&mut self, message: Message) -> Result<(), Error> {
-        if self.connection.queued() == 0 {
+    pub(super) fn queue(
+        &mut self,
+        queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        if self.connection.wants_buffer() {
             self.connection.lend_buffer(buffer::take_output());
         }
-        self.act(|connection| connection.send(message))
+        self.act(queue)
     }
 
     /// Does something with the connection that it may refuse.
@@ -243,6 +248,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Sets what is done when it is dropped.
     pub(super) fn set_farewell(&mut self, farewell: fn(&mut Self)) {
         self.farewell = farewell;
+    }
+
+    /// Takes the transport out of it, which is left as it is.
+    pub(super) fn into_transport(mut self) -> S {
+        self.farewell = |_| {};
+        self.io.take_for_good()
     }
 
     /// The transport is open in both directions.

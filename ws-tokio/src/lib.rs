@@ -8,7 +8,7 @@
 //! anyone's back: pings are answered and deadlines kept while a future of the WebSocket's is
 //! being polled, so keep [`recv`](WebSocket::recv) going.
 //!
-//! What does not wait ([`Sender::try_send`], [`Sender::start_close`], [`Closer::close`], [`Broadcast::try_publish`], and
+//! What does not wait ([`Sender::try_send`], [`Sender::start_close`], [`Closer::start_close`], [`Broadcast::try_publish`], and
 //! dropping any of them) may be called anywhere, also outside of a runtime.
 //!
 //! The protocol itself is [`ws_core`]'s. This crate drives its [`Connection`] through the public API only, so that another

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use thiserror::Error as ThisError;
-use ws_core::{CloseCode, CloseInfo, Connection, DataType, Message, Prepared, SendError};
+use ws_core::{CloseCode, CloseInfo, Connection, DataType, Ledger, Message, Prepared, SendError};
 
 use crate::backlog::Slow;
 use crate::error::Error;
@@ -30,7 +30,7 @@ pub struct Sender {
     identity: Identity,
 }
 
-/// Why [`Sender::try_send`] did not send; the message comes back.
+/// Why `try_send` of a [`Sender`] or a [`WebSocket`](super::WebSocket) did not queue the message, which is returned.
 #[derive(ThisError)]
 pub enum TrySendError {
     /// `outbound_high_water` is reached, or others wait for room already.
@@ -67,7 +67,7 @@ impl Sender {
     /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        self.queue_and_write(|connection| take(&mut message, connection)).await
+        self.queue_and_write(|connection| take(&mut message, connection, Connection::send)).await
     }
 
     /// As [`send`](Self::send), for a message that goes to many connections.
@@ -76,6 +76,15 @@ impl Sender {
     /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
         self.queue_and_write(|connection| connection.send_prepared(message)).await
+    }
+
+    /// As [`send`](Self::send), but never compressed, as [`WebSocket::send_uncompressed`](super::WebSocket::send_uncompressed).
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`](super::WebSocket::send).
+    pub async fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        self.queue_and_write(|connection| take(&mut message, connection, Connection::send_uncompressed)).await
     }
 
     /// Queues a message of a broadcast once there is room. If the future is dropped nothing is queued.
@@ -93,14 +102,15 @@ impl Sender {
         self.link.write();
     }
 
-    /// As [`send`](Self::send), but leaves the writing to the next `send` or [`flush`](Self::flush), or to the
-    /// [`Receiver`](super::Receiver) when it would wait; one that waits already does not notice.
+    /// As [`send`](Self::send), but only queues the message. It is written by the next `send` or [`flush`](Self::flush) of any
+    /// clone, or by the [`Receiver`](super::Receiver) when it would wait next. A receiver that waits already is not woken:
+    /// a last message that is fed needs a `flush`.
     ///
     /// # Errors
     /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        self.queue(|connection| take(&mut message, connection)).await.map(|_| ())
+        self.queue(|connection| take(&mut message, connection, Connection::send)).await.map(|_| ())
     }
 
     /// A message to be sent in pieces: one of any size then passes in constant memory. Waits for its turn;
@@ -109,11 +119,11 @@ impl Sender {
         MessageWriter::new(Box::new(Hold::take(&*self.link).await), data_type)
     }
 
-    /// Queues a message if there is room for it now; the next `send` or [`flush`](Self::flush), or the
-    /// [`Receiver`](super::Receiver), writes it.
+    /// Queues a message if there is room for it now, without waiting. It is written by the [`Receiver`](super::Receiver),
+    /// which is woken for it, or by the next `send` or [`flush`](Self::flush) of any clone; not by this.
     ///
     /// # Errors
-    /// [`TrySendError`], which hands the message back.
+    /// [`TrySendError`], which returns the message.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
         let message = message.into();
         // A clone shares the payload.
@@ -153,6 +163,15 @@ impl Sender {
         self.flush().await
     }
 
+    /// As [`WebSocket::pong`](super::WebSocket::pong).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.act(|connection| connection.pong(payload))?;
+        self.flush().await
+    }
+
     /// As [`WebSocket::close`](super::WebSocket::close). What the [`Receiver`](super::Receiver) has not received by then is dropped.
     ///
     /// # Errors
@@ -170,40 +189,37 @@ impl Sender {
         }
     }
 
-    /// Begins closing without waiting for it: the [`Receiver`](super::Receiver) sees it through.
+    /// As [`WebSocket::start_close`](super::WebSocket::start_close): the [`Receiver`](super::Receiver) sees it through.
     ///
     /// # Errors
-    /// [`Error::Send`] for a code or reason that must not be sent, [`Error::Closed`] if it is closed.
+    /// As there.
     pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.act(|connection| connection.close(code, reason))
     }
 
     /// As [`WebSocket::close_info`](super::WebSocket::close_info).
     pub fn close_info(&self) -> Option<CloseInfo> {
-        let mut info = None;
-        self.link.with(&mut |connection| info = connection.close_info());
-        info
+        self.look(|connection| connection.close_info())
     }
 
-    /// As [`Connection::rtt`].
-    pub fn rtt(&self) -> Option<Duration> {
-        let mut rtt = None;
-        self.link.with(&mut |connection| rtt = connection.rtt());
-        rtt
-    }
-
-    /// Bytes that wait to be written.
-    pub fn queued(&self) -> usize {
-        let mut queued = 0;
-        self.link.with(&mut |connection| queued = connection.queued());
-        queued
-    }
-
-    /// Whether messages can still be sent.
+    /// As [`WebSocket::is_open`](super::WebSocket::is_open).
     pub fn is_open(&self) -> bool {
-        let mut open = false;
-        self.link.with(&mut |connection| open = connection.is_open());
-        open
+        self.look(|connection| Some(connection.is_open())).unwrap_or_default()
+    }
+
+    /// As [`WebSocket::rtt`](super::WebSocket::rtt).
+    pub fn rtt(&self) -> Option<Duration> {
+        self.look(|connection| connection.rtt())
+    }
+
+    /// As [`WebSocket::queued`](super::WebSocket::queued).
+    pub fn queued(&self) -> usize {
+        self.look(|connection| Some(connection.queued())).unwrap_or_default()
+    }
+
+    /// As [`WebSocket::ledger`](super::WebSocket::ledger).
+    pub fn ledger(&self) -> Ledger {
+        self.link.ledger()
     }
 
     async fn queue_and_write(
@@ -239,6 +255,12 @@ impl Sender {
         poll_fn(|cx| waits.poll(|link, waiter| poll(link, cx, waiter))).await
     }
 
+    fn look<T>(&self, look: impl Fn(&Connection) -> Option<T>) -> Option<T> {
+        let mut seen = None;
+        self.link.with(&mut |connection| seen = look(connection));
+        seen
+    }
+
     fn act(&self, mut act: impl FnMut(&mut Connection) -> Result<(), SendError>) -> Result<(), Error> {
         self.link.act(&mut act)
     }
@@ -251,8 +273,12 @@ impl fmt::Debug for Sender {
 }
 
 /// Queues a message that is there once.
-fn take(message: &mut Option<Message>, connection: &mut Connection) -> Result<(), SendError> {
-    message.take().map_or(Ok(()), |message| connection.send(message))
+fn take(
+    message: &mut Option<Message>,
+    connection: &mut Connection,
+    send: impl FnOnce(&mut Connection, Message) -> Result<(), SendError>,
+) -> Result<(), SendError> {
+    message.take().map_or(Ok(()), |message| send(connection, message))
 }
 
 /// A sender's place in the line; the next takes it over, however the waiting ends.

@@ -9,7 +9,6 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::backlog::Slow;
-use crate::buffer;
 use crate::driver::{Driver, step_back};
 use crate::error::Error;
 use crate::line::{Line, Ticket, Turn};
@@ -17,7 +16,7 @@ use crate::published::{Membership, Published};
 use crate::waiting::{Waiter, Waiting};
 #[cfg(shuttle)]
 use shuttle::sync::{Mutex, MutexGuard};
-use ws_core::{Connection, Prepared, SendError};
+use ws_core::{Connection, Ledger, Prepared, SendError};
 
 /// What both halves of a split WebSocket share.
 pub(super) struct Shared<S> {
@@ -37,6 +36,8 @@ pub(super) struct Locked<S> {
 pub(super) trait Link: Send + Sync {
     /// Looks at the connection, or changes it; wakes whom that concerns.
     fn with(&self, act: &mut dyn FnMut(&mut Connection));
+    /// See [`Driver::ledger`].
+    fn ledger(&self) -> Ledger;
     /// Queues a message if that needs no waiting.
     fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>>;
     /// Waits in line for room, then queues a message and leaves the line.
@@ -191,10 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
     fn queue(locked: &mut Locked<S>, sender: &Identity, queue: Queue<'_>) -> Result<Queued, Error> {
         let Locked { driver, line } = locked;
-        if driver.connection.wants_buffer() {
-            driver.connection.lend_buffer(buffer::take_output());
-        }
-        driver.act(queue)?;
+        driver.queue(queue)?;
         let changed = line.count_message(sender.id, &sender.turn, !driver.has_room());
         Ok(Queued { mark: driver.queue_mark(), changed })
     }
@@ -217,6 +215,10 @@ impl dyn Link + '_ {
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
     fn with(&self, act: &mut dyn FnMut(&mut Connection)) {
         self.drive(|driver, _| act(&mut driver.connection));
+    }
+
+    fn ledger(&self) -> Ledger {
+        self.lock().driver.ledger()
     }
 
     fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>> {

@@ -10,8 +10,9 @@ use std::time::Duration;
 use futures_core::Stream;
 use thiserror::Error as ThisError;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::{CloseInfo, Connection, Event, Ledger, Message, SendError};
+use ws_core::{CloseCode, CloseInfo, Connection, Event, Ledger, Message, SendError};
 
+use crate::closer::Closer;
 use crate::driver::{Driver, OwnedPiece};
 use crate::error::Error;
 use crate::reader::{MessageReader, PieceSource};
@@ -87,7 +88,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
         self.shared.lock().driver.close_info()
     }
 
-    /// As [`Connection::rtt`](ws_core::Connection::rtt).
+    /// As [`WebSocket::start_close`]. Senders that wait to send are woken, and their messages refused.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let link: &dyn Link = &*self.shared;
+        link.act(&mut |connection| connection.close(code, reason))
+    }
+
+    /// As [`WebSocket::is_open`].
+    pub fn is_open(&self) -> bool {
+        self.shared.lock().driver.connection.is_open()
+    }
+
+    /// As [`WebSocket::queued`].
+    pub fn queued(&self) -> usize {
+        self.shared.lock().driver.connection.queued()
+    }
+
+    /// As [`WebSocket::closer`].
+    pub fn closer(&self) -> Closer {
+        self.shared.lock().driver.closer()
+    }
+
+    /// As [`WebSocket::rtt`].
     pub fn rtt(&self) -> Option<Duration> {
         self.shared.lock().driver.connection.rtt()
     }

@@ -1,15 +1,19 @@
 //! A WebSocket with one owner.
 
+mod sending;
+
 use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::{CloseCode, CloseInfo, Connection, DataType, Event, Ledger, Message, SendError};
+use ws_core::{CloseCode, CloseInfo, Config, Connection, Event, Ledger, Message, Role, SendError};
 
 use crate::closer::Closer;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::reader::MessageReader;
-use crate::writer::MessageWriter;
 
 /// An open WebSocket over the transport `S`, after the opening handshake.
 ///
@@ -33,6 +37,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// read beyond the handshake's head.
     pub fn new(stream: S, connection: Connection, received: &[u8]) -> Self {
         Self { driver: Driver::new(stream, connection, received) }
+    }
+
+    /// A WebSocket over `stream`, on which the opening handshake is done, in the given role; a client's masks are drawn
+    /// from the system's random generator. Nothing may have been read beyond the handshake's head.
+    ///
+    /// ```
+    /// # async fn example(stream: tokio::net::TcpStream) -> std::io::Result<()> {
+    /// use ws_tokio::{Config, Role, WebSocket};
+    ///
+    /// let websocket = WebSocket::from_raw(stream, Role::Server, Config::server())?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) with a [`ConfigError`](ws_core::ConfigError) for settings that contradict
+    /// each other, or the error of the random generator.
+    pub fn from_raw(stream: S, role: Role, config: impl Into<Arc<Config>>) -> io::Result<Self> {
+        let config = config.into();
+        config.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let connection = match role {
+            Role::Server => Connection::server(config),
+            Role::Client => {
+                let mut seed = [0; 32];
+                getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+                Connection::client(config, seed)
+            }
+        };
+        Ok(Self::new(stream, connection, &[]))
     }
 
     /// The next message; `None` when the connection has closed without a fault, and ever after: the peer's Close had the
@@ -102,95 +134,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         MessageReader::open(&mut self.driver).await
     }
 
-    /// Sends a message: waits until less than `outbound_high_water` is queued, queues it, and waits
-    /// until all is written.
-    ///
-    /// What the peer sends meanwhile is read too, up to `inbound_budget` bytes, for later [`recv`](Self::recv)s.
-    /// If the future is dropped the message is wholly queued or not at all.
-    ///
-    /// # Errors
-    /// [`Error::Send`] when it cannot be sent, [`Error::Closed`] when the connection is closed, and as
-    /// [`recv`](Self::recv).
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
-    }
-
-    /// As [`send`](Self::send), but leaves the writing to the next `send`, [`flush`](Self::flush), or the
-    /// moment [`recv`](Self::recv) would wait: many messages go out in one write.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub fn feed<M: Into<Message>>(
-        &mut self,
-        message: M,
-    ) -> impl Future<Output = Result<(), Error>> + use<'_, M, S> {
-        // Converted at once, so that the future holds the message once: it is part of every task that sends.
-        let message = message.into();
-        async move {
-            poll_fn(|cx| self.driver.poll_ready(cx)).await?;
-            self.driver.queue(message)
-        }
-    }
-
-    /// A message to be sent in pieces: one of any size then passes in constant memory.
-    ///
-    /// ```
-    /// # async fn example(mut websocket: ws_tokio::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_tokio::Error> {
-    /// let mut message = websocket.send_stream(ws_core::DataType::Binary);
-    /// for _ in 0..1024 {
-    ///     message.write(&[0; 1 << 20]).await?;
-    /// }
-    /// message.finish().await?;
-    /// # Ok(()) }
-    /// ```
-    pub fn send_stream(&mut self, data_type: DataType) -> MessageWriter<'_>
-    where
-        S: Send,
-    {
-        MessageWriter::new(Box::new(&mut self.driver), data_type)
-    }
-
-    /// Sends the next piece of a message in pieces, as a fragment; `last` ends it. No other message
-    /// can be sent before. If the future is dropped the piece is wholly queued or not at all:
-    /// [`feed_piece`](Self::feed_piece) and [`flush`](Self::flush) tell which.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); [`SendError::InvalidUtf8`] if the pieces of a text do not add up to UTF-8.
-    pub async fn send_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), Error> {
-        self.feed_piece(data_type, piece, last).await?;
-        self.flush().await
-    }
-
-    /// As [`send_piece`](Self::send_piece), but leaves the writing to what is done next, as [`feed`](Self::feed) does.
-    /// If the future is dropped the piece is not queued.
-    ///
-    /// # Errors
-    /// As [`send_piece`](Self::send_piece).
-    pub async fn feed_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
-        self.driver.act(|connection| connection.send_piece(data_type, piece, last))
-    }
-
-    /// Waits until everything queued is written.
-    ///
-    /// # Errors
-    /// As [`recv`](Self::recv), when the connection ends before.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_flush(cx)).await
-    }
-
-    /// Sends a ping with a payload of at most 125 bytes; the answer is not reported. The peer's life
-    /// is watched without it: see [`Config::keepalive`](ws_core::Config::keepalive).
-    ///
-    /// # Errors
-    /// [`SendError::ControlTooLong`], and as [`send`](Self::send).
-    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
-        self.driver.act(|connection| connection.ping(payload))?;
-        self.flush().await
-    }
-
     /// Closes the connection: sends a Close behind what is queued, waits for the peer's, and closes the transport.
     /// However slow the link is, it goes on while bytes move: what is queued has `write_timeout` without progress, then
     /// the peer's Close has [`close_timeout`](ws_core::Config::close_timeout) without a byte, and
@@ -213,6 +156,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
+    /// Queues a Close behind what is queued, without waiting for anything: [`recv`](Self::recv) sees the closing handshake
+    /// through, and returns the messages that still come before the peer's Close.
+    ///
+    /// # Errors
+    /// [`Error::Send`] for a code or reason that must not be sent, or if the connection is closing already;
+    /// [`Error::Closed`] if it is closed.
+    pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.driver.act(|connection| connection.close(code, reason))
+    }
+
     /// A handle with which others can ask for the connection to be closed, without being its owner; it
     /// works on after a [`split`](Self::split).
     pub fn closer(&mut self) -> Closer {
@@ -224,6 +177,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.driver.close_info()
     }
 
+    /// Whether messages can be sent: no Close has been sent or received, and nothing has failed.
+    pub fn is_open(&self) -> bool {
+        self.driver.connection.is_open()
+    }
+
+    /// Returns the round-trip time of the last keepalive ping that was answered ([`Connection::rtt`]).
+    pub fn rtt(&self) -> Option<Duration> {
+        self.driver.connection.rtt()
+    }
+
+    /// Returns the number of bytes that wait to be written.
+    pub fn queued(&self) -> usize {
+        self.driver.connection.queued()
+    }
+
     /// The state of the protocol: limits, round-trip time, what is queued.
     pub fn connection(&self) -> &Connection {
         &self.driver.connection
@@ -233,6 +201,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// not among them.
     pub fn ledger(&self) -> Ledger {
         self.driver.ledger()
+    }
+
+    /// Returns the transport as it is: no Close is sent, and what has been queued or received is dropped.
+    pub fn into_inner(self) -> S {
+        self.driver.into_transport()
     }
 
     /// The transport.

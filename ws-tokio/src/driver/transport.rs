@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         if self.connection.is_unflushed() {
             // Asked again until it is done: there may be nothing left to write by then.
-            let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
+            let flushed = ready!(Pin::new(&mut *self.io).poll_flush(cx));
             match flushed {
                 Ok(()) => self.connection.set_unflushed(false),
                 Err(error) => self.failed(error),
@@ -86,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut output = self.connection.output();
-        let io = Pin::new(&mut self.io);
+        let io = Pin::new(&mut *self.io);
         let chunk = output.chunk();
         let written = if chunk.len() == output.remaining() || !io.is_write_vectored() {
             // A vectored write of one chunk is dearer to the kernel than a plain one.
@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.connection.wants_shutdown() {
             // A transport that cannot be shut down is shut down.
-            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            let _ = ready!(Pin::new(&mut *self.io).poll_shutdown(cx));
             self.transport = Transport::HalfClosed;
             self.connection.shutdown_done();
         }
@@ -116,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let reset = CloseCause::Transport(TransportEnd::Reset);
         if self.transport == Transport::Open && self.close_info().is_none_or(|info| info.cause != reset) {
             // Once, and without waiting: the peer may be gone.
-            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+            let _ = Pin::new(&mut *self.io).poll_shutdown(cx);
         }
         self.transport = Transport::Closed;
         self.sleep = None;
@@ -156,7 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let _ = self.connection.close(code, "");
         let cx = &mut Context::from_waker(Waker::noop());
         if self.poll_write(cx).is_ready() {
-            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+            let _ = Pin::new(&mut *self.io).poll_shutdown(cx);
         }
     }
 }

@@ -19,6 +19,7 @@ mod ledger;
 mod outside_runtime;
 mod panics;
 mod regressions;
+mod same_names;
 mod shared_sender;
 mod smallest_settings;
 mod split;

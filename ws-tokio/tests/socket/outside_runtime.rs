@@ -182,7 +182,7 @@ fn a_closer_used_outside_of_the_runtime_closes_a_connection_that_waits() {
     let waits = runtime.spawn(async move { websocket.recv().await });
     let mut peer = client(&runtime, far);
     runtime.block_on(tokio::task::yield_now());
-    closer.close(CloseCode::AWAY, "").unwrap();
+    closer.start_close(CloseCode::AWAY, "").unwrap();
     assert_eq!(runtime.block_on(peer.recv()).unwrap(), None);
     assert_eq!(peer.close_info().unwrap().received, Some(CloseCode::AWAY));
     assert_eq!(runtime.block_on(waits).unwrap().unwrap(), None);
@@ -258,7 +258,7 @@ fn a_websocket_made_outside_of_a_runtime_splits_publishes_and_drops_there() {
     assert!(websocket.close_info().is_none() && websocket.ledger().total() == 0);
     let (sender, receiver) = websocket.split();
     publish_until_slow(&sender, Slow::DropOldest(1));
-    closer.close(CloseCode::NORMAL, "").unwrap();
+    closer.start_close(CloseCode::NORMAL, "").unwrap();
     let websocket = receiver.reunite(sender).unwrap();
     drop(websocket);
     assert!(closer.close_info().is_some());
