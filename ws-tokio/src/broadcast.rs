@@ -1,8 +1,10 @@
 //! One message to many connections, with a policy for slow ones.
 
+mod room;
+
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 
 use tokio::task::{unconstrained, yield_now};
@@ -11,12 +13,15 @@ use ws_core::Prepared;
 use crate::backlog::Slow;
 use crate::published::{Membership, Published};
 use crate::sender::Sender;
+use room::{Place, Room};
 
 /// A set of connections to publish messages to. Cheap to clone; every method takes `&self`.
 ///
 /// A message is encoded, and compressed, once for all of them (see [`Prepared`]). What waits for room on a slow
 /// connection goes out while its [`Receiver`](super::Receiver) is being polled. Members whose connection has
-/// closed leave by themselves with the next message.
+/// closed leave by themselves with the next message. Joining, leaving and counting wait for no socket.
+///
+/// Publishers take turns, so that all members get the messages in the same order.
 ///
 /// ```
 /// # async fn example(sender: ws_tokio::Sender) {
@@ -30,22 +35,18 @@ use crate::sender::Sender;
 /// ```
 #[derive(Clone, Default)]
 pub struct Broadcast {
-    set: Arc<Mutex<Set>>,
+    room: Arc<Room>,
 }
 
 /// A connection's place in a [`Broadcast`]; it leaves when this is dropped.
+///
+/// Leaving waits for no socket: a message that is being published at that moment may still reach the connection.
 #[derive(Debug)]
 #[must_use = "the connection leaves the broadcast when this is dropped"]
 pub struct Member {
-    broadcast: Broadcast,
-    id: u64,
-}
-
-#[derive(Default)]
-struct Set {
-    members: Vec<(u64, Sender, Slow)>,
-    next_id: u64,
-    total: Published,
+    room: Arc<Room>,
+    /// Nothing once the broadcast has dropped the connection because it had closed.
+    place: Weak<Place>,
 }
 
 impl Broadcast {
@@ -56,16 +57,13 @@ impl Broadcast {
 
     /// Adds a connection, and says what happens when it is slow.
     pub fn join(&self, sender: Sender, slow: Slow) -> Member {
-        let mut set = self.lock();
-        let id = set.next_id;
-        set.next_id = id.wrapping_add(1);
-        set.members.push((id, sender, slow));
-        Member { broadcast: self.clone(), id }
+        let place = self.room.join(sender, slow);
+        Member { room: Arc::clone(&self.room), place: Arc::downgrade(&place) }
     }
 
     /// The number of members.
     pub fn len(&self) -> usize {
-        self.lock().members.len()
+        self.room.len()
     }
 
     /// Whether there are none.
@@ -75,7 +73,7 @@ impl Broadcast {
 
     /// What became of all messages so far.
     pub fn total(&self) -> Published {
-        self.lock().total
+        self.room.total()
     }
 
     /// Sends a message to all members. Only waits for those with [`Slow::Wait`], after all others have it; if
@@ -98,16 +96,16 @@ impl Broadcast {
     pub fn try_publish(&self, message: impl Into<Prepared>) -> Published {
         let (mut published, full) = self.offer_all(&[message.into()]);
         published.dropped = published.dropped.saturating_add(full.len() as u64);
-        self.lock().total.add(published);
+        self.room.count(published);
         published
     }
 
     async fn offer_and_wait(&self, messages: &[Prepared]) -> Published {
         let (offered, full) = self.offer_all(messages);
         let lacking = full.iter().map(|(_, from)| messages.len().saturating_sub(*from) as u64);
-        let mut counting = Counting { broadcast: self, published: offered, waiting: lacking.sum() };
-        for (sender, from) in full {
-            counting.wait_for(&sender, messages.get(from..).unwrap_or_default()).await;
+        let mut counting = Counting { room: &self.room, published: offered, waiting: lacking.sum() };
+        for (place, from) in full {
+            counting.wait_for(&place.sender, messages.get(from..).unwrap_or_default()).await;
         }
         if counting.published.delivered >= MANY {
             // It has taken a while, outside of the budget.
@@ -117,23 +115,24 @@ impl Broadcast {
     }
 
     /// Offers messages to all; returns those it is to be waited for, from which message on.
-    fn offer_all(&self, messages: &[Prepared]) -> (Published, Vec<(Sender, usize)>) {
+    fn offer_all(&self, messages: &[Prepared]) -> (Published, Vec<(Arc<Place>, usize)>) {
         let mut published = Published::default();
-        let mut full = Vec::new();
+        let (mut full, mut leaving) = (Vec::new(), Vec::new());
+        let turn = self.room.take_turn();
+        let members = self.room.members();
         without_budget(|| {
-            self.lock().members.retain(|(_, sender, slow)| {
-                let membership = sender.offer(messages, slow, &mut published);
-                if let Membership::Waits { from } = membership {
-                    full.push((sender.clone(), from));
+            for place in members.iter().filter(|place| !place.has_left()) {
+                match place.sender.offer(messages, &place.slow, &mut published) {
+                    Membership::Stays => {}
+                    Membership::Waits { from } => full.push((Arc::clone(place), from)),
+                    Membership::Leaves => leaving.push(Arc::clone(place)),
                 }
-                membership != Membership::Leaves
-            });
+            }
         });
+        drop(turn);
+        self.room.leave_all(&leaving);
+        // With the list of members the last handles of connections may go, and with them code of the transport's.
         (published, full)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Set> {
-        self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,7 +150,7 @@ fn without_budget(act: impl FnOnce()) {
 
 /// Counts messages that are being published, also if that is dropped.
 struct Counting<'a> {
-    broadcast: &'a Broadcast,
+    room: &'a Room,
     published: Published,
     /// Messages for members that are still to be waited for.
     waiting: u64,
@@ -180,18 +179,15 @@ impl Counting<'_> {
 impl Drop for Counting<'_> {
     fn drop(&mut self) {
         self.published.dropped = self.published.dropped.saturating_add(self.waiting);
-        self.broadcast.lock().total.add(self.published);
+        self.room.count(self.published);
     }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let mut set = self.broadcast.lock();
-        let place = set.members.iter().position(|(id, ..)| *id == self.id);
-        let sender = place.map(|place| set.members.swap_remove(place));
-        // The last handle of a connection may go with it: not under the lock.
-        drop(set);
-        drop(sender);
+        if let Some(place) = self.place.upgrade() {
+            self.room.leave_all(&[place]);
+        }
     }
 }
 

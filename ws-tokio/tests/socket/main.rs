@@ -8,6 +8,7 @@ mod chance;
 
 mod broadcast;
 mod broadcast_batch;
+mod broadcast_locks;
 mod byte_stream;
 mod cancellation_streams;
 mod closed;

@@ -1,0 +1,104 @@
+//! Who the members of a broadcast are.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::backlog::Slow;
+use crate::published::Published;
+use crate::sender::Sender;
+
+/// The members of a broadcast, and what became of its messages.
+#[derive(Default)]
+pub(super) struct Room {
+    set: Mutex<Set>,
+    /// Held while messages are offered, which may take as long as all the members' transports take. Never taken with
+    /// `set` locked.
+    turn: Mutex<()>,
+}
+
+/// Locked for moments only: nothing is sent, and nothing of a member's is dropped.
+#[derive(Default)]
+struct Set {
+    places: Vec<Arc<Place>>,
+    total: Published,
+}
+
+/// A member.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) sender: Sender,
+    pub(super) slow: Slow,
+    /// Where it stands in the set, or [`Self::LEFT`]. It changes under the set's lock.
+    index: AtomicUsize,
+}
+
+impl Place {
+    /// It is in no set.
+    const LEFT: usize = usize::MAX;
+
+    /// Whether it has left since it was listed.
+    pub(super) fn has_left(&self) -> bool {
+        self.index.load(Ordering::Relaxed) == Self::LEFT
+    }
+}
+
+impl Room {
+    pub(super) fn join(&self, sender: Sender, slow: Slow) -> Arc<Place> {
+        let place = Arc::new(Place { sender, slow, index: AtomicUsize::new(Place::LEFT) });
+        let mut set = self.lock();
+        place.index.store(set.places.len(), Ordering::Relaxed);
+        set.places.push(Arc::clone(&place));
+        place
+    }
+
+    /// Takes members out of the set, each at a cost that does not depend on how many there are. The caller holds them
+    /// too, so that none of them is dropped under the lock.
+    pub(super) fn leave_all(&self, leaving: &[Arc<Place>]) {
+        if leaving.is_empty() {
+            return;
+        }
+        let mut set = self.lock();
+        for place in leaving {
+            let index = place.index.swap(Place::LEFT, Ordering::Relaxed);
+            if index < set.places.len() {
+                set.places.swap_remove(index);
+                if let Some(moved) = set.places.get(index) {
+                    moved.index.store(index, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Waits for other publishers to have offered their messages, and keeps them waiting.
+    pub(super) fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the members as they are now: to copy a list of pointers takes moments, beside what a delivery takes.
+    pub(super) fn members(&self) -> Vec<Arc<Place>> {
+        self.lock().places.clone()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().places.len()
+    }
+
+    pub(super) fn total(&self) -> Published {
+        self.lock().total
+    }
+
+    pub(super) fn count(&self, published: Published) {
+        self.lock().total.add(published);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Set> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room").field("members", &self.len()).finish_non_exhaustive()
+    }
+}
