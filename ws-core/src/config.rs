@@ -49,7 +49,8 @@ pub struct Config {
     /// exceed it. At least `outbound_high_water`. Default 1 MiB.
     pub outbound_limit: usize,
     /// While a send waits for the peer to read, what the peer sends is read and kept, up to this many
-    /// bytes and one read of 64 KiB more, so that two ends which both send first do not block each other. At least 1.
+    /// bytes and one read of 64 KiB more, so that two ends which both send first do not block each other. What an async
+    /// `send` finds to have arrived is kept within the same limit. At least 1.
     /// Default 4 MiB.
     pub inbound_budget: usize,
     /// The most memory held for a connection, in bytes: the sum of its [`Ledger`](crate::Ledger). Beyond

@@ -5,6 +5,7 @@
 //! [`Connection`] have the state diagram; `enter` in `closing.rs` is the only place where the state changes.
 
 mod admit;
+mod ahead;
 mod closing;
 #[cfg(feature = "deflate")]
 mod compression;

@@ -19,7 +19,7 @@ use bytes::Buf;
 use ws_core::decode::{FrameDecoder, FrameItem};
 use ws_core::handshake::{Acceptance, HeadLimits, Opening, RequestReader};
 use ws_core::{Binary, Config, Connection, Event, Role, SendError};
-use ws_tokio::WebSocket;
+use ws_tokio::{Broadcast, Slow, WebSocket};
 
 use script::{Script, batch};
 
@@ -40,6 +40,9 @@ fn main() {
         "recv-1" => recv(batches, 1),
         "recv-16" => recv(batches, 16),
         "recv-128" => recv(batches, 128),
+        "send-1" => send(batches),
+        "publish-128" => publish(batches, 128),
+        "push-1" => push(batches),
         "lent-1" => lent(batches, 1),
         "lent-16" => lent(batches, 16),
         "lent-128" => lent(batches, 128),
@@ -149,6 +152,51 @@ fn recv(batches: u64, in_flight: usize) {
         let mut websocket = websocket(batches, in_flight);
         while let Ok(Some(message)) = websocket.recv().await {
             websocket.feed(message).await.expect("an open connection");
+        }
+    });
+}
+
+/// The async echo that waits until each answer is written.
+fn send(batches: u64) {
+    block_on(async {
+        let mut websocket = websocket(batches, 1);
+        while let Ok(Some(message)) = websocket.recv().await {
+            websocket.send(message).await.expect("an open connection");
+        }
+    });
+}
+
+/// A server over the loopback interface that only sends.
+fn push(messages: u64) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let client = thread::spawn(move || {
+        let stream = TcpStream::connect(address).expect("a connection");
+        let mut stream = File::from(OwnedFd::from(stream));
+        std::io::copy(&mut stream, &mut std::io::sink()).expect("an end");
+    });
+    block_on(async {
+        let (stream, _) = listener.accept().expect("a connection");
+        stream.set_nonblocking(true).expect("a socket");
+        let stream = tokio::net::TcpStream::from_std(stream).expect("a socket");
+        let connection = Connection::server(Arc::new(Config::server()));
+        let mut websocket = WebSocket::new(stream, connection, &[]);
+        for _ in 0..messages {
+            websocket.send(vec![0x55; SIZE]).await.expect("an open connection");
+        }
+    });
+    client.join().expect("a client without a fault");
+}
+
+/// One message to this many members of a broadcast, again and again.
+fn publish(messages: u64, members: usize) {
+    block_on(async {
+        let room = Broadcast::new();
+        let halves: Vec<_> = (0..members).map(|_| websocket(0, 1).split()).collect();
+        let _members: Vec<_> =
+            halves.iter().map(|(sender, _)| room.join(sender.clone(), Slow::DropNewest)).collect();
+        for _ in 0..messages {
+            black_box(room.publish(vec![0x55; SIZE]).await);
         }
     });
 }

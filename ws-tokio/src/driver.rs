@@ -1,5 +1,6 @@
 //! A connection and its transport, polled.
 
+mod ahead;
 mod broadcast;
 mod decode;
 mod drain;
@@ -25,6 +26,7 @@ use crate::buffer::{self, Input};
 use crate::closer::{Closer, Wish};
 use crate::error::Error;
 use crate::reader::PieceSource;
+use ahead::Aside;
 use transport_slot::TransportSlot;
 
 /// What drives a [`Connection`] over `S`. All progress lives here, so that every future on top of
@@ -39,6 +41,8 @@ pub(super) struct Driver<S> {
     ended: Option<TransportEnd>,
     /// A large message that was read around `input`.
     large: Option<Box<Bytes>>,
+    /// Messages that were taken while the user only sent.
+    aside: Option<Box<Aside>>,
     /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
@@ -114,6 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             input: Input::with(received),
             ended: None,
             large: None,
+            aside: None,
             sleep: None,
             epoch: Instant::now(),
             unset_deadline: false,
@@ -263,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// The transport is closed and the outcome has been told.
     pub(super) fn is_done(&self) -> bool {
-        self.transport == Transport::Closed
+        self.transport == Transport::Closed && self.aside.is_none()
     }
 
     pub(super) fn close_info(&self) -> Option<CloseInfo> {
@@ -293,7 +298,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut ledger = self.connection.ledger();
         ledger.read = self.input.capacity();
         let large = self.large.as_ref().map_or(0, |large| large.len());
-        ledger.assembled = ledger.assembled.saturating_add(large);
+        let aside = self.aside.as_ref().map_or(0, |aside| aside.bytes());
+        ledger.assembled = ledger.assembled.saturating_add(large).saturating_add(aside);
         let backlog = self.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
         ledger.queued = ledger.queued.saturating_add(backlog);
         ledger

@@ -6,7 +6,8 @@
 //! [`WebSocket`] has one owner and takes no lock. It needs a runtime with time enabled: its
 //! deadlines (keepalive, stalled writes, closing) are tokio timers. No task is spawned behind
 //! anyone's back: pings are answered and deadlines kept while a future of the WebSocket's is
-//! being polled, so keep [`recv`](WebSocket::recv) going.
+//! being polled, so keep [`recv`](WebSocket::recv) going. A handler that only sends needs no `recv`: each
+//! [`send`](WebSocket::send) answers the pings that have arrived, and fails once the peer has closed.
 //!
 //! What does not wait ([`Sender::try_send`], [`Sender::start_close`], [`Closer::start_close`], [`Broadcast::try_publish`], and
 //! dropping any of them) may be called anywhere, also outside of a runtime.

@@ -113,6 +113,7 @@ impl fmt::Debug for MessageWriter<'_> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PieceSink for &mut Driver<S> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.take_arrived();
         Driver::poll_ready(self, cx)
     }
 

@@ -21,6 +21,7 @@ mod message_limits;
 mod message_values;
 mod messages;
 mod pieces;
+mod receive_ahead;
 mod rfc_examples;
 mod send_errors;
 mod send_queue;

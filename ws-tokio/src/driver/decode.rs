@@ -10,6 +10,9 @@ use crate::buffer::{self, Input};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn next_message(&mut self) -> Option<Message> {
+        if self.aside.is_some() {
+            return self.take_aside();
+        }
         self.decode(|_, event| match event {
             Event::Text(text) => Some(text_message(text)),
             Event::Binary(bytes) => Some(bytes.into()),
@@ -38,6 +41,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     pub(super) fn next_piece(&mut self) -> Option<OwnedPiece> {
+        if let Some(data) = self.take_aside() {
+            return Some(OwnedPiece { data, last: true });
+        }
         if let Some(bytes) = self.large.take() {
             return Some(OwnedPiece { data: Message::Binary(*bytes), last: true });
         }
@@ -64,6 +70,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// remember.
     #[inline]
     fn decode<T>(&mut self, mut each: impl FnMut(&mut Connection, Event<'_>) -> Option<T>) -> Option<T> {
+        while let Some(message) = self.take_aside() {
+            let found = match message {
+                Message::Text(text) => each(&mut self.connection, Event::Text(Cow::Borrowed(&text))),
+                Message::Binary(bytes) => each(&mut self.connection, Event::Binary(Binary::Owned(bytes))),
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
         if let Some(bytes) = self.large.take()
             && let Some(found) = each(&mut self.connection, Event::Binary(Binary::Owned(*bytes)))
         {

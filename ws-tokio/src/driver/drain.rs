@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.poll_write(cx).is_ready() || enough(self) {
                 continue;
             }
-            let unread = self.input.len();
+            let unread = self.unreceived();
             if self.ended.is_none()
                 && unread < self.connection.config().inbound_budget
                 && self.may_read()

@@ -14,13 +14,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Sends a message: waits until less than `outbound_high_water` is queued, queues it, and waits
     /// until all is written.
     ///
-    /// What the peer sends meanwhile is read too, up to `inbound_budget` bytes, for later [`recv`](Self::recv)s.
+    /// What has arrived is taken first, and what the peer sends meanwhile is read too, up to `inbound_budget` bytes: pings
+    /// are answered, and messages kept for later [`recv`](Self::recv)s. So a handler that only sends learns of the peer's
+    /// Close: from then on `send` fails with [`Error::Closed`]. Once that much is kept, or a message that is not all there
+    /// or is in fragments is next, what lies behind is noticed only by receiving.
+    ///
     /// If the future is dropped the message is wholly queued or not at all.
     ///
     /// # Errors
     /// [`Error::Send`] when it cannot be sent, [`Error::Closed`] when the connection is closed, and as
     /// [`recv`](Self::recv).
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.driver.take_arrived();
         self.feed(message).await?;
         self.flush().await
     }
@@ -30,6 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.driver.take_arrived();
         poll_fn(|cx| self.driver.poll_ready(cx)).await?;
         self.driver.queue(|connection| connection.send_prepared(message))?;
         self.flush().await
@@ -42,6 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// As [`send`](Self::send).
     pub async fn send_uncompressed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         let message = message.into();
+        self.driver.take_arrived();
         poll_fn(|cx| self.driver.poll_ready(cx)).await?;
         self.driver.queue(|connection| connection.send_uncompressed(message))?;
         self.flush().await
@@ -105,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// As [`send`](Self::send); [`SendError::InvalidUtf8`](ws_core::SendError::InvalidUtf8) if the pieces of a text do not add up to UTF-8.
     pub async fn send_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), Error> {
+        self.driver.take_arrived();
         self.feed_piece(data_type, piece, last).await?;
         self.flush().await
     }

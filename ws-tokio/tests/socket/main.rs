@@ -21,6 +21,7 @@ mod outside_runtime;
 mod panics;
 mod regressions;
 mod same_names;
+mod send_only;
 mod shared_sender;
 mod smallest_settings;
 mod split;

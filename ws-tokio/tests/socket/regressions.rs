@@ -218,7 +218,8 @@ async fn a_reader_never_takes_pieces_of_a_later_message_for_its_own() {
     let mut close = pin!(sender.close(CloseCode::NORMAL, ""));
     let mut once = Context::from_waker(Waker::noop());
     assert!(close.as_mut().poll(&mut once).is_pending());
-    server.send("BBBB").await.unwrap();
+    server.feed("BBBB").await.unwrap();
+    server.flush().await.unwrap();
     match reader.next().await {
         Err(Error::MessageCutOff) => {}
         other => panic!("{other:?}"),
@@ -238,7 +239,8 @@ async fn what_is_received_while_a_sender_closes_has_no_gap() {
     // Closing drops the second ...
     let mut close = Box::pin(sender.close(CloseCode::NORMAL, ""));
     assert!(close.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    server.send("3").await.unwrap();
+    server.feed("3").await.unwrap();
+    server.flush().await.unwrap();
     // ... so the third is not for the receiver either.
     let (_, received) = tokio::join!(server.recv(), receiver.recv());
     assert_eq!(received.unwrap(), None);

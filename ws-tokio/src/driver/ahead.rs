@@ -1,0 +1,108 @@
+//! What arrives while the user only sends.
+
+use std::collections::VecDeque;
+use std::task::{Context, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_core::{Event, Message};
+
+use super::{Driver, READS};
+
+/// Messages that have been taken from the connection, for the user to receive later; at most one more than
+/// `inbound_budget` allows.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    messages: VecDeque<Message>,
+    /// What they take, places included.
+    bytes: usize,
+}
+
+impl Aside {
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn push(&mut self, message: Message) {
+        self.bytes = self.bytes.saturating_add(cost(&message));
+        self.messages.push_back(message);
+    }
+}
+
+/// What a message is charged for. Also an empty one takes a place.
+fn cost(message: &Message) -> usize {
+    message.len().saturating_add(size_of::<Message>())
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Takes what has arrived, without waiting: pings are answered, a Close is noticed, and messages are set aside. What
+    /// cannot be taken without knowing how it is going to be received stays where it is.
+    ///
+    /// For a handler that only sends, nobody else does. No waker is left behind: whoever waits for the transport next
+    /// leaves its own.
+    pub(crate) fn take_arrived(&mut self) {
+        if !self.connection.is_open() || self.discarding {
+            return;
+        }
+        let cx = &mut Context::from_waker(Waker::noop());
+        for _ in 0..READS {
+            self.set_aside();
+            let full = self.unreceived() >= self.connection.config().inbound_budget || !self.may_read();
+            if full || !self.connection.is_open() || self.ended.is_some() || self.poll_fill(cx).is_pending() {
+                break;
+            }
+            self.connection.heard_from_peer();
+        }
+        self.set_aside();
+        if self.input.len() == 0
+            && let Some(how) = self.ended.take()
+        {
+            self.connection.transport_ended(how);
+        }
+        if !self.connection.is_open() {
+            // The answer to a Close goes out at once: the send that follows is refused, and may be the last.
+            self.write_now(cx);
+            let _ = self.poll_closed(cx);
+        }
+    }
+
+    /// Bytes that have been read and that the user has not received.
+    pub(super) fn unreceived(&self) -> usize {
+        let aside = self.aside.as_ref().map_or(0, |aside| aside.bytes());
+        self.input.len().saturating_add(aside)
+    }
+
+    /// The first of the messages that were set aside.
+    pub(super) fn take_aside(&mut self) -> Option<Message> {
+        let aside = self.aside.as_mut()?;
+        let message = aside.messages.pop_front();
+        if let Some(message) = &message {
+            aside.bytes = aside.bytes.saturating_sub(cost(message));
+        }
+        if aside.messages.is_empty() {
+            self.aside = None;
+        }
+        message
+    }
+
+    fn set_aside(&mut self) {
+        let budget = self.connection.config().inbound_budget;
+        // What was read around the input comes first, and is not to be overtaken.
+        if self.input.len() == 0 || self.large.is_some() {
+            return;
+        }
+        let Self { connection, input, aside, .. } = self;
+        let mut lease = input.lend();
+        while aside.as_ref().is_none_or(|aside| aside.bytes < budget) {
+            let message = match connection.receive_ahead(&mut lease.unread) {
+                Ok(Some(Event::Text(text))) => Message::text(text.into_owned()),
+                Ok(Some(Event::Binary(bytes))) => bytes.into(),
+                Ok(Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_))) => continue,
+                // Errors are the connection's to remember.
+                Ok(None) | Err(_) => break,
+            };
+            aside.get_or_insert_default().push(message);
+        }
+        drop(lease);
+        input.filled();
+    }
+}
