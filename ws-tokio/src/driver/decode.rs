@@ -70,14 +70,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// remember.
     #[inline]
     fn decode<T>(&mut self, mut each: impl FnMut(&mut Connection, Event<'_>) -> Option<T>) -> Option<T> {
-        while let Some(message) = self.take_aside() {
-            let found = match message {
-                Message::Text(text) => each(&mut self.connection, Event::Text(Cow::Borrowed(&text))),
-                Message::Binary(bytes) => each(&mut self.connection, Event::Binary(Binary::Owned(bytes))),
-            };
-            if found.is_some() {
-                return found;
-            }
+        if self.aside.is_some()
+            && let Some(found) = self.lend_aside(&mut each)
+        {
+            return Some(found);
         }
         if let Some(bytes) = self.large.take()
             && let Some(found) = each(&mut self.connection, Event::Binary(Binary::Owned(*bytes)))
@@ -107,6 +103,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return found;
             }
         }
+    }
+
+    /// Lends `each` what was set aside.
+    // Apart, so that `each` is compiled into the loop over what has been read, and not called.
+    #[cold]
+    #[inline(never)]
+    fn lend_aside<T>(
+        &mut self,
+        each: &mut dyn FnMut(&mut Connection, Event<'_>) -> Option<T>,
+    ) -> Option<T> {
+        while let Some(message) = self.take_aside() {
+            let found = match message {
+                Message::Text(text) => each(&mut self.connection, Event::Text(Cow::Borrowed(&text))),
+                Message::Binary(bytes) => each(&mut self.connection, Event::Binary(Binary::Owned(bytes))),
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 }
 
