@@ -56,6 +56,8 @@ pub(super) struct Driver<S> {
     written: u64,
     /// Someone closes and waits for the end: messages that still come are for nobody.
     discarding: bool,
+    /// The user has learned of the peer's Close, the reply to which is held back.
+    close_reported: bool,
     /// The receiver does not read because too much memory is held; what is written changes that.
     held_back: bool,
     /// Reads without a pause in between; whether they brought anything to hand out or not.
@@ -126,6 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             error: None,
             written: 0,
             discarding: false,
+            close_reported: false,
             held_back: false,
             in_a_row: 0,
             stepped_back: false,
@@ -177,6 +180,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if let Some(how) = self.ended.take() {
                 self.connection.transport_ended(how);
             }
+            if self.holds_close_reply() {
+                return Poll::Ready(Ok(None));
+            }
             // Only now, with the input used up: what a batch of messages made one write carries.
             // Should it have to wait, reading goes on all the same.
             let stalled = self.poll_write(cx).is_pending();
@@ -205,6 +211,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.in_a_row = 0;
             ready!(self.poll_timeout(cx));
         }
+    }
+
+    /// Whether the peer's Close is to be reported before it is replied to (RFC 6455 section 5.5.1): once. Whoever receives
+    /// again, or closes, has the reply sent.
+    fn holds_close_reply(&mut self) -> bool {
+        if !self.connection.owes_close_reply() {
+            return false;
+        }
+        if !self.discarding && !mem::replace(&mut self.close_reported, true) {
+            return true;
+        }
+        self.connection.reply_to_close();
+        false
     }
 
     /// Sees the closing handshake through, once it has begun; messages that still come are dropped, from now

@@ -80,6 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
     /// As [`recv`](Self::recv).
     pub async fn discard(mut self) -> Result<Option<CloseInfo>, Error> {
         while self.recv().await?.is_some() {}
+        // A reply to the peer's Close that was held back is not held back any longer.
+        self.recv().await?;
         Ok(self.close_info())
     }
 

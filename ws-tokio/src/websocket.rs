@@ -70,6 +70,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The next message; `None` when the connection has closed without a fault, and ever after: the peer's Close had the
     /// code 1000 or 1001 or none, or repeated the code of ours ([`CloseInfo::is_normal`]).
     ///
+    /// With [`delay_close_reply`](ws_core::Config::delay_close_reply) the first `None` reports the peer's Close: messages can
+    /// still be sent until [`close`](Self::close), the next `recv`, which returns how the connection ended, or the drop of
+    /// the WebSocket has the reply sent; after `close_timeout` it is sent at the latest.
+    ///
     /// Pings are answered, and what is queued is written, while this waits. Dropping the future
     /// loses nothing.
     ///

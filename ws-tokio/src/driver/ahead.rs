@@ -58,6 +58,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         {
             self.connection.transport_ended(how);
         }
+        if self.connection.owes_close_reply() {
+            // Nobody waits for the deadline of the reply where nobody receives.
+            self.check_timeout();
+        }
         if !self.connection.is_open() {
             // The answer to a Close goes out at once: the send that follows is refused, and may be the last.
             self.write_now(cx);

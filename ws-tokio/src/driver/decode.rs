@@ -109,10 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     // Apart, so that `each` is compiled into the loop over what has been read, and not called.
     #[cold]
     #[inline(never)]
-    fn lend_aside<T>(
-        &mut self,
-        each: &mut dyn FnMut(&mut Connection, Event<'_>) -> Option<T>,
-    ) -> Option<T> {
+    fn lend_aside<T>(&mut self, each: &mut dyn FnMut(&mut Connection, Event<'_>) -> Option<T>) -> Option<T> {
         while let Some(message) = self.take_aside() {
             let found = match message {
                 Message::Text(text) => each(&mut self.connection, Event::Text(Cow::Borrowed(&text))),

@@ -150,6 +150,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.transport != Transport::Open {
             return;
         }
+        if !std::thread::panicking() {
+            // The peer has closed, and its Close is replied to as it would have been at once.
+            self.connection.reply_to_close();
+        }
         // A handler that panicked is an unexpected condition; any other simply went away.
         let code = if std::thread::panicking() { CloseCode::INTERNAL } else { CloseCode::AWAY };
         // Closing already is fine too.

@@ -11,6 +11,7 @@ mod broadcast_batch;
 mod broadcast_locks;
 mod byte_stream;
 mod cancellation_streams;
+mod close_reply;
 mod closed;
 mod closer;
 mod error_text;

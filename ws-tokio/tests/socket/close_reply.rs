@@ -1,0 +1,95 @@
+//! The reply to the peer's Close is held back by configuration, until the handler has sent what it has to send.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use ws_core::{CloseCode, Config, Role};
+use ws_tokio::{Error, WebSocket};
+
+fn server() -> (DuplexStream, WebSocket<DuplexStream>) {
+    let mut config = Config::server();
+    config.delay_close_reply = true;
+    let (far, near) = duplex(4096);
+    (far, WebSocket::from_raw(near, Role::Server, config).unwrap())
+}
+
+/// A client's Close with 4001.
+const CLOSE: &[u8] = b"\x88\x82\0\0\0\0\x0F\xA1";
+
+async fn everything(mut far: DuplexStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    far.read_to_end(&mut all).await.unwrap();
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_sees_the_peers_close_can_finish_sending_and_then_closes() {
+    let (mut far, mut server) = server();
+    far.write_all(CLOSE).await.unwrap();
+    assert_eq!(server.recv().await.unwrap(), None);
+    assert!(server.is_open() && server.close_info().is_none());
+    server.send("the rest").await.unwrap();
+    let (info, all) = tokio::join!(server.close(CloseCode::NORMAL, ""), everything(far));
+    assert_eq!(all, b"\x81\x08the rest\x88\x02\x03\xE8");
+    assert_eq!(info.unwrap().received, Some(CloseCode(4001)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_recv_or_dropping_has_the_reply_sent_with_the_peers_code() {
+    for receives in [true, false] {
+        let (mut far, mut server) = server();
+        far.write_all(CLOSE).await.unwrap();
+        assert_eq!(server.recv().await.unwrap(), None);
+        server.send("the rest").await.unwrap();
+        let reading = tokio::spawn(everything(far));
+        if receives {
+            let Err(Error::Closed(info)) = server.recv().await else { panic!("4001 is an error") };
+            assert!(info.is_clean());
+        } else {
+            drop(server);
+        }
+        assert_eq!(reading.await.unwrap(), b"\x81\x08the rest\x88\x02\x0F\xA1", "receives: {receives}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_only_sends_is_stopped_by_the_deadline_of_the_reply() {
+    let (mut far, mut server) = server();
+    far.write_all(CLOSE).await.unwrap();
+    let mut sent = 0;
+    let error = loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match server.send("tick").await {
+            Ok(()) => sent += 1,
+            Err(error) => break error,
+        }
+        assert!(sent < 10, "it is never replied to");
+    };
+    assert!(matches!(&error, Error::Closed(info) if info.received == Some(CloseCode(4001))), "{error}");
+    assert!((4..=6).contains(&sent), "{sent} messages in close_timeout, which is 5 s");
+    let reading = tokio::spawn(everything(far));
+    drop(server);
+    assert!(reading.await.unwrap().ends_with(b"\x88\x02\x0F\xA1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_go_on_until_the_receiver_receives_again_and_discard_replies_at_once() {
+    let (mut far, near) = server();
+    let (sender, mut receiver) = near.split();
+    far.write_all(CLOSE).await.unwrap();
+    assert_eq!(receiver.recv().await.unwrap(), None);
+    sender.send("the rest").await.unwrap();
+    let (end, all) = tokio::join!(receiver.recv(), everything(far));
+    assert_eq!(all, b"\x81\x08the rest\x88\x02\x0F\xA1");
+    assert!(matches!(end, Err(Error::Closed(_))));
+    assert!(matches!(sender.send("late").await, Err(Error::Closed(_))));
+
+    let (mut far, near) = server();
+    let (_sender, receiver) = near.split();
+    far.write_all(CLOSE).await.unwrap();
+    let (end, all) = tokio::join!(receiver.discard(), everything(far));
+    assert!(matches!(end, Err(Error::Closed(_))));
+    assert_eq!(all, CLOSE_REPLY);
+}
+
+const CLOSE_REPLY: &[u8] = b"\x88\x02\x0F\xA1";
