@@ -9,9 +9,9 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use ws_core::{CloseCode, CloseInfo, Initiator, Message, SendError};
 
-use crate::driver::{Driver, OwnedPiece};
+use crate::driver::Driver;
 use crate::error::Error;
-use crate::reader::PieceSource;
+use crate::piece::{OwnedPiece, PieceSource};
 use crate::shared::Shared;
 use crate::waiting::Waiter;
 use crate::websocket::WebSocket;

@@ -25,7 +25,7 @@ use crate::backlog::Backlog;
 use crate::buffer::{self, Input};
 use crate::closer::{Closer, Wish};
 use crate::error::Error;
-use crate::reader::PieceSource;
+use crate::piece::{OwnedPiece, PieceSource};
 use ahead::Aside;
 use transport_slot::TransportSlot;
 
@@ -79,13 +79,6 @@ enum Transport {
     HalfClosed,
     /// Nothing more is asked of it.
     Closed,
-}
-
-/// A piece of a message that is taken in pieces.
-#[derive(Debug)]
-pub(super) struct OwnedPiece {
-    pub(super) data: Message,
-    pub(super) last: bool,
 }
 
 /// What others that wait for the same connection may have been waiting for.

@@ -26,6 +26,7 @@ mod error;
 mod exclusive;
 mod heir;
 mod line;
+mod piece;
 mod published;
 mod reader;
 mod sender;
@@ -33,6 +34,7 @@ mod shared;
 mod sink;
 mod split;
 mod waiting;
+mod waits;
 mod websocket;
 mod writer;
 

@@ -2,21 +2,12 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 
 use ws_core::{DataType, Message};
 
-use crate::driver::OwnedPiece;
 use crate::error::Error;
-
-/// Where pieces come from: a WebSocket, or the receiving half of one.
-pub(super) trait PieceSource {
-    /// The next piece. If it is to be of the message that is `inside` already, none of a later one.
-    fn poll_piece(&mut self, cx: &mut Context<'_>, inside: bool) -> Poll<Result<Option<OwnedPiece>, Error>>;
-
-    /// Whether a message is under way of which pieces have been handed out.
-    fn is_inside_message(&self) -> bool;
-}
+use crate::piece::{OwnedPiece, PieceSource};
 
 /// A message being received, piece by piece: see [`WebSocket::recv_stream`](super::WebSocket::recv_stream).
 ///

@@ -13,8 +13,9 @@ use crate::backlog::Slow;
 use crate::error::Error;
 use crate::line::Turn;
 use crate::published::{Membership, Published};
-use crate::shared::{Identity, Link, Place, Queued};
-use crate::waiting::{Waiter, Waits};
+use crate::shared::{Identity, Link, Queued};
+use crate::waiting::Waiter;
+use crate::waits::{InLine, Waits};
 use crate::writer::{Hold, MessageWriter};
 
 /// The sending half of a WebSocket: clone it into as many tasks as there are.
@@ -279,27 +280,6 @@ fn take(
     send: impl FnOnce(&mut Connection, Message) -> Result<(), SendError>,
 ) -> Result<(), SendError> {
     message.take().map_or(Ok(()), |message| send(connection, message))
-}
-
-/// A sender's place in the line; the next takes it over, however the waiting ends.
-pub(super) struct InLine<'a> {
-    pub(super) link: &'a dyn Link,
-    pub(super) place: Place,
-}
-
-impl<'a> InLine<'a> {
-    pub(super) fn new(link: &'a dyn Link) -> Self {
-        Self { link, place: Place { waiter: link.waiting().waiter(), ticket: None } }
-    }
-}
-
-impl Drop for InLine<'_> {
-    fn drop(&mut self) {
-        self.link.waiting().forget(self.place.waiter);
-        if let Some(ticket) = self.place.ticket.take() {
-            self.link.leave(ticket);
-        }
-    }
 }
 
 /// Lets the tasks that are ready run first. Unlike tokio's `yield_now` it lines up behind those that are

@@ -1,4 +1,34 @@
 //! A driver that several tasks use: the lock, and who is to be woken.
+//!
+//! # How a sender sends
+//!
+//! ```text
+//!                  its turn is over: lets other tasks run once
+//!                  ┌──────┐
+//!                  ▼      │
+//!  send ──────▶ Beginning ┘
+//!                  │
+//!                  ├── room, and nobody it would overtake ───────────────────▶ Queued
+//!                  │                                                            ▲
+//!                  ▼                                    room, and not held      │
+//!               In line ── those before it have left ─▶ First ─────────────────┤
+//!                  │                                      │  ▲                  │
+//!                  │                  held, or no room:   ▼  │ woken            │
+//!                  │                  it alone waits for the transport          │
+//!                  │                                      │                     │
+//!                  └────────── dropped ──▶ Left ◀─────────┘                     │
+//!                              (nothing is queued)     the connection closes ───┘ (and refuses the message)
+//!
+//!  Queued ── another sender queued before: lets the others queue theirs ──▶ Writing ── all up to its mark written ──▶ done
+//! ```
+//!
+//! - Whoever leaves the place of the first wakes the next, so that the line moves on however a future ends: [`Line`].
+//! - A message in pieces *holds* the line from its first place on, and wakes the first when it ends: `Hold`.
+//! - The transport and the timer know one waker, which wakes all who wait: [`Waiting`]. A task that is polled wakes those
+//!   that its progress may concern.
+//! - A newcomer may queue past senders that joined the line after the transport was last found full, so that changing
+//!   tasks costs little; it overtakes none that was there then. Strictly first come, first served, as with tokio's
+//!   `Semaphore`, 64 senders that wait for their writes reached 0.76 of the throughput of one, and 0.84 so.
 
 use std::sync::{Arc, PoisonError};
 

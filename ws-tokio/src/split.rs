@@ -13,9 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{CloseCode, CloseInfo, Connection, Event, Ledger, Message, SendError};
 
 use crate::closer::Closer;
-use crate::driver::{Driver, OwnedPiece};
+use crate::driver::Driver;
 use crate::error::Error;
-use crate::reader::{MessageReader, PieceSource};
+use crate::piece::{OwnedPiece, PieceSource};
+use crate::reader::MessageReader;
 use crate::sender::Sender;
 use crate::shared::{Link, Shared};
 use crate::waiting::Waiter;

@@ -6,9 +6,8 @@ use std::sync::{Arc, PoisonError};
 
 #[cfg(not(shuttle))]
 use std::sync::{Mutex, MutexGuard};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Wake, Waker};
 
-use crate::shared::Link;
 #[cfg(shuttle)]
 use shuttle::sync::{Mutex, MutexGuard};
 
@@ -31,35 +30,6 @@ pub(super) struct Waiting {
     wakers: Mutex<Vec<(Waiter, Waker)>>,
     waiters: AtomicU32,
     senders: AtomicU32,
-}
-
-/// A sender's place among those who wait; it leaves no waker behind, however the waiting ends.
-pub(super) struct Waits<'a> {
-    link: &'a dyn Link,
-    waiter: Waiter,
-    /// The waker may be in the list.
-    listed: bool,
-}
-
-impl<'a> Waits<'a> {
-    pub(super) fn new(link: &'a dyn Link) -> Self {
-        Self { link, waiter: link.waiting().waiter(), listed: false }
-    }
-
-    /// Polls for something that leaves the waker in the list if it is not ready.
-    pub(super) fn poll<T>(&mut self, poll: impl FnOnce(&dyn Link, Waiter) -> Poll<T>) -> Poll<T> {
-        let answer = poll(self.link, self.waiter);
-        self.listed |= answer.is_pending();
-        answer
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        if self.listed {
-            self.link.waiting().forget(self.waiter);
-        }
-    }
 }
 
 impl Waiting {

@@ -9,9 +9,8 @@ use ws_core::{CloseCode, Connection, DataType, SendError};
 
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::sender::InLine;
 use crate::shared::Link;
-use crate::waiting::Waits;
+use crate::waits::{InLine, Waits};
 
 /// Where pieces go: a WebSocket, or the sending half of one.
 pub(super) trait PieceSink {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{Binary, Connection, Event, LargeMessage, Message, Piece, Received, SendError};
 
-use super::{Driver, OwnedPiece};
+use super::Driver;
 use crate::buffer::{self, Input};
+use crate::piece::OwnedPiece;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn next_message(&mut self) -> Option<Message> {

@@ -1,0 +1,56 @@
+//! What a sender that waits leaves behind is taken away again, however the waiting ends.
+
+use std::task::Poll;
+
+use crate::shared::{Link, Place};
+use crate::waiting::Waiter;
+
+/// A sender's place among those who wait; it leaves no waker behind, however the waiting ends.
+pub(super) struct Waits<'a> {
+    link: &'a dyn Link,
+    waiter: Waiter,
+    /// The waker may be in the list.
+    listed: bool,
+}
+
+impl<'a> Waits<'a> {
+    pub(super) fn new(link: &'a dyn Link) -> Self {
+        Self { link, waiter: link.waiting().waiter(), listed: false }
+    }
+
+    /// Polls for something that leaves the waker in the list if it is not ready.
+    pub(super) fn poll<T>(&mut self, poll: impl FnOnce(&dyn Link, Waiter) -> Poll<T>) -> Poll<T> {
+        let answer = poll(self.link, self.waiter);
+        self.listed |= answer.is_pending();
+        answer
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if self.listed {
+            self.link.waiting().forget(self.waiter);
+        }
+    }
+}
+
+/// A sender's place in the line; the next takes it over, however the waiting ends.
+pub(super) struct InLine<'a> {
+    pub(super) link: &'a dyn Link,
+    pub(super) place: Place,
+}
+
+impl<'a> InLine<'a> {
+    pub(super) fn new(link: &'a dyn Link) -> Self {
+        Self { link, place: Place { waiter: link.waiting().waiter(), ticket: None } }
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.link.waiting().forget(self.place.waiter);
+        if let Some(ticket) = self.place.ticket.take() {
+            self.link.leave(ticket);
+        }
+    }
+}
