@@ -40,7 +40,7 @@ enum State {
 const AT_HEADER: State = State::Header { bytes: [0; FrameHeader::MAX_LEN], len: 0 };
 
 impl FrameDecoder {
-    /// A decoder for what `receiver` receives, at the border of a frame.
+    /// Returns a decoder for what `receiver` receives, at the border of a frame.
     pub const fn new(receiver: Role) -> Self {
         Self { receiver, state: AT_HEADER }
     }

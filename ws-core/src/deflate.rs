@@ -64,7 +64,7 @@ pub struct PerMessageDeflate {
 }
 
 impl PerMessageDeflate {
-    /// The codec pair of a server: it deflates with the `server_*` parameters and inflates with the `client_*` ones.
+    /// Returns the codec pair of a server: it deflates with the `server_*` parameters and inflates with the `client_*` ones.
     pub fn server(agreed: Agreed, config: &Config) -> Self {
         Self {
             agreed,
@@ -78,7 +78,7 @@ impl PerMessageDeflate {
         }
     }
 
-    /// The codec pair of a client: it deflates with the `client_*` parameters and inflates with the `server_*` ones.
+    /// Returns the codec pair of a client: it deflates with the `client_*` parameters and inflates with the `server_*` ones.
     pub fn client(agreed: Agreed, config: &Config) -> Self {
         Self {
             agreed,
@@ -92,13 +92,13 @@ impl PerMessageDeflate {
         }
     }
 
-    /// The parameters both sides agreed on.
+    /// Returns the parameters both sides agreed on.
     pub fn agreed(&self) -> Agreed {
         self.agreed
     }
 
     #[doc(hidden)]
-    /// The window messages are compressed with, if what comes out does not depend on earlier ones, so that it
+    /// Returns the window messages are compressed with, if what comes out does not depend on earlier ones, so that it
     /// could be sent on any connection that has the same; `None` with context takeover.
     pub fn shared_window(&self) -> Option<WindowBits> {
         self.deflater.shared_window()
@@ -141,13 +141,13 @@ impl PerMessageDeflate {
     }
 
     #[doc(hidden)]
-    /// The receiving direction, for its counters.
+    /// Returns the receiving direction, for its counters.
     pub fn inflater(&self) -> &Inflater {
         &self.inflater
     }
 
     #[doc(hidden)]
-    /// The sending direction.
+    /// Returns the sending direction.
     pub fn deflater(&self) -> &Deflater {
         &self.deflater
     }

@@ -148,13 +148,13 @@ impl FrameHeader {
         Ok(parse_lengths(input, receiver)?.map(|(prefix, _)| prefix))
     }
 
-    /// What the header says before its masking key.
+    /// Returns what the header says before its masking key.
     pub const fn prefix(&self) -> HeaderPrefix {
         let Self { fin, rsv1, opcode, payload_len, .. } = *self;
         HeaderPrefix { fin, rsv1, opcode, payload_len: Some(payload_len) }
     }
 
-    /// The header's bytes, its length in the shortest form (section 5.2).
+    /// Returns the header's bytes, its length in the shortest form (section 5.2).
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
         let first = (u8::from(self.fin) << 7) | (u8::from(self.rsv1) << 6) | self.opcode.nibble();

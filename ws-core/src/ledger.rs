@@ -20,7 +20,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The one number: all of it.
+    /// Returns the one number: all of it.
     pub const fn total(&self) -> usize {
         self.read
             .saturating_add(self.assembled)

@@ -9,7 +9,7 @@ use chacha20::rand_core::{Rng, SeedableRng};
 pub struct MaskKey(pub [u8; 4]);
 
 impl MaskKey {
-    /// The key as it applies to the byte `n` places further on.
+    /// Returns the key as it applies to the byte `n` places further on.
     #[must_use]
     pub const fn rotated(self, n: usize) -> Self {
         // A byte-wise turn by n mod 4, the same on either endianness.
@@ -94,12 +94,12 @@ fn xor<const N: usize>(block: &mut [u8; N], double: u64) {
 pub struct MaskKeys(ChaCha8Rng);
 
 impl MaskKeys {
-    /// The stream that follows from `seed`.
+    /// Returns the stream that follows from `seed`.
     pub fn from_seed(seed: [u8; 32]) -> Self {
         Self(ChaCha8Rng::from_seed(seed))
     }
 
-    /// The next key: a fresh one for each frame.
+    /// Returns the next key: a fresh one for each frame.
     pub fn next_key(&mut self) -> MaskKey {
         MaskKey(self.0.next_u32().to_ne_bytes())
     }

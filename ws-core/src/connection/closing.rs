@@ -42,7 +42,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`] for a body that must not be sent;
-    /// [`SendError::Closing`] if a Close has been sent or received, or the connection has failed.
+    /// [`SendError::Closing`] if a Close has been sent, or received and replied to, or the connection has failed.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let frame = CloseFrame::new(code, reason)?;
         self.begin_close(Some(frame))

@@ -83,7 +83,7 @@ impl Connection {
         self.queue.lend_buffer(buffer);
     }
 
-    /// The allocation that was queued in, if all is written.
+    /// Returns the allocation that was queued in, if all is written.
     pub fn reclaim_buffer(&mut self) -> Option<Vec<u8>> {
         self.queue.reclaim_buffer()
     }

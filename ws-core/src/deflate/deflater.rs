@@ -38,7 +38,7 @@ pub struct DeflateError;
 debug_by_display!(DeflateError);
 
 impl Deflater {
-    /// A deflater with a window of `bits`, context takeover or not, and a compression level of 0 to 9.
+    /// Returns a deflater with a window of `bits`, context takeover or not, and a compression level of 0 to 9.
     ///
     /// Allocates nothing until a message is compressed. With 8 bits zlib is given 9, which never refers back further
     /// than 250 bytes.
@@ -118,7 +118,7 @@ impl Deflater {
         Ok(())
     }
 
-    /// The window, if no message is compressed with reference to an earlier one.
+    /// Returns the window, if no message is compressed with reference to an earlier one.
     pub fn shared_window(&self) -> Option<WindowBits> {
         if self.history.is_none() { Some(self.kind.bits()) } else { None }
     }

@@ -47,7 +47,7 @@ pub enum InflateStatus {
 }
 
 impl Inflater {
-    /// An inflater for a peer that compresses with a window of `bits` and, or not, context takeover.
+    /// Returns an inflater for a peer that compresses with a window of `bits` and, or not, context takeover.
     ///
     /// Allocates nothing until a message arrives.
     pub fn new(bits: WindowBits, no_context_takeover: bool) -> Self {

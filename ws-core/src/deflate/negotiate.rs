@@ -7,7 +7,7 @@ use super::params::{Agreed, Config, NegotiationError, WindowBits};
 /// The name of the extension in `Sec-WebSocket-Extensions` (RFC 7692 section 7).
 pub const EXTENSION_NAME: &str = "permessage-deflate";
 
-/// The server's choice: takes up the first of the client's offers that it can, in the client's order of preference.
+/// Returns the server's choice: takes up the first of the client's offers that it can, in the client's order of preference.
 ///
 /// `offers` are the parameter lists of the elements of `Sec-WebSocket-Extensions` that are named
 /// [`EXTENSION_NAME`], values unquoted. Returns what is agreed and the element to put into the answer, or `None` to
@@ -59,7 +59,7 @@ where
     })
 }
 
-/// The client's offer: the element to put into `Sec-WebSocket-Extensions`.
+/// Returns the client's offer: the element to put into `Sec-WebSocket-Extensions`.
 ///
 /// It always offers `client_max_window_bits`, so that a server may choose a smaller window for what we send.
 pub fn offer(config: &Config) -> String {

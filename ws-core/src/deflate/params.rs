@@ -38,7 +38,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The server's defaults: windows of 12 bits (4 KiB) each way, context takeover, threshold 1 KiB.
+    /// Returns the server's defaults: windows of 12 bits (4 KiB) each way, context takeover, threshold 1 KiB.
     pub const fn server() -> Self {
         Self {
             server_no_context_takeover: false,
@@ -50,7 +50,7 @@ impl Config {
         }
     }
 
-    /// The client's defaults: it offers `client_no_context_takeover` and `client_max_window_bits`, accepts windows
+    /// Returns the client's defaults: it offers `client_no_context_takeover` and `client_max_window_bits`, accepts windows
     /// of 15 bits, threshold 1 KiB.
     pub const fn client() -> Self {
         Self {
@@ -122,17 +122,17 @@ impl WindowBits {
     /// 12 bits: 4 KiB, the server's default.
     pub const DEFAULT: Self = Self(12);
 
-    /// A window of `bits` bits, or `None` unless 8 ≤ `bits` ≤ 15.
+    /// Returns a window of `bits` bits, or `None` unless 8 ≤ `bits` ≤ 15.
     pub const fn new(bits: u8) -> Option<Self> {
         if bits >= 8 && bits <= 15 { Some(Self(bits)) } else { None }
     }
 
-    /// The number of bits, 8 to 15.
+    /// Returns the number of bits, 8 to 15.
     pub const fn get(self) -> u8 {
         self.0
     }
 
-    /// The size of the window in bytes, 256 to 32,768.
+    /// Returns the size of the window in bytes, 256 to 32,768.
     pub const fn bytes(self) -> usize {
         1 << self.0
     }

@@ -36,7 +36,7 @@ pub enum BodyProgress {
 }
 
 impl BodyFraming {
-    /// The framing of the body that follows a final response's head (to a request other than HEAD and CONNECT).
+    /// Returns the framing of the body that follows a final response's head (to a request other than HEAD and CONNECT).
     pub fn of<B>(response: &Response<B>) -> Self {
         let headers = response.headers();
         // RFC 9112 §6.3 item 1.
@@ -103,7 +103,7 @@ impl BodyReader {
     /// The most that is kept of a refusal's body by default: 64 KiB.
     pub const DEFAULT_LIMIT: usize = 64 * 1024;
 
-    /// A reader that keeps at most `limit` bytes.
+    /// Returns a reader that keeps at most `limit` bytes.
     pub fn new(framing: BodyFraming, limit: usize) -> Self {
         let state = match framing {
             BodyFraming::None | BodyFraming::Length(0) => State::Final(BodyProgress::Complete),
@@ -125,7 +125,7 @@ impl BodyReader {
         self.progress()
     }
 
-    /// What the last call of [`receive`](Self::receive) said.
+    /// Returns what the last call of [`receive`](Self::receive) said.
     pub fn progress(&self) -> BodyProgress {
         match self.state {
             State::Final(progress) => progress,
@@ -133,7 +133,7 @@ impl BodyReader {
         }
     }
 
-    /// What has been collected.
+    /// Returns what has been collected.
     pub fn into_body(self) -> Vec<u8> {
         self.body
     }
@@ -245,6 +245,6 @@ fn parse_length(length: &[u8]) -> Option<u64> {
     digits.parse().ok()
 }
 
-/// The most bytes of sizes, chunk extensions and trailers that are passed over: without a bound a peer could send
+/// The most bytes of sizes, chunk extensions and trailers that are skipped: without a bound a peer could send
 /// them forever, as they add nothing to the body.
 const MAX_IGNORED: usize = 256 * 1024;

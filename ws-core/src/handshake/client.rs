@@ -43,12 +43,12 @@ pub struct Established {
 pub const MAX_INTERIM_RESPONSES: usize = 8;
 
 impl ClientHandshake {
-    /// Makes the request.
+    /// Encodes the request.
     ///
     /// `request` is a template: its URI and its headers are used. The URI is absolute with scheme `ws`, `wss`,
     /// `http` or `https` (then `Host` is made from it, with the port if it is not the default and without user
     /// information), or a path beside one `Host` field. Key, version, `Upgrade`, `Connection` and the other fields of
-    /// the handshake are not the caller's to set. [`FieldNames`](super::FieldNames) among its extensions keep the
+    /// the handshake cannot be set by the caller. [`FieldNames`](super::FieldNames) among its extensions keep the
     /// case of the caller's field names.
     ///
     /// `subprotocols` are offered in order of preference; `extensions` is the value of `Sec-WebSocket-Extensions`, if
@@ -76,7 +76,7 @@ impl ClientHandshake {
         })
     }
 
-    /// The same handshake with other limits on the response's head than [`HeadLimits::client`]; to be called before
+    /// Returns the same handshake with other limits on the response's head than [`HeadLimits::client`]; must be called before
     /// anything is received.
     #[must_use]
     pub fn with_limits(mut self, limits: HeadLimits) -> Self {
@@ -85,13 +85,13 @@ impl ClientHandshake {
         self
     }
 
-    /// The bytes to send.
+    /// Returns the bytes to send.
     pub fn request_bytes(&self) -> &[u8] {
         &self.request
     }
 
-    /// The request for another HTTP library to send: what [`request_bytes`](Self::request_bytes) says, its target a
-    /// path.
+    /// Returns the request for another HTTP library to send: as [`request_bytes`](Self::request_bytes), with a path as
+    /// its target.
     pub fn request(&self) -> http::Request<()> {
         let limits = HeadLimits { bytes: usize::MAX, fields: usize::MAX, target: usize::MAX };
         match RequestReader::new(limits).receive(&self.request) {
@@ -102,7 +102,7 @@ impl ClientHandshake {
     }
 
     /// Judges the final answer that another HTTP library has read, by its head: as [`receive`](Self::receive) does.
-    /// The body of a refusal is the caller's to add.
+    /// The caller adds the body of a refusal.
     ///
     /// # Errors
     /// [`HandshakeError`]; [`HandshakeError::Refused`] for any status but 101.
@@ -140,7 +140,7 @@ impl ClientHandshake {
         Ok(None)
     }
 
-    /// The error for a stream that ended before [`receive`](Self::receive) had an answer in `buffer`.
+    /// Returns the error for a stream that ended before [`receive`](Self::receive) had an answer in `buffer`.
     pub fn end_of_stream(&self, buffer: &[u8]) -> HandshakeError {
         HandshakeError::UnexpectedEnd { received: buffer.len() }
     }

@@ -9,8 +9,8 @@ use crate::error::debug_by_display;
 
 /// One extension of a `Sec-WebSocket-Extensions` field, with its parameters in the order they were sent.
 ///
-/// Only the grammar has been checked; what a parameter means, and whether it may be repeated, is the extension's
-/// own business (for permessage-deflate RFC 7692 section 7.1).
+/// Only the grammar has been checked; what a parameter means, and whether it may be repeated, is defined by the
+/// extension (for permessage-deflate RFC 7692 section 7.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
     /// The registered name, a token, as it was sent.

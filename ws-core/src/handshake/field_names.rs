@@ -6,7 +6,7 @@ use http::header::{HeaderMap, HeaderName, InvalidHeaderName};
 /// [`ClientHandshake::new`](super::ClientHandshake::new) takes.
 ///
 /// Field names are compared without regard to case (RFC 9110 section 5.1), and [`HeaderName`] keeps them in lower
-/// case; but some servers find one spelling only. Names without an entry are written in lower case.
+/// case; but some servers accept one spelling only. Names without an entry are written in lower case.
 ///
 /// ```
 /// use ws_core::handshake::{ClientHandshake, FieldNames};

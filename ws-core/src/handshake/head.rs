@@ -23,12 +23,12 @@ pub struct HeadLimits {
 }
 
 impl HeadLimits {
-    /// The defaults of a server: 16 KiB, 100 field lines, a target of 8 KiB.
+    /// Returns the defaults of a server: 16 KiB, 100 field lines, a target of 8 KiB.
     pub const fn server() -> Self {
         Self { bytes: 16 * 1024, fields: 100, target: 8 * 1024 }
     }
 
-    /// The defaults of a client: 64 KiB, 100 field lines.
+    /// Returns the defaults of a client: 64 KiB, 100 field lines.
     pub const fn client() -> Self {
         Self { bytes: 64 * 1024, fields: 100, target: 8 * 1024 }
     }
@@ -36,7 +36,7 @@ impl HeadLimits {
     setters! { bytes: usize, fields: usize, target: usize }
 }
 
-/// Why bytes are not the head of an HTTP/1.1 message, or not one within the limits.
+/// Why bytes are not the head of an HTTP/1.1 message, or exceed the limits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum HeadFault {
@@ -96,7 +96,7 @@ impl Cursor {
 
     /// The next byte with its index; `None` when all that has been received is used.
     ///
-    /// Asking is saying that the head is not whole yet, so it fails as soon as the limit is used up, without waiting
+    /// A call implies that the head is not whole yet, so it fails as soon as the limit is used up, without waiting
     /// for a byte beyond it: a driver whose buffer is as large as the limit is never stuck.
     pub(super) fn next(&mut self, buffer: &[u8]) -> Result<Option<(usize, u8)>, HeadFault> {
         if self.position >= self.limit {
@@ -109,7 +109,7 @@ impl Cursor {
         Ok(taken)
     }
 
-    /// Gives back the byte that was taken last.
+    /// Returns the byte that was taken last to the input.
     fn step_back(&mut self) {
         debug_assert!(self.position > 0, "no byte has been taken");
         self.position = self.position.saturating_sub(1);

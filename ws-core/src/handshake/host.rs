@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-/// The host (and port, if one was given) that a request is addressed to.
+/// Returns the host (and port, if one was given) that a request is addressed to.
 ///
 /// It is the target's authority if the target is in absolute form, and the `Host` field otherwise
 /// (RFC 9112 section 3.2.2: an origin server ignores `Host` when the target is absolute).
@@ -49,7 +49,7 @@ impl<'a> Authority<'a> {
         Some(Self { host, port })
     }
 
-    /// The host in the one spelling that compares equal: lower case, an IPv6 address in its shortest form.
+    /// Returns the host in the one spelling that compares equal: lower case, an IPv6 address in its shortest form.
     pub fn normal_host(&self) -> String {
         let address = self.host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         match address.and_then(|address| address.parse::<Ipv6Addr>().ok()) {

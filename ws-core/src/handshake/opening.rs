@@ -1,4 +1,4 @@
-//! What a well-formed request asks for: RFC 6455 section 4.2.1.
+//! What a well-formed request is for: RFC 6455 section 4.2.1.
 
 use http::{Method, StatusCode, Version, header};
 
@@ -9,9 +9,9 @@ use super::upgrade::UpgradeRequest;
 /// A well-formed request.
 #[derive(Debug)]
 pub enum Opening {
-    /// The client asks for a WebSocket, and everything it sent is as RFC 6455 section 4.2.1 requires it.
+    /// The client requests a WebSocket, and everything it sent is as RFC 6455 section 4.2.1 requires it.
     Upgrade(UpgradeRequest),
-    /// A GET or HEAD that asks for no WebSocket: a page, a health check. Its version may be HTTP/1.0, and `Host` may
+    /// A GET or HEAD that does not request a WebSocket: a page, a health check. Its version may be HTTP/1.0, and `Host` may
     /// then be absent.
     Plain(http::Request<()>),
 }

@@ -28,17 +28,17 @@ impl Origin {
         Some(Self { host: authority.normal_host(), scheme, port })
     }
 
-    /// The scheme in lower case, such as `https`.
+    /// Returns the scheme in lower case, such as `https`.
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// The host in lower case; an IPv6 address with its brackets. Empty for an origin such as `file://`.
+    /// Returns the host in lower case; an IPv6 address with its brackets. Empty for an origin such as `file://`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, unless it is the scheme's default.
+    /// Returns the port, unless it is the scheme's default.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
@@ -59,7 +59,7 @@ impl Origin {
     }
 }
 
-/// The default policy for `Origin`: a request without the field passes (it comes from no browser), one whose origin
+/// Returns the default policy for `Origin`: a request without the field passes (it comes from no browser), one whose origin
 /// is the host it is addressed to passes, any other does not (RFC 6455 section 10.2).
 ///
 /// `secure` is whether the connection itself is encrypted: pages of the same host are then reached by `https`, and one

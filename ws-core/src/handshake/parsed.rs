@@ -13,7 +13,7 @@ impl Opening {
     /// Judges the head of a request that another HTTP library has read, such as hyper.
     ///
     /// It is the judgement of [`RequestReader`](super::RequestReader), but for what cannot be seen any more: how the
-    /// head was written. The library has to have refused what is no HTTP. A request of HTTP/2 or 3 is refused with
+    /// head was written. The library must have refused what is not HTTP. A request of HTTP/2 or 3 is refused with
     /// 505: there a WebSocket is opened in another way (RFC 8441), which this module does not support.
     ///
     /// # Errors
@@ -25,7 +25,7 @@ impl Opening {
 }
 
 impl UpgradeRequest {
-    /// The 101 for another HTTP library to write: what [`accept`](Self::accept) gives as bytes.
+    /// Returns the 101 for another HTTP library to write: what [`accept`](Self::accept) returns as bytes.
     ///
     /// # Errors
     /// As there.

@@ -25,7 +25,7 @@ pub struct Refusal {
 debug_by_display!(Refusal);
 
 impl Refusal {
-    /// A refusal with a client or server error status, and a sentence that says why.
+    /// Returns a refusal with a client or server error status, and a sentence that says why.
     ///
     /// Any other status becomes 500: a refusal is an error, and must not be taken for anything else.
     pub fn new(status: StatusCode, reason: &str) -> Self {
@@ -44,29 +44,29 @@ impl Refusal {
         Self { to_head, ..self }
     }
 
-    /// The status.
+    /// Returns the status.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The fields that follow from the status, beside `Connection` and `Content-Length`.
+    /// Returns the fields that follow from the status, beside `Connection` and `Content-Length`.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = required_headers(self.status);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers
     }
 
-    /// The text of the body.
+    /// Returns the text of the body.
     pub fn body(&self) -> &str {
         &self.body
     }
 
-    /// The bytes to send before closing, without a `Date`: this crate has no clock.
+    /// Returns the bytes to send before closing, without a `Date`: this crate has no clock.
     pub fn encode(&self) -> Vec<u8> {
         self.encode_with(self.headers())
     }
 
-    /// The bytes to send before closing, with the field `Date` that an origin server with a clock sends (RFC 9110
+    /// Returns the bytes to send before closing, with the field `Date` that an origin server with a clock sends (RFC 9110
     /// section 6.6.1).
     pub fn encode_with_date(&self, date: HeaderValue) -> Vec<u8> {
         let mut headers = self.headers();
@@ -98,14 +98,14 @@ impl From<HeadFault> for Refusal {
     }
 }
 
-/// The caller asked for a response that must not be written; nothing was.
+/// The caller tried to send a response that must not be written; nothing was written.
 #[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ResponseError {
     /// A field that this library writes by itself, or that would change how the message ends.
     #[error("the field {0} is set by the handshake; leave it out of the response's headers")]
     OwnedHeader(HeaderName),
-    /// A subprotocol that is no token.
+    /// A subprotocol that is not a token.
     #[error("the subprotocol {0:?} is not a token")]
     InvalidSubprotocol(String),
     /// A subprotocol that the client did not offer (RFC 6455 section 4.2.2).
@@ -130,7 +130,7 @@ debug_by_display!(ResponseError);
 /// Writes a plain HTTP response: a page, a health check, a handler's refusal.
 ///
 /// `Connection: close` and `Content-Length` are added, and with status 426 `Upgrade: websocket` and
-/// `Sec-WebSocket-Version: 13`. `Date` (RFC 9110 section 6.6.1) is for the caller to add, which has a clock. The version of
+/// `Sec-WebSocket-Version: 13`. The caller, which has a clock, adds `Date` (RFC 9110 section 6.6.1). The version of
 /// `response` is ignored: it is HTTP/1.1.
 ///
 /// # Errors
@@ -149,8 +149,8 @@ pub fn encode_head_response(response: &http::Response<impl AsRef<[u8]>>) -> Resu
     encode(response, &[])
 }
 
-/// Makes a response ready for another HTTP library to write: what [`encode_response`] gives as bytes, but for
-/// `Content-Length`, which is that library's to add. Of HTTP/2 and later there is no `Connection` and no `Upgrade`
+/// Prepares a response for another HTTP library to write: what [`encode_response`] returns as bytes, except for
+/// `Content-Length`, which that library adds. HTTP/2 and later have no `Connection` and no `Upgrade`
 /// (RFC 9113 section 8.2.2).
 ///
 /// # Errors
@@ -176,7 +176,7 @@ fn encode<B: AsRef<[u8]>>(response: &http::Response<B>, body: &[u8]) -> Result<V
     Ok(write_response(response.status(), [response.headers(), &required], length, body))
 }
 
-/// That a response may be written; and what its status asks for besides its fields.
+/// Checks that a response may be written; returns what its status requires besides its fields.
 fn check_response<B: AsRef<[u8]>>(response: &http::Response<B>) -> Result<HeaderMap, ResponseError> {
     let status = response.status();
     if status.is_informational() {
@@ -217,7 +217,7 @@ pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
     }
 }
 
-/// What a status asks for besides the caller's fields.
+/// What a status requires besides the caller's fields.
 fn required_headers(status: StatusCode) -> HeaderMap {
     let mut headers = HeaderMap::new();
     match status {

@@ -10,15 +10,15 @@ use super::head::HeadFault;
 
 /// Why the server's answer does not open a WebSocket. The connection must be dropped: it was never open.
 ///
-/// `Debug` shows the message too, so that `main` may return it, and of a refusal the body as well. The message has the
-/// causes in it: `source` returns none, the variants carry them.
+/// `Debug` shows the message too, so that `main` may return it, and of a refusal the body as well. The message includes the
+/// causes: `source` returns none, the variants carry them.
 #[derive(Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The server answered with a final status other than 101.
     #[error("the server refused the handshake with status {}", .0.response.status())]
     Refused(Box<Refused>),
-    /// The answer is no HTTP response, or not one within the limits.
+    /// The answer is not an HTTP response, or exceeds the limits.
     #[error("the server's response cannot be read: {0}")]
     Head(HeadFault),
     /// A 101 in HTTP/1.0, which has no Upgrade (RFC 9110 section 7.8).
@@ -102,9 +102,9 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// A reader for the body, which keeps at most `limit` bytes ([`BodyReader::DEFAULT_LIMIT`] is a good one).
+    /// Returns a reader for the body, which keeps at most `limit` bytes ([`BodyReader::DEFAULT_LIMIT`] is a good choice).
     ///
-    /// Give it the bytes after [`head_length`](Self::head_length), and those that are read then.
+    /// Pass it the bytes after [`head_length`](Self::head_length), and those that are read later.
     pub fn body_reader(&self, limit: usize) -> BodyReader {
         BodyReader::new(self.framing, limit)
     }
@@ -121,7 +121,7 @@ impl Refused {
         *self.response.body_mut() = reader.into_body();
     }
 
-    /// The body as one line of text: at most 500 characters of it, without surrounding white space, with control
+    /// Returns the body as one line of text: at most 500 characters of it, without surrounding white space, with control
     /// characters escaped and what is no UTF-8 replaced.
     pub fn body_text(&self) -> String {
         // A character has at most four bytes; what is beyond is not looked at.

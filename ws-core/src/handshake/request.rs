@@ -1,4 +1,4 @@
-//! The client's request: a template made into bytes. RFC 6455 section 4.1.
+//! The client's request: a template encoded as bytes. RFC 6455 section 4.1.
 
 use http::header::{self, HeaderName};
 use http::{HeaderMap, Method, Uri, Version};
@@ -14,7 +14,7 @@ use super::token::{is_token, values};
 use super::version::VERSION;
 use crate::error::debug_by_display;
 
-/// The caller's template or offers cannot be made into a handshake request; nothing was written.
+/// The caller's template or offers cannot be turned into a handshake request; nothing was written.
 #[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -36,7 +36,7 @@ pub enum RequestError {
     /// A field that this library writes by itself, or that would announce a body.
     #[error("the field {0} is set by the handshake; leave it out of the request's headers")]
     OwnedHeader(HeaderName),
-    /// A subprotocol that is no token (RFC 6455 section 4.1, item 10).
+    /// A subprotocol that is not a token (RFC 6455 section 4.1, item 10).
     #[error("the subprotocol {0:?} is not a token")]
     InvalidSubprotocol(String),
     /// A subprotocol that is offered twice (RFC 6455 section 4.1, item 10).

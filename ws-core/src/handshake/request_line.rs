@@ -169,7 +169,7 @@ fn parse_target(target: Option<&[u8]>) -> Result<Uri, HeadFault> {
     Ok(uri)
 }
 
-/// That a target is in one of the two forms.
+/// Checks that a target is in one of the two forms.
 pub(super) fn check_target(uri: &Uri) -> Result<(), HeadFault> {
     if uri.path().starts_with('/') && uri.scheme().is_none() {
         return Ok(());

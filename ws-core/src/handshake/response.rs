@@ -33,7 +33,7 @@ enum State {
 }
 
 impl ResponseReader {
-    /// A reader at the first byte of a response.
+    /// Returns a reader at the first byte of a response.
     pub fn new(limits: HeadLimits) -> Self {
         Self::new_at(0, limits)
     }
@@ -52,7 +52,7 @@ impl ResponseReader {
     /// Looks at what is new in `buffer`, which holds *all* bytes received so far.
     ///
     /// `Ok(None)`: more is needed. `Ok(Some((response, length)))`: the head is whole and `length` bytes long. After
-    /// that, and after an error, the reader is used up and says `Ok(None)`.
+    /// that, and after an error, the reader is used up and returns `Ok(None)`.
     ///
     /// # Errors
     /// [`HeadFault`], at the byte that proves it.

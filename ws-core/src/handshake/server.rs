@@ -28,7 +28,7 @@ enum State {
 }
 
 impl RequestReader {
-    /// A reader at the first byte of a connection.
+    /// Returns a reader at the first byte of a connection.
     pub fn new(limits: HeadLimits) -> Self {
         let state = State::Line(RequestLineScanner::new(limits));
         Self { limits, cursor: Cursor::new(0, limits.bytes), state }
@@ -38,12 +38,12 @@ impl RequestReader {
     ///
     /// `Ok(None)`: more is needed; the buffer then holds fewer than [`HeadLimits::bytes`] bytes.
     /// `Ok(Some((opening, length)))`: the head is whole and `length` bytes long; after a 101, what follows it in
-    /// `buffer` are the first bytes of frames. After that the reader is used up and says `Ok(None)`.
+    /// `buffer` are the first bytes of frames. After that the reader is used up and returns `Ok(None)`.
     ///
     /// # Errors
-    /// A [`Refusal`] to send before closing; asked again, the same one. Faults of the request line and of the fields'
+    /// A [`Refusal`] to send before closing; a further call returns the same one. Faults of the request line and of the fields'
     /// form are found at the byte that proves them, those of a field's value at the end of its line. What only
-    /// matters for a WebSocket (`Sec-WebSocket-*`) is judged at the end of the head: before it nobody knows whether
+    /// matters for a WebSocket (`Sec-WebSocket-*`) is judged at the end of the head: before it, it is unknown whether
     /// the request is for one.
     pub fn receive(&mut self, buffer: &[u8]) -> Result<Option<(Opening, usize)>, Refusal> {
         let result = self.advance(buffer);
@@ -106,7 +106,7 @@ fn scan_fields(
     Ok(false)
 }
 
-/// That there is a Host field where there has to be one.
+/// Checks that there is a Host field where one is required.
 pub(super) fn check_host(request: &http::Request<()>) -> Result<(), Refusal> {
     // RFC 9112 §3.2: an HTTP/1.1 request without Host MUST get 400; in HTTP/1.0 there need not be one.
     if request.version() == Version::HTTP_10 || request.headers().contains_key(header::HOST) {

@@ -18,7 +18,7 @@ pub(super) fn is_tchar(byte: u8) -> bool {
     TCHARS.get(usize::from(byte)).is_some_and(|&is_one| is_one)
 }
 
-/// Looked up rather than compared with each: every byte of a field's name is asked about.
+/// Looked up rather than compared with each: every byte of a field's name is checked.
 static TCHARS: [bool; 256] = {
     let mut table = [false; 256];
     let mut entries = table.as_mut_slice();

@@ -81,38 +81,38 @@ impl UpgradeRequest {
         Ok(Self { accept: accept_key(key), subprotocols, extensions, request })
     }
 
-    /// The request: its target (`request().uri().path()`, `.query()`) and its fields.
+    /// Returns the request: its target (`request().uri().path()`, `.query()`) and its fields.
     pub fn request(&self) -> &http::Request<()> {
         &self.request
     }
 
-    /// The request's target.
+    /// Returns the request's target.
     pub fn uri(&self) -> &Uri {
         self.request.uri()
     }
 
-    /// The host, with the port if one was given, that the request is addressed to.
+    /// Returns the host, with the port if one was given, that the request is addressed to.
     pub fn host(&self) -> &str {
         effective_host(&self.request).unwrap_or_default()
     }
 
-    /// The subprotocols offered, in the client's order of preference.
+    /// Returns the subprotocols offered, in the client's order of preference.
     pub fn subprotocols(&self) -> &[String] {
         &self.subprotocols
     }
 
     #[doc(alias("protocols", "process_protocols"))]
-    /// The first of `supported`, in the server's order of preference, that the client offered.
+    /// Returns the first of `supported`, in the server's order of preference, that the client offered.
     pub fn select_subprotocol<'a>(&self, supported: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
         supported.into_iter().find(|name| self.subprotocols.iter().any(|offered| offered == name))
     }
 
-    /// The extensions offered, in the client's order of preference; parameters are still to be judged.
+    /// Returns the extensions offered, in the client's order of preference; parameters are still to be judged.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
     }
 
-    /// The bytes of the 101 that opens the connection (RFC 6455 section 4.2.2).
+    /// Returns the bytes of the 101 that opens the connection (RFC 6455 section 4.2.2).
     ///
     /// # Errors
     /// [`ResponseError`]: a subprotocol or extension that was not offered or is no token, a field among the headers
@@ -158,7 +158,7 @@ impl UpgradeRequest {
         mem::take(&mut self.request)
     }
 
-    /// The request alone.
+    /// Returns the request alone.
     pub fn into_request(self) -> http::Request<()> {
         self.request
     }
