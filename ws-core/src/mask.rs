@@ -100,6 +100,7 @@ impl MaskKeys {
     }
 
     /// Returns the next key: a fresh one for each frame.
+    #[inline]
     pub fn next_key(&mut self) -> MaskKey {
         MaskKey(self.0.next_u32().to_ne_bytes())
     }
