@@ -63,7 +63,7 @@ use send::Outgoing;
 ///
 /// | kind | methods |
 /// |---|---|
-/// | input | [`receive`](Self::receive), or [`receive_piece`](Self::receive_piece) for messages of any size |
+/// | input | [`receive`](Self::receive), or [`receive_piece`](Self::receive_piece) for messages of any size; [`receive_ahead`](Self::receive_ahead) while the user only sends |
 /// | output | [`output`](Self::output), [`queued`](Self::queued), [`has_room`](Self::has_room) |
 /// | time | [`next_timeout`](Self::next_timeout), [`handle_timeout`](Self::handle_timeout), [`timeout_changed`](Self::timeout_changed), [`heard_from_peer`](Self::heard_from_peer) |
 /// | the transport | [`wants_shutdown`](Self::wants_shutdown), [`shutdown_done`](Self::shutdown_done), [`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed), [`set_unflushed`](Self::set_unflushed), [`is_unflushed`](Self::is_unflushed) |
