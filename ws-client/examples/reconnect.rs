@@ -18,7 +18,7 @@ pub async fn follow(
     loop {
         let (mut socket, _response) = connections.next().await?;
         println!("connected");
-        // A new connection knows nothing of the one before: what the server has to know is said again.
+        // A new connection has no state of the one before: what the server has to know is sent again.
         let mut result = socket.send("hello").await;
         while let Ok(()) = result {
             match socket.recv().await {

@@ -1,8 +1,8 @@
 //! Chat rooms: `cargo run --release -p ws-samples --example chat`.
 //!
-//! A room is there as long as somebody is in it. What is said in it, and who comes and goes, is a [`Broadcast`]. Its
-//! policy for slow readers is to close them ([`Slow::Close`], 1013): who is here is told as differences, and with one
-//! of them lost the list would stay wrong. The page comes back by itself, and is told who is here and what was said.
+//! A room exists while it has members. Messages, joining and leaving are published through a [`Broadcast`]. Its policy
+//! for slow readers is to close them ([`Slow::Close`], 1013): the list of members is sent as differences, and with one
+//! of them lost it would stay wrong. The page reconnects, and then gets the list and the latest messages anew.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ struct Options {
     listen: SocketAddr,
 }
 
-/// How much of what was said is told to who comes later.
+/// The number of messages that a new member gets.
 const HISTORY: usize = 50;
 /// The longest name, in characters.
 const NAME: usize = 24;
@@ -39,7 +39,7 @@ struct Room {
     last: u64,
 }
 
-/// All rooms that somebody is in. What happens in one happens under the lock, so that all see it in one order.
+/// All rooms that have members. Every change is made under the lock, so that all members see one order.
 #[derive(Clone, Default)]
 struct Rooms(Arc<Mutex<HashMap<String, Room>>>);
 
@@ -66,7 +66,7 @@ async fn chat(socket: WebSocket, request: Request, rooms: Rooms) -> Result<(), E
 }
 
 impl Rooms {
-    /// Tells somebody what there is in a room, and those in it that somebody came.
+    /// Adds a member: it gets the list and the latest messages, the others get its name.
     fn enter(&self, room: String, wanted: &str, sender: Sender) -> Seat {
         let mut rooms = self.lock();
         let place = rooms.entry(room.clone()).or_default();
@@ -87,7 +87,7 @@ impl Rooms {
 }
 
 impl Room {
-    /// The name that was asked for; with a number behind it if somebody has it.
+    /// Returns the wanted name, with a number appended if it is taken.
     fn free_name(&self, wanted: &str) -> String {
         let plain: String = wanted.trim().chars().filter(|c| !c.is_control()).take(NAME).collect();
         let plain = if plain.is_empty() { "guest".into() } else { plain };
@@ -96,7 +96,7 @@ impl Room {
         names.find(|name| !self.names.contains(name)).unwrap_or(plain)
     }
 
-    /// Adds the time to what happened, later than all before it, and tells everybody.
+    /// Publishes an event with its time, which is later than those of all events before.
     #[expect(clippy::disallowed_methods, reason = "a time of day is shown; nothing is measured")]
     fn publish(&mut self, mut event: Value) -> Value {
         let now = SystemTime::UNIX_EPOCH.elapsed().as_ref().map_or(0, Duration::as_millis);
@@ -138,7 +138,7 @@ async fn main() -> ExitCode {
     let rooms = Rooms::default();
     let mut config = Config::server();
     config.max_message_size = 4 << 10;
-    // One who does not read is soon gone from the room: its Close cannot be written either.
+    // A member that does not read leaves the room soon: its Close cannot be written either.
     config.write_timeout = Duration::from_secs(10);
     let endpoint =
         Endpoint::new(move |socket, request| chat(socket, request, rooms.clone())).connection(config);

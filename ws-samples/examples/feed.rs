@@ -27,10 +27,10 @@ struct Options {
 const SENSORS: u8 = 5;
 /// Each sensor is read 200 times a second.
 const PERIOD: Duration = Duration::from_millis(5);
-/// How long a page that asked to be treated as a slow one has no room.
+/// How long the connection of a simulated slow page is occupied at a time.
 const SLOW: Duration = Duration::from_millis(250);
 
-/// One page. It says `slow` or `quick`: it cannot read slowly by itself, as its browser reads for it.
+/// One page. It sends `slow` or `quick`: it cannot read slowly by itself, because its browser reads ahead.
 async fn feed(socket: WebSocket, pages: Broadcast) -> Result<(), Error> {
     let (sender, mut receiver) = socket.split();
     let _member = pages.join(sender.clone(), Slow::conflate(|message| message.as_bytes().first().copied()));
@@ -45,7 +45,7 @@ async fn feed(socket: WebSocket, pages: Broadcast) -> Result<(), Error> {
     }
 }
 
-/// Leaves a page no room for a while, as a large message does on a slow line: no other goes between its pieces.
+/// Occupies the connection for a while, as a large message does on a slow line: no other goes between its pieces.
 async fn occupy(sender: &Sender) -> Result<(), Error> {
     let mut message = sender.send_stream(DataType::Text).await;
     message.write(b"-").await?;
@@ -55,7 +55,7 @@ async fn occupy(sender: &Sender) -> Result<(), Error> {
 
 /// Publishes `sensor number value` for each sensor, and once a second `s pages delivered dropped`.
 async fn produce(pages: Broadcast) {
-    // When it was late it catches up: the rate is the same on a busy computer.
+    // It catches up after a delay: the rate is the same on a busy computer.
     let mut time = interval(PERIOD);
     for number in 0_u64.. {
         time.tick().await;
@@ -69,7 +69,7 @@ async fn produce(pages: Broadcast) {
     }
 }
 
-/// What a sensor shows: slow waves, each its own, with a tremor; from -1 to 1.
+/// The value of a sensor, from -1 to 1: slow waves that differ between sensors, with a tremor.
 fn reading(sensor: u8, number: u64) -> f64 {
     let seconds = number as f64 * PERIOD.as_secs_f64();
     let own = f64::from(sensor) + 1.0;
@@ -81,8 +81,8 @@ fn reading(sensor: u8, number: u64) -> f64 {
 async fn server(listen: SocketAddr, pages: Broadcast) -> Result<Server, BuildError> {
     let bind = |source| BuildError::Bind { address: listen.to_string(), source };
     let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(bind)?;
-    // What has been handed to the system is as old as it is large: with little of it, a slow page shows what is
-    // now, and not what was some seconds ago. The same goes for what waits in the connection.
+    // The more the system has queued, the older it is: with little of it, a slow page shows the present and not the
+    // past seconds. The same goes for what waits in the connection.
     socket.set_send_buffer_size(16 << 10).and_then(|()| socket.set_reuseaddr(true)).map_err(bind)?;
     socket.bind(listen).map_err(bind)?;
     let mut config = Config::server();

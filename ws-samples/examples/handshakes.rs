@@ -2,7 +2,7 @@
 //! --tls`, `… flood`. Ends with status 1 when a client of the burst is not served, or fewer than 95 of 100 honest clients
 //! get in during a flood from one address.
 //!
-//! The server is a process of its own, with default options.
+//! The server is a separate process with default options.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{ExitCode, Stdio};
@@ -327,7 +327,7 @@ async fn serve(tls: bool, seats: Option<usize>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What this process uses, as Linux tells it; elsewhere zeros.
+/// The memory that this process uses, as Linux reports it; zeros elsewhere.
 fn usage() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = |name| {

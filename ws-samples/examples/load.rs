@@ -2,7 +2,7 @@
 //! `cargo run --release -p ws-samples --example load`. Ends with status 1 when one is lost, the shutdown is late, or a
 //! descriptor is left.
 //!
-//! The server is a process of its own, so that what it uses can be told from what the peers use.
+//! The server is a separate process, so that its use of resources is measured apart from that of the peers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{ExitCode, Stdio};
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use ws_server::{Error, Server, ServerOptions, WebSocket};
 
-/// Opens many connections to a server of its own, has all of them echo once a second, and shuts the server down while
+/// Opens many connections to a separate server, has all of them echo once a second, and shuts the server down while
 /// half of the peers are dead.
 #[derive(Parser, Clone)]
 #[command(name = "load")]
@@ -75,7 +75,7 @@ async fn load(arguments: &Arguments) -> Result<(), Failure> {
     println!("server: {busy}");
     println!("a connection that has echoed: {:.1} KiB", kib_each(&before, &busy, arguments.connections)?);
     phase.send_replace(Phase::Leave);
-    // Whoever waits for an echo gets it first.
+    // A peer that waits for an echo gets it first.
     let _ = all_quiet.recv().await;
 
     // Those that are dead keep their sockets and look at them no more; the others answer the Close.
@@ -118,7 +118,7 @@ async fn load(arguments: &Arguments) -> Result<(), Failure> {
 enum Phase {
     Open,
     Echo,
-    /// Half of them leave when they are told to; the others are dead.
+    /// Half of them leave at the Close; the others are dead.
     Leave,
     Over,
 }
@@ -319,7 +319,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What this process uses, as Linux tells it; elsewhere zeros.
+/// What this process uses, as Linux reports it; zeros elsewhere.
 fn usage() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));

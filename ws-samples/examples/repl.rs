@@ -1,9 +1,9 @@
 //! A REPL in the browser: `cargo run --release -p ws-samples --example repl`.
 //!
-//! What is typed in the page is evaluated here, with [Rhai](https://rhai.rs). Each connection has variables and
-//! functions of its own, which end with it.
+//! What is typed in the page is evaluated here, with [Rhai](https://rhai.rs). Each connection has its own
+//! variables and functions, which end with it.
 //!
-//! Whoever may evaluate may use this computer, within the limits of `repl/evaluate.rs`. So three things stand before it:
+//! A client that may evaluate may use this computer, within the limits of `repl/evaluate.rs`. So access is restricted:
 //!
 //! - It listens on loopback only; another address is refused.
 //! - Only its own page may connect (`Origin`). Browsers let any page of the web open a WebSocket to this
@@ -41,13 +41,13 @@ struct Options {
 
 /// Who may connect.
 struct Access {
-    /// What the printed URL ends in, until it is used.
+    /// The end of the printed URL, until it is used.
     token: Mutex<Option<String>>,
-    /// What the first connection is given, to open others with.
+    /// The first connection gets it, to open others with.
     key: String,
 }
 
-/// What the guard tells the handler: the key, for who came with the token.
+/// What the guard passes to the handler: the key, for the client that showed the token.
 #[derive(Clone)]
 struct Key(String);
 
@@ -56,7 +56,7 @@ impl Access {
         Ok(Self { token: Mutex::new(Some(token)), key: secret()? })
     }
 
-    /// Whether a request shows the token or the key. Who shows the token is to be given the key.
+    /// Whether a request shows the token or the key. The client that shows the token gets the key.
     fn admits(&self, request: &mut Request) -> bool {
         let shown = request.query_param("key").unwrap_or_default().into_owned();
         let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,7 +153,7 @@ fn main() -> ExitCode {
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address = ws_samples::address(text)?;
     let refused =
-        "it must be an address of loopback, 127.0.0.1 or [::1]: whoever reaches it may run code here";
+        "it must be an address of loopback, 127.0.0.1 or [::1]: clients that reach it may run code here";
     address.ip().is_loopback().then_some(address).ok_or_else(|| refused.into())
 }
 

@@ -1,7 +1,7 @@
-//! A server with a certificate of its own making, and a client that trusts it:
+//! A server with a self-signed certificate, and a client that trusts it:
 //! `cargo run -p ws-samples --example tls`.
 //!
-//! In earnest the certificate comes from an authority that clients trust already: the server is then given
+//! In production the certificate comes from an authority that clients trust already: the server is then given
 //! `Tls::from_files("chain.pem", "key.pem")`, and the client needs nothing.
 
 use std::error::Error;

@@ -6,7 +6,7 @@
 //!
 //! `cargo run -p ws-samples --example tunnel -- entry 127.0.0.1:2222 ws://127.0.0.1:9001/`
 //!
-//! Whoever can connect to the exit reaches the target: in earnest it needs TLS and a guard that asks for a token.
+//! Every client of the exit reaches the target: in production it needs TLS and a guard that asks for a token.
 
 use std::error::Error;
 use std::io;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ws_server::{BuildError, Server, shutdown_signal};
 
-/// Reads the command line; a fault in it is told in one line.
+/// Reads the command line; an error in it is reported in one line.
 pub fn options<O: Parser>() -> Result<O, ExitCode> {
     O::try_parse().map_err(|error| {
         if !error.use_stderr() {
@@ -23,7 +23,7 @@ pub fn options<O: Parser>() -> Result<O, ExitCode> {
         }
         let text = error.to_string();
         let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        eprintln!("{}: {what} (--help lists what can be given)", O::command().get_name());
+        eprintln!("{}: {what} (--help lists the options)", O::command().get_name());
         ExitCode::from(2)
     })
 }
@@ -33,7 +33,7 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write it as address:port, for example 127.0.0.1:9001 or [::1]:0".into())
 }
 
-/// Says in one line where to look, then serves until Ctrl-C or SIGTERM.
+/// Prints a line with the address, then serves until Ctrl-C or SIGTERM.
 pub async fn serve(
     name: &str,
     server: Result<Server, BuildError>,
@@ -52,7 +52,7 @@ pub async fn serve(
     ExitCode::SUCCESS
 }
 
-/// What went wrong, in one line.
+/// Reports an error in one line.
 pub fn failed(name: &str, what: &str) -> ExitCode {
     eprintln!("{name}: {what}");
     ExitCode::FAILURE

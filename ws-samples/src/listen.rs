@@ -1,4 +1,4 @@
-//! Where the samples listen that have a listener of their own.
+//! The listener of the samples that bring one themselves.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ struct Options {
     listen: SocketAddr,
 }
 
-/// Listens where the command line says. An address that is taken is said in one line, and ends the program.
+/// Listens where the command line says. An address in use is reported in one line, and ends the program.
 pub async fn listen(name: &str) -> TcpListener {
     let address = Options::parse().listen;
     TcpListener::bind(address).await.unwrap_or_else(|error| {

@@ -106,8 +106,8 @@ impl Load {
             let now = Instant::now();
             let sending = waiting.len() < self.in_flight && !ended(due.max(now));
             if sending && due <= now {
-                // With a rate, the time counts from when the message was due: a server that holds us up does not
-                // make its own figures better.
+                // With a rate, the time counts from when the message was due: a slow server does not
+                // improve its own figures.
                 waiting.push_back(if self.rate.is_some() { due } else { now });
                 match websocket.feed(self.message.clone()).await {
                     // Interrupted.

@@ -119,7 +119,7 @@ fn engine(printed: Arc<Mutex<String>>, deadline: Arc<Mutex<Instant>>) -> Engine 
         .set_max_array_size(ARRAY)
         .set_max_map_size(MAP)
         .set_max_strings_interned(256);
-    // Sleeping is one operation, and would keep a thread for as long as it is told to.
+    // Sleeping is one operation, and would occupy a thread for as long as the script asks.
     let no_sleep = || -> Result<(), Box<EvalAltResult>> { Err("sleeping is not allowed here".into()) };
     engine.register_fn("sleep", move |_: i64| no_sleep());
     engine.register_fn("sleep", move |_: f64| no_sleep());
@@ -168,7 +168,7 @@ fn is_at_end(error: &EvalAltResult, source: &str) -> bool {
     (position.line(), position.position()) > (Some(source.lines().count()), Some(end))
 }
 
-/// The bytes that a value holds, about.
+/// The approximate size of a value, in bytes.
 fn size(value: &Dynamic) -> usize {
     let inner = if let Ok(array) = value.as_array_ref() {
         array.iter().map(size).sum()

@@ -1,4 +1,4 @@
-//! Rooms: who is in them, what was said in them, and who reads too slowly.
+//! Rooms: members, messages, and members that read too slowly.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn enter(sample: &Sample, room: &str, name: &str) -> (WebSocket, Value) {
 }
 
 #[tokio::test]
-async fn those_in_a_room_see_who_comes_and_goes_and_what_is_said() {
+async fn members_of_a_room_see_its_messages_and_who_joins_and_leaves() {
     let sample = Sample::start("chat", &[]);
     let (mut ann, welcome) = enter(&sample, "tea%20%26%20cake", "Ann").await;
     assert_eq!((&welcome["name"], &welcome["here"]), (&json!("Ann"), &json!(["Ann"])));
@@ -45,13 +45,13 @@ async fn those_in_a_room_see_who_comes_and_goes_and_what_is_said() {
     soon(bo.close(CloseCode::NORMAL, "")).await.unwrap();
     assert_eq!(next(&mut ann).await, json!({ "type": "left", "name": "Bo B" }));
 
-    // The other room has heard nothing of all that.
+    // The other room has received none of it.
     other.send("alone").await.unwrap();
     assert_eq!(next(&mut other).await, json!({ "type": "said", "name": "Cy", "text": "alone" }));
 }
 
 #[tokio::test]
-async fn one_who_breaks_off_has_left_too() {
+async fn a_member_whose_connection_is_lost_has_left() {
     let sample = Sample::start("chat", &[]);
     let (mut ann, _) = enter(&sample, "a", "Ann").await;
     let (bo, _) = enter(&sample, "a", "Bo").await;
@@ -61,7 +61,7 @@ async fn one_who_breaks_off_has_left_too() {
 }
 
 #[tokio::test]
-async fn no_two_have_the_same_name_and_none_has_an_unreadable_one() {
+async fn names_are_unique_and_readable() {
     let sample = Sample::start("chat", &[]);
     let mut here = Vec::new();
     for (wanted, given) in [
@@ -79,7 +79,7 @@ async fn no_two_have_the_same_name_and_none_has_an_unreadable_one() {
 }
 
 #[tokio::test]
-async fn the_last_fifty_are_told_to_who_comes_later_and_an_empty_room_forgets() {
+async fn a_new_member_gets_the_last_fifty_messages_unless_the_room_was_empty() {
     let sample = Sample::start("chat", &[]);
     let (mut ann, _) = enter(&sample, "a", "Ann").await;
     for number in 0..60 {
@@ -103,7 +103,7 @@ async fn the_last_fifty_are_told_to_who_comes_later_and_an_empty_room_forgets() 
 }
 
 #[tokio::test]
-async fn a_message_too_long_is_refused_and_the_room_goes_on() {
+async fn a_message_that_is_too_long_closes_its_sender_only() {
     let sample = Sample::start("chat", &[]);
     let (mut ann, _) = enter(&sample, "a", "Ann").await;
     let (mut bo, _) = enter(&sample, "a", "Bo").await;
@@ -115,7 +115,7 @@ async fn a_message_too_long_is_refused_and_the_room_goes_on() {
 }
 
 #[tokio::test]
-async fn one_who_does_not_read_is_closed_and_nobody_waits_for_it() {
+async fn a_member_that_does_not_read_is_closed_without_a_wait_for_the_others() {
     let sample = Sample::start("chat", &[]);
     let (mut ann, _) = enter(&sample, "a", "Ann").await;
     // Bo reads nothing more from here on.

@@ -1,11 +1,11 @@
-//! What is sent comes back.
+//! Messages come back.
 
 use ws_client::{Client, CloseCode, Message};
 
 use crate::process::{Sample, open, soon};
 
 #[tokio::test]
-async fn it_echoes_text_and_bytes_and_closes_with_the_code_it_is_given() {
+async fn echo_sends_back_text_and_bytes_and_closes_with_the_code_it_receives() {
     let sample = Sample::start("echo", &[]);
     for target in ["/", "/echo"] {
         let mut socket = sample.open(target).await;
@@ -19,7 +19,7 @@ async fn it_echoes_text_and_bytes_and_closes_with_the_code_it_is_given() {
 }
 
 #[tokio::test]
-async fn it_speaks_its_subprotocol_and_compresses_when_told_to() {
+async fn echo_speaks_its_subprotocol_and_compresses_with_its_option() {
     let sample = Sample::start("echo", &["--compress"]);
     let request = sample.request("/").subprotocol("chat").subprotocol("echo");
     // It offers compression by default.

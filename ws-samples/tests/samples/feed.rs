@@ -1,4 +1,4 @@
-//! Every update for those who keep up, the latest for those who do not.
+//! Every update for pages that keep up, the latest for those that do not.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
@@ -40,7 +40,7 @@ async fn receive(socket: &mut WebSocket, seen: &mut Seen) {
 }
 
 #[tokio::test]
-async fn one_who_keeps_up_gets_a_thousand_updates_a_second_and_each_of_them() {
+async fn a_page_that_keeps_up_gets_a_thousand_updates_a_second_and_misses_none() {
     let sample = Sample::start("feed", &[]);
     let mut socket = sample.open("/feed").await;
     let (mut seen, began) = (Seen::default(), Instant::now());
@@ -54,7 +54,7 @@ async fn one_who_keeps_up_gets_a_thousand_updates_a_second_and_each_of_them() {
 }
 
 #[tokio::test]
-async fn one_who_asks_to_be_slow_gets_fewer_but_the_latest_and_others_notice_nothing() {
+async fn a_simulated_slow_page_gets_fewer_updates_but_the_latest_and_others_get_all() {
     let sample = Sample::start("feed", &[]);
     let (mut slow, mut quick) = (sample.open("/feed").await, sample.open("/feed").await);
     slow.send("slow").await.unwrap();
@@ -81,7 +81,7 @@ async fn one_who_asks_to_be_slow_gets_fewer_but_the_latest_and_others_notice_not
 
 /// No asking here: the peer has little room, and reads nothing for a while.
 #[tokio::test]
-async fn one_who_does_not_read_costs_little_and_then_gets_the_latest_of_each_sensor() {
+async fn a_page_that_did_not_read_gets_the_latest_of_each_sensor_and_delayed_no_other() {
     let sample = Sample::start("feed", &[]);
     let mut quick = sample.open("/feed").await;
     let socket = TcpSocket::new_v4().unwrap();

@@ -1,4 +1,4 @@
-//! What holds for the pages of all samples.
+//! What the pages of all samples have in common.
 
 use crate::process::{Sample, refused};
 
@@ -63,7 +63,7 @@ fn what_the_pages_share_is_the_same_in_each() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_is_told_in_one_line() {
+fn an_invalid_command_line_is_reported_in_one_line() {
     for (name, _) in PAGES {
         let (status, said) = refused(name, &["--listen", "nowhere"]);
         assert_eq!((status, said.lines().count()), (Some(2), 1), "{said}");

@@ -1,4 +1,4 @@
-//! A sample that runs until the test is over, and those who talk to it.
+//! A sample that runs until the test ends, and its clients.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Who may evaluate, and what stops an evaluation.
+//! Access to the interpreter, and the limits of an evaluation.
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ async fn a_wrong_token_does_not_use_up_the_right_one() {
 }
 
 #[tokio::test]
-async fn only_its_own_page_may_connect() {
+async fn only_the_page_of_the_repl_may_connect() {
     let (sample, key, _first) = begin().await;
     let url = format!("ws://{}/repl?key={key}", sample.host());
     let port = sample.host().rsplit(':').next().unwrap();
@@ -72,7 +72,7 @@ async fn only_its_own_page_may_connect() {
 }
 
 #[test]
-fn it_listens_on_loopback_only() {
+fn the_repl_listens_on_loopback_only() {
     for address in ["0.0.0.0:0", "192.0.2.1:0", "[::]:0"] {
         let (status, said) = refused("repl", &["--listen", address]);
         assert_eq!((status, said.lines().count()), (Some(2), 1), "{said}");
@@ -107,7 +107,7 @@ async fn each_connection_has_variables_and_functions_of_its_own_and_keeps_them()
 }
 
 #[tokio::test]
-async fn unfinished_source_is_told_from_wrong_source() {
+async fn unfinished_source_is_distinguished_from_wrong_source() {
     let (_sample, _, mut socket) = begin().await;
     for (source, incomplete) in [
         ("fn f(n) {", true),
