@@ -102,9 +102,15 @@ fn a_closed_pipe_at_the_output_is_no_failure() {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     drop(stdout);
-    stdin.write_all(b"two\n").unwrap();
-    // Its input is still open.
+    // Its input stays open. Another test may be starting a program, which has the pipe too for a moment: one line is not
+    // enough.
+    let writer = std::thread::spawn(move || {
+        while stdin.write_all(b"two\n").is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    });
     let output = finish(child);
+    writer.join().unwrap();
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
 }
 
