@@ -2,8 +2,6 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -26,8 +24,8 @@ async fn closing_over_a_slow_link_loses_nothing_and_is_clean() {
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(async move {
         let mut stream = listener.accept().await.unwrap().0;
-        let head = common::read_head(&mut stream).await;
-        stream.write_all(&common::switching(&head)).await.unwrap();
+        let head = super::common::read_head(&mut stream).await;
+        stream.write_all(&super::common::switching(&head)).await.unwrap();
         let mut connection = Connection::server(Config::server().into());
         let (mut lines, mut clock) = (0, interval(Duration::from_millis(20)));
         let mut buffer = vec![0; 2560];

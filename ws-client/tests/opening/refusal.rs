@@ -1,10 +1,8 @@
 //! Answers other than 101: the error carries them whole, and redirects are followed only when asked.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::*;
+use super::common::*;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use ws_client::{Blame, Client, ConnectError, Options, Refused, Request};

@@ -1,8 +1,6 @@
 //! The opening handshake as a client sees it over a socket: CONTRACT "Opening handshake, client".
 
-mod common;
-
-use common::*;
+use super::common::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use ws_client::{Blame, ConnectError, HandshakeError, Message, Request};
 

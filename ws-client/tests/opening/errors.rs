@@ -1,12 +1,10 @@
 //! The texts of errors: `Debug` is what `main` prints, and no cause is in them twice.
 
-mod common;
-
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use common::*;
+use super::common::*;
 use ws_client::ws_core::handshake::{ClientHandshake, HeadFault};
 use ws_client::{
     ConnectError, DialError, HandshakeError, HeaderError, Options, OptionsError, Stage, UrlError,

@@ -1,13 +1,12 @@
 //! The example `reconnect`, run against a server made of bytes.
 
-mod common;
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
-#[path = "../examples/reconnect.rs"]
+#[path = "../../examples/reconnect.rs"]
 mod example;
 
 use std::time::Duration;
 
-use common::*;
+use super::common::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::timeout;

@@ -1,13 +1,10 @@
 //! `wss://`: whom the client trusts, what it says when it does not, and how TLS may end.
-#![cfg(feature = "ring")]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::tls::*;
-use common::*;
+use super::common::tls::*;
+use super::common::*;
 use rustls::RootCertStore;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

@@ -1,11 +1,9 @@
 //! The opening handshake through an HTTP client of hyper's, against servers made of bytes.
 
-mod common;
-
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::*;
+use super::common::*;
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::client::legacy;

@@ -1,10 +1,8 @@
 //! Ways to the server: names and addresses, Unix sockets, connectors; and what is said when there is none.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::*;
+use super::common::*;
 use tokio::net::TcpListener;
 use ws_client::{Blame, Config, ConnectError, Connecting, Connector, Options, Request, Stream};
 

@@ -1,12 +1,9 @@
 //! A proxy that is itself reached over TLS.
-#![cfg(feature = "ring")]
-
-mod common;
 
 use std::net::SocketAddr;
 
-use common::tls::*;
-use common::*;
+use super::common::tls::*;
+use super::common::*;
 use rustls::RootCertStore;
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinHandle;

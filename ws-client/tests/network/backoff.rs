@@ -1,11 +1,9 @@
 //! How long `reconnect` waits: by tokio's paused time, so that minutes take no time and nothing depends on the machine.
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::memory::{Act, Memory};
+use super::common::memory::{Act, Memory};
 use tokio::time::Instant;
 use ws_client::{Backoff, Client, ConnectError, Options, Reconnect};
 

@@ -1,11 +1,8 @@
 //! Servers' certificates and TLS settings as they are met: each that does not do is one clear line.
-#![cfg(feature = "ring")]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::*;
+use super::common::*;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };

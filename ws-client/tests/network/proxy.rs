@@ -1,10 +1,8 @@
 //! HTTP CONNECT and SOCKS5, against proxies made of bytes.
 
-mod common;
-
 use std::net::SocketAddr;
 
-use common::*;
+use super::common::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;

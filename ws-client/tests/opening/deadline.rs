@@ -1,12 +1,10 @@
 //! One absolute deadline over everything that opening takes; bytes that trickle in do not prolong it.
 
-mod common;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::memory::{Act, Memory};
-use common::*;
+use super::common::memory::{Act, Memory};
+use super::common::*;
 use tokio::io::AsyncWriteExt as _;
 use ws_client::{Blame, ConnectError, Options, OptionsError, Proxy, ProxyChoice, Resolver, Resolving, Stage};
 
