@@ -1,5 +1,6 @@
 //! What to ask for: an address, header fields, subprotocols (RFC 6455 sections 3 and 4.1).
 
+mod convert;
 mod owned;
 mod redirect;
 mod secret;
@@ -63,19 +64,28 @@ impl Request {
         Self::from_url(parsed)
     }
 
-    /// Adds a header field; a repeated name gives two field lines. The name is sent in the case it is written in
-    /// here: HTTP compares names without regard to case, but some servers do not.
+    /// Adds a header field; a repeated name gives two field lines.
+    ///
+    /// `name` and `value` are text, or the types of [`http`]. A name that is text is sent in the case it is written in
+    /// here: HTTP compares names without regard to case, but some servers do not. A
+    /// [`HeaderName`] is sent in lower case.
     ///
     /// No field is sent without being asked for, `User-Agent` neither.
     ///
     /// A field whose name looks like that of a credential (`Authorization`, `Proxy-Authorization`, `Cookie`,
     /// `X-Api-Key`, anything with `auth`, `token`, `secret`, `session` or the like in it) is treated as a
-    /// [`secret_header`](Self::secret_header).
+    /// [`secret_header`](Self::secret_header), and so is a value that is marked as
+    /// [sensitive](HeaderValue::set_sensitive).
     ///
     /// # Errors
     /// [`HeaderError`] for a name that is not a token, a value with CR, LF or another
     /// control byte, and the fields that belong to the handshake itself.
-    pub fn header(self, name: &str, value: &str) -> Result<Self, HeaderError> {
+    #[doc(alias("headers", "extra_headers", "additional_headers", "bearer", "authorization"))]
+    pub fn header<N, V>(self, name: N, value: V) -> Result<Self, HeaderError>
+    where
+        N: TryInto<HeaderName> + AsRef<[u8]>,
+        V: TryInto<HeaderValue>,
+    {
         self.field(name, value, false)
     }
 
@@ -84,17 +94,26 @@ impl Request {
     ///
     /// # Errors
     /// [`HeaderError`].
-    pub fn secret_header(self, name: &str, value: &str) -> Result<Self, HeaderError> {
+    pub fn secret_header<N, V>(self, name: N, value: V) -> Result<Self, HeaderError>
+    where
+        N: TryInto<HeaderName> + AsRef<[u8]>,
+        V: TryInto<HeaderValue>,
+    {
         self.field(name, value, true)
     }
 
-    fn field(mut self, written: &str, value: &str, secret: bool) -> Result<Self, HeaderError> {
-        let invalid = |_| HeaderError::Name(written.into());
-        let name = HeaderName::from_bytes(written.as_bytes()).map_err(invalid)?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| HeaderError::Value(name.clone()))?;
+    fn field<N, V>(mut self, name: N, value: V, secret: bool) -> Result<Self, HeaderError>
+    where
+        N: TryInto<HeaderName> + AsRef<[u8]>,
+        V: TryInto<HeaderValue>,
+    {
+        let written = String::from_utf8_lossy(name.as_ref()).into_owned();
+        let name = name.try_into().map_err(|_| HeaderError::Name(written.clone()))?;
+        let mut value = value.try_into().map_err(|_| HeaderError::Value(name.clone()))?;
         owned_by_caller(&name)?;
-        value.set_sensitive(secret || is_secret(&name));
-        self.headers.append(self.names.append(written).map_err(invalid)?, value);
+        value.set_sensitive(secret || value.is_sensitive() || is_secret(&name));
+        let name = self.names.append(&written).map_err(|_| HeaderError::Name(written))?;
+        self.headers.append(name, value);
         Ok(self)
     }
 
@@ -103,6 +122,7 @@ impl Request {
     /// Whether it is a token, and offered once, is checked when the request is sent. None is offered after a redirect
     /// to another origin: browsers can put a token nowhere else, so a subprotocol may be a credential.
     #[must_use]
+    #[doc(alias("protocol", "protocols", "subprotocols"))]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocols.push(name.into());
         self
@@ -203,48 +223,12 @@ impl fmt::Debug for Request {
     }
 }
 
-impl TryFrom<&str> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: &str) -> Result<Self, UrlError> {
-        Self::new(url)
-    }
-}
-
-impl TryFrom<String> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: String) -> Result<Self, UrlError> {
-        Self::new(&url)
-    }
-}
-
-impl TryFrom<&String> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: &String) -> Result<Self, UrlError> {
-        Self::new(url)
-    }
-}
-
-impl TryFrom<Url> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: Url) -> Result<Self, UrlError> {
-        Self::from_url(url)
-    }
-}
-
-impl From<&Request> for Request {
-    fn from(request: &Request) -> Self {
-        request.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
+    use http::header::ORIGIN;
+    use ws_core::handshake::ClientHandshake;
 
     use super::*;
 
@@ -337,6 +321,19 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_text_or_of_the_types_of_http() {
+        let request = Request::new("ws://h").unwrap().header("X-Text", String::from("text")).unwrap();
+        let request = request.header(ORIGIN, HeaderValue::from_static("https://h")).unwrap();
+        let request = request.header(HeaderName::from_static("x-number"), 7).unwrap();
+        for (name, value) in [("x-text", "text"), ("origin", "https://h"), ("x-number", "7")] {
+            assert_eq!(request.headers()[name], value);
+        }
+        let sent = ClientHandshake::new(request.template().unwrap(), &[], None, [0; 16]).unwrap();
+        let sent = String::from_utf8(sent.request_bytes().to_vec()).unwrap();
+        assert!(sent.contains("\r\nX-Text: text\r\norigin: https://h\r\nx-number: 7\r\n"), "{sent}");
+    }
+
+    #[test]
     fn the_fields_of_the_handshake_cannot_be_set() {
         let request = || Request::new("ws://h").unwrap();
         for name in ["Upgrade", "connection", "SEC-WEBSOCKET-KEY", "Sec-WebSocket-Protocol", "Content-Length"]
@@ -344,6 +341,7 @@ mod tests {
             assert!(matches!(request().header(name, "x"), Err(HeaderError::Owned { .. })), "{name}");
         }
         assert!(matches!(request().header("x y", "x"), Err(HeaderError::Name(_))));
+        assert!(matches!(request().header(&b"\xff"[..], "x"), Err(HeaderError::Name(_))));
         assert!(matches!(request().header("x", "a\r\nb: c"), Err(HeaderError::Value(_))));
         assert!(matches!(request().header("x", "a\0"), Err(HeaderError::Value(_))));
     }

@@ -73,7 +73,7 @@ mod tests {
             ("x-mine", "1"),
         ];
         let request =
-            fields.iter().fold(request, |request, (name, value)| request.header(name, value).unwrap());
+            fields.iter().fold(request, |request, (name, value)| request.header(*name, *value).unwrap());
         request.secret_header("x-odd", "s").unwrap().subprotocol("v1").subprotocol("bearer.s3cret")
     }
 

@@ -46,7 +46,7 @@ async fn field_names_are_sent_in_the_case_they_are_written_in_and_no_field_unask
     let request = Request::new(&format!("ws://u:p@{address}/")).unwrap();
     let request = ["X-API-Key", "SOAPAction", "x-lower", "User-agent"]
         .iter()
-        .fold(request, |request, name| request.header(name, "1").unwrap());
+        .fold(request, |request, name| request.header(*name, "1").unwrap());
     drop(ws_client::connect(request).await.unwrap());
     let head = serving.await.unwrap();
     let names: Vec<_> =
@@ -136,6 +136,20 @@ async fn a_failed_handshake_drops_the_socket() {
     assert!(ws_client::connect(format!("ws://{address}")).await.is_err());
     let sent_after = tokio::time::timeout(std::time::Duration::from_secs(5), serving).await.unwrap().unwrap();
     assert_eq!(sent_after.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_request_of_the_http_crate_is_sent_with_its_fields() {
+    let (address, serving) = answering(switching).await;
+    let template =
+        http::Request::builder().uri(format!("ws://{address}/a?b")).header("x-mine", "1").body(()).unwrap();
+    ws_client::connect(template).await.unwrap();
+    let head = serving.await.unwrap();
+    assert!(head.starts_with("GET /a?b HTTP/1.1\r\n"), "{head}");
+    assert_eq!(field(&head, "x-mine"), Some("1"));
+    let (address, serving) = answering(switching).await;
+    ws_client::connect(format!("ws://{address}/c").parse::<http::Uri>().unwrap()).await.unwrap();
+    assert!(serving.await.unwrap().starts_with("GET /c HTTP/1.1\r\n"));
 }
 
 #[tokio::test]
