@@ -64,7 +64,7 @@ fn options(connect: &Connect) -> Result<Options, Failure> {
     let mut options = Options::default();
     options.opening_timeout = connect.timeout;
     options.max_redirects = connect.redirects;
-    options.websocket.max_message_size = connect.max_size;
+    options.connection.max_message_size = connect.max_size;
     if !connect.compress {
         options.deflate = None;
     }
@@ -77,7 +77,7 @@ fn options(connect: &Connect) -> Result<Options, Failure> {
         }
     }
     options.tls = match &connect.cacert {
-        Some(path) => in_file("--cacert", path, Tls::with_root_pem(&read("--cacert", path)?))?,
+        Some(path) => in_file("--cacert", path, Tls::from_root_pem(&read("--cacert", path)?))?,
         None if connect.system_roots => Tls::platform(),
         None => Tls::webpki(),
     };
@@ -116,7 +116,7 @@ fn read(option: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|e| Failure::usage(format!("{option} {} cannot be read: {e}", path.display())))
 }
 
-fn in_file<T>(option: &str, path: &Path, made: Result<T, ws_client::OptionsError>) -> Result<T, Failure> {
+fn in_file<T>(option: &str, path: &Path, made: Result<T, ws_client::SettingError>) -> Result<T, Failure> {
     made.map_err(|e| Failure::usage(format!("{option} {}: {e}", path.display())))
 }
 

@@ -128,8 +128,8 @@ impl From<&ConnectError> for Failure {
     }
 }
 
-impl From<OptionsError> for Failure {
-    fn from(error: OptionsError) -> Self {
+impl From<SettingError> for Failure {
+    fn from(error: SettingError) -> Self {
         ConnectError::from(error).into()
     }
 }
@@ -222,7 +222,7 @@ pub(crate) fn in_options(message: String) -> String {
 }
 
 const SETTINGS: [(&str, &str); 7] = [
-    ("to Tls::with_root_pem", "as --cacert FILE"),
+    ("to Tls::from_root_pem", "as --cacert FILE"),
     ("set Options::max_redirects to follow", "give --redirects COUNT to follow"),
     ("`Request::subprotocol`", "--subprotocol NAME"),
     ("`Options::deflate`", "--compress"),

@@ -33,9 +33,9 @@ pub(crate) async fn run(args: args::Session) -> Result<Status, Failure> {
     let first = first::messages(&args)?;
     let connecting = Connecting::new(args.url.as_deref(), &args.connect, |options| {
         // How much waits to be written is decided here, line by line, so that receiving never stops for it.
-        options.websocket.outbound_high_water = usize::MAX;
-        options.websocket.outbound_limit = usize::MAX;
-        options.websocket.memory_limit = Some(usize::MAX);
+        options.connection.outbound_high_water = usize::MAX;
+        options.connection.outbound_limit = usize::MAX;
+        options.connection.memory_limit = Some(usize::MAX);
     })?;
     let mut connections = Connections::new(&connecting, args.reconnect);
     let (mut opened, mut took) = connections.first(&mut signals).await?;

@@ -53,7 +53,7 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
         options.proxy = ProxyChoice::Always(Proxy::new(url)?);
     }
     if let Some(path) = &arguments.roots {
-        options.tls = Tls::with_root_pem(&std::fs::read(path)?)?;
+        options.tls = Tls::from_root_pem(&std::fs::read(path)?)?;
     }
     let client = options.build()?;
     let mut exchanges = 0;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::options_error::OptionsError;
+use crate::setting_error::SettingError;
 
 /// How long to wait between attempts to connect again: capped exponential back-off with full jitter.
 ///
@@ -34,13 +34,50 @@ impl Default for Backoff {
     }
 }
 
+/// Setters, to chain: each returns the back-off with the field of its name replaced.
 impl Backoff {
-    pub(crate) fn check(&self) -> Result<(), OptionsError> {
+    /// Sets the [bound](Self#structfield.initial) of the delay after the first failure.
+    #[must_use]
+    pub fn initial(mut self, delay: Duration) -> Self {
+        self.initial = delay;
+        self
+    }
+
+    /// Sets the [bound](Self#structfield.max) of every delay.
+    #[must_use]
+    pub fn max(mut self, delay: Duration) -> Self {
+        self.max = delay;
+        self
+    }
+
+    /// Sets [how long](Self#structfield.stable_after) a connection has to live to count as a success.
+    #[must_use]
+    pub fn stable_after(mut self, time: Duration) -> Self {
+        self.stable_after = time;
+        self
+    }
+
+    /// Sets after [how many failures](Self#structfield.max_failures) in a row the last one is returned.
+    #[must_use]
+    pub fn max_failures(mut self, count: impl Into<Option<u32>>) -> Self {
+        self.max_failures = count.into();
+        self
+    }
+}
+
+impl Backoff {
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
         if self.initial.is_zero() || self.max < self.initial {
-            return Err(OptionsError::Backoff { initial: self.initial, max: self.max });
+            let value = format!("{:?} and backoff.max = {:?}", self.initial, self.max);
+            let must = "0 < initial ≤ max; the defaults are 500 ms and 30 s";
+            return Err(SettingError::new("backoff.initial", value, must));
         }
         if self.max_failures == Some(0) {
-            return Err(OptionsError::NoAttempt);
+            return Err(SettingError::new(
+                "backoff.max_failures",
+                0,
+                "it must be above zero; None sets no limit",
+            ));
         }
         Ok(())
     }

@@ -11,17 +11,18 @@ use ws_core::handshake::{ClientHandshake, Established, Extension, HandshakeError
 use ws_core::{Config, Connection};
 use ws_tokio::WebSocket;
 
+use crate::chance;
 use crate::deadline::{Deadline, from_now};
 use crate::dial::dial;
 use crate::error::{ConnectError, Stage};
 use crate::opening::{self, Failure};
 use crate::options::Options;
-use crate::options_error::OptionsError;
 use crate::proxy::Proxy;
 use crate::proxy_error::ProxyError;
 use crate::request::{Request, redirect};
 use crate::request_error::UrlError;
 use crate::resolver::{Resolver, resolve};
+use crate::setting_error::SettingError;
 use crate::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
@@ -30,7 +31,7 @@ use crate::tls_error::TlsError;
 #[derive(Debug, Clone)]
 pub struct Client {
     options: Arc<Options>,
-    websocket: Arc<Config>,
+    connection: Arc<Config>,
     #[cfg(feature = "tls")]
     tls: Arc<rustls::ClientConfig>,
 }
@@ -42,11 +43,11 @@ impl Options {
     /// Checks the settings and makes the client.
     ///
     /// # Errors
-    /// [`OptionsError`] for the first setting that is not possible, with its value and why.
-    pub fn build(self) -> Result<Client, OptionsError> {
+    /// [`SettingError`] for the first setting that is not possible, with its value and why.
+    pub fn build(self) -> Result<Client, SettingError> {
         self.check()?;
         Ok(Client {
-            websocket: Arc::new(self.websocket.clone()),
+            connection: Arc::new(self.connection.clone()),
             #[cfg(feature = "tls")]
             tls: self.tls.build()?,
             options: Arc::new(self),
@@ -58,8 +59,8 @@ impl Client {
     /// A client with the default [`Options`].
     ///
     /// # Errors
-    /// [`OptionsError`] when TLS cannot be set up.
-    pub fn new() -> Result<Self, OptionsError> {
+    /// [`SettingError`] when TLS cannot be set up.
+    pub fn new() -> Result<Self, SettingError> {
         Options::default().build()
     }
 
@@ -105,7 +106,7 @@ impl Client {
                 during: Stage::Dial,
                 source,
             })?;
-            let stream = self.encrypt_if_secure(&request, Stream::Unix(stream), deadline).await?;
+            let stream = self.encrypt_if_secure(&request, stream.into(), deadline).await?;
             self.open_on(&request, stream, deadline).await
         })
         .await
@@ -304,8 +305,8 @@ impl Client {
     /// The connection as the server agreed to it.
     fn connection(&self, request: &Request, extensions: &[Extension]) -> Result<Connection, ConnectError> {
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(ConnectError::Random)?;
-        let connection = Connection::client(self.websocket.clone(), seed);
+        chance::fill(&mut seed)?;
+        let connection = Connection::client(self.connection.clone(), seed);
         #[cfg(feature = "deflate")]
         if let Some(config) = &self.options.deflate
             // The handshake has refused what was not offered, so there is no other.
@@ -332,7 +333,7 @@ impl Client {
         // What the system has taken cannot be seen any more, and deadlines begin when it has: it takes little ahead.
         #[cfg(any(target_os = "android", target_os = "linux"))]
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
-        Stream::Tcp(stream)
+        stream.into()
     }
 
     pub(crate) fn deadline(&self) -> Deadline {

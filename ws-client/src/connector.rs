@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::request::Request;
 use crate::stream::Stream;
@@ -21,7 +22,7 @@ use crate::stream::Stream;
 ///
 /// impl Connector for Local {
 ///     fn connect<'a>(&'a self, _request: &'a Request) -> Connecting<'a> {
-///         Box::pin(async { Ok(Stream::custom(tokio::net::TcpStream::connect("127.0.0.1:9001").await?)) })
+///         Box::pin(async { Ok(Stream::from(tokio::net::TcpStream::connect("127.0.0.1:9001").await?)) })
 ///     }
 /// }
 /// ```
@@ -31,6 +32,12 @@ pub trait Connector: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever stops it; the caller sees [`ConnectError::Io`](crate::ConnectError::Io).
     fn connect<'a>(&'a self, request: &'a Request) -> Connecting<'a>;
+}
+
+impl<C: Connector + ?Sized> Connector for Arc<C> {
+    fn connect<'a>(&'a self, request: &'a Request) -> Connecting<'a> {
+        C::connect(self, request)
+    }
 }
 
 /// What [`Connector::connect`] returns: a boxed future, so that connectors can be chosen at run time.

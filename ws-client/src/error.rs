@@ -10,10 +10,10 @@ use ws_core::deflate::NegotiationError;
 use ws_core::handshake::{HandshakeError, Refused, RequestError};
 
 use crate::dial::DialError;
-use crate::options_error::OptionsError;
 use crate::proxy_error::ProxyError;
 use crate::request_error::{HeaderError, UrlError};
 use crate::retry_after::retry_after;
+use crate::setting_error::SettingError;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
 
@@ -37,7 +37,7 @@ pub enum ConnectError {
     Request(RequestError),
     /// A setting makes no sense.
     #[error(transparent)]
-    Options(#[from] OptionsError),
+    Setting(#[from] SettingError),
     /// `wss://` in a build without TLS.
     #[error(
         "this build cannot encrypt: enable the feature `ring` of ws-client for wss:// and for https:// proxies"
@@ -128,9 +128,9 @@ pub enum ConnectError {
         /// Whether trying again is useless.
         fatal: bool,
     },
-    /// The system has no random bytes for the handshake's key.
-    #[error("the system gives no random bytes: {0}")]
-    Random(getrandom::Error),
+    /// The operating system has no random bytes for the handshake's key.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(io::Error),
 }
 
 /// What a connection that is being opened is doing.
@@ -179,7 +179,7 @@ impl ConnectError {
     /// Whose doing it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Url(_) | Self::Header(_) | Self::Request(_) | Self::Options(_) | Self::TlsMissing => {
+            Self::Url(_) | Self::Header(_) | Self::Request(_) | Self::Setting(_) | Self::TlsMissing => {
                 Blame::Caller
             }
             Self::TlsExpected { .. } | Self::Custom { .. } => Blame::Caller,

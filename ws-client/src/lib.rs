@@ -42,6 +42,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backoff;
+mod chance;
 mod client;
 mod connector;
 mod credentials;
@@ -51,7 +52,6 @@ mod dial;
 mod error;
 mod opening;
 mod options;
-mod options_error;
 #[cfg(feature = "tls")]
 mod pem;
 mod proxy;
@@ -62,6 +62,7 @@ mod request;
 mod request_error;
 mod resolver;
 mod retry_after;
+mod setting_error;
 mod shared;
 mod stream;
 #[cfg(feature = "tls")]
@@ -77,7 +78,6 @@ pub use connector::{Connecting, Connector};
 pub use dial::DialError;
 pub use error::{Blame, ConnectError, Stage};
 pub use options::Options;
-pub use options_error::OptionsError;
 pub use proxy::Proxy;
 pub use proxy_choice::ProxyChoice;
 pub use proxy_error::{ProxyError, ProxyUrlError};
@@ -85,6 +85,7 @@ pub use reconnect::{Reconnect, Retry};
 pub use request::Request;
 pub use request_error::{HeaderError, UrlError};
 pub use resolver::{Resolver, Resolving};
+pub use setting_error::SettingError;
 pub use shared::{connect, handshake};
 pub use stream::{Stream, Transport};
 #[cfg(feature = "tls")]

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 use ws_core::handshake::{BodyProgress, ClientHandshake, Established, HandshakeError, HeadLimits, Refused};
 
+use crate::chance;
 use crate::error::ConnectError;
 
 /// How the handshake on a stream failed.
@@ -86,7 +87,7 @@ pub(crate) fn prepare(
     limits: HeadLimits,
 ) -> Result<ClientHandshake, ConnectError> {
     let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(ConnectError::Random)?;
+    chance::fill(&mut nonce)?;
     Ok(ClientHandshake::new(template, subprotocols, extensions, nonce)?.with_limits(limits))
 }
 

@@ -1,4 +1,4 @@
-//! What a client may be told, with its defaults.
+//! The settings of a client, with their defaults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,31 +8,39 @@ use ws_core::handshake::{BodyReader, HeadLimits};
 
 use crate::backoff::Backoff;
 use crate::connector::Connector;
-use crate::options_error::OptionsError;
 use crate::proxy_choice::ProxyChoice;
 use crate::resolver::Resolver;
+use crate::setting_error::SettingError;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
-/// The settings of a [`Client`](crate::Client). Change the fields that matter, then [`build`](Self::build).
+/// The settings of a [`Client`](crate::Client). Set the fields that matter, or chain the setters of the same names, then
+/// [`build`](Self::build).
 ///
 /// ```
-/// # fn main() -> Result<(), ws_client::ConnectError> {
-/// let mut options = ws_client::Options::default();
-/// options.opening_timeout = std::time::Duration::from_secs(3);
-/// options.websocket.max_message_size = 64 << 20;
-/// let client = options.build()?;
+/// use std::time::Duration;
+/// use ws_client::{Config, Options};
+///
+/// # fn main() -> Result<(), ws_client::SettingError> {
+/// let mut connection = Config::client();
+/// connection.max_message_size = 64 << 20;
+/// let client =
+///     Options::default().opening_timeout(Duration::from_secs(3)).connection(connection).max_redirects(5).build()?;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias("ClientBuilder", "WebSocketConfig", "ClientConfig"))]
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Limits and deadlines of the open connection. Default [`Config::client`].
-    pub websocket: Config,
-    /// From the call to the open connection, however it gets there: name lookup, TCP, proxy, TLS,
-    /// the opening handshake and redirects together. Absolute: bytes that trickle in do not
-    /// prolong it. Default 10 s.
+    /// Limits and deadlines of the open connection: the largest message, the interval of pings, and so on. Default
+    /// [`Config::client`].
+    #[doc(alias("websocket", "max_size", "max_message_size", "ping_interval", "ping_timeout", "keepalive"))]
+    pub connection: Config,
+    /// The time from the call to the open connection: name lookup, TCP, proxy, TLS, the opening handshake and
+    /// redirects together. Absolute: bytes that trickle in do not
+    /// prolong it. Longer than zero; default 10 s.
+    #[doc(alias("open_timeout", "connect_timeout", "handshake_timeout"))]
     pub opening_timeout: Duration,
     /// How long an address may stay silent before the next one is tried beside it (RFC 8305
     /// section 5). Default 250 ms.
@@ -42,6 +50,8 @@ pub struct Options {
     /// those below 1 KiB not at all. Do not compress a secret beside text that an attacker can choose: see
     /// [`ws_core::deflate`].
     #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[doc(alias("compression", "permessage_deflate"))]
     pub deflate: Option<ws_core::deflate::Config>,
     /// Limits of the server's response head. Default 64 KiB, 100 field lines.
     pub head: HeadLimits,
@@ -51,26 +61,29 @@ pub struct Options {
     /// behind: `Authorization` (that of the URL too), `Cookie`, `Proxy-Authorization`, every
     /// [`secret_header`](crate::Request::secret_header), and the subprotocols, which may hold a token. None leads from
     /// `wss` to `ws`. Default 0: a redirect is an error that carries the response.
+    #[doc(alias = "follow_redirects")]
     pub max_redirects: u8,
     /// Turns off Nagle's algorithm, which holds back small messages. Default `true`.
+    #[doc(alias("disable_nagle", "tcp_nodelay"))]
     pub nodelay: bool,
     /// Whether to go through a proxy. Default [`ProxyChoice::Environment`].
     pub proxy: ProxyChoice,
-    /// Whom to trust under `wss://`. Default [`Tls::webpki`].
+    /// Which certificates to trust under `wss://`. Default [`Tls::webpki`].
     #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub tls: Tls,
     /// The delays of [`Client::reconnect`](crate::Client::reconnect). Default [`Backoff::default`].
     pub backoff: Backoff,
     /// Looks up host names instead of the operating system: those of servers and of proxies. Default none.
     pub resolver: Option<Arc<dyn Resolver>>,
-    /// One's own way to reach the server, instead of TCP and proxies. Default none.
+    /// A custom way to reach the server, instead of TCP and proxies. Default none.
     pub connector: Option<Arc<dyn Connector>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            websocket: Config::client(),
+            connection: Config::client(),
             opening_timeout: Duration::from_secs(10),
             attempt_delay: Duration::from_millis(250),
             #[cfg(feature = "deflate")]
@@ -89,18 +102,119 @@ impl Default for Options {
     }
 }
 
+/// Setters, to chain: each returns the options with the field of its name replaced.
 impl Options {
-    /// Whether a client can be made of them.
-    pub(crate) fn check(&self) -> Result<(), OptionsError> {
-        self.websocket.check()?;
+    /// Sets the [limits and deadlines](Self#structfield.connection) of the open connection.
+    #[must_use]
+    pub fn connection(mut self, connection: Config) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    /// Sets the [time](Self#structfield.opening_timeout) from the call to the open connection.
+    #[must_use]
+    pub fn opening_timeout(mut self, timeout: Duration) -> Self {
+        self.opening_timeout = timeout;
+        self
+    }
+
+    /// Sets [how long](Self#structfield.attempt_delay) an address may stay silent before the next one is tried.
+    #[must_use]
+    pub fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.attempt_delay = delay;
+        self
+    }
+
+    /// Sets the [offer of permessage-deflate](Self#structfield.deflate); `None` offers none.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn deflate(mut self, deflate: impl Into<Option<ws_core::deflate::Config>>) -> Self {
+        self.deflate = deflate.into();
+        self
+    }
+
+    /// Sets the [limits](Self#structfield.head) of the server's response head.
+    #[must_use]
+    pub fn head(mut self, head: HeadLimits) -> Self {
+        self.head = head;
+        self
+    }
+
+    /// Sets [how much](Self#structfield.max_refusal_body) of a refusal's body is kept, in bytes.
+    #[must_use]
+    pub fn max_refusal_body(mut self, bytes: usize) -> Self {
+        self.max_refusal_body = bytes;
+        self
+    }
+
+    /// Sets [how many redirects](Self#structfield.max_redirects) are followed.
+    #[must_use]
+    pub fn max_redirects(mut self, count: u8) -> Self {
+        self.max_redirects = count;
+        self
+    }
+
+    /// Sets whether [Nagle's algorithm](Self#structfield.nodelay) is turned off.
+    #[must_use]
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.nodelay = nodelay;
+        self
+    }
+
+    /// Sets the [proxy](Self#structfield.proxy): a [`Proxy`](crate::Proxy) or a [`ProxyChoice`].
+    #[must_use]
+    pub fn proxy(mut self, proxy: impl Into<ProxyChoice>) -> Self {
+        self.proxy = proxy.into();
+        self
+    }
+
+    /// Sets [which certificates to trust](Self#structfield.tls) under `wss://`.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Sets the [delays](Self#structfield.backoff) between attempts to connect again.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets the [resolver](Self#structfield.resolver) of host names.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Sets a [custom way](Self#structfield.connector) to reach the server.
+    #[must_use]
+    pub fn connector(mut self, connector: impl Connector + 'static) -> Self {
+        self.connector = Some(Arc::new(connector));
+        self
+    }
+}
+
+impl Options {
+    /// Checks whether a client can be built.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        self.connection.check()?;
         if self.opening_timeout.is_zero() {
-            return Err(OptionsError::OpeningTimeout);
+            let must = "it must be longer than zero; the default is 10 s";
+            return Err(SettingError::new("opening_timeout", "0ns", must));
         }
         for (setting, value, least) in
-            [("bytes", self.head.bytes, SHORTEST_HEAD), ("fields", self.head.fields, FEWEST_FIELDS)]
+            [("head.bytes", self.head.bytes, SHORTEST_HEAD), ("head.fields", self.head.fields, FEWEST_FIELDS)]
         {
             if value < least {
-                return Err(OptionsError::Head { setting, value, least });
+                let must =
+                    format!("no response fits into less than {least}; the default is HeadLimits::client()");
+                return Err(SettingError::new(setting, value, must));
             }
         }
         #[cfg(feature = "deflate")]

@@ -4,26 +4,29 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{Error, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::options_error::OptionsError;
+use crate::setting_error::SettingError;
 
-/// The certificates in a PEM file's bytes; `what` they are for stands in the error.
-pub(crate) fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
+/// The certificates in a PEM file's bytes; `setting` is what they are for, in the words of the error.
+pub(crate) fn certificates(
+    pem: &[u8],
+    setting: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, SettingError> {
     match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
-        Ok(list) if list.is_empty() => Err(unusable(what, &instead_of_certificate(pem))),
+        Ok(list) if list.is_empty() => Err(unusable(setting, &instead_of_certificate(pem))),
         Ok(list) => Ok(list),
-        Err(error) => Err(unusable(what, &fault(&error))),
+        Err(error) => Err(unusable(setting, &fault(&error))),
     }
 }
 
 /// The certificates in a PEM file's bytes, as roots.
-pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, OptionsError> {
+pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, SettingError> {
     let mut roots = RootCertStore::empty();
-    for (index, certificate) in certificates(pem, "root")?.into_iter().enumerate() {
+    for (index, certificate) in certificates(pem, "tls root")?.into_iter().enumerate() {
         let number = index.saturating_add(1);
         roots.add(certificate).map_err(|_| {
             unusable(
-                "root",
-                &format!("certificate {number} in the PEM is not an X.509 certificate: export it again"),
+                "tls root",
+                &format!("certificate {number} in it is not an X.509 certificate: export it again"),
             )
         })?;
     }
@@ -31,22 +34,22 @@ pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, OptionsError> {
 }
 
 /// The first private key in a PEM file's bytes.
-pub(crate) fn key(pem: &[u8], what: &str) -> Result<PrivateKeyDer<'static>, OptionsError> {
+pub(crate) fn key(pem: &[u8], setting: &'static str) -> Result<PrivateKeyDer<'static>, SettingError> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
-        Error::NoItemsFound => unusable(what, &instead_of_key(pem)),
-        error => unusable(what, &fault(&error)),
+        Error::NoItemsFound => unusable(setting, &instead_of_key(pem)),
+        error => unusable(setting, &fault(&error)),
     })
 }
 
-fn unusable(what: &str, why: &str) -> OptionsError {
-    OptionsError::Certificate(format!("{what}: {why}"))
+fn unusable(setting: &'static str, why: &str) -> SettingError {
+    SettingError::new(setting, "PEM", why)
 }
 
 fn fault(error: &Error) -> String {
     match error {
-        Error::MissingSectionEnd { .. } => "the PEM is cut off before its -----END line".into(),
-        Error::IllegalSectionStart { .. } => "the PEM has a malformed -----BEGIN line".into(),
-        Error::Base64Decode(_) => "the PEM has data that is not base64".into(),
+        Error::MissingSectionEnd { .. } => "it is cut off before its -----END line".into(),
+        Error::IllegalSectionStart { .. } => "it has a malformed -----BEGIN line".into(),
+        Error::Base64Decode(_) => "it has data that is not base64".into(),
         error => error.to_string(),
     }
 }
@@ -54,27 +57,26 @@ fn fault(error: &Error) -> String {
 fn instead_of_certificate(pem: &[u8]) -> String {
     match label(pem) {
         Some(label) if label.ends_with("PRIVATE KEY") => {
-            "the PEM holds a private key and no certificate: give the certificate's file".into()
+            "it holds a private key and no certificate: give the certificate's file".into()
         }
         Some(label) if label.ends_with("CERTIFICATE REQUEST") => {
-            "the PEM holds a request for a certificate: give the certificate that the authority made of it"
-                .into()
+            "it holds a request for a certificate: give the certificate that the authority made of it".into()
         }
-        Some(label) => format!("the PEM holds a section {label:?} and no certificate"),
-        None => format!("no certificate in the PEM{}", if_der(pem, "openssl x509 -inform der")),
+        Some(label) => format!("it holds a section {label:?} and no certificate"),
+        None => format!("it holds no certificate{}", if_der(pem, "openssl x509 -inform der")),
     }
 }
 
 fn instead_of_key(pem: &[u8]) -> String {
     match label(pem) {
         Some(label) if label.ends_with("CERTIFICATE") => {
-            "the PEM holds a certificate and no private key: give the key's file".into()
+            "it holds a certificate and no private key: give the key's file".into()
         }
         Some(label) if label.ends_with("ENCRYPTED PRIVATE KEY") => {
             "the key is encrypted with a passphrase: decrypt it with openssl pkey".into()
         }
-        Some(label) => format!("the PEM holds a section {label:?} and no private key"),
-        None => format!("no private key in the PEM{}", if_der(pem, "openssl pkey -inform der")),
+        Some(label) => format!("it holds a section {label:?} and no private key"),
+        None => format!("it holds no private key{}", if_der(pem, "openssl pkey -inform der")),
     }
 }
 
@@ -106,9 +108,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check<T>(result: Result<T, OptionsError>, expected: &str) {
+    fn check<T>(result: Result<T, SettingError>, expected: &str) {
         let error = result.map(|_| ()).unwrap_err().to_string();
-        assert_eq!(error, format!("tls: {expected}"));
+        assert_eq!(error, expected);
     }
 
     #[test]
@@ -116,33 +118,36 @@ mod tests {
         for (pem, expected) in [
             (
                 section("PRIVATE KEY"),
-                "root: the PEM holds a private key and no certificate: give the certificate's file",
+                "tls root = PEM is not possible: it holds a private key and no certificate: give the certificate's file",
             ),
             (
                 section("EC PRIVATE KEY"),
-                "root: the PEM holds a private key and no certificate: give the certificate's file",
+                "tls root = PEM is not possible: it holds a private key and no certificate: give the certificate's file",
             ),
             (
                 section("CERTIFICATE REQUEST"),
-                "root: the PEM holds a request for a certificate: give the certificate that the authority made of it",
+                "tls root = PEM is not possible: it holds a request for a certificate: give the certificate that the authority made of it",
             ),
-            (section("PUBLIC KEY"), "root: the PEM holds a section \"PUBLIC KEY\" and no certificate"),
-            (b"nothing".to_vec(), "root: no certificate in the PEM"),
+            (
+                section("PUBLIC KEY"),
+                "tls root = PEM is not possible: it holds a section \"PUBLIC KEY\" and no certificate",
+            ),
+            (b"nothing".to_vec(), "tls root = PEM is not possible: it holds no certificate"),
             (
                 vec![0x30, 0x82, 1, 2],
-                "root: no certificate in the PEM, it looks like DER: convert it with openssl x509 -inform der",
+                "tls root = PEM is not possible: it holds no certificate, it looks like DER: convert it with openssl x509 -inform der",
             ),
             (
                 section("CERTIFICATE"),
-                "root: certificate 1 in the PEM is not an X.509 certificate: export it again",
+                "tls root = PEM is not possible: certificate 1 in it is not an X.509 certificate: export it again",
             ),
             (
                 b"-----BEGIN CERTIFICATE-----\nAAAA\n".to_vec(),
-                "root: the PEM is cut off before its -----END line",
+                "tls root = PEM is not possible: it is cut off before its -----END line",
             ),
             (
                 b"-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n".to_vec(),
-                "root: the PEM has data that is not base64",
+                "tls root = PEM is not possible: it has data that is not base64",
             ),
         ] {
             check(roots(&pem), expected);
@@ -154,16 +159,19 @@ mod tests {
         for (pem, expected) in [
             (
                 section("CERTIFICATE"),
-                "key: the PEM holds a certificate and no private key: give the key's file",
+                "tls key = PEM is not possible: it holds a certificate and no private key: give the key's file",
             ),
             (
                 section("ENCRYPTED PRIVATE KEY"),
-                "key: the key is encrypted with a passphrase: decrypt it with openssl pkey",
+                "tls key = PEM is not possible: the key is encrypted with a passphrase: decrypt it with openssl pkey",
             ),
-            (section("PUBLIC KEY"), "key: the PEM holds a section \"PUBLIC KEY\" and no private key"),
-            (b"".to_vec(), "key: no private key in the PEM"),
+            (
+                section("PUBLIC KEY"),
+                "tls key = PEM is not possible: it holds a section \"PUBLIC KEY\" and no private key",
+            ),
+            (b"".to_vec(), "tls key = PEM is not possible: it holds no private key"),
         ] {
-            check(key(&pem, "key"), expected);
+            check(key(&pem, "tls key"), expected);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::request::Request;
 
 /// Whether connections go through a proxy.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub enum ProxyChoice {
     /// As the environment says, read at each connection: `HTTPS_PROXY` for `wss`, `HTTP_PROXY` for `ws`, then
     /// `ALL_PROXY`; the lower-case names win. `NO_PROXY` lists exceptions, separated by commas or spaces: host names
@@ -24,6 +25,12 @@ pub enum ProxyChoice {
     Direct,
     /// Always this one.
     Always(Proxy),
+}
+
+impl From<Proxy> for ProxyChoice {
+    fn from(proxy: Proxy) -> Self {
+        Self::Always(proxy)
+    }
 }
 
 impl ProxyChoice {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::backoff::Backoff;
+use crate::chance;
 use crate::client::{Client, Opened};
 use crate::deadline::from_now;
 use crate::error::ConnectError;
@@ -180,9 +181,10 @@ impl Reconnect {
 
     /// Sets when the next attempt is due; returns the time until then.
     fn wait(&mut self, at_least: Option<Duration>) -> Result<Duration, ConnectError> {
-        let chance = getrandom::u64().map_err(ConnectError::Random)?;
+        let mut chance = [0; 8];
+        chance::fill(&mut chance)?;
         let backoff = self.backoff();
-        let delay = backoff.delay(self.failures.saturating_sub(1), chance);
+        let delay = backoff.delay(self.failures.saturating_sub(1), u64::from_ne_bytes(chance));
         let asked = at_least.unwrap_or_default().min(backoff.max);
         let delay = asked.saturating_add(delay);
         self.state = State::Waiting(from_now(delay));

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use url::Host;
 
@@ -36,6 +37,12 @@ pub trait Resolver: fmt::Debug + Send + Sync {
     /// Whatever stops it; the caller sees [`ConnectError::Resolve`](crate::ConnectError::Resolve), or
     /// [`ProxyError`](crate::ProxyError) for a proxy's name.
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a>;
+}
+
+impl<R: Resolver + ?Sized> Resolver for Arc<R> {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
+        R::resolve(self, host, port)
+    }
 }
 
 /// What [`Resolver::resolve`] returns: a boxed future, so that resolvers can be chosen at run time.

@@ -6,8 +6,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::client::{Client, Opened};
 use crate::error::ConnectError;
-use crate::options_error::OptionsError;
 use crate::request::Request;
+use crate::setting_error::SettingError;
 
 /// Opens a WebSocket at `url` with the default [`Options`](crate::Options).
 ///
@@ -30,7 +30,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The client behind the free functions.
-fn shared() -> Result<&'static Client, OptionsError> {
+fn shared() -> Result<&'static Client, SettingError> {
     static SHARED: OnceLock<Client> = OnceLock::new();
     match SHARED.get() {
         Some(client) => Ok(client),

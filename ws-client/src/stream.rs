@@ -13,23 +13,26 @@ use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::client::TlsStream;
 
-/// What [`connect`](crate::connect) puts under the WebSocket: one type for every way to the
-/// server, so that `WebSocket<Stream>` can be named without a generic parameter.
-#[non_exhaustive]
-pub enum Stream {
-    /// `ws://`: TCP.
+/// The stream under a client's WebSocket: TCP or a Unix socket, with or without TLS, or a custom stream. It is one type for
+/// every way to the server, so that `WebSocket<Stream>` can be named without a generic parameter.
+///
+/// A [`Connector`](crate::Connector) makes one of its socket with `from`, and of any other stream with
+/// [`custom`](Self::custom).
+#[doc(alias = "MaybeTlsStream")]
+pub struct Stream(Carrier);
+
+/// What carries the bytes.
+enum Carrier {
     Tcp(TcpStream),
-    /// A Unix socket.
     #[cfg(unix)]
     Unix(UnixStream),
-    /// `wss://`: TLS, over any of the others.
+    /// Over any of the others. Boxed, because the state of rustls is about a kilobyte.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<Stream>>),
-    /// A stream that the caller brought.
     Custom(Box<dyn Transport>),
 }
 
-/// Any byte stream that can carry a WebSocket; implemented for all that fit.
+/// Any byte stream that can carry a WebSocket; implemented for all types that fit.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Transport for T {}
@@ -37,75 +40,105 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Transport for T {}
 impl Stream {
     /// Wraps a custom stream.
     pub fn custom(stream: impl Transport + 'static) -> Self {
-        Self::Custom(Box::new(stream))
+        Self(Carrier::Custom(Box::new(stream)))
     }
 
-    /// Whether the bytes are encrypted.
+    /// Returns whether the bytes are encrypted by this library.
     pub fn is_tls(&self) -> bool {
-        #[cfg(feature = "tls")]
-        return matches!(self, Self::Tls(_));
-        #[cfg(not(feature = "tls"))]
-        false
-    }
-
-    /// The address at the other end of TCP, under TLS too; that of the proxy when there is one.
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(stream) => stream.peer_addr().ok(),
+        match self.0 {
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.get_ref().0.peer_addr(),
+            Carrier::Tls(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Returns the TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket and a custom
+    /// stream.
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match &self.0 {
+            Carrier::Tcp(stream) => Some(stream),
+            #[cfg(feature = "tls")]
+            Carrier::Tls(stream) => stream.get_ref().0.tcp(),
             _ => None,
         }
     }
 
-    /// The TLS session: the server's certificates, protocol version, ALPN.
+    /// Returns the address at the other end of TCP, under TLS too; that of the proxy when there is one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.tcp()?.peer_addr().ok()
+    }
+
+    /// Returns the TLS session: the server's certificates, protocol version, ALPN.
+    ///
+    /// The type is that of rustls; a new major version of it is one of this crate.
     #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[doc(alias = "peer_certificates")]
     pub fn tls(&self) -> Option<&rustls::ClientConnection> {
-        match self {
-            Self::Tls(stream) => Some(stream.get_ref().1),
+        match &self.0 {
+            Carrier::Tls(stream) => Some(stream.get_ref().1),
             _ => None,
         }
+    }
+
+    /// Wraps what rustls has encrypted.
+    #[cfg(feature = "tls")]
+    pub(crate) fn encrypted(stream: TlsStream<Self>) -> Self {
+        Self(Carrier::Tls(Box::new(stream)))
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self(Carrier::Tcp(stream))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self(Carrier::Unix(stream))
     }
 }
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(stream) => stream.fmt(f),
+        match &self.0 {
+            Carrier::Tcp(stream) => stream.fmt(f),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.fmt(f),
+            Carrier::Unix(stream) => stream.fmt(f),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => f.debug_tuple("Tls").field(stream.get_ref().0).finish(),
-            Self::Custom(_) => f.write_str("Custom"),
+            Carrier::Tls(stream) => f.debug_tuple("Tls").field(stream.get_ref().0).finish(),
+            Carrier::Custom(_) => f.write_str("Custom"),
         }
     }
 }
 
 /// Calls the same method on whatever carries the bytes.
 macro_rules! forward {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match $self {
-            Stream::Tcp($stream) => $call,
+    ($carrier:expr, $stream:ident => $call:expr) => {
+        match $carrier {
+            Carrier::Tcp($stream) => $call,
             #[cfg(unix)]
-            Stream::Unix($stream) => $call,
+            Carrier::Unix($stream) => $call,
             #[cfg(feature = "tls")]
-            Stream::Tls($stream) => $call,
-            Stream::Custom($stream) => $call,
+            Carrier::Tls($stream) => $call,
+            Carrier::Custom($stream) => $call,
         }
     };
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        forward!(this, stream => Pin::new(stream).poll_read(cx, buf))
+        let carrier = &mut self.get_mut().0;
+        forward!(carrier, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        forward!(this, stream => Pin::new(stream).poll_write(cx, buf))
+        let carrier = &mut self.get_mut().0;
+        forward!(carrier, stream => Pin::new(stream).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -113,21 +146,21 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        forward!(this, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+        let carrier = &mut self.get_mut().0;
+        forward!(carrier, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        forward!(self, stream => stream.is_write_vectored())
+        forward!(&self.0, stream => stream.is_write_vectored())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        forward!(this, stream => Pin::new(stream).poll_flush(cx))
+        let carrier = &mut self.get_mut().0;
+        forward!(carrier, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        forward!(this, stream => Pin::new(stream).poll_shutdown(cx))
+        let carrier = &mut self.get_mut().0;
+        forward!(carrier, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

@@ -10,8 +10,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use crate::options_error::OptionsError;
 use crate::pem;
+use crate::setting_error::SettingError;
 use crate::stream::Stream;
 use crate::tls_error::TlsError;
 
@@ -61,20 +61,20 @@ impl Tls {
     }
 
     /// Trusts these authorities and no others.
-    pub fn with_roots(roots: RootCertStore) -> Self {
+    pub fn from_roots(roots: RootCertStore) -> Self {
         Self::new(Trust::Roots(Arc::new(roots)))
     }
 
     /// Trusts the certificates in a PEM file's bytes and no others.
     ///
     /// # Errors
-    /// [`OptionsError::Certificate`] when there is none, or one that cannot be read.
-    pub fn with_root_pem(pem: &[u8]) -> Result<Self, OptionsError> {
-        Ok(Self::with_roots(pem::roots(pem)?))
+    /// [`SettingError`] when there is none, or one that cannot be read.
+    pub fn from_root_pem(pem: &[u8]) -> Result<Self, SettingError> {
+        Ok(Self::from_roots(pem::roots(pem)?))
     }
 
     /// Uses a custom configuration as it is, except for ALPN: `http/1.1` is offered when it offers nothing.
-    pub fn with_config(config: Arc<ClientConfig>) -> Self {
+    pub fn from_rustls(config: Arc<ClientConfig>) -> Self {
         Self::new(Trust::Config(config))
     }
 
@@ -82,7 +82,7 @@ impl Tls {
         Self { trust, identity: None, provider: None }
     }
 
-    /// Another crypto provider, from [`rustls::crypto`]. Without effect beside [`with_config`](Self::with_config),
+    /// Another crypto provider, from [`rustls::crypto`]. Without effect beside [`from_rustls`](Self::from_rustls),
     /// which has its own.
     #[must_use]
     pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
@@ -91,20 +91,20 @@ impl Tls {
     }
 
     /// Presents a certificate to servers that ask for one: the chain, leaf first, and its key, both
-    /// in PEM. Without effect beside [`with_config`](Self::with_config), which has its own.
+    /// in PEM. Without effect beside [`from_rustls`](Self::from_rustls), which has its own.
     ///
     /// # Errors
-    /// [`OptionsError::Certificate`] when either cannot be read; whether they belong together is
+    /// [`SettingError`] when either cannot be read; whether they belong together is
     /// checked when the client is built.
-    pub fn client_certificate(mut self, chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, OptionsError> {
-        let chain = pem::certificates(chain_pem, "client certificate")?;
-        let key = pem::key(key_pem, "client key")?;
+    pub fn client_certificate(mut self, chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, SettingError> {
+        let chain = pem::certificates(chain_pem, "tls client certificate")?;
+        let key = pem::key(key_pem, "tls client key")?;
         self.identity = Some(Arc::new(Identity { chain, key }));
         Ok(self)
     }
 
     /// The configuration for rustls.
-    pub(crate) fn build(&self) -> Result<Arc<ClientConfig>, OptionsError> {
+    pub(crate) fn build(&self) -> Result<Arc<ClientConfig>, SettingError> {
         let roots = match &self.trust {
             Trust::Config(config) if !config.alpn_protocols.is_empty() => return Ok(config.clone()),
             Trust::Config(config) => {
@@ -117,25 +117,29 @@ impl Tls {
             Trust::Platform => Arc::new(platform_roots()?),
             Trust::Roots(roots) => roots.clone(),
         };
-        let tls = |e: rustls::Error| OptionsError::Certificate(e.to_string());
         let provider = self.provider.clone().or_else(default_provider).ok_or_else(|| {
-            let todo = "enable the feature `ring` or `aws-lc-rs` of ws-client, or give one to Tls::provider";
-            OptionsError::Certificate(format!("no crypto provider: {todo}"))
+            let must = "enable the feature `ring` or `aws-lc-rs` of ws-client, or give one to Tls::provider";
+            SettingError::new("tls provider", "none", must)
         })?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(tls)?
+            .map_err(|error| SettingError::new("tls provider", "custom", error.to_string()))?
             .with_root_certificates(roots);
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder
                 .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
                 .map_err(|error| match error {
-                    rustls::Error::InconsistentKeys(_) => OptionsError::Certificate(
-                        "client key: it is not the key of the client certificate: give the two that belong together"
-                            .into(),
+                    rustls::Error::InconsistentKeys(_) => {
+                        let must =
+                            "it is not the key of the client certificate: give the two that belong together";
+                        SettingError::new("tls client key", "PEM", must)
+                    }
+                    error => SettingError::new(
+                        "tls client certificate",
+                        "PEM",
+                        format!("it cannot be used: {error}"),
                     ),
-                    error => OptionsError::Certificate(format!("client certificate: it cannot be used: {error}")),
                 })?,
         };
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
@@ -176,7 +180,7 @@ pub(crate) async fn encrypt(
             .map_err(|e| fail(io::Error::new(io::ErrorKind::InvalidInput, e)))?,
     };
     let stream = TlsConnector::from(config.clone()).connect(name, stream).await.map_err(fail)?;
-    Ok(Stream::Tls(Box::new(stream)))
+    Ok(Stream::encrypted(stream))
 }
 
 /// RFC 7301: WebSocket over TLS begins as HTTP/1.1.
@@ -193,14 +197,15 @@ fn default_provider() -> Option<Arc<CryptoProvider>> {
 }
 
 #[cfg(feature = "native-roots")]
-fn platform_roots() -> Result<RootCertStore, OptionsError> {
+fn platform_roots() -> Result<RootCertStore, SettingError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     // Systems carry certificates that no verifier accepts; the others still count.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
-        return Err(OptionsError::Certificate(format!("platform roots: {why}")));
+        let must = format!("{why}: install the system's CA certificates, or use Tls::webpki");
+        return Err(SettingError::new("tls platform roots", "none", must));
     }
     Ok(roots)
 }

@@ -113,7 +113,7 @@ fn write_certificate(f: &mut fmt::Formatter<'_>, authority: &str, error: &Certif
     write!(f, "the certificate of {authority} ")?;
     match error {
         Certificate::UnknownIssuer => f.write_str(
-            "comes from an unknown authority: if it is to be trusted, give its root to Tls::with_root_pem",
+            "comes from an unknown authority: if it is to be trusted, give its root to Tls::from_root_pem",
         ),
         Certificate::Expired | Certificate::ExpiredContext { .. } => {
             f.write_str("has expired: it is the server's to renew; or is this machine's clock wrong?")
@@ -138,7 +138,7 @@ fn write_certificate(f: &mut fmt::Formatter<'_>, authority: &str, error: &Certif
         Certificate::BadEncoding => f.write_str("is malformed: it is the server's to replace"),
         // RFC 5280 §6.1.3: issuers are found by name, and only then is the signature verified.
         Certificate::BadSignature => f.write_str(
-            "is signed with another key than that of the trusted authority of this name: if the authority was recreated, give its new root to Tls::with_root_pem (RSA keys need 2048 bits)",
+            "is signed with another key than that of the trusted authority of this name: if the authority was recreated, give its new root to Tls::from_root_pem (RSA keys need 2048 bits)",
         ),
         Certificate::Revoked => f.write_str("has been revoked: it is the server's to replace"),
         error if is(error, "UnsupportedCertVersion") => f.write_str(

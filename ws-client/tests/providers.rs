@@ -18,7 +18,7 @@ async fn ring_and_aws_lc_in_one_build_do_not_fight() {
             let config = server_config_of(Arc::new(serves()), &own, None);
             let (address, _serving) = tls_server(config, b"\x81\x02hi").await;
             let mut options = Options::default();
-            options.tls = Tls::with_root_pem(own.pem.as_bytes()).unwrap();
+            options.tls = Tls::from_root_pem(own.pem.as_bytes()).unwrap();
             if let Some(provider) = connects {
                 options.tls = options.tls.provider(Arc::new(provider));
             }

@@ -106,7 +106,7 @@ async fn burst(clients: usize, tls: bool) -> Result<(), Failure> {
     // They are patient: whether the server cuts one off is the question.
     options.opening_timeout = Duration::from_secs(300);
     if tls {
-        options.tls = ws_client::Tls::with_root_pem(server.certificate.as_bytes())?;
+        options.tls = ws_client::Tls::from_root_pem(server.certificate.as_bytes())?;
     }
     let client = options.build()?;
     let scheme = if tls { "wss" } else { "ws" };

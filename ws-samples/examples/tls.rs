@@ -39,7 +39,7 @@ pub async fn talk(url: &str, tls: ws_client::Tls) -> Result<(Option<Message>, Cl
 async fn main() -> Result<(), Box<dyn Error>> {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()])?;
     let url = serve(Tls::from_pem(cert.pem(), signing_key.serialize_pem())).await?;
-    let (echo, info) = talk(&url, ws_client::Tls::with_root_pem(cert.pem().as_bytes())?).await?;
+    let (echo, info) = talk(&url, ws_client::Tls::from_root_pem(cert.pem().as_bytes())?).await?;
     println!("{url} answered {echo:?}, {info}");
     Ok(())
 }

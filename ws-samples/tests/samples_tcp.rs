@@ -91,7 +91,7 @@ async fn the_client_speaks_to_the_certificate_it_trusts_and_to_no_other() {
     let (own, other) = (certificate(), certificate());
     let tls = ws_server::Tls::from_pem(own.cert.pem(), own.signing_key.serialize_pem());
     let url = tls::serve(tls).await.unwrap();
-    let trust = |pem: String| ws_client::Tls::with_root_pem(pem.as_bytes()).unwrap();
+    let trust = |pem: String| ws_client::Tls::from_root_pem(pem.as_bytes()).unwrap();
     let (echo, info) = soon(tls::talk(&url, trust(own.cert.pem()))).await.unwrap();
     assert_eq!(echo.unwrap().as_text(), Some("nobody else can read this"));
     assert!(info.is_clean());

@@ -99,13 +99,13 @@ type EchoError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The defaults, except where the suite wants no words but its own, or takes its time: it writes
 /// its reports between our request and its answer. Every message is compressed, however short.
-fn client() -> Result<Client, ws_client::OptionsError> {
+fn client() -> Result<Client, ws_client::SettingError> {
     let mut options = Options::default();
     let mut compression = deflate::Config::client();
     compression.threshold = 0;
     options.deflate = Some(compression);
     options.opening_timeout = Duration::from_secs(300);
-    options.websocket.keepalive = None;
+    options.connection.keepalive = None;
     options.proxy = ProxyChoice::Direct;
     options.build()
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio::time::interval;
 use ws_client::ws_core::{Config, Connection, Event, Keepalive};
-use ws_client::{CloseCode, Options, Stream};
+use ws_client::{CloseCode, Options};
 
 const LINES: usize = 400;
 
@@ -53,7 +53,7 @@ async fn closing_over_a_slow_link_loses_nothing_and_is_clean() {
     options.websocket.outbound_high_water = usize::MAX;
     options.websocket.outbound_limit = usize::MAX;
     let (mut ws, _) = options.build().unwrap().connect(format!("ws://{address}")).await.unwrap();
-    let Stream::Tcp(tcp) = ws.get_ref() else { panic!("something lies between") };
+    let tcp = ws.get_ref().tcp().unwrap();
     assert_eq!(SockRef::from(tcp).tcp_notsent_lowat().unwrap(), 32 << 10, "little is out of sight");
     for n in 0..LINES {
         ws.feed(format!("{n:<1024}")).await.unwrap();

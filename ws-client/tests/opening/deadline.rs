@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use super::common::memory::{Act, Memory};
 use super::common::*;
 use tokio::io::AsyncWriteExt as _;
-use ws_client::{Blame, ConnectError, Options, OptionsError, Proxy, ProxyChoice, Resolver, Resolving, Stage};
+use ws_client::{
+    Blame, ConnectError, Connecting, Connector, Options, Proxy, ProxyChoice, Request, Resolver, Resolving,
+    Stage,
+};
 
 async fn stalls(url: String, during: Stage) {
     let started = Instant::now();
@@ -106,6 +109,33 @@ async fn a_name_lookup_for_a_socks5_proxy_falls_to_the_deadline() {
     assert!(matches!(error, ConnectError::Timeout { during: Stage::Proxy, .. }), "{error:?}");
 }
 
+/// A connector whose stream never comes.
+#[derive(Debug)]
+struct NeverConnects;
+
+impl Connector for NeverConnects {
+    fn connect<'a>(&'a self, _request: &'a Request) -> Connecting<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_names_its_stage_and_its_setting() {
+    let client = Options::default().connector(NeverConnects).build().unwrap();
+    let error = soon(client.connect("ws://server.example")).await.unwrap_err();
+    let expected = "server.example:80 was not open within opening_timeout = 10s: it stopped at connecting";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_after_a_redirect_names_the_host_it_led_to() {
+    let redirect = "HTTP/1.1 302 X\r\nLocation: ws://other.example/\r\nContent-Length: 0\r\n\r\n";
+    let acts = [Act::answer(Duration::ZERO, redirect), Act::answer(Duration::from_secs(60), "")];
+    let client = Options::default().max_redirects(1).connector(Memory::new(acts)).build().unwrap();
+    let error = soon(client.connect("ws://h")).await.unwrap_err();
+    assert!(error.to_string().starts_with("other.example:80 was not open within opening_timeout"), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn redirects_share_one_deadline() {
     let redirect = "HTTP/1.1 302 X\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n";
@@ -133,8 +163,8 @@ fn a_deadline_of_zero_is_refused_and_one_without_end_is_not() {
     let mut options = Options::default();
     options.opening_timeout = Duration::ZERO;
     let error = options.build().unwrap_err();
-    assert_eq!(error, OptionsError::OpeningTimeout);
-    assert!(error.to_string().contains("opening_timeout = 0"));
+    assert_eq!((error.setting, error.value.as_str()), ("opening_timeout", "0ns"));
+    assert!(error.to_string().contains("opening_timeout = 0ns is not possible: it must be longer than zero"));
 }
 
 #[tokio::test]

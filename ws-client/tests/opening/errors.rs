@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::common::*;
 use ws_client::ws_core::handshake::{ClientHandshake, HeadFault};
-use ws_client::{
-    ConnectError, DialError, HandshakeError, HeaderError, Options, OptionsError, Stage, UrlError,
-};
+use ws_client::{ConnectError, DialError, HandshakeError, HeaderError, Options, Stage, UrlError};
 use ws_client::{Proxy, ProxyError, ProxyUrlError, Request};
 
 fn broken() -> io::Error {
@@ -18,7 +16,7 @@ fn broken() -> io::Error {
 fn connect_errors() -> Vec<ConnectError> {
     let authority = || "h:80".to_owned();
     let mut options = Options::default();
-    options.websocket.max_message_size = 0;
+    options.connection.max_message_size = 0;
     let offer = ClientHandshake::new(http::Request::new(()), &[], None, [0; 16]);
     let dial = || DialError {
         authority: authority(),
@@ -39,7 +37,7 @@ fn connect_errors() -> Vec<ConnectError> {
         ConnectError::Url(UrlError::Invalid(url::ParseError::EmptyHost)),
         ConnectError::Header(HeaderError::Name("x y".into())),
         ConnectError::Request(offer.unwrap_err()),
-        ConnectError::Options(options.build().unwrap_err()),
+        ConnectError::Setting(options.build().unwrap_err()),
         ConnectError::TlsMissing,
         ConnectError::Resolve { host: "h".into(), source: broken() },
         ConnectError::Dial(dial()),
@@ -52,8 +50,7 @@ fn connect_errors() -> Vec<ConnectError> {
         ConnectError::Io { authority: authority(), during: Stage::Dial, source: broken() },
         ConnectError::Timeout { authority: authority(), during: Stage::Tls, after: Duration::from_secs(1) },
         ConnectError::custom(io::Error::other(Outer), true),
-        ConnectError::Random(getrandom::Error::UNSUPPORTED),
-        ConnectError::Options(OptionsError::Certificate("no".into())),
+        ConnectError::Random(broken()),
     ];
     #[cfg(feature = "tls")]
     errors.push(ConnectError::Tls(ws_client::TlsError { authority: authority(), source: broken() }));

@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
-use ws_client::{Blame, ConnectError, Options, OptionsError, Tls, rustls};
+use ws_client::{Blame, ConnectError, Options, Tls, rustls};
 
 /// What a client says to a server with this certificate; it trusts the certificate or only Mozilla's list.
 async fn said(
@@ -46,7 +46,7 @@ async fn said_trusting(
     if let Some(root) = root {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(root).unwrap();
-        options.tls = Tls::with_roots(roots);
+        options.tls = Tls::from_roots(roots);
     }
     let url = format!("wss://{host}:{}", address.port());
     let error = options.build().unwrap().connect(url).await.map(|_| ()).unwrap_err();
@@ -95,7 +95,7 @@ async fn a_certificate_made_anew_under_the_same_name_asks_for_its_root() {
     let (before, _) = made(&["localhost"], |_| ());
     let said = said_trusting("localhost", certificate, &key, Some(before)).await;
     assert!(
-        said.contains("if the authority was recreated, give its new root to Tls::with_root_pem"),
+        said.contains("if the authority was recreated, give its new root to Tls::from_root_pem"),
         "{said}"
     );
 }
@@ -154,16 +154,20 @@ async fn a_server_that_knows_only_rsa_key_exchange_says_which_cipher_suites_it_n
 
 #[test]
 fn a_key_given_as_a_root_says_that_it_is_a_key() {
-    let error = Tls::with_root_pem(VERSION_1_KEY.as_bytes()).unwrap_err();
-    let expected = "tls: root: the PEM holds a private key and no certificate: give the certificate's file";
-    assert_eq!(error, OptionsError::Certificate(expected.trim_start_matches("tls: ").into()));
+    let error = Tls::from_root_pem(VERSION_1_KEY.as_bytes()).unwrap_err();
+    let expected = "tls root = PEM is not possible: it holds a private key and no certificate: give the certificate's file";
     assert_eq!(error.to_string(), expected);
     // And the two exchanged.
     let error = Tls::webpki().client_certificate(VERSION_1_KEY.as_bytes(), VERSION_1.as_bytes()).unwrap_err();
-    assert!(error.to_string().contains("client certificate: the PEM holds a private key"), "{error}");
+    assert!(
+        error.to_string().contains("tls client certificate = PEM is not possible: it holds a private key"),
+        "{error}"
+    );
     let error = Tls::webpki().client_certificate(VERSION_1.as_bytes(), VERSION_1.as_bytes()).unwrap_err();
     assert!(
-        error.to_string().contains("client key: the PEM holds a certificate and no private key"),
+        error
+            .to_string()
+            .contains("tls client key = PEM is not possible: it holds a certificate and no private key"),
         "{error}"
     );
 }

@@ -11,9 +11,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use ws_client::rustls;
 use ws_client::ws_core::{CloseCause, TransportEnd};
-use ws_client::{
-    Blame, Client, ConnectError, Message, Options, OptionsError, ProxyChoice, Resolver, Resolving, Tls,
-};
+use ws_client::{Blame, Client, ConnectError, Message, Options, ProxyChoice, Resolver, Resolving, Tls};
 
 fn trusting(tls: Tls) -> Client {
     let mut options = Options::default();
@@ -22,7 +20,7 @@ fn trusting(tls: Tls) -> Client {
 }
 
 fn trusting_certificate(certificate: &Certificate) -> Client {
-    trusting(Tls::with_root_pem(certificate.pem.as_bytes()).unwrap())
+    trusting(Tls::from_root_pem(certificate.pem.as_bytes()).unwrap())
 }
 
 #[tokio::test]
@@ -69,7 +67,7 @@ async fn a_final_dot_is_in_neither_the_server_name_nor_what_the_certificate_must
         let own = certificate(names);
         let (address, serving) = tls_server(server_config(&own, None), b"").await;
         let mut options = Options::default();
-        options.tls = Tls::with_root_pem(own.pem.as_bytes()).unwrap();
+        options.tls = Tls::from_root_pem(own.pem.as_bytes()).unwrap();
         options.resolver = Some(Arc::new(Always(address)));
         options.proxy = ProxyChoice::Direct;
         match options.build().unwrap().connect("wss://example.com./").await {
@@ -99,7 +97,7 @@ async fn a_configuration_of_ones_own_is_taken_and_offers_http_1_1() {
             .with_root_certificates(roots)
             .with_no_client_auth();
     let (address, _serving) = tls_server(server_config(&own, None), b"").await;
-    let client = trusting(Tls::with_config(Arc::new(config)));
+    let client = trusting(Tls::from_rustls(Arc::new(config)));
     let (ws, _) = client.connect(format!("wss://localhost:{}", address.port())).await.unwrap();
     let session = ws.get_ref().tls().unwrap();
     assert_eq!(session.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_2));
@@ -112,7 +110,7 @@ async fn an_unknown_authority_is_named_with_its_remedy() {
     let (address, _serving) = tls_server(server_config(&own, None), b"").await;
     let error = ws_client::connect(format!("wss://localhost:{}", address.port())).await.unwrap_err();
     assert!(
-        error.to_string().contains("unknown authority") && error.to_string().contains("with_root_pem"),
+        error.to_string().contains("unknown authority") && error.to_string().contains("from_root_pem"),
         "{error}"
     );
     assert_eq!((error.blame(), error.is_fatal()), (Blame::Server, true));
@@ -182,7 +180,7 @@ async fn a_client_certificate_is_presented_to_a_server_that_asks() {
     let me = certificate(&["me.example"]);
     let config = server_config(&own, Some(&me));
     let (address, serving) = tls_server(config.clone(), b"\x81\x02hi").await;
-    let tls = Tls::with_root_pem(own.pem.as_bytes()).unwrap();
+    let tls = Tls::from_root_pem(own.pem.as_bytes()).unwrap();
     let tls = tls.client_certificate(me.pem.as_bytes(), me.key_pem.as_bytes()).unwrap();
     assert!(!format!("{tls:?}").contains("PRIVATE"));
     let (mut ws, _) = trusting(tls).connect(format!("wss://localhost:{}", address.port())).await.unwrap();
@@ -218,14 +216,19 @@ async fn a_tls_stream_cut_off_is_never_a_clean_end() {
 
 #[test]
 fn pem_that_is_none_is_an_error_when_it_is_given() {
-    assert!(matches!(Tls::with_root_pem(b"nothing"), Err(OptionsError::Certificate(_))));
+    assert_eq!(Tls::from_root_pem(b"nothing").unwrap_err().setting, "tls root");
     let (a, b) = (certificate(&["a"]), certificate(&["b"]));
     assert!(Tls::webpki().client_certificate(a.pem.as_bytes(), b"nothing").is_err());
     // A key that is not the certificate's.
     let mut options = Options::default();
     options.tls = Tls::webpki().client_certificate(a.pem.as_bytes(), b.key_pem.as_bytes()).unwrap();
     let error = options.build().unwrap_err();
-    assert!(error.to_string().contains("client key: it is not the key of the client certificate"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("tls client key = PEM is not possible: it is not the key of the client certificate"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -246,7 +249,7 @@ async fn no_redirect_leads_from_wss_to_ws() {
     .await;
     let mut options = Options::default();
     options.max_redirects = 5;
-    options.tls = Tls::with_root_pem(own.pem.as_bytes()).unwrap();
+    options.tls = Tls::from_root_pem(own.pem.as_bytes()).unwrap();
     let client = options.build().unwrap();
     let error = client.connect(format!("wss://localhost:{}", address.port())).await.unwrap_err();
     assert!(matches!(error, ConnectError::InsecureRedirect { .. }), "{error:?}");
@@ -257,8 +260,8 @@ async fn no_redirect_leads_from_wss_to_ws() {
 async fn over_tls_too_a_server_that_reads_nothing_ends_a_send_after_write_timeout_whatever_it_sends() {
     let own = certificate(&["localhost"]);
     let mut options = Options::default();
-    options.tls = Tls::with_root_pem(own.pem.as_bytes()).unwrap();
-    options.websocket.write_timeout = Duration::from_millis(500);
+    options.tls = Tls::from_root_pem(own.pem.as_bytes()).unwrap();
+    options.connection.write_timeout = Duration::from_millis(500);
     let (address, serving) = tls_server(server_config(&own, None), b"").await;
     let url = format!("wss://localhost:{}", address.port());
     let (mut ws, _) = options.build().unwrap().connect(url).await.unwrap();

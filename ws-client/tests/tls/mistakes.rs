@@ -70,7 +70,7 @@ async fn a_certificate_that_does_not_hold_says_why_and_what_to_do() {
             server(|stream| async move { TlsAcceptor::from(Arc::new(config)).accept(stream).await }).await;
         let mut options = Options::default();
         if trusted {
-            options.tls = Tls::with_root_pem(certificate.pem().as_bytes()).unwrap();
+            options.tls = Tls::from_root_pem(certificate.pem().as_bytes()).unwrap();
         }
         let url = format!("wss://localhost:{}", address.port());
         let error = options.build().unwrap().connect(url).await.map(|_| ()).unwrap_err();

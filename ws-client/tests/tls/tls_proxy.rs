@@ -44,7 +44,7 @@ fn client(proxy: SocketAddr, trusted: &[&Certificate]) -> Client {
         roots.add(certificate.der.clone()).unwrap();
     }
     let mut options = Options::default();
-    options.tls = Tls::with_roots(roots);
+    options.tls = Tls::from_roots(roots);
     let url = format!("https://user:hunter2@127.0.0.1:{}", proxy.port());
     options.proxy = ProxyChoice::Always(Proxy::new(&url).unwrap());
     options.build().unwrap()
