@@ -41,6 +41,7 @@
 //! - `hyper`: the opening handshake through an HTTP client of hyper's, by `Client::upgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod attempt;
 mod backoff;
 mod chance;
 mod client;
@@ -63,6 +64,7 @@ mod request_error;
 mod resolver;
 mod retry_after;
 mod setting_error;
+mod setup;
 mod shared;
 mod stream;
 #[cfg(feature = "tls")]
@@ -72,8 +74,9 @@ mod tls_error;
 #[cfg(feature = "hyper")]
 mod upgrade;
 
+pub use attempt::Opened;
 pub use backoff::Backoff;
-pub use client::{Client, Opened};
+pub use client::Client;
 pub use connector::{Connecting, Connector};
 pub use dial::DialError;
 pub use error::{Blame, ConnectError, Stage};
@@ -101,7 +104,9 @@ pub use ws_core;
 /// For the offer of permessage-deflate ([`Options::deflate`]).
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;
-pub use ws_core::handshake::{HandshakeError, HeadLimits, Refused, RequestError};
+pub use ws_core::handshake::{
+    Extension, ExtensionParameter, HandshakeError, HeadLimits, Refused, RequestError,
+};
 pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, Prepared};
 pub use ws_tokio;
 pub use ws_tokio::{Broadcast, ByteStream, Error, Member, Published, Sender, Slow, TrySendError};

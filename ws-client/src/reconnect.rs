@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use crate::attempt::Opened;
 use crate::backoff::Backoff;
 use crate::chance;
-use crate::client::{Client, Opened};
+use crate::client::Client;
 use crate::deadline::from_now;
 use crate::error::ConnectError;
 use crate::request::Request;

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::client::{Client, Opened};
+use crate::attempt::Opened;
+use crate::client::Client;
 use crate::error::ConnectError;
 use crate::request::Request;
 use crate::setting_error::SettingError;

@@ -15,9 +15,9 @@ use tokio::time::{Instant, timeout_at};
 use ws_core::handshake::{HandshakeError, Refused};
 use ws_tokio::Exclusive;
 
-use crate::client::{Client, Opened};
-use crate::deadline::Deadline;
-use crate::error::{ConnectError, Stage};
+use crate::attempt::{Attempt, Opened};
+use crate::client::Client;
+use crate::error::ConnectError;
 use crate::opening::{BODY_PATIENCE, Failure};
 use crate::request::Request;
 use crate::stream::Stream;
@@ -63,46 +63,44 @@ impl Client {
         B: Body,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let request = request.try_into().map_err(Into::into)?;
-        // Boxed: what opening needs is not to stay in the future of the connection's life.
-        Box::pin(self.open_by(&request, send)).await
+        let mut attempt = self.attempt(request)?;
+        // Boxed, so that the future of the whole connection is not as large as that of its opening.
+        let result = timeout_at(attempt.deadline, Box::pin(attempt.upgrade(send))).await;
+        attempt.finish(result)
     }
+}
 
-    async fn open_by<F, Fut, B, E>(&self, request: &Request, send: F) -> Result<Opened, ConnectError>
+impl Attempt<'_> {
+    async fn upgrade<F, Fut, B, E>(&mut self, send: F) -> Result<Opened, ConnectError>
     where
         F: FnOnce(http::Request<()>) -> Fut,
         Fut: Future<Output = Result<Response<B>, E>>,
         B: Body,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let deadline = self.deadline();
-        let handshake = self.prepare(request)?;
-        let failed = |failure| Err(self.report(request, failure));
-        let broke = |error| failed(Failure::Io(io::Error::other(error)));
+        let handshake = self.prepare()?;
+        let broke = |error| self.failed(Failure::Io(io::Error::other(error)));
         let mut sent = handshake.request();
-        hide(request, sent.headers_mut());
-        let answer = match deadline.within(request, Stage::Handshake, send(sent)).await? {
-            Ok(answer) => answer,
-            Err(error) => return broke(error.into()),
-        };
+        hide(&self.request, sent.headers_mut());
+        let answer = send(sent).await.map_err(|error| broke(error.into()))?;
         let (mut parts, body) = answer.into_parts();
         let handed_over = parts.extensions.remove::<OnUpgrade>();
         let established = match handshake.judge(Response::from_parts(parts, ())) {
             Ok(established) => established,
             Err(HandshakeError::Refused(mut refused)) => {
-                read_body(&mut refused, body, self.options().max_refusal_body, deadline).await;
-                return failed(Failure::Handshake(HandshakeError::Refused(refused)));
+                read_body(&mut refused, body, self.max_refusal_body(), self.deadline).await;
+                return Err(self.failed(Failure::Handshake(HandshakeError::Refused(refused))));
             }
-            Err(error) => return failed(Failure::Handshake(error)),
+            Err(error) => return Err(self.failed(Failure::Handshake(error))),
         };
         let Some(handed_over) = handed_over else { return Err(kept()) };
-        let (stream, received) = match deadline.within(request, Stage::Handshake, handed_over).await? {
+        let (stream, received) = match handed_over.await {
             Ok(upgraded) => self.split(upgraded),
             // Of all that can go wrong with an upgrade, a user's error is this one alone.
             Err(error) if error.is_user() => return Err(kept()),
-            Err(error) => return broke(error.into()),
+            Err(error) => return Err(broke(error.into())),
         };
-        self.opened(request, stream, &received, established)
+        self.opened(stream, &received, established)
     }
 
     /// The stream, and what hyper has read of it: the socket itself where it is TCP and nothing else.
@@ -115,8 +113,8 @@ impl Client {
 }
 
 /// Reads a refusal's body, as far as it comes in time: the status alone is worth returning.
-async fn read_body(refused: &mut Refused, body: impl Body, limit: usize, deadline: Deadline) {
-    let deadline = deadline.at.min(Instant::now() + BODY_PATIENCE);
+async fn read_body(refused: &mut Refused, body: impl Body, limit: usize, deadline: Instant) {
+    let deadline = deadline.min(Instant::now() + BODY_PATIENCE);
     let mut body = pin!(body);
     let mut read = Vec::new();
     refused.body_complete = loop {

@@ -1,0 +1,253 @@
+//! One attempt to open a WebSocket: from a request to a stream, and from that to the open connection.
+
+use std::io;
+#[cfg(unix)]
+use std::path::Path;
+
+use http::Response;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+use ws_core::handshake::{ClientHandshake, Established, HandshakeError};
+use ws_tokio::WebSocket;
+
+use crate::deadline::from_now;
+use crate::dial::dial;
+use crate::error::{ConnectError, Stage};
+use crate::opening::{self, Failure};
+use crate::proxy::Proxy;
+use crate::proxy_error::ProxyError;
+use crate::request::{Request, redirect};
+use crate::request_error::UrlError;
+use crate::resolver::{Resolver, resolve};
+use crate::setup::Setup;
+use crate::stream::Stream;
+#[cfg(feature = "tls")]
+use crate::tls_error::TlsError;
+
+/// An open WebSocket, and the server's 101 (Switching Protocols) with its header fields.
+pub type Opened<S = Stream> = (WebSocket<S>, Response<()>);
+
+/// One attempt to open a WebSocket. Its methods await without a timeout of their own: the caller puts one
+/// [`deadline`](Self::deadline) around the whole, and [`finish`](Self::finish) reports the stage that was reached.
+pub(crate) struct Attempt<'s> {
+    setup: &'s Setup,
+    /// The current request: each redirect that is followed replaces it.
+    pub(crate) request: Request,
+    /// What the attempt is waiting for.
+    pub(crate) stage: Stage,
+    /// When `opening_timeout` ends.
+    pub(crate) deadline: Instant,
+}
+
+impl<'s> Attempt<'s> {
+    pub(crate) fn new(setup: &'s Setup, request: Request) -> Self {
+        let deadline = from_now(setup.options.opening_timeout);
+        Self { setup, request, stage: Stage::Handshake, deadline }
+    }
+
+    /// The result of an attempt under its timeout.
+    pub(crate) fn finish<T>(
+        self,
+        result: Result<Result<T, ConnectError>, Elapsed>,
+    ) -> Result<T, ConnectError> {
+        result.unwrap_or_else(|_| {
+            Err(ConnectError::Timeout {
+                authority: self.request.authority(),
+                during: self.stage,
+                after: self.setup.options.opening_timeout,
+            })
+        })
+    }
+
+    /// Reaches the server as the options say and shakes hands, following redirects.
+    pub(crate) async fn connect(&mut self) -> Result<Opened, ConnectError> {
+        let mut redirects = self.setup.options.max_redirects;
+        loop {
+            let stream = self.reach().await?;
+            match self.shake_hands(stream).await {
+                Err(ConnectError::Refused(refused)) if redirects > 0 => {
+                    let Some(next) = redirect(&self.request, &refused.response)? else {
+                        return Err(ConnectError::Refused(refused));
+                    };
+                    redirects -= 1;
+                    tracing::debug!(from = %self.request.authority(), to = %next.authority(), "redirected");
+                    self.request = next;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// The same over a Unix socket, without redirects.
+    #[cfg(unix)]
+    pub(crate) async fn connect_unix(&mut self, path: &Path) -> Result<Opened, ConnectError> {
+        self.stage = Stage::Dial;
+        let connected = tokio::net::UnixStream::connect(path).await;
+        let stream = connected.map_err(|source| ConnectError::Io {
+            authority: path.display().to_string(),
+            during: self.stage,
+            source,
+        })?;
+        let stream = self.encrypt_if_secure(stream.into()).await?;
+        self.shake_hands(stream).await
+    }
+
+    /// The opening handshake on a stream.
+    pub(crate) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        mut stream: S,
+    ) -> Result<Opened<S>, ConnectError> {
+        self.stage = Stage::Handshake;
+        let handshake = self.prepare()?;
+        match opening::open(&mut stream, handshake, self.max_refusal_body(), self.deadline).await {
+            Ok((established, received)) => self.opened(stream, &received, established),
+            Err(failure) => Err(self.failed(failure)),
+        }
+    }
+
+    /// A stream to the server, by whatever way the options say.
+    async fn reach(&mut self) -> Result<Stream, ConnectError> {
+        if self.request.is_secure() && cfg!(not(feature = "tls")) {
+            // Before anything else, so that the network's errors do not hide it.
+            return Err(ConnectError::TlsMissing);
+        }
+        let options = &self.setup.options;
+        let stream = if let Some(connector) = &options.connector {
+            self.stage = Stage::Dial;
+            connector.connect(&self.request).await.map_err(|source| self.broke(source))?
+        } else {
+            let choice = options.proxy.pick(&self.request).map_err(|error| ConnectError::Proxy {
+                proxy: "from the environment".into(),
+                source: error.into(),
+            })?;
+            match choice {
+                Some(proxy) => self.reach_through(&proxy).await?,
+                None => self.reach_directly().await?,
+            }
+        };
+        self.encrypt_if_secure(stream).await
+    }
+
+    async fn reach_directly(&mut self) -> Result<Stream, ConnectError> {
+        self.stage = Stage::Resolve;
+        let host = self.request.host().ok_or(UrlError::Host)?;
+        let addresses = resolve(self.resolver(), host.clone(), self.request.port())
+            .await
+            .map_err(|source| ConnectError::Resolve { host: host.to_string(), source })?;
+        self.stage = Stage::Dial;
+        let stream = dial(self.request.authority(), addresses, self.setup.options.attempt_delay).await?;
+        Ok(self.tcp(stream))
+    }
+
+    async fn reach_through(&mut self, proxy: &Proxy) -> Result<Stream, ConnectError> {
+        if proxy.is_secure() && cfg!(not(feature = "tls")) {
+            return Err(ConnectError::TlsMissing);
+        }
+        self.stage = Stage::Proxy;
+        self.tunnel(proxy).await.map_err(|source| ConnectError::Proxy { proxy: proxy.authority(), source })
+    }
+
+    async fn tunnel(&self, proxy: &Proxy) -> Result<Stream, ProxyError> {
+        let host = self.request.host().ok_or(ProxyError::NameTooLong)?;
+        let addresses =
+            resolve(self.resolver(), proxy.host(), proxy.port()).await.map_err(ProxyError::Resolve)?;
+        let stream = dial(proxy.authority(), addresses, self.setup.options.attempt_delay).await?;
+        let mut stream = self.tcp(stream);
+        #[cfg(feature = "tls")]
+        if proxy.is_secure() {
+            stream = crate::tls::encrypt(&self.setup.tls, proxy.host(), &proxy.authority(), stream).await?;
+        }
+        proxy.tunnel(&mut stream, host, self.request.port(), self.resolver()).await?;
+        Ok(stream)
+    }
+
+    #[cfg(feature = "tls")]
+    async fn encrypt_if_secure(&mut self, stream: Stream) -> Result<Stream, ConnectError> {
+        if !self.request.is_secure() {
+            return Ok(stream);
+        }
+        self.stage = Stage::Tls;
+        let host = self.request.host().ok_or(UrlError::Host)?;
+        Ok(crate::tls::encrypt(&self.setup.tls, host, &self.request.authority(), stream).await?)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn encrypt_if_secure(&mut self, stream: Stream) -> Result<Stream, ConnectError> {
+        if self.request.is_secure() { Err(ConnectError::TlsMissing) } else { Ok(stream) }
+    }
+
+    /// The handshake for the request, with what the options offer.
+    pub(crate) fn prepare(&self) -> Result<ClientHandshake, ConnectError> {
+        let offer = self.setup.offer();
+        let head = self.setup.options.head;
+        opening::prepare(self.request.template()?, self.request.subprotocols(), offer.as_deref(), head)
+    }
+
+    /// The WebSocket, as the server agreed to it; `received` came behind the handshake.
+    pub(crate) fn opened<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        received: &[u8],
+        established: Established,
+    ) -> Result<Opened<S>, ConnectError> {
+        let authority = self.request.authority();
+        let connection = self.setup.connection(&authority, &established.extensions)?;
+        tracing::debug!(
+            server = %authority,
+            secure = self.request.is_secure(),
+            compressing = connection.is_compressing(),
+            "websocket open"
+        );
+        Ok((WebSocket::new(stream, connection, received), established.response))
+    }
+
+    /// The error for a handshake that failed.
+    pub(crate) fn failed(&self, failure: Failure) -> ConnectError {
+        let authority = self.request.authority();
+        match failure {
+            Failure::Handshake(HandshakeError::Refused(refused)) => {
+                tracing::debug!(server = %authority, status = %refused.response.status(), "websocket refused");
+                ConnectError::Refused(refused)
+            }
+            Failure::Handshake(source) => ConnectError::Handshake { authority, source },
+            #[cfg(feature = "tls")]
+            Failure::Io(source) => match TlsError::late(&authority, source) {
+                Ok(error) => ConnectError::Tls(error),
+                Err(source) => self.broke(source),
+            },
+            #[cfg(not(feature = "tls"))]
+            Failure::Io(source) => self.broke(source),
+            Failure::Tls => ConnectError::TlsExpected { authority },
+        }
+    }
+
+    /// The error for a stream that broke.
+    fn broke(&self, source: io::Error) -> ConnectError {
+        ConnectError::Io { authority: self.request.authority(), during: self.stage, source }
+    }
+
+    pub(crate) fn max_refusal_body(&self) -> usize {
+        self.setup.options.max_refusal_body
+    }
+
+    fn resolver(&self) -> Option<&'s dyn Resolver> {
+        self.setup.options.resolver.as_deref()
+    }
+
+    pub(crate) fn tcp(&self, stream: TcpStream) -> Stream {
+        if self.setup.options.nodelay {
+            // Not worth a connection: without it small messages are only later.
+            let _ = stream.set_nodelay(true);
+        }
+        // What the system has taken cannot be seen any more, and deadlines begin when it has: it takes little ahead.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
+        stream.into()
+    }
+}
+
+/// Bytes that the system takes of a connection before it has sent what it has.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 32 << 10;

@@ -1,0 +1,65 @@
+//! Options that were checked, and what is made of them once for all connections.
+
+use std::sync::Arc;
+
+#[cfg(feature = "deflate")]
+use ws_core::deflate;
+use ws_core::handshake::Extension;
+use ws_core::{Config, Connection};
+
+use crate::chance;
+use crate::error::ConnectError;
+use crate::options::Options;
+use crate::setting_error::SettingError;
+
+/// Options that were checked; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) options: Arc<Options>,
+    connection: Arc<Config>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+}
+
+impl Setup {
+    pub(crate) fn new(options: Options) -> Result<Self, SettingError> {
+        options.check()?;
+        Ok(Self {
+            connection: Arc::new(options.connection.clone()),
+            #[cfg(feature = "tls")]
+            tls: options.tls.build()?,
+            options: Arc::new(options),
+        })
+    }
+
+    /// The value of `Sec-WebSocket-Extensions`.
+    pub(crate) fn offer(&self) -> Option<String> {
+        #[cfg(feature = "deflate")]
+        return self.options.deflate.as_ref().map(deflate::offer);
+        #[cfg(not(feature = "deflate"))]
+        None
+    }
+
+    /// The connection to the server at `authority` as it was agreed.
+    pub(crate) fn connection(
+        &self,
+        authority: &str,
+        extensions: &[Extension],
+    ) -> Result<Connection, ConnectError> {
+        let mut seed = [0; 32];
+        chance::fill(&mut seed)?;
+        let connection = Connection::client(self.connection.clone(), seed);
+        #[cfg(feature = "deflate")]
+        if let Some(config) = &self.options.deflate
+            // The handshake has refused what was not offered, so there is no other.
+            && let Some(answer) = extensions.first()
+        {
+            let parameters = answer.parameters.iter().map(|p| (p.name.as_str(), p.value.as_deref()));
+            let agreed = deflate::Agreed::from_response(parameters, config)
+                .map_err(|source| ConnectError::Deflate { authority: authority.to_owned(), source })?;
+            return Ok(connection.with_deflate(deflate::PerMessageDeflate::client(agreed, config)));
+        }
+        let _ = (authority, extensions);
+        Ok(connection)
+    }
+}
