@@ -58,7 +58,7 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     let client = options.build()?;
     let mut exchanges = 0;
 
-    let (mut ws, _response) = client.connect(format!("{url}/echo")).await?;
+    let (mut ws, _negotiated) = client.connect(format!("{url}/echo")).await?;
     equal(&ws.connection().is_compressing(), &arguments.compress, "compression agreed")?;
     for size in SIZES {
         for message in [Message::text(text(size)), Message::binary(bytes(size))] {
@@ -83,11 +83,11 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
 
     exchanges += closes(&client, url).await?;
 
-    let (mut ws, _response) = client.connect(format!("{url}/fragments")).await?;
+    let (mut ws, _negotiated) = client.connect(format!("{url}/fragments")).await?;
     let whole = format!("grüß{}end", "e ".repeat(50_000));
     same(&mut ws, &Message::text(whole), "a message in pieces").await?;
     ws.close(CloseCode::NORMAL, "").await?;
-    let (mut ws, _response) = client.connect(format!("{url}/ping")).await?;
+    let (mut ws, _negotiated) = client.connect(format!("{url}/ping")).await?;
     same(&mut ws, &Message::text("ponged"), "a ping").await?;
     ws.close(CloseCode::NORMAL, "").await?;
     Ok(exchanges + 2)
@@ -120,11 +120,11 @@ async fn pieces(ws: &mut WebSocket<ws_client::Stream>) -> Result<usize, Failure>
 /// Every code, closed by us and by them.
 async fn closes(client: &Client, url: &str) -> Result<usize, Failure> {
     for code in CODES.map(CloseCode) {
-        let (mut ws, _response) = client.connect(format!("{url}/echo")).await?;
+        let (mut ws, _negotiated) = client.connect(format!("{url}/echo")).await?;
         let info = ws.close(code, "bye").await?;
         equal(&(info.is_clean(), info.received), &(true, Some(code)), "the answer to our close")?;
 
-        let (mut ws, _response) = client.connect(format!("{url}/close?{code}")).await?;
+        let (mut ws, _negotiated) = client.connect(format!("{url}/close?{code}")).await?;
         let info = match ws.recv().await {
             Ok(None) => ws.close_info().ok_or("no record of their close")?,
             Err(ws_client::Error::Closed(info)) if !info.is_normal() => *info,

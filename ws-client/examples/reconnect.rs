@@ -16,7 +16,7 @@ pub async fn follow(
 ) -> Result<(), ConnectError> {
     let mut connections = client.reconnect(url)?.on_wait(show);
     loop {
-        let (mut socket, _response) = connections.next().await?;
+        let (mut socket, _negotiated) = connections.next().await?;
         println!("connected");
         // A new connection has no state of the one before: what the server has to know is sent again.
         let mut result = socket.send("hello").await;

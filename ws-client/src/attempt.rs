@@ -4,7 +4,6 @@ use std::io;
 #[cfg(unix)]
 use std::path::Path;
 
-use http::Response;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -15,6 +14,7 @@ use ws_tokio::WebSocket;
 use crate::deadline::from_now;
 use crate::dial::dial;
 use crate::error::{ConnectError, Stage};
+use crate::negotiated::Opened;
 use crate::opening::{self, Failure};
 use crate::proxy::Proxy;
 use crate::proxy_error::ProxyError;
@@ -25,9 +25,6 @@ use crate::setup::Setup;
 use crate::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
-
-/// An open WebSocket, and the server's 101 (Switching Protocols) with its header fields.
-pub type Opened<S = Stream> = (WebSocket<S>, Response<()>);
 
 /// One attempt to open a WebSocket. Its methods await without a timeout of their own: the caller puts one
 /// [`deadline`](Self::deadline) around the whole, and [`finish`](Self::finish) reports the stage that was reached.
@@ -193,14 +190,14 @@ impl<'s> Attempt<'s> {
         established: Established,
     ) -> Result<Opened<S>, ConnectError> {
         let authority = self.request.authority();
-        let connection = self.setup.connection(&authority, &established.extensions)?;
+        let (connection, negotiated) = self.setup.connection(&authority, established)?;
         tracing::debug!(
             server = %authority,
             secure = self.request.is_secure(),
             compressing = connection.is_compressing(),
             "websocket open"
         );
-        Ok((WebSocket::new(stream, connection, received), established.response))
+        Ok((WebSocket::new(stream, connection, received), negotiated))
     }
 
     /// The error for a handshake that failed.

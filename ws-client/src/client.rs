@@ -3,8 +3,9 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout_at;
 
-use crate::attempt::{Attempt, Opened};
+use crate::attempt::Attempt;
 use crate::error::ConnectError;
+use crate::negotiated::Opened;
 use crate::options::Options;
 use crate::request::Request;
 use crate::setting_error::SettingError;

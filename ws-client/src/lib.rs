@@ -5,7 +5,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (mut ws, _response) = ws_client::connect("ws://127.0.0.1:9001").await?;
+//! let (mut ws, _negotiated) = ws_client::connect("ws://127.0.0.1:9001").await?;
 //! ws.send("hello").await?;
 //! while let Some(message) = ws.recv().await? {
 //!     match message {
@@ -51,6 +51,7 @@ mod deadline;
 mod debug;
 mod dial;
 mod error;
+mod negotiated;
 mod opening;
 mod options;
 #[cfg(feature = "tls")]
@@ -74,12 +75,12 @@ mod tls_error;
 #[cfg(feature = "hyper")]
 mod upgrade;
 
-pub use attempt::Opened;
 pub use backoff::Backoff;
 pub use client::Client;
 pub use connector::{Connecting, Connector};
 pub use dial::DialError;
 pub use error::{Blame, ConnectError, Stage};
+pub use negotiated::{Negotiated, Opened};
 pub use options::Options;
 pub use proxy::Proxy;
 pub use proxy_choice::ProxyChoice;

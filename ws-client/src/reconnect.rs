@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::attempt::Opened;
 use crate::backoff::Backoff;
 use crate::chance;
 use crate::client::Client;
 use crate::deadline::from_now;
 use crate::error::ConnectError;
+use crate::negotiated::Opened;
 use crate::request::Request;
 
 /// Connections to one place, one after another; made by [`Client::reconnect`] or [`Client::reconnect_with`].
@@ -25,7 +25,7 @@ use crate::request::Request;
 /// let client = ws_client::Client::new()?;
 /// let mut connections = client.reconnect("wss://example.com/feed")?;
 /// loop {
-///     let (mut ws, _response) = connections.next().await?; // fails only for good
+///     let (mut ws, _negotiated) = connections.next().await?; // fails only for good
 ///     while let Ok(Some(message)) = ws.recv().await {
 ///         println!("{} bytes", message.len());
 ///     }

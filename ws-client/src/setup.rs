@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 #[cfg(feature = "deflate")]
 use ws_core::deflate;
-use ws_core::handshake::Extension;
+use ws_core::handshake::Established;
 use ws_core::{Config, Connection};
 
 use crate::chance;
 use crate::error::ConnectError;
+use crate::negotiated::Negotiated;
 use crate::options::Options;
 use crate::setting_error::SettingError;
 
@@ -41,25 +42,37 @@ impl Setup {
     }
 
     /// The connection to the server at `authority` as it was agreed.
+    #[cfg(feature = "deflate")]
     pub(crate) fn connection(
         &self,
         authority: &str,
-        extensions: &[Extension],
-    ) -> Result<Connection, ConnectError> {
+        established: Established,
+    ) -> Result<(Connection, Negotiated), ConnectError> {
+        let connection = self.uncompressed()?;
+        // The handshake has refused what was not offered, so there is no other extension.
+        let (Some(config), Some(answer)) = (&self.options.deflate, established.extensions.first()) else {
+            return Ok((connection, Negotiated::new(established, None)));
+        };
+        let parameters = answer.parameters.iter().map(|p| (p.name.as_str(), p.value.as_deref()));
+        let agreed = deflate::Agreed::from_response(parameters, config)
+            .map_err(|source| ConnectError::Deflate { authority: authority.to_owned(), source })?;
+        let connection = connection.with_deflate(deflate::PerMessageDeflate::client(agreed, config));
+        Ok((connection, Negotiated::new(established, Some(agreed))))
+    }
+
+    /// The connection to a server; nothing can be agreed on.
+    #[cfg(not(feature = "deflate"))]
+    pub(crate) fn connection(
+        &self,
+        _authority: &str,
+        established: Established,
+    ) -> Result<(Connection, Negotiated), ConnectError> {
+        Ok((self.uncompressed()?, Negotiated::new(established)))
+    }
+
+    fn uncompressed(&self) -> Result<Connection, ConnectError> {
         let mut seed = [0; 32];
         chance::fill(&mut seed)?;
-        let connection = Connection::client(self.connection.clone(), seed);
-        #[cfg(feature = "deflate")]
-        if let Some(config) = &self.options.deflate
-            // The handshake has refused what was not offered, so there is no other.
-            && let Some(answer) = extensions.first()
-        {
-            let parameters = answer.parameters.iter().map(|p| (p.name.as_str(), p.value.as_deref()));
-            let agreed = deflate::Agreed::from_response(parameters, config)
-                .map_err(|source| ConnectError::Deflate { authority: authority.to_owned(), source })?;
-            return Ok(connection.with_deflate(deflate::PerMessageDeflate::client(agreed, config)));
-        }
-        let _ = (authority, extensions);
-        Ok(connection)
+        Ok(Connection::client(self.connection.clone(), seed))
     }
 }

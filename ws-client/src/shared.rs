@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::attempt::Opened;
 use crate::client::Client;
 use crate::error::ConnectError;
+use crate::negotiated::Opened;
 use crate::request::Request;
 use crate::setting_error::SettingError;
 

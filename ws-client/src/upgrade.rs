@@ -15,9 +15,10 @@ use tokio::time::{Instant, timeout_at};
 use ws_core::handshake::{HandshakeError, Refused};
 use ws_tokio::Exclusive;
 
-use crate::attempt::{Attempt, Opened};
+use crate::attempt::Attempt;
 use crate::client::Client;
 use crate::error::ConnectError;
+use crate::negotiated::Opened;
 use crate::opening::{BODY_PATIENCE, Failure};
 use crate::request::Request;
 use crate::stream::Stream;
@@ -43,7 +44,7 @@ impl Client {
     /// tokio::spawn(connection.with_upgrades());
     /// let client = ws_client::Client::new()?;
     /// let send = |request: http::Request<()>| sender.send_request(request.map(|()| Empty::<&[u8]>::new()));
-    /// let (mut socket, _response) = client.upgrade("ws://example.com/chat", send).await?;
+    /// let (mut socket, _negotiated) = client.upgrade("ws://example.com/chat", send).await?;
     /// socket.send("hello").await?;
     /// # Ok(()) }
     /// ```

@@ -45,8 +45,8 @@ const UNAUTHORIZED: Option<&str> = Some("HTTP/1.1 401 X\r\nContent-Length: 0\r\n
 async fn what_passes_is_tried_again_and_what_does_not_is_returned() {
     let (address, serving) = answering_in_turn(vec![BUSY, Some("HTT"), None, BUSY, UNAUTHORIZED]).await;
     let mut connections = hasty(|_| ()).reconnect(format!("ws://{address}/feed")).unwrap();
-    let (mut ws, response) = connections.next().await.unwrap();
-    assert_eq!(response.status(), 101);
+    let (mut ws, negotiated) = connections.next().await.unwrap();
+    assert_eq!(negotiated.response().status(), 101);
     assert!(ws.recv().await.is_err());
     let error = connections.next().await.unwrap_err();
     assert_eq!(error.response().unwrap().status(), 401);

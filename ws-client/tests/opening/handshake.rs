@@ -93,9 +93,9 @@ async fn every_connection_masks_with_keys_of_its_own() {
 #[tokio::test]
 async fn tokens_may_stand_in_lists_and_in_any_case() {
     let answer = "HTTP/1.1 101 Fine\r\nuPGRADE: WebSocket\r\nCONNECTION: keep-alive, Upgrade\r\nSec-WebSocket-Accept:{accept}\t\r\nX-Mine: 1\r\n\r\n";
-    let (_ws, response) = connect_to_answer(answer).await.unwrap();
-    assert_eq!(response.status(), 101);
-    assert_eq!(response.headers()["x-mine"], "1");
+    let (_ws, negotiated) = connect_to_answer(answer).await.unwrap();
+    assert_eq!(negotiated.response().status(), 101);
+    assert_eq!(negotiated.headers()["x-mine"], "1");
 }
 
 #[tokio::test]
@@ -136,6 +136,40 @@ async fn a_failed_handshake_drops_the_socket() {
     assert!(ws_client::connect(format!("ws://{address}")).await.is_err());
     let sent_after = tokio::time::timeout(std::time::Duration::from_secs(5), serving).await.unwrap().unwrap();
     assert_eq!(sent_after.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn what_the_server_agreed_to_is_returned_with_the_socket() {
+    let answer = |fields: &'static str| {
+        move |head: &str| {
+            let mut answer = switching(head);
+            answer.truncate(answer.len() - 2);
+            [&answer, fields.as_bytes(), b"\r\n\r\n"].concat()
+        }
+    };
+    let fields = "Sec-WebSocket-Protocol: chat.v1\r\n\
+                  Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10; server_no_context_takeover";
+    let (address, _serving) = answering(answer(fields)).await;
+    let request = Request::new(&format!("ws://{address}")).unwrap();
+    let (_socket, negotiated) =
+        ws_client::connect(request.subprotocol("chat.v2").subprotocol("chat.v1")).await.unwrap();
+    assert_eq!(negotiated.subprotocol(), Some("chat.v1"));
+    let [extension] = negotiated.extensions() else { panic!("{:?}", negotiated.extensions()) };
+    assert_eq!((extension.name.as_str(), extension.parameters.len()), ("permessage-deflate", 2));
+    #[cfg(feature = "deflate")]
+    {
+        let agreed = negotiated.deflate().unwrap();
+        assert_eq!((agreed.client_max_window_bits.get(), agreed.server_no_context_takeover), (10, true));
+    }
+    assert_eq!(negotiated.into_response().headers()["sec-websocket-protocol"], "chat.v1");
+
+    let (address, _serving) = answering(answer("X-Mine: 1")).await;
+    let request = Request::new(&format!("ws://{address}")).unwrap().subprotocol("chat.v2");
+    let (_socket, negotiated) = ws_client::connect(request).await.unwrap();
+    assert_eq!((negotiated.subprotocol(), negotiated.extensions().len()), (None, 0));
+    #[cfg(feature = "deflate")]
+    assert!(negotiated.deflate().is_none());
+    assert_eq!(negotiated.headers()["x-mine"], "1");
 }
 
 #[tokio::test]

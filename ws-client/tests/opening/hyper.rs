@@ -47,8 +47,8 @@ async fn a_websocket_opens_and_what_came_with_the_101_is_not_lost() {
     let asked = request(address).header("x-token", "1").unwrap();
     // In a task, so that whoever opens it may be moved between threads.
     let opening = tokio::spawn(async move { open(&Client::new().unwrap(), address, asked, true).await });
-    let (mut socket, response) = opening.await.unwrap().unwrap();
-    assert_eq!(response.status(), 101);
+    let (mut socket, negotiated) = opening.await.unwrap().unwrap();
+    assert_eq!(negotiated.response().status(), 101);
     let tcp = socket.get_ref().tcp().expect("a layer is left between");
     assert!(tcp.nodelay().unwrap());
     assert_eq!(socket.recv().await.unwrap(), Some(Message::text("first")));
