@@ -1,4 +1,5 @@
-//! From the request to the answer of the server: the handshake, refusals, the deadline, and the texts of errors.
+//! From the request to the answer of the server: the handshake, refusals, the deadline, the texts of errors; and the layers
+//! of the sources.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -6,4 +7,5 @@ mod deadline;
 mod errors;
 mod handshake;
 mod hyper;
+mod layers;
 mod refusal;
