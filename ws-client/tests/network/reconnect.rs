@@ -66,7 +66,7 @@ async fn each_attempt_may_have_a_request_of_its_own() {
                 // The place where tokens come from fails at times: that passes too.
                 0 => Err(ConnectError::custom("no token today", false)),
                 _ => Ok(Request::new(&format!("ws://{address}"))?
-                    .header("Authorization", &format!("Bearer t{token}"))?),
+                    .header("Authorization", format!("Bearer t{token}"))?),
             }
         }
     });

@@ -32,7 +32,7 @@ impl Sample {
     /// A request for one of its endpoints, as its own page would make it.
     pub(crate) fn request(&self, target: &str) -> Request {
         let request = Request::new(&format!("ws://{}{target}", self.host())).unwrap();
-        request.header("Origin", &format!("http://{}", self.host())).unwrap()
+        request.header("Origin", format!("http://{}", self.host())).unwrap()
     }
 
     pub(crate) async fn open(&self, target: &str) -> WebSocket {

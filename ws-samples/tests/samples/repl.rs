@@ -67,7 +67,7 @@ async fn only_the_page_of_the_repl_may_connect() {
     }
     // A name that has been made to lead here: host and origin agree, and it is another origin all the same.
     let rebound =
-        Request::new(&url).unwrap().header("Origin", &format!("http://evil.example:{port}")).unwrap();
+        Request::new(&url).unwrap().header("Origin", format!("http://evil.example:{port}")).unwrap();
     assert_eq!(status(rebound).await, Some(403));
 }
 
