@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::debug::debug_as_display;
 
 /// None of a host's addresses could be connected to.
+#[non_exhaustive]
 pub struct DialError {
     /// The host and port that were asked for.
     pub authority: String,

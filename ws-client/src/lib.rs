@@ -101,6 +101,7 @@ pub use http;
 /// For custom roots, configurations and crypto providers ([`Tls`]).
 #[cfg(feature = "tls")]
 pub use rustls;
+pub use url;
 pub use ws_core;
 /// For the offer of permessage-deflate ([`Options::deflate`]).
 #[cfg(feature = "deflate")]

@@ -10,6 +10,7 @@ use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error, 
 use crate::debug::debug_as_display;
 
 /// The TLS handshake with a server failed.
+#[non_exhaustive]
 pub struct TlsError {
     /// The server's host and port.
     pub authority: String,

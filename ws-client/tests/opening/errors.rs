@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::common::*;
+use tokio::net::TcpListener;
 use ws_client::ws_core::handshake::{ClientHandshake, HeadFault};
 use ws_client::{ConnectError, DialError, HandshakeError, HeaderError, Options, Stage, UrlError};
 use ws_client::{Proxy, ProxyError, ProxyUrlError, Request};
@@ -13,20 +14,32 @@ fn broken() -> io::Error {
     io::Error::from(io::ErrorKind::ConnectionReset)
 }
 
-fn connect_errors() -> Vec<ConnectError> {
+/// None of the addresses of a host answers.
+async fn unreachable() -> DialError {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    match ws_client::connect(format!("ws://localhost:{}", nobody.port())).await {
+        Err(ConnectError::Dial(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What answers does not speak TLS.
+#[cfg(feature = "tls")]
+async fn not_tls() -> ConnectError {
+    let (address, _serving) = server(|stream| async move { drop(stream) }).await;
+    ws_client::connect(format!("wss://{address}")).await.map(|_| ()).unwrap_err()
+}
+
+async fn connect_errors() -> Vec<ConnectError> {
     let authority = || "h:80".to_owned();
     let mut options = Options::default();
     options.connection.max_message_size = 0;
     let offer = ClientHandshake::new(http::Request::new(()), &[], None, [0; 16]);
-    let dial = || DialError {
-        authority: authority(),
-        attempts: vec![("[::1]:80".parse().unwrap(), broken()), ("127.0.0.1:80".parse().unwrap(), broken())],
-    };
     let proxy_errors = vec![
         ProxyError::Address(ProxyUrlError::Host),
         ProxyError::Resolve(broken()),
         ProxyError::ResolveServer(broken()),
-        ProxyError::Dial(dial()),
+        ProxyError::Dial(unreachable().await),
         ProxyError::Head(HeadFault::StartLine("x")),
         ProxyError::Io(broken()),
         ProxyError::Early,
@@ -40,11 +53,16 @@ fn connect_errors() -> Vec<ConnectError> {
         ConnectError::Setting(options.build().unwrap_err()),
         ConnectError::TlsMissing,
         ConnectError::Resolve { host: "h".into(), source: broken() },
-        ConnectError::Dial(dial()),
+        ConnectError::Dial(unreachable().await),
         ConnectError::TlsExpected { authority: authority() },
         ConnectError::Handshake {
             authority: authority(),
             source: HandshakeError::Head(HeadFault::StartLine("x")),
+        },
+        #[cfg(feature = "deflate")]
+        ConnectError::Deflate {
+            authority: authority(),
+            source: ws_client::deflate::NegotiationError::UnknownParameter("x".into()),
         },
         ConnectError::InsecureRedirect { to: authority() },
         ConnectError::Io { authority: authority(), during: Stage::Dial, source: broken() },
@@ -53,7 +71,7 @@ fn connect_errors() -> Vec<ConnectError> {
         ConnectError::Random(broken()),
     ];
     #[cfg(feature = "tls")]
-    errors.push(ConnectError::Tls(ws_client::TlsError { authority: authority(), source: broken() }));
+    errors.push(not_tls().await);
     errors.extend(proxy_errors.into_iter().map(|source| ConnectError::Proxy { proxy: authority(), source }));
     errors
 }
@@ -85,9 +103,9 @@ impl std::fmt::Display for Inner {
 
 impl Error for Inner {}
 
-#[test]
-fn debug_output_is_the_message_and_no_cause_is_in_the_message_and_in_the_source() {
-    for error in connect_errors() {
+#[tokio::test]
+async fn debug_output_is_the_message_and_no_cause_is_in_the_message_and_in_the_source() {
+    for error in connect_errors().await {
         let text = error.to_string();
         assert_eq!(format!("{error:?}"), text);
         assert!(!text.contains('\n') && !text.contains(" { "), "{text}");
@@ -113,7 +131,6 @@ fn debug_output_of_every_error_is_its_message() {
     check(Proxy::new("ftp://h").unwrap_err());
     check(ProxyError::NotSocks);
     check(HandshakeError::WrongAccept);
-    check(DialError { authority: "h:1".into(), attempts: vec![] });
     let mut options = Options::default();
     options.opening_timeout = Duration::ZERO;
     check(options.build().unwrap_err());
