@@ -41,7 +41,7 @@ for tls in "" "--tls $certificate $key"; do
     step "$what through SOCKS5" "$client" "$address" $roots --proxy "socks5://user:p%40ss@127.0.0.1:$socks_port"
     named=${address/127.0.0.1/localhost}
     step "$what through SOCKS5, the proxy looks up the name" "$client" "$named" $roots --proxy "socks5h://user:p%40ss@127.0.0.1:$socks_port"
-    refused 3 "it wants credentials" "$ws" "$address/echo" --proxy "http://127.0.0.1:$http_port"
+    refused 3 "it requires credentials" "$ws" "$address/echo" --proxy "http://127.0.0.1:$http_port"
     refused 3 "it refused the credentials" "$ws" "$address/echo" --proxy "socks5://user:wrong@127.0.0.1:$socks_port"
     if [ -n "$tls" ]; then
         refused 6 "unknown authority" "$ws" "$address/echo"

@@ -104,7 +104,7 @@ fn an_answer_other_than_101_is_reported_with_what_to_check() {
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
             4,
-            "answers plain HTTP, it is no WebSocket's: check the path (it says: hi)",
+            "answers in plain HTTP, it is not a WebSocket's: check the path (it says: hi)",
         ),
         ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 4, "nothing at this path: check the path"),
         (
@@ -154,7 +154,7 @@ fn an_invalid_certificate_is_reported_with_its_fault_and_what_to_do() {
             false,
             2040,
             &["--cacert"],
-            "is for other.example: connect by a name that it holds",
+            "is for other.example: connect by a name that is in it",
         ),
         ("localhost", true, 2040, &["--cacert"], "basicConstraints"),
     ] {

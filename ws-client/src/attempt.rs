@@ -26,8 +26,8 @@ use crate::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
 
-/// One attempt to open a WebSocket. Its methods await without a timeout of their own: the caller puts one
-/// [`deadline`](Self::deadline) around the whole, and [`finish`](Self::finish) reports the stage that was reached.
+/// One attempt to open a WebSocket. Its methods set no timeouts: the caller awaits them until
+/// [`deadline`](Self::deadline), and [`finish`](Self::finish) reports the stage that was reached.
 pub(crate) struct Attempt<'s> {
     setup: &'s Setup,
     /// The current request: each redirect that is followed replaces it.
@@ -58,12 +58,12 @@ impl<'s> Attempt<'s> {
         })
     }
 
-    /// Reaches the server as the options say and shakes hands, following redirects.
+    /// Reaches the server as the options say and performs the opening handshake, following redirects.
     pub(crate) async fn connect(&mut self) -> Result<Opened, ConnectError> {
         let mut redirects = self.setup.options.max_redirects;
         loop {
             let stream = self.reach().await?;
-            match self.shake_hands(stream).await {
+            match self.perform_handshake(stream).await {
                 Err(ConnectError::Refused(refused)) if redirects > 0 => {
                     let Some(next) = redirect(&self.request, &refused.response)? else {
                         return Err(ConnectError::Refused(refused));
@@ -88,11 +88,11 @@ impl<'s> Attempt<'s> {
             source,
         })?;
         let stream = self.encrypt_if_secure(stream.into()).await?;
-        self.shake_hands(stream).await
+        self.perform_handshake(stream).await
     }
 
-    /// The opening handshake on a stream.
-    pub(crate) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+    /// Performs the opening handshake on a stream.
+    pub(crate) async fn perform_handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         mut stream: S,
     ) -> Result<Opened<S>, ConnectError> {
@@ -104,10 +104,10 @@ impl<'s> Attempt<'s> {
         }
     }
 
-    /// A stream to the server, by whatever way the options say.
+    /// Returns a stream to the server, through TCP, a proxy or the connector, encrypted for `wss`.
     async fn reach(&mut self) -> Result<Stream, ConnectError> {
         if self.request.is_secure() && cfg!(not(feature = "tls")) {
-            // Before anything else, so that the network's errors do not hide it.
+            // Checked first, so that no error of the network hides it.
             return Err(ConnectError::TlsMissing);
         }
         let options = &self.setup.options;
@@ -182,7 +182,7 @@ impl<'s> Attempt<'s> {
         opening::prepare(self.request.template()?, self.request.subprotocols(), offer.as_deref(), head)
     }
 
-    /// The WebSocket, as the server agreed to it; `received` came behind the handshake.
+    /// Returns the WebSocket that the server agreed to; `received` are the bytes after the handshake.
     pub(crate) fn opened<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
@@ -235,16 +235,17 @@ impl<'s> Attempt<'s> {
 
     pub(crate) fn tcp(&self, stream: TcpStream) -> Stream {
         if self.setup.options.nodelay {
-            // Not worth a connection: without it small messages are only later.
+            // A failure is no reason to drop the connection: small messages are sent later, that is all.
             let _ = stream.set_nodelay(true);
         }
-        // What the system has taken cannot be seen any more, and deadlines begin when it has: it takes little ahead.
+        // Deadlines begin when the system has taken bytes, and it does not report when it sends them: it is to take few
+        // ahead.
         #[cfg(any(target_os = "android", target_os = "linux"))]
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         stream.into()
     }
 }
 
-/// Bytes that the system takes of a connection before it has sent what it has.
+/// The number of unsent bytes that the system takes of a connection.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNSENT: u32 = 32 << 10;

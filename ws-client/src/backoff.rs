@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use crate::setting_error::SettingError;
 
-/// How long to wait between attempts to connect again: capped exponential back-off with full jitter.
+/// The delays between attempts to connect again: capped exponential back-off with full jitter.
 ///
-/// The delay before an attempt is chosen evenly from zero up to `initial · 2ⁿ`, at most `max`, where *n* counts
-/// the failures in a row. Chance is needed: a server that restarts would otherwise meet all its clients at once.
+/// The delay before an attempt is chosen uniformly from zero up to `initial · 2ⁿ`, at most `max`, where *n* counts
+/// the failures in a row. It is random so that the clients of a server that restarts do not all connect at once.
+#[doc(alias("retry", "jitter", "exponential"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Backoff {
     /// The bound of the delay after the first failure. Default 500 ms.
     pub initial: Duration,
-    /// The bound that is never passed. A `Retry-After` of the server, in seconds or as a date,
-    /// is obeyed up to here, too. Default 30 s.
+    /// The largest bound. A `Retry-After` of the server, in seconds or as a date, is obeyed up to this time. Default 30 s.
     pub max: Duration,
-    /// A connection that lived so long counts as a success: the delays begin anew. One that fell earlier counts as a
-    /// failure, so that a server which accepts and drops is not stormed. Default 10 s.
+    /// A connection that lasted this long counts as a success, and the delays start over. One that ended earlier counts as a
+    /// failure, so that a server that accepts and drops connections is not flooded with them. Default 10 s.
     pub stable_after: Duration,
-    /// After this many failures in a row the last one is returned. Default `None`: only fatal ones are.
+    /// The number of failures in a row after which the last error is returned. Default `None`: only fatal errors are.
     pub max_failures: Option<u32>,
 }
 
@@ -50,7 +50,7 @@ impl Backoff {
         self
     }
 
-    /// Sets [how long](Self#structfield.stable_after) a connection has to live to count as a success.
+    /// Sets [how long](Self#structfield.stable_after) a connection has to last to count as a success.
     #[must_use]
     pub fn stable_after(mut self, time: Duration) -> Self {
         self.stable_after = time;
@@ -82,7 +82,7 @@ impl Backoff {
         Ok(())
     }
 
-    /// The delay after `failures` failures in a row; `chance` is any number, evenly chosen.
+    /// The delay after `failures` failures in a row; `chance` is a uniformly distributed random number.
     pub(crate) fn delay(&self, failures: u32, chance: u64) -> Duration {
         let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
         let bound = self.initial.saturating_mul(factor).min(self.max);

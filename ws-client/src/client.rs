@@ -96,7 +96,7 @@ impl Client {
         stream: S,
     ) -> Result<Opened<S>, ConnectError> {
         let mut attempt = self.attempt(request)?;
-        let result = timeout_at(attempt.deadline, Box::pin(attempt.shake_hands(stream))).await;
+        let result = timeout_at(attempt.deadline, Box::pin(attempt.perform_handshake(stream))).await;
         attempt.finish(result)
     }
 

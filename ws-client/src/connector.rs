@@ -1,4 +1,4 @@
-//! A custom way to the server.
+//! Custom ways to reach the server.
 
 use std::fmt;
 use std::future::Future;
@@ -11,7 +11,7 @@ use crate::stream::Stream;
 
 /// Reaches the server instead of TCP and proxies: a tunnel, an in-memory pipe, a bound source address.
 ///
-/// TLS (for `wss`) and the opening handshake still follow, within the same deadline.
+/// TLS (for `wss`) and the opening handshake follow within the same deadline.
 ///
 /// ```
 /// use std::io;
@@ -26,11 +26,12 @@ use crate::stream::Stream;
 ///     }
 /// }
 /// ```
+#[doc(alias("tunnel", "bind", "local_addr", "transport"))]
 pub trait Connector: fmt::Debug + Send + Sync {
     /// Opens a byte stream to the host and port of [`Request::url`].
     ///
     /// # Errors
-    /// Whatever stops it; the caller sees [`ConnectError::Io`](crate::ConnectError::Io).
+    /// Any error; the caller gets it as [`ConnectError::Io`](crate::ConnectError::Io).
     fn connect<'a>(&'a self, request: &'a Request) -> Connecting<'a>;
 }
 

@@ -1,4 +1,4 @@
-//! Credentials as HTTP carries them.
+//! Credentials in the form of HTTP.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::request_error::UrlError;
 
-/// `Basic` credentials from the percent-encoded user information of a URL (RFC 7617).
+/// Returns `Basic` credentials from the percent-encoded user information of a URL (RFC 7617).
 pub(crate) fn basic(username: &str, password: &str) -> Result<HeaderValue, UrlError> {
     let username: Vec<u8> = percent_decode_str(username).collect();
     let password: Vec<u8> = percent_decode_str(password).collect();

@@ -1,4 +1,4 @@
-//! Reaching a host over TCP: every address it has, IPv6 first, without waiting for the dead ones (RFC 8305).
+//! Connecting to a host over TCP: tries all its addresses, IPv6 first, without waiting for dead ones (RFC 8305).
 
 use std::fmt;
 use std::io;
@@ -14,15 +14,15 @@ use crate::debug::debug_as_display;
 /// None of a host's addresses could be connected to.
 #[non_exhaustive]
 pub struct DialError {
-    /// The host and port that were asked for.
+    /// The requested host and port.
     pub authority: String,
-    /// Each address tried, and why it failed, in the order of the failures.
+    /// Each address that was tried and its error, in the order of the errors.
     pub attempts: Vec<(SocketAddr, io::Error)>,
 }
 
 debug_as_display!(DialError);
 
-// Without a source: the text has every one of them.
+// `source` returns none: the message includes all of them.
 impl std::error::Error for DialError {}
 
 impl fmt::Display for DialError {
@@ -48,8 +48,8 @@ impl fmt::Display for DialError {
 
 /// Connects to the first address that answers.
 ///
-/// Attempts start `delay` after one another, or at once when the last has failed
-/// (RFC 8305 section 5); the losers are dropped.
+/// Attempts start `delay` after one another, or at once when the last has failed (RFC 8305 section 5). When one succeeds the
+/// others are dropped.
 pub(crate) async fn dial(
     authority: String,
     addresses: Vec<SocketAddr>,
@@ -82,7 +82,8 @@ pub(crate) async fn dial(
     }
 }
 
-/// IPv6 and IPv4 in turn, IPv6 first, each once, otherwise in the resolver's order (RFC 8305 section 4).
+/// Returns IPv6 and IPv4 addresses alternately, IPv6 first, each once, otherwise in the resolver's order (RFC 8305
+/// section 4).
 fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let (v6, v4): (Vec<_>, Vec<_>) = addresses.into_iter().partition(SocketAddr::is_ipv6);
     let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());

@@ -1,4 +1,4 @@
-//! Why a connection did not open, and whose fault that was.
+//! The errors of opening a connection, and which party each blames.
 
 use std::fmt;
 use std::io;
@@ -17,16 +17,16 @@ use crate::setting_error::SettingError;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
 
-/// Why [`connect`](crate::connect) gave no WebSocket. Every message says what to do, none shows a
+/// Why [`connect`](crate::connect) did not open a WebSocket. Every message says what to do, and none shows a
 /// credential; [`blame`](Self::blame) and [`is_fatal`](Self::is_fatal) are for programs.
 ///
-/// `Debug` shows the message too, so that `main` may return it, and of a refusal the body as well. The message has
-/// the causes in it: `source` returns none, the variants carry them.
+/// `Debug` shows the same message, so that `main` may return the error, and of a refusal the body as well. The message
+/// includes the causes: `source` returns none, the variants carry them.
 // `r#source`: thiserror takes a field named `source` for the cause; here the message includes it, so `source()` returns none.
 #[derive(Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The address is not one of a WebSocket.
+    /// The address is not that of a WebSocket.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// A header field cannot be sent.
@@ -35,7 +35,7 @@ pub enum ConnectError {
     /// The template or the offers cannot be sent.
     #[error("the request cannot be sent: {0}")]
     Request(RequestError),
-    /// A setting makes no sense.
+    /// A setting cannot work.
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// `wss://` in a build without TLS.
@@ -54,25 +54,25 @@ pub enum ConnectError {
     /// No address of the host could be connected to.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// The proxy cannot be reached, or does not let us through.
+    /// The proxy cannot be reached, or refuses to connect to the server.
     #[error("proxy {proxy}: {source}")]
     Proxy {
         /// The proxy's host and port.
         proxy: String,
-        /// What went wrong there.
+        /// The error.
         r#source: ProxyError,
     },
     /// The TLS handshake failed.
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// `ws://`, but what answers speaks TLS.
+    /// The address is `ws://`, and the server answers in TLS.
     #[error("the server at {authority} answers in TLS: write wss:// instead of ws://")]
     TlsExpected {
         /// The server's host and port.
         authority: String,
     },
-    /// The server answered with another status than 101 (Switching Protocols); here is all it said.
+    /// The server answered with another status than 101 (Switching Protocols); contains the whole answer.
     #[error("{}", refusal(.0))]
     Refused(Box<Refused>),
     /// The server broke a rule of the opening handshake (RFC 6455 section 4.1).
@@ -80,7 +80,7 @@ pub enum ConnectError {
     Handshake {
         /// The server's host and port.
         authority: String,
-        /// The rule.
+        /// The rule that was broken.
         r#source: HandshakeError,
     },
     /// The server answered our offer of permessage-deflate with what RFC 7692 section 7.1 does not allow.
@@ -89,7 +89,7 @@ pub enum ConnectError {
     Deflate {
         /// The server's host and port.
         authority: String,
-        /// The rule.
+        /// The rule that was broken.
         r#source: NegotiationError,
     },
     /// A redirect leads from `wss` to `ws`: it is not followed.
@@ -97,7 +97,7 @@ pub enum ConnectError {
         "the server redirects from wss:// to ws://{to}, which is not encrypted: connect there yourself if that is meant"
     )]
     InsecureRedirect {
-        /// The host and port it leads to.
+        /// The host and port that it leads to.
         to: String,
     },
     /// The connection broke while it was being opened.
@@ -105,27 +105,29 @@ pub enum ConnectError {
     Io {
         /// The server's host and port.
         authority: String,
-        /// What was being done.
+        /// The stage that was reached.
         during: Stage,
-        /// How it broke.
+        /// The error of the stream.
         r#source: io::Error,
     },
-    /// The connection was not open within `Options::opening_timeout`.
-    #[error("{authority} was not open within opening_timeout = {after:?}: it stopped at {during}")]
+    /// The connection was not open within [`Options::opening_timeout`](crate::Options::opening_timeout).
+    #[error(
+        "{authority} was not open within opening_timeout = {after:?}: it timed out at this stage: {during}"
+    )]
     Timeout {
         /// The server's host and port.
         authority: String,
-        /// What was being done when the time was over.
+        /// The stage that was reached when it timed out.
         during: Stage,
         /// The value of the setting.
         after: Duration,
     },
-    /// An error of the caller's own, by [`ConnectError::custom`].
+    /// An error of the caller, made by [`ConnectError::custom`].
     #[error("{}", causes(&**.source))]
     Custom {
-        /// What it was.
+        /// The error.
         r#source: Box<dyn std::error::Error + Send + Sync>,
-        /// Whether trying again is useless.
+        /// Whether another attempt cannot succeed.
         fatal: bool,
     },
     /// The operating system has no random bytes for the handshake's key.
@@ -133,15 +135,15 @@ pub enum ConnectError {
     Random(io::Error),
 }
 
-/// What a connection that is being opened is doing.
+/// A stage of opening a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
     /// Looking up the host name.
     Resolve,
-    /// Connecting to an address (or through the caller's `Connector`).
+    /// Connecting to an address, or through the [`Connector`](crate::Connector).
     Dial,
-    /// Asking the proxy for a way through.
+    /// Connecting through the proxy.
     Proxy,
     /// The TLS handshake.
     Tls,
@@ -154,20 +156,20 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolve => "looking up the host name",
             Self::Dial => "connecting",
-            Self::Proxy => "asking the proxy",
+            Self::Proxy => "connecting through the proxy",
             Self::Tls => "the TLS handshake",
             Self::Handshake => "the opening handshake",
         })
     }
 }
 
-/// The party whose doing an error is.
+/// The party that has to act on an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Blame {
-    /// The program: its address, request or settings.
+    /// The program: its address, request or settings are wrong.
     Caller,
-    /// The network between, or the machine.
+    /// The network, or this machine.
     Network,
     /// The proxy.
     Proxy,
@@ -176,7 +178,7 @@ pub enum Blame {
 }
 
 impl ConnectError {
-    /// Whose doing it is.
+    /// Returns the party that caused the error.
     pub fn blame(&self) -> Blame {
         match self {
             Self::Url(_) | Self::Header(_) | Self::Request(_) | Self::Setting(_) | Self::TlsMissing => {
@@ -196,11 +198,11 @@ impl ConnectError {
         }
     }
 
-    /// Whether trying again in the same way is useless.
+    /// Returns whether another attempt with the same request cannot succeed.
     ///
-    /// Passing are: everything of the network, deadlines, a stream that ended early, the statuses
-    /// 408, 425, 429 and 5xx (but 501 and 505). Fatal is the rest: a wrong address, 401 and
-    /// the other refusals, an invalid certificate, an answer that is no WebSocket's.
+    /// Temporary are errors of the network, timeouts, a stream that ended early, and the statuses 408, 425, 429 and 5xx
+    /// (except 501 and 505). All others are fatal: a wrong address, 401 and the other refusals, an invalid certificate, an
+    /// answer that is not a WebSocket's.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Resolve { .. } | Self::Dial(_) | Self::Io { .. } | Self::Timeout { .. } => false,
@@ -219,14 +221,14 @@ impl ConnectError {
         }
     }
 
-    /// A custom error, for the hook of [`Client::reconnect_with`](crate::Client::reconnect_with): `fatal` ends
-    /// it, anything else is tried again.
+    /// Returns a custom error, for the hook of [`Client::reconnect_with`](crate::Client::reconnect_with): if it is `fatal`
+    /// it is returned to the caller, otherwise there is another attempt.
     pub fn custom(source: impl Into<Box<dyn std::error::Error + Send + Sync>>, fatal: bool) -> Self {
         Self::Custom { source: source.into(), fatal }
     }
 
-    /// The server's answer, when it refused: status, header fields and up to
-    /// `Options::max_refusal_body` bytes of body.
+    /// Returns the answer of a server that refused: status, header fields and up to
+    /// [`Options::max_refusal_body`](crate::Options::max_refusal_body) bytes of body.
     pub fn response(&self) -> Option<&http::Response<Vec<u8>>> {
         match self {
             Self::Refused(refused) => Some(&refused.response),
@@ -236,9 +238,9 @@ impl ConnectError {
 }
 
 impl ConnectError {
-    /// How long the server asks to wait before the next attempt, when it refused: its `Retry-After`, in seconds or as a
-    /// date (RFC 9110 section 10.2.3). A date is counted from the answer's `Date`, so that the two clocks need not
-    /// agree, or else from this machine's; one that has passed is zero. At most a year.
+    /// Returns how long a server that refused asks to wait before the next attempt: its `Retry-After`, in seconds or as a
+    /// date (RFC 9110 section 10.2.3). A date is relative to the answer's `Date`, so that the two clocks need not
+    /// agree, or else to this machine's clock; one in the past is zero. At most a year.
     pub fn retry_after(&self) -> Option<Duration> {
         retry_after(self.response()?.headers())
     }
@@ -268,8 +270,8 @@ impl From<std::convert::Infallible> for ConnectError {
     }
 }
 
-/// An error and its causes in one line. Some errors have the text of their causes in their own, others do not: HTTP
-/// clients say "client error (Connect)", and leave the rest to the causes.
+/// Returns an error and its causes in one line. Some errors include the text of their causes, others do not: HTTP
+/// clients report "client error (Connect)", and the rest is in the causes.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -283,7 +285,7 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// What to do about a rule that was broken, where something can be done here.
+/// What the caller can do about a rule that the server broke.
 fn hint(error: &HandshakeError) -> &'static str {
     match error {
         HandshakeError::UnexpectedEnd { received: 0 } => {
@@ -294,7 +296,7 @@ fn hint(error: &HandshakeError) -> &'static str {
     }
 }
 
-/// A place to go to, without what may be a secret in it: the query, and user name and password.
+/// Returns the target of a redirect without what may be a secret: the query, user name and password.
 fn without_secrets(location: &str) -> String {
     let place = location.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = place.split_once("//") else { return place.to_owned() };
@@ -303,23 +305,23 @@ fn without_secrets(location: &str) -> String {
     format!("{scheme}//{host}{path}")
 }
 
-/// One line about a refusal: the status, where it points, what to do.
+/// Returns one line about a refusal: the status, the target of a redirect, and what to do.
 fn refusal(refused: &Refused) -> String {
     let status = refused.response.status();
     let location = refused.response.headers().get(http::header::LOCATION);
     let todo = match status.as_u16() {
         300..=399 => match location.and_then(|l| l.to_str().ok()) {
             Some(to) => format!("it points to {}: set Options::max_redirects to follow", without_secrets(to)),
-            None => "it names no place to go to".into(),
+            None => "it has no Location field".into(),
         },
-        200..=299 => "this address answers plain HTTP, it is no WebSocket's: check the path".into(),
+        200..=299 => "this address answers in plain HTTP, it is not a WebSocket's: check the path".into(),
         401 => {
             "it asks for credentials: give them as ws://user:password@… or as an Authorization field".into()
         }
         403 => "it forbids the access: check the credentials and the Origin it expects".into(),
         404 => "there is nothing at this path: check the path".into(),
         400 => "it does not understand the request: its body may say why".into(),
-        426 => "it speaks another version of the protocol, or wants HTTP/2".into(),
+        426 => "it speaks another version of the protocol, or requires HTTP/2".into(),
         408 | 425 | 429 | 500..=599 => "try again later".into(),
         _ => "its body may say why".into(),
     };
@@ -331,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_to_go_to_is_shown_without_secrets() {
+    fn the_target_of_a_redirect_is_shown_without_secrets() {
         for (location, shown) in [
             ("ws://user:sekret@h:1/a?token=t", "ws://h:1/a"),
             ("ws://user:p@ss@h", "ws://h"),

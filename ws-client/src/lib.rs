@@ -20,25 +20,30 @@
 //!
 //! - Header fields and subprotocols belong to a [`Request`]; limits, deadlines, TLS and proxies to the [`Options`] of
 //!   a [`Client`].
-//! - [`ConnectError`] blames one party and says what to do; a refusal carries the server's whole answer.
-//! - [`Client::reconnect`] gives one connection after another, with back-off; it tells what passes from what does not.
-//! - A URL that begins with `http://` or `https://` is an error that names the scheme to write: such an address is
-//!   more often that of something else than a way of spelling `ws://`. In a redirect, where a server can hardly
-//!   write anything else, both are taken for `ws` and `wss`.
+//! - [`ConnectError`] names the party to blame and what to do; a refusal carries the server's whole answer.
+//! - [`Client::reconnect`] opens one connection after another, with back-off, and returns only errors that another attempt
+//!   cannot fix.
+//! - [`Negotiated`], beside the open WebSocket, has the subprotocol, the extensions and the response.
+//! - A URL that begins with `http://` or `https://` is an error that names the scheme to write, because such an address is
+//!   usually that of something else. In a redirect both are read as `ws` and `wss`.
+//! - [`how_to`] answers the common questions: authentication, reconnecting, certificates, proxies, Unix sockets, many tasks.
 //!
-//! - [`how_to`] has the usual things: reconnect, certificates, proxies, many tasks.
-//! - What happens between the URL and the open connection: look up the name, dial (every address, IPv6 first, as RFC 8305
-//!   has it) or ask the proxy, encrypt for `wss`, shake hands (RFC 6455 section 4.1); all in one
-//!   [`opening_timeout`](Options::opening_timeout). From then on it is [`ws_core`]'s [`WebSocket`].
+//! # From a URL to an open connection
+//! 1. Look up the name, with the system or a [`Resolver`].
+//! 2. Dial every address, IPv6 first (RFC 8305); or connect through a [`Proxy`]; or call a [`Connector`].
+//! 3. Encrypt, for `wss`.
+//! 4. Perform the opening handshake (RFC 6455 section 4.1), and follow redirects if that is enabled.
+//!
+//! One [`opening_timeout`](Options::opening_timeout) applies to all of it, and its error names the [`Stage`].
 //!
 //! # Features
-//! - `ring` (default): `wss://`, by rustls with *ring*. The process-wide provider is never taken.
+//! - `ring` (default): `wss://`, by rustls with *ring*. The process-wide provider is never used.
 //! - `aws-lc-rs`: the same with AWS-LC, given to `Tls::provider`, or by itself in a build without `ring`. It needs a C
 //!   compiler.
 //! - `tls`: rustls without either, for your own provider.
 //! - `native-roots`: the operating system's certificates, by `Tls::platform`.
 //! - `deflate` (default): permessage-deflate (RFC 7692).
-//! - `hyper`: the opening handshake through an HTTP client of hyper's, by `Client::upgrade`.
+//! - `hyper`: the opening handshake through an HTTP client of hyper, by `Client::upgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attempt;
@@ -113,14 +118,14 @@ pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, Prepared};
 pub use ws_tokio;
 pub use ws_tokio::{Broadcast, ByteStream, Error, Member, Published, Sender, Slow, TrySendError};
 
-/// An open WebSocket. Those that [`connect`] gives are `WebSocket`, on its own [`Stream`]; [`handshake`] gives
-/// `WebSocket<S>` on a stream of any type.
+/// An open WebSocket. [`connect`] returns a `WebSocket`, on a [`Stream`]; [`handshake`] returns a `WebSocket<S>`, on a
+/// stream of any type.
 pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
 
 /// The receiving half of a [`WebSocket`].
 pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
 
-/// How to do the usual things.
+/// How to do common things with a client.
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/how-to.md")]
 pub mod how_to {}

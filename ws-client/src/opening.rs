@@ -1,4 +1,4 @@
-//! The opening handshake on a stream: the protocol is `ws_core::handshake`'s, the reading and waiting is here.
+//! The opening handshake on a stream: the I/O around `ws_core::handshake`.
 
 use std::io;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::error::ConnectError;
 pub(crate) enum Failure {
     /// The stream broke.
     Io(io::Error),
-    /// The server said no, or something wrong.
+    /// The server refused, or broke a rule.
     Handshake(HandshakeError),
-    /// What answers speaks TLS.
+    /// The server answered in TLS.
     Tls,
 }
 
-/// Sends the request and reads the answer; what came behind it are the first bytes of frames.
+/// Sends the request and reads the answer; also returns the bytes after it, the first ones of frames.
 pub(crate) async fn open<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut handshake: ClientHandshake,
@@ -52,7 +52,7 @@ pub(crate) async fn open<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Reads a refusal's body, as far as it comes in time: the status alone is worth returning.
+/// Reads as much of a refusal's body as arrives in time: the status is returned without it, too.
 async fn read_body<S: AsyncRead + Unpin>(
     stream: &mut S,
     refused: &mut Refused,
@@ -91,8 +91,8 @@ pub(crate) fn prepare(
     Ok(ClientHandshake::new(template, subprotocols, extensions, nonce)?.with_limits(limits))
 }
 
-/// How long a refusal's body may take after its head: a server that keeps the stream open must
-/// not hold back the status until the opening deadline.
+/// The time for a refusal's body after its head: a server that keeps the stream open must not delay the status
+/// until the opening deadline.
 pub(crate) const BODY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An alert or handshake record (RFC 8446 section 5.1).

@@ -42,7 +42,7 @@ pub struct Options {
     /// prolong it. Longer than zero; default 10 s.
     #[doc(alias("open_timeout", "connect_timeout", "handshake_timeout"))]
     pub opening_timeout: Duration,
-    /// How long an address may stay silent before the next one is tried beside it (RFC 8305
+    /// The time after which the next address of a host is tried as well, if one does not answer (RFC 8305
     /// section 5). Default 250 ms.
     pub attempt_delay: Duration,
     /// The offer of permessage-deflate (RFC 7692); `None` offers none. A server may decline it. Default
@@ -55,18 +55,18 @@ pub struct Options {
     pub deflate: Option<ws_core::deflate::Config>,
     /// Limits of the server's response head. Default 64 KiB, 100 field lines.
     pub head: HeadLimits,
-    /// How much of a refusal's body is kept, in bytes. Default 64 KiB.
+    /// The largest part of a refusal's body that is kept, in bytes. Default 64 KiB.
     pub max_refusal_body: usize,
-    /// How many redirects are followed. When one leads to another origin (scheme, host or port), credentials stay
-    /// behind: `Authorization` (that of the URL too), `Cookie`, `Proxy-Authorization`, every
-    /// [`secret_header`](crate::Request::secret_header), and the subprotocols, which may hold a token. None leads from
+    /// The number of redirects that are followed. When one leads to another origin (scheme, host or port), credentials are
+    /// not sent there: `Authorization` (that of the URL too), `Cookie`, `Proxy-Authorization`, every
+    /// [`secret_header`](crate::Request::secret_header), and the subprotocols, which may contain a token. None is followed from
     /// `wss` to `ws`. Default 0: a redirect is an error that carries the response.
     #[doc(alias = "follow_redirects")]
     pub max_redirects: u8,
-    /// Turns off Nagle's algorithm, which holds back small messages. Default `true`.
+    /// Whether to turn off Nagle's algorithm, which delays small messages. Default `true`.
     #[doc(alias("disable_nagle", "tcp_nodelay"))]
     pub nodelay: bool,
-    /// Whether to go through a proxy. Default [`ProxyChoice::Environment`].
+    /// Which proxy to use, if any. Default [`ProxyChoice::Environment`].
     pub proxy: ProxyChoice,
     /// Which certificates to trust under `wss://`. Default [`Tls::webpki`].
     #[cfg(feature = "tls")]
@@ -74,7 +74,7 @@ pub struct Options {
     pub tls: Tls,
     /// The delays of [`Client::reconnect`](crate::Client::reconnect). Default [`Backoff::default`].
     pub backoff: Backoff,
-    /// Looks up host names instead of the operating system: those of servers and of proxies. Default none.
+    /// A resolver that looks up host names instead of the operating system: those of servers and of proxies. Default none.
     pub resolver: Option<Arc<dyn Resolver>>,
     /// A custom way to reach the server, instead of TCP and proxies. Default none.
     pub connector: Option<Arc<dyn Connector>>,
@@ -118,7 +118,7 @@ impl Options {
         self
     }
 
-    /// Sets [how long](Self#structfield.attempt_delay) an address may stay silent before the next one is tried.
+    /// Sets the [time](Self#structfield.attempt_delay) after which the next address is tried as well.
     #[must_use]
     pub fn attempt_delay(mut self, delay: Duration) -> Self {
         self.attempt_delay = delay;
@@ -225,6 +225,79 @@ impl Options {
     }
 }
 
-/// Status line, Upgrade, Connection and Accept without a space or a reason that could be left out.
+/// The length of a status line, Upgrade, Connection and Accept without any optional space or reason.
 const SHORTEST_HEAD: usize = 107;
 const FEWEST_FIELDS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connector::Connecting;
+    use crate::proxy::Proxy;
+    use crate::request::Request;
+    use crate::resolver::Resolving;
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl Resolver for Nowhere {
+        fn resolve<'a>(&'a self, _host: &'a str, _port: u16) -> Resolving<'a> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    impl Connector for Nowhere {
+        fn connect<'a>(&'a self, _request: &'a Request) -> Connecting<'a> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn every_setter_sets_the_field_of_its_name() {
+        let second = Duration::from_secs(1);
+        let mut connection = Config::client();
+        connection.max_message_size = 7;
+        let proxy = Proxy::new("socks5://h").unwrap();
+        let backoff =
+            Backoff { initial: second, max: second * 2, stable_after: second * 3, max_failures: Some(4) };
+        let mut head = HeadLimits::client();
+        head.fields = 7;
+        let expected = Options {
+            connection: connection.clone(),
+            opening_timeout: second,
+            attempt_delay: second * 2,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+            head,
+            max_refusal_body: 3,
+            max_redirects: 4,
+            nodelay: false,
+            proxy: ProxyChoice::Always(proxy.clone()),
+            #[cfg(feature = "tls")]
+            tls: Tls::from_roots(rustls::RootCertStore::empty()),
+            backoff,
+            resolver: Some(Arc::new(Nowhere)),
+            connector: Some(Arc::new(Nowhere)),
+        };
+        let options = Options::default()
+            .connection(connection)
+            .opening_timeout(second)
+            .attempt_delay(second * 2)
+            .head(head)
+            .max_refusal_body(3)
+            .max_redirects(4)
+            .nodelay(false)
+            .proxy(proxy)
+            .backoff(
+                Backoff::default().initial(second).max(second * 2).stable_after(second * 3).max_failures(4),
+            )
+            .resolver(Nowhere)
+            .connector(Nowhere);
+        #[cfg(feature = "deflate")]
+        let options = options.deflate(None);
+        #[cfg(feature = "tls")]
+        let options = options.tls(Tls::from_roots(rustls::RootCertStore::empty()));
+        assert_eq!(format!("{options:?}"), format!("{expected:?}"));
+        assert_ne!(format!("{options:?}"), format!("{:?}", Options::default()));
+    }
+}

@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::setting_error::SettingError;
 
-/// The certificates in a PEM file's bytes; `setting` is what they are for, in the words of the error.
+/// Returns the certificates in the bytes of a PEM file; `setting` names them in the error.
 pub(crate) fn certificates(
     pem: &[u8],
     setting: &'static str,
@@ -18,7 +18,7 @@ pub(crate) fn certificates(
     }
 }
 
-/// The certificates in a PEM file's bytes, as roots.
+/// Returns the certificates in the bytes of a PEM file, as roots.
 pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, SettingError> {
     let mut roots = RootCertStore::empty();
     for (index, certificate) in certificates(pem, "tls root")?.into_iter().enumerate() {
@@ -33,7 +33,7 @@ pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, SettingError> {
     Ok(roots)
 }
 
-/// The first private key in a PEM file's bytes.
+/// Returns the first private key in the bytes of a PEM file.
 pub(crate) fn key(pem: &[u8], setting: &'static str) -> Result<PrivateKeyDer<'static>, SettingError> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
         Error::NoItemsFound => unusable(setting, &instead_of_key(pem)),
@@ -57,30 +57,31 @@ fn fault(error: &Error) -> String {
 fn instead_of_certificate(pem: &[u8]) -> String {
     match label(pem) {
         Some(label) if label.ends_with("PRIVATE KEY") => {
-            "it holds a private key and no certificate: give the certificate's file".into()
+            "it contains a private key and no certificate: use the file of the certificate".into()
         }
         Some(label) if label.ends_with("CERTIFICATE REQUEST") => {
-            "it holds a request for a certificate: give the certificate that the authority made of it".into()
+            "it contains a request for a certificate: use the certificate that the authority made of it"
+                .into()
         }
-        Some(label) => format!("it holds a section {label:?} and no certificate"),
-        None => format!("it holds no certificate{}", if_der(pem, "openssl x509 -inform der")),
+        Some(label) => format!("it contains a section {label:?} and no certificate"),
+        None => format!("it contains no certificate{}", if_der(pem, "openssl x509 -inform der")),
     }
 }
 
 fn instead_of_key(pem: &[u8]) -> String {
     match label(pem) {
         Some(label) if label.ends_with("CERTIFICATE") => {
-            "it holds a certificate and no private key: give the key's file".into()
+            "it contains a certificate and no private key: use the file of the key".into()
         }
         Some(label) if label.ends_with("ENCRYPTED PRIVATE KEY") => {
             "the key is encrypted with a passphrase: decrypt it with openssl pkey".into()
         }
-        Some(label) => format!("it holds a section {label:?} and no private key"),
-        None => format!("it holds no private key{}", if_der(pem, "openssl pkey -inform der")),
+        Some(label) => format!("it contains a section {label:?} and no private key"),
+        None => format!("it contains no private key{}", if_der(pem, "openssl pkey -inform der")),
     }
 }
 
-/// What the first section is said to hold, short enough for a line.
+/// Returns the label of the first section, short enough for a line.
 fn label(pem: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(pem);
     let (label, _) =
@@ -88,7 +89,7 @@ fn label(pem: &[u8]) -> Option<String> {
     Some(label.chars().take(LONGEST_LABEL).collect())
 }
 
-/// A DER file begins with a SEQUENCE whose length has two bytes.
+/// Returns the hint for a DER file, which begins with a SEQUENCE whose length has two bytes.
 fn if_der(bytes: &[u8], command: &str) -> String {
     if bytes.starts_with(&[0x30, 0x82]) {
         format!(", it looks like DER: convert it with {command}")
@@ -114,28 +115,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_root_says_what_it_is_instead() {
+    fn a_file_without_a_root_is_an_error_that_says_what_it_contains() {
         for (pem, expected) in [
             (
                 section("PRIVATE KEY"),
-                "tls root = PEM is not possible: it holds a private key and no certificate: give the certificate's file",
+                "tls root = PEM is not possible: it contains a private key and no certificate: use the file of the certificate",
             ),
             (
                 section("EC PRIVATE KEY"),
-                "tls root = PEM is not possible: it holds a private key and no certificate: give the certificate's file",
+                "tls root = PEM is not possible: it contains a private key and no certificate: use the file of the certificate",
             ),
             (
                 section("CERTIFICATE REQUEST"),
-                "tls root = PEM is not possible: it holds a request for a certificate: give the certificate that the authority made of it",
+                "tls root = PEM is not possible: it contains a request for a certificate: use the certificate that the authority made of it",
             ),
             (
                 section("PUBLIC KEY"),
-                "tls root = PEM is not possible: it holds a section \"PUBLIC KEY\" and no certificate",
+                "tls root = PEM is not possible: it contains a section \"PUBLIC KEY\" and no certificate",
             ),
-            (b"nothing".to_vec(), "tls root = PEM is not possible: it holds no certificate"),
+            (b"nothing".to_vec(), "tls root = PEM is not possible: it contains no certificate"),
             (
                 vec![0x30, 0x82, 1, 2],
-                "tls root = PEM is not possible: it holds no certificate, it looks like DER: convert it with openssl x509 -inform der",
+                "tls root = PEM is not possible: it contains no certificate, it looks like DER: convert it with openssl x509 -inform der",
             ),
             (
                 section("CERTIFICATE"),
@@ -155,11 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_key_says_what_it_is_instead() {
+    fn a_file_without_a_key_is_an_error_that_says_what_it_contains() {
         for (pem, expected) in [
             (
                 section("CERTIFICATE"),
-                "tls key = PEM is not possible: it holds a certificate and no private key: give the key's file",
+                "tls key = PEM is not possible: it contains a certificate and no private key: use the file of the key",
             ),
             (
                 section("ENCRYPTED PRIVATE KEY"),
@@ -167,9 +168,9 @@ mod tests {
             ),
             (
                 section("PUBLIC KEY"),
-                "tls key = PEM is not possible: it holds a section \"PUBLIC KEY\" and no private key",
+                "tls key = PEM is not possible: it contains a section \"PUBLIC KEY\" and no private key",
             ),
-            (b"".to_vec(), "tls key = PEM is not possible: it holds no private key"),
+            (b"".to_vec(), "tls key = PEM is not possible: it contains no private key"),
         ] {
             check(key(&pem, "tls key"), expected);
         }

@@ -1,4 +1,4 @@
-//! A proxy: where it is, and who we are to it.
+//! The address of a proxy, and the credentials for it.
 
 mod challenge;
 mod tunnel;
@@ -11,6 +11,7 @@ use url::{Host, Url};
 use crate::proxy_error::ProxyUrlError;
 
 /// A proxy: HTTP CONNECT over TCP or TLS (RFC 9110 section 9.3.6), or SOCKS5 (RFC 1928).
+#[doc(alias("socks", "http_connect"))]
 #[derive(Clone)]
 pub struct Proxy {
     scheme: Scheme,
@@ -20,9 +21,9 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Reads `http://`, `https://`, `socks5://` or `socks5h://[user:password@]host[:port]`; without a scheme it is
+    /// Parses `http://`, `https://`, `socks5://` or `socks5h://[user:password@]host[:port]`; without a scheme it is
     /// HTTP. The ports default to 80, 443 and 1080. With `socks5h` the proxy looks up the server's name, with `socks5`
-    /// we do. Credentials are percent-decoded; they go as `Proxy-Authorization: Basic`, or as RFC 1929 has it.
+    /// this client does. Credentials are percent-decoded and sent as `Proxy-Authorization: Basic`, or as in RFC 1929.
     ///
     /// # Errors
     /// [`ProxyUrlError`].
@@ -49,7 +50,7 @@ impl Proxy {
         Ok(Self { scheme, host, port: url.port().unwrap_or(port), credentials })
     }
 
-    /// The proxy's host.
+    /// Returns the proxy's host.
     pub(crate) fn host(&self) -> Host<&str> {
         match &self.host {
             Host::Domain(name) => Host::Domain(name),
@@ -62,12 +63,12 @@ impl Proxy {
         self.port
     }
 
-    /// Whether the way to the proxy itself is encrypted.
+    /// Returns whether the connection to the proxy itself is encrypted.
     pub(crate) fn is_secure(&self) -> bool {
         self.scheme == Scheme::Https
     }
 
-    /// `host:port`, for messages.
+    /// Returns `host:port`, for messages.
     pub(crate) fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
@@ -88,7 +89,7 @@ enum Scheme {
     Socks5h,
 }
 
-/// Already in the form in which they are sent.
+/// Credentials in the form in which they are sent.
 #[derive(Clone)]
 enum Credentials {
     /// The value of `Proxy-Authorization`.
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_a_typed_error_without_the_address() {
+    fn an_invalid_proxy_address_is_a_typed_error_that_does_not_repeat_it() {
         assert_eq!(Proxy::new("ftp://h").unwrap_err(), ProxyUrlError::Scheme("ftp".into()));
         assert_eq!(Proxy::new("socks5://").unwrap_err(), ProxyUrlError::Host);
         assert_eq!(Proxy::new("http://a%3A:b@h").unwrap_err(), ProxyUrlError::Credentials);

@@ -1,4 +1,4 @@
-//! Why a proxy does not let us through.
+//! The errors of a proxy.
 
 use std::io;
 
@@ -11,19 +11,19 @@ use crate::dial::DialError;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
 
-/// An address that is no proxy's. No message repeats it: it may hold a password.
+/// An address that is not that of a proxy. No message repeats it: it may contain a password.
 #[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProxyUrlError {
-    /// A scheme this library has no proxy for.
-    #[error("`{0}` is no proxy scheme: write http://, https://, socks5:// or socks5h://")]
+    /// A scheme of which this library supports no proxy.
+    #[error("`{0}` is not the scheme of a proxy: write http://, https://, socks5:// or socks5h://")]
     Scheme(String),
     /// No host.
     #[error("the proxy's address names no host")]
     Host,
     /// A colon in the user name, a control character, or more than 255 bytes.
     #[error(
-        "the proxy's credentials cannot be sent: they hold a colon or control character, or are too long"
+        "the proxy's credentials cannot be sent: they contain a colon or control character, or are too long"
     )]
     Credentials,
     /// Not a URL.
@@ -31,33 +31,33 @@ pub enum ProxyUrlError {
     Invalid(url::ParseError),
 }
 
-/// The proxy cannot be reached, or does not let us through.
+/// The proxy cannot be reached, or refuses to connect to the server.
 #[derive(Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// The environment names a proxy that cannot be one.
+    /// The environment names a proxy with an invalid address.
     #[error("{0}: correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY")]
     Address(ProxyUrlError),
-    /// Its name has no address.
+    /// The name of the proxy has no address.
     #[error("cannot find its address: {0}")]
     Resolve(io::Error),
-    /// The server's name has no address; `socks5h` would have the proxy look it up.
+    /// The server's name has no address; with `socks5h` the proxy looks it up.
     #[error("cannot find the address of the server: {0}: write socks5h:// to have the proxy look it up")]
     ResolveServer(io::Error),
-    /// It cannot be connected to.
+    /// No address of the proxy could be connected to.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// Encryption on the way to it failed.
+    /// The TLS handshake with the proxy failed.
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// It wants credentials, and none were given.
-    #[error("it wants credentials{}", wanted(.schemes))]
+    /// The proxy requires credentials, and the request had none.
+    #[error("it requires credentials{}", wanted(.schemes))]
     Authentication {
         /// The schemes it accepts, as far as it names them (`Proxy-Authenticate`, RFC 9110 section 11.7.1).
         schemes: Vec<String>,
     },
-    /// It refused the credentials that were given.
+    /// The proxy refused the credentials.
     #[error("it refused the credentials{}", refused(.schemes))]
     CredentialsRefused {
         /// The schemes it accepts, as far as it names them (`Proxy-Authenticate`, RFC 9110 section 11.7.1).
@@ -65,37 +65,34 @@ pub enum ProxyError {
     },
     /// A SOCKS5 proxy that accepts neither a user name and password nor none (RFC 1928 section 3).
     #[error(
-        "it accepts neither a user name and password nor a connection without them: other methods of SOCKS5 (GSSAPI) are not spoken"
+        "it accepts neither a user name and password nor a connection without them: other methods of SOCKS5 (GSSAPI) are not supported"
     )]
     NoMethod,
-    /// It answered CONNECT with another status than 2xx.
+    /// The proxy answered CONNECT with another status than 2xx.
     #[error("it answered CONNECT with {0}")]
     Refused(StatusCode),
-    /// Its answer to CONNECT cannot be read.
+    /// The answer to CONNECT cannot be read.
     #[error("its answer to CONNECT cannot be read: {0}: is it an HTTP proxy?")]
     Head(HeadFault),
-    /// More interim (1xx) responses to CONNECT than are passed over.
+    /// The proxy sent more interim (1xx) responses to CONNECT than are accepted.
     #[error("it answered CONNECT with more than {limit} interim (1xx) responses")]
     TooManyInterim {
         /// The limit, in responses.
         limit: usize,
     },
-    /// There were bytes before anything was sent that they could answer. A proxy does not speak first, nor does a
-    /// WebSocket server behind one.
-    #[error(
-        "it sent bytes that nothing had asked for: is it such a proxy, and a WebSocket server behind it?"
-    )]
+    /// Bytes arrived that no request had asked for. Neither a proxy nor a WebSocket server behind one sends first.
+    #[error("it sent unsolicited bytes: is it a proxy of this kind, with a WebSocket server behind it?")]
     Early,
-    /// It does not speak SOCKS5.
+    /// The answer is not one of SOCKS5.
     #[error("it does not answer in SOCKS5: is it a SOCKS5 proxy?")]
     NotSocks,
     /// A SOCKS5 reply other than success (RFC 1928 section 6).
     #[error("it could not connect to the server: {}", socks_reply(*.0))]
     SocksReply(u8),
-    /// A host name over 255 bytes cannot be asked for in SOCKS5.
+    /// A host name over 255 bytes does not fit into a request of SOCKS5.
     #[error("the server's name is over 255 bytes, too long for SOCKS5")]
     NameTooLong,
-    /// The connection to it broke.
+    /// The connection to the proxy broke.
     #[error("the connection to it broke: {0}")]
     Io(io::Error),
 }
@@ -134,7 +131,7 @@ impl ProxyError {
     }
 }
 
-/// What to do about credentials that were not given.
+/// What to do about missing credentials.
 fn wanted(schemes: &[String]) -> String {
     if is_basic_enough(schemes) {
         ": give them as user:password@ in the proxy's address".into()
@@ -143,21 +140,22 @@ fn wanted(schemes: &[String]) -> String {
     }
 }
 
-/// What to do about credentials that were given.
+/// What to do about refused credentials.
 fn refused(schemes: &[String]) -> String {
     if is_basic_enough(schemes) {
         ": check the user name and the password in the proxy's address".into()
     } else {
-        format!(": it wants {}{ONLY_BASIC}", schemes.join(" or "))
+        format!(": it requires {}{ONLY_BASIC}", schemes.join(" or "))
     }
 }
 
-/// Whether the proxy accepts, or may accept, what is spoken here.
+/// Returns whether the proxy accepts, or may accept, Basic.
 fn is_basic_enough(schemes: &[String]) -> bool {
     schemes.is_empty() || schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("Basic"))
 }
 
-const ONLY_BASIC: &str = ", and only Basic is spoken here: allow Basic at the proxy, or go through a local proxy that speaks the other";
+const ONLY_BASIC: &str =
+    ", and only Basic is supported: allow Basic at the proxy, or use a local proxy that supports the other";
 
 fn socks_reply(reply: u8) -> String {
     match reply {
@@ -167,8 +165,8 @@ fn socks_reply(reply: u8) -> String {
         4 => "host unreachable".into(),
         5 => "connection refused".into(),
         6 => "it took too many hops".into(),
-        7 => "it does not know CONNECT".into(),
-        8 => "it does not know this type of address".into(),
+        7 => "it does not support CONNECT".into(),
+        8 => "it does not support this type of address".into(),
         other => format!("reply {other}"),
     }
 }

@@ -1,4 +1,4 @@
-//! One connection after another: waiting longer after each failure, and never in step with other clients.
+//! One connection after another, with delays that grow with each failure and differ between clients.
 
 use std::fmt;
 use std::future::Future;
@@ -15,17 +15,17 @@ use crate::error::ConnectError;
 use crate::negotiated::Opened;
 use crate::request::Request;
 
-/// Connections to one place, one after another; made by [`Client::reconnect`] or [`Client::reconnect_with`].
+/// Opens connections to the same server, one after another; returned by [`Client::reconnect`] or [`Client::reconnect_with`].
 ///
-/// Each is a new connection and begins empty: **nothing is sent again by itself**. What an old
-/// connection had not delivered is unknown to both; only the application knows what may be repeated.
+/// Each connection is new: **nothing is sent again automatically**. Neither side knows what an old connection had not
+/// delivered; only the application knows what may be repeated.
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), ws_client::ConnectError> {
 /// let client = ws_client::Client::new()?;
 /// let mut connections = client.reconnect("wss://example.com/feed")?;
 /// loop {
-///     let (mut ws, _negotiated) = connections.next().await?; // fails only for good
+///     let (mut ws, _negotiated) = connections.next().await?; // an error here is permanent
 ///     while let Ok(Some(message)) = ws.recv().await {
 ///         println!("{} bytes", message.len());
 ///     }
@@ -36,20 +36,20 @@ pub struct Reconnect {
     client: Client,
     request: Box<dyn FnMut() -> Requesting + Send>,
     on_wait: Option<Hook>,
-    /// Failures in a row.
+    /// The number of failures in a row.
     failures: u32,
-    /// That of the last attempt.
+    /// The error of the last attempt.
     last_error: Option<ConnectError>,
     state: State,
 }
 
-/// The argument of the hook of [`Reconnect::on_wait`]: why there is a wait, and how long it is.
+/// The argument of the hook of [`Reconnect::on_wait`]: the reason for the wait, and its length.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Retry<'a> {
-    /// Failures in a row; zero after a connection that lived for [`Backoff::stable_after`].
+    /// The number of failures in a row; zero after a connection that lasted for [`Backoff::stable_after`].
     pub failures: u32,
-    /// Why the last attempt failed; `None` if it opened a connection, which has ended since.
+    /// The error of the last attempt; `None` if it opened a connection, which has ended since.
     pub error: Option<&'a ConnectError>,
     /// The time until the next attempt.
     pub delay: Duration,
@@ -58,22 +58,23 @@ pub struct Retry<'a> {
 type Hook = Box<dyn FnMut(&Retry<'_>) + Send>;
 
 enum State {
-    /// Nothing was tried yet.
+    /// There was no attempt yet.
     New,
-    /// A connection was handed out then.
+    /// A connection was returned at this time.
     Opened(Instant),
-    /// The next attempt is due then.
+    /// The next attempt is due at this time.
     Waiting(Instant),
 }
 
-/// A request in the making: what the hook of [`Client::reconnect_with`] returns, boxed.
+/// The future of a request: what the hook of [`Client::reconnect_with`] returns, boxed.
 type Requesting = Pin<Box<dyn Future<Output = Result<Request, ConnectError>> + Send>>;
 
 impl Client {
-    /// Connections to the same place, one after another, with [`Options::backoff`](crate::Options::backoff).
+    /// Returns an object that opens connections to the same server, one after another, with [`Options::backoff`](crate::Options::backoff).
     ///
     /// # Errors
-    /// [`ConnectError`] when the request itself is wrong.
+    /// [`ConnectError`] if the request itself is invalid.
+    #[doc(alias("retry", "backoff", "auto_reconnect"))]
     pub fn reconnect(
         &self,
         request: impl TryInto<Request, Error: Into<ConnectError>>,
@@ -82,9 +83,9 @@ impl Client {
         Ok(self.reconnect_with(move || std::future::ready(Ok(request.clone()))))
     }
 
-    /// The same, with a request made afresh for each attempt: a new token, another server.
+    /// Like [`reconnect`](Self::reconnect), with a new request for each attempt: with a new token, or for another server.
     ///
-    /// An error of the hook ends it when [`ConnectError::is_fatal`], and counts as a failed attempt otherwise; see
+    /// A fatal error of the hook ([`ConnectError::is_fatal`]) is returned, any other counts as a failed attempt; see
     /// [`ConnectError::custom`] for custom errors.
     pub fn reconnect_with<F>(&self, mut request: impl FnMut() -> F + Send + 'static) -> Reconnect
     where
@@ -102,8 +103,8 @@ impl Client {
 }
 
 impl Reconnect {
-    /// Calls `hook` before each wait, with the failure and the time until the next attempt: to show or log why there is
-    /// no connection. It replaces an earlier one.
+    /// Calls `hook` before each wait, with the failure and the time until the next attempt, so that it can show or log why
+    /// there is no connection. It replaces an earlier hook.
     ///
     /// ```
     /// # fn main() -> Result<(), ws_client::ConnectError> {
@@ -121,25 +122,25 @@ impl Reconnect {
         self
     }
 
-    /// Returns the number of failures in a row. A connection counts as one until it has lived for
-    /// [`Backoff::stable_after`], which is looked at when the next one is asked for.
+    /// Returns the number of failures in a row. A connection counts as a failure until it has lasted
+    /// for [`Backoff::stable_after`]; that is checked by the next call of [`next`](Self::next).
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// Returns why the last attempt failed, as long as it is tried again; `None` after one that opened a connection,
-    /// and after an error that [`next`](Self::next) has returned.
+    /// Returns the error of the last attempt while further attempts are made; `None` after an attempt that opened a
+    /// connection, and after an error that [`next`](Self::next) has returned.
     pub fn last_error(&self) -> Option<&ConnectError> {
         self.last_error.as_ref()
     }
 
-    /// The next connection. The first attempt is made at once, each further one after a delay.
+    /// Opens the next connection. The first attempt is made at once, each further one after a delay.
     ///
-    /// May be dropped at any time: the delay that was under way goes on.
+    /// The future may be dropped at any time: the current delay continues.
     ///
     /// # Errors
-    /// What will not pass ([`ConnectError::is_fatal`]), and the last of
-    /// [`Backoff::max_failures`] failures in a row. It may be called again after either.
+    /// A fatal error ([`ConnectError::is_fatal`]), or the last of [`Backoff::max_failures`] failures in a row. `next` may
+    /// be called again after either.
     pub async fn next(&mut self) -> Result<Opened, ConnectError> {
         loop {
             match self.state {

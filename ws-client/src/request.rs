@@ -1,4 +1,4 @@
-//! What to ask for: an address, header fields, subprotocols (RFC 6455 sections 3 and 4.1).
+//! A request to open a WebSocket: address, header fields, subprotocols (RFC 6455 sections 3 and 4.1).
 
 mod convert;
 mod owned;
@@ -20,9 +20,11 @@ use crate::request_error::{HeaderError, UrlError};
 
 /// A request to open a WebSocket: the template of the opening handshake.
 ///
-/// It owns the URL, the caller's own header fields and the subprotocols; what the protocol
-/// decides (`Upgrade`, `Connection`, `Sec-WebSocket-Key`, `Sec-WebSocket-Version`) is the
-/// library's and is refused here, so a template can never break the handshake.
+/// It contains the URL, the caller's header fields and the subprotocols. The library adds the fields of the handshake
+/// itself (`Upgrade`, `Connection`, `Sec-WebSocket-Key`, `Sec-WebSocket-Version`) and refuses them here, so that no
+/// request can break the handshake.
+///
+/// Wherever a request is expected, text, a [`Url`], an [`http::Uri`] or an [`http::Request<()>`](http::Request) will do.
 ///
 /// ```
 /// # fn main() -> Result<(), ws_client::ConnectError> {
@@ -34,6 +36,7 @@ use crate::request_error::{HeaderError, UrlError};
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias("ClientRequestBuilder", "IntoClientRequest"))]
 #[derive(Clone)]
 pub struct Request {
     /// Without credentials and fragment; scheme `ws` or `wss`; with a host.
@@ -45,16 +48,15 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request for `url`: `ws://host[:port]/path?query` or `wss://…` (RFC 6455 section 3).
+    /// Returns a request for `url`: `ws://host[:port]/path?query` or `wss://…` (RFC 6455 section 3).
     ///
-    /// The URL is read as browsers read it: international host names become Punycode, IPv6
-    /// literals stand in brackets, characters that may not stand in a path are
-    /// percent-encoded. A user name and password are percent-decoded and become an
-    /// `Authorization: Basic` field; they are kept in no other place and shown nowhere.
+    /// The URL is parsed as browsers do: international host names become Punycode, IPv6 literals have brackets, and
+    /// characters that are not allowed in a path are percent-encoded. A user name and password are percent-decoded and
+    /// become an `Authorization: Basic` field; they are not kept anywhere else and never shown.
     ///
     /// # Errors
-    /// [`UrlError`], which says what to write instead. `http://` and `https://` are errors,
-    /// not synonyms: an address of something else is more often a mistake than a wish.
+    /// [`UrlError`], which says what to write instead. `http://` and `https://` are errors, not synonyms: such an address is
+    /// usually that of something else.
     pub fn new(url: &str) -> Result<Self, UrlError> {
         let parsed = match Url::parse(url.trim()) {
             Ok(parsed) => parsed,
@@ -70,7 +72,7 @@ impl Request {
     /// here: HTTP compares names without regard to case, but some servers do not. A
     /// [`HeaderName`] is sent in lower case.
     ///
-    /// No field is sent without being asked for, `User-Agent` neither.
+    /// No other field is sent, `User-Agent` neither.
     ///
     /// A field whose name looks like that of a credential (`Authorization`, `Proxy-Authorization`, `Cookie`,
     /// `X-Api-Key`, anything with `auth`, `token`, `secret`, `session` or the like in it) is treated as a
@@ -117,10 +119,11 @@ impl Request {
         Ok(self)
     }
 
-    /// Offers a subprotocol, in order of preference (RFC 6455 section 1.9).
+    /// Offers a subprotocol, after those that were offered before (RFC 6455 section 1.9). The one that the server chooses is
+    /// [`Negotiated::subprotocol`](crate::Negotiated::subprotocol).
     ///
     /// Whether it is a token, and offered once, is checked when the request is sent. None is offered after a redirect
-    /// to another origin: browsers can put a token nowhere else, so a subprotocol may be a credential.
+    /// to another origin: browsers have no other place for a token, so a subprotocol may be a credential.
     #[must_use]
     #[doc(alias("protocol", "protocols", "subprotocols"))]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
@@ -128,42 +131,42 @@ impl Request {
         self
     }
 
-    /// The address, without credentials: those have become a header field.
+    /// Returns the address, without credentials: those have become a header field.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The caller's header fields, `Authorization` from the URL among them.
+    /// Returns the caller's header fields, `Authorization` from the URL among them.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The subprotocols, in order of preference.
+    /// Returns the subprotocols, in order of preference.
     pub fn subprotocols(&self) -> &[String] {
         &self.subprotocols
     }
 
-    /// Whether the connection is to be encrypted: `wss`.
+    /// Returns whether the connection is to be encrypted: `wss`.
     pub fn is_secure(&self) -> bool {
         self.url.scheme() == "wss"
     }
 
-    /// The host to reach; `None` never happens for a URL that was accepted.
+    /// Returns the host to connect to; it is never `None` for a URL that was accepted.
     pub(crate) fn host(&self) -> Option<Host<&str>> {
         self.url.host()
     }
 
-    /// The port to reach: the URL's, or 80 and 443 (RFC 6455 section 3).
+    /// Returns the port to connect to: the URL's, or 80 and 443 (RFC 6455 section 3).
     pub(crate) fn port(&self) -> u16 {
         self.url.port().unwrap_or(if self.is_secure() { 443 } else { 80 })
     }
 
-    /// `host:port` for messages and logs: nothing in it is secret.
+    /// Returns `host:port`, for messages and logs: it contains no secret.
     pub(crate) fn authority(&self) -> String {
         format!("{}:{}", self.url.host_str().unwrap_or_default(), self.port())
     }
 
-    /// The template that the handshake completes: origin-form target and `Host`.
+    /// Returns the template that the handshake completes: origin-form target and `Host`.
     pub(crate) fn template(&self) -> Result<http::Request<()>, UrlError> {
         let target = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
         let mut template = http::Request::new(());

@@ -1,16 +1,16 @@
-//! What is wrong with an address or a header field.
+//! The errors of addresses and header fields.
 
 use http::header::HeaderName;
 use thiserror::Error;
 
 use crate::debug::debug_as_display;
 
-/// A URL that no WebSocket can be opened at (RFC 6455 section 3). No message repeats the URL:
-/// it may hold a password.
+/// A URL at which no WebSocket can be opened (RFC 6455 section 3). No message repeats the URL: it may contain a
+/// password.
 #[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// Nothing before the first `:`, or only a host name.
+    /// There is no scheme: nothing before the first `:`, or only a host name.
     #[error("the address has no scheme: write ws://host:port/path, or wss:// for an encrypted connection")]
     NoScheme,
     /// An address of HTTP.
@@ -25,17 +25,17 @@ pub enum UrlError {
     #[error("`{0}` is not a WebSocket scheme: write ws:// or wss://")]
     Scheme(String),
     /// A `#fragment`, which RFC 6455 section 3 forbids.
-    #[error("the address has a fragment: leave out `#…`, or write %23 if the path really holds one")]
+    #[error("the address has a fragment: leave out `#…`, or write %23 if the path really contains one")]
     Fragment,
     /// No host, or one that cannot be a header value.
     #[error("the address names no host: write ws://host:port/path")]
     Host,
-    /// Port 0, which nothing can be reached at.
-    #[error("port 0 cannot be connected to: give the port the server prints")]
+    /// Port 0, to which nothing can connect.
+    #[error("port 0 cannot be connected to: use the port that the server prints")]
     PortZero,
     /// Credentials that `Basic` cannot carry (RFC 7617 section 2).
     #[error(
-        "the user name holds a colon, or the credentials a control character: Basic authentication cannot carry them"
+        "the user name contains a colon, or the credentials a control character: Basic authentication cannot carry them"
     )]
     Credentials,
     /// A path or query that cannot be a request target.
@@ -53,10 +53,10 @@ pub enum HeaderError {
     /// The name is not a token (RFC 9110 section 5.1).
     #[error("{0:?} is not a header field name")]
     Name(String),
-    /// The value holds CR, LF or another control byte (RFC 9110 section 5.5). It is not repeated here.
-    #[error("the value of header field `{0}` holds a byte that must not be sent")]
+    /// The value contains CR, LF or another control byte (RFC 9110 section 5.5). It is not repeated here.
+    #[error("the value of header field `{0}` contains a byte that must not be sent")]
     Value(HeaderName),
-    /// The handshake decides this field itself (RFC 6455 section 4.1).
+    /// The library sets this field itself (RFC 6455 section 4.1).
     #[error("header field `{name}` belongs to the handshake: {instead}")]
     Owned {
         /// The field.

@@ -11,7 +11,7 @@ use url::Host;
 
 /// Looks up host names instead of the operating system: another DNS, a cache, a name for tests.
 ///
-/// Each lookup is part of the opening, and ends with its deadline (`Options::opening_timeout`).
+/// Each lookup counts against [`Options::opening_timeout`](crate::Options::opening_timeout).
 ///
 /// ```
 /// use ws_client::{Resolver, Resolving};
@@ -30,11 +30,12 @@ use url::Host;
 ///     }
 /// }
 /// ```
+#[doc(alias("dns", "lookup"))]
 pub trait Resolver: fmt::Debug + Send + Sync {
-    /// Returns the addresses of a host, each with this port. It is asked for names only, never for literal addresses.
+    /// Returns the addresses of a host, each with this port. It is called for names only, never for literal addresses.
     ///
     /// # Errors
-    /// Whatever stops it; the caller sees [`ConnectError::Resolve`](crate::ConnectError::Resolve), or
+    /// Any error; the caller gets it as [`ConnectError::Resolve`](crate::ConnectError::Resolve), or
     /// [`ProxyError`](crate::ProxyError) for a proxy's name.
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a>;
 }
@@ -48,7 +49,7 @@ impl<R: Resolver + ?Sized> Resolver for Arc<R> {
 /// What [`Resolver::resolve`] returns: a boxed future, so that resolvers can be chosen at run time.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
-/// The addresses of a host; a literal needs no resolver.
+/// Returns the addresses of a host; a literal needs no resolver.
 pub(crate) async fn resolve(
     resolver: Option<&dyn Resolver>,
     host: Host<&str>,

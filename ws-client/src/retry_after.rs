@@ -1,11 +1,11 @@
-//! When a server asks to be tried again: `Retry-After` (RFC 9110 section 10.2.3).
+//! The delay that a server asks for: `Retry-After` (RFC 9110 section 10.2.3).
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::{DATE, HeaderName, RETRY_AFTER};
 
-/// The time until then: see [`ConnectError::retry_after`](crate::ConnectError::retry_after).
+/// Returns the time until then: see [`ConnectError::retry_after`](crate::ConnectError::retry_after).
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     until(headers, today)
 }
@@ -27,12 +27,12 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(name)?.to_str().ok()?.trim()).ok()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a date is compared with today's; what is waited is bounded")]
+#[expect(clippy::disallowed_methods, reason = "a date is relative to the wall clock; the delay is bounded")]
 fn today() -> SystemTime {
     SystemTime::now()
 }
 
-/// A bound that callers can calculate with: no `Instant` overflows by it.
+/// A bound that callers can add to any `Instant` without overflow.
 const MOST: Duration = Duration::from_secs(365 * 86_400);
 
 #[cfg(test)]

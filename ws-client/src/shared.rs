@@ -1,4 +1,4 @@
-//! The client that all who need no options of their own share.
+//! The client with default options, which the free functions share.
 
 use std::sync::OnceLock;
 
@@ -14,15 +14,17 @@ use crate::setting_error::SettingError;
 ///
 /// # Errors
 /// [`ConnectError`].
+#[doc(alias("connect_async", "connect_async_with_config", "dial", "client"))]
 pub async fn connect(url: impl TryInto<Request, Error: Into<ConnectError>>) -> Result<Opened, ConnectError> {
     shared()?.connect(url).await
 }
 
-/// Does the opening handshake on a stream that is already connected (and encrypted, where it is to be), with the
+/// Performs the opening handshake on a stream that is already connected, and encrypted if it is to be, with the
 /// default [`Options`](crate::Options).
 ///
 /// # Errors
 /// [`ConnectError`].
+#[doc(alias("client_async", "from_raw_socket"))]
 pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     request: impl TryInto<Request, Error: Into<ConnectError>>,
     stream: S,

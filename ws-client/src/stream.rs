@@ -1,4 +1,4 @@
-//! The bytes under a client's WebSocket, whatever carries them.
+//! The stream under a client's WebSocket: one type for all transports.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -114,7 +114,7 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// Calls the same method on whatever carries the bytes.
+/// Calls the same method on each kind of stream.
 macro_rules! forward {
     ($carrier:expr, $stream:ident => $call:expr) => {
         match $carrier {

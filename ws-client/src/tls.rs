@@ -15,11 +15,16 @@ use crate::setting_error::SettingError;
 use crate::stream::Stream;
 use crate::tls_error::TlsError;
 
-/// Whom to trust, and who to be, under `wss://`. TLS 1.2 and 1.3, ALPN `http/1.1`.
+/// Which certificates to trust under `wss://`, and which one to present. TLS 1.2 and 1.3, ALPN `http/1.1`.
 ///
-/// The crypto provider is *ring* (feature `ring`, on by default) unless [`provider`](Self::provider) gives another; in
-/// a build without *ring* it is AWS-LC (feature `aws-lc-rs`). It is never taken from the process: it does not matter what
-/// other crates install or compile in.
+/// There is no switch that turns verification off.
+///
+/// The crypto provider is *ring* (feature `ring`, on by default) unless [`provider`](Self::provider) sets another; in
+/// a build without *ring* it is AWS-LC (feature `aws-lc-rs`). It is never the process-wide one: other crates do not influence
+/// the choice.
+///
+/// The types in these signatures are those of [`rustls`](crate::rustls): a new major version of it is one of this crate.
+#[doc(alias("native_tls", "root_certificates", "danger_accept_invalid_certs", "insecure"))]
 #[derive(Clone)]
 pub struct Tls {
     trust: Trust,
@@ -49,12 +54,12 @@ impl Default for Tls {
 }
 
 impl Tls {
-    /// Trusts Mozilla's list of authorities, as compiled in.
+    /// Trusts Mozilla's list of authorities, which is compiled in.
     pub fn webpki() -> Self {
         Self::new(Trust::WebPki)
     }
 
-    /// Trusts what the operating system trusts; read when the client is built.
+    /// Trusts what the operating system trusts; it is read when the client is built.
     #[cfg(feature = "native-roots")]
     pub fn platform() -> Self {
         Self::new(Trust::Platform)
@@ -65,15 +70,15 @@ impl Tls {
         Self::new(Trust::Roots(Arc::new(roots)))
     }
 
-    /// Trusts the certificates in a PEM file's bytes and no others.
+    /// Trusts the certificates in `pem`, the bytes of a PEM file, and no others.
     ///
     /// # Errors
-    /// [`SettingError`] when there is none, or one that cannot be read.
+    /// [`SettingError`] if there is none, or one that cannot be read.
     pub fn from_root_pem(pem: &[u8]) -> Result<Self, SettingError> {
         Ok(Self::from_roots(pem::roots(pem)?))
     }
 
-    /// Uses a custom configuration as it is, except for ALPN: `http/1.1` is offered when it offers nothing.
+    /// Uses a custom configuration of rustls unchanged, except that `http/1.1` is offered by ALPN if it offers nothing.
     pub fn from_rustls(config: Arc<ClientConfig>) -> Self {
         Self::new(Trust::Config(config))
     }
@@ -82,20 +87,19 @@ impl Tls {
         Self { trust, identity: None, provider: None }
     }
 
-    /// Another crypto provider, from [`rustls::crypto`]. Without effect beside [`from_rustls`](Self::from_rustls),
-    /// which has its own.
+    /// Sets the crypto provider, from [`rustls::crypto`]. It has no effect after [`from_rustls`](Self::from_rustls): that
+    /// configuration has one.
     #[must_use]
     pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
         self
     }
 
-    /// Presents a certificate to servers that ask for one: the chain, leaf first, and its key, both
-    /// in PEM. Without effect beside [`from_rustls`](Self::from_rustls), which has its own.
+    /// Presents a certificate to servers that ask for one: the chain, leaf first, and its key, both in PEM. It has no effect
+    /// after [`from_rustls`](Self::from_rustls).
     ///
     /// # Errors
-    /// [`SettingError`] when either cannot be read; whether they belong together is
-    /// checked when the client is built.
+    /// [`SettingError`] if either cannot be read; whether they belong together is checked when the client is built.
     pub fn client_certificate(mut self, chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, SettingError> {
         let chain = pem::certificates(chain_pem, "tls client certificate")?;
         let key = pem::key(key_pem, "tls client key")?;
@@ -103,7 +107,7 @@ impl Tls {
         Ok(self)
     }
 
-    /// The configuration for rustls.
+    /// Returns the configuration for rustls.
     pub(crate) fn build(&self) -> Result<Arc<ClientConfig>, SettingError> {
         let roots = match &self.trust {
             Trust::Config(config) if !config.alpn_protocols.is_empty() => return Ok(config.clone()),
@@ -153,8 +157,8 @@ impl fmt::Debug for Tls {
             Trust::WebPki => "webpki roots",
             #[cfg(feature = "native-roots")]
             Trust::Platform => "platform roots",
-            Trust::Roots(_) => "own roots",
-            Trust::Config(_) => "own configuration",
+            Trust::Roots(_) => "custom roots",
+            Trust::Config(_) => "custom configuration",
         };
         f.debug_struct("Tls")
             .field("trust", &trust)
@@ -174,8 +178,8 @@ pub(crate) async fn encrypt(
     let name = match host {
         Host::Ipv4(ip) => ServerName::from(std::net::IpAddr::from(ip)),
         Host::Ipv6(ip) => ServerName::from(std::net::IpAddr::from(ip)),
-        // A final dot says that the name is complete; it is no part of what a certificate names, nor of SNI
-        // (RFC 6066 section 3). Newer versions of rustls drop it themselves.
+        // A final dot marks a name as complete; it is neither part of the name in a certificate nor of SNI
+        // (RFC 6066 section 3). Newer versions of rustls remove it themselves.
         Host::Domain(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
             .map_err(|e| fail(io::Error::new(io::ErrorKind::InvalidInput, e)))?,
     };
@@ -186,7 +190,7 @@ pub(crate) async fn encrypt(
 /// RFC 7301: WebSocket over TLS begins as HTTP/1.1.
 const HTTP_1_1: &[u8] = b"http/1.1";
 
-/// The provider that this build has; of two, *ring*, so that no other crate's features change what is used.
+/// Returns the provider that this build has; of two, *ring*, so that the features of other crates do not change it.
 fn default_provider() -> Option<Arc<CryptoProvider>> {
     #[cfg(feature = "ring")]
     return Some(Arc::new(rustls::crypto::ring::default_provider()));
@@ -200,7 +204,7 @@ fn default_provider() -> Option<Arc<CryptoProvider>> {
 fn platform_roots() -> Result<RootCertStore, SettingError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // Systems carry certificates that no verifier accepts; the others still count.
+    // Some systems have certificates that no verifier accepts; the others are used.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);

@@ -1,4 +1,4 @@
-//! Why a TLS handshake failed, in words.
+//! The errors of a TLS handshake.
 
 use std::error::Error as _;
 use std::fmt;
@@ -14,23 +14,23 @@ use crate::debug::debug_as_display;
 pub struct TlsError {
     /// The server's host and port.
     pub authority: String,
-    /// What rustls, or the stream under it, said.
+    /// The error of rustls, or of the stream under it.
     pub source: io::Error,
 }
 
 impl TlsError {
-    /// The error of rustls, if it was not the stream's.
+    /// Returns the error of rustls; `None` if it was the stream's.
     pub fn rustls(&self) -> Option<&rustls::Error> {
         self.source.get_ref()?.downcast_ref()
     }
 
-    /// A broken stream may heal; an invalid certificate, or a server without TLS, will not.
+    /// Another attempt may succeed after a broken stream, but not with an invalid certificate or without TLS.
     pub(crate) fn is_fatal(&self) -> bool {
         self.rustls().is_some()
     }
 
-    /// The server's verdict on the client's certificate, which with TLS 1.3 comes only when the handshake is done
-    /// (RFC 8446 section 4.4.2.4); other errors come back as they were.
+    /// Recognises the alert of a server that refuses the client's certificate, which with TLS 1.3 arrives only after the
+    /// handshake (RFC 8446 section 4.4.2.4); other errors are returned unchanged.
     pub(crate) fn late(authority: &str, source: io::Error) -> Result<Self, io::Error> {
         let error = Self { authority: authority.to_owned(), source };
         match error.rustls() {
@@ -42,7 +42,7 @@ impl TlsError {
 
 debug_as_display!(TlsError);
 
-// Without a source: the text has it.
+// `source` returns none: the message includes the cause.
 impl std::error::Error for TlsError {}
 
 impl fmt::Display for TlsError {
@@ -52,7 +52,7 @@ impl fmt::Display for TlsError {
             Some(Error::InvalidMessage(_)) => {
                 write!(
                     f,
-                    "{authority} does not answer in TLS: write ws:// if it is a plain server, or give its TLS port"
+                    "{authority} does not answer in TLS: write ws:// if it is a plain server, or use its TLS port"
                 )
             }
             Some(Error::InvalidCertificate(error)) => write_certificate(f, authority, error),
@@ -76,23 +76,23 @@ impl fmt::Display for TlsError {
             ) => {
                 write!(
                     f,
-                    "{authority} has no cipher suite in common with this client, which speaks TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305, but neither RSA key exchange nor CBC: it is the server's to update (or it wants a client certificate)"
+                    "{authority} has no cipher suite in common with this client, which speaks TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305, but neither RSA key exchange nor CBC: it is the server's to update (or it requires a client certificate)"
                 )
             }
             Some(Error::AlertReceived(Alert::CertificateRequired | Alert::NoCertificate)) => {
-                write!(f, "{authority} wants a client certificate: give one to Tls::client_certificate")
+                write!(f, "{authority} requires a client certificate: pass one to Tls::client_certificate")
             }
             Some(Error::AlertReceived(alert)) if is_about_certificate(*alert) => {
                 write!(
                     f,
-                    "{authority} does not accept the client certificate, or wants one (alert {alert:?}): give one that it trusts to Tls::client_certificate"
+                    "{authority} does not accept the client certificate, or requires one (alert {alert:?}): pass one that it trusts to Tls::client_certificate"
                 )
             }
             Some(Error::AlertReceived(Alert::UnrecognisedName)) => {
                 write!(f, "{authority} serves no host of this name over TLS: check the address")
             }
             Some(Error::AlertReceived(Alert::NoApplicationProtocol)) => {
-                write!(f, "{authority} does not speak HTTP/1.1 at this port (ALPN): give the port that does")
+                write!(f, "{authority} does not speak HTTP/1.1 at this port (ALPN): use the port that does")
             }
             Some(Error::AlertReceived(alert)) => {
                 write!(f, "{authority} ended the TLS handshake with the alert {alert:?}: its log may say why")
@@ -109,7 +109,7 @@ impl fmt::Display for TlsError {
     }
 }
 
-/// What is wrong with the server's certificate, and what to do.
+/// Writes what is wrong with the server's certificate, and what to do.
 fn write_certificate(f: &mut fmt::Formatter<'_>, authority: &str, error: &Certificate) -> fmt::Result {
     write!(f, "the certificate of {authority} ")?;
     match error {
@@ -125,7 +125,7 @@ fn write_certificate(f: &mut fmt::Formatter<'_>, authority: &str, error: &Certif
         Certificate::NotValidForNameContext { expected, presented } => {
             match hosts(presented) {
                 hosts if !hosts.is_empty() => {
-                    write!(f, "is for {hosts}: connect by a name that it holds")
+                    write!(f, "is for {hosts}: connect by a name that is in it")
                 }
                 // RFC 9525 §2: the common name of the subject is not a name of the server.
                 _ => write!(
@@ -135,7 +135,7 @@ fn write_certificate(f: &mut fmt::Formatter<'_>, authority: &str, error: &Certif
                 ),
             }
         }
-        Certificate::NotValidForName => f.write_str("is not for this host: connect by a name that it holds"),
+        Certificate::NotValidForName => f.write_str("is not for this host: connect by a name that is in it"),
         Certificate::BadEncoding => f.write_str("is malformed: it is the server's to replace"),
         // RFC 5280 §6.1.3: issuers are found by name, and only then is the signature verified.
         Certificate::BadSignature => f.write_str(
@@ -155,12 +155,12 @@ fn write_certificate(f: &mut fmt::Formatter<'_>, authority: &str, error: &Certif
         error if is(error, "InvalidPurpose") => {
             f.write_str("is not meant for a server (extendedKeyUsage without serverAuth): it is the server's to replace")
         }
-        error => write!(f, "does not hold: {error}"),
+        error => write!(f, "is invalid: {error}"),
     }
 }
 
-/// Whether webpki or rustls calls it this: some variants are newer than the oldest rustls that is allowed, and some are
-/// wrapped.
+/// Returns whether webpki or rustls has this name for the error: some variants are newer than the oldest rustls that is
+/// allowed, and some are wrapped.
 fn is(error: &Certificate, name: &str) -> bool {
     let (error, source) = match error {
         Certificate::Other(other) => (format!("{:?}", other.0), other.source().map(|e| format!("{e:?}"))),
@@ -184,7 +184,7 @@ fn is_about_certificate(alert: Alert) -> bool {
     )
 }
 
-/// The host names and addresses among what a certificate presents, which webpki gives as `DnsName("…")`,
+/// Returns the host names and addresses among the names of a certificate, which webpki reports as `DnsName("…")`,
 /// `IpAddress(…)` and others.
 fn hosts(presented: &[String]) -> String {
     let hosts: Vec<String> = presented
@@ -199,13 +199,13 @@ fn hosts(presented: &[String]) -> String {
     }
 }
 
-/// What to write into the certificate so that it is for this host.
+/// Returns what to write into the certificate so that it is for this host.
 fn alternative_name(host: &ServerName<'_>) -> String {
     let kind = if matches!(host, ServerName::IpAddress(_)) { "IP" } else { "DNS" };
     format!("{kind}:{}", host.to_str())
 }
 
-/// Of a certificate's names, enough to recognise it in one line.
+/// How many names of a certificate are shown: enough to recognise it in one line.
 const MOST_NAMES: usize = 5;
 /// The longest host name (RFC 1035 section 3.1).
 const LONGEST_NAME: usize = 253;
@@ -224,7 +224,7 @@ mod tests {
         for (alert, what) in [
             (Alert::HandshakeFailure, "no cipher suite in common"),
             (Alert::InsufficientSecurity, "neither RSA key exchange nor CBC"),
-            (Alert::CertificateRequired, "wants a client certificate: give one to"),
+            (Alert::CertificateRequired, "requires a client certificate: pass one to"),
             (Alert::UnknownCA, "does not accept the client certificate"),
             (Alert::UnrecognisedName, "no host of this name"),
             (Alert::NoApplicationProtocol, "does not speak HTTP/1.1"),

@@ -1,4 +1,4 @@
-//! The opening handshake through an HTTP client of hyper's.
+//! The opening handshake through an HTTP client of hyper.
 
 use std::error::Error;
 use std::future::Future;
@@ -24,15 +24,15 @@ use crate::request::Request;
 use crate::stream::Stream;
 
 impl Client {
-    /// Does the opening handshake through an HTTP client of hyper's, on a connection that client has or makes.
+    /// Performs the opening handshake through an HTTP client of hyper, on a connection that this client has or makes.
     ///
-    /// `send` is given the request as it is to be sent: a path, `Host` and all other fields. A client that dials by
-    /// the URI, such as that of `hyper_util`, wants an absolute one: `send` can set it. On a connection that is used
-    /// directly, as below, hyper must be asked to hand it over: `with_upgrades`.
+    /// `send` receives the request as it is to be sent: a path, `Host` and all other fields. A client that dials by
+    /// the URI, such as that of `hyper_util`, requires an absolute one: `send` can set it. A connection that is used
+    /// directly, as below, must be driven by `with_upgrades`, so that hyper releases it.
     ///
-    /// Dialling, proxies, TLS, redirects and the limits on the answer's head are that client's; of the
-    /// [`Options`](crate::Options) there remain what the WebSocket itself has, `opening_timeout` for all that happens
-    /// in here, `max_refusal_body`, and `nodelay` where hyper has TCP and nothing between. The scheme of the URL
+    /// Dialling, proxies, TLS, redirects and the limits of the response head are up to that client. Of the
+    /// [`Options`](crate::Options) these apply: `connection`, `deflate`, `opening_timeout` for the whole call,
+    /// `max_refusal_body`, and `nodelay` if hyper has a TCP stream without a layer around it. The scheme of the URL
     /// changes nothing but the default port. It is HTTP/1.1 only: HTTP/2 has no `Upgrade`.
     ///
     /// ```no_run
@@ -50,8 +50,8 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`ConnectError`]. What `send` says is [`ConnectError::Io`]; a connection that hyper keeps is
-    /// [`ConnectError::Custom`], as it is the program's mistake.
+    /// [`ConnectError`]. An error of `send` is [`ConnectError::Io`]; a connection that hyper does not release is
+    /// [`ConnectError::Custom`], because it is a mistake of the program.
     #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
     pub async fn upgrade<F, Fut, B, E>(
         &self,
@@ -97,7 +97,7 @@ impl Attempt<'_> {
         let Some(handed_over) = handed_over else { return Err(kept()) };
         let (stream, received) = match handed_over.await {
             Ok(upgraded) => self.split(upgraded),
-            // Of all that can go wrong with an upgrade, a user's error is this one alone.
+            // This is the only error of an upgrade that hyper classes as the user's.
             Err(error) if error.is_user() => return Err(kept()),
             Err(error) => return Err(broke(error.into())),
         };
@@ -113,7 +113,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Reads a refusal's body, as far as it comes in time: the status alone is worth returning.
+/// Reads as much of a refusal's body as arrives in time: the status is returned without it, too.
 async fn read_body(refused: &mut Refused, body: impl Body, limit: usize, deadline: Instant) {
     let deadline = deadline.min(Instant::now() + BODY_PATIENCE);
     let mut body = pin!(body);
@@ -135,14 +135,14 @@ async fn read_body(refused: &mut Refused, body: impl Body, limit: usize, deadlin
     *refused.response.body_mut() = read;
 }
 
-/// Marks what is secret in the request in the copy that is given away, so that no debug output there shows it.
+/// Marks the secrets of the request in the copy for `send` as well, so that no debug output shows them there.
 fn hide(request: &Request, sent: &mut HeaderMap) {
     for (name, value) in sent.iter_mut() {
         value.set_sensitive(request.headers().get_all(name).iter().any(HeaderValue::is_sensitive));
     }
 }
 
-/// The server has agreed, and hyper goes on with HTTP.
+/// The error for a server that has agreed while hyper keeps the connection for HTTP.
 fn kept() -> ConnectError {
     let message = "the server opened a WebSocket, but hyper keeps the connection: \
                    spawn `connection.with_upgrades()` instead of `connection`";

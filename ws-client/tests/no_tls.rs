@@ -26,7 +26,7 @@ async fn a_wrong_address_says_how_to_write_it() {
         ("https://example.com/", "write wss:// instead"),
         ("localhost:9001", "no scheme: write ws://host:port/path"),
         ("ftp://example.com", "write ws:// or wss://"),
-        ("ws://localhost:0", "give the port the server prints"),
+        ("ws://localhost:0", "use the port that the server prints"),
         ("ws://h/#top", "leave out `#"),
     ] {
         check(&refused(url).await, Blame::Caller, what);
@@ -34,17 +34,17 @@ async fn a_wrong_address_says_how_to_write_it() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_port_asks_for_the_server() {
+async fn a_port_without_a_listener_asks_whether_the_server_is_running() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     check(&refused(&format!("ws://{nobody}")).await, Blame::Network, "is the server running?");
 }
 
 #[tokio::test]
-async fn a_server_that_is_no_websocket_server_says_what_to_check() {
+async fn a_server_without_websockets_says_what_to_check() {
     for (answer, what) in [
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
-            "plain HTTP, it is no WebSocket's: check the path",
+            "plain HTTP, it is not a WebSocket's: check the path",
         ),
         ("HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n", "nothing at this path: check the path"),
         (

@@ -1,9 +1,9 @@
-//! What a proxy that answers 407 (Proxy Authentication Required) asks for.
+//! The authentication schemes of a 407 (Proxy Authentication Required).
 
 use http::HeaderMap;
 use http::header::PROXY_AUTHENTICATE;
 
-/// The authentication schemes in `Proxy-Authenticate` (RFC 9110 section 11.7.1), each once.
+/// Returns the authentication schemes in `Proxy-Authenticate` (RFC 9110 section 11.7.1), each once.
 pub(super) fn schemes(headers: &HeaderMap) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for line in headers.get_all(PROXY_AUTHENTICATE) {
@@ -17,7 +17,7 @@ pub(super) fn schemes(headers: &HeaderMap) -> Vec<String> {
     found
 }
 
-/// The elements of a comma-separated list, where commas in quotes separate nothing (RFC 9110 section 5.6).
+/// Returns the elements of a comma-separated list, where commas in quotes separate nothing (RFC 9110 section 5.6).
 fn elements(line: &[u8]) -> Vec<String> {
     let mut elements = vec![Vec::new()];
     let (mut quoted, mut escaped) = (false, false);
@@ -36,7 +36,7 @@ fn elements(line: &[u8]) -> Vec<String> {
     elements.iter().map(|element| String::from_utf8_lossy(element).trim().to_owned()).collect()
 }
 
-/// The scheme with which an element begins; one that begins with a parameter belongs to the scheme before it
+/// Returns the scheme with which an element begins; one that begins with a parameter belongs to the scheme before it
 /// (RFC 9110 section 11.6.1).
 fn scheme(element: &str) -> Option<&str> {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn schemes_are_told_from_their_parameters() {
+    fn schemes_are_distinguished_from_their_parameters() {
         assert_eq!(of(&["Basic realm=\"x\""]), ["Basic"]);
         assert_eq!(of(&["Negotiate", "NTLM"]), ["Negotiate", "NTLM"]);
         assert_eq!(of(&["NTLM TlRMTVNTUAACAAAA=="]), ["NTLM"]);

@@ -1,4 +1,4 @@
-//! Asking a proxy for a way through: HTTP CONNECT (RFC 9110 section 9.3.6) and SOCKS5 (RFC 1928, RFC 1929).
+//! A tunnel through a proxy: HTTP CONNECT (RFC 9110 section 9.3.6) and SOCKS5 (RFC 1928, RFC 1929).
 
 use std::future::poll_fn;
 use std::io;
@@ -18,7 +18,7 @@ use crate::resolver::{Resolver, resolve};
 use crate::stream::Stream;
 
 impl Proxy {
-    /// Opens the way to `host` through a stream to this proxy.
+    /// Opens a tunnel to `host` on a stream to this proxy.
     pub(crate) async fn tunnel(
         &self,
         stream: &mut Stream,
@@ -106,7 +106,7 @@ impl Proxy {
                 message.push(length(password)?);
                 message.extend_from_slice(password);
                 ask(stream, &message).await?;
-                // RFC 1929 §2: any status but 0 is a failure, and the connection is of no more use.
+                // RFC 1929 §2: any status but 0 is a failure, and the connection cannot be used any more.
                 if answer(stream, 1, |_| Ok(Some(2))).await?.get(1) != Some(&0) {
                     return Err(ProxyError::CredentialsRefused { schemes: Vec::new() });
                 }
@@ -174,11 +174,12 @@ fn length(bytes: &[u8]) -> Result<u8, ProxyError> {
     u8::try_from(bytes.len()).map_err(|_| ProxyError::NameTooLong)
 }
 
-/// Sends a request, unless bytes are there already: they would be taken for its answer.
+/// Sends a request, unless bytes have arrived already: they would be read as its answer.
 async fn ask(stream: &mut Stream, request: &[u8]) -> Result<(), ProxyError> {
     let mut byte = [0; 1];
     let mut early = ReadBuf::new(&mut byte);
-    // The runtime has to hear from the system what has arrived. Then polled once: waiting for what must not come would never end.
+    // The runtime has to learn from the system what has arrived. The stream is polled only once: no bytes may come, so
+    // waiting for them would never end.
     tokio::task::yield_now().await;
     let read = poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut early))).await;
     match read {
@@ -192,8 +193,8 @@ async fn ask(stream: &mut Stream, request: &[u8]) -> Result<(), ProxyError> {
     Ok(())
 }
 
-/// Reads one answer, of this version of its protocol, and nothing behind it: what follows has not been asked for yet.
-/// `length` gives its length, or `None` while too little of it is there.
+/// Reads one answer of this version of the protocol, and nothing after it: bytes that follow are unsolicited.
+/// `length` returns its length, or `None` if more bytes are needed.
 async fn answer(
     stream: &mut Stream,
     version: u8,
@@ -219,7 +220,7 @@ async fn answer(
 /// RFC 1928 §6: version, reply, reserved, type of the bound address, the address, a port.
 fn reply_length(received: &[u8]) -> Result<Option<usize>, ProxyError> {
     match *received {
-        // Of a failure nothing more is of interest.
+        // The rest of a failure is not needed.
         [_, reply, ..] if reply != 0 => Err(ProxyError::SocksReply(reply)),
         [_, _, _, 1, ..] => Ok(Some(4 + 4 + 2)),
         [_, _, _, 4, ..] => Ok(Some(4 + 16 + 2)),

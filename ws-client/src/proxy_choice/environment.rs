@@ -9,7 +9,7 @@ use crate::proxy::Proxy;
 use crate::proxy_error::ProxyUrlError;
 use crate::request::Request;
 
-/// The environment of a process, as far as proxies are concerned.
+/// The environment variables of a process that concern proxies.
 pub(super) struct Environment<V> {
     /// The value of a variable.
     pub(super) variable: V,
@@ -17,17 +17,17 @@ pub(super) struct Environment<V> {
     pub(super) ignores_case: bool,
 }
 
-/// That of this process.
+/// Returns the environment of this process.
 pub(super) fn of_this_process() -> Environment<impl Fn(&str) -> Option<String>> {
     Environment {
-        // What is no UTF-8 is an error later on rather than as if it were not set.
+        // A value that is not UTF-8 becomes an error later on, instead of counting as not set.
         variable: |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
         ignores_case: cfg!(windows),
     }
 }
 
 impl<V: Fn(&str) -> Option<String>> Environment<V> {
-    /// The proxy that the variables name for a request.
+    /// Returns the proxy that the variables name for a request.
     pub(super) fn pick(&self, request: &Request) -> Result<Option<Proxy>, ProxyUrlError> {
         let Some(host) = request.host() else { return Ok(None) };
         let no_proxy = self.either("no_proxy", "NO_PROXY").unwrap_or_default();
@@ -39,8 +39,8 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         own.or_else(|| self.either("all_proxy", "ALL_PROXY")).map(|url| Proxy::new(&url)).transpose()
     }
 
-    /// A web server gives a request's field `Proxy` to a CGI program as `HTTP_PROXY` (RFC 3875 section 4.1.18): there
-    /// the variable is whatever the peer likes, under each name that reads it. No field sets any of the others.
+    /// A web server passes a request's field `Proxy` to a CGI program as `HTTP_PROXY` (RFC 3875 section 4.1.18): there
+    /// the peer chooses the value of the variable, under each name that reads it. No field sets any of the others.
     fn http_proxy(&self) -> Option<String> {
         let is_cgi = (self.variable)("REQUEST_METHOD").is_some();
         match (is_cgi, self.ignores_case) {
@@ -50,7 +50,7 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         }
     }
 
-    /// The first that is set; the lower-case name wins.
+    /// Returns the value that is set; the lower-case name takes precedence.
     fn either(&self, lower: &str, upper: &str) -> Option<String> {
         self.set(lower).or_else(|| self.set(upper))
     }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cgi_program_does_not_believe_http_proxy() {
+    fn a_cgi_program_ignores_http_proxy() {
         for method in ["GET", ""] {
             let cgi = ("REQUEST_METHOD", method);
             let upper = [("HTTP_PROXY", "h:1"), cgi];

@@ -1,10 +1,10 @@
-//! The entries of `NO_PROXY`: what is reached without a proxy.
+//! The entries of `NO_PROXY`: hosts that are reached without a proxy.
 
 use std::net::IpAddr;
 
 use url::Host;
 
-/// Whether an entry of `list` covers the host.
+/// Returns whether an entry of `list` covers the host.
 pub(super) fn is_excepted(host: &Host<&str>, port: u16, list: &str) -> bool {
     let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
     entries.filter_map(for_port(port)).any(|entry| {
@@ -18,7 +18,7 @@ pub(super) fn is_excepted(host: &Host<&str>, port: u16, list: &str) -> bool {
     })
 }
 
-/// The host of an entry: `host`, `host:port`, `[v6]` or `[v6]:port`; `None` if it is for another port.
+/// Returns the host of an entry: `host`, `host:port`, `[v6]` or `[v6]:port`; `None` if the entry is for another port.
 fn for_port<'e>(port: u16) -> impl Fn(&'e str) -> Option<&'e str> {
     let is_it = move |only: &str| only.parse() == Ok(port);
     move |entry| {
@@ -34,18 +34,18 @@ fn for_port<'e>(port: u16) -> impl Fn(&'e str) -> Option<&'e str> {
     }
 }
 
-/// Whether `entry`, a name with all below it, covers `name`. A final dot says that a name is complete and makes no other
-/// name of it; a leading `.` or `*.` adds nothing.
+/// Returns whether `entry`, a name with all its subdomains, covers `name`. A final dot marks a name as complete and does not
+/// change it; a leading `.` or `*.` adds nothing.
 fn covers_name(entry: &str, name: &str) -> bool {
     let entry = entry.trim_start_matches("*.").trim_start_matches('.');
-    // As the host was read: in lower case, and in Punycode.
+    // In the form of the host: in lower case, and in Punycode.
     let Ok(Host::Domain(entry)) = Host::parse(entry) else { return false };
     let entry = entry.strip_suffix('.').unwrap_or(&entry);
     let name = name.strip_suffix('.').unwrap_or(name);
     name.strip_suffix(entry).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// Whether `entry`, an address or a network such as `10.0.0.0/8`, covers `ip`.
+/// Returns whether `entry`, an address or a network such as `10.0.0.0/8`, covers `ip`.
 fn covers_address(entry: &str, ip: IpAddr) -> bool {
     let (network, prefix) = match entry.split_once('/') {
         Some((network, prefix)) => (network, Some(prefix)),

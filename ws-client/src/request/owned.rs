@@ -1,10 +1,10 @@
-//! Header fields that the handshake decides itself (RFC 6455 section 4.1).
+//! Header fields that the library sets itself (RFC 6455 section 4.1).
 
 use http::header::HeaderName;
 
 use crate::request_error::HeaderError;
 
-/// Refuses a field that is not the caller's to set.
+/// Refuses a field that the library sets.
 pub(super) fn owned_by_caller(name: &HeaderName) -> Result<(), HeaderError> {
     let instead = match name.as_str() {
         "sec-websocket-protocol" => "offer it with `Request::subprotocol`",

@@ -1,4 +1,4 @@
-//! The request that a redirect leads to (RFC 9110 section 15.4).
+//! The request after a redirect (RFC 9110 section 15.4).
 
 use http::Response;
 use http::header::HOST;
@@ -8,7 +8,7 @@ use super::secret::remove_secrets;
 use crate::error::ConnectError;
 use crate::request_error::UrlError;
 
-/// Where a refusal sends us, if it does.
+/// Returns the request for the target of a redirect, or `None` if the refusal is none.
 pub(crate) fn redirect(
     request: &Request,
     response: &Response<Vec<u8>>,
@@ -27,9 +27,9 @@ pub(crate) fn redirect(
 }
 
 impl Request {
-    /// The same request at the place a redirect names. When the origin (scheme, host, port) changes, secrets stay
-    /// behind, as they were meant for the first one: sensitive fields, and the subprotocols, which may hold a token.
-    /// So does a `Host` of the caller's, which names the first one.
+    /// Returns the same request for the target of a redirect. When the origin (scheme, host, port) changes, secrets are
+    /// removed, as they were meant for the first one: sensitive fields, and the subprotocols, which may contain a token.
+    /// So is a `Host` of the caller's, which names the first one.
     fn redirected(&self, location: &str) -> Result<Self, UrlError> {
         let mut url = self.url.join(location).map_err(UrlError::Invalid)?;
         // A server names its HTTP address; the WebSocket lives at the same one.
@@ -43,7 +43,7 @@ impl Request {
         // The fragment of a Location is for documents (RFC 9110 section 10.2.2).
         url.set_fragment(None);
         let mut next = Self::from_url(url)?;
-        // Credentials in a Location are the redirecting server's choice, not the caller's.
+        // Credentials in a Location come from the redirecting server, not from the caller: they are not used.
         next.headers = self.headers.clone();
         next.names = self.names.clone();
         if next.url.origin() == self.url.origin() {
@@ -62,7 +62,7 @@ mod tests {
 
     use http::header::AUTHORIZATION;
 
-    /// A request with every kind of secret, a `Host` of its own, and one harmless field.
+    /// A request with every kind of secret, a custom `Host`, and one harmless field.
     fn secretive() -> Request {
         let request = Request::new("ws://u:p@h/a").unwrap();
         let fields = [

@@ -1,13 +1,13 @@
-//! Which header fields hold secrets.
+//! Header fields that contain secrets.
 
 use http::header::{HeaderMap, HeaderName};
 
-/// Whether a field holds a credential, as far as its name shows.
+/// Returns whether the name of a field looks like that of a credential.
 pub(super) fn is_secret(name: &HeaderName) -> bool {
     SECRET_WORDS.iter().any(|word| name.as_str().contains(word))
 }
 
-/// Removes the fields that hold credentials: those marked as sensitive.
+/// Removes the fields that contain credentials: those marked as sensitive.
 pub(super) fn remove_secrets(headers: &mut HeaderMap) {
     let secret = headers.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.clone());
     for name in secret.collect::<Vec<_>>() {

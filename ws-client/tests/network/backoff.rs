@@ -57,7 +57,7 @@ async fn delays_are_spread_by_chance_and_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_clients_do_not_wait_alike() {
+async fn two_clients_wait_for_different_times() {
     let client = client(Memory::new([Act::Refuse]), |backoff| backoff.max_failures = Some(9));
     let (mut one, mut other) = (watched(&client), watched(&client));
     one.0.next().await.unwrap_err();
@@ -100,7 +100,7 @@ async fn a_connection_that_lived_for_stable_after_begins_the_delays_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stable_after_is_a_setting() {
+async fn stable_after_decides_when_a_connection_counts_as_a_success() {
     let server = Memory::new([Act::open(SECOND)]);
     let (mut connections, waits) = watched(&client(server, |backoff| backoff.stable_after = SECOND / 2));
     for _ in 0..3 {
@@ -111,7 +111,7 @@ async fn stable_after_is_a_setting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn why_it_waits_is_known_while_it_waits() {
+async fn reconnect_reports_the_error_while_it_waits() {
     let busy = "HTTP/1.1 503 X\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
     let forbidden = "HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n";
     let acts = [Act::Refuse, Act::answer(Duration::ZERO, busy), Act::answer(Duration::ZERO, forbidden)];

@@ -84,23 +84,23 @@ async fn a_407_says_whether_credentials_were_refused_and_which_schemes_are_wante
     for (fields, without, with) in [
         (
             "",
-            "it wants credentials: give them as user:password@",
+            "it requires credentials: give them as user:password@",
             "it refused the credentials: check the user",
         ),
         (
             "Proxy-Authenticate: Basic realm=\"a, b\"\r\nProxy-Authenticate: NTLM\r\n",
-            "it wants credentials: give them as user:password@",
+            "it requires credentials: give them as user:password@",
             "it refused the credentials: check the user name and the password",
         ),
         (
             "Proxy-Authenticate: Negotiate, NTLM\r\n",
-            "it wants credentials by Negotiate or NTLM, and only Basic is spoken here",
-            "it refused the credentials: it wants Negotiate or NTLM, and only Basic is spoken here",
+            "it requires credentials by Negotiate or NTLM, and only Basic is supported",
+            "it refused the credentials: it requires Negotiate or NTLM, and only Basic is supported",
         ),
         (
             "Proxy-Authenticate: Digest realm=\"Basic\", nonce=\"n\", qop=\"auth\"\r\n",
-            "it wants credentials by Digest, and only Basic",
-            "it refused the credentials: it wants Digest, and only Basic",
+            "it requires credentials by Digest, and only Basic",
+            "it refused the credentials: it requires Digest, and only Basic",
         ),
     ] {
         for (user, expected) in [("", without), ("u:hunter2@", with)] {
@@ -145,7 +145,7 @@ async fn socks5h_leaves_the_name_to_the_proxy_and_sends_credentials() {
 }
 
 #[tokio::test]
-async fn socks5_looks_the_name_up_itself() {
+async fn socks5_looks_the_name_up_in_the_client() {
     let (proxy, serving) = server(|mut stream| async move {
         expect(&mut stream, &[5, 1, 0]).await;
         stream.write_all(&[5, 0]).await.unwrap();
@@ -167,10 +167,10 @@ async fn socks5_looks_the_name_up_itself() {
 }
 
 #[tokio::test]
-async fn what_socks5_refuses_is_said_in_words() {
+async fn a_refusal_of_socks5_is_reported_in_words() {
     for (answers, told) in [
-        (&[&[5u8, 0xFF][..]][..], "wants credentials"),
-        (&[&[5, 2]], "wants credentials"),
+        (&[&[5u8, 0xFF][..]][..], "requires credentials"),
+        (&[&[5, 2]], "requires credentials"),
         (&[&[4, 0]], "does not answer in SOCKS5"),
         (&[b"HT"], "does not answer in SOCKS5"),
         (&[&[5, 0], &[5, 5, 0, 1, 0, 0, 0, 0, 0, 0]], "connection refused"),

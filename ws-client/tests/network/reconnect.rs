@@ -42,7 +42,7 @@ const BUSY: Option<&str> = Some("HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n");
 const UNAUTHORIZED: Option<&str> = Some("HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n");
 
 #[tokio::test]
-async fn what_passes_is_tried_again_and_what_does_not_is_returned() {
+async fn temporary_errors_lead_to_another_attempt_and_fatal_ones_are_returned() {
     let (address, serving) = answering_in_turn(vec![BUSY, Some("HTT"), None, BUSY, UNAUTHORIZED]).await;
     let mut connections = hasty(|_| ()).reconnect(format!("ws://{address}/feed")).unwrap();
     let (mut ws, negotiated) = connections.next().await.unwrap();
@@ -56,7 +56,7 @@ async fn what_passes_is_tried_again_and_what_does_not_is_returned() {
 }
 
 #[tokio::test]
-async fn each_attempt_may_have_a_request_of_its_own() {
+async fn each_attempt_to_reconnect_can_have_a_new_request() {
     let (address, serving) = answering_in_turn(vec![BUSY, None]).await;
     let tokens = Arc::new(AtomicUsize::new(0));
     let mut connections = hasty(|_| ()).reconnect_with(move || {
@@ -90,7 +90,7 @@ async fn failures_in_a_row_are_limited_when_asked() {
 }
 
 #[tokio::test]
-async fn a_server_that_accepts_and_drops_is_not_stormed() {
+async fn a_server_that_accepts_and_drops_is_not_flooded_with_connections() {
     let (address, _serving) = answering_in_turn(vec![None; 1000]).await;
     let client = hasty(|options| {
         options.backoff.initial = Duration::from_millis(100);
@@ -119,7 +119,7 @@ async fn retry_after_is_obeyed_up_to_the_cap() {
 }
 
 #[tokio::test]
-async fn a_dropped_wait_goes_on_where_it_was() {
+async fn a_dropped_wait_continues_where_it_was() {
     let later = Some("HTTP/1.1 503 X\r\nRetry-After: 4\r\nContent-Length: 0\r\n\r\n");
     let (address, serving) = answering_in_turn(vec![later, None]).await;
     let client = hasty(|options| options.backoff.max = Duration::from_secs(4));

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn it_says_hello_on_every_connection_and_stops_when_told() {
+async fn the_example_says_hello_on_every_connection_and_stops_when_asked() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move {

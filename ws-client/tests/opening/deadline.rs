@@ -62,7 +62,7 @@ async fn a_head_that_never_ends_but_keeps_coming_is_cut_at_the_deadline() {
 
 #[cfg(feature = "ring")]
 #[tokio::test]
-async fn a_stalled_tls_handshake_falls_to_the_same_deadline() {
+async fn a_stalled_tls_handshake_ends_at_the_same_deadline() {
     let (address, _serving) =
         server(|mut stream| async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await }).await;
     stalls(format!("wss://{address}"), Stage::Tls).await;
@@ -79,7 +79,7 @@ impl Resolver for Mute {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_lookup_without_an_answer_falls_to_the_deadline() {
+async fn a_name_lookup_without_an_answer_ends_at_the_deadline() {
     for (proxy, stage) in [(None, Stage::Resolve), (Some("http://proxy.example"), Stage::Proxy)] {
         let mut options = Options::default();
         options.resolver = Some(Arc::new(Mute));
@@ -94,7 +94,7 @@ async fn a_name_lookup_without_an_answer_falls_to_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_name_lookup_for_a_socks5_proxy_falls_to_the_deadline() {
+async fn a_name_lookup_for_a_socks5_proxy_ends_at_the_deadline() {
     let (proxy, _serving) = server(|mut stream| async move {
         tokio::io::AsyncReadExt::read_exact(&mut stream, &mut [0; 3]).await.unwrap();
         stream.write_all(&[5, 0]).await.unwrap();
@@ -123,7 +123,8 @@ impl Connector for NeverConnects {
 async fn a_timeout_names_its_stage_and_its_setting() {
     let client = Options::default().connector(NeverConnects).build().unwrap();
     let error = soon(client.connect("ws://server.example")).await.unwrap_err();
-    let expected = "server.example:80 was not open within opening_timeout = 10s: it stopped at connecting";
+    let expected =
+        "server.example:80 was not open within opening_timeout = 10s: it timed out at this stage: connecting";
     assert_eq!(error.to_string(), expected);
 }
 
@@ -152,7 +153,7 @@ async fn redirects_share_one_deadline() {
 }
 
 #[tokio::test]
-async fn the_deadline_goes_with_a_stream_of_ones_own_too() {
+async fn the_deadline_applies_to_a_custom_stream() {
     let (near, _far) = tokio::io::duplex(1024);
     let error = impatient(Duration::from_millis(100)).handshake("ws://h", near).await.unwrap_err();
     assert!(matches!(error, ConnectError::Timeout { during: Stage::Handshake, .. }), "{error:?}");

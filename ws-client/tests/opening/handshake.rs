@@ -59,7 +59,7 @@ async fn field_names_are_sent_in_the_case_they_are_written_in_and_no_field_unask
 }
 
 #[tokio::test]
-async fn every_connection_has_a_key_of_its_own() {
+async fn every_connection_sends_a_different_key() {
     let mut keys = std::collections::HashSet::new();
     for _ in 0..8 {
         let (address, serving) = answering(switching).await;
@@ -70,7 +70,7 @@ async fn every_connection_has_a_key_of_its_own() {
 }
 
 #[tokio::test]
-async fn every_connection_masks_with_keys_of_its_own() {
+async fn every_connection_masks_with_different_keys() {
     let mut keys = std::collections::HashSet::new();
     for _ in 0..8 {
         let (address, serving) = server(|mut stream| async move {
@@ -217,7 +217,7 @@ async fn the_end_of_the_stream_inside_the_head_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_server_that_ends_without_a_word_may_want_tls() {
+async fn a_server_that_closes_without_an_answer_may_require_tls() {
     let (address, _) = server(|mut stream| async move {
         read_head(&mut stream).await;
     })
@@ -258,7 +258,7 @@ async fn an_answer_one_byte_at_a_time_opens_too() {
 }
 
 #[tokio::test]
-async fn a_stream_of_ones_own_can_be_opened() {
+async fn a_websocket_opens_on_a_custom_stream() {
     let (near, mut far) = tokio::io::duplex(1024);
     let serving = tokio::spawn(async move {
         let head = read_head(&mut far).await;

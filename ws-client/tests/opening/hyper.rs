@@ -98,7 +98,7 @@ async fn an_answer_that_breaks_a_rule_opens_nothing() {
 }
 
 #[tokio::test]
-async fn silence_ends_at_the_deadline() {
+async fn a_silent_proxy_ends_at_the_deadline() {
     let (address, _serving) = server(|mut stream| async move {
         read_head(&mut stream).await;
         std::future::pending::<()>().await;
@@ -171,7 +171,7 @@ async fn credentials_in_the_request_for_hyper_are_not_shown() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_no_socket_serves_as_well() {
+async fn an_upgraded_stream_that_is_no_socket_carries_a_websocket() {
     let (near, mut far) = tokio::io::duplex(1 << 16);
     let serving = tokio::spawn(async move {
         let head = read_head(&mut far).await;

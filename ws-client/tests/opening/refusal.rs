@@ -80,7 +80,7 @@ async fn a_200_is_no_websocket() {
 }
 
 #[tokio::test]
-async fn what_will_pass_is_told_from_what_will_not() {
+async fn temporary_errors_are_distinguished_from_fatal_ones() {
     for (status, fatal) in [(400, true), (401, true), (404, true), (426, true), (302, true), (200, true)] {
         let error = connect_to_answer(&format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"))
             .await

@@ -86,7 +86,7 @@ async fn a_certificate_with_a_cn_only_says_to_add_a_subject_alternative_name() {
 async fn a_certificate_for_other_names_lists_them() {
     let (certificate, key) = made(&["a.example", "192.0.2.1"], |_| ());
     let said = said("localhost", certificate, &key, true).await;
-    assert!(said.ends_with(" is for a.example, 192.0.2.1: connect by a name that it holds"), "{said}");
+    assert!(said.ends_with(" is for a.example, 192.0.2.1: connect by a name that is in it"), "{said}");
 }
 
 #[tokio::test]
@@ -155,19 +155,19 @@ async fn a_server_that_knows_only_rsa_key_exchange_says_which_cipher_suites_it_n
 #[test]
 fn a_key_given_as_a_root_says_that_it_is_a_key() {
     let error = Tls::from_root_pem(VERSION_1_KEY.as_bytes()).unwrap_err();
-    let expected = "tls root = PEM is not possible: it holds a private key and no certificate: give the certificate's file";
+    let expected = "tls root = PEM is not possible: it contains a private key and no certificate: use the file of the certificate";
     assert_eq!(error.to_string(), expected);
     // And the two exchanged.
     let error = Tls::webpki().client_certificate(VERSION_1_KEY.as_bytes(), VERSION_1.as_bytes()).unwrap_err();
     assert!(
-        error.to_string().contains("tls client certificate = PEM is not possible: it holds a private key"),
+        error.to_string().contains("tls client certificate = PEM is not possible: it contains a private key"),
         "{error}"
     );
     let error = Tls::webpki().client_certificate(VERSION_1.as_bytes(), VERSION_1.as_bytes()).unwrap_err();
     assert!(
         error
             .to_string()
-            .contains("tls client key = PEM is not possible: it holds a certificate and no private key"),
+            .contains("tls client key = PEM is not possible: it contains a certificate and no private key"),
         "{error}"
     );
 }

@@ -24,7 +24,7 @@ fn trusting_certificate(certificate: &Certificate) -> Client {
 }
 
 #[tokio::test]
-async fn wss_opens_with_a_root_of_ones_own_and_http_1_1() {
+async fn wss_opens_with_a_custom_root_and_http_1_1() {
     let own = certificate(&["localhost", "127.0.0.1"]);
     for host in ["localhost", "127.0.0.1"] {
         let (address, serving) = tls_server(server_config(&own, None), b"\x81\x02hi").await;
@@ -61,7 +61,7 @@ impl Resolver for Always {
 }
 
 #[tokio::test]
-async fn a_final_dot_is_in_neither_the_server_name_nor_what_the_certificate_must_hold() {
+async fn a_final_dot_is_left_out_of_the_server_name_and_of_the_name_that_is_verified() {
     // The second names no host, so that the error shows which one is looked for.
     for names in [&["example.com"][..], &[]] {
         let own = certificate(names);
@@ -86,7 +86,7 @@ async fn a_final_dot_is_in_neither_the_server_name_nor_what_the_certificate_must
 }
 
 #[tokio::test]
-async fn a_configuration_of_ones_own_is_taken_and_offers_http_1_1() {
+async fn a_custom_configuration_is_used_and_offers_http_1_1() {
     let own = certificate(&["localhost"]);
     let mut roots = RootCertStore::empty();
     roots.add(own.der.clone()).unwrap();
@@ -117,7 +117,7 @@ async fn an_unknown_authority_is_named_with_its_remedy() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name_does_not_hold() {
+async fn a_certificate_for_another_name_is_refused() {
     let other = certificate(&["other.example"]);
     let (address, _serving) = tls_server(server_config(&other, None), b"").await;
     let client = trusting_certificate(&other);
@@ -194,7 +194,7 @@ async fn a_client_certificate_is_presented_to_a_server_that_asks() {
     // With TLS 1.3 the server says so when the handshake is done on this side.
     assert!(matches!(error, ConnectError::Tls(_)) && error.is_fatal(), "{error}");
     assert!(
-        error.to_string().contains("wants a client certificate: give one to Tls::client_certificate"),
+        error.to_string().contains("requires a client certificate: pass one to Tls::client_certificate"),
         "{error}"
     );
 }
@@ -215,7 +215,7 @@ async fn a_tls_stream_cut_off_is_never_a_clean_end() {
 }
 
 #[test]
-fn pem_that_is_none_is_an_error_when_it_is_given() {
+fn invalid_pem_is_an_error_when_tls_is_built() {
     assert_eq!(Tls::from_root_pem(b"nothing").unwrap_err().setting, "tls root");
     let (a, b) = (certificate(&["a"]), certificate(&["b"]));
     assert!(Tls::webpki().client_certificate(a.pem.as_bytes(), b"nothing").is_err());

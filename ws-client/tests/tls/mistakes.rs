@@ -32,7 +32,7 @@ async fn wss_to_a_plain_port_says_to_write_ws() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_does_not_hold_says_why_and_what_to_do() {
+async fn an_invalid_certificate_says_why_and_what_to_do() {
     for (name, from, until, authority, trusted, what) in [
         (
             "localhost",
@@ -44,7 +44,7 @@ async fn a_certificate_that_does_not_hold_says_why_and_what_to_do() {
         ),
         ("localhost", 2019, 2020, false, true, "has expired: it is the server's to renew"),
         ("localhost", 2040, 2041, false, true, "not valid yet: is this machine's clock wrong?"),
-        ("other.example", 2019, 2040, false, true, "is for other.example: connect by a name that it holds"),
+        ("other.example", 2019, 2040, false, true, "is for other.example: connect by a name that is in it"),
         ("localhost", 2019, 2040, true, true, "make it with basicConstraints=CA:FALSE"),
     ] {
         let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();

@@ -66,7 +66,7 @@ async fn an_https_proxy_carries_ws_and_wss() {
 }
 
 #[tokio::test]
-async fn an_https_proxy_that_nobody_vouches_for_gets_no_credentials() {
+async fn an_https_proxy_with_an_invalid_certificate_gets_no_credentials() {
     let own = certificate(&["127.0.0.1"]);
     let (address, serving) = proxy(&own, None).await;
     let stranger = certificate(&["127.0.0.1"]);
@@ -77,7 +77,7 @@ async fn an_https_proxy_that_nobody_vouches_for_gets_no_credentials() {
 }
 
 #[tokio::test]
-async fn an_https_proxy_that_stalls_falls_to_the_deadline() {
+async fn a_stalled_https_proxy_ends_at_the_deadline() {
     let (address, _serving) =
         server(|mut stream| async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await }).await;
     let mut options = Options::default();

@@ -79,7 +79,7 @@ const REPLY: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
 
 #[tokio::test]
-async fn answers_that_come_when_they_are_asked_for_open_the_way() {
+async fn requested_answers_of_a_proxy_open_the_tunnel() {
     assert!(tunnel("socks5h://p", vec![Answer(METHOD), Answer(REPLY)]).await.0.is_ok());
     let steps = vec![Answer(PASSWORD_METHOD), Answer(ACCEPTED), Answer(REPLY)];
     assert!(tunnel("socks5h://u:p@p", steps).await.0.is_ok());
@@ -89,7 +89,7 @@ async fn answers_that_come_when_they_are_asked_for_open_the_way() {
 }
 
 #[tokio::test]
-async fn bytes_of_a_proxy_that_nothing_had_asked_for_are_no_answer() {
+async fn unsolicited_bytes_of_a_proxy_are_an_error() {
     let surplus: &[u8] = b"\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00";
     for (proxy, steps, sent) in [
         ("socks5h://p", vec![Unasked(METHOD), Answer(REPLY)], 0),
