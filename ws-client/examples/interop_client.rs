@@ -93,7 +93,7 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     Ok(exchanges + 2)
 }
 
-/// The edges of the three length encodings (RFC 6455 section 5.2), and what no buffer holds at once.
+/// The edges of the three length encodings (RFC 6455 section 5.2), and more than any buffer takes at once.
 const SIZES: [usize; 8] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 4 << 20];
 
 /// Codes that may stand in a Close frame and that both sides let a program send.

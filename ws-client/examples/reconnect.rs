@@ -5,10 +5,10 @@
 use std::env;
 use std::time::Duration;
 
-use ws_client::{Client, ConnectError, Message, Options, Retry};
+use ws_client::{Backoff, Client, ConnectError, Message, Options, Retry};
 
-/// Prints what comes, from one connection after another, and hands it to `each`; says hello on every new one. It ends
-/// when `each` says so, or when trying again is useless: for a wrong address, an invalid certificate, or 401.
+/// Prints the messages of one connection after another and passes them to `each`; sends "hello" on every new one. It ends
+/// when `each` returns false, or on a fatal error: a wrong address, an invalid certificate, 401.
 pub async fn follow(
     client: &Client,
     url: &str,
@@ -36,7 +36,7 @@ pub async fn follow(
     }
 }
 
-/// Says why there is no connection, and when the next attempt is made.
+/// Prints why there is no connection, and when the next attempt is made.
 fn show(retry: &Retry<'_>) {
     match retry.error {
         Some(error) => eprintln!("{error}\n  failure {}, again in {:.1?}", retry.failures, retry.delay),
@@ -44,13 +44,11 @@ fn show(retry: &Retry<'_>) {
     }
 }
 
-/// How long to wait, and what to give up for.
+/// The delays between attempts.
 pub fn options() -> Options {
-    let mut options = Options::default();
-    // Between nothing and this, chosen by chance, then twice as much, up to `max`.
-    options.backoff.initial = Duration::from_millis(200);
-    options.backoff.max = Duration::from_secs(10);
-    options
+    // The first delay is random, between zero and `initial`; then the bound doubles, up to `max`.
+    let backoff = Backoff::default().initial(Duration::from_millis(200)).max(Duration::from_secs(10));
+    Options::default().backoff(backoff)
 }
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! Servers made of bytes: each test says exactly what comes over the wire.
+//! Servers written in bytes: each test states exactly what is sent.
 #![allow(dead_code, unreachable_pub)]
 
 pub mod memory;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use ws_client::ws_core::handshake::accept_key;
 use ws_client::{Client, ConnectError, Opened, Options};
 
-/// A server for one connection; the handle gives what its script returns.
+/// A server for one connection; the handle returns the result of `script`.
 pub async fn server<F, T>(script: impl FnOnce(TcpStream) -> F + Send + 'static) -> (SocketAddr, JoinHandle<T>)
 where
     F: Future<Output = T> + Send + 'static,
@@ -30,8 +30,8 @@ where
     (address, serving)
 }
 
-/// A server that reads the request and answers with what `answer` makes of it, then stays silent
-/// until the client goes. The handle gives the request's head.
+/// A server that reads the request, answers with the result of `answer`, and then stays silent until the client
+/// disconnects. The handle returns the head of the request.
 pub async fn answering(
     answer: impl FnOnce(&str) -> Vec<u8> + Send + 'static,
 ) -> (SocketAddr, JoinHandle<String>) {
@@ -44,7 +44,7 @@ pub async fn answering(
     .await
 }
 
-/// What comes of connecting to a server that answers with these bytes; `{accept}` stands for the right key.
+/// The result of connecting to a server that answers with these bytes; `{accept}` stands for the right key.
 pub async fn connect_to_answer(answer: &str) -> Result<Opened, ConnectError> {
     let answer = answer.to_owned();
     let (address, _) = answering(move |head| answer.replace("{accept}", &accept(head)).into_bytes()).await;
@@ -82,9 +82,9 @@ pub fn switching(head: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// What must not take long: a test that fails is better than one that hangs.
+/// Awaits a future that must not take long: a test that fails is better than one that hangs.
 pub async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes too long")
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("a future of the test timed out")
 }
 
 /// A client whose opening deadline is `timeout`.

@@ -62,7 +62,7 @@ pub fn server_config_of(
     Arc::new(config)
 }
 
-/// A server for one TLS connection, which opens a WebSocket and sends `frames`; the handle gives the stream.
+/// A server for one TLS connection, which opens a WebSocket and sends `frames`; the handle returns the stream.
 pub async fn tls_server(
     config: Arc<ServerConfig>,
     frames: &'static [u8],

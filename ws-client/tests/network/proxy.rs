@@ -14,14 +14,14 @@ fn through(proxy: &str) -> Client {
     options.build().unwrap()
 }
 
-/// Opens a WebSocket over a stream that is through the proxy; gives the request's head.
+/// Opens a WebSocket over a stream through the proxy; returns the head of the request.
 async fn serve(stream: &mut TcpStream) -> String {
     let head = read_head(stream).await;
     stream.write_all(&[switching(&head), b"\x81\x02hi".to_vec()].concat()).await.unwrap();
     head
 }
 
-/// A proxy that answers CONNECT with these bytes and then is the server itself; gives both heads.
+/// A proxy that answers CONNECT with these bytes and then acts as the server itself; returns both heads.
 async fn connect_proxy(answer: &'static [u8]) -> (SocketAddr, JoinHandle<(String, String)>) {
     server(move |mut stream| async move {
         let request = read_head(&mut stream).await;

@@ -1,4 +1,4 @@
-//! Ways to the server: names and addresses, Unix sockets, connectors; and what is said when there is none.
+//! Ways to the server: names and addresses, Unix sockets, connectors; and the errors if there is none.
 
 use std::sync::Arc;
 
@@ -131,7 +131,7 @@ async fn a_connector_takes_the_place_of_tcp() {
     let client = options.build().unwrap();
     drop(client.connect("ws://unreachable.example/").await.unwrap());
     assert_eq!(field(&serving.await.unwrap(), "host"), Some("unreachable.example"));
-    // The server is gone now: what the connector says is passed on.
+    // The server is gone now: the error of the connector is passed on.
     let error = client.connect("ws://unreachable.example/").await.unwrap_err();
     assert!(matches!(error, ConnectError::Io { .. }), "{error:?}");
 }

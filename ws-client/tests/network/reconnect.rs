@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use ws_client::{Client, ConnectError, Options, Request};
 
 /// A server that answers one connection after another with these, `None` for a good 101, and then
-/// drops each; the handle gives the requests.
+/// drops each; the handle returns the requests.
 async fn answering_in_turn(answers: Vec<Option<&'static str>>) -> (SocketAddr, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -12,16 +12,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use ws_client::{Blame, Client, CloseCode, ConnectError, Message, Opened, Options, Request};
 
-/// Opens through hyper, which may be told to hand over its connection.
+/// Opens through hyper; `with_upgrades` decides whether hyper may release its connection.
 async fn open(
     client: &Client,
     address: SocketAddr,
     request: Request,
-    hand_over: bool,
+    with_upgrades: bool,
 ) -> Result<Opened, ConnectError> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    if hand_over {
+    if with_upgrades {
         tokio::spawn(connection.with_upgrades());
     } else {
         tokio::spawn(connection);

@@ -162,7 +162,7 @@ async fn redirects_end_at_the_limit() {
     assert_eq!(serving.await.unwrap(), 4);
 }
 
-/// A server that only counts who comes.
+/// A server that only counts connections.
 async fn counting() -> (std::net::SocketAddr, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 use ws_client::{Blame, ConnectError, Options, Tls, rustls};
 
-/// What a client says to a server with this certificate; it trusts the certificate or only Mozilla's list.
+/// The error of a client that connects to a server with this certificate; it trusts the certificate or only Mozilla's list.
 async fn said(
     host: &str,
     certificate: CertificateDer<'static>,

@@ -1,4 +1,4 @@
-//! `wss://`: whom the client trusts, what it says when it does not, and how TLS may end.
+//! `wss://`: which certificates the client trusts, its errors for others, and how TLS may end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,7 +191,7 @@ async fn a_client_certificate_is_presented_to_a_server_that_asks() {
     let (address, _serving) = tls_server(config, b"").await;
     let client = trusting_certificate(&own);
     let error = client.connect(format!("wss://localhost:{}", address.port())).await.unwrap_err();
-    // With TLS 1.3 the server says so when the handshake is done on this side.
+    // With TLS 1.3 the server's alert arrives after the client's handshake.
     assert!(matches!(error, ConnectError::Tls(_)) && error.is_fatal(), "{error}");
     assert!(
         error.to_string().contains("requires a client certificate: pass one to Tls::client_certificate"),

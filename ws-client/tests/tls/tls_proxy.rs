@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use ws_client::rustls;
 use ws_client::{Client, ConnectError, Message, Options, Proxy, ProxyChoice, ProxyError, Stage, Tls};
 
-/// A TLS proxy which after its 200 is the server itself, over TLS once more if that has a certificate; gives both heads.
+/// A TLS proxy which after its 200 acts as the server itself, over TLS again if that has a certificate; returns both heads.
 async fn proxy(
     own: &Certificate,
     behind: Option<&Certificate>,
