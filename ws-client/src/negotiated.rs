@@ -1,10 +1,10 @@
 //! What the server agreed to when a WebSocket was opened.
 
 use http::{HeaderMap, Response};
-use ws_core::WebSocket;
 #[cfg(feature = "deflate")]
 use ws_core::deflate;
 use ws_core::handshake::{Established, Extension};
+use ws_tokio::WebSocket;
 
 use crate::stream::Stream;
 
