@@ -62,7 +62,7 @@ impl Connector for UnixSocket {
     fn connect<'a>(&'a self, _: &'a Request) -> Connecting<'a> {
         Box::pin(async {
             let opened = tokio::net::UnixStream::connect(&self.0).await;
-            opened.map(ws_client::Stream::Unix).map_err(|error| self.fault(&error))
+            opened.map(ws_client::Stream::from).map_err(|error| self.fault(&error))
         })
     }
 

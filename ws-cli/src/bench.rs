@@ -25,7 +25,7 @@ pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
     let mut signals = Signals::new()?;
     let load = Load::new(&args)?;
     let connecting = Connecting::new(args.url.as_deref(), &args.connect, |options| {
-        options.websocket.max_message_size = args.connect.max_size.max(args.size.into());
+        options.connection.max_message_size = args.connect.max_size.max(args.size.into());
         // What is in flight may come back while we are sending: there has to be room for all of it.
         options.connection.inbound_budget = load.bytes_in_flight().saturating_mul(2).max(4 << 20);
     })?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ws_client::ws_core::{CloseCause, CloseInfo, Deadline, ProtocolError, TransportEnd};
 use ws_client::ws_tokio::Error;
-use ws_client::{Blame, CloseCode, Config, ConnectError, OptionsError, rustls};
+use ws_client::{Blame, CloseCode, Config, ConnectError, SettingError, rustls};
 
 /// The exit status; `ws --help` explains each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

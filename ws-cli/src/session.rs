@@ -136,12 +136,11 @@ impl Session {
     fn begin(
         &mut self,
         connecting: &Connecting,
-        (websocket, response): Opened,
+        (websocket, negotiated): Opened,
         took: Duration,
     ) -> Connection {
         let stream = websocket.get_ref();
-        let subprotocol =
-            response.headers().get("sec-websocket-protocol").and_then(|value| value.to_str().ok());
+        let subprotocol = negotiated.subprotocol();
         let event = Event::Open {
             url: connecting.request().url().as_str(),
             subprotocol,

@@ -48,10 +48,10 @@ async fn closing_over_a_slow_link_loses_nothing_and_is_clean() {
     let mut options = Options::default();
     // Shorter than it takes to send what is queued.
     let second = Duration::from_secs(1);
-    options.websocket.close_timeout = second;
-    options.websocket.keepalive = Some(Keepalive::default().interval(second / 4).timeout(second));
-    options.websocket.outbound_high_water = usize::MAX;
-    options.websocket.outbound_limit = usize::MAX;
+    options.connection.close_timeout = second;
+    options.connection.keepalive = Some(Keepalive::default().interval(second / 4).timeout(second));
+    options.connection.outbound_high_water = usize::MAX;
+    options.connection.outbound_limit = usize::MAX;
     let (mut ws, _) = options.build().unwrap().connect(format!("ws://{address}")).await.unwrap();
     let tcp = ws.get_ref().tcp().unwrap();
     assert_eq!(SockRef::from(tcp).tcp_notsent_lowat().unwrap(), 32 << 10, "little is out of sight");
