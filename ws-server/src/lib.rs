@@ -43,6 +43,20 @@
 //!
 //! On streams other than a listener's, [`accept`] and [`Acceptor`] do steps 2 to 5.
 //!
+//! # Folders
+//!
+//! The source is in folders, each of which imports only from those above it:
+//!
+//! | folder | what is in it |
+//! |---|---|
+//! | `config` | options, and the errors of options that cannot work |
+//! | `transport` | listeners, streams, TLS |
+//! | `web` | HTTP without WebSockets: requests, responses, handlers, and the exchange of both on a stream |
+//! | `hub` | what is open and how much may be: registry, admission, numbers |
+//! | `opening` | from a request to a decision: routes, endpoints, origins, the opening handshake |
+//! | `serve` | the life of a connection that a server has accepted |
+//! | `embed` | the same in an application whose HTTP is served by hyper, tower or axum |
+//!
 //! # Where to read on
 //!
 //! - [`how_to`]: authenticate, keep alive, broadcast, back-pressure, limits, TLS,
@@ -62,92 +76,48 @@
 //! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `Upgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod accept;
-mod admission;
-#[cfg(feature = "axum")]
-mod axum;
-mod client;
-mod connection;
-#[cfg(feature = "tls")]
-mod current_tls;
-mod date;
-mod decision;
-#[cfg(feature = "tls")]
-mod encryption;
-mod endpoint;
-mod error;
-mod exchange;
-mod handler;
-mod handshakes;
-mod host_pattern;
-mod host_policy;
-mod listener;
-mod open_files;
+// Each folder imports only from those above it: tests/layers.rs.
+mod config;
+#[cfg(feature = "hyper")]
+mod embed;
+mod hub;
 mod opening;
-mod options;
-mod origin;
-mod origin_pattern;
-mod panic;
-#[cfg(feature = "axum")]
-mod params;
-#[cfg(feature = "tls")]
-mod pem;
-mod rates;
-mod registry;
-mod request;
-pub mod response;
-mod rest;
-mod routes;
-mod running;
-mod server;
-mod shared;
-#[cfg(feature = "signal")]
-mod signal;
-#[cfg(feature = "hyper")]
-mod sockets;
-mod source;
-mod stats;
-mod stream;
-#[cfg(feature = "tls")]
-mod tls;
-#[cfg(feature = "tower")]
-mod tower;
-#[cfg(feature = "hyper")]
-mod upgrade;
-mod watched;
+mod serve;
+mod transport;
+mod web;
 
+pub use config::error::{AcceptError, BuildError, SettingError};
+pub use config::host_policy::HostPolicy;
+pub use config::options::{EndpointOptions, HandshakeOptions, ServerOptions};
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub use crate::axum::Upgrade;
-pub use accept::{Acceptor, AcceptorBuilder, accept};
-pub use endpoint::Endpoint;
-pub use error::{AcceptError, BuildError, SettingError};
-pub use handler::{Handler, HandlerFuture, Outcome};
-pub use host_policy::HostPolicy;
-pub use listener::Listener;
-pub use options::{EndpointOptions, HandshakeOptions, ServerOptions};
-pub use origin::{OriginPolicy, OriginPredicate};
-pub use rates::{Meter, Rates};
-pub use registry::Drained;
-pub use request::Request;
-pub use response::Response;
+pub use embed::axum::Upgrade;
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub use embed::sockets::{EndpointService, Sockets, Stopped};
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub use embed::upgrade::Upgrading;
+pub use hub::rates::{Meter, Rates};
+pub use hub::registry::Drained;
+pub use hub::stats::Stats;
+pub use opening::accept::{Acceptor, AcceptorBuilder, accept};
+pub use opening::endpoint::Endpoint;
+pub use opening::origin::{OriginPolicy, OriginPredicate};
 /// For custom configurations and crypto providers ([`Tls`]).
 #[cfg(feature = "tls")]
 pub use rustls;
-pub use server::{Server, ServerBuilder};
+pub use serve::server::{Server, ServerBuilder};
 #[cfg(feature = "signal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
-pub use signal::shutdown_signal;
-#[cfg(feature = "hyper")]
-#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
-pub use sockets::{EndpointService, Sockets, Stopped};
-pub use stats::Stats;
-pub use stream::Stream;
+pub use serve::signal::shutdown_signal;
+pub use transport::listener::Listener;
+pub use transport::stream::{Receiver, Stream, WebSocket};
 #[cfg(feature = "tls")]
-pub use tls::{ClientCertificates, Tls};
-#[cfg(feature = "hyper")]
-#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
-pub use upgrade::Upgrading;
+pub use transport::tls::{ClientCertificates, Tls};
+pub use web::handler::{Handler, HandlerFuture, Outcome};
+pub use web::request::Request;
+pub use web::response::{self, Response};
 
 pub use http;
 pub use ws_core;
@@ -157,13 +127,6 @@ pub use ws_core::handshake::HeadLimits;
 pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, Prepared};
 pub use ws_tokio;
 pub use ws_tokio::{Broadcast, ByteStream, Error, Member, Published, Sender, Slow, TrySendError};
-
-/// An open WebSocket. Those that a [`Server`] hands out are `WebSocket`, on its own [`Stream`];
-/// [`accept`] gives `WebSocket<S>` on a stream of any type.
-pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
-
-/// The receiving half of a [`WebSocket`].
-pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
 
 /// How to do the usual things.
 // Its examples need the client, and so are tested by the package `ws-samples`.

@@ -1,0 +1,7 @@
+//! Options, and the errors of what cannot work.
+
+pub(crate) mod error;
+pub(crate) mod host_pattern;
+pub(crate) mod host_policy;
+pub(crate) mod open_files;
+pub(crate) mod options;

@@ -1,0 +1,334 @@
+//! Settings: plain structs with defaults, checked when something is built from them.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use ws_core::Config;
+use ws_core::handshake::{HeadLimits, is_token};
+
+use crate::config::error::SettingError;
+use crate::config::host_policy::HostPolicy;
+use crate::config::open_files::{
+    beside_connections, default_connections, default_handshakes, open_files_limit,
+};
+use crate::opening::origin::OriginPolicy;
+
+/// What holds for every opening handshake, before it is known which endpoint it is for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HandshakeOptions {
+    /// The largest request head. Default 16 KiB, 100 field lines, a target of 8 KiB.
+    pub head: HeadLimits,
+    /// From when a connection has been accepted and has a seat to the 101 response, TLS and guards included. Absolute: bytes that
+    /// trickle in do not extend it. Default 10 s.
+    pub timeout: Duration,
+    /// How long an answer other than 101 may take to be written. Default 30 s.
+    pub answer_timeout: Duration,
+    /// After such an answer: how long the connection is read and what comes thrown away, so that the
+    /// peer sees the answer and not a reset. Default 1 s.
+    pub linger_timeout: Duration,
+    /// How many bytes are thrown away at most while doing so. Default 4 MiB.
+    pub linger_bytes: u64,
+    /// Which hosts requests may be addressed to: a defence against DNS rebinding, see [`HostPolicy`]. Others get
+    /// status 421, for endpoints and for pages; a [health check](crate::ServerBuilder::health) is answered
+    /// whatever the host, because load balancers ask by address. Default [`HostPolicy::Any`].
+    pub allowed_hosts: HostPolicy,
+}
+
+impl Default for HandshakeOptions {
+    fn default() -> Self {
+        Self {
+            head: HeadLimits::server(),
+            timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(1),
+            linger_bytes: 4 << 20,
+            allowed_hosts: HostPolicy::Any,
+        }
+    }
+}
+
+impl HandshakeOptions {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not, with its value and what it must be.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let longer = "it must be longer than zero";
+        for (setting, value) in [
+            ("handshake.timeout", self.timeout),
+            ("handshake.answer_timeout", self.answer_timeout),
+            ("handshake.linger_timeout", self.linger_timeout),
+        ] {
+            if value.is_zero() {
+                return Err(SettingError::new(setting, format!("{value:?}"), longer));
+            }
+        }
+        self.allowed_hosts.check()?;
+        if self.head.bytes < SHORTEST_HEAD {
+            let must = format!("no opening handshake is shorter than {SHORTEST_HEAD} bytes");
+            return Err(SettingError::new("handshake.head.bytes", self.head.bytes, must));
+        }
+        if self.head.fields < FEWEST_FIELDS {
+            let must = format!("an opening handshake has at least {FEWEST_FIELDS} field lines");
+            return Err(SettingError::new("handshake.head.fields", self.head.fields, must));
+        }
+        if self.head.target == 0 {
+            return Err(SettingError::new("handshake.head.target", 0, "a target has at least one byte"));
+        }
+        Ok(())
+    }
+}
+
+/// What holds for the WebSockets of one endpoint.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EndpointOptions {
+    /// Limits and deadlines of the open connection. Default [`Config::server`].
+    pub connection: Config,
+    /// The subprotocols this endpoint speaks, in its order of preference: the first one that the
+    /// client offers is chosen (RFC 6455 section 4.2.2); without a match the connection opens without
+    /// one. Default none.
+    pub subprotocols: Vec<String>,
+    /// Which pages may connect. Default [`OriginPolicy::SameHost`]: absent, or the same host; else 403.
+    pub origin: OriginPolicy,
+    /// permessage-deflate (RFC 7692), agreed with clients that offer it. Default `None`: none.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub deflate: Option<ws_core::deflate::Config>,
+}
+
+impl Default for EndpointOptions {
+    fn default() -> Self {
+        Self {
+            connection: Config::server(),
+            subprotocols: Vec::new(),
+            origin: OriginPolicy::default(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
+    }
+}
+
+impl EndpointOptions {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not, with its value and what it must be.
+    pub fn check(&self) -> Result<(), SettingError> {
+        self.connection.check().map_err(|e| SettingError::new(e.setting, e.value, e.must))?;
+        for name in &self.subprotocols {
+            // §4.1: the elements of Sec-WebSocket-Protocol are tokens.
+            if !is_token(name.as_bytes()) {
+                let must = "a subprotocol is a non-empty HTTP token: letters, digits and !#$%&'*+-.^_`|~";
+                return Err(SettingError::new("subprotocols", format!("{name:?}"), must));
+            }
+        }
+        self.origin.check()?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.deflate {
+            deflate.check().map_err(|e| SettingError::new(e.setting, e.value, e.must))?;
+        }
+        Ok(())
+    }
+}
+
+/// What holds for a server as a whole.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// The opening handshake.
+    pub handshake: HandshakeOptions,
+    /// The most WebSockets open at one time. Beyond, 503 is answered, after [`overload_wait`](Self::overload_wait):
+    /// before the guards are asked, and after them if it has become full meanwhile. Pages and health checks are still
+    /// served. Default `None`: the lesser of 10,000 and what the process's limit of open files leaves, less
+    /// what handshakes, guards and answers may take (two and a half times `max_handshakes`) and 64 for the rest of the
+    /// program.
+    pub max_connections: Option<usize>,
+    /// The most opening handshakes in progress at one time, TLS included. Counted apart, the most requests for a WebSocket
+    /// that [guards](crate::Endpoint::guard) are deciding on (beyond, 503 is answered). And again apart, half as many
+    /// answers other than 101 that may be in the making or on their way to a slow peer: beyond, a page is answered from
+    /// the seat of its handshake, and a refusal is written without waiting for the peer.
+    ///
+    /// One client address (of IPv6, one network of 64 bits) may hold four fifths of the seats for handshakes if it is
+    /// alone, less if there are others. More clients of that address wait unaccepted, without limit, while its
+    /// handshakes come to an end. When all seats are taken, a handshake gives way that has neither sent nor taken a
+    /// byte for a second, or is older than three: one of the address that holds most, chosen at random among equals.
+    /// Clients of an address most of whose handshakes stand still are cut off once they have had others wait for a
+    /// second.
+    ///
+    /// Default `None`: an eighth of what the limit of open files leaves, at most 4096.
+    pub max_handshakes: Option<usize>,
+    /// How long a request waits for one of `max_connections` to end before it is answered with 503. Must be
+    /// shorter than `handshake.timeout`. Default 100 ms.
+    pub overload_wait: Duration,
+    /// What the 503 says in `Retry-After`, in whole seconds, rounded up (RFC 9110 section 10.2.3). Default 5 s.
+    pub retry_after: Duration,
+    /// How many connections the system completes and keeps for the server until it accepts them, for
+    /// [`ServerBuilder::bind`](crate::ServerBuilder::bind): with too few, those that come in a burst are held up by
+    /// a second and more. The system may allow fewer (`net.core.somaxconn` on Linux). Default 4096.
+    pub backlog: u32,
+    /// How long shutdown waits for connections to end before it cuts them off. Default 10 s.
+    pub drain_timeout: Duration,
+    /// Shutdown spreads its Close frames over this time, so that clients do not all come back at
+    /// once. Must be shorter than `drain_timeout`. Default 1 s.
+    pub drain_spread: Duration,
+    /// Whether small messages are sent at once (TCP_NODELAY) rather than gathered. Default yes.
+    pub nodelay: bool,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            handshake: HandshakeOptions::default(),
+            max_connections: None,
+            max_handshakes: None,
+            overload_wait: Duration::from_millis(100),
+            retry_after: Duration::from_secs(5),
+            backlog: 4096,
+            drain_timeout: Duration::from_secs(10),
+            drain_spread: Duration::from_secs(1),
+            nodelay: true,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not, with its value and what it must be.
+    pub fn check(&self) -> Result<(), SettingError> {
+        self.handshake.check()?;
+        for (setting, value) in
+            [("max_connections", self.max_connections), ("max_handshakes", self.max_handshakes)]
+        {
+            if let Some(n) = value
+                && !(1..=MOST_PERMITS).contains(&n)
+            {
+                let must =
+                    format!("it must be between 1 and {MOST_PERMITS}; None takes the limit from the system");
+                return Err(SettingError::new(setting, n, must));
+            }
+        }
+        if self.overload_wait >= self.handshake.timeout {
+            let must = format!("it must be shorter than handshake.timeout = {:?}", self.handshake.timeout);
+            return Err(SettingError::new("overload_wait", format!("{:?}", self.overload_wait), must));
+        }
+        if !(1..=MOST_BACKLOG).contains(&self.backlog) {
+            let must = format!("it must be between 1 and {MOST_BACKLOG}");
+            return Err(SettingError::new("backlog", self.backlog, must));
+        }
+        if self.drain_timeout.is_zero() {
+            return Err(SettingError::new("drain_timeout", "0ns", "it must be longer than zero"));
+        }
+        if self.drain_spread >= self.drain_timeout {
+            let must = format!("it must be shorter than drain_timeout = {:?}", self.drain_timeout);
+            return Err(SettingError::new("drain_spread", format!("{:?}", self.drain_spread), must));
+        }
+        Ok(())
+    }
+
+    /// `max_connections`, or what it is by default.
+    pub fn connection_limit(&self) -> usize {
+        self.max_connections
+            .unwrap_or_else(|| default_connections(open_files_limit(), self.handshake_limit()))
+    }
+
+    /// `max_handshakes`, or what it is by default.
+    pub fn handshake_limit(&self) -> usize {
+        self.max_handshakes.unwrap_or_else(|| default_handshakes(open_files_limit()))
+    }
+
+    /// Says so when there are more permits than descriptors: connections would wait unaccepted.
+    pub(crate) fn warn_of_few_files(&self) {
+        let (connections, handshakes) = (self.connection_limit(), self.handshake_limit());
+        let open_files = open_files_limit();
+        if connections.saturating_add(beside_connections(handshakes)) > open_files {
+            tracing::warn!(
+                max_connections = connections,
+                max_handshakes = handshakes,
+                open_files,
+                "the limit of open files is too low for these: raise it (ulimit -n), or lower them"
+            );
+        }
+    }
+}
+
+/// A point in time so far away; what is beyond the clock is thirty years away.
+pub(crate) fn from_now(duration: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(duration).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
+}
+
+/// What a semaphore of tokio can count.
+const MOST_PERMITS: usize = tokio::sync::Semaphore::MAX_PERMITS;
+/// It is a C `int` for the system.
+const MOST_BACKLOG: u32 = i32::MAX as u32;
+/// Request line, Host, Upgrade, Connection, Key, Version with the shortest values there are.
+const SHORTEST_HEAD: usize = 128;
+const FEWEST_FIELDS: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_make_sense() {
+        ServerOptions::default().check().unwrap();
+        EndpointOptions::default().check().unwrap();
+    }
+
+    #[test]
+    fn impossible_values_are_named_with_what_to_do() {
+        let mut options = ServerOptions::default();
+        options.drain_spread = options.drain_timeout;
+        let text = options.check().unwrap_err().to_string();
+        assert_eq!(text, "drain_spread = 10s is not possible: it must be shorter than drain_timeout = 10s");
+
+        let options = ServerOptions { max_connections: Some(0), ..ServerOptions::default() };
+        assert_eq!(options.check().unwrap_err().setting, "max_connections");
+        let options = ServerOptions { max_handshakes: Some(usize::MAX), ..ServerOptions::default() };
+        assert_eq!(options.check().unwrap_err().setting, "max_handshakes");
+        let options = ServerOptions { backlog: 0, ..ServerOptions::default() };
+        assert_eq!(options.check().unwrap_err().setting, "backlog");
+        let options = ServerOptions { overload_wait: Duration::from_secs(10), ..ServerOptions::default() };
+        let text = options.check().unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "overload_wait = 10s is not possible: it must be shorter than handshake.timeout = 10s"
+        );
+
+        let mut options = ServerOptions::default();
+        options.handshake.timeout = Duration::ZERO;
+        assert_eq!(options.check().unwrap_err().setting, "handshake.timeout");
+        options.handshake = HandshakeOptions::default();
+        options.handshake.head.bytes = 10;
+        assert_eq!(options.check().unwrap_err().setting, "handshake.head.bytes");
+
+        let mut options = EndpointOptions::default();
+        for name in ["", "a b", "a,b", "ä"] {
+            options.subprotocols = vec![name.into()];
+            assert_eq!(options.check().unwrap_err().setting, "subprotocols", "{name:?}");
+        }
+        options.subprotocols = vec!["chat.v2".into()];
+        options.check().unwrap();
+        for origin in ["", "example.com", "https://example.com/", "https://a.example, https://b.example", "*"]
+        {
+            options.origin = OriginPolicy::List(vec![origin.into()]);
+            assert_eq!(options.check().unwrap_err().setting, "origin", "{origin:?}");
+        }
+        options.origin =
+            OriginPolicy::List(vec!["https://a.example".into(), "app://b:1".into(), "null".into()]);
+        options.check().unwrap();
+        #[cfg(feature = "deflate")]
+        {
+            let mut deflate = ws_core::deflate::Config::server();
+            deflate.level = 10;
+            options.deflate = Some(deflate);
+            assert_eq!(options.check().unwrap_err().setting, "deflate.level");
+        }
+        options.connection.close_timeout = Duration::ZERO;
+        assert_eq!(options.check().unwrap_err().setting, "close_timeout");
+    }
+}

@@ -1,0 +1,194 @@
+//! The extractor for handlers of axum.
+
+use std::fmt;
+use std::future::Future;
+
+use ::axum::body::Body;
+use ::axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use ws_core::Config;
+
+use crate::config::options::EndpointOptions;
+use crate::embed::params::params;
+use crate::embed::sockets::{Place, Sockets};
+use crate::embed::upgrade::{Asked, Incoming, Judged};
+use crate::opening::decision::{Denied, plain};
+use crate::opening::endpoint::Gate;
+use crate::opening::origin::OriginPolicy;
+use crate::transport::stream::WebSocket;
+use crate::web::handler::Outcome;
+use crate::web::peer::Client;
+use crate::web::response::internal_error;
+
+/// A request for a WebSocket, in a handler of axum: it has the options of an [`Endpoint`](crate::Endpoint), and is
+/// checked, answered and limited as one of a [`Server`](crate::Server) is. The state must have [`Sockets`], among
+/// which the WebSocket will be.
+///
+/// A request that is malformed is answered before the handler is called, and one that asks for no WebSocket with 426;
+/// `Option<Upgrade>` is `None` for the latter, for a page at the same path.
+///
+/// What guards do for an endpoint, other extractors and layers do here. An endpoint that needs no extractor is
+/// better made once, by [`Sockets::endpoint`], and given to `route_service`.
+///
+/// ```no_run
+/// use axum::{Router, extract::Path, response::Response, routing::get};
+/// use ws_server::{Error, Sockets, Upgrade, WebSocket, shutdown_signal};
+///
+/// async fn room(upgrade: Upgrade, Path(room): Path<String>) -> Response {
+///     upgrade.subprotocols(["chat.v1"]).open(|socket| talk(socket, room)).await
+/// }
+///
+/// async fn talk(mut socket: WebSocket, room: String) -> Result<(), Error> {
+///     socket.send(format!("welcome to {room}")).await
+/// }
+///
+/// # async fn example(listener: tokio::net::TcpListener) -> std::io::Result<()> {
+/// let sockets = Sockets::default();
+/// let app = Router::new().route("/rooms/{room}", get(room)).with_state(sockets.clone());
+/// let serve = |stopped| axum::serve(listener, app).with_graceful_shutdown(stopped);
+/// sockets.serve_until(shutdown_signal(), serve).await?;
+/// # Ok(()) }
+/// ```
+pub struct Upgrade {
+    sockets: Sockets,
+    place: Place,
+    // Boxed: extractors are moved about.
+    asked: Box<Asked>,
+    params: Vec<(String, String)>,
+    options: EndpointOptions,
+}
+
+impl Upgrade {
+    /// As [`Endpoint::options`](crate::Endpoint::options).
+    #[must_use]
+    pub fn options(mut self, options: EndpointOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// As [`Endpoint::connection`](crate::Endpoint::connection).
+    #[must_use]
+    pub fn connection(mut self, config: Config) -> Self {
+        self.options.connection = config;
+        self
+    }
+
+    /// As [`Endpoint::subprotocols`](crate::Endpoint::subprotocols).
+    #[must_use]
+    pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// As [`Endpoint::origin`](crate::Endpoint::origin).
+    #[must_use]
+    pub fn origin(mut self, policy: OriginPolicy) -> Self {
+        self.options.origin = policy;
+        self
+    }
+
+    /// As [`Endpoint::deflate`](crate::Endpoint::deflate).
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn deflate(mut self, config: ws_core::deflate::Config) -> Self {
+        self.options.deflate = Some(config);
+        self
+    }
+
+    /// The subprotocols the client offered, in its order of preference (RFC 6455 section 4.1).
+    pub fn offered_subprotocols(&self) -> &[String] {
+        self.asked.upgrade.subprotocols()
+    }
+
+    /// The subprotocol that will be chosen, if any.
+    pub fn subprotocol(&self) -> Option<&str> {
+        let spoken = self.options.subprotocols.iter().map(String::as_str);
+        self.asked.upgrade.select_subprotocol(spoken)
+    }
+
+    /// Makes the response: 101, after which `run` runs in a task of its own; 403 for an origin that may not connect;
+    /// 503 when as many WebSockets are open as may be, or all are being closed. An option that cannot work is logged
+    /// and answered with 500.
+    ///
+    /// `run` is given the WebSocket, and returns nothing or a `Result<(), E>`; see [`Handler`](crate::Handler) for how the
+    /// WebSocket is closed then.
+    pub async fn open<F, Fut>(self, run: F) -> http::Response<Body>
+    where
+        F: FnOnce(WebSocket) -> Fut + Send + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        let Self { sockets, place, asked, params, options } = self;
+        let decided = match Gate::new(options, Vec::new()) {
+            Ok(gate) => asked.decide(sockets.found(&gate, params), &sockets.options().handshake).await,
+            Err(error) => {
+                tracing::error!(%error, "an option of an upgrade cannot work");
+                Err(Denied::refused(internal_error()))
+            }
+        };
+        match decided {
+            Ok((response, agreed)) => {
+                sockets.start(place, agreed, |websocket, request| {
+                    drop(request);
+                    let running = run(websocket);
+                    Box::pin(async move { running.await.outcome() })
+                });
+                response.map(Body::from)
+            }
+            // Only HTTP/1.1 comes as far as this.
+            Err(denied) => sockets.deny(denied, http::Version::HTTP_11).map(Body::from),
+        }
+    }
+
+    async fn extract(parts: &Parts, sockets: Sockets) -> Result<Result<Self, http::Request<()>>, Denied> {
+        let (params, parts) = params(parts.clone()).await;
+        Ok(match Incoming::from_parts(parts).judge(&sockets.options().handshake)? {
+            Judged::Asked(asked) => {
+                let place = sockets.enter()?;
+                Ok(Self { sockets, place, asked, params, options: EndpointOptions::default() })
+            }
+            Judged::Plain(head) => Err(*head),
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Upgrade
+where
+    Sockets: FromRef<S>,
+{
+    type Rejection = http::Response<Body>;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let sockets = Sockets::from_ref(state);
+        let denied = match Self::extract(parts, sockets.clone()).await {
+            Ok(Ok(upgrade)) => return Ok(upgrade),
+            Ok(Err(head)) => plain(head, Vec::new(), Client::default(), Some(None)).await,
+            Err(denied) => denied,
+        };
+        Err(sockets.deny(denied, parts.version).map(Body::from))
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Upgrade
+where
+    Sockets: FromRef<S>,
+{
+    type Rejection = http::Response<Body>;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Self::Rejection> {
+        let sockets = Sockets::from_ref(state);
+        match Self::extract(parts, sockets.clone()).await {
+            Ok(judged) => Ok(judged.ok()),
+            Err(denied) => Err(sockets.deny(denied, parts.version).map(Body::from)),
+        }
+    }
+}
+
+impl fmt::Debug for Upgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade")
+            .field("path", &self.asked.upgrade.uri().path())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,289 @@
+//! WebSockets of an application whose HTTP is served by somebody else.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+use tokio::{join, select};
+use tracing::Instrument;
+
+use crate::config::error::{AcceptError, SettingError};
+use crate::config::options::{ServerOptions, from_now};
+use crate::embed::upgrade::{Agreed, Incoming, finish};
+use crate::hub::admission::{Admission, Permit};
+use crate::hub::registry::{Drained, Registry};
+use crate::hub::stats::{Counted, Stats};
+use crate::opening::decision::Denied;
+use crate::opening::endpoint::{Endpoint, Gate};
+use crate::opening::handshake::Found;
+use crate::serve::running::{Running, report};
+use crate::transport::stream::WebSocket;
+use crate::web::handler::{AnyHandler, HandlerFuture};
+use crate::web::request::Request;
+use crate::web::response::Response;
+
+/// The WebSockets of an application whose HTTP is served by hyper, axum or another framework: what a
+/// [`Server`](crate::Server) knows of its own. It limits them, counts them, and closes them all when the application
+/// shuts down. Cheap to clone.
+///
+/// Of its [`ServerOptions`], `max_handshakes` bounds requests that guards are deciding on; connections without a
+/// WebSocket are the HTTP server's.
+///
+/// ```no_run
+/// use ws_server::{Endpoint, Sockets, WebSocket};
+///
+/// # async fn example(listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+/// let sockets = Sockets::default();
+/// let chat = sockets.endpoint(Endpoint::new(async |mut socket: WebSocket| socket.send("hello").await))?;
+/// // Give `chat` every request for its path, by `answer` or as a `tower::Service`; when all is over:
+/// let drained = sockets.drain().await;
+/// println!("{} closed, {} cut off", drained.closed, drained.aborted);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Sockets(Arc<House>);
+
+struct House {
+    options: ServerOptions,
+    registry: Registry,
+    stats: Stats,
+    admission: Admission,
+}
+
+/// An [`Endpoint`] to put into somebody else's HTTP server: it answers requests, and runs the endpoint's handler on
+/// those that become WebSockets. With the feature `tower` it is a `tower::Service`. Cheap to clone.
+#[derive(Clone)]
+pub struct EndpointService {
+    sockets: Sockets,
+    handler: AnyHandler,
+    gate: Arc<Gate>,
+}
+
+impl Sockets {
+    /// Creates a set with custom options.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first setting that cannot work.
+    pub fn new(options: ServerOptions) -> Result<Self, SettingError> {
+        options.check()?;
+        Ok(Self::from_options(options))
+    }
+
+    fn from_options(options: ServerOptions) -> Self {
+        let admission = Admission::new(&options);
+        Self(Arc::new(House { options, admission, registry: Registry::default(), stats: Stats::default() }))
+    }
+
+    /// An endpoint whose WebSockets are among these.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first option of the endpoint that cannot work.
+    pub fn endpoint(&self, endpoint: Endpoint) -> Result<EndpointService, SettingError> {
+        let (handler, gate) = endpoint.build()?;
+        Ok(EndpointService { sockets: self.clone(), handler, gate: Arc::new(gate) })
+    }
+
+    /// The numbers: of connections, those count that have been answered with 101.
+    pub fn stats(&self) -> Stats {
+        self.0.stats.clone()
+    }
+
+    /// Closes all WebSockets with 1001 (spread over [`drain_spread`](ServerOptions::drain_spread)), waits until
+    /// [`drain_timeout`](ServerOptions::drain_timeout) is over, and cuts off the rest. From now on requests for more
+    /// are answered with 503, those that a guard is deciding on too.
+    ///
+    /// Call it as soon as the application shuts down, not when the HTTP server has: that waits for its connections, and
+    /// a peer that has sent half a request can keep it waiting. [`serve_until`](Self::serve_until) does both.
+    pub async fn drain(&self) -> Drained {
+        let House { options, registry, admission, .. } = &*self.0;
+        let drained = registry.drain(admission, options).await;
+        tracing::info!(closed = drained.closed, aborted = drained.aborted, "websockets have been closed");
+        drained
+    }
+
+    /// Runs the application's HTTP server until `signal` is ready, and then shuts down both: `serve` is called with a
+    /// future that becomes ready then, for the server to stop by, and at the same time the WebSockets are
+    /// [drained](Self::drain). What `serve` returned is dropped when
+    /// [`drain_timeout`](ServerOptions::drain_timeout) is over, so that no peer holds up the end.
+    ///
+    /// ```no_run
+    /// use ws_server::{Sockets, shutdown_signal};
+    ///
+    /// # async fn example(listener: tokio::net::TcpListener, app: axum::Router, sockets: Sockets) -> std::io::Result<()> {
+    /// let serve = |stopped| axum::serve(listener, app).with_graceful_shutdown(stopped);
+    /// let drained = sockets.serve_until(shutdown_signal(), serve).await?;
+    /// println!("{} closed, {} cut off", drained.closed, drained.aborted);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// That of the HTTP server; the WebSockets have been drained all the same.
+    pub async fn serve_until<T, F, E>(
+        &self,
+        signal: impl Future<Output = T>,
+        serve: impl FnOnce(Stopped) -> F,
+    ) -> Result<Drained, E>
+    where
+        F: IntoFuture<Output = Result<(), E>>,
+    {
+        let (stop, stopped) = oneshot::channel();
+        let mut serving = pin!(serve(Stopped(stopped)).into_future());
+        select! {
+            ended = &mut serving => {
+                let drained = self.drain().await;
+                return ended.map(|()| drained);
+            }
+            _ = signal => {}
+        }
+        let _ = stop.send(());
+        let deadline = from_now(self.0.options.drain_timeout);
+        let (drained, served) = join!(self.drain(), timeout_at(deadline, serving));
+        served.unwrap_or(Ok(())).map(|()| drained)
+    }
+
+    pub(crate) fn options(&self) -> &ServerOptions {
+        &self.0.options
+    }
+
+    /// A place for a request, before anything decides on it: [`drain`](Self::drain) waits for it.
+    pub(crate) fn enter(&self) -> Result<Place, Denied> {
+        let House { registry, admission, .. } = &*self.0;
+        let request = admission.request()?;
+        let id = registry.enter().ok_or_else(|| admission.shutting_down())?;
+        Ok(Place { house: self.0.clone(), id, request: Some(request), counted: None })
+    }
+
+    /// What is at the end of the way of a request.
+    pub(crate) fn found<'a>(&'a self, gate: &'a Gate, params: Vec<(String, String)>) -> Found<'a> {
+        let admission = Some(&self.0.admission);
+        Found { gate: Some(gate), handler: None, page: None, params, admission, any_host: false }
+    }
+
+    /// Reports a refusal, and makes the answer ready to be written.
+    pub(crate) fn deny(&self, denied: Denied, version: http::Version) -> Response {
+        let (response, why) = finish(denied, version);
+        report(&self.0.stats, &why);
+        response
+    }
+
+    /// Runs the handler, in a task, once the 101 is written.
+    pub(crate) fn start(
+        &self,
+        mut place: Place,
+        agreed: Agreed,
+        handler: impl FnOnce(WebSocket, Request) -> HandlerFuture + Send + 'static,
+    ) {
+        place.request = None;
+        place.counted = Some(self.0.stats.connection());
+        self.0.registry.start_entered(place.id, || {
+            let peer = agreed.request().peer_addr().map(tracing::field::display);
+            let span = tracing::info_span!("connection", peer, path = tracing::field::Empty);
+            tokio::spawn(serve(place, Box::new((agreed, handler))).instrument(span)).abort_handle()
+        });
+    }
+}
+
+/// Ready when an HTTP server is to stop; see [`Sockets::serve_until`].
+#[derive(Debug)]
+pub struct Stopped(oneshot::Receiver<()>);
+
+impl Future for Stopped {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // A sender that has been dropped says the same.
+        Pin::new(&mut self.0).poll(context).map(drop)
+    }
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        // The defaults make sense.
+        Self::from_options(ServerOptions::default())
+    }
+}
+
+impl EndpointService {
+    /// Answers a request: with 101, after which the handler runs in a task of its own, or with a refusal, as a
+    /// [`Server`](crate::Server) would.
+    pub fn answer<B>(
+        &self,
+        request: http::Request<B>,
+    ) -> impl Future<Output = Response> + Send + 'static + use<B> {
+        let this = self.clone();
+        let parts = request.into_parts().0;
+        async move {
+            #[cfg(feature = "axum")]
+            let (params, parts) = crate::embed::params::params(parts).await;
+            #[cfg(not(feature = "axum"))]
+            let params = Vec::new();
+            let incoming = Incoming::from_parts(parts);
+            let version = incoming.version;
+            let decided = match this.sockets.enter() {
+                Ok(place) => {
+                    let found = this.sockets.found(&this.gate, params);
+                    let decided = incoming.decide(found, &this.sockets.options().handshake).await;
+                    decided.map(|(response, agreed)| (place, response, agreed))
+                }
+                Err(denied) => Err(denied),
+            };
+            match decided {
+                Ok((place, response, agreed)) => {
+                    let handler = this.handler;
+                    this.sockets.start(place, agreed, move |websocket, request| handler(websocket, request));
+                    response
+                }
+                Err(denied) => this.sockets.deny(denied, version),
+            }
+        }
+    }
+}
+
+/// What a request occupies, and then its WebSocket; returned when it is dropped, however that ends.
+pub(crate) struct Place {
+    house: Arc<House>,
+    id: u64,
+    /// While it is a request.
+    request: Option<Permit>,
+    /// While it is a connection.
+    counted: Option<Counted>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.house.registry.remove(self.id);
+    }
+}
+
+async fn serve<H>(place: Place, accepted: Box<(Agreed, H)>)
+where
+    H: FnOnce(WebSocket, Request) -> HandlerFuture,
+{
+    let House { options, registry, stats, .. } = &*place.house;
+    // Boxed: the handshake's memory is given back before the handler's long life begins.
+    let start = async {
+        let (agreed, handler) = *accepted;
+        let (stream, opened) = agreed.open(&options.handshake, options.nodelay).await?;
+        Ok::<_, AcceptError>(Running::start(stream, opened, handler, place.id, registry, stats))
+    };
+    match Box::pin(start).await {
+        Ok(running) => running.finish(stats, &options.handshake).await,
+        Err(error) => report(stats, &error),
+    }
+}
+
+impl fmt::Debug for Sockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sockets").field("stats", &self.0.stats).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EndpointService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointService").field("options", &self.gate.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,240 @@
+//! The opening handshake on a request that hyper has read, or a framework on top of it.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Extensions, StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+use tokio::time::timeout;
+use ws_core::Connection;
+use ws_core::handshake::{Opening, UpgradeRequest, complete_response};
+
+use crate::config::error::AcceptError;
+use crate::config::options::HandshakeOptions;
+use crate::hub::admission::Permit;
+use crate::opening::accept::Acceptor;
+use crate::opening::decision::{Denied, Granted, decide, plain};
+use crate::opening::handshake::{Found, Opened};
+use crate::transport::stream::Stream;
+use crate::transport::stream::WebSocket;
+use crate::web::peer::Client;
+use crate::web::request::Request;
+use crate::web::response::{Response, internal_error, not_found, request_timeout, text};
+
+impl Acceptor {
+    /// Does the opening handshake on a request that hyper has read, with the options and guards of this acceptor.
+    ///
+    /// The first of the pair is the 101 to answer with; the second becomes the WebSocket once hyper has written that
+    /// and handed over the connection, so it is to be awaited in another task. hyper has to be asked to:
+    /// `with_upgrades` or `serve_connection_with_upgrades`.
+    ///
+    /// A [`SocketAddr`] among the request's extensions is taken for the client's address.
+    ///
+    /// ```no_run
+    /// # async fn example(request: http::Request<()>) -> ws_server::Response {
+    /// match ws_server::Acceptor::default().upgrade(request).await {
+    ///     Ok((response, upgrading)) => {
+    ///         tokio::spawn(async move {
+    ///             let (mut socket, _request) = upgrading.await?;
+    ///             socket.send("hello").await?;
+    ///             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    ///         });
+    ///         response
+    ///     }
+    ///     Err(refusal) => refusal,
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The response to send instead, as a server of this crate would: a refusal, or the acceptor's page.
+    pub fn upgrade<B>(
+        &self,
+        request: http::Request<B>,
+    ) -> impl Future<Output = Result<(Response, Upgrading), Response>> + Send + use<'_, B> {
+        let incoming = Incoming::from_parts(request.into_parts().0);
+        async move {
+            let version = incoming.version;
+            let options = self.handshake_options();
+            match incoming.decide(self.found(), options).await {
+                Ok((response, agreed)) => {
+                    let options = options.clone();
+                    let opening = async move {
+                        let (stream, opened) = agreed.open(&options, true).await?;
+                        let Opened { connection, request, received, .. } = opened;
+                        Ok((WebSocket::new(stream, connection, &received), request))
+                    };
+                    Ok((response, Upgrading(Box::pin(opening))))
+                }
+                Err(denied) => Err(finish(denied, version).0),
+            }
+        }
+    }
+}
+
+/// Becomes a WebSocket, with the request that asked for it; see [`Acceptor::upgrade`].
+///
+/// It fails with [`AcceptError::Timeout`] if the 101 is not written within
+/// [`HandshakeOptions::timeout`], and with [`AcceptError::Upgrade`] if it is never written.
+#[must_use = "the WebSocket opens only when this is awaited"]
+pub struct Upgrading(Pin<Box<dyn Future<Output = Upgraded> + Send>>);
+
+type Upgraded = Result<(WebSocket, Request), AcceptError>;
+
+impl Future for Upgrading {
+    type Output = Upgraded;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl fmt::Debug for Upgrading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrading").finish_non_exhaustive()
+    }
+}
+
+/// A request that has been read elsewhere.
+pub(crate) struct Incoming {
+    head: http::Request<()>,
+    on_upgrade: Option<OnUpgrade>,
+    pub(crate) version: Version,
+}
+
+/// What it asks for.
+pub(crate) enum Judged {
+    Asked(Box<Asked>),
+    /// No WebSocket.
+    Plain(Box<http::Request<()>>),
+}
+
+/// One that asks for a WebSocket, correctly.
+pub(crate) struct Asked {
+    pub(crate) upgrade: UpgradeRequest,
+    on_upgrade: OnUpgrade,
+    client: Client,
+}
+
+/// One that has got what it asked for; the 101 is still to be written.
+pub(crate) struct Agreed {
+    connection: Connection,
+    request: Request,
+    permit: Option<Permit>,
+    on_upgrade: OnUpgrade,
+}
+
+impl Incoming {
+    pub(crate) fn from_parts(mut parts: Parts) -> Self {
+        let on_upgrade = parts.extensions.remove::<OnUpgrade>();
+        Self { on_upgrade, version: parts.version, head: http::Request::from_parts(parts, ()) }
+    }
+
+    /// Judges the head.
+    pub(crate) fn judge(self, options: &HandshakeOptions) -> Result<Judged, Denied> {
+        let client = Client { peer: peer(self.head.extensions()), ..Client::default() };
+        let upgrade = match Opening::from_request(self.head, options.head) {
+            Ok(Opening::Upgrade(upgrade)) => upgrade,
+            Ok(Opening::Plain(head)) => {
+                options.allowed_hosts.check_request(&head).map_err(Denied::not_allowed)?;
+                return Ok(Judged::Plain(Box::new(head)));
+            }
+            Err(refusal) => {
+                let response = Box::new(text(refusal.status(), refusal.body().trim_end()));
+                return Err(Denied { response, why: AcceptError::Malformed(refusal) });
+            }
+        };
+        options.allowed_hosts.check_request(upgrade.request()).map_err(Denied::not_allowed)?;
+        let Some(on_upgrade) = self.on_upgrade else {
+            tracing::error!("the HTTP server hands over no connection: let hyper serve it with upgrades");
+            let line = "The HTTP server does not hand over its connections.";
+            return Err(Denied::refused(text(StatusCode::NOT_IMPLEMENTED, line)));
+        };
+        Ok(Judged::Asked(Box::new(Asked { upgrade, on_upgrade, client })))
+    }
+
+    /// The whole way to the answer.
+    pub(crate) async fn decide(
+        self,
+        found: Found<'_>,
+        options: &HandshakeOptions,
+    ) -> Result<(Response, Agreed), Denied> {
+        match self.judge(options)? {
+            Judged::Asked(asked) => asked.decide(found, options).await,
+            Judged::Plain(head) => {
+                let client = Client { peer: peer(head.extensions()), ..Client::default() };
+                let answering = plain(*head, found.params, client, Some(found.page));
+                Err(timeout(options.timeout, answering).await.unwrap_or_else(|_| late(options)))
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// Asks policy and guards, within the handshake's time, and makes the 101.
+    pub(crate) async fn decide(
+        self,
+        found: Found<'_>,
+        options: &HandshakeOptions,
+    ) -> Result<(Response, Agreed), Denied> {
+        let Self { mut upgrade, on_upgrade, client } = self;
+        let Found { gate: Some(gate), params, admission, .. } = found else {
+            return Err(Denied::refused(not_found()));
+        };
+        let deciding = decide(&mut upgrade, params, client, gate, admission);
+        let mut granted = timeout(options.timeout, deciding).await.unwrap_or_else(|_| Err(late(options)))?;
+        let response = upgrade
+            .response(granted.acceptance())
+            .map_err(|error| Denied::failed(AcceptError::Answer(error)))?;
+        let Granted { connection, request, permit, .. } = granted;
+        Ok((response.map(|()| Bytes::new()), Agreed { connection, request, permit, on_upgrade }))
+    }
+}
+
+impl Agreed {
+    pub(crate) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Waits for the connection to be handed over.
+    pub(crate) async fn open(
+        self,
+        options: &HandshakeOptions,
+        nodelay: bool,
+    ) -> Result<(Stream, Opened), AcceptError> {
+        let Self { connection, request, permit, on_upgrade } = self;
+        let upgraded = timeout(options.timeout, on_upgrade).await;
+        let upgraded = upgraded.map_err(|_| AcceptError::Timeout(options.timeout))?;
+        let (stream, received) = Stream::upgraded(upgraded.map_err(AcceptError::Upgrade)?, nodelay);
+        Ok((stream, Opened { connection, request, handler: None, permit, received: received.into() }))
+    }
+}
+
+/// The answer as it is to be written, and what to report.
+pub(crate) fn finish(denied: Denied, version: Version) -> (Response, AcceptError) {
+    match complete_response(*denied.response, version) {
+        Ok(response) => (response, denied.why),
+        Err(error) => {
+            let response = complete_response(internal_error(), version);
+            (response.unwrap_or_else(|_| internal_error()), AcceptError::Answer(error))
+        }
+    }
+}
+
+fn late(options: &HandshakeOptions) -> Denied {
+    Denied { response: Box::new(request_timeout()), why: AcceptError::Timeout(options.timeout) }
+}
+
+/// The client's address, if the one who serves has left it.
+fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    #[cfg(feature = "axum")]
+    if let Some(info) = extensions.get::<::axum::extract::ConnectInfo<SocketAddr>>() {
+        return Some(info.0);
+    }
+    extensions.get().copied()
+}

@@ -1,0 +1,259 @@
+//! The seats that are taken, in the orders in which they are looked for.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{ALLOWANCE, EARNED, Handshake, HandshakeSeat, Handshakes, MEMORY, Progress};
+use crate::config::error::AcceptError;
+use crate::transport::source::Source;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    next: u64,
+    draws: u64,
+    pub(super) seats: HashMap<u64, Taken>,
+    pub(super) sources: HashMap<Source, Holder>,
+    /// The seats that do not stand still, by when to look at them next.
+    pub(super) due: BTreeSet<(Instant, u64)>,
+    /// How long newcomers have waited, all in all; what two listeners waited at the same time counts once.
+    pub(super) waited: Duration,
+    /// Up to when it has been counted.
+    counted_to: Option<Instant>,
+    /// The sources that have a seat that stands still, by the number of all their seats and a random number.
+    still: BTreeSet<(usize, u64, Source)>,
+}
+
+/// A seat that is taken.
+#[derive(Debug)]
+pub(super) struct Taken {
+    source: Source,
+    since: Instant,
+    place: Place,
+    progress: Arc<Progress>,
+    cut: oneshot::Sender<AcceptError>,
+}
+
+/// In which list a seat is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// [`State::due`], at this time.
+    Due(Instant),
+    /// [`Holder::still`], at this index.
+    Still(usize),
+}
+
+/// A source, for as long as it holds a seat.
+#[derive(Debug)]
+pub(super) struct Holder {
+    random: u64,
+    pub(super) seats: usize,
+    /// Its seats that stand still.
+    still: Vec<u64>,
+    /// Its handshakes that have ended well, and those that have stood still and not ended well; of late.
+    pub(super) ended: usize,
+    pub(super) stood_still: usize,
+    /// [`State::waited`] when it was last seen that its handshakes end.
+    pub(super) trusted_at: Duration,
+    /// How long others may still wait while its handshakes hardly end.
+    pub(super) allowance: Duration,
+    /// [`State::waited`] when that was last counted.
+    pub(super) seen: Duration,
+}
+
+impl State {
+    /// Finds out which seats stand still by now.
+    pub(super) fn look(&mut self, handshakes: &Handshakes, now: Instant) {
+        while let Some((due, id)) = self.due.first().copied()
+            && due <= now
+        {
+            self.due.pop_first();
+            let Some(seat) = self.seats.get_mut(&id) else { continue };
+            // Before the time is read: what moves after that sees the mark.
+            seat.progress.stands_still.store(true, SeqCst);
+            let until = seat.progress.fresh_until(seat.since);
+            if until > now {
+                seat.progress.stands_still.store(false, SeqCst);
+                seat.place = Place::Due(until);
+                self.due.insert((until, id));
+                continue;
+            }
+            let source = seat.source;
+            self.change(source, |seats, holder| {
+                if let Some(seat) = seats.get_mut(&id) {
+                    seat.place = Place::Still(holder.still.len());
+                }
+                holder.still.push(id);
+                holder.stood_still += 1;
+                holder.forget(handshakes.limit);
+            });
+        }
+    }
+
+    /// A seat that stood still does so no longer, unless it is too old.
+    pub(super) fn revive(&mut self, id: u64, now: Instant) {
+        let Some(Taken { source, since, place: Place::Still(index), progress, .. }) = self.seats.get(&id)
+        else {
+            return;
+        };
+        let (source, index, until) = (*source, *index, progress.fresh_until(*since));
+        if until <= now {
+            return;
+        }
+        progress.stands_still.store(false, SeqCst);
+        self.change(source, |seats, holder| {
+            holder.remove_still(index, seats);
+            holder.stood_still = holder.stood_still.saturating_sub(1);
+        });
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.place = Place::Due(until);
+            self.due.insert((until, id));
+        }
+    }
+
+    pub(super) fn take_seat(
+        &mut self,
+        handshakes: &Arc<Handshakes>,
+        source: Source,
+        now: Instant,
+    ) -> Handshake {
+        let id = self.next;
+        self.next += 1;
+        let (cut, receiver) = oneshot::channel();
+        let progress = Arc::new(Progress {
+            handshakes: handshakes.clone(),
+            id,
+            last: AtomicU64::new(handshakes.millis(now)),
+            stands_still: AtomicBool::new(false),
+        });
+        let due = progress.fresh_until(now);
+        self.due.insert((due, id));
+        let seat = Taken { source, since: now, place: Place::Due(due), progress: progress.clone(), cut };
+        self.seats.insert(id, seat);
+        let random = self.draw(handshakes);
+        let waited = self.waited;
+        self.sources.entry(source).or_insert_with(|| Holder::new(random, waited));
+        self.change(source, |_, holder| holder.seats += 1);
+        Handshake { seat: HandshakeSeat(progress), cut: receiver }
+    }
+
+    /// Counts the time that a newcomer has waited.
+    pub(super) fn count_wait(&mut self, from: Instant, to: Instant) {
+        let from = self.counted_to.map_or(from, |counted| counted.max(from));
+        self.waited = self.waited.saturating_add(to.saturating_duration_since(from));
+        self.counted_to = Some(to.max(from));
+    }
+
+    /// Takes a seat away.
+    pub(super) fn cut(&mut self, id: u64, why: AcceptError) {
+        if let Some(seat) = self.remove(id) {
+            // It may have ended just now.
+            let _ = seat.cut.send(why);
+        }
+    }
+
+    /// Frees a seat, if it is not free yet.
+    pub(super) fn leave(&mut self, id: u64, well: bool, limit: usize) {
+        let Some(seat) = self.remove(id) else { return };
+        if well && let Some(holder) = self.sources.get_mut(&seat.source) {
+            holder.ended += 1;
+            holder.allowance = holder.allowance.saturating_add(EARNED).min(ALLOWANCE);
+            if matches!(seat.place, Place::Still(_)) {
+                holder.stood_still = holder.stood_still.saturating_sub(1);
+            }
+            holder.forget(limit);
+        }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Taken> {
+        let seat = self.seats.remove(&id)?;
+        self.change(seat.source, |seats, holder| {
+            holder.seats = holder.seats.saturating_sub(1);
+            if let Place::Still(index) = seat.place {
+                holder.remove_still(index, seats);
+            }
+        });
+        if let Place::Due(due) = seat.place {
+            self.due.remove(&(due, id));
+        }
+        if self.sources.get(&seat.source).is_some_and(|holder| holder.seats == 0) {
+            self.sources.remove(&seat.source);
+        }
+        Some(seat)
+    }
+
+    /// A seat that stands still, of the source that holds most among those that have one, if it holds at least this
+    /// many; at random among equals.
+    pub(super) fn still_of_most(&mut self, handshakes: &Handshakes, at_least: usize) -> Option<u64> {
+        let (most, ..) = *self.still.last()?;
+        if most < at_least {
+            return None;
+        }
+        let draw = self.draw(handshakes);
+        let after = self.still.range((most, draw, Source::FIRST)..).next();
+        let (.., source) = *after.or_else(|| self.still.range((most, 0, Source::FIRST)..).next())?;
+        self.sources.get(&source)?.any_still(draw)
+    }
+
+    /// Changes a source, and keeps [`Self::still`] right.
+    fn change(&mut self, source: Source, change: impl FnOnce(&mut HashMap<u64, Taken>, &mut Holder)) {
+        let Some(holder) = self.sources.get_mut(&source) else { return };
+        self.still.remove(&(holder.seats, holder.random, source));
+        change(&mut self.seats, holder);
+        if !holder.still.is_empty() {
+            self.still.insert((holder.seats, holder.random, source));
+        }
+    }
+
+    /// A random number that peers cannot foresee: the keys of the hash are random.
+    pub(super) fn draw(&mut self, handshakes: &Handshakes) -> u64 {
+        self.draws = self.draws.wrapping_add(1);
+        handshakes.random.hash_one(self.draws)
+    }
+}
+
+impl Holder {
+    fn new(random: u64, waited: Duration) -> Self {
+        let (still, allowance) = (Vec::new(), ALLOWANCE);
+        Self {
+            random,
+            seats: 0,
+            still,
+            ended: 0,
+            stood_still: 0,
+            trusted_at: waited,
+            allowance,
+            seen: waited,
+        }
+    }
+
+    /// One of the seats that stand still.
+    pub(super) fn any_still(&self, draw: u64) -> Option<u64> {
+        let index = draw.checked_rem(self.still.len() as u64)?;
+        self.still.get(usize::try_from(index).ok()?).copied()
+    }
+
+    fn remove_still(&mut self, index: usize, seats: &mut HashMap<u64, Taken>) {
+        debug_assert!(index < self.still.len());
+        if index < self.still.len() {
+            self.still.swap_remove(index);
+        }
+        if let Some(moved) = self.still.get(index).and_then(|id| seats.get_mut(id)) {
+            moved.place = Place::Still(index);
+        }
+    }
+
+    /// What has happened long ago counts less and less.
+    fn forget(&mut self, limit: usize) {
+        if self.ended.max(self.stood_still) > limit.saturating_mul(MEMORY) {
+            self.ended /= 2;
+            self.stood_still /= 2;
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The life of a connection that a server has accepted.
+
+pub(crate) mod connection;
+#[cfg(feature = "tls")]
+pub(crate) mod encryption;
+pub(crate) mod running;
+pub(crate) mod server;
+pub(crate) mod shared;
+#[cfg(feature = "signal")]
+pub(crate) mod signal;

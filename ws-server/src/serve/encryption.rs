@@ -1,0 +1,67 @@
+//! The TLS handshake of an accepted connection.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use ws_core::handshake::Refusal;
+
+use crate::config::error::AcceptError;
+use crate::hub::handshakes::Progress;
+use crate::serve::shared::Shared;
+use crate::transport::stream::{Socket, Stream};
+use crate::transport::watched::Watched;
+use crate::web::exchange::{answer, encode_refusal};
+use crate::web::peer::Client;
+
+/// Does the TLS handshake, if the server has TLS.
+pub(crate) async fn encrypt(
+    server: &Shared,
+    mut socket: Socket,
+    mut client: Client,
+    deadline: Instant,
+    progress: &Arc<Progress>,
+) -> Result<(Stream, Client), AcceptError> {
+    let Some(tls) = &server.tls else { return Ok((socket.into(), client)) };
+    let options = &server.options.handshake;
+    let late = |_| AcceptError::Timeout(options.timeout);
+    if let Some(reason) = timeout_at(deadline, speaks_plain(&socket)).await.map_err(late)? {
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, reason);
+        answer(&mut socket, &encode_refusal(&refusal), options).await?;
+        return Err(AcceptError::Malformed(refusal));
+    }
+    let socket = Watched { io: socket, progress: Some(progress.clone()) };
+    let accepting = TlsAcceptor::from(tls.config()).accept(socket);
+    let mut stream = timeout_at(deadline, accepting).await.map_err(late)?.map_err(AcceptError::Tls)?;
+    // From now on what is decrypted counts.
+    stream.get_mut().0.progress = None;
+    client.secure = true;
+    client.certificates = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
+    Ok((stream.into(), client))
+}
+
+/// What to answer to what is no TLS: a TLS record begins with 22, the method of an HTTP request with a letter, and a
+/// header of the PROXY protocol with its name or with empty lines.
+async fn speaks_plain(socket: &Socket) -> Option<&'static str> {
+    let mut first = [0; PROXY_LINE.len()];
+    match socket {
+        Socket::Tcp(socket) => {
+            let length = socket.peek(&mut first).await.ok()?;
+            match first.get(..length)? {
+                PROXY_LINE | [b'\r', ..] => Some(
+                    "This begins with a header of the PROXY protocol, which is not spoken here; turn it off in the load \
+                     balancer (haproxy: send-proxy; nginx: proxy_protocol).",
+                ),
+                [byte, ..] if byte.is_ascii_alphabetic() => {
+                    Some("This port speaks TLS: use https:// or wss://.")
+                }
+                _ => None,
+            }
+        }
+        #[cfg(unix)]
+        Socket::Unix(_) => None,
+    }
+}
+
+const PROXY_LINE: &[u8] = b"PROXY ";

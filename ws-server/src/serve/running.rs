@@ -1,0 +1,204 @@
+//! An open WebSocket and its handler, to the end; and what the log says.
+
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::iter::successors;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tracing::{debug, error, info, warn};
+use ws_core::{CloseCode, CloseInfo, Initiator};
+use ws_tokio::Closer;
+
+use crate::config::error::AcceptError;
+use crate::config::options::HandshakeOptions;
+use crate::hub::admission::Permit;
+use crate::hub::registry::Registry;
+use crate::hub::stats::{Counted, Stats};
+use crate::opening::handshake::Opened;
+use crate::transport::rest::{Left, Rest};
+use crate::transport::stream::Stream;
+use crate::transport::stream::WebSocket;
+use crate::web::exchange::linger;
+use crate::web::handler::HandlerFuture;
+use crate::web::panic::{Caught, caught};
+use crate::web::request::Request;
+
+/// An open WebSocket that its handler has been given. Small: it lives as long as the connection.
+pub(crate) struct Running {
+    handler: Caught<<HandlerFuture as Future>::Output>,
+    closer: Closer,
+    rest: Rest,
+    _permit: Option<Permit>,
+    _open: Counted,
+}
+
+impl Running {
+    /// Gives an open WebSocket to its handler.
+    pub(crate) fn start(
+        mut stream: Stream,
+        opened: Opened,
+        handler: impl FnOnce(WebSocket, Request) -> HandlerFuture,
+        id: u64,
+        registry: &Registry,
+        stats: &Stats,
+    ) -> Self {
+        let Opened { connection, request, permit, received, .. } = opened;
+        tracing::Span::current().record("path", request.path());
+        debug!(subprotocol = request.subprotocol(), "open");
+        let rest = stream.rest();
+        let mut websocket = WebSocket::new(stream, connection, &received);
+        websocket.bequeath();
+        let closer = websocket.closer();
+        registry.opened(id, closer.clone());
+        let _open = stats.websocket();
+        Self { handler: caught(|| handler(websocket, request)), closer, rest, _permit: permit, _open }
+    }
+
+    /// Until the handler is done and the peer has seen the end.
+    pub(crate) async fn finish(mut self, stats: &Stats, options: &HandshakeOptions) {
+        let farewell = poll_fn(|context| self.poll_handler(context, stats, options)).await;
+        if let Some(left) = self.rest.take() {
+            // Boxed, as few connections come to this.
+            Box::pin(end(left, farewell, &self.rest, options)).await;
+        }
+        if let Some(info) = self.closer.close_info() {
+            report_close(&info);
+        }
+    }
+
+    /// Ready when the handler is done, with what to do about its WebSocket if that is still open.
+    fn poll_handler(
+        &mut self,
+        context: &mut Context<'_>,
+        stats: &Stats,
+        options: &HandshakeOptions,
+    ) -> Poll<Farewell> {
+        let ended = Pin::new(&mut self.handler).poll(context);
+        if ended.is_pending()
+            && let Some(left) = self.rest.take_dropped()
+        {
+            // The handler goes on without its WebSocket, which ends now: 1001 is sent if that needs no waiting. It lingers
+            // beside the handler, in a task, since that takes a moment only and few handlers do so.
+            if let Some(mut stream) = self.rest.say_goodbye(left) {
+                let (time, bytes) = (options.linger_timeout, options.linger_bytes);
+                tokio::spawn(async move { linger(&mut stream, time, bytes).await });
+            }
+        }
+        ended.map(|ended| report_end(ended, &self.closer, stats))
+    }
+}
+
+/// How a WebSocket ends that its handler has left open.
+#[derive(Debug, Clone, Copy)]
+enum Farewell {
+    /// With the closing handshake.
+    Close(CloseCode),
+    /// RFC 6455 section 7.1.7: Close 1011 is queued, and no answer is awaited.
+    Fail,
+}
+
+/// Ends what a handler has left.
+async fn end(left: Left, farewell: Farewell, rest: &Rest, options: &HandshakeOptions) {
+    let stream = match (left, farewell) {
+        (Left::WebSocket(mut websocket), Farewell::Close(code)) => {
+            // The code may be sent; how it ends is in the record.
+            let _ = websocket.close(code, "").await;
+            None
+        }
+        (Left::WebSocket(mut websocket), Farewell::Fail) => {
+            // As long as the peer takes bytes; how it ends is in the record.
+            let _ = websocket.flush().await;
+            rest.say_goodbye(Left::WebSocket(websocket))
+        }
+        // It has been closed, or has sent what it could without waiting.
+        (Left::Stream(stream), _) => Some(stream),
+    };
+    if let Some(mut stream) = stream {
+        // The peer is to see the Close before the connection goes.
+        linger(&mut stream, options.linger_timeout, options.linger_bytes).await;
+    }
+}
+
+/// What a handler comes to: its own outcome, or the text of its panic.
+type Ended = <Caught<<HandlerFuture as Future>::Output> as Future>::Output;
+
+/// Reports what came of the handler; returns what to do about its WebSocket, if that is still open.
+fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> Farewell {
+    let info = closer.close_info();
+    match ended {
+        Ok(Ok(())) => {
+            debug!("handler done");
+            return Farewell::Close(CloseCode::NORMAL);
+        }
+        // What the peer closed with is reported after this; the error has the reason, which is the peer's own words.
+        Ok(Err(error)) if info.as_ref().is_some_and(|info| is_peers_close(&*error, info)) => {
+            debug!("handler ended with the peer's close");
+        }
+        Ok(Err(error)) if info.is_some() && is_of_connection(&*error) => {
+            info!(%error, "handler ended with the error of its connection");
+        }
+        Ok(Err(error)) => warn!(%error, "handler failed"),
+        Err(panic) => {
+            stats.count_panic();
+            error!(%panic, "handler panicked");
+            return Farewell::Fail;
+        }
+    }
+    Farewell::Close(CloseCode::INTERNAL)
+}
+
+/// Whether a handler's error only passes on that the peer has closed: no failure of the handler's.
+fn is_peers_close(error: &(dyn Error + 'static), info: &CloseInfo) -> bool {
+    // With a code that reports a fault `recv` returns it, and the handler may have put it into an error of its own.
+    let passed_on = matches!(error.downcast_ref(), Some(ws_tokio::Error::Closed(_))) || !info.is_normal();
+    info.is_clean() && info.initiator == Initiator::Remote && passed_on
+}
+
+/// Whether an error is that of a WebSocket, or has it as its source.
+fn is_of_connection(error: &(dyn Error + 'static)) -> bool {
+    successors(Some(error), |&error| error.source()).any(<dyn Error>::is::<ws_tokio::Error>)
+}
+
+/// How the connection ended; without the reason, which is the peer's own words.
+fn report_close(info: &CloseInfo) {
+    info!(
+        initiator = ?info.initiator,
+        cause = %info.cause,
+        sent = info.sent.map(u16::from),
+        received = info.received.map(u16::from),
+        rtt = info.rtt.map(|rtt| rtt.as_secs_f64()),
+        unsent = info.unsent,
+        "closed"
+    );
+}
+
+/// An opening handshake that came to nothing.
+pub(crate) fn report(stats: &Stats, error: &AcceptError) {
+    match error {
+        AcceptError::Plain(status) => {
+            stats.count_plain();
+            debug!(%status, "answered as plain HTTP");
+        }
+        AcceptError::Refused(status) => {
+            stats.count_refused();
+            info!(%status, "refused");
+        }
+        AcceptError::NotAllowed(refusal) => {
+            stats.count_refused();
+            info!(status = %refusal.status(), reason = refusal.body().trim_end(), "refused");
+        }
+        AcceptError::Panicked(panic) => {
+            stats.count_panic();
+            error!(%panic, "a guard or a page panicked; answered with status 500");
+        }
+        AcceptError::Answer(error) => {
+            stats.count_refused();
+            error!(%error, "a handler's answer must not be written; answered with status 500");
+        }
+        other => {
+            stats.count_failed_handshake();
+            info!(error = %other, "opening handshake failed");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! A server: listeners, routes, and the tasks between.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use tokio::net::ToSocketAddrs;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::timeout;
+use tracing::Instrument;
+
+use crate::config::error::{BuildError, SettingError};
+use crate::config::host_policy::HostPolicy;
+use crate::config::options::{ServerOptions, from_now};
+use crate::hub::admission::Admission;
+use crate::hub::registry::{Drained, Registry};
+use crate::hub::stats::Stats;
+use crate::opening::endpoint::Endpoint;
+use crate::opening::routes::RouteList;
+use crate::serve::connection::{Arrival, Seat, serve};
+use crate::serve::shared::Shared;
+#[cfg(feature = "tls")]
+use crate::transport::current_tls::CurrentTls;
+use crate::transport::listener::{Listener, listen};
+use crate::transport::source::Source;
+#[cfg(feature = "tls")]
+use crate::transport::tls::Tls;
+use crate::web::handler::{AnyPage, Handler, any_page};
+use crate::web::peer::Client;
+use crate::web::request::Request;
+use crate::web::response::{Response, content, text};
+
+/// A WebSocket server that also answers plain HTTP requests on the same port.
+///
+/// [`Server::builder`] begins one; the crate's page has an example.
+pub struct Server {
+    listeners: Vec<Listener>,
+    shared: Arc<Shared>,
+}
+
+/// A [`Server`] in the making.
+#[derive(Default)]
+#[must_use]
+pub struct ServerBuilder {
+    options: ServerOptions,
+    routes: RouteList,
+    fallback: Option<AnyPage>,
+    listeners: Vec<Listener>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
+}
+
+impl ServerBuilder {
+    /// Sets the options of the server as a whole.
+    pub fn options(mut self, options: ServerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets which hosts requests may be addressed to, in the options of the handshake: a defence against DNS
+    /// rebinding, see [`HostPolicy`]. To be called after [`options`](Self::options), which sets all of them.
+    ///
+    /// ```
+    /// use ws_server::{HostPolicy, Server};
+    ///
+    /// let listen = "127.0.0.1:9001".parse()?;
+    /// let builder = Server::builder().allowed_hosts(HostPolicy::for_listener(listen));
+    /// # let _ = builder;
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn allowed_hosts(mut self, policy: HostPolicy) -> Self {
+        self.options.handshake.allowed_hosts = policy;
+        self
+    }
+
+    /// A WebSocket endpoint with default options. The path may have parameters: `/rooms/{room}`,
+    /// `/files/{*path}`. What is not a parameter matches as it is sent, percent-encoded.
+    pub fn route<Args>(self, path: &str, handler: impl Handler<Args>) -> Self {
+        self.endpoint(path, Endpoint::new(handler))
+    }
+
+    /// A WebSocket endpoint with options and guards of its own.
+    pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
+        self.routes.endpoint(path, endpoint);
+        self
+    }
+
+    /// A page that is always the same, for plain GETs; an endpoint may be at the same path.
+    pub fn page(mut self, path: &str, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let Ok(content_type) = HeaderValue::from_str(content_type) else {
+            let must = "it must be a header value: visible characters, no line break";
+            self.routes.fault(SettingError::new("content_type", format!("{content_type:?}"), must));
+            return self;
+        };
+        let response = content(StatusCode::OK, content_type, body.into());
+        self.get(path, move |_| std::future::ready(response.clone()))
+    }
+
+    /// A function that answers plain GETs; an endpoint may be at the same path.
+    pub fn get<F, Fut>(mut self, path: &str, page: F) -> Self
+    where
+        F: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Response> + Send + 'static,
+    {
+        self.routes.page(path, any_page(page));
+        self
+    }
+
+    /// A health check: 200 and `ok` for as long as the server takes connections. It is answered for any host,
+    /// whatever [`allowed_hosts`](Self::allowed_hosts) says: load balancers ask by address, and there is nothing to
+    /// read.
+    pub fn health(mut self, path: &str) -> Self {
+        let response = text(StatusCode::OK, "ok");
+        self.routes.health(path, any_page(move |_| std::future::ready(response.clone())));
+        self
+    }
+
+    /// A function that answers plain GETs to which no route leads, in place of 404.
+    pub fn fallback<F, Fut>(mut self, page: F) -> Self
+    where
+        F: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Response> + Send + 'static,
+    {
+        self.fallback = Some(any_page(page));
+        self
+    }
+
+    /// Speaks TLS, and nothing else, on all listeners: `wss://` and `https://`.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Adds a socket that already listens.
+    pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
+        self.listeners.push(listener.into());
+        self
+    }
+
+    /// Listens on an address (port 0 picks a free port) and finishes the server.
+    ///
+    /// # Errors
+    /// [`BuildError`]: a setting that cannot work, an address that cannot be listened on.
+    pub async fn bind(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<Server, BuildError> {
+        let text = format!("{address:?}").trim_matches('"').to_owned();
+        self.options.check()?;
+        let listener = listen(address, self.options.backlog)
+            .await
+            .map_err(|source| BuildError::Bind { address: text, source })?;
+        Ok(self.listener(listener).build()?)
+    }
+
+    /// Finishes the server with the listeners it has been given.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first setting that cannot work.
+    pub fn build(self) -> Result<Server, SettingError> {
+        self.options.check()?;
+        if self.listeners.is_empty() {
+            let must = "a server needs a socket to listen on; call bind() or listener()";
+            return Err(SettingError::new("listeners", "none", must));
+        }
+        self.options.warn_of_few_files();
+        let shared = Shared {
+            admission: Admission::new(&self.options),
+            routes: self.routes.build(self.fallback)?,
+            options: self.options,
+            registry: Registry::default(),
+            stats: Stats::default(),
+            #[cfg(feature = "tls")]
+            tls: self.tls.map(CurrentTls::new).transpose()?.map(Arc::new),
+        };
+        Ok(Server { listeners: self.listeners, shared: Arc::new(shared) })
+    }
+}
+
+impl Server {
+    /// Begins a server.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// The address of the first TCP listener; with the port that was picked, if it was bound to port 0.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] when there is no TCP listener.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addrs().next().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    /// The addresses of all TCP listeners.
+    pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().filter_map(Listener::local_addr)
+    }
+
+    /// The numbers of this server; the handle stays valid while it runs and afterwards.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats.clone()
+    }
+
+    /// Serves for ever, or until the future is dropped; that cuts off no connection that is open.
+    pub async fn serve(self) {
+        self.serve_until(pending::<()>()).await;
+    }
+
+    /// Serves until `signal` is ready, then shuts down: takes no more connections, closes the open ones
+    /// with 1001 (spread over [`drain_spread`](ServerOptions::drain_spread)), waits until
+    /// [`drain_timeout`](ServerOptions::drain_timeout) is over, and cuts off the rest. Requests that guards have not
+    /// decided on are answered with 503; those that are not whole after half a second are cut off.
+    pub async fn serve_until<T>(self, signal: impl Future<Output = T>) -> Drained {
+        let Self { listeners, shared } = self;
+        // Dropped at the end of the block, and the listening sockets with it.
+        {
+            let mut accepting = JoinSet::new();
+            for listener in listeners {
+                accepting.spawn(accept_all(listener, shared.clone()));
+            }
+            #[cfg(feature = "tls")]
+            if let Some(tls) = &shared.tls {
+                accepting.spawn(tls.clone().follow_files());
+            }
+            signal.await;
+            accepting.shutdown().await;
+        }
+        let Shared { registry, admission, options, .. } = &*shared;
+        let mut draining = pin!(registry.drain(admission, options));
+        let drained = match timeout(HALF_REQUEST_TIME.min(options.drain_timeout / 2), &mut draining).await {
+            Ok(drained) => drained,
+            Err(_) => {
+                admission.handshakes.cut_all();
+                draining.await
+            }
+        };
+        tracing::info!(closed = drained.closed, aborted = drained.aborted, "server has shut down");
+        drained
+    }
+}
+
+/// Accepts connections for as long as it is polled.
+async fn accept_all(listener: Listener, server: Arc<Shared>) {
+    let mut in_a_row = 0;
+    loop {
+        let (socket, peer) = listener.accept(server.options.nodelay, &server.stats).await;
+        // The handshakes that have begun get their turn before more of them begin: in a burst the number of those at
+        // work follows from how fast they are done, and the rest wait in the backlog rather than for their deadline.
+        in_a_row += 1;
+        if in_a_row == ACCEPTS_IN_A_ROW {
+            in_a_row = 0;
+            yield_now().await;
+        }
+        // One connection at a time is without a seat, so that their number stays bounded.
+        let Some(handshake) = server.admission.handshakes.seat(Source::of(peer)).await else {
+            server.stats.count_cut_off();
+            tracing::debug!(peer = peer.map(tracing::field::display), "cut off: the address floods");
+            continue;
+        };
+        let deadline = from_now(server.options.handshake.timeout);
+        server.registry.start(|id| {
+            let seat = Seat { server: server.clone(), id, _counted: server.stats.connection() };
+            let client = Client { peer, ..Client::default() };
+            let arrival = Box::new(Arrival { socket, client, deadline, handshake });
+            let span = tracing::info_span!(
+                "connection",
+                peer = peer.map(tracing::field::display),
+                path = tracing::field::Empty
+            );
+            tokio::spawn(serve(seat, arrival).instrument(span)).abort_handle()
+        });
+    }
+}
+
+/// After this many accepted connections other tasks get a turn.
+const ACCEPTS_IN_A_ROW: u32 = 16;
+/// So long a shutdown waits for requests that have begun.
+const HALF_REQUEST_TIME: Duration = Duration::from_millis(500);
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! Where connections come from and what they run on: listeners, streams, TLS.
+
+#[cfg(feature = "tls")]
+pub(crate) mod current_tls;
+pub(crate) mod listener;
+#[cfg(feature = "tls")]
+pub(crate) mod pem;
+pub(crate) mod rest;
+pub(crate) mod source;
+pub(crate) mod stream;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+pub(crate) mod watched;

@@ -1,0 +1,167 @@
+//! Where connections come from.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+#[cfg(unix)]
+use tokio::net::UnixListener;
+use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
+use tokio::time::sleep;
+
+use crate::hub::stats::Stats;
+use crate::transport::stream::{Socket as Accepted, prepare};
+
+/// A socket that listens: TCP or Unix.
+#[derive(Debug)]
+pub struct Listener(Socket);
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self(Socket::Tcp(listener))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Self(Socket::Unix(listener))
+    }
+}
+
+impl Listener {
+    /// The address, for a TCP socket.
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Socket::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
+            Socket::Unix(_) => None,
+        }
+    }
+
+    /// The next connection. Errors are waited out: they say that the system is short of something, or
+    /// that a peer has gone already.
+    pub(crate) async fn accept(&self, nodelay: bool, stats: &Stats) -> (Accepted, Option<SocketAddr>) {
+        until_accepted(stats, || self.try_accept(nodelay)).await
+    }
+
+    async fn try_accept(&self, nodelay: bool) -> io::Result<(Accepted, Option<SocketAddr>)> {
+        match &self.0 {
+            Socket::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                prepare(&stream, nodelay);
+                Ok((Accepted::Tcp(stream), Some(peer)))
+            }
+            #[cfg(unix)]
+            Socket::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Accepted::Unix(stream), None))
+            }
+        }
+    }
+}
+
+/// Listens on the first of an address's meanings that can be listened on.
+pub(crate) async fn listen(address: impl ToSocketAddrs, backlog: u32) -> io::Result<TcpListener> {
+    let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for address in lookup_host(address).await? {
+        let listening = || {
+            let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+            // A restart must not wait until the old connections are forgotten. Elsewhere than on Unix the option means
+            // to take a port that is in use.
+            #[cfg(unix)]
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(backlog)
+        };
+        match listening() {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+/// Tries to accept until that succeeds. What concerns one peer is passed over at once; before what concerns the system is
+/// tried again there is a pause.
+async fn until_accepted<T, F>(stats: &Stats, mut attempt: impl FnMut() -> F) -> T
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        match attempt().await {
+            Ok(accepted) => return accepted,
+            Err(error) if concerns_one_peer(&error) => {}
+            Err(error) => {
+                stats.count_failed_accept();
+                tracing::warn!(%error, ?pause, "cannot accept connections for now");
+                // The connection stays in the backlog: trying again at once would only burn time.
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// Whether an error of accept is about the connection that was accepted, not about accepting.
+fn concerns_one_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable,
+    };
+    // The last three are errors of the new connection too: accept(2), "Error handling".
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | Interrupted
+            | HostUnreachable
+            | NetworkDown
+            | NetworkUnreachable
+    )
+}
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Fails in these ways and then accepts; how long that took, and how many failures were counted.
+    async fn after(kinds: &[io::ErrorKind]) -> (Duration, u64) {
+        let (stats, begin) = (Stats::default(), Instant::now());
+        let mut errors = kinds.iter();
+        let attempt = || ready(errors.next().map_or(Ok(()), |kind| Err((*kind).into())));
+        until_accepted(&stats, attempt).await;
+        (begin.elapsed(), stats.failed_accepts())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_has_gone_before_it_was_accepted_is_no_trouble() {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable};
+        let kinds = [ConnectionAborted, ConnectionReset, HostUnreachable].repeat(100);
+        assert_eq!(after(&kinds).await, (Duration::ZERO, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_from_ten_milliseconds_to_a_second() {
+        let (took, failed) = after(&[io::ErrorKind::OutOfMemory; 10]).await;
+        // 10 + 20 + … + 640 ms, and three times a second; the clock has a grain of a millisecond.
+        assert!((4_270..4_300).contains(&took.as_millis()), "{took:?}");
+        assert_eq!(failed, 10);
+    }
+}

@@ -1,0 +1,299 @@
+//! The stream under a server's WebSockets: one type for all transports.
+
+use std::io::{self, IoSlice};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+#[cfg(feature = "hyper")]
+use bytes::Bytes;
+#[cfg(feature = "hyper")]
+use hyper::upgrade::Upgraded;
+#[cfg(feature = "hyper")]
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
+#[cfg(feature = "hyper")]
+use ws_tokio::Exclusive;
+use ws_tokio::Heir;
+
+use crate::transport::rest::Rest;
+#[cfg(feature = "tls")]
+use crate::transport::watched::Watched;
+
+/// An open WebSocket. Those that a [`Server`](crate::Server) hands out are `WebSocket`, on its own [`Stream`];
+/// [`accept`](crate::accept()) gives `WebSocket<S>` on a stream of any type.
+pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
+
+/// The receiving half of a [`WebSocket`].
+pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
+
+/// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS, or what another HTTP server has handed
+/// over.
+#[derive(Debug)]
+pub struct Stream {
+    /// `None` only after `drop`.
+    transport: Option<Transport>,
+    /// The write side has been shut down: the last bytes are on their way.
+    shut_down: bool,
+    /// The peer has shut down its side.
+    ended: bool,
+    rest: Option<Rest>,
+}
+
+/// A socket, perhaps with TLS.
+#[derive(Debug)]
+enum Transport {
+    Plain(Socket),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream<Watched<Socket>>>),
+    /// What an HTTP server of hyper's has handed over. Boxed, as TLS is.
+    #[cfg(feature = "hyper")]
+    Upgraded(Box<Exclusive<TokioIo<Upgraded>>>),
+}
+
+/// A socket.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// Sets what is to hold for a socket that a WebSocket is to run on.
+pub(crate) fn prepare(stream: &TcpStream, nodelay: bool) {
+    // Each of them fails only on a connection that is gone; reading reports that.
+    if nodelay {
+        let _ = stream.set_nodelay(true);
+    }
+    // What the system has taken cannot be seen any more, and deadlines begin when it has: it takes little ahead.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+}
+
+/// Bytes that the system takes of a connection before it has sent what it has.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 32 << 10;
+
+impl Socket {
+    fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Self {
+        Self::new(Transport::Plain(socket))
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsStream<Watched<Socket>>> for Stream {
+    fn from(stream: TlsStream<Watched<Socket>>) -> Self {
+        // Boxed: rustls' state is about a kilobyte, and most futures would carry it for nothing.
+        Self::new(Transport::Tls(Box::new(stream)))
+    }
+}
+
+impl Stream {
+    /// The TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, and where another
+    /// HTTP server has handed over something else.
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match self.transport.as_ref()? {
+            Transport::Plain(socket) => socket.tcp(),
+            #[cfg(feature = "tls")]
+            Transport::Tls(stream) => stream.get_ref().0.io.tcp(),
+            #[cfg(feature = "hyper")]
+            Transport::Upgraded(_) => None,
+        }
+    }
+
+    /// What hyper hands over, and what it has read of it: the socket itself where it is TCP and nothing else.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn upgraded(upgraded: Upgraded, nodelay: bool) -> (Self, Bytes) {
+        let parts = upgraded.downcast::<TokioIo<TcpStream>>().map(|parts| (parts.io, parts.read_buf));
+        // As axum serves.
+        #[cfg(feature = "axum")]
+        let parts = parts.or_else(|upgraded| {
+            let parts = hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded);
+            parts.map(|parts| (parts.io, parts.read_buf))
+        });
+        match parts {
+            Ok((io, received)) => {
+                let stream = io.into_inner();
+                prepare(&stream, nodelay);
+                (Socket::Tcp(stream).into(), received)
+            }
+            Err(upgraded) => (
+                Self::new(Transport::Upgraded(Box::new(Exclusive::new(TokioIo::new(upgraded))))),
+                Bytes::new(),
+            ),
+        }
+    }
+
+    fn new(transport: Transport) -> Self {
+        Self { transport: Some(transport), shut_down: false, ended: false, rest: None }
+    }
+
+    /// Has the task that runs this keep what is left of it, or of the WebSocket on it, when that is dropped.
+    pub(crate) fn rest(&mut self) -> Rest {
+        self.rest.get_or_insert_with(Rest::new).clone()
+    }
+
+    pub(crate) fn set_rest(&mut self, rest: Rest) {
+        self.rest = Some(rest);
+    }
+
+    fn transport(self: Pin<&mut Self>) -> io::Result<&mut Transport> {
+        self.get_mut().transport.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Heir for Stream {
+    fn take(&mut self) -> Option<Self> {
+        // Only the connection's own task can close it later.
+        if !self.rest.as_ref()?.is_here() {
+            return None;
+        }
+        let hollow = Self { transport: None, shut_down: false, ended: false, rest: None };
+        Some(mem::replace(self, hollow))
+    }
+
+    fn inherit(mut websocket: WebSocket) {
+        if let Some(rest) = websocket.get_mut().rest.take() {
+            rest.keep_websocket(websocket);
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.shut_down
+            && !self.ended
+            && let Some(rest) = self.rest.take()
+            && let Some(transport) = self.transport.take()
+        {
+            rest.keep_stream(Self::new(transport));
+        }
+    }
+}
+
+/// Runs a method of whichever transport it is.
+macro_rules! transport {
+    ($transport:expr, $inner:ident => $call:expr) => {
+        match $transport {
+            Transport::Plain($inner) => $call,
+            #[cfg(feature = "tls")]
+            Transport::Tls($inner) => $call,
+            #[cfg(feature = "hyper")]
+            Transport::Upgraded($inner) => $call,
+        }
+    };
+}
+
+/// Runs a method of whichever socket it is.
+macro_rules! socket {
+    ($socket:expr, $inner:ident => $call:expr) => {
+        match $socket {
+            Socket::Tcp($inner) => $call,
+            #[cfg(unix)]
+            Socket::Unix($inner) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = transport!(self.as_mut().transport()?, io => Pin::new(io).poll_read(context, buffer));
+        self.ended = match &result {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => buffer.filled().len() == before && buffer.remaining() > 0,
+            Poll::Ready(Err(_)) => true,
+        };
+        result
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        transport!(self.transport()?, io => Pin::new(io).poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        transport!(self.transport()?, io => Pin::new(io).poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.transport.as_ref().is_some_and(|transport| transport!(transport, io => io.is_write_vectored()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        transport!(self.transport()?, io => Pin::new(io).poll_flush(context))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shut_down = true;
+        transport!(self.transport()?, io => Pin::new(io).poll_shutdown(context))
+    }
+}
+
+impl Socket {
+    /// Waits for the first byte or the end.
+    pub(crate) async fn readable(&self) {
+        // An error is found by reading.
+        let _ = socket!(self, io => io.readable().await);
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        socket!(self, io => io.is_write_vectored())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_shutdown(context))
+    }
+}

@@ -1,0 +1,9 @@
+//! HTTP without WebSockets: requests, responses, and the functions that answer them. (The name `http` is the crate's.)
+
+pub(crate) mod date;
+pub(crate) mod exchange;
+pub(crate) mod handler;
+pub(crate) mod panic;
+pub(crate) mod peer;
+pub(crate) mod request;
+pub mod response;

@@ -1,0 +1,100 @@
+//! What a server runs: functions for WebSockets, for plain requests, and guards before both.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::transport::stream::WebSocket;
+use crate::web::request::Request;
+use crate::web::response::Response;
+
+/// A function that is given each open WebSocket of an endpoint: `async fn(WebSocket)` or
+/// `async fn(WebSocket, Request)`, returning nothing or a `Result<(), E>`. When it returns, the WebSocket is closed if it
+/// is still open: with 1000, or with 1011 and a warning in the log after an error. One that it has moved to another task
+/// stays open.
+///
+/// `Args` tells the two apart; it is inferred. Take the [`Request`] only if it is needed: as an argument
+/// it lives as long as the connection.
+pub trait Handler<Args>: Send + Sync + 'static {
+    /// Starts the handler.
+    fn call(&self, websocket: WebSocket, request: Request) -> HandlerFuture;
+}
+
+/// A running handler: ends with what the log should say, if it failed.
+pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send>>;
+
+impl<F, Fut> Handler<(WebSocket,)> for F
+where
+    F: Fn(WebSocket) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
+{
+    fn call(&self, websocket: WebSocket, request: Request) -> HandlerFuture {
+        drop(request);
+        let running = self(websocket);
+        Box::pin(async move { running.await.outcome() })
+    }
+}
+
+impl<F, Fut> Handler<(WebSocket, Request)> for F
+where
+    F: Fn(WebSocket, Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
+{
+    fn call(&self, websocket: WebSocket, request: Request) -> HandlerFuture {
+        let running = self(websocket, request);
+        Box::pin(async move { running.await.outcome() })
+    }
+}
+
+/// What a handler may return: `()`, or a `Result<(), E>` with an error that can be shown.
+pub trait Outcome {
+    /// The outcome in one form.
+    ///
+    /// # Errors
+    /// The handler's own.
+    fn outcome(self) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+impl Outcome for () {
+    fn outcome(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> Outcome for Result<(), E> {
+    fn outcome(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.map_err(Into::into)
+    }
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A [`Handler`] whose type has been forgotten.
+pub(crate) type AnyHandler = Arc<dyn Fn(WebSocket, Request) -> HandlerFuture + Send + Sync>;
+
+/// Answers a request before, or instead of, an upgrade.
+pub(crate) type AnyGuard = Arc<dyn Fn(Request) -> BoxFuture<Result<Request, Response>> + Send + Sync>;
+
+/// Answers a request that asks for no WebSocket.
+pub(crate) type AnyPage = Arc<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>;
+
+pub(crate) fn any_handler<Args>(handler: impl Handler<Args>) -> AnyHandler {
+    Arc::new(move |websocket, request| handler.call(websocket, request))
+}
+
+pub(crate) fn any_guard<F, Fut>(guard: F) -> AnyGuard
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Request, Response>> + Send + 'static,
+{
+    Arc::new(move |request| Box::pin(guard(request)))
+}
+
+pub(crate) fn any_page<F, Fut>(page: F) -> AnyPage
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Response> + Send + 'static,
+{
+    Arc::new(move |request| Box::pin(page(request)))
+}

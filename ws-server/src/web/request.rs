@@ -1,0 +1,185 @@
+//! The request that opened a connection, or asked for a page.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::SocketAddr;
+
+use http::header::AsHeaderName;
+use http::{Extensions, HeaderMap, Method, Uri};
+
+use crate::web::peer::Client;
+
+/// A request: what the client sent, and what is known about the client.
+///
+/// It lives in one allocation that is freed when it is dropped; a handler of a long-lived connection
+/// that needs none of it should not take it as an argument, or drop it early.
+pub struct Request(Box<Parts>);
+
+struct Parts {
+    head: http::Request<()>,
+    params: Vec<(String, String)>,
+    client: Client,
+    offered: Vec<String>,
+    subprotocol: Option<String>,
+    answer: HeaderMap,
+}
+
+impl Request {
+    pub(crate) fn new(head: http::Request<()>, client: Client) -> Self {
+        Self(Box::new(Parts {
+            head,
+            params: Vec::new(),
+            client,
+            offered: Vec::new(),
+            subprotocol: None,
+            answer: HeaderMap::new(),
+        }))
+    }
+
+    /// The method; an opening handshake's is always GET (RFC 6455 section 4.1).
+    pub fn method(&self) -> &Method {
+        self.0.head.method()
+    }
+
+    /// The target as it was sent: path and query, or a whole URI.
+    pub fn uri(&self) -> &Uri {
+        self.0.head.uri()
+    }
+
+    /// The path, as it was sent: percent-encoding is kept.
+    pub fn path(&self) -> &str {
+        self.0.head.uri().path()
+    }
+
+    /// What followed the `?`, as it was sent: percent-encoding is kept.
+    pub fn query(&self) -> Option<&str> {
+        self.0.head.uri().query()
+    }
+
+    /// The first parameter of that name in the query, decoded as forms and a browser's `URLSearchParams` write it:
+    /// `ann lee` of `?name=ann+lee`. A browser can send a WebSocket no header fields of its own; this is where it
+    /// says what the server should know before it answers.
+    pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut pairs = form_urlencoded::parse(self.query()?.as_bytes());
+        pairs.find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// The path parameter of that name, percent-decoded: `id` of a route `/rooms/{id}`.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.0.params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &HeaderMap {
+        self.0.head.headers()
+    }
+
+    /// The first field of that name, if it is visible ASCII.
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
+        self.0.head.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The address the connection comes from; behind a reverse proxy, the proxy's. `None` for streams
+    /// that have none, such as Unix sockets.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.client.peer
+    }
+
+    /// Whether the connection to this server is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.0.client.secure
+    }
+
+    /// The certificates the client has shown, leaf first; they have been verified. Empty without TLS, and when
+    /// none was [asked for](crate::Tls::client_certificates).
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
+        &self.0.client.certificates
+    }
+
+    /// The subprotocols the client offered, in its order of preference (RFC 6455 section 4.1).
+    pub fn offered_subprotocols(&self) -> &[String] {
+        &self.0.offered
+    }
+
+    /// The subprotocol that was chosen, if any.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.0.subprotocol.as_deref()
+    }
+
+    /// For a guard: chooses the subprotocol, in place of the endpoint's list. One that the client did
+    /// not offer makes the opening handshake fail with status 500 (RFC 6455 section 4.2.2).
+    pub fn choose_subprotocol(&mut self, name: Option<&str>) {
+        self.0.subprotocol = name.map(str::to_owned);
+    }
+
+    /// For a guard: header fields to send with the 101 response, such as `Set-Cookie`.
+    pub fn response_headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.0.answer
+    }
+
+    /// What guards left for the handler: a user, a session.
+    pub fn extensions(&self) -> &Extensions {
+        self.0.head.extensions()
+    }
+
+    /// Room for a guard to leave something for the handler.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        self.0.head.extensions_mut()
+    }
+
+    pub(crate) fn set_params(&mut self, params: Vec<(String, String)>) {
+        self.0.params = params;
+    }
+
+    pub(crate) fn set_offered(&mut self, offered: &[String], chosen: Option<&str>) {
+        self.0.offered = offered.to_vec();
+        self.choose_subprotocol(chosen);
+    }
+
+    pub(crate) fn http(&self) -> &http::Request<()> {
+        &self.0.head
+    }
+
+    pub(crate) fn take_response_headers(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.0.answer)
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Without header values and query: they hold cookies and tokens, and a `{:?}` ends in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", self.method())
+            .field("path", &self.path())
+            .field("peer_addr", &self.0.client.peer)
+            .field("subprotocol", &self.0.subprotocol)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_of_the_query_is_decoded_and_the_first_counts() {
+        let asked = |query: &str, name| {
+            let head = http::Request::get(format!("/a{query}")).body(()).unwrap();
+            Request::new(head, Client::default()).query_param(name).map(Cow::into_owned)
+        };
+        let query = "?a=1&name=ann+lee%2B%C3%A9&name=other&empty&bad=%ff";
+        assert_eq!(asked(query, "name").as_deref(), Some("ann lee+é"));
+        assert_eq!(asked(query, "empty").as_deref(), Some(""));
+        assert_eq!(asked(query, "bad").as_deref(), Some("\u{fffd}"));
+        assert_eq!((asked(query, "nam"), asked("", "name")), (None, None));
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let head = http::Request::get("/a?token=secret").header("cookie", "secret").body(()).unwrap();
+        let text = format!("{:?}", Request::new(head, Client::default()));
+        assert!(text.contains("/a") && !text.contains("secret"), "{text}");
+    }
+}
