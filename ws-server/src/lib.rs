@@ -88,7 +88,7 @@ mod web;
 
 pub use config::error::{AcceptError, BuildError, SettingError};
 pub use config::host_policy::HostPolicy;
-pub use config::options::{EndpointOptions, HandshakeOptions, ServerOptions};
+pub use config::options::{HandshakeOptions, ServerOptions};
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use embed::axum::Upgrade;
@@ -103,6 +103,7 @@ pub use hub::registry::Drained;
 pub use hub::stats::Stats;
 pub use opening::accept::{Acceptor, AcceptorBuilder, accept};
 pub use opening::endpoint::Endpoint;
+pub use opening::options::EndpointOptions;
 pub use opening::origin::{OriginPolicy, OriginPredicate};
 /// For custom configurations and crypto providers ([`Tls`]).
 #[cfg(feature = "tls")]

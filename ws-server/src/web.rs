@@ -1,6 +1,7 @@
 //! HTTP without WebSockets: requests, responses, and the functions that answer them. (The name `http` is the crate's.)
 
 pub(crate) mod date;
+pub(crate) mod denied;
 pub(crate) mod exchange;
 pub(crate) mod handler;
 pub(crate) mod panic;

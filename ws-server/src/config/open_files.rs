@@ -1,7 +1,5 @@
 //! How many connections the process's limit of open files leaves room for.
 
-use crate::hub::admission::answers;
-
 /// Handshakes, requests in guards, and answers have descriptors of their own.
 pub(crate) fn default_connections(open_files: usize, handshakes: usize) -> usize {
     for_connections(open_files).saturating_sub(beside_connections(handshakes)).clamp(1, DEFAULT_CONNECTIONS)
@@ -10,6 +8,11 @@ pub(crate) fn default_connections(open_files: usize, handshakes: usize) -> usize
 /// The descriptors that may be open beside those of WebSockets, where this many handshakes may be.
 pub(crate) const fn beside_connections(handshakes: usize) -> usize {
     handshakes.saturating_mul(2).saturating_add(answers(handshakes))
+}
+
+/// The permits for answers, where there are this many for handshakes.
+pub(crate) const fn answers(handshakes: usize) -> usize {
+    handshakes.div_ceil(2)
 }
 
 pub(crate) fn default_handshakes(open_files: usize) -> usize {

@@ -8,14 +8,15 @@ use ::axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use ws_core::Config;
 
-use crate::config::options::EndpointOptions;
 use crate::embed::params::params;
 use crate::embed::sockets::{Place, Sockets};
 use crate::embed::upgrade::{Asked, Incoming, Judged};
-use crate::opening::decision::{Denied, plain};
+use crate::opening::decision::plain;
 use crate::opening::endpoint::Gate;
+use crate::opening::options::EndpointOptions;
 use crate::opening::origin::OriginPolicy;
 use crate::transport::stream::WebSocket;
+use crate::web::denied::Denied;
 use crate::web::handler::Outcome;
 use crate::web::peer::Client;
 use crate::web::response::internal_error;

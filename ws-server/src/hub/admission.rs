@@ -8,9 +8,10 @@ use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::config::open_files::answers;
 use crate::config::options::ServerOptions;
 use crate::hub::handshakes::Handshakes;
-use crate::opening::decision::Denied;
+use crate::web::denied::Denied;
 use crate::web::response::{overloaded, shutting_down};
 
 /// The permits of a server. Those for handshakes, for upgrades that guards decide on, for answers that are being
@@ -98,9 +99,4 @@ impl Admission {
         // The sender lives as long as `self`.
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
-}
-
-/// The permits for answers, where there are this many for handshakes.
-pub(crate) const fn answers(handshakes: usize) -> usize {
-    handshakes.div_ceil(2)
 }

@@ -28,6 +28,7 @@ use tokio::time::{Instant, timeout_at};
 use self::state::State;
 use crate::config::error::AcceptError;
 use crate::transport::source::Source;
+use crate::transport::watched::Watcher;
 
 /// All seats.
 #[derive(Debug)]
@@ -161,16 +162,17 @@ impl Drop for HandshakeSeat {
     }
 }
 
-impl Progress {
-    /// Something has moved.
-    pub(crate) fn made(&self) {
+impl Watcher for Progress {
+    fn moved(&self) {
         let now = Instant::now();
         self.last.store(self.handshakes.millis(now), SeqCst);
         if self.stands_still.load(SeqCst) {
             self.handshakes.state().revive(self.id, now);
         }
     }
+}
 
+impl Progress {
     /// Until when it does not stand still, if nothing moves.
     fn fresh_until(&self, since: Instant) -> Instant {
         let last = self.handshakes.epoch + Duration::from_millis(self.last.load(SeqCst));

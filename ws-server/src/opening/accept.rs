@@ -8,9 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_tokio::WebSocket;
 
 use crate::config::error::{AcceptError, SettingError};
-use crate::config::options::{EndpointOptions, HandshakeOptions, from_now};
+use crate::config::options::{HandshakeOptions, from_now};
 use crate::opening::endpoint::Gate;
 use crate::opening::handshake::{Found, Site, open};
+use crate::opening::options::EndpointOptions;
 use crate::web::handler::{AnyGuard, AnyPage, any_guard, any_page};
 use crate::web::peer::Client;
 use crate::web::request::Request;

@@ -4,16 +4,17 @@ use std::mem;
 
 use http::HeaderMap;
 use ws_core::Connection;
-use ws_core::handshake::{Acceptance, Refusal, UpgradeRequest};
+use ws_core::handshake::{Acceptance, UpgradeRequest};
 
 use crate::config::error::AcceptError;
 use crate::hub::admission::{Admission, Permit};
 use crate::opening::endpoint::Gate;
+use crate::web::denied::Denied;
 use crate::web::handler::AnyPage;
 use crate::web::panic::caught;
 use crate::web::peer::Client;
 use crate::web::request::Request;
-use crate::web::response::{Response, internal_error, not_found, text, upgrade_required};
+use crate::web::response::{not_found, upgrade_required};
 
 /// A request that may become a WebSocket.
 pub(crate) struct Granted {
@@ -24,12 +25,6 @@ pub(crate) struct Granted {
     headers: HeaderMap,
 }
 
-/// A request that becomes no WebSocket: what to answer, and what to report.
-pub(crate) struct Denied {
-    pub(crate) response: Box<Response>,
-    pub(crate) why: AcceptError,
-}
-
 impl Granted {
     /// What the 101 is made of; once.
     pub(crate) fn acceptance(&mut self) -> Acceptance<'_> {
@@ -37,27 +32,6 @@ impl Granted {
             .subprotocol(self.request.subprotocol())
             .extensions(self.extensions.take())
             .headers(mem::take(&mut self.headers))
-    }
-}
-
-impl Denied {
-    pub(crate) fn refused(response: Response) -> Self {
-        Self { why: AcceptError::Refused(response.status()), response: Box::new(response) }
-    }
-
-    /// The request comes from a page, or is addressed to a host, that the settings do not allow.
-    pub(crate) fn not_allowed(refusal: Refusal) -> Self {
-        let response = Box::new(text(refusal.status(), refusal.body().trim_end()));
-        Self { response, why: AcceptError::NotAllowed(refusal) }
-    }
-
-    /// 500, for what is our own fault.
-    pub(crate) fn failed(why: AcceptError) -> Self {
-        Self { response: Box::new(internal_error()), why }
-    }
-
-    fn panicked(panic: String) -> Self {
-        Self::failed(AcceptError::Panicked(panic))
     }
 }
 

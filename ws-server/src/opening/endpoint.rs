@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ws_core::Config;
 
 use crate::config::error::SettingError;
-use crate::config::options::EndpointOptions;
+use crate::opening::options::EndpointOptions;
 use crate::opening::origin::OriginPolicy;
 use crate::web::handler::{AnyGuard, AnyHandler, Handler, any_guard, any_handler};
 use crate::web::request::Request;

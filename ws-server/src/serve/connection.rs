@@ -10,7 +10,6 @@ use crate::config::error::AcceptError;
 use crate::hub::admission::{Admission, Permit};
 use crate::hub::handshakes::{Handshake, HandshakeSeat};
 use crate::hub::stats::Counted;
-use crate::opening::decision::Denied;
 use crate::opening::handshake::{Found, Site, open};
 #[cfg(feature = "tls")]
 use crate::serve::encryption::encrypt;
@@ -20,6 +19,7 @@ use crate::transport::stream::Socket;
 #[cfg(not(feature = "tls"))]
 use crate::transport::stream::Stream;
 use crate::transport::watched::Watched;
+use crate::web::denied::Denied;
 use crate::web::peer::Client;
 
 /// A connection that has been accepted.

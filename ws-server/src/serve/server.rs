@@ -248,7 +248,8 @@ impl Server {
 async fn accept_all(listener: Listener, server: Arc<Shared>) {
     let mut in_a_row = 0;
     loop {
-        let (socket, peer) = listener.accept(server.options.nodelay, &server.stats).await;
+        let (socket, peer) =
+            listener.accept(server.options.nodelay, || server.stats.count_failed_accept()).await;
         // The handshakes that have begun get their turn before more of them begin: in a burst the number of those at
         // work follows from how fast they are done, and the rest wait in the backlog rather than for their deadline.
         in_a_row += 1;

@@ -9,7 +9,6 @@ use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::sleep;
 
-use crate::hub::stats::Stats;
 use crate::transport::stream::{Socket as Accepted, prepare};
 
 /// A socket that listens: TCP or Unix.
@@ -47,9 +46,9 @@ impl Listener {
     }
 
     /// The next connection. Errors are waited out: they say that the system is short of something, or
-    /// that a peer has gone already.
-    pub(crate) async fn accept(&self, nodelay: bool, stats: &Stats) -> (Accepted, Option<SocketAddr>) {
-        until_accepted(stats, || self.try_accept(nodelay)).await
+    /// that a peer has gone already. `failed` is called for each of the former.
+    pub(crate) async fn accept(&self, nodelay: bool, failed: impl Fn()) -> (Accepted, Option<SocketAddr>) {
+        until_accepted(failed, || self.try_accept(nodelay)).await
     }
 
     async fn try_accept(&self, nodelay: bool) -> io::Result<(Accepted, Option<SocketAddr>)> {
@@ -91,7 +90,7 @@ pub(crate) async fn listen(address: impl ToSocketAddrs, backlog: u32) -> io::Res
 
 /// Tries to accept until that succeeds. What concerns one peer is passed over at once; before what concerns the system is
 /// tried again there is a pause.
-async fn until_accepted<T, F>(stats: &Stats, mut attempt: impl FnMut() -> F) -> T
+async fn until_accepted<T, F>(failed: impl Fn(), mut attempt: impl FnMut() -> F) -> T
 where
     F: Future<Output = io::Result<T>>,
 {
@@ -101,7 +100,7 @@ where
             Ok(accepted) => return accepted,
             Err(error) if concerns_one_peer(&error) => {}
             Err(error) => {
-                stats.count_failed_accept();
+                failed();
                 tracing::warn!(%error, ?pause, "cannot accept connections for now");
                 // The connection stays in the backlog: trying again at once would only burn time.
                 sleep(pause).await;
@@ -135,6 +134,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::future::ready;
 
     use tokio::time::Instant;
@@ -143,11 +143,11 @@ mod tests {
 
     /// Fails in these ways and then accepts; how long that took, and how many failures were counted.
     async fn after(kinds: &[io::ErrorKind]) -> (Duration, u64) {
-        let (stats, begin) = (Stats::default(), Instant::now());
+        let (failed, begin) = (Cell::new(0), Instant::now());
         let mut errors = kinds.iter();
         let attempt = || ready(errors.next().map_or(Ok(()), |kind| Err((*kind).into())));
-        until_accepted(&stats, attempt).await;
-        (begin.elapsed(), stats.failed_accepts())
+        until_accepted(|| failed.set(failed.get() + 1), attempt).await;
+        (begin.elapsed(), failed.get())
     }
 
     #[tokio::test(start_paused = true)]

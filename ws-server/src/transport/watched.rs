@@ -1,5 +1,6 @@
 //! A stream that reports when something moves on it.
 
+use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,20 +8,24 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::hub::handshakes::Progress;
-
 /// A stream; while it is part of an opening handshake, bytes in either direction are progress of that.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
     pub(crate) io: S,
     /// `None` once the handshake is over.
-    pub(crate) progress: Option<Arc<Progress>>,
+    pub(crate) progress: Option<Arc<dyn Watcher>>,
+}
+
+/// Receives reports of progress.
+pub(crate) trait Watcher: Debug + Send + Sync {
+    /// A byte has moved, in either direction.
+    fn moved(&self);
 }
 
 impl<S> Watched<S> {
     fn moved(&self) {
         if let Some(progress) = &self.progress {
-            progress.made();
+            progress.moved();
         }
     }
 

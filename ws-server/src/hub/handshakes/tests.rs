@@ -73,7 +73,7 @@ async fn a_full_house_displaces_what_stands_still_of_the_source_that_holds_most(
     assert!(take(&seats, 7).is_none(), "nothing has stood still yet");
     advance(SILENCE - Duration::from_millis(10)).await;
     assert!(take(&seats, 7).is_none());
-    most[1].seat.progress().made();
+    most[1].seat.progress().moved();
     advance(Duration::from_millis(10)).await;
     let mut newcomers: Vec<_> = (7..=8).map(|number| take(&seats, number).unwrap()).collect();
     assert_eq!(most.iter_mut().map(is_cut).collect::<Vec<_>>(), [true, false, true]);
@@ -103,7 +103,7 @@ async fn bytes_put_off_giving_way_until_the_handshake_is_slow() {
     let mut taken = take(&seats, 1).unwrap();
     for _ in 0..5 {
         advance(SLOW / 6).await;
-        taken.seat.progress().made();
+        taken.seat.progress().moved();
         assert!(take(&seats, 2).is_none());
     }
     advance(SLOW / 6).await;
@@ -116,7 +116,7 @@ async fn a_handshake_that_stood_still_and_goes_on_keeps_its_seat() {
     let (mut first, mut second) = (take(&seats, 1).unwrap(), take(&seats, 1).unwrap());
     advance(SILENCE).await;
     seats.state().look(&seats, Instant::now());
-    first.seat.progress().made();
+    first.seat.progress().moved();
     assert!(take(&seats, 2).is_some());
     assert!(is_cut(&mut second) && !is_cut(&mut first));
 }
@@ -154,7 +154,7 @@ async fn a_source_that_flooded_is_trusted_again_when_its_handshakes_end() {
         }
     }
     taken.extend(fill(&seats, 1));
-    taken.iter().for_each(|handshake| handshake.seat.progress().made());
+    taken.iter().for_each(|handshake| handshake.seat.progress().moved());
     assert!(matches!(seats.judge(source(1), Instant::now()), Verdict::Wait(_)));
 }
 
@@ -182,7 +182,7 @@ async fn a_source_whose_handshakes_end_only_just_in_time_is_not_waited_for_witho
         let before = Instant::now();
         advance(STEP).await;
         // Bytes trickle in all of them; one is whole after 2.4 s, and another connection takes its seat.
-        taken.iter().for_each(|handshake| handshake.seat.progress().made());
+        taken.iter().for_each(|handshake| handshake.seat.progress().moved());
         if turn % 3 == 0 {
             taken.remove(0).seat.end();
             taken.extend(take(&seats, 1));
