@@ -1,11 +1,8 @@
 //! The opening handshake has an absolute deadline.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Running, echo, opening, run, soon};
+use crate::common::{Running, echo, opening, run, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use ws_server::{Endpoint, Request, Server, ServerOptions};
 
@@ -66,6 +63,6 @@ async fn an_open_connection_does_not_know_it() {
     let server = hasty().await;
     let mut peer = server.open("/").await;
     tokio::time::sleep(Duration::from_millis(600)).await;
-    peer.send(common::frame(0x81, b"still here")).await;
-    assert_eq!(peer.bytes(12).await, common::reply(0x81, b"still here"));
+    peer.send(crate::common::frame(0x81, b"still here")).await;
+    assert_eq!(peer.bytes(12).await, crate::common::reply(0x81, b"still here"));
 }

@@ -1,11 +1,8 @@
 //! The opening handshake on a stream that is no socket.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{frame, get, opening, reply, soon};
+use crate::common::{frame, get, opening, reply, soon};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use ws_server::{AcceptError, Acceptor, AcceptorBuilder, Message, Request, accept, response};

@@ -1,11 +1,8 @@
 //! What cannot work is said when the server is built, and what can does.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{ask, echo, get, options, run, soon};
+use crate::common::{ask, echo, get, options, run, soon};
 use ws_server::{Endpoint, Server, ServerBuilder, WebSocket};
 
 #[tokio::test]

@@ -1,12 +1,9 @@
 //! Peers that take their time: what a handler leaves behind reaches them.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Peer, frame, opening, run, soon};
+use crate::common::{Peer, frame, opening, run, soon};
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use ws_server::{Error, Server, WebSocket};

@@ -1,13 +1,10 @@
 //! What a server writes into its log: facts, never payload.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::future::Future;
 use std::pin::Pin;
 
-use common::log::logged;
-use common::{echo, frame, get, opening, reply, run};
+use crate::common::log::logged;
+use crate::common::{echo, frame, get, opening, reply, run};
 use ws_server::{CloseCode, HostPolicy, Server, WebSocket};
 
 #[tokio::test]
@@ -24,8 +21,8 @@ async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
     peer.send(frame(0x88, &body)).await;
     assert_eq!(peer.rest().await, reply(0x88, &[0x0f, 0xa1]));
     drop(peer);
-    common::ask(&server, get("/room")).await;
-    common::ask(&server, "GET /hush HTTP/1.1\r\nhush\r\n\r\n").await;
+    crate::common::ask(&server, get("/room")).await;
+    crate::common::ask(&server, "GET /hush HTTP/1.1\r\nhush\r\n\r\n").await;
     server.until(|stats| stats.connections() == 0).await;
 
     let (text, line) = log.closed();
@@ -47,11 +44,11 @@ async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
 async fn it_says_why_a_request_was_refused_in_one_line_each() {
     let (log, _guard) = logged();
     let server = run(Server::builder().route("/", echo).allowed_hosts(HostPolicy::Loopback)).await;
-    common::ask(&server, opening("/", "Origin: https://evil.example\r\n")).await;
-    common::ask(&server, get("http://rebound.example/")).await;
-    common::ask(&server, "GET / HTTP/1.1\r\n hush\r\n\r\n").await;
-    common::ask(&server, "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n").await;
-    common::ask(&server, opening("/", "").replace("Connection: Upgrade\r\n", "")).await;
+    crate::common::ask(&server, opening("/", "Origin: https://evil.example\r\n")).await;
+    crate::common::ask(&server, get("http://rebound.example/")).await;
+    crate::common::ask(&server, "GET / HTTP/1.1\r\n hush\r\n\r\n").await;
+    crate::common::ask(&server, "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n").await;
+    crate::common::ask(&server, opening("/", "").replace("Connection: Upgrade\r\n", "")).await;
     server.until(|stats| stats.connections() == 0).await;
 
     let text = log.text();

@@ -1,11 +1,8 @@
 //! A handler that panics costs its own connection.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{ask, frame, get, opening, reply, run};
+use crate::common::{ask, frame, get, opening, reply, run};
 use ws_server::{Endpoint, Error, Request, Response, Server, WebSocket};
 
 /// Echoes, until it is told to panic.
@@ -37,7 +34,7 @@ async fn the_connection_is_closed_with_1011_and_its_neighbours_live() {
 
 #[tokio::test]
 async fn its_permit_is_released() {
-    let options = common::options(|options| options.max_connections = Some(1));
+    let options = crate::common::options(|options| options.max_connections = Some(1));
     let server = run(Server::builder().route("/", fragile).options(options)).await;
     for _ in 0..5 {
         let mut peer = server.open("/").await;
@@ -49,7 +46,7 @@ async fn its_permit_is_released() {
 
 #[tokio::test]
 async fn so_is_that_of_a_handler_that_panics_before_its_first_await() {
-    let options = common::options(|options| options.max_connections = Some(1));
+    let options = crate::common::options(|options| options.max_connections = Some(1));
     let broken = |_: WebSocket| -> std::future::Ready<()> { panic!("before any await") };
     let server = run(Server::builder().route("/", broken).options(options)).await;
     for _ in 0..3 {
@@ -59,7 +56,7 @@ async fn so_is_that_of_a_handler_that_panics_before_its_first_await() {
 
 #[tokio::test]
 async fn a_guard_or_a_page_that_panics_costs_its_connection_only() {
-    let options = common::options(|options| options.max_connections = Some(1));
+    let options = crate::common::options(|options| options.max_connections = Some(1));
     let guard = |_: Request| -> std::future::Ready<Result<Request, Response>> { panic!("guard") };
     let builder = Server::builder()
         .endpoint("/", Endpoint::new(fragile).guard(guard))

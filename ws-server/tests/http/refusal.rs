@@ -1,11 +1,8 @@
 //! An answer other than 101 reaches a peer that goes on sending.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{get, opening, run, soon};
+use crate::common::{get, opening, run, soon};
 use tokio::io::AsyncWriteExt;
 use ws_server::Server;
 
@@ -30,7 +27,8 @@ async fn the_whole_answer_arrives_though_the_peer_sends_a_mebibyte_after_its_hea
 
 #[tokio::test]
 async fn lingering_ends_after_its_time() {
-    let options = common::options(|options| options.handshake.linger_timeout = Duration::from_millis(100));
+    let options =
+        crate::common::options(|options| options.handshake.linger_timeout = Duration::from_millis(100));
     let server = run(Server::builder().health("/healthz").options(options)).await;
     // This one reads its answer and then holds the connection open.
     let mut silent = server.connect().await;

@@ -1,8 +1,6 @@
 //! How often things happen at a server.
 
-mod common;
-
-use common::{echo, opening, run};
+use crate::common::{echo, opening, run};
 use ws_server::{Rates, Server};
 
 /// Accepted, opened, plain, refused, failed: as many as the rates say there were.

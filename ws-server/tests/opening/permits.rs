@@ -1,13 +1,10 @@
 //! How many WebSockets can be open, and what those hear who come when there are this many.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use common::{Running, ask, echo, frame, get, opening, options, reply, run};
+use crate::common::{Running, ask, echo, frame, get, opening, options, reply, run};
 use tokio::time::timeout;
 use ws_server::{Endpoint, Request, Response, Server, response};
 

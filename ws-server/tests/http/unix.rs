@@ -1,10 +1,6 @@
 //! A server on a Unix socket.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{echo, frame, opening, reply, soon};
+use crate::common::{echo, frame, opening, reply, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use ws_server::{Request, Server, WebSocket};

@@ -1,11 +1,8 @@
 //! A server that is told to stop.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{echo, frame, opening, reply, run};
+use crate::common::{echo, frame, opening, reply, run};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use ws_server::{Endpoint, Request, Server, ServerBuilder, WebSocket};
@@ -13,14 +10,14 @@ use ws_server::{Endpoint, Request, Server, ServerBuilder, WebSocket};
 const AWAY: [u8; 2] = [0x03, 0xe9];
 
 fn quick(builder: ServerBuilder) -> ServerBuilder {
-    builder.options(common::options(|options| {
+    builder.options(crate::common::options(|options| {
         options.drain_timeout = Duration::from_millis(1500);
         options.drain_spread = Duration::from_millis(200);
     }))
 }
 
 /// Answers a server's Close with 1001, and reads to the end.
-async fn leave(mut peer: common::Peer) {
+async fn leave(mut peer: crate::common::Peer) {
     let head = peer.bytes(2).await;
     assert_eq!(head[0], 0x88);
     let body = peer.bytes(usize::from(head[1])).await;
@@ -120,7 +117,7 @@ async fn a_request_that_is_whole_only_during_the_shutdown_is_answered_503() {
 
 #[tokio::test]
 async fn silent_peers_and_half_requests_do_not_hold_up_a_shutdown() {
-    let options = common::options(|options| options.drain_timeout = Duration::from_secs(60));
+    let options = crate::common::options(|options| options.drain_timeout = Duration::from_secs(60));
     let mut server = run(Server::builder().route("/", echo).options(options)).await;
     let (mut silent, mut half) = (server.connect().await, server.connect().await);
     half.send("GET / HT").await;
@@ -128,7 +125,7 @@ async fn silent_peers_and_half_requests_do_not_hold_up_a_shutdown() {
     let begin = Instant::now();
     server.stop();
     assert_eq!(silent.rest().await, b"");
-    let _ = common::soon(half.0.read(&mut [0])).await;
+    let _ = crate::common::soon(half.0.read(&mut [0])).await;
     let drained = server.drained().await;
     assert_eq!((drained.closed, drained.aborted), (2, 0));
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
@@ -148,7 +145,7 @@ async fn a_request_in_a_guard_is_refused_when_the_server_shuts_down() {
     let mut server = run(Server::builder().endpoint("/", endpoint)).await;
     let mut peer = server.connect().await;
     peer.send(opening("/", "")).await;
-    common::soon(asking.recv()).await.unwrap();
+    crate::common::soon(asking.recv()).await.unwrap();
     server.stop();
     let answer = peer.text().await;
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("shutting down"), "{answer}");
@@ -160,7 +157,7 @@ async fn a_request_in_a_guard_is_refused_when_the_server_shuts_down() {
 #[tokio::test]
 async fn closes_are_spread_over_drain_spread() {
     let spread = Duration::from_secs(3);
-    let options = common::options(|options| options.drain_spread = spread);
+    let options = crate::common::options(|options| options.drain_spread = spread);
     let mut server = run(Server::builder().route("/", echo).options(options)).await;
     let mut peers = tokio::task::JoinSet::new();
     for _ in 0..20 {

@@ -1,9 +1,6 @@
 //! The opening handshake through a whole server.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{ACCEPT, ask, echo, frame, opening, reply, run};
+use crate::common::{ACCEPT, ask, echo, frame, opening, reply, run};
 use http::{HeaderValue, StatusCode, header};
 use ws_server::{Endpoint, Error, OriginPolicy, Request, Response, Server, WebSocket, response};
 

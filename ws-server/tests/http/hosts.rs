@@ -1,9 +1,6 @@
 //! Which hosts requests may be addressed to, and what a page's origin is compared with.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Running, ask, echo, get, opening, run};
+use crate::common::{Running, ask, echo, get, opening, run};
 use ws_server::{BuildError, HostPolicy, OriginPolicy, Server, ServerBuilder};
 
 fn server(policy: HostPolicy) -> ServerBuilder {

@@ -1,13 +1,10 @@
 //! How a connection is closed when its handler returns.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::io;
 use std::time::Duration;
 
-use common::log::logged;
-use common::{Peer, frame, options, reply, run, soon};
+use crate::common::log::logged;
+use crate::common::{Peer, frame, options, reply, run, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use ws_server::{Error, Receiver, Sender, Server, WebSocket};
@@ -78,7 +75,7 @@ async fn a_peer_that_does_not_answer_the_close_is_waited_for_no_longer_than_clos
 #[tokio::test]
 async fn a_peer_that_has_gone_makes_no_warning_of_the_error_that_recv_returned() {
     let (log, _guard) = logged();
-    let server = run(Server::builder().route("/", common::echo)).await;
+    let server = run(Server::builder().route("/", crate::common::echo)).await;
     let peer = server.open("/").await;
     drop(peer);
     server.until(|stats| stats.opened() == 1 && stats.connections() == 0).await;

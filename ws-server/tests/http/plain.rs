@@ -1,9 +1,6 @@
 //! Requests that ask for no WebSocket, on the port of one.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{ask, echo, get, opening, run};
+use crate::common::{ask, echo, get, opening, run};
 use http::{HeaderValue, StatusCode};
 use ws_server::{Request, Response, Server, response};
 

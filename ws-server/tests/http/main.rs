@@ -1,0 +1,10 @@
+//! Plain HTTP on the port of a WebSocket server.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod hosts;
+mod plain;
+mod refusal;
+#[cfg(unix)]
+mod unix;

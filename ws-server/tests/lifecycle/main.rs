@@ -1,0 +1,11 @@
+//! The life of a connection: handlers, their outcome, shutting down, and what is logged and counted.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod log;
+mod outcome;
+mod panic;
+mod rates;
+mod shutdown;
+mod slow_peers;

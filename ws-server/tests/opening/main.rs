@@ -1,0 +1,10 @@
+//! The opening handshake, and who passes it.
+#![allow(clippy::unwrap_used)]
+
+mod accept;
+#[path = "../common/mod.rs"]
+mod common;
+mod deadline;
+mod handshake;
+mod permits;
+mod settings;
