@@ -3,6 +3,7 @@
 #[cfg(feature = "tls")]
 pub(crate) mod current_tls;
 pub(crate) mod listener;
+pub(crate) mod peer;
 #[cfg(feature = "tls")]
 pub(crate) mod pem;
 pub(crate) mod rest;

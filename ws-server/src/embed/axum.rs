@@ -15,10 +15,10 @@ use crate::opening::decision::plain;
 use crate::opening::endpoint::Gate;
 use crate::opening::options::EndpointOptions;
 use crate::opening::origin::OriginPolicy;
+use crate::transport::peer::Peer;
 use crate::transport::stream::WebSocket;
 use crate::web::denied::Denied;
 use crate::web::handler::Outcome;
-use crate::web::peer::Client;
 use crate::web::response::internal_error;
 
 /// A request for a WebSocket, in a handler of axum: it has the options of an [`Endpoint`](crate::Endpoint), and is
@@ -163,7 +163,7 @@ where
         let sockets = Sockets::from_ref(state);
         let denied = match Self::extract(parts, sockets.clone()).await {
             Ok(Ok(upgrade)) => return Ok(upgrade),
-            Ok(Err(head)) => plain(head, Vec::new(), Client::default(), Some(None)).await,
+            Ok(Err(head)) => plain(head, Vec::new(), Peer::default(), Some(None)).await,
             Err(denied) => denied,
         };
         Err(sockets.deny(denied, parts.version).map(Body::from))

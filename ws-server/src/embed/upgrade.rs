@@ -20,10 +20,10 @@ use crate::hub::admission::Permit;
 use crate::opening::accept::Acceptor;
 use crate::opening::decision::{Granted, decide, plain};
 use crate::opening::handshake::{Found, Opened};
+use crate::transport::peer::Peer;
 use crate::transport::stream::Stream;
 use crate::transport::stream::WebSocket;
 use crate::web::denied::Denied;
-use crate::web::peer::Client;
 use crate::web::request::Request;
 use crate::web::response::{Response, internal_error, not_found, request_timeout, text};
 
@@ -119,7 +119,7 @@ pub(crate) enum Judged {
 pub(crate) struct Asked {
     pub(crate) upgrade: UpgradeRequest,
     on_upgrade: OnUpgrade,
-    client: Client,
+    peer: Peer,
 }
 
 /// One that has got what it asked for; the 101 is still to be written.
@@ -138,7 +138,7 @@ impl Incoming {
 
     /// Judges the head.
     pub(crate) fn judge(self, options: &HandshakeOptions) -> Result<Judged, Denied> {
-        let client = Client { peer: peer(self.head.extensions()), ..Client::default() };
+        let peer = Peer { addr: address(self.head.extensions()), ..Peer::default() };
         let upgrade = match Opening::from_request(self.head, options.head) {
             Ok(Opening::Upgrade(upgrade)) => upgrade,
             Ok(Opening::Plain(head)) => {
@@ -156,7 +156,7 @@ impl Incoming {
             let line = "The HTTP server does not hand over its connections.";
             return Err(Denied::refused(text(StatusCode::NOT_IMPLEMENTED, line)));
         };
-        Ok(Judged::Asked(Box::new(Asked { upgrade, on_upgrade, client })))
+        Ok(Judged::Asked(Box::new(Asked { upgrade, on_upgrade, peer })))
     }
 
     /// The whole way to the answer.
@@ -168,8 +168,8 @@ impl Incoming {
         match self.judge(options)? {
             Judged::Asked(asked) => asked.decide(found, options).await,
             Judged::Plain(head) => {
-                let client = Client { peer: peer(head.extensions()), ..Client::default() };
-                let answering = plain(*head, found.params, client, Some(found.page));
+                let peer = Peer { addr: address(head.extensions()), ..Peer::default() };
+                let answering = plain(*head, found.params, peer, Some(found.page));
                 Err(timeout(options.timeout, answering).await.unwrap_or_else(|_| late(options)))
             }
         }
@@ -183,11 +183,11 @@ impl Asked {
         found: Found<'_>,
         options: &HandshakeOptions,
     ) -> Result<(Response, Agreed), Denied> {
-        let Self { mut upgrade, on_upgrade, client } = self;
+        let Self { mut upgrade, on_upgrade, peer } = self;
         let Found { gate: Some(gate), params, admission, .. } = found else {
             return Err(Denied::refused(not_found()));
         };
-        let deciding = decide(&mut upgrade, params, client, gate, admission);
+        let deciding = decide(&mut upgrade, params, peer, gate, admission);
         let mut granted = timeout(options.timeout, deciding).await.unwrap_or_else(|_| Err(late(options)))?;
         let response = upgrade
             .response(granted.acceptance())
@@ -232,7 +232,7 @@ fn late(options: &HandshakeOptions) -> Denied {
 }
 
 /// The client's address, if the one who serves has left it.
-fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+fn address(extensions: &Extensions) -> Option<SocketAddr> {
     #[cfg(feature = "axum")]
     if let Some(info) = extensions.get::<::axum::extract::ConnectInfo<SocketAddr>>() {
         return Some(info.0);

@@ -12,8 +12,8 @@ use crate::config::options::{HandshakeOptions, from_now};
 use crate::opening::endpoint::Gate;
 use crate::opening::handshake::{Found, Site, open};
 use crate::opening::options::EndpointOptions;
+use crate::transport::peer::Peer;
 use crate::web::handler::{AnyGuard, AnyPage, any_guard, any_page};
-use crate::web::peer::Client;
 use crate::web::request::Request;
 use crate::web::response::Response;
 
@@ -40,7 +40,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // Boxed: what the handshake needs shall not live in the caller's future afterwards.
-    Box::pin(async { Acceptor::default().run(stream, Client::default()).await }).await
+    Box::pin(async { Acceptor::default().run(stream, Peer::default()).await }).await
 }
 
 /// Does opening handshakes with custom options.
@@ -116,7 +116,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        Box::pin(self.run(stream, Client::default())).await
+        Box::pin(self.run(stream, Peer::default())).await
     }
 
     /// As [`accept`](Self::accept), for a stream whose peer has an address: guards and the request
@@ -132,7 +132,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        Box::pin(self.run(stream, Client { peer: Some(peer), ..Client::default() })).await
+        Box::pin(self.run(stream, Peer { addr: Some(peer), ..Peer::default() })).await
     }
 
     /// What is at every path.
@@ -147,12 +147,12 @@ impl Acceptor {
         &self.handshake
     }
 
-    async fn run<S>(&self, mut stream: S, client: Client) -> Result<(WebSocket<S>, Request), AcceptError>
+    async fn run<S>(&self, mut stream: S, peer: Peer) -> Result<(WebSocket<S>, Request), AcceptError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let deadline = from_now(self.handshake.timeout);
-        let opened = open(&mut stream, self, client, &self.handshake, deadline).await?;
+        let opened = open(&mut stream, self, peer, &self.handshake, deadline).await?;
         Ok((WebSocket::new(stream, opened.connection, &opened.received), opened.request))
     }
 }

@@ -9,10 +9,10 @@ use ws_core::handshake::{Acceptance, UpgradeRequest};
 use crate::config::error::AcceptError;
 use crate::hub::admission::{Admission, Permit};
 use crate::opening::endpoint::Gate;
+use crate::transport::peer::Peer;
 use crate::web::denied::Denied;
 use crate::web::handler::AnyPage;
 use crate::web::panic::caught;
-use crate::web::peer::Client;
 use crate::web::request::Request;
 use crate::web::response::{not_found, upgrade_required};
 
@@ -39,11 +39,11 @@ impl Granted {
 pub(crate) async fn decide(
     upgrade: &mut UpgradeRequest,
     params: Vec<(String, String)>,
-    client: Client,
+    peer: Peer,
     gate: &Gate,
     admission: Option<&Admission>,
 ) -> Result<Granted, Denied> {
-    let mut request = Request::new(upgrade.take_request(), client);
+    let mut request = Request::new(upgrade.take_request(), peer);
     request.set_params(params);
     // §4.2.2 step 4: the origin is checked before anything is granted.
     gate.options.origin.check_request(&request).map_err(Denied::not_allowed)?;
@@ -77,19 +77,19 @@ pub(crate) async fn decide(
 pub(crate) async fn plain(
     head: http::Request<()>,
     params: Vec<(String, String)>,
-    client: Client,
+    peer: Peer,
     page: Option<Option<&AnyPage>>,
 ) -> Denied {
     let response = match page {
         Some(Some(page)) => {
-            let mut request = Request::new(head, client);
+            let mut request = Request::new(head, peer);
             request.set_params(params);
             match caught(|| page(request)).await {
                 Ok(response) => response,
                 Err(panic) => return Denied::panicked(panic),
             }
         }
-        Some(None) => upgrade_required(client.secure),
+        Some(None) => upgrade_required(peer.secure),
         None => not_found(),
     };
     Denied { why: AcceptError::Plain(response.status()), response: Box::new(response) }

@@ -11,10 +11,10 @@ use crate::config::options::HandshakeOptions;
 use crate::hub::admission::{Admission, Permit};
 use crate::opening::decision::{Granted, decide, plain};
 use crate::opening::endpoint::Gate;
+use crate::transport::peer::Peer;
 use crate::web::denied::Denied;
 use crate::web::exchange::{Head, answer, encode_or_500, encode_refusal, parting_word, read_head};
 use crate::web::handler::{AnyHandler, AnyPage};
-use crate::web::peer::Client;
 use crate::web::request::Request;
 use crate::web::response::{not_found, request_timeout};
 
@@ -63,14 +63,14 @@ pub(crate) struct Opened {
 pub(crate) async fn open<S>(
     stream: &mut S,
     site: &impl Site,
-    client: Client,
+    peer: Peer,
     options: &HandshakeOptions,
     deadline: Instant,
 ) -> Result<Opened, AcceptError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Ok(decision) = timeout_at(deadline, negotiate(stream, site, client, options)).await else {
+    let Ok(decision) = timeout_at(deadline, negotiate(stream, site, peer, options)).await else {
         parting_word(stream, &encode_or_500(request_timeout(), &Method::GET).0).await;
         return Err(AcceptError::Timeout(options.timeout));
     };
@@ -97,7 +97,7 @@ enum Decision {
 async fn negotiate<S>(
     stream: &mut S,
     site: &impl Site,
-    client: Client,
+    peer: Peer,
     options: &HandshakeOptions,
 ) -> Result<Decision, AcceptError>
 where
@@ -121,7 +121,7 @@ where
             if !any_host && let Err(refusal) = options.allowed_hosts.check_request(&head) {
                 return Ok(Decision::deny(Denied::not_allowed(refusal), &method));
             }
-            return Ok(Decision::deny(plain(head, params, client, page).await, &method));
+            return Ok(Decision::deny(plain(head, params, peer, page).await, &method));
         }
     };
     if let Err(refusal) = options.allowed_hosts.check_request(upgrade.request()) {
@@ -134,7 +134,7 @@ where
     if let Err(denied) = heard {
         return Ok(Decision::deny(denied, &Method::GET));
     }
-    let mut granted = match decide(&mut upgrade, params, client, gate, admission).await {
+    let mut granted = match decide(&mut upgrade, params, peer, gate, admission).await {
         Ok(granted) => granted,
         Err(denied) => return Ok(Decision::deny(denied, &Method::GET)),
     };

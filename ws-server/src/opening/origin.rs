@@ -122,14 +122,14 @@ impl fmt::Debug for OriginPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::peer::Client;
+    use crate::transport::peer::Peer;
 
     fn request(origins: &[&str]) -> Request {
         let mut head = http::Request::get("/").header("host", "example.com");
         for origin in origins {
             head = head.header("origin", *origin);
         }
-        Request::new(head.body(()).unwrap(), Client::default())
+        Request::new(head.body(()).unwrap(), Peer::default())
     }
 
     #[test]

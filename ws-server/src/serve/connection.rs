@@ -15,17 +15,17 @@ use crate::opening::handshake::{Found, Site, open};
 use crate::serve::encryption::encrypt;
 use crate::serve::running::{Running, report};
 use crate::serve::shared::Shared;
+use crate::transport::peer::Peer;
 use crate::transport::stream::Socket;
 #[cfg(not(feature = "tls"))]
 use crate::transport::stream::Stream;
 use crate::transport::watched::Watched;
 use crate::web::denied::Denied;
-use crate::web::peer::Client;
 
 /// A connection that has been accepted.
 pub(crate) struct Arrival {
     pub(crate) socket: Socket,
-    pub(crate) client: Client,
+    pub(crate) peer: Peer,
     /// When the handshake has to be done.
     pub(crate) deadline: Instant,
     pub(crate) handshake: Handshake,
@@ -74,11 +74,11 @@ async fn arrive(seat: &Seat, mut arrival: Box<Arrival>) -> Result<Running, Accep
 
 /// The opening handshake, for as long as it keeps its seat.
 async fn shake_hands(seat: &Seat, arrival: Box<Arrival>) -> Result<Running, AcceptError> {
-    let Arrival { socket, client, deadline, handshake: Handshake { seat: handshake, cut } } = *arrival;
+    let Arrival { socket, peer, deadline, handshake: Handshake { seat: handshake, cut } } = *arrival;
     let visit = Visit { server: &seat.server, handshake, stage: Mutex::new(Stage::Handshake) };
     select! {
         biased;
-        started = start(seat, &visit, socket, client, deadline) => started,
+        started = start(seat, &visit, socket, peer, deadline) => started,
         Ok(why) = cut => Err(why),
     }
 }
@@ -88,17 +88,17 @@ async fn start(
     seat: &Seat,
     visit: &Visit<'_>,
     socket: Socket,
-    client: Client,
+    peer: Peer,
     deadline: Instant,
 ) -> Result<Running, AcceptError> {
     let server = &*seat.server;
     let progress = visit.handshake.progress();
     #[cfg(feature = "tls")]
-    let (mut stream, client) = encrypt(server, socket, client, deadline, &progress).await?;
+    let (mut stream, peer) = encrypt(server, socket, peer, deadline, &progress).await?;
     #[cfg(not(feature = "tls"))]
     let mut stream = Stream::from(socket);
     let mut watched = Watched { io: &mut stream, progress: Some(progress) };
-    let mut opened = open(&mut watched, visit, client, &server.options.handshake, deadline).await?;
+    let mut opened = open(&mut watched, visit, peer, &server.options.handshake, deadline).await?;
     let Some(handler) = opened.handler.take() else { return Err(AcceptError::Closed) };
     let handler = move |websocket, request| handler(websocket, request);
     Ok(Running::start(stream, opened, handler, seat.id, &server.registry, &server.stats))

@@ -10,20 +10,20 @@ use ws_core::handshake::Refusal;
 use crate::config::error::AcceptError;
 use crate::hub::handshakes::Progress;
 use crate::serve::shared::Shared;
+use crate::transport::peer::Peer;
 use crate::transport::stream::{Socket, Stream};
 use crate::transport::watched::Watched;
 use crate::web::exchange::{answer, encode_refusal};
-use crate::web::peer::Client;
 
 /// Does the TLS handshake, if the server has TLS.
 pub(crate) async fn encrypt(
     server: &Shared,
     mut socket: Socket,
-    mut client: Client,
+    mut peer: Peer,
     deadline: Instant,
     progress: &Arc<Progress>,
-) -> Result<(Stream, Client), AcceptError> {
-    let Some(tls) = &server.tls else { return Ok((socket.into(), client)) };
+) -> Result<(Stream, Peer), AcceptError> {
+    let Some(tls) = &server.tls else { return Ok((socket.into(), peer)) };
     let options = &server.options.handshake;
     let late = |_| AcceptError::Timeout(options.timeout);
     if let Some(reason) = timeout_at(deadline, speaks_plain(&socket)).await.map_err(late)? {
@@ -36,9 +36,9 @@ pub(crate) async fn encrypt(
     let mut stream = timeout_at(deadline, accepting).await.map_err(late)?.map_err(AcceptError::Tls)?;
     // From now on what is decrypted counts.
     stream.get_mut().0.progress = None;
-    client.secure = true;
-    client.certificates = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
-    Ok((stream.into(), client))
+    peer.secure = true;
+    peer.certificates = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
+    Ok((stream.into(), peer))
 }
 
 /// What to answer to what is no TLS: a TLS record begins with 22, the method of an HTTP request with a letter, and a

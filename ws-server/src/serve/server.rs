@@ -28,11 +28,11 @@ use crate::serve::shared::Shared;
 #[cfg(feature = "tls")]
 use crate::transport::current_tls::CurrentTls;
 use crate::transport::listener::{Listener, listen};
+use crate::transport::peer::Peer;
 use crate::transport::source::Source;
 #[cfg(feature = "tls")]
 use crate::transport::tls::Tls;
 use crate::web::handler::{AnyPage, Handler, any_page};
-use crate::web::peer::Client;
 use crate::web::request::Request;
 use crate::web::response::{Response, content, text};
 
@@ -266,8 +266,12 @@ async fn accept_all(listener: Listener, server: Arc<Shared>) {
         let deadline = from_now(server.options.handshake.timeout);
         server.registry.start(|id| {
             let seat = Seat { server: server.clone(), id, _counted: server.stats.connection() };
-            let client = Client { peer, ..Client::default() };
-            let arrival = Box::new(Arrival { socket, client, deadline, handshake });
+            let arrival = Box::new(Arrival {
+                socket,
+                peer: Peer { addr: peer, ..Peer::default() },
+                deadline,
+                handshake,
+            });
             let span = tracing::info_span!(
                 "connection",
                 peer = peer.map(tracing::field::display),

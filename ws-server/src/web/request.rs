@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use http::header::AsHeaderName;
 use http::{Extensions, HeaderMap, Method, Uri};
 
-use crate::web::peer::Client;
+use crate::transport::peer::Peer;
 
 /// A request: what the client sent, and what is known about the client.
 ///
@@ -18,18 +18,18 @@ pub struct Request(Box<Parts>);
 struct Parts {
     head: http::Request<()>,
     params: Vec<(String, String)>,
-    client: Client,
+    peer: Peer,
     offered: Vec<String>,
     subprotocol: Option<String>,
     answer: HeaderMap,
 }
 
 impl Request {
-    pub(crate) fn new(head: http::Request<()>, client: Client) -> Self {
+    pub(crate) fn new(head: http::Request<()>, peer: Peer) -> Self {
         Self(Box::new(Parts {
             head,
             params: Vec::new(),
-            client,
+            peer,
             offered: Vec::new(),
             subprotocol: None,
             answer: HeaderMap::new(),
@@ -82,12 +82,12 @@ impl Request {
     /// The address the connection comes from; behind a reverse proxy, the proxy's. `None` for streams
     /// that have none, such as Unix sockets.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.0.client.peer
+        self.0.peer.addr
     }
 
     /// Whether the connection to this server is encrypted.
     pub fn is_secure(&self) -> bool {
-        self.0.client.secure
+        self.0.peer.secure
     }
 
     /// The certificates the client has shown, leaf first; they have been verified. Empty without TLS, and when
@@ -95,7 +95,7 @@ impl Request {
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
-        &self.0.client.certificates
+        &self.0.peer.certificates
     }
 
     /// The subprotocols the client offered, in its order of preference (RFC 6455 section 4.1).
@@ -153,7 +153,7 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("method", self.method())
             .field("path", &self.path())
-            .field("peer_addr", &self.0.client.peer)
+            .field("peer_addr", &self.0.peer.addr)
             .field("subprotocol", &self.0.subprotocol)
             .finish_non_exhaustive()
     }
@@ -167,7 +167,7 @@ mod tests {
     fn a_parameter_of_the_query_is_decoded_and_the_first_counts() {
         let asked = |query: &str, name| {
             let head = http::Request::get(format!("/a{query}")).body(()).unwrap();
-            Request::new(head, Client::default()).query_param(name).map(Cow::into_owned)
+            Request::new(head, Peer::default()).query_param(name).map(Cow::into_owned)
         };
         let query = "?a=1&name=ann+lee%2B%C3%A9&name=other&empty&bad=%ff";
         assert_eq!(asked(query, "name").as_deref(), Some("ann lee+é"));
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn debug_output_shows_no_secret() {
         let head = http::Request::get("/a?token=secret").header("cookie", "secret").body(()).unwrap();
-        let text = format!("{:?}", Request::new(head, Client::default()));
+        let text = format!("{:?}", Request::new(head, Peer::default()));
         assert!(text.contains("/a") && !text.contains("secret"), "{text}");
     }
 }
