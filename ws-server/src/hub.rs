@@ -1,7 +1,126 @@
-//! What is open, and how much may be: the registry, admission, the numbers.
+//! What is open at one server, or in one application that embeds endpoints, and how much may be.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tracing::Instrument;
+use ws_tokio::Closer;
+
+use crate::config::options::ServerOptions;
+use crate::transport::connection_id::ConnectionId;
+#[cfg(feature = "hyper")]
+use crate::web::denied::Denied;
+
+use self::admission::Admission;
+#[cfg(feature = "hyper")]
+use self::admission::Permit;
+use self::registry::{Drained, Registry};
+use self::stats::{Open, Stats};
 
 pub(crate) mod admission;
 pub(crate) mod handshakes;
 pub(crate) mod rates;
 pub(crate) mod registry;
 pub(crate) mod stats;
+
+/// The connections and WebSockets of one server or one application: their limits, their numbers, and the list by which
+/// they are closed.
+pub(crate) struct Hub {
+    pub(crate) options: ServerOptions,
+    pub(crate) admission: Admission,
+    pub(crate) stats: Stats,
+    registry: Registry,
+}
+
+/// What one connection occupies in a [`Hub`], or one request that another HTTP server has read; returned when it is
+/// dropped, however that ends.
+pub(crate) struct Seat {
+    hub: Arc<Hub>,
+    id: ConnectionId,
+    stage: Stage,
+}
+
+/// What a seat is for.
+enum Stage {
+    /// A request is being decided on.
+    #[cfg(feature = "hyper")]
+    Request(#[expect(dead_code, reason = "held")] Permit),
+    /// A connection, which is counted.
+    Connection,
+}
+
+impl Hub {
+    /// A hub with options that have been checked.
+    pub(crate) fn new(options: ServerOptions) -> Arc<Self> {
+        let admission = Admission::new(&options);
+        Arc::new(Self { options, admission, stats: Stats::default(), registry: Registry::default() })
+    }
+
+    /// Returns a seat for a connection that has been accepted; `None` during a shutdown.
+    pub(crate) fn connection(self: &Arc<Self>, id: ConnectionId) -> Option<Seat> {
+        self.registry.enter(id).then(|| {
+            self.stats.connection_begins();
+            Seat { hub: self.clone(), id, stage: Stage::Connection }
+        })
+    }
+
+    /// Returns a seat for a request that another HTTP server has read, before anything decides on it, so that
+    /// [`drain`](Self::drain) waits for it; or the answer, when there are too many or during a shutdown.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn request(self: &Arc<Self>, id: ConnectionId) -> Result<Seat, Denied> {
+        let permit = self.admission.request()?;
+        if !self.registry.enter(id) {
+            return Err(self.admission.shutting_down());
+        }
+        Ok(Seat { hub: self.clone(), id, stage: Stage::Request(permit) })
+    }
+
+    /// Closes all WebSockets with 1001 over the time `drain_spread`, waits until `drain_timeout` is over, and cuts off
+    /// what is still there. Nothing more is admitted.
+    pub(crate) async fn drain(&self) -> Drained {
+        self.registry.drain(&self.admission, &self.options).await
+    }
+}
+
+impl Seat {
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Runs the connection in a task, within its span. A request becomes a connection by this.
+    pub(crate) fn start<F>(mut self, peer: Option<SocketAddr>, serve: impl FnOnce(Self) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        #[cfg(feature = "hyper")]
+        if let Stage::Request(_) = self.stage {
+            self.stage = Stage::Connection;
+            self.hub.stats.connection_begins();
+        }
+        let (hub, id) = (self.hub.clone(), self.id);
+        let span = tracing::info_span!(
+            "connection",
+            %id,
+            peer = peer.map(tracing::field::display),
+            path = tracing::field::Empty
+        );
+        hub.registry.started(id, tokio::spawn(serve(self).instrument(span)).abort_handle());
+    }
+
+    /// The WebSocket is open: it is counted for as long as the result lives, and a shutdown closes it.
+    pub(crate) fn opened(&self, closer: Closer) -> Open {
+        self.hub.registry.opened(self.id, closer);
+        self.hub.stats.websocket()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Stage::Connection = self.stage {
+            self.hub.stats.connection_ends();
+        }
+        // Last, as a shutdown may have waited for this.
+        self.hub.registry.remove(self.id);
+    }
+}

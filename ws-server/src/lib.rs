@@ -112,6 +112,7 @@ pub use serve::server::{Server, ServerBuilder};
 #[cfg(feature = "signal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use serve::signal::shutdown_signal;
+pub use transport::connection_id::ConnectionId;
 pub use transport::listener::Listener;
 pub use transport::stream::{Receiver, Stream, WebSocket};
 #[cfg(feature = "tls")]

@@ -5,6 +5,6 @@ pub(crate) mod connection;
 pub(crate) mod encryption;
 pub(crate) mod running;
 pub(crate) mod server;
-pub(crate) mod shared;
 #[cfg(feature = "signal")]
 pub(crate) mod signal;
+pub(crate) mod state;

@@ -1,5 +1,6 @@
 //! Where connections come from and what they run on: listeners, streams, TLS.
 
+pub(crate) mod connection_id;
 #[cfg(feature = "tls")]
 pub(crate) mod current_tls;
 pub(crate) mod listener;

@@ -5,6 +5,5 @@ pub(crate) mod denied;
 pub(crate) mod exchange;
 pub(crate) mod handler;
 pub(crate) mod panic;
-
 pub(crate) mod request;
 pub mod response;

@@ -9,8 +9,9 @@ use http::request::Parts;
 use ws_core::Config;
 
 use crate::embed::params::params;
-use crate::embed::sockets::{Place, Sockets};
+use crate::embed::sockets::{Sockets, start};
 use crate::embed::upgrade::{Asked, Incoming, Judged};
+use crate::hub::Seat;
 use crate::opening::decision::plain;
 use crate::opening::endpoint::Gate;
 use crate::opening::options::EndpointOptions;
@@ -52,7 +53,7 @@ use crate::web::response::internal_error;
 /// ```
 pub struct Upgrade {
     sockets: Sockets,
-    place: Place,
+    seat: Seat,
     // Boxed: extractors are moved about.
     asked: Box<Asked>,
     params: Vec<(String, String)>,
@@ -119,7 +120,7 @@ impl Upgrade {
         F: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        let Self { sockets, place, asked, params, options } = self;
+        let Self { sockets, seat, asked, params, options } = self;
         let decided = match Gate::new(options, Vec::new()) {
             Ok(gate) => asked.decide(sockets.found(&gate, params), &sockets.options().handshake).await,
             Err(error) => {
@@ -129,7 +130,7 @@ impl Upgrade {
         };
         match decided {
             Ok((response, agreed)) => {
-                sockets.start(place, agreed, |websocket, request| {
+                start(seat, agreed, |websocket, request| {
                     drop(request);
                     let running = run(websocket);
                     Box::pin(async move { running.await.outcome() })
@@ -141,14 +142,17 @@ impl Upgrade {
         }
     }
 
-    async fn extract(parts: &Parts, sockets: Sockets) -> Result<Result<Self, http::Request<()>>, Denied> {
+    async fn extract(
+        parts: &Parts,
+        sockets: Sockets,
+    ) -> Result<Result<Self, (http::Request<()>, Peer)>, Denied> {
         let (params, parts) = params(parts.clone()).await;
         Ok(match Incoming::from_parts(parts).judge(&sockets.options().handshake)? {
             Judged::Asked(asked) => {
-                let place = sockets.enter()?;
-                Ok(Self { sockets, place, asked, params, options: EndpointOptions::default() })
+                let seat = sockets.enter(asked.peer.id)?;
+                Ok(Self { sockets, seat, asked, params, options: EndpointOptions::default() })
             }
-            Judged::Plain(head) => Err(*head),
+            Judged::Plain(head, peer) => Err((*head, peer)),
         })
     }
 }
@@ -163,7 +167,7 @@ where
         let sockets = Sockets::from_ref(state);
         let denied = match Self::extract(parts, sockets.clone()).await {
             Ok(Ok(upgrade)) => return Ok(upgrade),
-            Ok(Err(head)) => plain(head, Vec::new(), Peer::default(), Some(None)).await,
+            Ok(Err((head, peer))) => plain(head, Vec::new(), peer, Some(None)).await,
             Err(denied) => denied,
         };
         Err(sockets.deny(denied, parts.version).map(Body::from))

@@ -9,17 +9,17 @@ use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 use tokio::{join, select};
-use tracing::Instrument;
 
-use crate::config::error::{AcceptError, SettingError};
+use crate::config::error::SettingError;
 use crate::config::options::{ServerOptions, from_now};
 use crate::embed::upgrade::{Agreed, Incoming, finish};
-use crate::hub::admission::{Admission, Permit};
-use crate::hub::registry::{Drained, Registry};
-use crate::hub::stats::{Counted, Stats};
+use crate::hub::registry::Drained;
+use crate::hub::stats::Stats;
+use crate::hub::{Hub, Seat};
 use crate::opening::endpoint::{Endpoint, Gate};
 use crate::opening::handshake::Found;
-use crate::serve::running::{Running, report};
+use crate::serve::running::{Running, report, run};
+use crate::transport::connection_id::ConnectionId;
 use crate::transport::stream::WebSocket;
 use crate::web::denied::Denied;
 use crate::web::handler::{AnyHandler, HandlerFuture};
@@ -45,14 +45,7 @@ use crate::web::response::Response;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Sockets(Arc<House>);
-
-struct House {
-    options: ServerOptions,
-    registry: Registry,
-    stats: Stats,
-    admission: Admission,
-}
+pub struct Sockets(Arc<Hub>);
 
 /// An [`Endpoint`] to put into somebody else's HTTP server: it answers requests, and runs the endpoint's handler on
 /// those that become WebSockets. With the feature `tower` it is a `tower::Service`. Cheap to clone.
@@ -74,8 +67,7 @@ impl Sockets {
     }
 
     fn from_options(options: ServerOptions) -> Self {
-        let admission = Admission::new(&options);
-        Self(Arc::new(House { options, admission, registry: Registry::default(), stats: Stats::default() }))
+        Self(Hub::new(options))
     }
 
     /// An endpoint whose WebSockets are among these.
@@ -99,8 +91,7 @@ impl Sockets {
     /// Call it as soon as the application shuts down, not when the HTTP server has: that waits for its connections, and
     /// a peer that has sent half a request can keep it waiting. [`serve_until`](Self::serve_until) does both.
     pub async fn drain(&self) -> Drained {
-        let House { options, registry, admission, .. } = &*self.0;
-        let drained = registry.drain(admission, options).await;
+        let drained = self.0.drain().await;
         tracing::info!(closed = drained.closed, aborted = drained.aborted, "websockets have been closed");
         drained
     }
@@ -149,12 +140,9 @@ impl Sockets {
         &self.0.options
     }
 
-    /// A place for a request, before anything decides on it: [`drain`](Self::drain) waits for it.
-    pub(crate) fn enter(&self) -> Result<Place, Denied> {
-        let House { registry, admission, .. } = &*self.0;
-        let request = admission.request()?;
-        let id = registry.enter().ok_or_else(|| admission.shutting_down())?;
-        Ok(Place { house: self.0.clone(), id, request: Some(request), counted: None })
+    /// A seat for a request, before anything decides on it.
+    pub(crate) fn enter(&self, id: ConnectionId) -> Result<Seat, Denied> {
+        self.0.request(id)
     }
 
     /// What is at the end of the way of a request.
@@ -168,22 +156,6 @@ impl Sockets {
         let (response, why) = finish(denied, version);
         report(&self.0.stats, &why);
         response
-    }
-
-    /// Runs the handler, in a task, once the 101 is written.
-    pub(crate) fn start(
-        &self,
-        mut place: Place,
-        agreed: Agreed,
-        handler: impl FnOnce(WebSocket, Request) -> HandlerFuture + Send + 'static,
-    ) {
-        place.request = None;
-        place.counted = Some(self.0.stats.connection());
-        self.0.registry.start_entered(place.id, || {
-            let peer = agreed.request().peer_addr().map(tracing::field::display);
-            let span = tracing::info_span!("connection", peer, path = tracing::field::Empty);
-            tokio::spawn(serve(place, Box::new((agreed, handler))).instrument(span)).abort_handle()
-        });
     }
 }
 
@@ -223,18 +195,18 @@ impl EndpointService {
             let params = Vec::new();
             let incoming = Incoming::from_parts(parts);
             let version = incoming.version;
-            let decided = match this.sockets.enter() {
-                Ok(place) => {
+            let decided = match this.sockets.enter(incoming.peer.id) {
+                Ok(seat) => {
                     let found = this.sockets.found(&this.gate, params);
                     let decided = incoming.decide(found, &this.sockets.options().handshake).await;
-                    decided.map(|(response, agreed)| (place, response, agreed))
+                    decided.map(|(response, agreed)| (seat, response, agreed))
                 }
                 Err(denied) => Err(denied),
             };
             match decided {
-                Ok((place, response, agreed)) => {
+                Ok((seat, response, agreed)) => {
                     let handler = this.handler;
-                    this.sockets.start(place, agreed, move |websocket, request| handler(websocket, request));
+                    start(seat, agreed, move |websocket, request| handler(websocket, request));
                     response
                 }
                 Err(denied) => this.sockets.deny(denied, version),
@@ -243,37 +215,26 @@ impl EndpointService {
     }
 }
 
-/// What a request occupies, and then its WebSocket; returned when it is dropped, however that ends.
-pub(crate) struct Place {
-    house: Arc<House>,
-    id: u64,
-    /// While it is a request.
-    request: Option<Permit>,
-    /// While it is a connection.
-    counted: Option<Counted>,
+/// Runs the handler in the seat of its request, in a task, once the 101 is written.
+pub(crate) fn start<H>(seat: Seat, agreed: Agreed, handler: H)
+where
+    H: FnOnce(WebSocket, Request) -> HandlerFuture + Send + 'static,
+{
+    let accepted = Box::new((agreed, handler));
+    seat.start(accepted.0.request().peer_addr(), |seat| serve(seat, accepted));
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.house.registry.remove(self.id);
-    }
-}
-
-async fn serve<H>(place: Place, accepted: Box<(Agreed, H)>)
+async fn serve<H>(seat: Seat, accepted: Box<(Agreed, H)>)
 where
     H: FnOnce(WebSocket, Request) -> HandlerFuture,
 {
-    let House { options, registry, stats, .. } = &*place.house;
-    // Boxed: the handshake's memory is given back before the handler's long life begins.
-    let start = async {
+    let opening = async {
         let (agreed, handler) = *accepted;
+        let options = &seat.hub().options;
         let (stream, opened) = agreed.open(&options.handshake, options.nodelay).await?;
-        Ok::<_, AcceptError>(Running::start(stream, opened, handler, place.id, registry, stats))
+        Ok(Running::start(stream, opened, handler, &seat))
     };
-    match Box::pin(start).await {
-        Ok(running) => running.finish(stats, &options.handshake).await,
-        Err(error) => report(stats, &error),
-    }
+    run(&seat, Box::pin(opening)).await;
 }
 
 impl fmt::Debug for Sockets {

@@ -106,20 +106,21 @@ pub(crate) struct Incoming {
     head: http::Request<()>,
     on_upgrade: Option<OnUpgrade>,
     pub(crate) version: Version,
+    pub(crate) peer: Peer,
 }
 
 /// What it asks for.
 pub(crate) enum Judged {
     Asked(Box<Asked>),
     /// No WebSocket.
-    Plain(Box<http::Request<()>>),
+    Plain(Box<http::Request<()>>, Peer),
 }
 
 /// One that asks for a WebSocket, correctly.
 pub(crate) struct Asked {
     pub(crate) upgrade: UpgradeRequest,
     on_upgrade: OnUpgrade,
-    peer: Peer,
+    pub(crate) peer: Peer,
 }
 
 /// One that has got what it asked for; the 101 is still to be written.
@@ -133,17 +134,18 @@ pub(crate) struct Agreed {
 impl Incoming {
     pub(crate) fn from_parts(mut parts: Parts) -> Self {
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
-        Self { on_upgrade, version: parts.version, head: http::Request::from_parts(parts, ()) }
+        let peer = Peer::new(address(&parts.extensions));
+        Self { on_upgrade, version: parts.version, peer, head: http::Request::from_parts(parts, ()) }
     }
 
     /// Judges the head.
     pub(crate) fn judge(self, options: &HandshakeOptions) -> Result<Judged, Denied> {
-        let peer = Peer { addr: address(self.head.extensions()), ..Peer::default() };
+        let peer = self.peer;
         let upgrade = match Opening::from_request(self.head, options.head) {
             Ok(Opening::Upgrade(upgrade)) => upgrade,
             Ok(Opening::Plain(head)) => {
                 options.allowed_hosts.check_request(&head).map_err(Denied::not_allowed)?;
-                return Ok(Judged::Plain(Box::new(head)));
+                return Ok(Judged::Plain(Box::new(head), peer));
             }
             Err(refusal) => {
                 let response = Box::new(text(refusal.status(), refusal.body().trim_end()));
@@ -167,8 +169,7 @@ impl Incoming {
     ) -> Result<(Response, Agreed), Denied> {
         match self.judge(options)? {
             Judged::Asked(asked) => asked.decide(found, options).await,
-            Judged::Plain(head) => {
-                let peer = Peer { addr: address(head.extensions()), ..Peer::default() };
+            Judged::Plain(head, peer) => {
                 let answering = plain(*head, found.params, peer, Some(found.page));
                 Err(timeout(options.timeout, answering).await.unwrap_or_else(|_| late(options)))
             }

@@ -12,6 +12,7 @@ use ws_tokio::Closer;
 
 use crate::config::options::{ServerOptions, from_now};
 use crate::hub::admission::Admission;
+use crate::transport::connection_id::ConnectionId;
 
 /// All connections, and whether they are to end.
 #[derive(Debug, Default)]
@@ -23,14 +24,15 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct State {
-    next: u64,
     closing: bool,
-    connections: HashMap<u64, Entry>,
+    /// The shutdown has waited long enough.
+    aborting: bool,
+    connections: HashMap<ConnectionId, Entry>,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// `None` while it is a request that another HTTP server has read.
+    /// `None` until it has been started: for a request that another HTTP server has read, until that is answered.
     task: Option<AbortHandle>,
     /// There once the WebSocket is open.
     closer: Option<Closer>,
@@ -47,40 +49,29 @@ pub struct Drained {
 }
 
 impl Registry {
-    /// Starts a task and registers it. The task gets the number under which it is known, and must call
-    /// [`remove`](Self::remove) with it when it ends.
-    pub(crate) fn start(&self, spawn: impl FnOnce(u64) -> AbortHandle) {
-        // Under the lock, so that a task that ends at once cannot remove itself before it is there.
+    /// Registers a connection or a request; returns `false`, and does not, during a shutdown.
+    pub(crate) fn enter(&self, id: ConnectionId) -> bool {
         let mut state = self.state();
-        let id = state.take_id();
-        let task = Some(spawn(id));
-        state.connections.insert(id, Entry { task, closer: None });
-    }
-
-    /// Registers a request, under a number as a connection is; `None` during a shutdown.
-    #[cfg(feature = "hyper")]
-    pub(crate) fn enter(&self) -> Option<u64> {
-        let mut state = self.state();
-        if state.closing {
-            return None;
+        if !state.closing {
+            state.connections.insert(id, Entry::default());
         }
-        let id = state.take_id();
-        state.connections.insert(id, Entry::default());
-        Some(id)
+        !state.closing
     }
 
-    /// Starts the task of what has been registered.
-    #[cfg(feature = "hyper")]
-    pub(crate) fn start_entered(&self, id: u64, spawn: impl FnOnce() -> AbortHandle) {
+    /// Notes the task of what has been registered, to abort it when a shutdown has waited long enough.
+    pub(crate) fn started(&self, id: ConnectionId, task: AbortHandle) {
         let mut state = self.state();
-        let task = spawn();
+        if state.aborting {
+            task.abort();
+        }
+        // It may have ended already.
         if let Some(entry) = state.connections.get_mut(&id) {
             entry.task = Some(task);
         }
     }
 
     /// The connection is open: from now on it can be closed. During a shutdown it is, at once.
-    pub(crate) fn opened(&self, id: u64, closer: Closer) {
+    pub(crate) fn opened(&self, id: ConnectionId, closer: Closer) {
         let mut state = self.state();
         if state.closing {
             say_away(&closer);
@@ -90,7 +81,7 @@ impl Registry {
         }
     }
 
-    pub(crate) fn remove(&self, id: u64) {
+    pub(crate) fn remove(&self, id: ConnectionId) {
         let mut state = self.state();
         state.connections.remove(&id);
         if state.connections.is_empty() {
@@ -104,7 +95,7 @@ impl Registry {
         let spread = options.drain_spread;
         let begin = Instant::now();
         let deadline = from_now(options.drain_timeout);
-        let ids: Vec<u64> = {
+        let ids: Vec<ConnectionId> = {
             let mut state = self.state();
             state.closing = true;
             state.connections.keys().copied().collect()
@@ -126,7 +117,8 @@ impl Registry {
         }
         let _ = timeout_at(deadline, self.emptied()).await;
         let aborted = {
-            let state = self.state();
+            let mut state = self.state();
+            state.aborting = true;
             state.connections.values().filter_map(|entry| entry.task.as_ref()).for_each(AbortHandle::abort);
             state.connections.len()
         };
@@ -149,14 +141,6 @@ impl Registry {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn take_id(&mut self) -> u64 {
-        let id = self.next;
-        self.next += 1;
-        id
     }
 }
 

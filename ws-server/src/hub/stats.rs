@@ -94,27 +94,29 @@ impl Stats {
         self.0.panicked.fetch_add(1, Relaxed);
     }
 
-    /// Counts a connection for as long as the result lives.
-    pub(crate) fn connection(&self) -> Counted {
+    pub(crate) fn connection_begins(&self) {
         self.0.accepted.fetch_add(1, Relaxed);
         self.0.connections.fetch_add(1, Relaxed);
-        Counted(self.clone(), |counters| &counters.connections)
+    }
+
+    pub(crate) fn connection_ends(&self) {
+        self.0.connections.fetch_sub(1, Relaxed);
     }
 
     /// Counts an open WebSocket for as long as the result lives.
-    pub(crate) fn websocket(&self) -> Counted {
+    pub(crate) fn websocket(&self) -> Open {
         self.0.opened.fetch_add(1, Relaxed);
         self.0.open.fetch_add(1, Relaxed);
-        Counted(self.clone(), |counters| &counters.open)
+        Open(self.clone())
     }
 }
 
-/// Takes one from a gauge when it is dropped.
+/// An open WebSocket that is counted.
 #[derive(Debug)]
-pub(crate) struct Counted(Stats, fn(&Counters) -> &AtomicU64);
+pub(crate) struct Open(Stats);
 
-impl Drop for Counted {
+impl Drop for Open {
     fn drop(&mut self) {
-        (self.1)(&self.0.0).fetch_sub(1, Relaxed);
+        self.0.0.open.fetch_sub(1, Relaxed);
     }
 }

@@ -40,7 +40,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // Boxed: what the handshake needs shall not live in the caller's future afterwards.
-    Box::pin(async { Acceptor::default().run(stream, Peer::default()).await }).await
+    Box::pin(async { Acceptor::default().run(stream, Peer::new(None)).await }).await
 }
 
 /// Does opening handshakes with custom options.
@@ -116,7 +116,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        Box::pin(self.run(stream, Peer::default())).await
+        Box::pin(self.run(stream, Peer::new(None))).await
     }
 
     /// As [`accept`](Self::accept), for a stream whose peer has an address: guards and the request
@@ -132,7 +132,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        Box::pin(self.run(stream, Peer { addr: Some(peer), ..Peer::default() })).await
+        Box::pin(self.run(stream, Peer::new(Some(peer)))).await
     }
 
     /// What is at every path.

@@ -129,7 +129,7 @@ mod tests {
         for origin in origins {
             head = head.header("origin", *origin);
         }
-        Request::new(head.body(()).unwrap(), Peer::default())
+        Request::new(head.body(()).unwrap(), Peer::new(None))
     }
 
     #[test]

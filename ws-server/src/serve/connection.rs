@@ -7,14 +7,14 @@ use tokio::select;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::error::AcceptError;
+use crate::hub::Seat;
 use crate::hub::admission::{Admission, Permit};
 use crate::hub::handshakes::{Handshake, HandshakeSeat};
-use crate::hub::stats::Counted;
 use crate::opening::handshake::{Found, Site, open};
 #[cfg(feature = "tls")]
 use crate::serve::encryption::encrypt;
-use crate::serve::running::{Running, report};
-use crate::serve::shared::Shared;
+use crate::serve::running::{Running, run};
+use crate::serve::state::ServerState;
 use crate::transport::peer::Peer;
 use crate::transport::stream::Socket;
 #[cfg(not(feature = "tls"))]
@@ -24,6 +24,7 @@ use crate::web::denied::Denied;
 
 /// A connection that has been accepted.
 pub(crate) struct Arrival {
+    pub(crate) server: Arc<ServerState>,
     pub(crate) socket: Socket,
     pub(crate) peer: Peer,
     /// When the handshake has to be done.
@@ -31,26 +32,9 @@ pub(crate) struct Arrival {
     pub(crate) handshake: Handshake,
 }
 
-/// What a connection occupies; given back when it is dropped, however the task ends.
-pub(crate) struct Seat {
-    pub(crate) server: Arc<Shared>,
-    pub(crate) id: u64,
-    pub(crate) _counted: Counted,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.server.registry.remove(self.id);
-    }
-}
-
 /// Serves one connection to its end.
 pub(crate) async fn serve(seat: Seat, arrival: Box<Arrival>) {
-    // Boxed: the handshake's memory is freed before the handler's long life begins.
-    match Box::pin(arrive(&seat, arrival)).await {
-        Ok(running) => running.finish(&seat.server.stats, &seat.server.options.handshake).await,
-        Err(error) => report(&seat.server.stats, &error),
-    }
+    run(&seat, Box::pin(arrive(&seat, arrival))).await;
 }
 
 impl Arrival {
@@ -67,15 +51,15 @@ impl Arrival {
 }
 
 async fn arrive(seat: &Seat, mut arrival: Box<Arrival>) -> Result<Running, AcceptError> {
-    arrival.first_byte(&seat.server.admission).await?;
+    arrival.first_byte(&seat.hub().admission).await?;
     // Boxed again: what reading and TLS need is not there for a peer that is silent.
     Box::pin(shake_hands(seat, arrival)).await
 }
 
 /// The opening handshake, for as long as it keeps its seat.
 async fn shake_hands(seat: &Seat, arrival: Box<Arrival>) -> Result<Running, AcceptError> {
-    let Arrival { socket, peer, deadline, handshake: Handshake { seat: handshake, cut } } = *arrival;
-    let visit = Visit { server: &seat.server, handshake, stage: Mutex::new(Stage::Handshake) };
+    let Arrival { server, socket, peer, deadline, handshake: Handshake { seat: handshake, cut } } = *arrival;
+    let visit = Visit { server: &server, handshake, stage: Mutex::new(Stage::Handshake) };
     select! {
         biased;
         started = start(seat, &visit, socket, peer, deadline) => started,
@@ -91,23 +75,23 @@ async fn start(
     peer: Peer,
     deadline: Instant,
 ) -> Result<Running, AcceptError> {
-    let server = &*seat.server;
+    let server = visit.server;
     let progress = visit.handshake.progress();
     #[cfg(feature = "tls")]
     let (mut stream, peer) = encrypt(server, socket, peer, deadline, &progress).await?;
     #[cfg(not(feature = "tls"))]
     let mut stream = Stream::from(socket);
     let mut watched = Watched { io: &mut stream, progress: Some(progress) };
-    let mut opened = open(&mut watched, visit, peer, &server.options.handshake, deadline).await?;
+    let mut opened = open(&mut watched, visit, peer, &seat.hub().options.handshake, deadline).await?;
     let Some(handler) = opened.handler.take() else { return Err(AcceptError::Closed) };
     let handler = move |websocket, request| handler(websocket, request);
-    Ok(Running::start(stream, opened, handler, seat.id, &server.registry, &server.stats))
+    Ok(Running::start(stream, opened, handler, seat))
 }
 
 /// One connection on its way through a server. What it holds follows from how far it has come, so that there is a limit
 /// for each stage, and none takes from another.
 struct Visit<'a> {
-    server: &'a Shared,
+    server: &'a ServerState,
     handshake: HandshakeSeat,
     stage: Mutex<Stage>,
 }
@@ -131,7 +115,7 @@ impl Visit<'_> {
 
 impl Site for Visit<'_> {
     fn heard(&self, upgrade: bool) -> Result<(), Denied> {
-        let admission = &self.server.admission;
+        let admission = &self.server.hub.admission;
         let stage = match upgrade {
             true => Stage::Guards(admission.request()?),
             // Without a permit the answer comes from the seat of the handshake, which gives way when it stands still.
@@ -148,7 +132,7 @@ impl Site for Visit<'_> {
     fn has_time_to_answer(&self) -> bool {
         match self.enter(Stage::Leaving) {
             // The guards have decided: peers that take their time with the answer keep no request from them.
-            Stage::Guards(_) => match self.server.admission.answer() {
+            Stage::Guards(_) => match self.server.hub.admission.answer() {
                 Some(permit) => {
                     self.enter(Stage::Answer(permit));
                     true

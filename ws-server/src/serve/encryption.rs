@@ -9,7 +9,7 @@ use ws_core::handshake::Refusal;
 
 use crate::config::error::AcceptError;
 use crate::hub::handshakes::Progress;
-use crate::serve::shared::Shared;
+use crate::serve::state::ServerState;
 use crate::transport::peer::Peer;
 use crate::transport::stream::{Socket, Stream};
 use crate::transport::watched::Watched;
@@ -17,14 +17,14 @@ use crate::web::exchange::{answer, encode_refusal};
 
 /// Does the TLS handshake, if the server has TLS.
 pub(crate) async fn encrypt(
-    server: &Shared,
+    server: &ServerState,
     mut socket: Socket,
     mut peer: Peer,
     deadline: Instant,
     progress: &Arc<Progress>,
 ) -> Result<(Stream, Peer), AcceptError> {
     let Some(tls) = &server.tls else { return Ok((socket.into(), peer)) };
-    let options = &server.options.handshake;
+    let options = &server.hub.options.handshake;
     let late = |_| AcceptError::Timeout(options.timeout);
     if let Some(reason) = timeout_at(deadline, speaks_plain(&socket)).await.map_err(late)? {
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, reason);

@@ -13,8 +13,8 @@ use ws_tokio::Closer;
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
 use crate::hub::admission::Permit;
-use crate::hub::registry::Registry;
-use crate::hub::stats::{Counted, Stats};
+use crate::hub::stats::{Open, Stats};
+use crate::hub::{Hub, Seat};
 use crate::opening::handshake::Opened;
 use crate::transport::rest::{Left, Rest};
 use crate::transport::stream::Stream;
@@ -24,13 +24,27 @@ use crate::web::handler::HandlerFuture;
 use crate::web::panic::{Caught, caught};
 use crate::web::request::Request;
 
+/// Runs a connection in its seat to the end: waits until its WebSocket is open, and then for the handler.
+///
+/// `start` is boxed so that the memory of the handshake is freed before the handler's long life begins.
+pub(crate) async fn run<F>(seat: &Seat, start: Pin<Box<F>>)
+where
+    F: Future<Output = Result<Running, AcceptError>>,
+{
+    let Hub { stats, options, .. } = seat.hub();
+    match start.await {
+        Ok(running) => running.finish(stats, &options.handshake).await,
+        Err(error) => report(stats, &error),
+    }
+}
+
 /// An open WebSocket that its handler has been given. Small: it lives as long as the connection.
 pub(crate) struct Running {
     handler: Caught<<HandlerFuture as Future>::Output>,
     closer: Closer,
     rest: Rest,
     _permit: Option<Permit>,
-    _open: Counted,
+    _open: Open,
 }
 
 impl Running {
@@ -39,24 +53,21 @@ impl Running {
         mut stream: Stream,
         opened: Opened,
         handler: impl FnOnce(WebSocket, Request) -> HandlerFuture,
-        id: u64,
-        registry: &Registry,
-        stats: &Stats,
+        seat: &Seat,
     ) -> Self {
         let Opened { connection, request, permit, received, .. } = opened;
         tracing::Span::current().record("path", request.path());
         debug!(subprotocol = request.subprotocol(), "open");
-        let rest = stream.rest();
+        let rest = stream.rest(request.id());
         let mut websocket = WebSocket::new(stream, connection, &received);
         websocket.bequeath();
         let closer = websocket.closer();
-        registry.opened(id, closer.clone());
-        let _open = stats.websocket();
+        let _open = seat.opened(closer.clone());
         Self { handler: caught(|| handler(websocket, request)), closer, rest, _permit: permit, _open }
     }
 
     /// Until the handler is done and the peer has seen the end.
-    pub(crate) async fn finish(mut self, stats: &Stats, options: &HandshakeOptions) {
+    async fn finish(mut self, stats: &Stats, options: &HandshakeOptions) {
         let farewell = poll_fn(|context| self.poll_handler(context, stats, options)).await;
         if let Some(left) = self.rest.take() {
             // Boxed, as few connections come to this.

@@ -13,18 +13,17 @@ use http::{HeaderValue, StatusCode};
 use tokio::net::ToSocketAddrs;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
-use tracing::Instrument;
 
 use crate::config::error::{BuildError, SettingError};
 use crate::config::host_policy::HostPolicy;
 use crate::config::options::{ServerOptions, from_now};
-use crate::hub::admission::Admission;
-use crate::hub::registry::{Drained, Registry};
+use crate::hub::Hub;
+use crate::hub::registry::Drained;
 use crate::hub::stats::Stats;
 use crate::opening::endpoint::Endpoint;
 use crate::opening::routes::RouteList;
-use crate::serve::connection::{Arrival, Seat, serve};
-use crate::serve::shared::Shared;
+use crate::serve::connection::{Arrival, serve};
+use crate::serve::state::ServerState;
 #[cfg(feature = "tls")]
 use crate::transport::current_tls::CurrentTls;
 use crate::transport::listener::{Listener, listen};
@@ -41,7 +40,7 @@ use crate::web::response::{Response, content, text};
 /// [`Server::builder`] begins one; the crate's page has an example.
 pub struct Server {
     listeners: Vec<Listener>,
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
 }
 
 /// A [`Server`] in the making.
@@ -169,16 +168,13 @@ impl ServerBuilder {
             return Err(SettingError::new("listeners", "none", must));
         }
         self.options.warn_of_few_files();
-        let shared = Shared {
-            admission: Admission::new(&self.options),
+        let state = ServerState {
             routes: self.routes.build(self.fallback)?,
-            options: self.options,
-            registry: Registry::default(),
-            stats: Stats::default(),
+            hub: Hub::new(self.options),
             #[cfg(feature = "tls")]
             tls: self.tls.map(CurrentTls::new).transpose()?.map(Arc::new),
         };
-        Ok(Server { listeners: self.listeners, shared: Arc::new(shared) })
+        Ok(Server { listeners: self.listeners, state: Arc::new(state) })
     }
 }
 
@@ -203,7 +199,7 @@ impl Server {
 
     /// The numbers of this server; the handle stays valid while it runs and afterwards.
     pub fn stats(&self) -> Stats {
-        self.shared.stats.clone()
+        self.state.hub.stats.clone()
     }
 
     /// Serves for ever, or until the future is dropped; that cuts off no connection that is open.
@@ -216,22 +212,22 @@ impl Server {
     /// [`drain_timeout`](ServerOptions::drain_timeout) is over, and cuts off the rest. Requests that guards have not
     /// decided on are answered with 503; those that are not whole after half a second are cut off.
     pub async fn serve_until<T>(self, signal: impl Future<Output = T>) -> Drained {
-        let Self { listeners, shared } = self;
+        let Self { listeners, state } = self;
         // Dropped at the end of the block, and the listening sockets with it.
         {
             let mut accepting = JoinSet::new();
             for listener in listeners {
-                accepting.spawn(accept_all(listener, shared.clone()));
+                accepting.spawn(accept_all(listener, state.clone()));
             }
             #[cfg(feature = "tls")]
-            if let Some(tls) = &shared.tls {
+            if let Some(tls) = &state.tls {
                 accepting.spawn(tls.clone().follow_files());
             }
             signal.await;
             accepting.shutdown().await;
         }
-        let Shared { registry, admission, options, .. } = &*shared;
-        let mut draining = pin!(registry.drain(admission, options));
+        let Hub { admission, options, .. } = &*state.hub;
+        let mut draining = pin!(state.hub.drain());
         let drained = match timeout(HALF_REQUEST_TIME.min(options.drain_timeout / 2), &mut draining).await {
             Ok(drained) => drained,
             Err(_) => {
@@ -245,11 +241,11 @@ impl Server {
 }
 
 /// Accepts connections for as long as it is polled.
-async fn accept_all(listener: Listener, server: Arc<Shared>) {
+async fn accept_all(listener: Listener, server: Arc<ServerState>) {
+    let hub = &server.hub;
     let mut in_a_row = 0;
     loop {
-        let (socket, peer) =
-            listener.accept(server.options.nodelay, || server.stats.count_failed_accept()).await;
+        let (socket, peer) = listener.accept(hub.options.nodelay, || hub.stats.count_failed_accept()).await;
         // The handshakes that have begun get their turn before more of them begin: in a burst the number of those at
         // work follows from how fast they are done, and the rest wait in the backlog rather than for their deadline.
         in_a_row += 1;
@@ -258,27 +254,18 @@ async fn accept_all(listener: Listener, server: Arc<Shared>) {
             yield_now().await;
         }
         // One connection at a time is without a seat, so that their number stays bounded.
-        let Some(handshake) = server.admission.handshakes.seat(Source::of(peer)).await else {
-            server.stats.count_cut_off();
+        let Some(handshake) = hub.admission.handshakes.seat(Source::of(peer)).await else {
+            hub.stats.count_cut_off();
             tracing::debug!(peer = peer.map(tracing::field::display), "cut off: the address floods");
             continue;
         };
-        let deadline = from_now(server.options.handshake.timeout);
-        server.registry.start(|id| {
-            let seat = Seat { server: server.clone(), id, _counted: server.stats.connection() };
-            let arrival = Box::new(Arrival {
-                socket,
-                peer: Peer { addr: peer, ..Peer::default() },
-                deadline,
-                handshake,
-            });
-            let span = tracing::info_span!(
-                "connection",
-                peer = peer.map(tracing::field::display),
-                path = tracing::field::Empty
-            );
-            tokio::spawn(serve(seat, arrival).instrument(span)).abort_handle()
-        });
+        let deadline = from_now(hub.options.handshake.timeout);
+        let address = peer;
+        let peer = Peer::new(address);
+        // A shutdown stops this loop before it begins.
+        let Some(seat) = hub.connection(peer.id) else { continue };
+        let arrival = Box::new(Arrival { server: server.clone(), socket, peer, deadline, handshake });
+        seat.start(address, |seat| serve(seat, arrival));
     }
 }
 

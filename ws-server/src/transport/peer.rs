@@ -2,13 +2,29 @@
 
 use std::net::SocketAddr;
 
-/// What is known of the peer beside its request.
-#[derive(Debug, Default)]
+use crate::transport::connection_id::ConnectionId;
+
+/// What is known of a connection and its peer beside the request.
+#[derive(Debug)]
 pub(crate) struct Peer {
+    pub(crate) id: ConnectionId,
     pub(crate) addr: Option<SocketAddr>,
     /// Whether the connection is encrypted.
     pub(crate) secure: bool,
     /// The chain that it has shown, leaf first.
     #[cfg(feature = "tls")]
     pub(crate) certificates: Vec<rustls::pki_types::CertificateDer<'static>>,
+}
+
+impl Peer {
+    /// The peer of a new connection.
+    pub(crate) fn new(addr: Option<SocketAddr>) -> Self {
+        Self {
+            id: ConnectionId::next(),
+            addr,
+            secure: false,
+            #[cfg(feature = "tls")]
+            certificates: Vec::new(),
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task;
 
+use crate::transport::connection_id::ConnectionId;
 use crate::transport::stream::Stream;
 use crate::transport::stream::WebSocket;
 
@@ -16,6 +17,7 @@ pub(crate) struct Rest(Arc<Slot>);
 
 #[derive(Debug)]
 struct Slot {
+    id: ConnectionId,
     /// That of the connection.
     task: Option<task::Id>,
     left: Mutex<Option<Left>>,
@@ -34,9 +36,13 @@ pub(crate) enum Left {
 
 impl Rest {
     /// For the connection whose task this is.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(id: ConnectionId) -> Self {
         let (left, is_left) = (Mutex::default(), AtomicBool::new(false));
-        Self(Arc::new(Slot { task: task::try_id(), left, is_left }))
+        Self(Arc::new(Slot { id, task: task::try_id(), left, is_left }))
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.0.id
     }
 
     /// Whether this is the connection's task.

@@ -21,6 +21,7 @@ use tokio_rustls::server::TlsStream;
 use ws_tokio::Exclusive;
 use ws_tokio::Heir;
 
+use crate::transport::connection_id::ConnectionId;
 use crate::transport::rest::Rest;
 #[cfg(feature = "tls")]
 use crate::transport::watched::Watched;
@@ -104,6 +105,12 @@ impl From<TlsStream<Watched<Socket>>> for Stream {
 }
 
 impl Stream {
+    /// Returns the number of the connection, for a WebSocket that a handler has been called with; `None` for one of
+    /// [`Acceptor::upgrade`](crate::Acceptor), which [`Request::id`](crate::Request::id) has.
+    pub fn id(&self) -> Option<ConnectionId> {
+        self.rest.as_ref().map(Rest::id)
+    }
+
     /// The TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, and where another
     /// HTTP server has handed over something else.
     pub fn tcp(&self) -> Option<&TcpStream> {
@@ -144,8 +151,8 @@ impl Stream {
     }
 
     /// Has the task that runs this keep what is left of it, or of the WebSocket on it, when that is dropped.
-    pub(crate) fn rest(&mut self) -> Rest {
-        self.rest.get_or_insert_with(Rest::new).clone()
+    pub(crate) fn rest(&mut self, id: ConnectionId) -> Rest {
+        self.rest.get_or_insert_with(|| Rest::new(id)).clone()
     }
 
     pub(crate) fn set_rest(&mut self, rest: Rest) {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use http::header::AsHeaderName;
 use http::{Extensions, HeaderMap, Method, Uri};
 
+use crate::transport::connection_id::ConnectionId;
 use crate::transport::peer::Peer;
 
 /// A request: what the client sent, and what is known about the client.
@@ -34,6 +35,11 @@ impl Request {
             subprotocol: None,
             answer: HeaderMap::new(),
         }))
+    }
+
+    /// Returns the number of the connection: the field `id` of its span in the log.
+    pub fn id(&self) -> ConnectionId {
+        self.0.peer.id
     }
 
     /// The method; an opening handshake's is always GET (RFC 6455 section 4.1).
@@ -151,6 +157,7 @@ impl fmt::Debug for Request {
     /// Without header values and query: they hold cookies and tokens, and a `{:?}` ends in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
+            .field("id", &self.id())
             .field("method", self.method())
             .field("path", &self.path())
             .field("peer_addr", &self.0.peer.addr)
@@ -167,7 +174,7 @@ mod tests {
     fn a_parameter_of_the_query_is_decoded_and_the_first_counts() {
         let asked = |query: &str, name| {
             let head = http::Request::get(format!("/a{query}")).body(()).unwrap();
-            Request::new(head, Peer::default()).query_param(name).map(Cow::into_owned)
+            Request::new(head, Peer::new(None)).query_param(name).map(Cow::into_owned)
         };
         let query = "?a=1&name=ann+lee%2B%C3%A9&name=other&empty&bad=%ff";
         assert_eq!(asked(query, "name").as_deref(), Some("ann lee+é"));
@@ -179,7 +186,7 @@ mod tests {
     #[test]
     fn debug_output_shows_no_secret() {
         let head = http::Request::get("/a?token=secret").header("cookie", "secret").body(()).unwrap();
-        let text = format!("{:?}", Request::new(head, Peer::default()));
+        let text = format!("{:?}", Request::new(head, Peer::new(None)));
         assert!(text.contains("/a") && !text.contains("secret"), "{text}");
     }
 }

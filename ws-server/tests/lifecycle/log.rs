@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use crate::common::log::logged;
 use crate::common::{echo, frame, get, opening, reply, run};
-use ws_server::{CloseCode, HostPolicy, Server, WebSocket};
+use ws_server::{CloseCode, HostPolicy, Request, Server, WebSocket};
 
 #[tokio::test]
 async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
@@ -136,4 +136,22 @@ async fn a_handler_that_passes_on_the_peers_close_is_not_logged_as_failing_and_o
         })
     };
     assert!(is_logged_as_failing(closes, None).await, "it closed by itself");
+}
+
+#[tokio::test]
+async fn the_log_the_request_and_the_stream_name_a_connection_by_the_same_id() {
+    let (log, _guard) = logged();
+    let (report, mut reported) = tokio::sync::mpsc::unbounded_channel();
+    let handler = move |mut socket: WebSocket, request: Request| {
+        report.send((request.id(), socket.get_ref().id())).unwrap();
+        async move { socket.recv().await.map(drop) }
+    };
+    let server = run(Server::builder().route("/", handler)).await;
+    let _peers = (server.open("/").await, server.open("/").await);
+    let (first, second) = (reported.recv().await.unwrap(), reported.recv().await.unwrap());
+    assert!(first.0 != second.0, "{first:?} {second:?}");
+    for (request, stream) in [first, second] {
+        assert_eq!(stream, Some(request));
+        assert!(log.text().contains(&format!("connection{{id={request} ")), "{}", log.text());
+    }
 }
