@@ -20,7 +20,6 @@ use self::stats::{Open, Stats};
 
 pub(crate) mod admission;
 pub(crate) mod handshakes;
-pub(crate) mod rates;
 pub(crate) mod registry;
 pub(crate) mod stats;
 

@@ -98,9 +98,8 @@ pub use embed::sockets::{EndpointService, Sockets, Stopped};
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use embed::upgrade::Upgrading;
-pub use hub::rates::{Meter, Rates};
 pub use hub::registry::Drained;
-pub use hub::stats::Stats;
+pub use hub::stats::{Stats, StatsSnapshot};
 pub use opening::accept::{Acceptor, AcceptorBuilder, accept};
 pub use opening::endpoint::Endpoint;
 pub use opening::options::EndpointOptions;

@@ -3,8 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A handle to the numbers of a server; cheap to clone, valid after the server has ended. How often something
-/// happens is told by a [`meter`](Self::meter).
+/// A handle to the numbers of a server; cheap to clone, valid after the server has ended.
+///
+/// How often something happens is the difference of two [snapshots](Self::snapshot), divided by the time between them:
+///
+/// ```
+/// # async fn example(stats: ws_server::Stats) {
+/// let (before, begin) = (stats.snapshot(), std::time::Instant::now());
+/// tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+/// let opened = stats.snapshot().opened - before.opened;
+/// println!("{:.1} WebSockets opened a second", opened as f64 / begin.elapsed().as_secs_f64());
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Stats(Arc<Counters>);
 
@@ -21,7 +31,39 @@ struct Counters {
     panicked: AtomicU64,
 }
 
+/// The numbers of a server at one time, each under the name of the method of [`Stats`] that returns it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each is documented at the method of the same name")]
+pub struct StatsSnapshot {
+    pub accepted: u64,
+    pub connections: u64,
+    pub opened: u64,
+    pub open: u64,
+    pub plain: u64,
+    pub refused: u64,
+    pub failed_handshakes: u64,
+    pub failed_accepts: u64,
+    pub panicked: u64,
+}
+
 impl Stats {
+    /// Returns all numbers as they are now. They are read one after the other, while the server goes on.
+    #[doc(alias = "metrics")]
+    pub fn snapshot(&self) -> StatsSnapshot {
+        StatsSnapshot {
+            accepted: self.accepted(),
+            connections: self.connections(),
+            opened: self.opened(),
+            open: self.open(),
+            plain: self.plain(),
+            refused: self.refused(),
+            failed_handshakes: self.failed_handshakes(),
+            failed_accepts: self.failed_accepts(),
+            panicked: self.panicked(),
+        }
+    }
+
     /// Connections accepted since the start, whatever became of them.
     pub fn accepted(&self) -> u64 {
         self.0.accepted.load(Relaxed)

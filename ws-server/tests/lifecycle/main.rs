@@ -6,6 +6,6 @@ mod common;
 mod log;
 mod outcome;
 mod panic;
-mod rates;
 mod shutdown;
 mod slow_peers;
+mod stats;
