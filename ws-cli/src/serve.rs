@@ -15,7 +15,7 @@ pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
     let mut builder = Server::builder().allowed_hosts(allowed_hosts(&serve));
     let secure = serve.cert.is_some();
     if let (Some(cert), Some(key)) = (&serve.cert, &serve.key) {
-        builder = builder.tls(Tls::from_files(cert, key));
+        builder = builder.tls(Tls::from_pem_files(cert, key));
     }
     let endpoint = endpoint(&serve);
     let server = builder

@@ -73,7 +73,7 @@ async fn main() -> ExitCode {
         .endpoint("/burst/close", Endpoint::new(burst_and_close).connection(config));
     let mut scheme = "ws";
     if let Some([chain, key]) = options.tls.as_deref() {
-        builder = builder.tls(Tls::from_files(chain, key));
+        builder = builder.tls(Tls::from_pem_files(chain, key));
         scheme = "wss";
     }
     let line = |address| format!("listening on {scheme}://{address}");

@@ -298,7 +298,7 @@ async fn changed_files_serve_new_connections_and_leave_open_ones_alone() {
     };
     let (old, new) = (certificate(), certificate());
     write(&old);
-    let tls = Tls::from_files(&chain, &key).check_every(Duration::from_millis(20));
+    let tls = Tls::from_pem_files(&chain, &key).check_every(Duration::from_millis(20));
     let server = run(Server::builder().route("/", echo).tls(tls)).await;
     let mut before = connect(&server, client(&old, None)).await.unwrap();
     exchange(&mut before, opening("/", ""), b"\r\n\r\n").await.unwrap();
@@ -349,7 +349,7 @@ async fn a_renewed_certificate_for_the_same_key_is_served() {
     let old = certificate();
     fs::write(&chain, old.cert.pem()).unwrap();
     fs::write(&key, old.signing_key.serialize_pem()).unwrap();
-    let tls = Tls::from_files(&chain, &key).check_every(Duration::from_millis(20));
+    let tls = Tls::from_pem_files(&chain, &key).check_every(Duration::from_millis(20));
     let server = run(Server::builder().route("/", echo).tls(tls)).await;
     connect(&server, client(&old, None)).await.unwrap();
 
@@ -373,7 +373,7 @@ async fn files_that_changed_between_build_and_serve_are_read() {
     let (old, new) = (certificate(), certificate());
     write(&old, "");
     // Long: the first look is to find it.
-    let tls = Tls::from_files(&chain, &key).check_every(Duration::from_secs(3600));
+    let tls = Tls::from_pem_files(&chain, &key).check_every(Duration::from_secs(3600));
     let built = Server::builder().route("/", echo).tls(tls).bind("127.0.0.1:0").await.unwrap();
     write(&new, "new\n");
     let server = Running::start(built);
@@ -409,7 +409,7 @@ async fn certificates_that_cannot_be_used_are_named() {
     let (one, other) = (certificate(), certificate());
     let key = one.signing_key.serialize_pem();
     for (tls, named) in [
-        (Tls::from_files("/nonexistent/chain.pem", "/nonexistent/key.pem"), "/nonexistent/chain.pem"),
+        (Tls::from_pem_files("/nonexistent/chain.pem", "/nonexistent/key.pem"), "/nonexistent/chain.pem"),
         (Tls::from_pem("garbage", key.clone()), "at least one certificate"),
         (Tls::from_pem(one.cert.pem(), "garbage"), "a private key in PEM"),
         (Tls::from_pem(other.cert.pem(), key.clone()), "it must be the key of the first certificate in PEM"),

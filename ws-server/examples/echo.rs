@@ -32,7 +32,7 @@ async fn server(options: &Options) -> Result<Server, BuildError> {
         .health("/healthz")
         .allowed_hosts(HostPolicy::for_listener(options.listen));
     if let Some((chain, key)) = &options.tls {
-        builder = builder.tls(Tls::from_files(chain, key));
+        builder = builder.tls(Tls::from_pem_files(chain, key));
     }
     builder.bind(options.listen).await
 }

@@ -104,7 +104,7 @@ mod tests {
         }
 
         fn tls(&self) -> CurrentTls {
-            CurrentTls::new(Tls::from_files(self.0.join("chain"), self.0.join("key"))).unwrap()
+            CurrentTls::new(Tls::from_pem_files(self.0.join("chain"), self.0.join("key"))).unwrap()
         }
     }
 

@@ -46,7 +46,7 @@ impl Tls {
     /// A certificate chain (leaf first) and its key in PEM files. When one of them changes both are read again, for the
     /// connections that come; those that are open are not touched. What cannot be used is logged and tried again, while
     /// the server goes on with what it has.
-    pub fn from_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+    pub fn from_pem_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         let (chain, key) = (chain.as_ref().to_owned(), key.as_ref().to_owned());
         Self::new(Identity::Files { chain, key })
     }
@@ -57,7 +57,7 @@ impl Tls {
     }
 
     /// Uses a custom configuration as it is, except for ALPN: `http/1.1` is answered when it names nothing.
-    pub fn from_config(config: Arc<ServerConfig>) -> Self {
+    pub fn from_rustls(config: Arc<ServerConfig>) -> Self {
         Self::new(Identity::Config(config))
     }
 
@@ -66,14 +66,14 @@ impl Tls {
     }
 
     /// Asks clients for a certificate issued by one of these authorities (PEM). Without effect beside
-    /// [`from_config`](Self::from_config), which has its own verifier.
+    /// [`from_rustls`](Self::from_rustls), which has its own verifier.
     #[must_use]
     pub fn client_certificates(mut self, roots: impl Into<Vec<u8>>, need: ClientCertificates) -> Self {
         self.clients = Some((roots.into(), need));
         self
     }
 
-    /// Another crypto provider, from [`rustls::crypto`]. Without effect beside [`from_config`](Self::from_config), which has its own.
+    /// Another crypto provider, from [`rustls::crypto`]. Without effect beside [`from_rustls`](Self::from_rustls), which has its own.
     #[must_use]
     pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
