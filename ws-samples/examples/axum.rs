@@ -11,10 +11,10 @@ use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
-use ws_server::{Drained, Endpoint, Error, Sockets, Upgrade, WebSocket, shutdown_signal};
+use ws_server::{Drained, Endpoint, Error, WebSocket, WebSocketHub, WebSocketUpgrade, shutdown_signal};
 
-/// Any extractor may stand beside `Upgrade`; its options are those of an `Endpoint`.
-async fn room(upgrade: Upgrade, Path(room): Path<String>) -> Response {
+/// Any extractor may stand beside `WebSocketUpgrade`; its options are those of an `Endpoint`.
+async fn room(upgrade: WebSocketUpgrade, Path(room): Path<String>) -> Response {
     upgrade.subprotocols(["chat.v1"]).open(move |socket| greet(socket, room)).await
 }
 
@@ -33,7 +33,7 @@ async fn echo(mut socket: WebSocket) -> Result<(), Error> {
 /// Serves until `stop` is ready, then closes what is open.
 pub async fn serve(
     listener: TcpListener,
-    sockets: Sockets,
+    sockets: WebSocketHub,
     stop: impl Future<Output = ()>,
 ) -> io::Result<Drained> {
     let echo = sockets.endpoint(Endpoint::new(echo)).map_err(io::Error::other)?;
@@ -49,7 +49,7 @@ pub async fn serve(
 async fn main() -> io::Result<()> {
     let listener = ws_samples::listen("axum").await;
     println!("listening on ws://{}/rooms/NAME and /echo", listener.local_addr()?);
-    let drained = serve(listener, Sockets::default(), shutdown_signal()).await?;
+    let drained = serve(listener, WebSocketHub::default(), shutdown_signal()).await?;
     println!("{} WebSockets closed, {} cut off", drained.closed, drained.aborted);
     Ok(())
 }

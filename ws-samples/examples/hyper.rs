@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use ws_server::response::html;
-use ws_server::{Endpoint, EndpointService, Error, Sockets, WebSocket, shutdown_signal};
+use ws_server::{Endpoint, EndpointService, Error, WebSocket, WebSocketHub, shutdown_signal};
 
 async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
@@ -43,7 +43,7 @@ pub async fn serve(listener: TcpListener, echo: EndpointService) -> io::Result<(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let sockets = Sockets::default();
+    let sockets = WebSocketHub::default();
     let echo = sockets.endpoint(Endpoint::new(echo))?;
     let listener = ws_samples::listen("hyper").await;
     println!("listening on ws://{}/echo", listener.local_addr()?);

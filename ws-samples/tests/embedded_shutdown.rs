@@ -15,13 +15,13 @@ use axum::routing::any;
 use common::{Peer, opening, soon};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use ws_server::{Endpoint, Request, ServerOptions, Sockets, Upgrade, WebSocket};
+use ws_server::{Endpoint, Request, ServerOptions, WebSocket, WebSocketHub, WebSocketUpgrade};
 
-fn sockets(drain: Duration) -> Sockets {
+fn sockets(drain: Duration) -> WebSocketHub {
     let mut options = ServerOptions::default();
     options.drain_timeout = drain;
     options.drain_spread = Duration::from_millis(50);
-    Sockets::new(options).unwrap()
+    WebSocketHub::new(options).unwrap()
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
@@ -93,7 +93,7 @@ async fn an_upgrade_that_waits_for_other_extractors_is_waited_for_and_refused() 
     let (asked, mut asking) = mpsc::unbounded_channel();
     let (decide, decided) = tokio::sync::watch::channel(());
     let sockets = sockets(Duration::from_secs(15));
-    let handler = move |upgrade: Upgrade| {
+    let handler = move |upgrade: WebSocketUpgrade| {
         asked.send(()).unwrap();
         let mut decided = decided.clone();
         async move {

@@ -18,13 +18,13 @@ use tokio::time::timeout;
 use ws_client::Request as ClientRequest;
 use ws_server::{
     AcceptError, AcceptorBuilder, CloseCode, Drained, Endpoint, HostPolicy, Message, OriginPolicy, Request,
-    ServerOptions, Sockets, WebSocket, response,
+    ServerOptions, WebSocket, WebSocketHub, response,
 };
 
 /// The example `axum`, on a free port.
 struct Axum {
     address: SocketAddr,
-    sockets: Sockets,
+    sockets: WebSocketHub,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<Drained>>,
 }
@@ -37,7 +37,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
 
 async fn serve_axum(options: ServerOptions) -> Axum {
     let (listener, address) = listen().await;
-    let sockets = Sockets::new(options).unwrap();
+    let sockets = WebSocketHub::new(options).unwrap();
     let (stop, stopped) = oneshot::channel();
     let stopped = async { drop(stopped.await) };
     let serving = tokio::spawn(axum_example::serve(listener, sockets.clone(), stopped));
@@ -45,7 +45,7 @@ async fn serve_axum(options: ServerOptions) -> Axum {
 }
 
 /// An endpoint that echoes, with a guard, under hyper.
-async fn serve_hyper(sockets: &Sockets) -> SocketAddr {
+async fn serve_hyper(sockets: &WebSocketHub) -> SocketAddr {
     let (listener, address) = listen().await;
     let endpoint = Endpoint::new(async |mut socket: WebSocket| {
         while let Ok(Some(message)) = socket.recv().await {
@@ -91,7 +91,7 @@ const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 #[tokio::test]
 async fn refusals_are_those_of_our_own_server() {
     let axum = serve_axum(ServerOptions::default()).await;
-    let sockets = Sockets::default();
+    let sockets = WebSocketHub::default();
     let hyper = serve_hyper(&sockets).await;
     let own = ws_server::Server::builder()
         .route("/echo", async |_: WebSocket| {})
@@ -144,7 +144,7 @@ async fn other_hosts_are_refused_in_frameworks_too() {
     let mut options = ServerOptions::default();
     options.handshake.allowed_hosts = HostPolicy::Loopback;
     let axum = serve_axum(options.clone()).await;
-    let hyper = serve_hyper(&Sockets::new(options).unwrap()).await;
+    let hyper = serve_hyper(&WebSocketHub::new(options).unwrap()).await;
     for (address, path) in [(hyper, "/echo"), (axum.address, "/echo"), (axum.address, "/rooms/a")] {
         for fields in [&[UPGRADE, KEY, VERSION].concat(), ""] {
             let answer = talk(address, &get(path, fields)).await;
@@ -159,7 +159,7 @@ async fn other_hosts_are_refused_in_frameworks_too() {
 #[tokio::test]
 async fn http_1_0_is_answered_and_not_upgraded_in_frameworks_too() {
     let axum = serve_axum(ServerOptions::default()).await;
-    let hyper = serve_hyper(&Sockets::default()).await;
+    let hyper = serve_hyper(&WebSocketHub::default()).await;
     for address in [hyper, axum.address] {
         for fields in [&[UPGRADE, KEY, VERSION].concat(), ""] {
             let answer = talk(address, &get("/echo", fields).replace("HTTP/1.1", "HTTP/1.0")).await;
@@ -170,7 +170,7 @@ async fn http_1_0_is_answered_and_not_upgraded_in_frameworks_too() {
 
 #[tokio::test]
 async fn guards_refuse_panic_and_add_fields_under_hyper_too() {
-    let sockets = Sockets::default();
+    let sockets = WebSocketHub::default();
     let address = serve_hyper(&sockets).await;
     let ask = |query| get(&format!("/echo?{query}"), &[UPGRADE, KEY, VERSION].concat());
     let forbidden = talk(address, &ask("forbidden")).await;
@@ -251,7 +251,7 @@ async fn requests_that_are_too_many_or_too_late_are_answered_503() {
     let mut options = ServerOptions::default();
     options.max_connections = Some(1);
     options.overload_wait = Duration::from_millis(1);
-    let sockets = Sockets::new(options).unwrap();
+    let sockets = WebSocketHub::new(options).unwrap();
     let address = serve_hyper(&sockets).await;
     let (client, _) = ws_client::connect(format!("ws://{address}/echo").as_str()).await.unwrap();
     let ask = get("/echo", &[UPGRADE, KEY, VERSION].concat());
@@ -266,6 +266,34 @@ async fn requests_that_are_too_many_or_too_late_are_answered_503() {
     assert_eq!(reading.await.unwrap().unwrap(), None);
     let late = talk(address, &ask).await;
     assert!(late.starts_with("HTTP/1.1 503 ") && late.contains("shutting down"), "{late}");
+}
+
+#[tokio::test]
+async fn on_upgrade_opens_a_websocket_and_answers_503_at_once_when_all_are_taken() {
+    let mut options = ServerOptions::default();
+    options.max_connections = Some(1);
+    options.overload_wait = Duration::from_secs(9);
+    let hub = WebSocketHub::new(options).unwrap();
+    let (listener, address) = listen().await;
+    let echo = |upgrade: ws_server::WebSocketUpgrade| async move {
+        upgrade.on_upgrade(async |mut socket: WebSocket| {
+            while let Some(message) = socket.recv().await? {
+                socket.send(message).await?;
+            }
+            Ok::<_, ws_server::Error>(())
+        })
+    };
+    let app = axum::Router::new().route("/", axum::routing::any(echo)).with_state(hub);
+    let serving = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let (mut client, _) = ws_client::connect(format!("ws://{address}/").as_str()).await.unwrap();
+    client.send("x").await.unwrap();
+    assert_eq!(client.recv().await.unwrap(), Some(Message::from("x")));
+    let begin = std::time::Instant::now();
+    let full = talk(address, &get("/", &[UPGRADE, KEY, VERSION].concat())).await;
+    assert!(full.starts_with("HTTP/1.1 503 ") && full.contains("retry-after: 5"), "{full}");
+    assert!(begin.elapsed() < Duration::from_secs(9), "it waited for overload_wait");
+    serving.abort();
 }
 
 #[tokio::test]
@@ -341,7 +369,7 @@ async fn an_acceptor_gives_a_response_and_a_websocket_to_come() {
 fn sockets_are_as_free_to_move_and_share_as_without_a_framework() {
     fn check<T: Send + Sync + 'static>() {}
     check::<WebSocket>();
-    check::<Sockets>();
+    check::<WebSocketHub>();
     check::<ws_server::EndpointService>();
     check::<ws_client::WebSocket>();
 }
@@ -350,7 +378,7 @@ fn sockets_are_as_free_to_move_and_share_as_without_a_framework() {
 async fn on_http_2_the_answer_is_one_line_and_no_hang() {
     use hyper_util::rt::{TokioExecutor, TokioIo};
 
-    let sockets = Sockets::default();
+    let sockets = WebSocketHub::default();
     let endpoint = sockets.endpoint(Endpoint::new(async |_: WebSocket| {})).unwrap();
     let (client, server) = tokio::io::duplex(1 << 16);
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {

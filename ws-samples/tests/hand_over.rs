@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
-use ws_server::{AcceptError, AcceptorBuilder, Endpoint, ServerOptions, Sockets, WebSocket};
+use ws_server::{AcceptError, AcceptorBuilder, Endpoint, ServerOptions, WebSocket, WebSocketHub};
 
 #[tokio::test]
 async fn frames_that_came_with_the_request_arrive() {
@@ -31,7 +31,7 @@ async fn frames_that_came_with_the_request_arrive() {
         }
         Ok::<(), ws_server::Error>(())
     };
-    let sockets = Sockets::default();
+    let sockets = WebSocketHub::default();
     let (axum, hyper) =
         (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let addresses = [axum.local_addr().unwrap(), hyper.local_addr().unwrap()];
@@ -84,7 +84,7 @@ async fn a_websocket_that_is_not_handed_over_in_time_gives_its_permit_back() {
     let mut options = ServerOptions::default();
     options.max_connections = Some(1);
     options.handshake.timeout = Duration::from_secs(7);
-    let sockets = Sockets::new(options).unwrap();
+    let sockets = WebSocketHub::new(options).unwrap();
     let handler = async |mut socket: WebSocket| socket.recv().await.map(drop);
     let endpoint = sockets.endpoint(Endpoint::new(handler)).unwrap();
     let connect = async |capacity| {

@@ -4,7 +4,7 @@
 pub(crate) mod axum;
 #[cfg(feature = "axum")]
 pub(crate) mod params;
-pub(crate) mod sockets;
 #[cfg(feature = "tower")]
 pub(crate) mod tower;
 pub(crate) mod upgrade;
+pub(crate) mod websocket_hub;

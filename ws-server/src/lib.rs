@@ -72,8 +72,8 @@
 //! - `tls`: rustls without either, for your own provider.
 //! - `deflate` (default): permessage-deflate (RFC 7692), once an endpoint turns it on.
 //! - `signal` (default): `shutdown_signal`, with tokio's feature of that name.
-//! - `hyper`: `Sockets` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
-//! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `Upgrade`.
+//! - `hyper`: `WebSocketHub` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
+//! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `WebSocketUpgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Each folder imports only from those above it: tests/layers.rs.
@@ -91,13 +91,13 @@ pub use config::host_policy::HostPolicy;
 pub use config::options::{HandshakeOptions, ServerOptions};
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub use embed::axum::Upgrade;
-#[cfg(feature = "hyper")]
-#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
-pub use embed::sockets::{EndpointService, Sockets, Stopped};
+pub use embed::axum::WebSocketUpgrade;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use embed::upgrade::Upgrading;
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub use embed::websocket_hub::{EndpointService, Stopped, WebSocketHub};
 pub use hub::registry::Drained;
 pub use hub::stats::{Stats, StatsSnapshot};
 pub use opening::accept::{Acceptor, AcceptorBuilder, accept};

@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use ::axum::body::Body;
 use ::axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
+use tokio::task::unconstrained;
 use ws_core::Config;
 
 use crate::embed::params::params;
-use crate::embed::sockets::{Sockets, start};
 use crate::embed::upgrade::{Asked, Incoming, Judged};
+use crate::embed::websocket_hub::{WebSocketHub, start};
 use crate::hub::Seat;
 use crate::opening::decision::plain;
 use crate::opening::endpoint::Gate;
@@ -22,22 +25,24 @@ use crate::web::denied::Denied;
 use crate::web::handler::Outcome;
 use crate::web::response::internal_error;
 
-/// A request for a WebSocket, in a handler of axum: it has the options of an [`Endpoint`](crate::Endpoint), and is
-/// checked, answered and limited as one of a [`Server`](crate::Server) is. The state must have [`Sockets`], among
-/// which the WebSocket will be.
+/// The axum extractor for a WebSocket request; the router's state must be a [`WebSocketHub`], or give one by
+/// [`FromRef`].
+///
+/// It has the options of an [`Endpoint`](crate::Endpoint), and is checked, answered and limited as a request to a
+/// [`Server`](crate::Server) is. The WebSocket is one of the hub's.
 ///
 /// A request that is malformed is answered before the handler is called, and one that asks for no WebSocket with 426;
-/// `Option<Upgrade>` is `None` for the latter, for a page at the same path.
+/// `Option<WebSocketUpgrade>` is `None` for the latter, for a page at the same path.
 ///
 /// What guards do for an endpoint, other extractors and layers do here. An endpoint that needs no extractor is
-/// better made once, by [`Sockets::endpoint`], and given to `route_service`.
+/// better made once, by [`WebSocketHub::endpoint`], and given to `route_service`.
 ///
 /// ```no_run
 /// use axum::{Router, extract::Path, response::Response, routing::get};
-/// use ws_server::{Error, Sockets, Upgrade, WebSocket, shutdown_signal};
+/// use ws_server::{Error, WebSocketHub, WebSocketUpgrade, WebSocket, shutdown_signal};
 ///
-/// async fn room(upgrade: Upgrade, Path(room): Path<String>) -> Response {
-///     upgrade.subprotocols(["chat.v1"]).open(|socket| talk(socket, room)).await
+/// async fn room(upgrade: WebSocketUpgrade, Path(room): Path<String>) -> Response {
+///     upgrade.subprotocols(["chat.v1"]).on_upgrade(|socket| talk(socket, room))
 /// }
 ///
 /// async fn talk(mut socket: WebSocket, room: String) -> Result<(), Error> {
@@ -45,14 +50,15 @@ use crate::web::response::internal_error;
 /// }
 ///
 /// # async fn example(listener: tokio::net::TcpListener) -> std::io::Result<()> {
-/// let sockets = Sockets::default();
+/// let sockets = WebSocketHub::default();
 /// let app = Router::new().route("/rooms/{room}", get(room)).with_state(sockets.clone());
 /// let serve = |stopped| axum::serve(listener, app).with_graceful_shutdown(stopped);
 /// sockets.serve_until(shutdown_signal(), serve).await?;
 /// # Ok(()) }
 /// ```
-pub struct Upgrade {
-    sockets: Sockets,
+#[doc(alias = "Upgrade")]
+pub struct WebSocketUpgrade {
+    sockets: WebSocketHub,
     seat: Seat,
     // Boxed: extractors are moved about.
     asked: Box<Asked>,
@@ -60,7 +66,7 @@ pub struct Upgrade {
     options: EndpointOptions,
 }
 
-impl Upgrade {
+impl WebSocketUpgrade {
     /// As [`Endpoint::options`](crate::Endpoint::options).
     #[must_use]
     pub fn options(mut self, options: EndpointOptions) -> Self {
@@ -109,7 +115,27 @@ impl Upgrade {
         self.asked.upgrade.select_subprotocol(spoken)
     }
 
-    /// Makes the response: 101, after which `run` runs in a task of its own; 403 for an origin that may not connect;
+    /// Returns the response, as [`open`](Self::open) does but without waiting: when as many WebSockets are open as may
+    /// be, the answer is 503 at once rather than after [`overload_wait`](crate::ServerOptions::overload_wait).
+    #[must_use = "the handler must return the response"]
+    pub fn on_upgrade<F, Fut>(self, run: F) -> http::Response<Body>
+    where
+        F: FnOnce(WebSocket) -> Fut + Send + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        let sockets = self.sockets.clone();
+        // Only the wait for a permit can be pending: there are no guards here.
+        let opening = pin!(unconstrained(self.open(run)));
+        match opening.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(response) => response,
+            Poll::Pending => {
+                let denied = sockets.overloaded();
+                sockets.deny(denied, http::Version::HTTP_11).map(Body::from)
+            }
+        }
+    }
+
+    /// Makes the response: 101, after which `run` runs in its own task; 403 for an origin that may not connect;
     /// 503 when as many WebSockets are open as may be, or all are being closed. An option that cannot work is logged
     /// and answered with 500.
     ///
@@ -144,7 +170,7 @@ impl Upgrade {
 
     async fn extract(
         parts: &Parts,
-        sockets: Sockets,
+        sockets: WebSocketHub,
     ) -> Result<Result<Self, (http::Request<()>, Peer)>, Denied> {
         let (params, parts) = params(parts.clone()).await;
         Ok(match Incoming::from_parts(parts).judge(&sockets.options().handshake)? {
@@ -157,14 +183,14 @@ impl Upgrade {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Upgrade
+impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade
 where
-    Sockets: FromRef<S>,
+    WebSocketHub: FromRef<S>,
 {
     type Rejection = http::Response<Body>;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let sockets = Sockets::from_ref(state);
+        let sockets = WebSocketHub::from_ref(state);
         let denied = match Self::extract(parts, sockets.clone()).await {
             Ok(Ok(upgrade)) => return Ok(upgrade),
             Ok(Err((head, peer))) => plain(head, Vec::new(), peer, Some(None)).await,
@@ -174,14 +200,14 @@ where
     }
 }
 
-impl<S: Send + Sync> OptionalFromRequestParts<S> for Upgrade
+impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade
 where
-    Sockets: FromRef<S>,
+    WebSocketHub: FromRef<S>,
 {
     type Rejection = http::Response<Body>;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Self::Rejection> {
-        let sockets = Sockets::from_ref(state);
+        let sockets = WebSocketHub::from_ref(state);
         match Self::extract(parts, sockets.clone()).await {
             Ok(judged) => Ok(judged.ok()),
             Err(denied) => Err(sockets.deny(denied, parts.version).map(Body::from)),
@@ -189,9 +215,9 @@ where
     }
 }
 
-impl fmt::Debug for Upgrade {
+impl fmt::Debug for WebSocketUpgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upgrade")
+        f.debug_struct("WebSocketUpgrade")
             .field("path", &self.asked.upgrade.uri().path())
             .field("options", &self.options)
             .finish_non_exhaustive()

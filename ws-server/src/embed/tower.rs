@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body_util::Full;
 
-use crate::embed::sockets::EndpointService;
+use crate::embed::websocket_hub::EndpointService;
 
 /// Always ready; what is too much is answered with 503.
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]

@@ -80,7 +80,7 @@ impl Admission {
     }
 
     /// 503, as too much is going on.
-    fn overloaded(&self) -> Denied {
+    pub(crate) fn overloaded(&self) -> Denied {
         Denied::refused(overloaded(self.retry_after))
     }
 

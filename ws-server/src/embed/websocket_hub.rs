@@ -34,10 +34,10 @@ use crate::web::response::Response;
 /// WebSocket are the HTTP server's.
 ///
 /// ```no_run
-/// use ws_server::{Endpoint, Sockets, WebSocket};
+/// use ws_server::{Endpoint, WebSocketHub, WebSocket};
 ///
 /// # async fn example(listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
-/// let sockets = Sockets::default();
+/// let sockets = WebSocketHub::default();
 /// let chat = sockets.endpoint(Endpoint::new(async |mut socket: WebSocket| socket.send("hello").await))?;
 /// // Give `chat` every request for its path, by `answer` or as a `tower::Service`; when all is over:
 /// let drained = sockets.drain().await;
@@ -45,18 +45,18 @@ use crate::web::response::Response;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Sockets(Arc<Hub>);
+pub struct WebSocketHub(Arc<Hub>);
 
 /// An [`Endpoint`] to put into somebody else's HTTP server: it answers requests, and runs the endpoint's handler on
 /// those that become WebSockets. With the feature `tower` it is a `tower::Service`. Cheap to clone.
 #[derive(Clone)]
 pub struct EndpointService {
-    sockets: Sockets,
+    sockets: WebSocketHub,
     handler: AnyHandler,
     gate: Arc<Gate>,
 }
 
-impl Sockets {
+impl WebSocketHub {
     /// Creates a set with custom options.
     ///
     /// # Errors
@@ -102,9 +102,9 @@ impl Sockets {
     /// [`drain_timeout`](ServerOptions::drain_timeout) is over, so that no peer holds up the end.
     ///
     /// ```no_run
-    /// use ws_server::{Sockets, shutdown_signal};
+    /// use ws_server::{WebSocketHub, shutdown_signal};
     ///
-    /// # async fn example(listener: tokio::net::TcpListener, app: axum::Router, sockets: Sockets) -> std::io::Result<()> {
+    /// # async fn example(listener: tokio::net::TcpListener, app: axum::Router, sockets: WebSocketHub) -> std::io::Result<()> {
     /// let serve = |stopped| axum::serve(listener, app).with_graceful_shutdown(stopped);
     /// let drained = sockets.serve_until(shutdown_signal(), serve).await?;
     /// println!("{} closed, {} cut off", drained.closed, drained.aborted);
@@ -151,6 +151,12 @@ impl Sockets {
         Found { gate: Some(gate), handler: None, page: None, params, admission, any_host: false }
     }
 
+    /// The answer to a request for which no WebSocket may open.
+    #[cfg(feature = "axum")]
+    pub(crate) fn overloaded(&self) -> Denied {
+        self.0.admission.overloaded()
+    }
+
     /// Reports a refusal, and makes the answer ready to be written.
     pub(crate) fn deny(&self, denied: Denied, version: http::Version) -> Response {
         let (response, why) = finish(denied, version);
@@ -159,7 +165,7 @@ impl Sockets {
     }
 }
 
-/// Ready when an HTTP server is to stop; see [`Sockets::serve_until`].
+/// Ready when an HTTP server is to stop; see [`WebSocketHub::serve_until`].
 #[derive(Debug)]
 pub struct Stopped(oneshot::Receiver<()>);
 
@@ -172,7 +178,7 @@ impl Future for Stopped {
     }
 }
 
-impl Default for Sockets {
+impl Default for WebSocketHub {
     fn default() -> Self {
         // The defaults make sense.
         Self::from_options(ServerOptions::default())
@@ -237,9 +243,9 @@ where
     run(&seat, Box::pin(opening)).await;
 }
 
-impl fmt::Debug for Sockets {
+impl fmt::Debug for WebSocketHub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sockets").field("stats", &self.0.stats).finish_non_exhaustive()
+        f.debug_struct("WebSocketHub").field("stats", &self.0.stats).finish_non_exhaustive()
     }
 }
 
