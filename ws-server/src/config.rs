@@ -5,3 +5,4 @@ pub(crate) mod host_pattern;
 pub(crate) mod host_policy;
 pub(crate) mod open_files;
 pub(crate) mod options;
+pub(crate) mod setters;

@@ -10,6 +10,7 @@ use crate::config::host_policy::HostPolicy;
 use crate::config::open_files::{
     beside_connections, default_connections, default_handshakes, open_files_limit,
 };
+use crate::config::setters::setters;
 
 /// What holds for every opening handshake, before it is known which endpoint it is for.
 #[derive(Debug, Clone)]
@@ -47,6 +48,15 @@ impl Default for HandshakeOptions {
 }
 
 impl HandshakeOptions {
+    setters! {
+        head: HeadLimits,
+        timeout: Duration,
+        answer_timeout: Duration,
+        linger_timeout: Duration,
+        linger_bytes: u64,
+        allowed_hosts: HostPolicy,
+    }
+
     /// Whether the settings make sense.
     ///
     /// # Errors
@@ -78,7 +88,18 @@ impl HandshakeOptions {
     }
 }
 
-/// What holds for a server as a whole.
+/// What holds for a server as a whole. Each field has a setter of the same name:
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_server::{HandshakeOptions, ServerOptions};
+///
+/// let options = ServerOptions::default()
+///     .max_connections(Some(500))
+///     .handshake(HandshakeOptions::default().timeout(Duration::from_secs(5)));
+/// options.check()?;
+/// # Ok::<(), ws_server::SettingError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerOptions {
@@ -139,6 +160,18 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
+    setters! {
+        handshake: HandshakeOptions,
+        max_connections: Option<usize>,
+        max_handshakes: Option<usize>,
+        overload_wait: Duration,
+        retry_after: Duration,
+        backlog: u32,
+        drain_timeout: Duration,
+        drain_spread: Duration,
+        nodelay: bool,
+    }
+
     /// Whether the settings make sense.
     ///
     /// # Errors

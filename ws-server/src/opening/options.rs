@@ -4,6 +4,7 @@ use ws_core::Config;
 use ws_core::handshake::is_token;
 
 use crate::config::error::SettingError;
+use crate::config::setters::setters;
 use crate::opening::origin::OriginPolicy;
 
 /// What holds for the WebSockets of one endpoint.
@@ -37,6 +38,15 @@ impl Default for EndpointOptions {
 }
 
 impl EndpointOptions {
+    setters! {
+        connection: Config,
+        subprotocols: Vec<String>,
+        origin: OriginPolicy,
+    }
+
+    #[cfg(feature = "deflate")]
+    setters! { deflate: Option<ws_core::deflate::Config> }
+
     /// Whether the settings make sense.
     ///
     /// # Errors
