@@ -35,6 +35,8 @@ use crate::web::response::Response;
 ///
 /// # Errors
 /// [`AcceptError`]; the stream is dropped.
+#[doc(alias = "accept_async")]
+#[doc(alias = "accept_hdr_async")]
 pub async fn accept<S>(stream: S) -> Result<(WebSocket<S>, Request), AcceptError>
 where
     S: AsyncRead + AsyncWrite + Unpin,

@@ -46,6 +46,9 @@ impl Endpoint {
 
     /// Limits and deadlines of the open connections.
     #[must_use]
+    #[doc(alias = "max_size")]
+    #[doc(alias = "max_message_size")]
+    #[doc(alias = "ping_interval")]
     pub fn connection(mut self, config: Config) -> Self {
         self.options.connection = config;
         self
@@ -53,6 +56,8 @@ impl Endpoint {
 
     /// The subprotocols spoken, in the server's order of preference.
     #[must_use]
+    #[doc(alias = "protocols")]
+    #[doc(alias = "select_subprotocol")]
     pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.subprotocols = names.into_iter().map(Into::into).collect();
         self
@@ -60,6 +65,8 @@ impl Endpoint {
 
     /// Which pages of a browser may connect.
     #[must_use]
+    #[doc(alias = "cors")]
+    #[doc(alias = "check_origin")]
     pub fn origin(mut self, policy: OriginPolicy) -> Self {
         self.options.origin = policy;
         self
@@ -93,6 +100,10 @@ impl Endpoint {
     /// let endpoint = Endpoint::new(async |_: WebSocket| {}).guard(only_with_a_token);
     /// ```
     #[must_use]
+    #[doc(alias = "process_request")]
+    #[doc(alias = "basic auth")]
+    #[doc(alias = "authenticate")]
+    #[doc(alias = "middleware")]
     pub fn guard<F, Fut>(mut self, guard: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,

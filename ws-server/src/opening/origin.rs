@@ -18,6 +18,7 @@ use crate::web::request::Request;
 /// it: without a check any page of the web could act in the user's name. Programs other than browsers
 /// send no `Origin`, so a request without one is accepted by each policy but [`Predicate`](Self::Predicate).
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub enum OriginPolicy {
     /// The origin's host and port are those of the request's `Host` field, and its scheme is `https` where the server
     /// itself ends TLS, and otherwise `http` or `https`. The default.

@@ -211,6 +211,8 @@ impl Server {
     /// with 1001 (spread over [`drain_spread`](ServerOptions::drain_spread)), waits until
     /// [`drain_timeout`](ServerOptions::drain_timeout) is over, and cuts off the rest. Requests that guards have not
     /// decided on are answered with 503; those that are not whole after half a second are cut off.
+    #[doc(alias = "shutdown")]
+    #[doc(alias = "graceful_shutdown")]
     pub async fn serve_until<T>(self, signal: impl Future<Output = T>) -> Drained {
         let Self { listeners, state } = self;
         // Dropped at the end of the block, and the listening sockets with it.

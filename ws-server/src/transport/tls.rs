@@ -28,6 +28,7 @@ pub struct Tls {
 
 /// Whether clients need a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ClientCertificates {
     /// A client may show one; one that does not verify is refused.
     Optional,

@@ -16,6 +16,12 @@ use crate::web::response::Response;
 ///
 /// `Args` tells the two apart; it is inferred. Take the [`Request`] only if it is needed: as an argument
 /// it lives as long as the connection.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of WebSockets",
+    label = "expected `async fn(WebSocket)` or `async fn(WebSocket, Request)`",
+    note = "the function must be async, take `ws_server::WebSocket` by value (and, as a second argument, `ws_server::Request`), and return `()` or `Result<(), E>`",
+    note = "its future must be `Send`: hold no `Rc`, `RefCell` guard or std `MutexGuard` across an `.await`"
+)]
 pub trait Handler<Args>: Send + Sync + 'static {
     /// Starts the handler.
     fn call(&self, websocket: WebSocket, request: Request) -> HandlerFuture;
@@ -48,6 +54,10 @@ where
 }
 
 /// What a handler may return: `()`, or a `Result<(), E>` with an error that can be shown.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    note = "a handler returns `()` or `Result<(), E>` where `E` is an error that can be shown"
+)]
 pub trait Outcome {
     /// The outcome in one form.
     ///

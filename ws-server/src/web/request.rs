@@ -87,6 +87,8 @@ impl Request {
 
     /// The address the connection comes from; behind a reverse proxy, the proxy's. `None` for streams
     /// that have none, such as Unix sockets.
+    #[doc(alias = "remote_address")]
+    #[doc(alias = "remote_addr")]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.peer.addr
     }
@@ -116,11 +118,14 @@ impl Request {
 
     /// For a guard: chooses the subprotocol, in place of the endpoint's list. One that the client did
     /// not offer makes the opening handshake fail with status 500 (RFC 6455 section 4.2.2).
+    #[doc(alias = "select_subprotocol")]
     pub fn choose_subprotocol(&mut self, name: Option<&str>) {
         self.0.subprotocol = name.map(str::to_owned);
     }
 
     /// For a guard: header fields to send with the 101 response, such as `Set-Cookie`.
+    #[doc(alias = "process_response")]
+    #[doc(alias = "extra_headers")]
     pub fn response_headers_mut(&mut self) -> &mut HeaderMap {
         &mut self.0.answer
     }
@@ -133,6 +138,12 @@ impl Request {
     /// Room for a guard to leave something for the handler.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.0.head.extensions_mut()
+    }
+
+    /// Returns the head as the crate `http` has it, with the extensions that guards have left; what is known of the
+    /// connection is dropped.
+    pub fn into_http(self) -> http::Request<()> {
+        self.0.head
     }
 
     pub(crate) fn set_params(&mut self, params: Vec<(String, String)>) {
@@ -169,6 +180,19 @@ impl fmt::Debug for Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn into_http_keeps_target_fields_and_extensions() {
+        let head = http::Request::get("/a?b").header("x-one", "1").body(()).unwrap();
+        let mut request = Request::new(head, Peer::new(None));
+        request.extensions_mut().insert(7_u8);
+        let http = request.into_http();
+        assert_eq!(
+            (http.uri().to_string().as_str(), &http.headers()["x-one"]),
+            ("/a?b", &"1".parse().unwrap())
+        );
+        assert_eq!(http.extensions().get(), Some(&7_u8));
+    }
 
     #[test]
     fn a_parameter_of_the_query_is_decoded_and_the_first_counts() {

@@ -30,6 +30,8 @@ pub fn content(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Re
 }
 
 /// 401 with `WWW-Authenticate: Basic`, which makes a browser ask for a name and a password.
+#[doc(alias = "basic auth")]
+#[doc(alias = "basic_auth")]
 pub fn unauthorized() -> Response {
     let mut response = text(StatusCode::UNAUTHORIZED, "This needs a name and a password.");
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
