@@ -38,7 +38,7 @@ pub(crate) async fn encrypt(
     stream.get_mut().0.progress = None;
     peer.secure = true;
     peer.certificates = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
-    Ok((stream.into(), peer))
+    Ok((Stream::tls(stream), peer))
 }
 
 /// What to answer to what is no TLS: a TLS record begins with 22, the method of an HTTP request with a letter, and a

@@ -1,7 +1,9 @@
 //! The stream under a server's WebSockets: one type for all transports.
 
+use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::mem;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -17,7 +19,6 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
-#[cfg(feature = "hyper")]
 use ws_tokio::Exclusive;
 use ws_tokio::Heir;
 
@@ -52,10 +53,14 @@ enum Transport {
     Plain(Socket),
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<Watched<Socket>>>),
-    /// What an HTTP server of hyper's has handed over. Boxed, as TLS is.
-    #[cfg(feature = "hyper")]
-    Upgraded(Box<Exclusive<TokioIo<Upgraded>>>),
+    /// Of a type that is not known here, such as what hyper's HTTP server has handed over.
+    Custom(Box<dyn Io>),
 }
+
+/// What a custom stream can do.
+trait Io: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> Io for S {}
 
 /// A socket.
 #[derive(Debug)]
@@ -96,14 +101,6 @@ impl From<Socket> for Stream {
     }
 }
 
-#[cfg(feature = "tls")]
-impl From<TlsStream<Watched<Socket>>> for Stream {
-    fn from(stream: TlsStream<Watched<Socket>>) -> Self {
-        // Boxed: rustls' state is about a kilobyte, and most futures would carry it for nothing.
-        Self::new(Transport::Tls(Box::new(stream)))
-    }
-}
-
 impl Stream {
     /// Returns the number of the connection, for a WebSocket that a handler has been called with; `None` for one of
     /// [`Acceptor::upgrade`](crate::Acceptor), which [`Request::id`](crate::Request::id) has.
@@ -111,15 +108,52 @@ impl Stream {
         self.rest.as_ref().map(Rest::id)
     }
 
-    /// The TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, and where another
-    /// HTTP server has handed over something else.
+    /// Wraps a stream of any type, so that a WebSocket on it can be passed to functions that take the [`WebSocket`] of a
+    /// server: `accept(Stream::custom(io))`.
+    ///
+    /// ```
+    /// # async fn example(io: tokio::io::DuplexStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// use ws_server::{Stream, WebSocket};
+    ///
+    /// let (socket, _request): (WebSocket, _) = ws_server::accept(Stream::custom(io)).await?;
+    /// # drop(socket); Ok(()) }
+    /// ```
+    pub fn custom<S>(stream: S) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Self::new(Transport::Custom(Box::new(Exclusive::new(stream))))
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(stream: TlsStream<Watched<Socket>>) -> Self {
+        // Boxed: rustls' state is about a kilobyte, and most futures would carry it for nothing.
+        Self::new(Transport::Tls(Box::new(stream)))
+    }
+
+    /// Returns the address of the peer; `None` where [`tcp`](Self::tcp) returns none.
+    #[doc(alias = "remote_address")]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.tcp()?.peer_addr().ok()
+    }
+
+    /// Whether this server has encrypted the stream with TLS.
+    pub fn is_tls(&self) -> bool {
+        match &self.transport {
+            #[cfg(feature = "tls")]
+            Some(Transport::Tls(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// Returns the TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, on a
+    /// [custom](Self::custom) stream, and where another HTTP server has handed over something else.
     pub fn tcp(&self) -> Option<&TcpStream> {
         match self.transport.as_ref()? {
             Transport::Plain(socket) => socket.tcp(),
             #[cfg(feature = "tls")]
             Transport::Tls(stream) => stream.get_ref().0.io.tcp(),
-            #[cfg(feature = "hyper")]
-            Transport::Upgraded(_) => None,
+            Transport::Custom(_) => None,
         }
     }
 
@@ -139,10 +173,7 @@ impl Stream {
                 prepare(&stream, nodelay);
                 (Socket::Tcp(stream).into(), received)
             }
-            Err(upgraded) => (
-                Self::new(Transport::Upgraded(Box::new(Exclusive::new(TokioIo::new(upgraded))))),
-                Bytes::new(),
-            ),
+            Err(upgraded) => (Self::custom(TokioIo::new(upgraded)), Bytes::new()),
         }
     }
 
@@ -200,8 +231,7 @@ macro_rules! transport {
             Transport::Plain($inner) => $call,
             #[cfg(feature = "tls")]
             Transport::Tls($inner) => $call,
-            #[cfg(feature = "hyper")]
-            Transport::Upgraded($inner) => $call,
+            Transport::Custom($inner) => $call,
         }
     };
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::{frame, get, opening, reply, soon};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use ws_server::{AcceptError, Acceptor, AcceptorBuilder, Message, Request, accept, response};
+use ws_server::{AcceptError, Acceptor, AcceptorBuilder, Message, Request, Stream, accept, response};
 
 /// Writes `bytes` to an acceptor; what it says, and what comes back.
 async fn ask(acceptor: &Acceptor, bytes: impl AsRef<[u8]>) -> (AcceptError, String) {
@@ -141,4 +141,23 @@ async fn an_answer_that_the_peer_does_not_read_ends_at_answer_timeout() {
         let (took, expected) = (begin.elapsed().as_secs_f64(), seconds.unwrap_or(30) as f64);
         assert!((expected..expected + 0.1).contains(&took), "{took}");
     }
+}
+
+#[tokio::test]
+async fn a_custom_stream_becomes_the_websocket_that_handlers_take() {
+    let (io, mut peer) = duplex(1024);
+    let serving = tokio::spawn(async move {
+        let (socket, _): (ws_server::WebSocket, _) = accept(Stream::custom(io)).await.unwrap();
+        let stream = socket.get_ref();
+        assert_eq!((stream.peer_addr(), stream.is_tls(), stream.tcp().is_none()), (None, false, true));
+        crate::common::echo(socket).await
+    });
+    peer.write_all(opening("/", "").as_bytes()).await.unwrap();
+    peer.write_all(&frame(0x81, b"x")).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(&reply(0x81, b"x")) {
+        answer.push(soon(peer.read_u8()).await.unwrap());
+    }
+    drop(peer);
+    let _ = soon(serving).await.unwrap();
 }
