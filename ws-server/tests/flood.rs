@@ -76,7 +76,7 @@ fn flood(server: &Running, at_once: usize) -> JoinHandle<()> {
 }
 
 #[tokio::test]
-async fn silent_peers_keep_no_honest_one_out() {
+async fn silent_peers_keep_no_honest_client_out() {
     let server = patient().await;
     let mut open = server.open("/").await;
     let mut silent = Vec::new();
@@ -97,7 +97,7 @@ async fn silent_peers_keep_no_honest_one_out() {
 }
 
 #[tokio::test]
-async fn peers_that_send_a_byte_a_second_keep_no_honest_one_out() {
+async fn slow_senders_keep_no_honest_client_out() {
     let server = patient().await;
     let flood = flood(&server, 60);
     // A fifth of the seats stays free for other addresses.

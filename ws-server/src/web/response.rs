@@ -68,7 +68,7 @@ fn unavailable(line: &str, retry_after: Duration) -> Response {
 }
 
 pub(crate) fn internal_error() -> Response {
-    text(StatusCode::INTERNAL_SERVER_ERROR, "The server could not make an answer.")
+    text(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
 }
 
 pub(crate) fn request_timeout() -> Response {

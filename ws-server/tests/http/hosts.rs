@@ -79,7 +79,7 @@ async fn a_list_of_hosts_that_cannot_work_stops_the_server_from_being_built() {
 }
 
 #[tokio::test]
-async fn a_refused_origin_is_told_its_name_and_the_setting() {
+async fn a_refused_origin_is_named_with_the_setting() {
     let list = OriginPolicy::List(vec!["https://*.example.com".into(), "file://".into()]);
     let endpoint = ws_server::Endpoint::new(echo).origin(list);
     let server = run(Server::builder().route("/", echo).endpoint("/list", endpoint)).await;

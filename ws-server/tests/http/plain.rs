@@ -117,7 +117,7 @@ async fn a_head_gets_the_fields_without_the_body() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404() {
+async fn a_path_without_a_route_is_404() {
     let server = run(server()).await;
     for target in ["/nothing", "/rooms", "/rooms/a/b", "/rooms/%ff", "//"] {
         let answer = ask(&server, get(target)).await;
@@ -132,7 +132,7 @@ async fn what_is_not_there_is_404() {
 }
 
 #[tokio::test]
-async fn a_get_for_an_endpoint_is_told_to_upgrade() {
+async fn a_get_for_an_endpoint_gets_426() {
     let server = run(server()).await;
     let answer = ask(&server, get("/socket")).await;
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");

@@ -8,7 +8,7 @@ use crate::common::{echo, frame, get, opening, reply, run};
 use ws_server::{CloseCode, HostPolicy, Request, Server, WebSocket};
 
 #[tokio::test]
-async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
+async fn the_log_says_how_a_connection_ended_and_nothing_that_was_sent() {
     let (log, _guard) = logged();
     let server = run(Server::builder().route("/room", echo)).await;
     let mut peer = server.connect().await;
@@ -41,7 +41,7 @@ async fn it_tells_how_a_connection_ended_and_nothing_that_was_said() {
 }
 
 #[tokio::test]
-async fn it_says_why_a_request_was_refused_in_one_line_each() {
+async fn the_log_says_in_one_line_why_a_request_was_refused() {
     let (log, _guard) = logged();
     let server = run(Server::builder().route("/", echo).allowed_hosts(HostPolicy::Loopback)).await;
     crate::common::ask(&server, opening("/", "Origin: https://evil.example\r\n")).await;
@@ -68,7 +68,7 @@ async fn it_says_why_a_request_was_refused_in_one_line_each() {
 }
 
 #[tokio::test]
-async fn it_names_the_rule_that_a_peer_broke() {
+async fn the_log_names_the_rule_that_a_peer_broke() {
     let (log, _guard) = logged();
     let server = run(Server::builder().route("/room", echo)).await;
     let mut peer = server.connect().await;

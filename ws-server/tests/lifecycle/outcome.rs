@@ -85,7 +85,7 @@ async fn a_peer_that_has_gone_makes_no_warning_of_the_error_that_recv_returned()
 }
 
 #[tokio::test]
-async fn a_websocket_that_its_handler_has_given_away_stays_open() {
+async fn a_websocket_that_its_handler_has_moved_to_another_task_stays_open() {
     let (give, mut given) = mpsc::unbounded_channel::<WebSocket>();
     let server = run(Server::builder().route("/", move |socket: WebSocket| {
         let given = give.send(socket).map_err(|_| io::Error::other("nobody takes it"));

@@ -15,7 +15,7 @@ async fn fragile(mut socket: WebSocket) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn the_connection_is_closed_with_1011_and_its_neighbours_live() {
+async fn a_panicking_handler_closes_its_connection_with_1011_and_no_other() {
     let server = run(Server::builder().route("/", fragile)).await;
     let (mut neighbour, mut victim) = (server.open("/").await, server.open("/").await);
     victim.send(frame(0x81, b"panic")).await;
@@ -33,7 +33,7 @@ async fn the_connection_is_closed_with_1011_and_its_neighbours_live() {
 }
 
 #[tokio::test]
-async fn its_permit_is_released() {
+async fn a_panicking_handler_releases_its_permit() {
     let options = crate::common::options(|options| options.max_connections = Some(1));
     let server = run(Server::builder().route("/", fragile).options(options)).await;
     for _ in 0..5 {
@@ -45,7 +45,7 @@ async fn its_permit_is_released() {
 }
 
 #[tokio::test]
-async fn so_is_that_of_a_handler_that_panics_before_its_first_await() {
+async fn a_handler_that_panics_before_its_first_await_releases_its_permit() {
     let options = crate::common::options(|options| options.max_connections = Some(1));
     let broken = |_: WebSocket| -> std::future::Ready<()> { panic!("before any await") };
     let server = run(Server::builder().route("/", broken).options(options)).await;

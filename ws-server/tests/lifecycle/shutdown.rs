@@ -27,7 +27,7 @@ async fn leave(mut peer: crate::common::Peer) {
 }
 
 #[tokio::test]
-async fn live_peers_are_told_1001_and_drain_before_the_deadline() {
+async fn live_peers_get_1001_and_drain_before_the_deadline() {
     let mut server = run(quick(Server::builder().route("/", echo))).await;
     let mut peers = Vec::new();
     for _ in 0..20 {
@@ -76,7 +76,7 @@ async fn dead_peers_and_deaf_handlers_are_cut_off_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_handler_finishes_what_it_is_doing() {
+async fn a_handler_finishes_its_work_during_a_shutdown() {
     let slow = async |mut socket: WebSocket| {
         let message = socket.recv().await.unwrap().unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;

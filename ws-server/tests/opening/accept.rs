@@ -40,7 +40,7 @@ async fn any_stream_can_become_a_websocket() {
 }
 
 #[tokio::test]
-async fn each_failure_is_told_apart() {
+async fn each_failure_of_accept_has_its_own_error() {
     let acceptor = Acceptor::default();
     let (error, answer) = ask(&acceptor, "nonsense\r\n\r\n").await;
     assert!(

@@ -13,7 +13,7 @@ async fn hasty() -> Running {
 }
 
 #[tokio::test]
-async fn a_peer_that_says_nothing_is_let_go() {
+async fn a_silent_peer_is_answered_408_at_the_handshake_deadline() {
     let server = hasty().await;
     let mut peer = server.connect().await;
     let begin = Instant::now();
@@ -23,7 +23,7 @@ async fn a_peer_that_says_nothing_is_let_go() {
 }
 
 #[tokio::test]
-async fn bytes_that_trickle_in_do_not_extend_it() {
+async fn bytes_that_trickle_in_do_not_extend_the_handshake_deadline() {
     let server = hasty().await;
     let peer = server.connect().await;
     let (mut from, mut to) = peer.0.into_split();
@@ -45,7 +45,7 @@ async fn bytes_that_trickle_in_do_not_extend_it() {
 }
 
 #[tokio::test]
-async fn a_guard_that_dawdles_falls_to_it_too() {
+async fn a_slow_guard_is_ended_by_the_handshake_deadline() {
     let mut options = ServerOptions::default();
     options.handshake.timeout = Duration::from_millis(200);
     let endpoint = Endpoint::new(echo).guard(async |request: Request| {
@@ -59,7 +59,7 @@ async fn a_guard_that_dawdles_falls_to_it_too() {
 }
 
 #[tokio::test]
-async fn an_open_connection_does_not_know_it() {
+async fn the_handshake_deadline_stops_once_the_websocket_is_open() {
     let server = hasty().await;
     let mut peer = server.open("/").await;
     tokio::time::sleep(Duration::from_millis(600)).await;

@@ -117,7 +117,7 @@ async fn greet(mut socket: WebSocket, request: Request) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn a_guard_refuses_with_status_headers_and_body_of_its_own() {
+async fn a_guard_refuses_with_a_custom_status_headers_and_body() {
     let server = run(Server::builder().endpoint("/{room}", Endpoint::new(greet).guard(token))).await;
     let answer = ask(&server, opening("/blue", "")).await;
     assert!(answer.starts_with("HTTP/1.1 418 ") && answer.ends_with("\r\n\r\na token, please\n"), "{answer}");
@@ -129,7 +129,7 @@ async fn a_guard_refuses_with_status_headers_and_body_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_guard_hands_on_what_it_found_and_may_set_a_cookie() {
+async fn a_guard_passes_data_to_the_handler_and_may_set_a_cookie() {
     let server = run(Server::builder().endpoint("/{room}", Endpoint::new(greet).guard(token))).await;
     let mut peer = server.connect().await;
     peer.send(opening("/bl%75e?token=ann", "")).await;

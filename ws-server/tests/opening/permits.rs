@@ -18,7 +18,7 @@ async fn server(seats: usize, wait: Duration) -> Running {
 }
 
 #[tokio::test]
-async fn one_too_many_waits_until_another_leaves() {
+async fn a_request_beyond_the_limit_waits_until_a_websocket_ends() {
     let server = server(2, Duration::from_secs(9)).await;
     let first = server.open("/").await;
     let mut second = server.open("/").await;
@@ -36,7 +36,7 @@ async fn one_too_many_waits_until_another_leaves() {
 }
 
 #[tokio::test]
-async fn whoever_waits_too_long_is_told_503_and_when_to_come_back() {
+async fn a_request_that_waits_too_long_for_a_permit_gets_503_and_when_to_retry() {
     let server = server(1, Duration::from_millis(50)).await;
     let mut open = server.open("/").await;
     for _ in 0..3 {
@@ -65,7 +65,7 @@ async fn a_full_server_still_answers_its_health_check() {
 }
 
 #[tokio::test]
-async fn no_guard_is_asked_for_whom_there_is_no_room() {
+async fn no_guard_is_called_for_a_request_without_room() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
     let guard = move |request: Request| {
