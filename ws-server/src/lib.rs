@@ -63,7 +63,7 @@
 //!   nginx, axum.
 //! - [`Config`]: what a connection may cost and how long it may take. [`ServerOptions`]: the same for the server.
 //! - [`ws_core`]: the layers below, and the path of a byte through them.
-//! - [`Stats`]: the numbers of a running server. What happens is told to `tracing`, never to standard output.
+//! - [`Stats`]: the numbers of a running server. Events go to `tracing`, never to standard output.
 //!
 //! # Features
 //! - `ring` (default): `wss://` and `https://`, by rustls with *ring*. The process-wide provider is never taken.

@@ -1,6 +1,6 @@
 //! How many connections the process's limit of open files leaves room for.
 
-/// Handshakes, requests in guards, and answers have descriptors of their own.
+/// Handshakes, requests in guards, and answers are counted apart, each with its own descriptors.
 pub(crate) fn default_connections(open_files: usize, handshakes: usize) -> usize {
     for_connections(open_files).saturating_sub(beside_connections(handshakes)).clamp(1, DEFAULT_CONNECTIONS)
 }

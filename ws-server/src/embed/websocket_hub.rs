@@ -1,4 +1,4 @@
-//! WebSockets of an application whose HTTP is served by somebody else.
+//! WebSockets of an application whose HTTP is served by another crate.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -27,7 +27,7 @@ use crate::web::request::Request;
 use crate::web::response::Response;
 
 /// The WebSockets of an application whose HTTP is served by hyper, axum or another framework: what a
-/// [`Server`](crate::Server) knows of its own. It limits them, counts them, and closes them all when the application
+/// [`Server`](crate::Server) has built in. It limits them, counts them, and closes them all when the application
 /// shuts down. Cheap to clone.
 ///
 /// Of its [`ServerOptions`], `max_handshakes` bounds requests that guards are deciding on; connections without a
@@ -47,7 +47,7 @@ use crate::web::response::Response;
 #[derive(Clone)]
 pub struct WebSocketHub(Arc<Hub>);
 
-/// An [`Endpoint`] to put into somebody else's HTTP server: it answers requests, and runs the endpoint's handler on
+/// An [`Endpoint`] to put into another HTTP server: it answers requests, and runs the endpoint's handler on
 /// those that become WebSockets. With the feature `tower` it is a `tower::Service`. Cheap to clone.
 #[derive(Clone)]
 pub struct EndpointService {
@@ -79,7 +79,7 @@ impl WebSocketHub {
         Ok(EndpointService { sockets: self.clone(), handler, gate: Arc::new(gate) })
     }
 
-    /// The numbers: of connections, those count that have been answered with 101.
+    /// Returns the numbers; as connections count those that have been answered with 101.
     pub fn stats(&self) -> Stats {
         self.0.stats.clone()
     }
@@ -186,7 +186,7 @@ impl Default for WebSocketHub {
 }
 
 impl EndpointService {
-    /// Answers a request: with 101, after which the handler runs in a task of its own, or with a refusal, as a
+    /// Answers a request: with 101, after which the handler runs in its own task, or with a refusal, as a
     /// [`Server`](crate::Server) would.
     pub fn answer<B>(
         &self,

@@ -26,7 +26,7 @@ pub enum OriginPolicy {
     SameHost,
     /// One of these, written as a browser sends them: `https://example.com`, `http://localhost:8080`;
     /// `https://*.example.com` is any host of one or more labels below `example.com`.
-    /// Compared without regard to ASCII case; a default port may be written or not. Apps have a scheme of their own
+    /// Compared without regard to ASCII case; a default port may be written or not. Apps have their own scheme
     /// (`capacitor://localhost`, `chrome-extension://id`) or `file://`, which is what all files send, and `null` is
     /// what pages without an origin send, all of them.
     List(Vec<String>),

@@ -8,11 +8,11 @@ use crate::config::error::SettingError;
 use crate::opening::endpoint::{Endpoint, Gate};
 use crate::web::handler::{AnyHandler, AnyPage};
 
-/// What a builder has been told: per path an endpoint, a page, or both.
+/// The settings of a builder: per path an endpoint, a page, or both.
 #[derive(Default)]
 pub(crate) struct RouteList {
     paths: HashMap<String, Entry>,
-    /// The first thing that was wrong, told when the server is built.
+    /// The first setting that cannot work, reported when the server is built.
     fault: Option<SettingError>,
 }
 

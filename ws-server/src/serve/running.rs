@@ -161,7 +161,7 @@ fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> Farewell {
 
 /// Whether a handler's error only passes on that the peer has closed: no failure of the handler's.
 fn is_peers_close(error: &(dyn Error + 'static), info: &CloseInfo) -> bool {
-    // With a code that reports a fault `recv` returns it, and the handler may have put it into an error of its own.
+    // With a code that reports a fault `recv` returns it, and the handler may have wrapped it in its own error.
     let passed_on = matches!(error.downcast_ref(), Some(ws_tokio::Error::Closed(_))) || !info.is_normal();
     info.is_clean() && info.initiator == Initiator::Remote && passed_on
 }

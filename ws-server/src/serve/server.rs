@@ -43,7 +43,7 @@ pub struct Server {
     state: Arc<ServerState>,
 }
 
-/// A [`Server`] in the making.
+/// Builds a [`Server`].
 #[derive(Default)]
 #[must_use]
 pub struct ServerBuilder {
@@ -78,19 +78,19 @@ impl ServerBuilder {
         self
     }
 
-    /// A WebSocket endpoint with default options. The path may have parameters: `/rooms/{room}`,
+    /// Adds a WebSocket endpoint with default options. The path may have parameters: `/rooms/{room}`,
     /// `/files/{*path}`. What is not a parameter matches as it is sent, percent-encoded.
     pub fn route<Args>(self, path: &str, handler: impl Handler<Args>) -> Self {
         self.endpoint(path, Endpoint::new(handler))
     }
 
-    /// A WebSocket endpoint with options and guards of its own.
+    /// Adds a WebSocket endpoint with custom options and guards.
     pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
         self.routes.endpoint(path, endpoint);
         self
     }
 
-    /// A page that is always the same, for plain GETs; an endpoint may be at the same path.
+    /// Adds a page that is always the same, for plain GETs; an endpoint may be at the same path.
     pub fn page(mut self, path: &str, content_type: &str, body: impl Into<Bytes>) -> Self {
         let Ok(content_type) = HeaderValue::from_str(content_type) else {
             let must = "it must be a header value: visible characters, no line break";
@@ -101,7 +101,7 @@ impl ServerBuilder {
         self.get(path, move |_| std::future::ready(response.clone()))
     }
 
-    /// A function that answers plain GETs; an endpoint may be at the same path.
+    /// Adds a function that answers plain GETs; an endpoint may be at the same path.
     pub fn get<F, Fut>(mut self, path: &str, page: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
@@ -111,7 +111,7 @@ impl ServerBuilder {
         self
     }
 
-    /// A health check: 200 and `ok` for as long as the server takes connections. It is answered for any host,
+    /// Adds a health check: 200 and `ok` for as long as the server takes connections. It is answered for any host,
     /// whatever [`allowed_hosts`](Self::allowed_hosts) says: load balancers ask by address, and there is nothing to
     /// read.
     pub fn health(mut self, path: &str) -> Self {
@@ -120,7 +120,7 @@ impl ServerBuilder {
         self
     }
 
-    /// A function that answers plain GETs to which no route leads, in place of 404.
+    /// Sets the function that answers plain GETs to which no route leads, in place of 404.
     pub fn fallback<F, Fut>(mut self, page: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
@@ -179,12 +179,12 @@ impl ServerBuilder {
 }
 
 impl Server {
-    /// Begins a server.
+    /// Returns a builder with the default options.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
 
-    /// The address of the first TCP listener; with the port that was picked, if it was bound to port 0.
+    /// Returns the address of the first TCP listener; with the port that was picked, if it was bound to port 0.
     ///
     /// # Errors
     /// [`io::ErrorKind::Unsupported`] when there is no TCP listener.
@@ -192,12 +192,12 @@ impl Server {
         self.local_addrs().next().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
-    /// The addresses of all TCP listeners.
+    /// Returns the addresses of all TCP listeners.
     pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
         self.listeners.iter().filter_map(Listener::local_addr)
     }
 
-    /// The numbers of this server; the handle stays valid while it runs and afterwards.
+    /// Returns the numbers of this server; the handle stays valid while it runs and afterwards.
     pub fn stats(&self) -> Stats {
         self.state.hub.stats.clone()
     }
@@ -273,7 +273,7 @@ async fn accept_all(listener: Listener, server: Arc<ServerState>) {
 
 /// After this many accepted connections other tasks get a turn.
 const ACCEPTS_IN_A_ROW: u32 = 16;
-/// So long a shutdown waits for requests that have begun.
+/// How long a shutdown waits for requests that have begun.
 const HALF_REQUEST_TIME: Duration = Duration::from_millis(500);
 
 impl fmt::Debug for Server {

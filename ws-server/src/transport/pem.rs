@@ -63,7 +63,7 @@ pub(crate) fn unusable(chain: &str, key: &str, error: &rustls::Error) -> Setting
             let must = format!("the first certificate must be X.509 version 3 (rustls says: {error})");
             SettingError::new("tls certificate", chain, must)
         }
-        // The crypto provider's refusals of a key have no kind of their own.
+        // The crypto provider's refusals of a key have no distinct kind.
         rustls::Error::General(_) => {
             let must = format!(
                 "it must be RSA with at least 2048 bits, ECDSA on P-256 or P-384, or Ed25519 (rustls says: {error})"

@@ -27,7 +27,7 @@ use crate::transport::rest::Rest;
 #[cfg(feature = "tls")]
 use crate::transport::watched::Watched;
 
-/// An open WebSocket. Those that a [`Server`](crate::Server) hands out are `WebSocket`, on its own [`Stream`];
+/// An open WebSocket. A [`Server`](crate::Server) passes `WebSocket`, on its [`Stream`], to handlers;
 /// [`accept`](crate::accept()) gives `WebSocket<S>` on a stream of any type.
 pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
 

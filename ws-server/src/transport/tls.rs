@@ -13,7 +13,7 @@ use rustls::{RootCertStore, ServerConfig};
 use crate::config::error::SettingError;
 use crate::transport::pem::{certificates, names_a_host, private_key, unusable};
 
-/// Who a server is, and whom it asks to show a certificate. TLS 1.2 and 1.3, ALPN `http/1.1`.
+/// The certificate of a server, and whether clients need one: TLS 1.2 and 1.3, ALPN `http/1.1`.
 ///
 /// The crypto provider is *ring* (feature `ring`, on by default) unless [`provider`](Self::provider) gives another;
 /// in a build without *ring* it is AWS-LC (feature `aws-lc-rs`). That of the process is never asked for, so it does not
@@ -158,7 +158,7 @@ impl Tls {
         Ok(Arc::new(config))
     }
 
-    /// What tells one version of the files from another; `None` when there are none.
+    /// Identifies the version of the files; `None` when there are none.
     pub(crate) fn version(&self) -> Option<Version> {
         let Identity::Files { chain, key } = &self.identity else { return None };
         let stamp = |path: &Path| {

@@ -14,7 +14,7 @@ use crate::web::response::Response;
 /// is still open: with 1000, or with 1011 and a warning in the log after an error. One that it has moved to another task
 /// stays open.
 ///
-/// `Args` tells the two apart; it is inferred. Take the [`Request`] only if it is needed: as an argument
+/// `Args` distinguishes the two; it is inferred. Take the [`Request`] only if it is needed: as an argument
 /// it lives as long as the connection.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler of WebSockets",

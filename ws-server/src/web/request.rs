@@ -63,8 +63,8 @@ impl Request {
     }
 
     /// The first parameter of that name in the query, decoded as forms and a browser's `URLSearchParams` write it:
-    /// `ann lee` of `?name=ann+lee`. A browser can send a WebSocket no header fields of its own; this is where it
-    /// says what the server should know before it answers.
+    /// `ann lee` of `?name=ann+lee`. A browser cannot add header fields to a WebSocket request; the query is where
+    /// a page passes what the server must know before it answers.
     pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut pairs = form_urlencoded::parse(self.query()?.as_bytes());
         pairs.find_map(|(key, value)| (key == name).then_some(value))

@@ -20,7 +20,7 @@ pub fn html(body: impl Into<Bytes>) -> Response {
     content(StatusCode::OK, HeaderValue::from_static("text/html; charset=utf-8"), body.into())
 }
 
-/// A response with a body of any type; browsers are told not to guess another one.
+/// A response with a body of any type; `nosniff` keeps browsers from guessing another one.
 pub fn content(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -61,7 +61,7 @@ pub(crate) fn shutting_down(retry_after: Duration) -> Response {
 
 fn unavailable(line: &str, retry_after: Duration) -> Response {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, line);
-    // RFC 9110 §10.2.3: whole seconds. Rounded up, so that nobody is told to come back too early.
+    // RFC 9110 §10.2.3: whole seconds. Rounded up, so that no client comes back too early.
     let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0));
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response

@@ -1,4 +1,4 @@
-//! Who gets a seat, on a clock that stands still until it is moved.
+//! Which newcomer gets a seat, on a clock that stands still until it is moved.
 
 use tokio::time::advance;
 
