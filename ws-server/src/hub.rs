@@ -88,6 +88,7 @@ impl Seat {
     }
 
     /// Runs the connection in a task, within its span. A request becomes a connection by this.
+    #[cfg_attr(not(feature = "hyper"), expect(unused_mut, reason = "only requests change"))]
     pub(crate) fn start<F>(mut self, peer: Option<SocketAddr>, serve: impl FnOnce(Self) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -116,8 +117,10 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if let Stage::Connection = self.stage {
-            self.hub.stats.connection_ends();
+        match self.stage {
+            Stage::Connection => self.hub.stats.connection_ends(),
+            #[cfg(feature = "hyper")]
+            Stage::Request(_) => {}
         }
         // Last, as a shutdown may have waited for this.
         self.hub.registry.remove(self.id);

@@ -75,10 +75,9 @@ async fn start(
     peer: Peer,
     deadline: Instant,
 ) -> Result<Running, AcceptError> {
-    let server = visit.server;
     let progress = visit.handshake.progress();
     #[cfg(feature = "tls")]
-    let (mut stream, peer) = encrypt(server, socket, peer, deadline, &progress).await?;
+    let (mut stream, peer) = encrypt(visit.server, socket, peer, deadline, &progress).await?;
     #[cfg(not(feature = "tls"))]
     let mut stream = Stream::from(socket);
     let mut watched = Watched { io: &mut stream, progress: Some(progress) };
