@@ -39,7 +39,7 @@ fn an_invalid_address_is_reported_with_how_to_write_it() {
         ("localhost:port", "port"),
         ("unix:", "name a socket: unix:/path/to/socket"),
         ("ftp://example.com", "write ws:// or wss://"),
-        ("ws://localhost:0", "give the port the server prints"),
+        ("ws://localhost:0", "use the port that the server prints"),
         ("ws://localhost/#top", "leave out `#"),
     ] {
         let said = complaint(&[url], b"", 2);
