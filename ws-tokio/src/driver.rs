@@ -4,29 +4,27 @@ mod ahead;
 mod broadcast;
 mod decode;
 mod drain;
+mod state;
 mod timer;
 mod transport;
 mod transport_slot;
 
 use std::future::Future;
-use std::io;
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep};
-use ws_core::{CloseCause, CloseInfo, Connection, Event, Ledger, Message, SendError, TransportEnd};
+use ws_core::{CloseCause, CloseInfo, Connection, Event, Ledger, Message, SendError};
 
-use crate::backlog::Backlog;
 use crate::buffer::{self, Input};
 use crate::closer::{Closer, Wish};
 use crate::error::Error;
 use crate::piece::{OwnedPiece, PieceSource};
-use ahead::Aside;
+use state::{Closing, Progress, Reading, Transport, Writing};
 use transport_slot::TransportSlot;
 
 /// What drives a [`Connection`] over `S`. All progress lives here, so that every future on top of
@@ -35,74 +33,20 @@ use transport_slot::TransportSlot;
 pub(super) struct Driver<S> {
     pub(super) io: TransportSlot<S>,
     pub(super) connection: Connection,
-    /// What has been read and not received. Nothing while waiting: the buffer is the thread's.
-    input: Input,
-    /// The transport has ended; what it brought before is still to be received.
-    ended: Option<TransportEnd>,
-    /// A large message that was read around `input`.
-    large: Option<Box<Bytes>>,
-    /// Messages that were taken while the user only sent.
-    aside: Option<Box<Aside>>,
+    reading: Reading,
+    writing: Writing,
+    closing: Closing,
     /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
     /// There is a deadline that the timer has not been set to, because no task was waiting.
     unset_deadline: bool,
-    /// Where closing the transport stands.
-    transport: Transport,
-    /// The error that ended the transport, until it has been reported.
-    error: Option<io::Error>,
-    /// Bytes written to the transport so far.
-    written: u64,
-    /// Someone closes and waits for the end: messages that still come are for nobody.
-    discarding: bool,
-    /// The user has learned of the peer's Close, the reply to which is held back.
-    close_reported: bool,
-    /// The receiver does not read because too much memory is held; what is written changes that.
-    held_back: bool,
-    /// Reads without a pause in between; whether they brought anything to hand out or not.
-    in_a_row: u8,
     /// It was pending only to let others run, and nobody has asked about that yet.
     stepped_back: bool,
     /// A request to close from a [`Closer`], if one exists.
     wish: Option<Arc<Wish>>,
-    /// Messages of a broadcast that wait for room.
-    backlog: Option<Box<Backlog>>,
     /// What is done when it is dropped; a pointer, so that `Drop` needs no bounds on `S`.
     farewell: fn(&mut Self),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transport {
-    Open,
-    /// The write side is shut down.
-    HalfClosed,
-    /// Nothing more is asked of it.
-    Closed,
-}
-
-/// What others that wait for the same connection may have been waiting for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
-    written: u64,
-    unflushed: bool,
-    held_back: bool,
-    unset_deadline: bool,
-    unread: usize,
-    open: bool,
-    /// The end has been read.
-    ended: bool,
-    /// The conclusion has been drawn.
-    over: bool,
-}
-
-impl Progress {
-    /// Whether the receiver may have waited for what has happened since `before`. Bytes that are written
-    /// concern it only while it is held back, or closes.
-    pub(super) fn concerns_receiver(self, before: Self) -> bool {
-        let Self { written, unflushed, .. } = self;
-        before.held_back || !self.open || self != Self { written, unflushed, ..before }
-    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -110,23 +54,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Self {
             io: TransportSlot::new(io),
             connection,
-            input: Input::with(received),
-            ended: None,
-            large: None,
-            aside: None,
+            reading: Reading { input: Input::with(received), ..Reading::default() },
+            writing: Writing::default(),
+            closing: Closing::default(),
             sleep: None,
             epoch: Instant::now(),
             unset_deadline: false,
-            transport: Transport::Open,
-            error: None,
-            written: 0,
-            discarding: false,
-            close_reported: false,
-            held_back: false,
-            in_a_row: 0,
             stepped_back: false,
             wish: None,
-            backlog: None,
             farewell: Self::say_goodbye,
         }
     }
@@ -146,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             // Answers wait to be written: what would make more of them is left unread.
             let room = self.poll_room(cx);
-            self.held_back = room.is_pending();
+            self.reading.held_back = room.is_pending();
             ready!(room)?;
             match ready!(self.poll_next(cx, |driver| driver.lend_events(&mut each)))? {
                 Some(Ok(())) => {}
@@ -165,12 +100,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             self.grant_wish();
             if let Some(found) = next(self) {
-                if self.discarding {
+                if self.closing.discarding {
                     continue;
                 }
                 return Poll::Ready(Ok(Some(found)));
             }
-            if let Some(how) = self.ended.take() {
+            if let Some(how) = self.reading.ended.take() {
                 self.connection.transport_ended(how);
             }
             if self.holds_close_reply() {
@@ -182,26 +117,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.poll_closed(cx).is_ready() {
                 return Poll::Ready(self.outcome().map(|()| None));
             }
-            self.held_back = !self.may_read();
-            if !self.held_back && self.poll_read(cx).is_ready() {
+            self.reading.held_back = !self.may_read();
+            if !self.reading.held_back && self.poll_read(cx).is_ready() {
                 // A peer that never pauses does not put off the deadlines it is to be held to.
                 reads = reads.saturating_add(1);
-                self.in_a_row = self.in_a_row.saturating_add(1);
-                let enough = reads == READS || self.in_a_row >= IN_A_ROW;
+                self.reading.in_a_row = self.reading.in_a_row.saturating_add(1);
+                let enough = reads == READS || self.reading.in_a_row >= IN_A_ROW;
                 if stalled || enough || !self.connection.is_open() {
                     self.check_timeout();
                 }
                 if enough {
                     // Nor does it keep other tasks from running, with messages without end or frames that come to
                     // nothing.
-                    self.in_a_row = 0;
+                    self.reading.in_a_row = 0;
                     self.stepped_back = true;
                     step_back(cx);
                     return Poll::Pending;
                 }
                 continue;
             }
-            self.in_a_row = 0;
+            self.reading.in_a_row = 0;
             ready!(self.poll_timeout(cx));
         }
     }
@@ -212,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if !self.connection.owes_close_reply() {
             return false;
         }
-        if !self.discarding && !mem::replace(&mut self.close_reported, true) {
+        if !self.closing.discarding && !mem::replace(&mut self.closing.close_reported, true) {
             return true;
         }
         self.connection.reply_to_close();
@@ -222,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Sees the closing handshake through, once it has begun; messages that still come are dropped, from now
     /// on for everyone: what has been received is then the front of what was sent, without a gap.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.discarding = true;
+        self.closing.discarding = true;
         self.poll_recv(cx).map_ok(|_| ())
     }
 
@@ -275,12 +210,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// The transport is open in both directions.
     pub(super) fn is_open(&self) -> bool {
-        self.transport == Transport::Open
+        self.closing.transport == Transport::Open
     }
 
     /// The transport is closed and the outcome has been told.
     pub(super) fn is_done(&self) -> bool {
-        self.transport == Transport::Closed && self.aside.is_none()
+        self.closing.transport == Transport::Closed && self.reading.aside.is_none()
     }
 
     pub(super) fn close_info(&self) -> Option<CloseInfo> {
@@ -294,13 +229,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     pub(super) fn progress(&self) -> Progress {
         Progress {
-            written: self.written,
+            written: self.writing.written,
             unflushed: self.connection.is_unflushed(),
-            held_back: self.held_back,
+            held_back: self.reading.held_back,
             unset_deadline: self.unset_deadline,
-            unread: self.input.len(),
+            unread: self.reading.input.len(),
             open: self.connection.is_open(),
-            ended: self.ended.is_some(),
+            ended: self.reading.ended.is_some(),
             over: self.connection.is_ended(),
         }
     }
@@ -308,11 +243,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// The connection's, with what only the driver holds.
     pub(super) fn ledger(&self) -> Ledger {
         let mut ledger = self.connection.ledger();
-        ledger.read = self.input.capacity();
-        let large = self.large.as_ref().map_or(0, |large| large.len());
-        let aside = self.aside.as_ref().map_or(0, |aside| aside.bytes());
+        ledger.read = self.reading.input.capacity();
+        let large = self.reading.large.as_ref().map_or(0, |large| large.len());
+        let aside = self.reading.aside.as_ref().map_or(0, |aside| aside.bytes());
         ledger.assembled = ledger.assembled.saturating_add(large).saturating_add(aside);
-        let backlog = self.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
+        let backlog = self.writing.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
         ledger.queued = ledger.queued.saturating_add(backlog);
         ledger
     }
@@ -335,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// How the connection ended, for the one who waits for a message.
     fn outcome(&mut self) -> Result<(), Error> {
         let Some(info) = self.connection.close_info() else { return Ok(()) };
-        if let Some(error) = self.error.take().filter(|_| !info.is_clean()) {
+        if let Some(error) = self.closing.error.take().filter(|_| !info.is_clean()) {
             return Err(Error::Io(error));
         }
         match info.cause {

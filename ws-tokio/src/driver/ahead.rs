@@ -6,6 +6,7 @@ use std::task::{Context, Waker};
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{Event, Message};
 
+use super::state::Reading;
 use super::{Driver, READS};
 
 /// Messages that have been taken from the connection, for the user to receive later; at most one more than
@@ -40,21 +41,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// For a handler that only sends, nobody else does. No waker is left behind: whoever waits for the transport next
     /// leaves its own.
     pub(crate) fn take_arrived(&mut self) {
-        if !self.connection.is_open() || self.discarding {
+        if !self.connection.is_open() || self.closing.discarding {
             return;
         }
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..READS {
             self.set_aside();
             let full = self.unreceived() >= self.connection.config().inbound_budget || !self.may_read();
-            if full || !self.connection.is_open() || self.ended.is_some() || self.poll_fill(cx).is_pending() {
+            if full
+                || !self.connection.is_open()
+                || self.reading.ended.is_some()
+                || self.poll_fill(cx).is_pending()
+            {
                 break;
             }
             self.connection.heard_from_peer();
         }
         self.set_aside();
-        if self.input.len() == 0
-            && let Some(how) = self.ended.take()
+        if self.reading.input.len() == 0
+            && let Some(how) = self.reading.ended.take()
         {
             self.connection.transport_ended(how);
         }
@@ -71,19 +76,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Bytes that have been read and that the user has not received.
     pub(super) fn unreceived(&self) -> usize {
-        let aside = self.aside.as_ref().map_or(0, |aside| aside.bytes());
-        self.input.len().saturating_add(aside)
+        let aside = self.reading.aside.as_ref().map_or(0, |aside| aside.bytes());
+        self.reading.input.len().saturating_add(aside)
     }
 
     /// The first of the messages that were set aside.
     pub(super) fn take_aside(&mut self) -> Option<Message> {
-        let aside = self.aside.as_mut()?;
+        let aside = self.reading.aside.as_mut()?;
         let message = aside.messages.pop_front();
         if let Some(message) = &message {
             aside.bytes = aside.bytes.saturating_sub(cost(message));
         }
         if aside.messages.is_empty() {
-            self.aside = None;
+            self.reading.aside = None;
         }
         message
     }
@@ -91,10 +96,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn set_aside(&mut self) {
         let budget = self.connection.config().inbound_budget;
         // What was read around the input comes first, and is not to be overtaken.
-        if self.input.len() == 0 || self.large.is_some() {
+        if self.reading.input.len() == 0 || self.reading.large.is_some() {
             return;
         }
-        let Self { connection, input, aside, .. } = self;
+        let Self { connection, reading: Reading { input, aside, .. }, .. } = self;
         let mut lease = input.lend();
         while aside.as_ref().is_none_or(|aside| aside.bytes < budget) {
             let message = match connection.receive_ahead(&mut lease.unread) {

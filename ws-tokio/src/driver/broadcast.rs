@@ -52,17 +52,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if !self.connection.is_open() {
             return Offered::Closed;
         }
-        let offered = if room && self.backlog.is_none() {
+        let offered = if room && self.writing.backlog.is_none() {
             if self.connection.wants_buffer() {
                 self.connection.lend_buffer(buffer::take_output());
             }
             match self.connection.send_prepared(message) {
                 Ok(()) => Offered::Delivered,
                 // A message in pieces is under way, or the hard limit is reached.
-                Err(_) => Backlog::refuse(&mut self.backlog, message, slow),
+                Err(_) => Backlog::refuse(&mut self.writing.backlog, message, slow),
             }
         } else {
-            Backlog::refuse(&mut self.backlog, message, slow)
+            Backlog::refuse(&mut self.writing.backlog, message, slow)
         };
         if let Offered::Close = offered {
             // It is open, and the code may be sent.
@@ -74,10 +74,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Moves what waits of a broadcast into the queue, as far as there is room.
     #[inline]
     pub(super) fn queue_backlog(&mut self) {
-        if let Some(backlog) = &mut self.backlog
+        if let Some(backlog) = &mut self.writing.backlog
             && backlog.move_into(&mut self.connection)
         {
-            self.backlog = None;
+            self.writing.backlog = None;
         }
     }
 }

@@ -6,12 +6,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{Binary, Connection, Event, LargeMessage, Message, Piece, Received, SendError};
 
 use super::Driver;
+use super::state::Reading;
 use crate::buffer::{self, Input};
 use crate::piece::OwnedPiece;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn next_message(&mut self) -> Option<Message> {
-        if self.aside.is_some() {
+        if self.reading.aside.is_some() {
             return self.take_aside();
         }
         self.decode(|_, event| match event {
@@ -45,10 +46,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(data) = self.take_aside() {
             return Some(OwnedPiece { data, last: true });
         }
-        if let Some(bytes) = self.large.take() {
+        if let Some(bytes) = self.reading.large.take() {
             return Some(OwnedPiece { data: Message::Binary(*bytes), last: true });
         }
-        let Self { connection, input, .. } = self;
+        let Self { connection, reading: Reading { input, .. }, .. } = self;
         if !has_input(input, connection) {
             return None;
         }
@@ -71,18 +72,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// remember.
     #[inline]
     fn decode<T>(&mut self, mut each: impl FnMut(&mut Connection, Event<'_>) -> Option<T>) -> Option<T> {
-        if self.aside.is_some()
+        if self.reading.aside.is_some()
             && let Some(found) = self.lend_aside(&mut each)
         {
             return Some(found);
         }
-        if let Some(bytes) = self.large.take()
+        if let Some(bytes) = self.reading.large.take()
             && let Some(found) = each(&mut self.connection, Event::Binary(Binary::Owned(*bytes)))
         {
             return Some(found);
         }
         // It stays in its place: should `each` panic, what has not been lent yet is there for the next call.
-        let Self { connection, input, .. } = self;
+        let Self { connection, reading: Reading { input, .. }, .. } = self;
         if !has_input(input, connection) {
             return None;
         }

@@ -44,21 +44,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Whether the transport has taken as much.
     pub(in super::super) const fn has_written(&self, mark: u64) -> bool {
-        self.written >= mark
+        self.writing.written >= mark
     }
 
     /// How many bytes will have been written once all that waits now is: with an allowance for
     /// control frames that overtake it, a waiting one and one on its way.
     pub(in super::super) fn queue_mark(&self) -> u64 {
         const CONTROL: u64 = 2 * 131;
-        self.written.saturating_add(self.connection.queued() as u64).saturating_add(CONTROL)
+        self.writing.written.saturating_add(self.connection.queued() as u64).saturating_add(CONTROL)
     }
 
     /// That the transport still takes something.
     fn check_writable(&mut self) -> Result<(), Error> {
         match self.connection.write_failure() {
             None => Ok(()),
-            Some(info) => Err(self.error.take().map_or_else(|| Error::Closed(Box::new(info)), Error::Io)),
+            Some(info) => {
+                Err(self.closing.error.take().map_or_else(|| Error::Closed(Box::new(info)), Error::Io))
+            }
         }
     }
 
@@ -88,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 continue;
             }
             let unread = self.unreceived();
-            if self.ended.is_none()
+            if self.reading.ended.is_none()
                 && unread < self.connection.config().inbound_budget
                 && self.may_read()
                 && self.poll_fill(cx).is_ready()

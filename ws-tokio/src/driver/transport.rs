@@ -9,7 +9,8 @@ use bytes::{Buf, BufMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use ws_core::{CloseCause, CloseCode, TransportEnd};
 
-use super::{Driver, Transport};
+use super::Driver;
+use super::state::Transport;
 use crate::buffer::{self, Input};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -23,25 +24,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         });
         let Some((read, message)) = large else { return self.poll_fill(cx) };
         if let Some(message) = message {
-            self.large = Some(Box::new(buffer::hand_over(message)));
+            self.reading.large = Some(Box::new(buffer::hand_over(message)));
         }
         read.map(|read| self.note_end(read))
     }
 
     /// Reads once, behind what has been read already.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let read = pin!(self.io.read_buf(&mut self.input.room())).poll(cx);
+        let read = pin!(self.io.read_buf(&mut self.reading.input.room())).poll(cx);
         // When there was nothing to read, the buffer goes back to the thread.
-        self.input.filled();
+        self.reading.input.filled();
         read.map(|read| self.note_end(read))
     }
 
     /// Keeps in mind that the transport has ended, if a read says so.
     fn note_end(&mut self, read: io::Result<usize>) {
         match read {
-            Ok(0) => self.ended = Some(TransportEnd::Eof),
+            Ok(0) => self.reading.ended = Some(TransportEnd::Eof),
             Ok(_) => {}
-            Err(error) => self.ended = Some(self.judge(error)),
+            Err(error) => self.reading.ended = Some(self.judge(error)),
         }
     }
 
@@ -63,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             match ready!(self.poll_write_once(cx)) {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
-                    self.written = self.written.saturating_add(n as u64);
+                    self.writing.written = self.writing.written.saturating_add(n as u64);
                     self.connection.set_unflushed(true);
                     self.queue_backlog();
                 }
@@ -107,20 +108,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.connection.wants_shutdown() {
             // A transport that cannot be shut down is shut down.
             let _ = ready!(Pin::new(&mut *self.io).poll_shutdown(cx));
-            self.transport = Transport::HalfClosed;
+            self.closing.transport = Transport::HalfClosed;
             self.connection.shutdown_done();
         }
         if !self.connection.is_ended() {
             return Poll::Pending;
         }
         let reset = CloseCause::Transport(TransportEnd::Reset);
-        if self.transport == Transport::Open && self.close_info().is_none_or(|info| info.cause != reset) {
+        if self.closing.transport == Transport::Open
+            && self.close_info().is_none_or(|info| info.cause != reset)
+        {
             // Once, and without waiting: the peer may be gone.
             let _ = Pin::new(&mut *self.io).poll_shutdown(cx);
         }
-        self.transport = Transport::Closed;
+        self.closing.transport = Transport::Closed;
         self.sleep = None;
-        self.input = Input::default();
+        self.reading.input = Input::default();
         Poll::Ready(())
     }
 
@@ -139,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::NotConnected => TransportEnd::Reset,
             _ => {
-                self.error = Some(error);
+                self.closing.error = Some(error);
                 TransportEnd::Failed
             }
         }
@@ -147,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Dropped while open: what can be sent without waiting is sent, a Close last.
     pub(in super::super) fn say_goodbye(&mut self) {
-        if self.transport != Transport::Open {
+        if self.closing.transport != Transport::Open {
             return;
         }
         if !std::thread::panicking() {

@@ -1,0 +1,83 @@
+//! Where a driver stands: with reading, with writing, with closing.
+
+use std::io;
+
+use bytes::Bytes;
+use ws_core::TransportEnd;
+
+use super::ahead::Aside;
+use crate::backlog::Backlog;
+use crate::buffer::Input;
+
+/// What has been read and not been received.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Bytes. None while waiting: the buffer is the thread's.
+    pub(super) input: Input,
+    /// A large message that was read around `input`.
+    pub(super) large: Option<Box<Bytes>>,
+    /// Messages that were taken while the user only sent.
+    pub(super) aside: Option<Box<Aside>>,
+    /// The transport has ended; what it brought before is still to be received.
+    pub(super) ended: Option<TransportEnd>,
+    /// Reads without a pause in between, whether they brought anything for the user or not.
+    pub(super) in_a_row: u8,
+    /// The receiver does not read because too much memory is held; what is written changes that.
+    pub(super) held_back: bool,
+}
+
+/// What is beside the connection's own queue.
+#[derive(Debug, Default)]
+pub(super) struct Writing {
+    /// Bytes written to the transport so far.
+    pub(super) written: u64,
+    /// Messages of a broadcast that wait for room.
+    pub(super) backlog: Option<Box<Backlog>>,
+}
+
+/// How far the end has come.
+#[derive(Debug, Default)]
+pub(super) struct Closing {
+    /// What is left of the transport.
+    pub(super) transport: Transport,
+    /// The error that ended the transport, until it has been reported.
+    pub(super) error: Option<io::Error>,
+    /// Someone closes and waits for the end: messages that still come are for nobody.
+    pub(super) discarding: bool,
+    /// The user has learned of the peer's Close, the reply to which is held back.
+    pub(super) close_reported: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Transport {
+    #[default]
+    Open,
+    /// The write side is shut down.
+    HalfClosed,
+    /// Nothing more is asked of it.
+    Closed,
+}
+
+/// What others that wait for the same connection may have been waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Progress {
+    pub(super) written: u64,
+    pub(super) unflushed: bool,
+    pub(super) held_back: bool,
+    pub(super) unset_deadline: bool,
+    pub(super) unread: usize,
+    pub(super) open: bool,
+    /// The end has been read.
+    pub(super) ended: bool,
+    /// The conclusion has been drawn.
+    pub(super) over: bool,
+}
+
+impl Progress {
+    /// Whether the receiver may have waited for what has happened since `before`. Bytes that are written
+    /// concern it only while it is held back, or closes.
+    pub(in super::super) fn concerns_receiver(self, before: Self) -> bool {
+        let Self { written, unflushed, .. } = self;
+        before.held_back || !self.open || self != Self { written, unflushed, ..before }
+    }
+}
