@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Buf;
 use libfuzzer_sys::fuzz_target;
-use ws_core::deflate::Agreed;
 use ws_core::DataType;
+use ws_core::deflate::Agreed;
 use ws_core::{CloseCode, Config, Connection, Keepalive, Message, Role, SendError, TransportEnd};
 use ws_fuzz::reference::{self, Limits};
 use ws_fuzz::stream::{self, Settings};
@@ -48,15 +48,15 @@ impl Run {
         let Settings { config, deflate, .. } = Settings::take(role, input);
         let mut config = Arc::unwrap_or_clone(config);
         config.max_frame_size = input.pick(&[256 << 10, 125, 126, 65_536]);
-        config.outbound_limit = input.pick(&[1 << 20, 2, 1, 200, 70_000]);
-        config.outbound_high_water = config.outbound_limit.min(64 << 10);
+        config.max_queued = input.pick(&[1 << 20, 2, 1, 200, 70_000]);
+        config.send_high_water = config.max_queued.min(64 << 10);
         config.keepalive = input.pick(&[
             Some(Keepalive::default()),
             None,
             Some(Keepalive::default().interval(Duration::from_secs(1)).timeout(Duration::from_secs(9))),
         ]);
-        config.linger_bytes = input.pick(&[4 << 20, 1, 9]);
-        config.delay_close_reply = config.max_frame_size == 126 || config.outbound_limit == 70_000;
+        config.max_linger_bytes = input.pick(&[4 << 20, 1, 9]);
+        config.delay_close_reply = config.max_frame_size == 126 || config.max_queued == 70_000;
         config.check().unwrap();
         let config = Arc::new(config);
         Self {
@@ -175,7 +175,7 @@ impl Run {
             Ok(()) => self.accepted.push(sent),
             Err(SendError::Closing) => assert!(!self.connection.is_open()),
             Err(SendError::QueueFull { limit }) => {
-                assert!(limit == self.config.outbound_limit && self.connection.queued() >= limit);
+                assert!(limit == self.config.max_queued && self.connection.queued() >= limit);
             }
             Err(SendError::MessageInProgress) => assert!(sent.is_data()),
             Err(SendError::ControlTooLong(len)) => assert!(len > 125 && !sent.is_data()),

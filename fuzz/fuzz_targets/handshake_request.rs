@@ -11,7 +11,10 @@ use ws_fuzz::{Input, Splits};
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
-    let limits = HeadLimits::server().bytes(input.pick(&[16 << 10, 16 << 10, 200, 64])).fields(input.pick(&[100, 100, 6, 2])).target(input.pick(&[8 << 10, 8 << 10, 20, 1]));
+    let limits = HeadLimits::server()
+        .bytes(input.pick(&[16 << 10, 16 << 10, 200, 64]))
+        .fields(input.pick(&[100, 100, 6, 2]))
+        .target(input.pick(&[8 << 10, 8 << 10, 20, 1]));
     let splits = input.splits();
     let bytes = input.rest();
 

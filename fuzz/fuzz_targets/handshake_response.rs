@@ -13,7 +13,10 @@ use ws_fuzz::{Input, Splits};
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
-    let limits = HeadLimits::server().bytes(input.pick(&[64 << 10, 64 << 10, 300, 64])).fields(input.pick(&[100, 100, 4, 1])).target(0);
+    let limits = HeadLimits::server()
+        .bytes(input.pick(&[64 << 10, 64 << 10, 300, 64]))
+        .fields(input.pick(&[100, 100, 4, 1]))
+        .target(0);
     let body_limit = input.pick(&[64 << 10, 4, 0, 1]);
     let splits = input.splits();
     let bytes = input.rest();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use libfuzzer_sys::fuzz_target;
-use ws_core::deflate::Agreed;
 use ws_core::DataType;
+use ws_core::deflate::Agreed;
 use ws_core::{CloseCode, Config, Connection, Message, Role, SendError};
 use ws_fuzz::{Input, Received, Splits, record, sample, stream};
 

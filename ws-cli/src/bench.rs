@@ -27,7 +27,7 @@ pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
     let connecting = Connecting::new(args.url.as_deref(), &args.connect, |options| {
         options.connection.max_message_size = args.connect.max_size.max(args.size.into());
         // What is in flight may come back while we are sending: there has to be room for all of it.
-        options.connection.inbound_budget = load.bytes_in_flight().saturating_mul(2).max(4 << 20);
+        options.connection.max_read_ahead = load.bytes_in_flight().saturating_mul(2).max(4 << 20);
     })?;
     raise_file_limit(u64::from(args.connections));
 
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
     if interrupted.is_some() {
         for closer in &closers {
             // The code may be sent and there is no reason that could be too long.
-            let _ = closer.start_close(CloseCode::AWAY, "");
+            let _ = closer.start_close(CloseCode::GOING_AWAY, "");
         }
         // A second signal does not wait for the server.
         watch(&mut running, &tally, &mut signals).await;

@@ -51,7 +51,7 @@ impl Typed {
 fn close(arguments: &str) -> Command {
     let (code, reason) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
     let reason = reason.trim();
-    let code = if code.is_empty() { Ok(CloseCode::NORMAL.into()) } else { code.parse::<u16>() };
+    let code = if code.is_empty() { Ok(CloseCode::NORMAL_CLOSURE.into()) } else { code.parse::<u16>() };
     // RFC 6455 section 7.4: which codes an endpoint may send.
     let Some(code) = code.ok().map(CloseCode::from).filter(|code| code.is_sendable()) else {
         return Command::Wrong(

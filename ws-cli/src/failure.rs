@@ -48,7 +48,9 @@ impl Status {
     pub(crate) fn of_end(info: &CloseInfo) -> Self {
         match info.cause {
             CloseCause::Handshake => match info.code() {
-                CloseCode::NORMAL | CloseCode::AWAY | CloseCode::NO_STATUS => Self::Success,
+                CloseCode::NORMAL_CLOSURE | CloseCode::GOING_AWAY | CloseCode::NO_STATUS_RECEIVED => {
+                    Self::Success
+                }
                 _ => Self::Other,
             },
             CloseCause::Protocol(_) => Self::Protocol,
@@ -204,14 +206,14 @@ fn is_limit(error: &ProtocolError) -> bool {
 /// What a server means by a code (RFC 6455 section 7.4.1, and IANA's registry).
 fn meaning(code: CloseCode) -> &'static str {
     match code {
-        CloseCode::PROTOCOL => " (this end broke the protocol)",
-        CloseCode::UNSUPPORTED => " (it does not take such messages)",
-        CloseCode::INVALID_PAYLOAD => " (a message is not what its type says)",
-        CloseCode::POLICY => " (against its policy)",
-        CloseCode::TOO_BIG => " (a message is too big for it)",
-        CloseCode::INTERNAL => " (it failed)",
-        CloseCode::RESTART => " (it restarts)",
-        CloseCode::TRY_AGAIN => " (try again later)",
+        CloseCode::PROTOCOL_ERROR => " (this end broke the protocol)",
+        CloseCode::UNSUPPORTED_DATA => " (it does not take such messages)",
+        CloseCode::INVALID_FRAME_PAYLOAD_DATA => " (a message is not what its type says)",
+        CloseCode::POLICY_VIOLATION => " (against its policy)",
+        CloseCode::MESSAGE_TOO_BIG => " (a message is too big for it)",
+        CloseCode::INTERNAL_ERROR => " (it failed)",
+        CloseCode::SERVICE_RESTART => " (it restarts)",
+        CloseCode::TRY_AGAIN_LATER => " (try again later)",
         _ => "",
     }
 }

@@ -33,9 +33,9 @@ pub(crate) async fn run(args: args::Session) -> Result<Status, Failure> {
     let first = first::messages(&args)?;
     let connecting = Connecting::new(args.url.as_deref(), &args.connect, |options| {
         // How much waits to be written is decided here, line by line, so that receiving never stops for it.
-        options.connection.outbound_high_water = usize::MAX;
-        options.connection.outbound_limit = usize::MAX;
-        options.connection.memory_limit = Some(usize::MAX);
+        options.connection.send_high_water = usize::MAX;
+        options.connection.max_queued = usize::MAX;
+        options.connection.max_memory = Some(usize::MAX);
     })?;
     let mut connections = Connections::new(&connecting, args.reconnect);
     let (mut opened, mut took) = connections.first(&mut signals).await?;
@@ -194,12 +194,12 @@ impl Session {
                     Input::Command(command) => self.obey(connection, command).await?,
                     Input::End => {
                         if let Some(outcome) = self.end_of_input() {
-                            self.stop(&connection.closer, CloseCode::NORMAL, "", outcome);
+                            self.stop(&connection.closer, CloseCode::NORMAL_CLOSURE, "", outcome);
                         }
                     }
-                    Input::Interrupt => self.stop(&connection.closer, CloseCode::AWAY, "", Ok(INTERRUPTED)),
+                    Input::Interrupt => self.stop(&connection.closer, CloseCode::GOING_AWAY, "", Ok(INTERRUPTED)),
                     Input::Failed(why) => {
-                        self.stop(&connection.closer, CloseCode::AWAY, "", Err(Failure::other(why)));
+                        self.stop(&connection.closer, CloseCode::GOING_AWAY, "", Err(Failure::other(why)));
                     }
                 },
                 // for_each_event writes it; when it has, there is room for the next line.
@@ -210,12 +210,12 @@ impl Session {
                         // A second signal does not wait for the server.
                         return Ok(());
                     }
-                    self.stop(&connection.closer, CloseCode::AWAY, "", Ok(signal));
+                    self.stop(&connection.closer, CloseCode::GOING_AWAY, "", Ok(signal));
                 }
                 () = until(self.deadline) => {
                     self.deadline = None;
                     let outcome = if self.args.once { Err(self.unanswered()) } else { Ok(Status::Success) };
-                    self.stop(&connection.closer, CloseCode::NORMAL, "", outcome);
+                    self.stop(&connection.closer, CloseCode::NORMAL_CLOSURE, "", outcome);
                 }
             }
         }

@@ -77,8 +77,12 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     ws.ping(b"unanswered by us, answered by you").await?;
     ws.send("after a ping").await?;
     same(&mut ws, &Message::text("after a ping"), "after a ping").await?;
-    let info = ws.close(CloseCode::NORMAL, "done").await?;
-    equal(&(info.is_clean(), info.received), &(true, Some(CloseCode::NORMAL)), "our close with 1000")?;
+    let info = ws.close(CloseCode::NORMAL_CLOSURE, "done").await?;
+    equal(
+        &(info.is_clean(), info.received),
+        &(true, Some(CloseCode::NORMAL_CLOSURE)),
+        "our close with 1000",
+    )?;
     exchanges += 3;
 
     exchanges += closes(&client, url).await?;
@@ -86,10 +90,10 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     let (mut ws, _negotiated) = client.connect(format!("{url}/fragments")).await?;
     let whole = format!("grüß{}end", "e ".repeat(50_000));
     same(&mut ws, &Message::text(whole), "a message in pieces").await?;
-    ws.close(CloseCode::NORMAL, "").await?;
+    ws.close(CloseCode::NORMAL_CLOSURE, "").await?;
     let (mut ws, _negotiated) = client.connect(format!("{url}/ping")).await?;
     same(&mut ws, &Message::text("ponged"), "a ping").await?;
-    ws.close(CloseCode::NORMAL, "").await?;
+    ws.close(CloseCode::NORMAL_CLOSURE, "").await?;
     Ok(exchanges + 2)
 }
 

@@ -114,9 +114,9 @@ pub use ws_core::deflate;
 pub use ws_core::handshake::{
     Extension, ExtensionParameter, HandshakeError, HeadLimits, Refused, RequestError,
 };
-pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, Prepared};
+pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, PreparedMessage};
 pub use ws_tokio;
-pub use ws_tokio::{Broadcast, ByteStream, Error, Member, Published, Sender, Slow, TrySendError};
+pub use ws_tokio::{Broadcast, ByteStream, Error, Member, PublishReport, Sender, SlowPolicy, TrySendError};
 
 /// An open WebSocket. [`connect`] returns a `WebSocket`, on a [`Stream`]; [`handshake`] returns a `WebSocket<S>`, on a
 /// stream of any type.

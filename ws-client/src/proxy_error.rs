@@ -4,7 +4,7 @@ use std::io;
 
 use http::StatusCode;
 use thiserror::Error;
-use ws_core::handshake::HeadFault;
+use ws_core::handshake::HeadError;
 
 use crate::debug::debug_as_display;
 use crate::dial::DialError;
@@ -73,7 +73,7 @@ pub enum ProxyError {
     Refused(StatusCode),
     /// The answer to CONNECT cannot be read.
     #[error("its answer to CONNECT cannot be read: {0}: is it an HTTP proxy?")]
-    Head(HeadFault),
+    Head(HeadError),
     /// The proxy sent more interim (1xx) responses to CONNECT than are accepted.
     #[error("it answered CONNECT with more than {limit} interim (1xx) responses")]
     TooManyInterim {
@@ -105,8 +105,8 @@ impl From<ProxyUrlError> for ProxyError {
     }
 }
 
-impl From<HeadFault> for ProxyError {
-    fn from(fault: HeadFault) -> Self {
+impl From<HeadError> for ProxyError {
+    fn from(fault: HeadError) -> Self {
         Self::Head(fault)
     }
 }

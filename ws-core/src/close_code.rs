@@ -10,35 +10,35 @@ pub struct CloseCode(pub u16);
 
 impl CloseCode {
     /// 1000: the purpose of the connection has been fulfilled.
-    pub const NORMAL: Self = Self(1000);
+    pub const NORMAL_CLOSURE: Self = Self(1000);
     /// 1001: an endpoint is going away: a server going down, a page left.
-    pub const AWAY: Self = Self(1001);
+    pub const GOING_AWAY: Self = Self(1001);
     /// 1002: a protocol error.
-    pub const PROTOCOL: Self = Self(1002);
+    pub const PROTOCOL_ERROR: Self = Self(1002);
     /// 1003: a type of data that cannot be accepted.
-    pub const UNSUPPORTED: Self = Self(1003);
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
     /// 1005: a Close frame without a code was received. Never sent.
-    pub const NO_STATUS: Self = Self(1005);
+    pub const NO_STATUS_RECEIVED: Self = Self(1005);
     /// 1006: the connection ended without a Close frame. Never sent.
-    pub const ABNORMAL: Self = Self(1006);
+    pub const ABNORMAL_CLOSURE: Self = Self(1006);
     /// 1007: data inconsistent with its type, such as text that is not UTF-8.
-    pub const INVALID_PAYLOAD: Self = Self(1007);
+    pub const INVALID_FRAME_PAYLOAD_DATA: Self = Self(1007);
     /// 1008: a message that violates a policy.
-    pub const POLICY: Self = Self(1008);
+    pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: a message too big to process.
-    pub const TOO_BIG: Self = Self(1009);
+    pub const MESSAGE_TOO_BIG: Self = Self(1009);
     /// 1010: the client expected an extension that the server did not negotiate.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
     /// 1011: an unexpected condition at the server.
-    pub const INTERNAL: Self = Self(1011);
+    pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the service is restarting (IANA registry).
-    pub const RESTART: Self = Self(1012);
+    pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013: try again later (IANA registry).
-    pub const TRY_AGAIN: Self = Self(1013);
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
     /// 1014: a gateway received an invalid response (IANA registry).
     pub const BAD_GATEWAY: Self = Self(1014);
     /// 1015: the TLS handshake failed. Never sent.
-    pub const TLS: Self = Self(1015);
+    pub const TLS_HANDSHAKE: Self = Self(1015);
 
     /// Whether the code may stand in a Close frame, sent or received.
     ///

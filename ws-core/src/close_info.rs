@@ -17,9 +17,9 @@ pub struct CloseInfo {
     /// What ended it.
     pub cause: CloseCause,
     /// The code of the Close frame that was sent, or would have been had the transport still taken it:
-    /// [`CloseCode::NO_STATUS`] for an empty one, `None` if there was none to send.
+    /// [`CloseCode::NO_STATUS_RECEIVED`] for an empty one, `None` if there was none to send.
     pub sent: Option<CloseCode>,
-    /// The code of the Close frame that was received: [`CloseCode::NO_STATUS`] for an empty
+    /// The code of the Close frame that was received: [`CloseCode::NO_STATUS_RECEIVED`] for an empty
     /// one, `None` if none was received.
     pub received: Option<CloseCode>,
     /// The reason in the received Close frame; else the one in the frame that was sent.
@@ -85,7 +85,7 @@ impl CloseInfo {
     /// Returns the close code in the sense of RFC 6455 section 7.1.5: the peer's, 1005 if its Close frame
     /// had none, 1006 if there was no Close frame from it.
     pub fn code(&self) -> CloseCode {
-        self.received.unwrap_or(CloseCode::ABNORMAL)
+        self.received.unwrap_or(CloseCode::ABNORMAL_CLOSURE)
     }
 
     /// Whether a Close frame went each way (section 7.1.4).
@@ -101,7 +101,10 @@ impl CloseInfo {
     pub fn is_normal(&self) -> bool {
         // RFC 6455 §7.4.1: 1000 and 1001 are regular ends, 1005 stands for no code; all others name
         // a fault, or are the application's.
-        let says_none = matches!(self.code(), CloseCode::NORMAL | CloseCode::AWAY | CloseCode::NO_STATUS);
+        let says_none = matches!(
+            self.code(),
+            CloseCode::NORMAL_CLOSURE | CloseCode::GOING_AWAY | CloseCode::NO_STATUS_RECEIVED
+        );
         // §5.5.1: the answer to a Close typically echoes its code, so that the code is this end's and not the peer's.
         let is_echo = self.initiator == Initiator::Local && self.received == self.sent;
         self.is_clean() && (says_none || is_echo)

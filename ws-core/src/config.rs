@@ -43,22 +43,22 @@ pub struct Config {
     /// waits behind a whole large message. Default 256 KiB.
     pub max_frame_size: usize,
     /// The high-water mark: while this many bytes or more wait to be written, an async `send` waits. At least 1. Default 64 KiB.
-    pub outbound_high_water: usize,
+    pub send_high_water: usize,
     #[doc(alias("max_write_buffer_size", "max_backpressure"))]
     /// The hard limit: while this many bytes or more wait to be written, nothing more is queued. A single message may
-    /// exceed it. At least `outbound_high_water`. Default 1 MiB.
-    pub outbound_limit: usize,
+    /// exceed it. At least `send_high_water`. Default 1 MiB.
+    pub max_queued: usize,
     /// While a send waits for the peer to read, what the peer sends is read and kept, up to this many
     /// bytes and one read of 64 KiB more, so that two ends which both send first do not block each other. What an async
     /// `send` finds to have arrived is kept within the same limit. At least 1.
     /// Default 4 MiB.
-    pub inbound_budget: usize,
-    /// The most memory held for a connection, in bytes: the sum of its [`Ledger`](crate::Ledger). Beyond
+    pub max_read_ahead: usize,
+    /// The most memory held for a connection, in bytes: the sum of its [`MemoryUsage`](crate::MemoryUsage). Beyond
     /// it sends are refused or wait, and nothing is read while there is something to write; what the
     /// peer alone makes us hold beyond it fails the connection with 1009, be it below `max_message_size`. At least
-    /// 512 KiB (one read, and the windows and codecs of permessage-deflate) and `outbound_high_water`. `None`, the
+    /// 512 KiB (one read, and the windows and codecs of permessage-deflate) and `send_high_water`. `None`, the
     /// default, is more than the other limits add up to: see [`memory_bound`](Self::memory_bound).
-    pub memory_limit: Option<usize>,
+    pub max_memory: Option<usize>,
     #[doc(alias("ping_interval", "ping_timeout", "heartbeat"))]
     /// Pings that check whether the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,
@@ -82,7 +82,7 @@ pub struct Config {
     /// that the peer sees all that was sent, our Close last, rather than a reset. Default 1 s.
     pub linger_timeout: Duration,
     /// The most bytes that it discards while doing so. At least 1. Default 4 MiB.
-    pub linger_bytes: u64,
+    pub max_linger_bytes: u64,
 }
 
 /// Pings that check whether the peer is alive.
@@ -131,10 +131,10 @@ impl Config {
             max_stream_size: u64::MAX,
             max_control_rate: None,
             max_frame_size: 256 << 10,
-            outbound_high_water: 64 << 10,
-            outbound_limit: 1 << 20,
-            inbound_budget: 4 << 20,
-            memory_limit: None,
+            send_high_water: 64 << 10,
+            max_queued: 1 << 20,
+            max_read_ahead: 4 << 20,
+            max_memory: None,
             keepalive: Some(Keepalive {
                 interval: Duration::from_secs(20),
                 timeout: Duration::from_secs(20),
@@ -144,7 +144,7 @@ impl Config {
             delay_close_reply: false,
             close_total_timeout: Some(Duration::from_secs(60)),
             linger_timeout: Duration::from_secs(1),
-            linger_bytes: 4 << 20,
+            max_linger_bytes: 4 << 20,
         }
     }
 
@@ -162,17 +162,17 @@ impl Config {
         max_stream_size: u64,
         max_control_rate: Option<u32>,
         max_frame_size: usize,
-        outbound_high_water: usize,
-        outbound_limit: usize,
-        inbound_budget: usize,
-        memory_limit: Option<usize>,
+        send_high_water: usize,
+        max_queued: usize,
+        max_read_ahead: usize,
+        max_memory: Option<usize>,
         keepalive: Option<Keepalive>,
         write_timeout: Duration,
         close_timeout: Duration,
         delay_close_reply: bool,
         close_total_timeout: Option<Duration>,
         linger_timeout: Duration,
-        linger_bytes: u64,
+        max_linger_bytes: u64,
     }
 
     /// Returns the number of fragments at which a message fails, from `max_fragments` or its default.
@@ -186,12 +186,12 @@ impl Config {
         self.max_fragments.unwrap_or_else(|| (size / 64).max(4096))
     }
 
-    /// Returns the limit of the memory held for a connection, in bytes: `memory_limit`, or twice what a message,
+    /// Returns the limit of the memory held for a connection, in bytes: `max_memory`, or twice what a message,
     /// both queues and 1 MiB for codecs and windows may take.
     pub fn memory_bound(&self) -> usize {
-        self.memory_limit.unwrap_or_else(|| {
+        self.max_memory.unwrap_or_else(|| {
             let message = usize::try_from(self.max_message_size).unwrap_or(usize::MAX);
-            let queues = self.outbound_limit.saturating_add(self.inbound_budget);
+            let queues = self.max_queued.saturating_add(self.max_read_ahead);
             message.saturating_add(queues).saturating_add(1 << 20).saturating_mul(2)
         })
     }
@@ -219,29 +219,29 @@ impl Config {
             return fail("max_frame_size", self.max_frame_size as u128, "it must be at least 125 bytes");
         }
         // With zero a send would wait for room that never comes.
-        if self.outbound_high_water == 0 && self.outbound_limit > 0 {
-            return fail("outbound_high_water", 0, nonzero);
+        if self.send_high_water == 0 && self.max_queued > 0 {
+            return fail("send_high_water", 0, nonzero);
         }
-        if self.outbound_limit < self.outbound_high_water.max(1) {
-            let must = "it must be above zero and at least outbound_high_water";
-            return fail("outbound_limit", self.outbound_limit as u128, must);
+        if self.max_queued < self.send_high_water.max(1) {
+            let must = "it must be above zero and at least send_high_water";
+            return fail("max_queued", self.max_queued as u128, must);
         }
         // With zero two ends that both send first would wait for each other.
-        if self.inbound_budget == 0 {
-            return fail("inbound_budget", 0, nonzero);
+        if self.max_read_ahead == 0 {
+            return fail("max_read_ahead", 0, nonzero);
         }
-        if let Some(limit) = self.memory_limit {
+        if let Some(limit) = self.max_memory {
             // With less, not a single compressed message might come through.
             if limit < LEAST_MEMORY {
-                return fail("memory_limit", limit as u128, "it must be at least 524288 bytes");
+                return fail("max_memory", limit as u128, "it must be at least 524288 bytes");
             }
-            if limit < self.outbound_high_water {
-                return fail("memory_limit", limit as u128, "it must be at least outbound_high_water");
+            if limit < self.send_high_water {
+                return fail("max_memory", limit as u128, "it must be at least send_high_water");
             }
         }
         // With zero the peer would see a reset in place of the Close that says why.
-        if self.linger_bytes == 0 {
-            return fail("linger_bytes", 0, nonzero);
+        if self.max_linger_bytes == 0 {
+            return fail("max_linger_bytes", 0, nonzero);
         }
         let durations = [
             ("keepalive.interval", self.keepalive.map(|k| k.interval)),

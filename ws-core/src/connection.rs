@@ -26,8 +26,8 @@ use crate::config::Config;
 use crate::decode::FrameDecoder;
 use crate::error::ProtocolError;
 use crate::frame::{OpCode, Role};
-use crate::ledger::Ledger;
 use crate::mask::MaskKeys;
+use crate::memory_usage::MemoryUsage;
 use crate::message::Assembly;
 use crate::send_queue::SendQueue;
 use crate::timers::Timers;
@@ -68,7 +68,7 @@ use send::Outgoing;
 /// | time | [`next_timeout`](Self::next_timeout), [`handle_timeout`](Self::handle_timeout), [`timeout_changed`](Self::timeout_changed), [`heard_from_peer`](Self::heard_from_peer) |
 /// | the transport | [`wants_shutdown`](Self::wants_shutdown), [`shutdown_done`](Self::shutdown_done), [`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed), [`set_unflushed`](Self::set_unflushed), [`is_unflushed`](Self::is_unflushed) |
 /// | commands | [`send`](Self::send), [`send_text`](Self::send_text), [`send_binary`](Self::send_binary), [`send_uncompressed`](Self::send_uncompressed), [`send_prepared`](Self::send_prepared), [`send_piece`](Self::send_piece), [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close), [`close_without_code`](Self::close_without_code), [`reply_to_close`](Self::reply_to_close), [`abort`](Self::abort) |
-/// | state | [`is_open`](Self::is_open), [`is_ended`](Self::is_ended), [`close_info`](Self::close_info), [`write_failure`](Self::write_failure), [`owes_close_reply`](Self::owes_close_reply), [`in_piecewise_message`](Self::in_piecewise_message), [`rtt`](Self::rtt), [`ledger`](Self::ledger), [`role`](Self::role), [`config`](Self::config) |
+/// | state | [`is_open`](Self::is_open), [`is_ended`](Self::is_ended), [`close_info`](Self::close_info), [`write_failure`](Self::write_failure), [`owes_close_reply`](Self::owes_close_reply), [`in_piecewise_message`](Self::in_piecewise_message), [`rtt`](Self::rtt), [`memory_usage`](Self::memory_usage), [`role`](Self::role), [`config`](Self::config) |
 /// | for drivers that pool buffers | [`receive_next`](Self::receive_next), [`read_large_payload`](Self::read_large_payload), [`wants_buffer`](Self::wants_buffer), [`lend_buffer`](Self::lend_buffer), [`reclaim_buffer`](Self::reclaim_buffer) |
 ///
 /// The last kind makes a driver faster and changes nothing else: with it a connection that waits owns no buffer, and large
@@ -270,20 +270,15 @@ impl Connection {
     }
 
     /// Returns the bytes of memory held for this connection beside the struct itself, by purpose.
-    pub fn ledger(&self) -> Ledger {
+    pub fn memory_usage(&self) -> MemoryUsage {
         let received = self.control.as_ref().map_or(0, |control| control.capacity());
-        Ledger {
+        MemoryUsage {
             read: 0,
             assembled: self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity()),
             inflated: self.compression_memory(),
             queued: self.queue.message_memory(),
             control: received.saturating_add(self.queue.control_memory()),
         }
-    }
-
-    /// Returns the sum of the [`ledger`](Self::ledger).
-    pub fn memory_usage(&self) -> usize {
-        self.ledger().total()
     }
 
     /// Checks that what the peer has made us hold is within the limit.

@@ -87,10 +87,10 @@ pub enum ProtocolError {
         /// The value of `max_fragments` that stopped it.
         limit: u64,
     },
-    /// What the peer made us hold is over `memory_limit`, in bytes.
-    #[error("message takes more memory than the limit of memory_limit = {limit} bytes")]
+    /// What the peer made us hold is over `max_memory`, in bytes.
+    #[error("message takes more memory than the limit of max_memory = {limit} bytes")]
     MemoryLimit {
-        /// The value of `memory_limit` that stopped it.
+        /// The value of `max_memory` that stopped it.
         limit: usize,
     },
     /// A compressed message does not inflate (RFC 7692 section 7.2.2).
@@ -102,12 +102,12 @@ impl ProtocolError {
     /// Returns the status code that the connection is failed with (RFC 6455 section 7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_FRAME_PAYLOAD_DATA,
             Self::MessageTooBig { .. } | Self::StreamTooBig { .. } | Self::MemoryLimit { .. } => {
-                CloseCode::TOO_BIG
+                CloseCode::MESSAGE_TOO_BIG
             }
-            Self::TooManyFragments { .. } | Self::TooManyControlFrames { .. } => CloseCode::POLICY,
-            _ => CloseCode::PROTOCOL,
+            Self::TooManyFragments { .. } | Self::TooManyControlFrames { .. } => CloseCode::POLICY_VIOLATION,
+            _ => CloseCode::PROTOCOL_ERROR,
         }
     }
 }
@@ -142,16 +142,16 @@ pub enum SendError {
     /// The compressor failed inside a message sent in pieces; the connection has failed.
     #[error("the compressor failed inside a message")]
     CompressionFailed,
-    /// What is held for the connection has reached `memory_limit`.
-    #[error("memory held is at its limit of memory_limit = {limit} bytes; wait until some is written")]
+    /// What is held for the connection has reached `max_memory`.
+    #[error("memory held is at its limit of max_memory = {limit} bytes; wait until some is written")]
     MemoryFull {
-        /// The value of `memory_limit` that stopped it, in bytes.
+        /// The value of `max_memory` that stopped it, in bytes.
         limit: usize,
     },
-    /// What waits to be written has reached `outbound_limit`.
-    #[error("outbound queue is at its limit of outbound_limit = {limit} bytes")]
+    /// What waits to be written has reached `max_queued`.
+    #[error("outbound queue is at its limit of max_queued = {limit} bytes")]
     QueueFull {
-        /// The value of `outbound_limit` that stopped it, in bytes.
+        /// The value of `max_queued` that stopped it, in bytes.
         limit: usize,
     },
 }

@@ -62,7 +62,7 @@ pub use body::{BodyFraming, BodyProgress, BodyReader};
 pub use client::{ClientHandshake, Established, MAX_INTERIM_RESPONSES};
 pub use extension::{Extension, ExtensionParameter, InvalidExtensions};
 pub use field_names::FieldNames;
-pub use head::{HeadFault, HeadLimits};
+pub use head::{HeadError, HeadLimits};
 pub use host::{Authority, effective_host};
 pub use key::accept_key;
 pub use opening::Opening;

@@ -8,15 +8,15 @@
 //! # The layers
 //!
 //! ```text
-//! prepared                         one message for many connections
-//! connection                       Connection: messages, pings, closing, deadlines, limits: RFC 6455 sections 5.4, 5.5 and 7
-//! send_queue, timers, ledger       what a connection consists of
-//! deflate, handshake               permessage-deflate: RFC 7692; the opening handshake, beside the connection: section 4
-//! message, decode                  bytes to headers and unmasked chunks: section 5.2
+//! prepared_message                  one message for many connections
+//! connection                        Connection: messages, pings, closing, deadlines, limits: RFC 6455 sections 5.4, 5.5 and 7
+//! send_queue, timers, memory_usage  what a connection consists of
+//! deflate, handshake                permessage-deflate: RFC 7692; the opening handshake, beside the connection: section 4
+//! message, decode                   bytes to headers and unmasked chunks: section 5.2
 //! event, frame, config, close_info
-//! binary, close, mask, utf8        sections 5.3, 5.5.1 and 8.1
-//! error                            ProtocolError, SendError
-//! close_code, setters              section 7.4
+//! binary, close, mask, utf8         sections 5.3, 5.5.1 and 8.1
+//! error                             ProtocolError, SendError
+//! close_code, setters               section 7.4
 //! ```
 //!
 //! Each line imports only from the lines below it, and the files of a folder have no circles among them: `tests/layers.rs` checks
@@ -125,12 +125,12 @@ mod frame;
 #[cfg(feature = "handshake")]
 #[cfg_attr(docsrs, doc(cfg(feature = "handshake")))]
 pub mod handshake;
-mod ledger;
+mod memory_usage;
 // As `decode`.
 #[doc(hidden)]
 pub mod mask;
 mod message;
-mod prepared;
+mod prepared_message;
 mod send_queue;
 mod setters;
 mod timers;
@@ -147,7 +147,7 @@ pub use connection::{Connection, LargeMessage, Output, Received};
 pub use error::{ProtocolError, SendError};
 pub use event::{Event, Piece};
 pub use frame::{EncodedHeader, FrameHeader, HeaderPrefix, OpCode, Role};
-pub use ledger::Ledger;
 pub use mask::MaskKey;
+pub use memory_usage::MemoryUsage;
 pub use message::{DataType, Message, Utf8Bytes};
-pub use prepared::Prepared;
+pub use prepared_message::PreparedMessage;

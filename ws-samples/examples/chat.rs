@@ -1,7 +1,7 @@
 //! Chat rooms: `cargo run --release -p ws-samples --example chat`.
 //!
 //! A room exists while it has members. Messages, joining and leaving are published through a [`Broadcast`]. Its policy
-//! for slow readers is to close them ([`Slow::Close`], 1013): the list of members is sent as differences, and with one
+//! for slow readers is to close them ([`SlowPolicy::Close`], 1013): the list of members is sent as differences, and with one
 //! of them lost it would stay wrong. The page reconnects, and then gets the list and the latest messages anew.
 
 use std::collections::{HashMap, VecDeque};
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use clap::Parser;
 use serde_json::{Value, json};
 use ws_server::{
-    Broadcast, Config, Endpoint, Error, HostPolicy, Member, Request, Sender, Server, Slow, WebSocket,
+    Broadcast, Config, Endpoint, Error, HostPolicy, Member, Request, Sender, Server, SlowPolicy, WebSocket,
 };
 
 /// Chat rooms, with a page.
@@ -77,7 +77,7 @@ impl Rooms {
             json!({ "type": "welcome", "name": name, "here": place.names, "history": place.history });
         // It is the first message of all, and so there is room for it.
         let _ = sender.try_send(welcome.to_string());
-        let member = place.members.join(sender, Slow::Close);
+        let member = place.members.join(sender, SlowPolicy::Close);
         Seat { rooms: self.clone(), room, name, _member: member }
     }
 

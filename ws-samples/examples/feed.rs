@@ -1,7 +1,7 @@
 //! A feed of 1,000 updates a second: `cargo run --release -p ws-samples --example feed`.
 //!
 //! All pages are one [`Broadcast`]. For a page that is too slow an update waits, in place of an earlier one of the same
-//! sensor ([`Slow::conflate`]): it then gets fewer updates, but those it gets are the latest, and neither the producer nor
+//! sensor ([`SlowPolicy::conflate`]): it then gets fewer updates, but those it gets are the latest, and neither the producer nor
 //! another page waits for it.
 
 use std::net::SocketAddr;
@@ -12,7 +12,8 @@ use clap::Parser;
 use tokio::net::TcpSocket;
 use tokio::time::{interval, sleep, timeout};
 use ws_server::{
-    Broadcast, BuildError, Config, DataType, Endpoint, Error, HostPolicy, Sender, Server, Slow, WebSocket,
+    Broadcast, BuildError, Config, DataType, Endpoint, Error, HostPolicy, Sender, Server, SlowPolicy,
+    WebSocket,
 };
 
 /// Publishes 1,000 updates a second, and a page that draws them.
@@ -33,7 +34,8 @@ const SLOW: Duration = Duration::from_millis(250);
 /// One page. It sends `slow` or `quick`: it cannot read slowly by itself, because its browser reads ahead.
 async fn feed(socket: WebSocket, pages: Broadcast) -> Result<(), Error> {
     let (sender, mut receiver) = socket.split();
-    let _member = pages.join(sender.clone(), Slow::conflate(|message| message.as_bytes().first().copied()));
+    let _member =
+        pages.join(sender.clone(), SlowPolicy::conflate(|message| message.as_bytes().first().copied()));
     let mut slow = false;
     loop {
         let patience = if slow { Duration::from_millis(1) } else { Duration::MAX };
@@ -86,7 +88,7 @@ async fn server(listen: SocketAddr, pages: Broadcast) -> Result<Server, BuildErr
     socket.set_send_buffer_size(16 << 10).and_then(|()| socket.set_reuseaddr(true)).map_err(bind)?;
     socket.bind(listen).map_err(bind)?;
     let mut config = Config::server();
-    config.outbound_high_water = 1 << 10;
+    config.send_high_water = 1 << 10;
     let endpoint = Endpoint::new(move |socket| feed(socket, pages.clone())).connection(config);
     let server = Server::builder()
         .endpoint("/feed", endpoint)

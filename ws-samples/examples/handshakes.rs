@@ -123,7 +123,7 @@ async fn burst(clients: usize, tls: bool) -> Result<(), Failure> {
                 return Err(format!("another echo: {echo:?}").into());
             }
             let opened = begin.elapsed();
-            socket.close(ws_client::CloseCode::NORMAL, "").await?;
+            socket.close(ws_client::CloseCode::NORMAL_CLOSURE, "").await?;
             Ok::<_, Failure>(opened)
         });
     }

@@ -45,7 +45,7 @@ async fn burst(mut socket: WebSocket) -> Result<(), Error> {
 /// The same with the Close sent by the handler, which reports how that ended.
 async fn burst_and_close(mut socket: WebSocket) -> Result<(), Error> {
     let sent = send_burst(&mut socket).await;
-    println!("{}", socket.close(CloseCode::NORMAL, "").await?);
+    println!("{}", socket.close(CloseCode::NORMAL_CLOSURE, "").await?);
     sent
 }
 

@@ -198,7 +198,7 @@ async fn peer(
         drop(ws);
     } else if let Some(message) = timeout(Duration::from_secs(60), ws.recv()).await?? {
         return Err(format!("instead of a Close: {message:?}").into());
-    } else if ws.close_info().is_none_or(|info| info.code() != ws_client::CloseCode::AWAY) {
+    } else if ws.close_info().is_none_or(|info| info.code() != ws_client::CloseCode::GOING_AWAY) {
         return Err(format!("closed otherwise than with 1001: {:?}", ws.close_info()).into());
     }
     Ok(echoes)

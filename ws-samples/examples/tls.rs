@@ -32,7 +32,7 @@ pub async fn talk(url: &str, tls: ws_client::Tls) -> Result<(Option<Message>, Cl
     let (mut socket, _) = options.build()?.connect(url).await?;
     socket.send("nobody else can read this").await?;
     let echo = socket.recv().await?;
-    Ok((echo, socket.close(CloseCode::NORMAL, "").await?))
+    Ok((echo, socket.close(CloseCode::NORMAL_CLOSURE, "").await?))
 }
 
 #[tokio::main]

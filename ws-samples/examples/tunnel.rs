@@ -36,7 +36,7 @@ pub async fn leave(mut socket: WebSocket, target: Arc<str>) -> io::Result<()> {
             Ok(())
         }
         Err(error) => {
-            socket.close(CloseCode::TRY_AGAIN, "the target cannot be reached").await?;
+            socket.close(CloseCode::TRY_AGAIN_LATER, "the target cannot be reached").await?;
             Err(error)
         }
     }

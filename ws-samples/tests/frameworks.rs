@@ -191,7 +191,7 @@ async fn guards_refuse_panic_and_add_fields_under_hyper_too() {
     assert_eq!(answer.headers()["x-peer"], "127.0.0.1", "guards know the client");
     client.send("hello").await.unwrap();
     assert_eq!(client.recv().await.unwrap(), Some(Message::text("hello")));
-    assert!(client.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+    assert!(client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap().is_clean());
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn a_router_drains_with_its_websockets() {
     assert_eq!((drained.closed, drained.aborted), (5, 1));
     for client in clients {
         let (end, code) = client.await.unwrap();
-        assert_eq!((end.unwrap(), code), (None, Some(CloseCode::AWAY)));
+        assert_eq!((end.unwrap(), code), (None, Some(CloseCode::GOING_AWAY)));
     }
     assert_eq!(axum.sockets.stats().open(), 0);
 }

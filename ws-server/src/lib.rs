@@ -125,9 +125,9 @@ pub use ws_core;
 #[cfg(feature = "deflate")]
 pub use ws_core::deflate;
 pub use ws_core::handshake::HeadLimits;
-pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, Prepared};
+pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, PreparedMessage};
 pub use ws_tokio;
-pub use ws_tokio::{Broadcast, ByteStream, Error, Member, Published, Sender, Slow, TrySendError};
+pub use ws_tokio::{Broadcast, ByteStream, Error, Member, PublishReport, Sender, SlowPolicy, TrySendError};
 
 /// How to do the usual things.
 // Its examples need the client, and so are tested by the package `ws-samples`.

@@ -19,7 +19,7 @@ use bytes::Buf;
 use ws_core::decode::{FrameDecoder, FrameItem};
 use ws_core::handshake::{Acceptance, HeadLimits, Opening, RequestReader};
 use ws_core::{Binary, Config, Connection, Event, Role, SendError};
-use ws_tokio::{Broadcast, Slow, WebSocket};
+use ws_tokio::{Broadcast, SlowPolicy, WebSocket};
 
 use script::{Script, batch};
 
@@ -194,7 +194,7 @@ fn publish(messages: u64, members: usize) {
         let room = Broadcast::new();
         let halves: Vec<_> = (0..members).map(|_| websocket(0, 1).split()).collect();
         let _members: Vec<_> =
-            halves.iter().map(|(sender, _)| room.join(sender.clone(), Slow::DropNewest)).collect();
+            halves.iter().map(|(sender, _)| room.join(sender.clone(), SlowPolicy::DropNewest)).collect();
         for _ in 0..messages {
             black_box(room.publish(vec![0x55; SIZE]).await);
         }

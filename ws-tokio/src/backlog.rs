@@ -5,13 +5,13 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use ws_core::{Connection, Message, Prepared};
+use ws_core::{Connection, Message, PreparedMessage};
 
 /// What happens to a message that a member of a [`Broadcast`](super::Broadcast) has no room for, because its peer reads
-/// too slowly: `outbound_high_water` is reached.
+/// too slowly: `send_high_water` is reached.
 #[derive(Clone)]
 #[non_exhaustive]
-pub enum Slow {
+pub enum SlowPolicy {
     /// [`publish`](super::Broadcast::publish) waits for room, and so do the other members' next messages.
     Wait,
     /// The message is dropped for this member.
@@ -20,7 +20,7 @@ pub enum Slow {
     DropOldest(usize),
     /// It waits, in place of an earlier one with the same key: a page that shows prices only wants the
     /// latest of each. There are never more waiting than there are keys. What a connection is sent of another
-    /// broadcast has keys of its own, unless both were joined with clones of one `Slow`.
+    /// broadcast has keys of its own, unless both were joined with clones of one `SlowPolicy`.
     Conflate(ConflateKey),
     /// The member is closed with 1013.
     Close,
@@ -48,7 +48,7 @@ pub(super) enum Offered {
     Closed,
 }
 
-impl Slow {
+impl SlowPolicy {
     /// [`Conflate`](Self::Conflate) by what `key` gives for a message.
     pub fn conflate<K: Hash>(key: impl Fn(&Message) -> K + Send + Sync + 'static) -> Self {
         Self::Conflate(Arc::new(move |message| {
@@ -59,7 +59,7 @@ impl Slow {
     }
 }
 
-impl fmt::Debug for Slow {
+impl fmt::Debug for SlowPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wait => f.write_str("Wait"),
@@ -75,7 +75,7 @@ impl fmt::Debug for Slow {
 #[derive(Default)]
 pub(super) struct Backlog {
     /// By number, which is the order in which they go out.
-    waiting: BTreeMap<u64, (Option<Key>, Prepared)>,
+    waiting: BTreeMap<u64, (Option<Key>, PreparedMessage)>,
     /// The numbers of those that have a key.
     keyed: HashMap<(usize, u64), u64>,
     /// The numbers of those that have none.
@@ -98,13 +98,17 @@ impl Key {
 
 impl Backlog {
     /// Does with a message that there is no room for what the policy says.
-    pub(super) fn refuse(backlog: &mut Option<Box<Self>>, message: &Prepared, slow: &Slow) -> Offered {
+    pub(super) fn refuse(
+        backlog: &mut Option<Box<Self>>,
+        message: &PreparedMessage,
+        slow: &SlowPolicy,
+    ) -> Offered {
         match slow {
-            Slow::Wait => Offered::Full,
-            Slow::DropNewest | Slow::DropOldest(0) => Offered::Dropped,
-            Slow::Close => Offered::Close,
-            Slow::DropOldest(most) => backlog.get_or_insert_default().push(message, *most),
-            Slow::Conflate(by) => {
+            SlowPolicy::Wait => Offered::Full,
+            SlowPolicy::DropNewest | SlowPolicy::DropOldest(0) => Offered::Dropped,
+            SlowPolicy::Close => Offered::Close,
+            SlowPolicy::DropOldest(most) => backlog.get_or_insert_default().push(message, *most),
+            SlowPolicy::Conflate(by) => {
                 let key = Key { by: Arc::clone(by), key: by(message.message()) };
                 backlog.get_or_insert_default().conflate(message, key)
             }
@@ -112,7 +116,7 @@ impl Backlog {
     }
 
     /// Adds a message, in place of the oldest if there are as many as may be.
-    fn push(&mut self, message: &Prepared, most: usize) -> Offered {
+    fn push(&mut self, message: &PreparedMessage, most: usize) -> Offered {
         let oldest = if self.unkeyed.len() >= most { self.unkeyed.pop_front() } else { None };
         let replaced = oldest.is_some_and(|number| self.waiting.remove(&number).is_some());
         let number = self.add(None, message);
@@ -121,7 +125,7 @@ impl Backlog {
     }
 
     /// Adds a message, in the place of the one with its key if there is one.
-    fn conflate(&mut self, message: &Prepared, key: Key) -> Offered {
+    fn conflate(&mut self, message: &PreparedMessage, key: Key) -> Offered {
         let identity = key.identity();
         let earlier = self.keyed.get(&identity).and_then(|number| self.waiting.get_mut(number));
         if let Some((_, earlier)) = earlier {
@@ -133,7 +137,7 @@ impl Backlog {
         Offered::Waiting
     }
 
-    fn add(&mut self, key: Option<Key>, message: &Prepared) -> u64 {
+    fn add(&mut self, key: Option<Key>, message: &PreparedMessage) -> u64 {
         let number = self.next;
         // 2^64 of them never wait on one connection.
         self.next = number.wrapping_add(1);
@@ -144,7 +148,7 @@ impl Backlog {
     /// Queues what waits, oldest first, as long as less than the high-water mark is queued. Whether the backlog is
     /// done with: it is empty, or nothing can be sent any more.
     pub(super) fn move_into(&mut self, connection: &mut Connection) -> bool {
-        while connection.queued() < connection.config().outbound_high_water
+        while connection.queued() < connection.config().send_high_water
             && let Some(first) = self.waiting.first_entry()
         {
             let (key, message) = first.get();
@@ -164,7 +168,7 @@ impl Backlog {
     pub(super) fn memory_usage(&self) -> usize {
         let payloads = self.waiting.values().map(|(_, message)| message.message().len());
         let places = [
-            self.waiting.len().saturating_mul(size_of::<(u64, (Option<Key>, Prepared))>()),
+            self.waiting.len().saturating_mul(size_of::<(u64, (Option<Key>, PreparedMessage))>()),
             self.keyed.capacity().saturating_mul(size_of::<((usize, u64), u64)>()),
             self.unkeyed.capacity().saturating_mul(size_of::<u64>()),
         ];

@@ -8,16 +8,16 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 
 use tokio::task::{unconstrained, yield_now};
-use ws_core::Prepared;
+use ws_core::PreparedMessage;
 
-use crate::backlog::Slow;
-use crate::published::{Membership, Published};
+use crate::backlog::SlowPolicy;
+use crate::publish_report::{Membership, PublishReport};
 use crate::sender::Sender;
 use room::{Place, Room};
 
 /// A set of connections to publish messages to. Cheap to clone; every method takes `&self`.
 ///
-/// A message is encoded, and compressed, once for all of them (see [`Prepared`]). What waits for room on a slow
+/// A message is encoded, and compressed, once for all of them (see [`PreparedMessage`]). What waits for room on a slow
 /// connection goes out while its [`Receiver`](super::Receiver) is being polled. Members whose connection has
 /// closed leave by themselves with the next message. Joining, leaving and counting wait for no socket.
 ///
@@ -25,10 +25,10 @@ use room::{Place, Room};
 ///
 /// ```
 /// # async fn example(sender: ws_tokio::Sender) {
-/// use ws_tokio::{Broadcast, Slow};
+/// use ws_tokio::{Broadcast, SlowPolicy};
 ///
 /// let room = Broadcast::new();
-/// let _member = room.join(sender, Slow::DropOldest(100));
+/// let _member = room.join(sender, SlowPolicy::DropOldest(100));
 /// let published = room.publish("hello").await;
 /// println!("{} got it, {} were too slow", published.delivered, published.dropped);
 /// # }
@@ -56,7 +56,7 @@ impl Broadcast {
     }
 
     /// Adds a connection, and says what happens when it is slow.
-    pub fn join(&self, sender: Sender, slow: Slow) -> Member {
+    pub fn join(&self, sender: Sender, slow: SlowPolicy) -> Member {
         let place = self.room.join(sender, slow);
         Member { room: Arc::clone(&self.room), place: Arc::downgrade(&place) }
     }
@@ -72,13 +72,13 @@ impl Broadcast {
     }
 
     /// What became of all messages so far.
-    pub fn total(&self) -> Published {
+    pub fn total(&self) -> PublishReport {
         self.room.total()
     }
 
-    /// Sends a message to all members. Only waits for those with [`Slow::Wait`], after all others have it; if
+    /// Sends a message to all members. Only waits for those with [`SlowPolicy::Wait`], after all others have it; if
     /// the future is dropped then, those that were still waited for do not get it, and count as dropped.
-    pub async fn publish(&self, message: impl Into<Prepared>) -> Published {
+    pub async fn publish(&self, message: impl Into<PreparedMessage>) -> PublishReport {
         self.offer_and_wait(&[message.into()]).await
     }
 
@@ -86,21 +86,24 @@ impl Broadcast {
     /// visited once: the cheapest way for messages that come together.
     ///
     /// A member that has no room left is written to in between, so that a long batch makes nobody slow.
-    pub async fn publish_all<M: Into<Prepared>>(&self, messages: impl IntoIterator<Item = M>) -> Published {
-        let messages: Vec<Prepared> = messages.into_iter().map(Into::into).collect();
+    pub async fn publish_all<M: Into<PreparedMessage>>(
+        &self,
+        messages: impl IntoIterator<Item = M>,
+    ) -> PublishReport {
+        let messages: Vec<PreparedMessage> = messages.into_iter().map(Into::into).collect();
         self.offer_and_wait(&messages).await
     }
 
-    /// As [`publish`](Self::publish) without waiting, also outside of a runtime: a member with [`Slow::Wait`] and no room
+    /// As [`publish`](Self::publish) without waiting, also outside of a runtime: a member with [`SlowPolicy::Wait`] and no room
     /// counts as dropped.
-    pub fn try_publish(&self, message: impl Into<Prepared>) -> Published {
+    pub fn try_publish(&self, message: impl Into<PreparedMessage>) -> PublishReport {
         let (mut published, full) = self.offer_all(&[message.into()]);
         published.dropped = published.dropped.saturating_add(full.len() as u64);
         self.room.count(published);
         published
     }
 
-    async fn offer_and_wait(&self, messages: &[Prepared]) -> Published {
+    async fn offer_and_wait(&self, messages: &[PreparedMessage]) -> PublishReport {
         let (offered, full) = self.offer_all(messages);
         let lacking = full.iter().map(|(_, from)| messages.len().saturating_sub(*from) as u64);
         let mut counting = Counting { room: &self.room, published: offered, waiting: lacking.sum() };
@@ -115,8 +118,8 @@ impl Broadcast {
     }
 
     /// Offers messages to all; returns those it is to be waited for, from which message on.
-    fn offer_all(&self, messages: &[Prepared]) -> (Published, Vec<(Arc<Place>, usize)>) {
-        let mut published = Published::default();
+    fn offer_all(&self, messages: &[PreparedMessage]) -> (PublishReport, Vec<(Arc<Place>, usize)>) {
+        let mut published = PublishReport::default();
         let (mut full, mut leaving) = (Vec::new(), Vec::new());
         let turn = self.room.take_turn();
         let members = self.room.members();
@@ -151,14 +154,14 @@ fn without_budget(act: impl FnOnce()) {
 /// Counts messages that are being published, also if that is dropped.
 struct Counting<'a> {
     room: &'a Room,
-    published: Published,
+    published: PublishReport,
     /// Messages for members that are still to be waited for.
     waiting: u64,
 }
 
 impl Counting<'_> {
     /// Waits for room for each of the messages.
-    async fn wait_for(&mut self, sender: &Sender, messages: &[Prepared]) {
+    async fn wait_for(&mut self, sender: &Sender, messages: &[PreparedMessage]) {
         let mut left = messages.len() as u64;
         for message in messages {
             let result = sender.feed_prepared(message).await;

@@ -20,7 +20,7 @@ use crate::websocket::WebSocket;
 /// any protocol made for TCP through what only lets WebSockets pass.
 ///
 /// - **Writing** sends binary messages of at most 32 KiB, at once if the transport takes them; `flush` waits until it
-///   has. While `outbound_high_water` is queued a write waits.
+///   has. While `send_high_water` is queued a write waits.
 /// - **Reading** takes what has arrived of a message, without waiting for its end or for anybody to ask for more
 ///   than is read: memory is constant, and a slow reader slows the peer down.
 /// - **The end**: `shutdown` closes with 1000, and waits for the peer's Close. The peer's Close with 1000, or with no
@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
                 Ok(Some(_)) => {
                     self.text_received = true;
                     // Closing already is fine too. The Close is written by whatever is done next, drop included.
-                    let _ = self.shared.lock().driver.connection.close(CloseCode::UNSUPPORTED, TEXT);
+                    let _ = self.shared.lock().driver.connection.close(CloseCode::UNSUPPORTED_DATA, TEXT);
                     return Poll::Ready(Err(text_received()));
                 }
                 Ok(None) => return Poll::Ready(self.judge_end().map(|()| Received::End)),
@@ -125,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
             // RFC 6455 §7.4.1: only 1000 says that the purpose has been fulfilled; §7.1.5: 1005 says nothing else.
             Some(info)
                 if info.initiator == Initiator::Local
-                    || matches!(info.code(), CloseCode::NORMAL | CloseCode::NO_STATUS) =>
+                    || matches!(info.code(), CloseCode::NORMAL_CLOSURE | CloseCode::NO_STATUS_RECEIVED) =>
             {
                 Ok(())
             }
@@ -214,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         // Closing already is what is wanted; 1000 without a reason may be sent.
-        let _ = this.shared.lock().driver.connection.close(CloseCode::NORMAL, "");
+        let _ = this.shared.lock().driver.connection.close(CloseCode::NORMAL_CLOSURE, "");
         loop {
             if !this.unread.is_empty() {
                 // For the reader to take. Until then only writing goes on, and once all is written `close_timeout` passes.

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep};
-use ws_core::{CloseCause, CloseInfo, Connection, Event, Ledger, Message, SendError};
+use ws_core::{CloseCause, CloseInfo, Connection, Event, MemoryUsage, Message, SendError};
 
 use crate::buffer::{self, Input};
 use crate::closer::{Closer, Wish};
@@ -241,8 +241,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// The connection's, with what only the driver holds.
-    pub(super) fn ledger(&self) -> Ledger {
-        let mut ledger = self.connection.ledger();
+    pub(super) fn memory_usage(&self) -> MemoryUsage {
+        let mut ledger = self.connection.memory_usage();
         ledger.read = self.reading.input.capacity();
         let large = self.reading.large.as_ref().map_or(0, |large| large.len());
         let aside = self.reading.aside.as_ref().map_or(0, |aside| aside.bytes());

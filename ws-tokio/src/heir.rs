@@ -29,7 +29,7 @@ impl<S: Heir> WebSocket<S> {
         self.driver.set_farewell(|driver| {
             if std::thread::panicking() {
                 // Closing already is fine too.
-                let _ = driver.connection.close(CloseCode::INTERNAL, "");
+                let _ = driver.connection.close(CloseCode::INTERNAL_ERROR, "");
             }
             match if driver.is_open() { driver.io.take() } else { None } {
                 Some(io) => S::inherit(WebSocket { driver: driver.take_over(io) }),

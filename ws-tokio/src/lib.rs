@@ -27,7 +27,7 @@ mod exclusive;
 mod heir;
 mod line;
 mod piece;
-mod published;
+mod publish_report;
 mod reader;
 mod sender;
 mod shared;
@@ -38,14 +38,14 @@ mod waits;
 mod websocket;
 mod writer;
 
-pub use backlog::{ConflateKey, Slow};
+pub use backlog::{ConflateKey, SlowPolicy};
 pub use broadcast::{Broadcast, Member};
 pub use byte_stream::ByteStream;
 pub use closer::Closer;
 pub use error::Error;
 pub use exclusive::Exclusive;
 pub use heir::Heir;
-pub use published::Published;
+pub use publish_report::PublishReport;
 pub use reader::MessageReader;
 pub use sender::{Sender, TrySendError};
 pub use split::{Receiver, ReuniteError};
@@ -56,5 +56,5 @@ pub use ws_core;
 #[doc(no_inline)]
 pub use ws_core::{
     CloseCause, CloseCode, CloseFrame, CloseInfo, Config, Connection, DataType, Event, Keepalive, Message,
-    Piece, Prepared, ProtocolError, Role, SendError,
+    Piece, PreparedMessage, ProtocolError, Role, SendError,
 };

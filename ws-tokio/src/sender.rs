@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use thiserror::Error as ThisError;
-use ws_core::{CloseCode, CloseInfo, Connection, DataType, Ledger, Message, Prepared, SendError};
+use ws_core::{CloseCode, CloseInfo, Connection, DataType, MemoryUsage, Message, PreparedMessage, SendError};
 
-use crate::backlog::Slow;
+use crate::backlog::SlowPolicy;
 use crate::error::Error;
 use crate::line::Turn;
-use crate::published::{Membership, Published};
+use crate::publish_report::{Membership, PublishReport};
 use crate::shared::{Identity, Link, Queued};
 use crate::waiting::Waiter;
 use crate::waits::{InLine, Waits};
@@ -34,7 +34,7 @@ pub struct Sender {
 /// Why `try_send` of a [`Sender`] or a [`WebSocket`](super::WebSocket) did not queue the message, which is returned.
 #[derive(ThisError)]
 pub enum TrySendError {
-    /// `outbound_high_water` is reached, or others wait for room already.
+    /// `send_high_water` is reached, or others wait for room already.
     #[error("the outbound queue is full")]
     Full(Message),
     /// The connection is closed or closing, or the message must not be sent.
@@ -61,7 +61,7 @@ impl Sender {
         Self { link, identity }
     }
 
-    /// Sends a message: waits in turn until less than `outbound_high_water` is queued, queues it, and
+    /// Sends a message: waits in turn until less than `send_high_water` is queued, queues it, and
     /// waits until it is written.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl Sender {
     ///
     /// # Errors
     /// As [`WebSocket::send`](super::WebSocket::send).
-    pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+    pub async fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
         self.queue_and_write(|connection| connection.send_prepared(message)).await
     }
 
@@ -89,12 +89,17 @@ impl Sender {
     }
 
     /// Queues a message of a broadcast once there is room. If the future is dropped nothing is queued.
-    pub(super) async fn feed_prepared(&self, message: &Prepared) -> Result<(), Error> {
+    pub(super) async fn feed_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
         self.queue(|connection| connection.send_prepared(message)).await.map(|_| ())
     }
 
     /// See [`Driver::offer`](super::driver::Driver::offer).
-    pub(super) fn offer(&self, messages: &[Prepared], slow: &Slow, published: &mut Published) -> Membership {
+    pub(super) fn offer(
+        &self,
+        messages: &[PreparedMessage],
+        slow: &SlowPolicy,
+        published: &mut PublishReport,
+    ) -> Membership {
         self.link.offer(messages, slow, published)
     }
 
@@ -218,9 +223,9 @@ impl Sender {
         self.look(|connection| Some(connection.queued())).unwrap_or_default()
     }
 
-    /// As [`WebSocket::ledger`](super::WebSocket::ledger).
-    pub fn ledger(&self) -> Ledger {
-        self.link.ledger()
+    /// As [`WebSocket::ledger`](super::WebSocket::memory_usage).
+    pub fn memory_usage(&self) -> MemoryUsage {
+        self.link.memory_usage()
     }
 
     async fn queue_and_write(

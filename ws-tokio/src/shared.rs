@@ -38,15 +38,15 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::backlog::Slow;
+use crate::backlog::SlowPolicy;
 use crate::driver::{Driver, step_back};
 use crate::error::Error;
 use crate::line::{Line, Ticket, Turn};
-use crate::published::{Membership, Published};
+use crate::publish_report::{Membership, PublishReport};
 use crate::waiting::{Waiter, Waiting};
 #[cfg(shuttle)]
 use shuttle::sync::{Mutex, MutexGuard};
-use ws_core::{Connection, Ledger, Prepared, SendError};
+use ws_core::{Connection, MemoryUsage, PreparedMessage, SendError};
 
 /// What both halves of a split WebSocket share.
 pub(super) struct Shared<S> {
@@ -67,7 +67,7 @@ pub(super) trait Link: Send + Sync {
     /// Looks at the connection, or changes it; wakes whom that concerns.
     fn with(&self, act: &mut dyn FnMut(&mut Connection));
     /// See [`Driver::ledger`].
-    fn ledger(&self) -> Ledger;
+    fn memory_usage(&self) -> MemoryUsage;
     /// Queues a message if that needs no waiting.
     fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>>;
     /// Waits in line for room, then queues a message and leaves the line.
@@ -93,7 +93,12 @@ pub(super) trait Link: Send + Sync {
     /// See [`Driver::poll_close`].
     fn poll_close(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
     /// See [`Driver::offer`].
-    fn offer(&self, messages: &[Prepared], slow: &Slow, published: &mut Published) -> Membership;
+    fn offer(
+        &self,
+        messages: &[PreparedMessage],
+        slow: &SlowPolicy,
+        published: &mut PublishReport,
+    ) -> Membership;
     /// Writes what can be written without waiting.
     fn write(&self);
     /// The list of those who wait.
@@ -247,8 +252,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
         self.drive(|driver, _| act(&mut driver.connection));
     }
 
-    fn ledger(&self) -> Ledger {
-        self.lock().driver.ledger()
+    fn memory_usage(&self) -> MemoryUsage {
+        self.lock().driver.memory_usage()
     }
 
     fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>> {
@@ -321,7 +326,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
         self.poll(cx, waiter, Driver::poll_close)
     }
 
-    fn offer(&self, messages: &[Prepared], slow: &Slow, published: &mut Published) -> Membership {
+    fn offer(
+        &self,
+        messages: &[PreparedMessage],
+        slow: &SlowPolicy,
+        published: &mut PublishReport,
+    ) -> Membership {
         self.drive(|driver, cx| driver.offer(cx, messages, slow, published))
     }
 

@@ -41,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
     /// Closes with 1000, as [`WebSocket::close`] does.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // Closing already is what is wanted; 1000 with no reason is always allowed.
-        let _ = self.driver.connection.close(CloseCode::NORMAL, "");
+        let _ = self.driver.connection.close(CloseCode::NORMAL_CLOSURE, "");
         let _ = ready!(self.driver.poll_close(cx));
         Poll::Ready(Ok(()))
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use thiserror::Error as ThisError;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::{CloseCode, CloseInfo, Connection, Event, Ledger, Message, SendError};
+use ws_core::{CloseCode, CloseInfo, Connection, Event, MemoryUsage, Message, SendError};
 
 use crate::closer::Closer;
 use crate::driver::Driver;
@@ -121,8 +121,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
     }
 
     /// As [`WebSocket::ledger`].
-    pub fn ledger(&self) -> Ledger {
-        self.shared.lock().driver.ledger()
+    pub fn memory_usage(&self) -> MemoryUsage {
+        self.shared.lock().driver.memory_usage()
     }
 
     /// Makes the WebSocket whole again.

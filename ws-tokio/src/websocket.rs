@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::{CloseCode, CloseInfo, Config, Connection, Event, Ledger, Message, Role, SendError};
+use ws_core::{CloseCode, CloseInfo, Config, Connection, Event, MemoryUsage, Message, Role, SendError};
 
 use crate::closer::Closer;
 use crate::driver::Driver;
@@ -92,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// An event is lent, not given: it lies in the buffer it was read into, and nothing is allocated for it. `each`
     /// may send on the same connection; what it queues goes out in one write once all that has been read is
-    /// used up, or `outbound_high_water` is reached: then nothing is received until it is written. Pings
+    /// used up, or `send_high_water` is reached: then nothing is received until it is written. Pings
     /// have been answered when `each` sees them.
     ///
     /// ```no_run
@@ -203,8 +203,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// The bytes of memory held for this connection, by what they are held for; the transport's own are
     /// not among them.
-    pub fn ledger(&self) -> Ledger {
-        self.driver.ledger()
+    pub fn memory_usage(&self) -> MemoryUsage {
+        self.driver.memory_usage()
     }
 
     /// Returns the transport as it is: no Close is sent, and what has been queued or received is dropped.

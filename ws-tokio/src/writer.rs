@@ -94,7 +94,7 @@ impl Drop for MessageWriter<'_> {
         if self.begun {
             // Closing already is fine too.
             let _ = self.sink.act(&mut |connection| {
-                connection.close(CloseCode::INTERNAL, "the rest of a message will not come")
+                connection.close(CloseCode::INTERNAL_ERROR, "the rest of a message will not come")
             });
         }
     }

@@ -105,7 +105,7 @@ const LONG: &str = "a longer one, for a pipe that is narrow";
 fn config() -> Arc<Config> {
     let mut config = Config::server();
     config.keepalive = None;
-    config.outbound_high_water = 8;
+    config.send_high_water = 8;
     Arc::new(config)
 }
 
@@ -167,7 +167,7 @@ fn no_wake_up_is_lost_between_two_senders_a_receiver_and_the_transport() {
         assert_eq!(lengths, 10 + LONG.len() + 3);
         first.await.unwrap();
         second.await.unwrap();
-        sender.start_close(CloseCode::NORMAL, "").unwrap();
+        sender.start_close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         assert_eq!(receiver.recv().await.unwrap(), None::<Message>);
         peer.await.unwrap();
     });
@@ -192,7 +192,7 @@ fn a_sender_dropped_while_it_waits_takes_no_wake_up_of_the_others_with_it() {
             assert_eq!(receiver.recv().await.unwrap(), Some("answer".into()));
             leaves.await.unwrap();
             stays.await.unwrap();
-            sender.start_close(CloseCode::NORMAL, "").unwrap();
+            sender.start_close(CloseCode::NORMAL_CLOSURE, "").unwrap();
             assert_eq!(receiver.recv().await.unwrap(), None);
             peer.await.unwrap();
         });
@@ -249,7 +249,7 @@ fn the_end_of_a_message_in_pieces_lets_those_go_on_that_waited_for_it() {
                 while let Ok(Some(_)) = far.recv().await {
                     seen += 1;
                     if seen == 3 {
-                        far.close(CloseCode::NORMAL, "").await.unwrap();
+                        far.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
                     }
                 }
                 seen

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use tokio::net::TcpStream;
 use ws_core::deflate::{self, PerMessageDeflate};
 use ws_core::{Binary, Config, Connection, Event};
-use ws_tokio::{Broadcast, Slow, WebSocket};
+use ws_tokio::{Broadcast, SlowPolicy, WebSocket};
 
 use super::{Peer, Service, Socket};
 
@@ -48,7 +48,7 @@ pub async fn shake_hands(stream: TcpStream) -> anyhow::Result<()> {
 pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
     static ROOM: LazyLock<Broadcast> = LazyLock::new(Broadcast::new);
     let (sender, mut receiver) = open(stream, Service::echo(Peer::Ours)).split();
-    let _member = ROOM.join(sender, Slow::Wait);
+    let _member = ROOM.join(sender, SlowPolicy::Wait);
     while let Some(message) = receiver.recv().await? {
         // All that has been read goes out together.
         let mut messages = vec![message];

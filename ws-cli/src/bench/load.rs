@@ -84,7 +84,7 @@ impl Load {
         {
             return tally.fail(failure);
         }
-        match websocket.close(CloseCode::NORMAL, "").await {
+        match websocket.close(CloseCode::NORMAL_CLOSURE, "").await {
             Ok(info) if Status::of_end(&info) == Status::Success => {}
             Ok(info) => tally.fail(Failure::of_end(&info)),
             Err(error) => tally.fail(error.into()),

@@ -47,7 +47,7 @@ impl Shown {
         }
         if self.broken.is_some() {
             // It may be closing already.
-            let _ = connection.close(CloseCode::NORMAL, "");
+            let _ = connection.close(CloseCode::NORMAL_CLOSURE, "");
         }
     }
 
@@ -55,7 +55,7 @@ impl Shown {
         self.answers += 1;
         self.show(event);
         if self.once {
-            let _ = connection.close(CloseCode::NORMAL, "");
+            let _ = connection.close(CloseCode::NORMAL_CLOSURE, "");
         }
     }
 

@@ -50,15 +50,15 @@ async fn closing_over_a_slow_link_loses_nothing_and_is_clean() {
     let second = Duration::from_secs(1);
     options.connection.close_timeout = second;
     options.connection.keepalive = Some(Keepalive::default().interval(second / 4).timeout(second));
-    options.connection.outbound_high_water = usize::MAX;
-    options.connection.outbound_limit = usize::MAX;
+    options.connection.send_high_water = usize::MAX;
+    options.connection.max_queued = usize::MAX;
     let (mut ws, _) = options.build().unwrap().connect(format!("ws://{address}")).await.unwrap();
     let tcp = ws.get_ref().tcp().unwrap();
     assert_eq!(SockRef::from(tcp).tcp_notsent_lowat().unwrap(), 32 << 10, "little is out of sight");
     for n in 0..LINES {
         ws.feed(format!("{n:<1024}")).await.unwrap();
     }
-    let info = ws.close(CloseCode::NORMAL, "").await.unwrap();
+    let info = ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     assert!(info.is_clean(), "{info}");
     assert_eq!(serving.await.unwrap(), LINES);
 }

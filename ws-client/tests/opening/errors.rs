@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::common::*;
 use tokio::net::TcpListener;
-use ws_client::ws_core::handshake::{ClientHandshake, HeadFault};
+use ws_client::ws_core::handshake::{ClientHandshake, HeadError};
 use ws_client::{ConnectError, DialError, HandshakeError, HeaderError, Options, Stage, UrlError};
 use ws_client::{Proxy, ProxyError, ProxyUrlError, Request};
 
@@ -40,7 +40,7 @@ async fn connect_errors() -> Vec<ConnectError> {
         ProxyError::Resolve(broken()),
         ProxyError::ResolveServer(broken()),
         ProxyError::Dial(unreachable().await),
-        ProxyError::Head(HeadFault::StartLine("x")),
+        ProxyError::Head(HeadError::StartLine("x")),
         ProxyError::Io(broken()),
         ProxyError::Early,
         ProxyError::Authentication { schemes: vec!["NTLM".into()] },
@@ -57,7 +57,7 @@ async fn connect_errors() -> Vec<ConnectError> {
         ConnectError::TlsExpected { authority: authority() },
         ConnectError::Handshake {
             authority: authority(),
-            source: HandshakeError::Head(HeadFault::StartLine("x")),
+            source: HandshakeError::Head(HeadError::StartLine("x")),
         },
         #[cfg(feature = "deflate")]
         ConnectError::Deflate {

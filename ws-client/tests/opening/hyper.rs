@@ -190,6 +190,6 @@ async fn an_upgraded_stream_that_is_no_socket_carries_a_websocket() {
     socket.send(&b"hi"[..]).await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"ok"[..])));
     assert_eq!(socket.recv().await.unwrap(), None);
-    assert_eq!(socket.close_info().unwrap().code(), CloseCode::NORMAL);
+    assert_eq!(socket.close_info().unwrap().code(), CloseCode::NORMAL_CLOSURE);
     assert_eq!(serving.await.unwrap(), 0x82);
 }

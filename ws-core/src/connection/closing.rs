@@ -66,9 +66,9 @@ impl Connection {
             return;
         }
         // §5.5.1: the reply typically echoes the code; a frame without one is answered without.
-        let received = self.ending(Initiator::Remote).received.unwrap_or(CloseCode::NO_STATUS);
+        let received = self.ending(Initiator::Remote).received.unwrap_or(CloseCode::NO_STATUS_RECEIVED);
         let body = received.0.to_be_bytes();
-        self.queue_close_reply(received, if received == CloseCode::NO_STATUS { &[] } else { &body });
+        self.queue_close_reply(received, if received == CloseCode::NO_STATUS_RECEIVED { &[] } else { &body });
     }
 
     /// Ends the connection at once: nothing more is read or written, and no Close is sent.
@@ -128,7 +128,7 @@ impl Connection {
     }
 
     pub(super) fn close_received(&mut self, frame: Option<&CloseFrame>) {
-        let received = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code);
+        let received = frame.map_or(CloseCode::NO_STATUS_RECEIVED, |frame| frame.code);
         let state = self.state;
         let ending = self.ending(Initiator::Remote);
         ending.received = Some(received);
@@ -189,7 +189,7 @@ impl Connection {
     /// Counts input that is thrown away. Over the limit that ends the connection, though not before
     /// our Close is written: until then the deadlines bound it.
     pub(super) fn discard(&mut self, bytes: usize) {
-        let limit = self.config.linger_bytes;
+        let limit = self.config.max_linger_bytes;
         let ending = self.ending(Initiator::Local);
         ending.lingered = ending.lingered.saturating_add(bytes as u64);
         // A reply that is held back has its own deadline.
@@ -233,7 +233,7 @@ impl Connection {
             return Err(SendError::Closing);
         }
         let mut body = Vec::new();
-        let mut sent = CloseCode::NO_STATUS;
+        let mut sent = CloseCode::NO_STATUS_RECEIVED;
         if let Some(frame) = &frame {
             body.extend_from_slice(&frame.code.0.to_be_bytes());
             body.extend_from_slice(frame.reason.as_bytes());

@@ -168,13 +168,15 @@ impl Connection {
     #[inline]
     pub(super) fn check_room(&self) -> Result<(), SendError> {
         let queued = self.queue.len();
-        if queued >= self.config.outbound_limit {
-            return Err(SendError::QueueFull { limit: self.config.outbound_limit });
+        if queued >= self.config.max_queued {
+            return Err(SendError::QueueFull { limit: self.config.max_queued });
         }
         // With nothing queued there is nothing to wait for: one message may pass over the limit. Without
-        // `memory_limit` memory is bounded by the others, which add up to less.
-        match self.config.memory_limit {
-            Some(limit) if queued > 0 && self.memory_usage() >= limit => Err(SendError::MemoryFull { limit }),
+        // `max_memory` memory is bounded by the others, which add up to less.
+        match self.config.max_memory {
+            Some(limit) if queued > 0 && self.memory_usage().total() >= limit => {
+                Err(SendError::MemoryFull { limit })
+            }
             _ => Ok(()),
         }
     }

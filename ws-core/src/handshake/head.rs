@@ -39,7 +39,7 @@ impl HeadLimits {
 /// Why bytes are not the head of an HTTP/1.1 message, or exceed the limits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
-pub enum HeadFault {
+pub enum HeadError {
     /// The start line is malformed (RFC 9112 sections 3 and 4).
     #[error("malformed start line: {0}")]
     StartLine(&'static str),
@@ -74,7 +74,7 @@ pub enum HeadFault {
     },
 }
 
-debug_by_display!(HeadFault);
+debug_by_display!(HeadError);
 
 /// Where in the buffer the scan has come to. Each byte is taken once.
 #[derive(Debug)]
@@ -98,9 +98,9 @@ impl Cursor {
     ///
     /// A call implies that the head is not whole yet, so it fails as soon as the limit is used up, without waiting
     /// for a byte beyond it: a driver whose buffer is as large as the limit is never stuck.
-    pub(super) fn next(&mut self, buffer: &[u8]) -> Result<Option<(usize, u8)>, HeadFault> {
+    pub(super) fn next(&mut self, buffer: &[u8]) -> Result<Option<(usize, u8)>, HeadError> {
         if self.position >= self.limit {
-            return Err(HeadFault::TooLong { limit: self.limit });
+            return Err(HeadError::TooLong { limit: self.limit });
         }
         let taken = buffer.get(self.position).map(|&byte| (self.position, byte));
         if taken.is_some() {
@@ -188,7 +188,7 @@ impl FieldScanner {
         &mut self,
         cursor: &mut Cursor,
         buffer: &'b [u8],
-    ) -> Result<Option<FieldEvent<'b>>, HeadFault> {
+    ) -> Result<Option<FieldEvent<'b>>, HeadError> {
         loop {
             // Most of a head is bytes that change nothing: they are taken at once.
             match self.state {
@@ -201,10 +201,10 @@ impl FieldScanner {
                 FieldState::Start => match byte {
                     b'\r' => FieldState::LastLineFeed,
                     // RFC 9112 §5.2: a server rejects obs-fold; §2.2: nor is there whitespace before the first field.
-                    b' ' | b'\t' => return Err(HeadFault::FieldLine("it begins with whitespace")),
-                    _ if !is_tchar(byte) => return Err(HeadFault::FieldLine(NOT_A_NAME)),
+                    b' ' | b'\t' => return Err(HeadError::FieldLine("it begins with whitespace")),
+                    _ if !is_tchar(byte) => return Err(HeadError::FieldLine(NOT_A_NAME)),
                     _ if self.lines >= self.limit => {
-                        return Err(HeadFault::TooManyFields { limit: self.limit });
+                        return Err(HeadError::TooManyFields { limit: self.limit });
                     }
                     _ => {
                         self.lines = self.lines.saturating_add(1);
@@ -217,15 +217,15 @@ impl FieldScanner {
                         return Ok(buffer.get(name..at).map(FieldEvent::Name));
                     }
                     // RFC 9112 §5.1: whitespace between name and colon MUST be rejected with 400.
-                    b' ' | b'\t' => return Err(HeadFault::FieldLine("whitespace before the colon")),
-                    _ => return Err(HeadFault::FieldLine(NOT_A_NAME)),
+                    b' ' | b'\t' => return Err(HeadError::FieldLine("whitespace before the colon")),
+                    _ => return Err(HeadError::FieldLine(NOT_A_NAME)),
                 },
                 FieldState::Value { name, colon } => match byte {
                     b'\r' => FieldState::LineFeed { name, colon, end: at },
-                    _ => return Err(HeadFault::FieldLine("a control character in the value")),
+                    _ => return Err(HeadError::FieldLine("a control character in the value")),
                 },
                 FieldState::LineFeed { name, colon, end } => {
-                    expect_line_feed(byte).map_err(HeadFault::FieldLine)?;
+                    expect_line_feed(byte).map_err(HeadError::FieldLine)?;
                     if self.folds {
                         FieldState::Fold { name, colon, end }
                     } else {
@@ -243,7 +243,7 @@ impl FieldScanner {
                     return Ok(line(buffer, name, colon, end));
                 }
                 FieldState::LastLineFeed => {
-                    expect_line_feed(byte).map_err(HeadFault::FieldLine)?;
+                    expect_line_feed(byte).map_err(HeadError::FieldLine)?;
                     return Ok(Some(FieldEvent::End));
                 }
             };
@@ -276,11 +276,11 @@ const fn is_value_byte(byte: u8) -> bool {
 }
 
 /// Adds a scanned line to the headers.
-pub(super) fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), HeadFault> {
-    let name = HeaderName::from_bytes(name).map_err(|_| HeadFault::FieldLine("the name is too long"))?;
-    let value = HeaderValue::from_bytes(value).map_err(|_| HeadFault::FieldLine(NOT_A_NAME))?;
+pub(super) fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+    let name = HeaderName::from_bytes(name).map_err(|_| HeadError::FieldLine("the name is too long"))?;
+    let value = HeaderValue::from_bytes(value).map_err(|_| HeadError::FieldLine(NOT_A_NAME))?;
     let limit = headers.len();
-    headers.try_append(name, value).map_err(|_| HeadFault::TooManyFields { limit })?;
+    headers.try_append(name, value).map_err(|_| HeadError::TooManyFields { limit })?;
     Ok(())
 }
 

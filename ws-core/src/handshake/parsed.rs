@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Method, StatusCode, Version};
 
-use super::head::{HeadFault, HeadLimits};
+use super::head::{HeadError, HeadLimits};
 use super::opening::Opening;
 use super::refusal::{Refusal, ResponseError};
 use super::request_line::{check_method, check_target};
@@ -47,13 +47,13 @@ fn check(request: &http::Request<()>, limits: HeadLimits) -> Result<(), Refusal>
     check_method(request.method().as_str().as_bytes())?;
     let target = target_length(request.uri());
     if target > limits.target {
-        return Err(HeadFault::TargetTooLong { limit: limits.target }.into());
+        return Err(HeadError::TargetTooLong { limit: limits.target }.into());
     }
     check_target(request.uri())?;
     check_version(request.version())?;
     let headers = request.headers();
     if headers.len() > limits.fields {
-        return Err(HeadFault::TooManyFields { limit: limits.fields }.into());
+        return Err(HeadError::TooManyFields { limit: limits.fields }.into());
     }
     // As it is usually written: a space on both sides of the target, one behind each colon.
     let mut length =
@@ -69,7 +69,7 @@ fn check(request: &http::Request<()>, limits: HeadLimits) -> Result<(), Refusal>
         }
     }
     if length > limits.bytes {
-        return Err(HeadFault::TooLong { limit: limits.bytes }.into());
+        return Err(HeadError::TooLong { limit: limits.bytes }.into());
     }
     check_host(request)
 }
@@ -81,7 +81,7 @@ fn target_length(uri: &http::Uri) -> usize {
     scheme.saturating_add(authority).saturating_add(path)
 }
 
-fn check_version(version: Version) -> Result<(), HeadFault> {
+fn check_version(version: Version) -> Result<(), HeadError> {
     let (major, minor) = match version {
         // RFC 9112 §2.3: 1.0 too, for which no WebSocket is opened.
         Version::HTTP_10 | Version::HTTP_11 => return Ok(()),
@@ -89,5 +89,5 @@ fn check_version(version: Version) -> Result<(), HeadFault> {
         Version::HTTP_2 => (2, 0),
         _ => (3, 0),
     };
-    Err(HeadFault::Version { major, minor })
+    Err(HeadError::Version { major, minor })
 }

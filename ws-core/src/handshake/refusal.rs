@@ -4,7 +4,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use thiserror::Error;
 
-use super::head::HeadFault;
+use super::head::HeadError;
 use super::version::VERSION;
 use crate::error::debug_by_display;
 
@@ -80,19 +80,19 @@ impl Refusal {
     }
 }
 
-impl From<HeadFault> for Refusal {
-    fn from(fault: HeadFault) -> Self {
+impl From<HeadError> for Refusal {
+    fn from(fault: HeadError) -> Self {
         let status = match fault {
             // RFC 9112 §3 and §5: what is malformed gets 400.
-            HeadFault::StartLine(_) | HeadFault::FieldLine(_) => StatusCode::BAD_REQUEST,
+            HeadError::StartLine(_) | HeadError::FieldLine(_) => StatusCode::BAD_REQUEST,
             // RFC 9110 §15.6.6.
-            HeadFault::Version { .. } => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            HeadError::Version { .. } => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             // RFC 6585 §5.
-            HeadFault::TooLong { .. } | HeadFault::TooManyFields { .. } => {
+            HeadError::TooLong { .. } | HeadError::TooManyFields { .. } => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
             // RFC 9112 §3: 414 for a target longer than what is parsed.
-            HeadFault::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
+            HeadError::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
         };
         Self::new(status, &fault.to_string())
     }

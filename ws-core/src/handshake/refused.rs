@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::body::{BodyFraming, BodyProgress, BodyReader};
 use super::extension::InvalidExtensions;
-use super::head::HeadFault;
+use super::head::HeadError;
 
 /// Why the server's answer does not open a WebSocket. The connection must be dropped: it was never open.
 ///
@@ -20,7 +20,7 @@ pub enum HandshakeError {
     Refused(Box<Refused>),
     /// The answer is not an HTTP response, or exceeds the limits.
     #[error("the server's response cannot be read: {0}")]
-    Head(HeadFault),
+    Head(HeadError),
     /// A 101 in HTTP/1.0, which has no Upgrade (RFC 9110 section 7.8).
     #[error("the server switched protocols in HTTP/1.0")]
     Version,
@@ -81,8 +81,8 @@ impl fmt::Debug for HandshakeError {
 }
 
 /// No `#[from]`: the fault is part of the message, so that [`source`](std::error::Error::source) does not repeat it.
-impl From<HeadFault> for HandshakeError {
-    fn from(fault: HeadFault) -> Self {
+impl From<HeadError> for HandshakeError {
+    fn from(fault: HeadError) -> Self {
         Self::Head(fault)
     }
 }

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode, Uri, Version};
 
 use super::head::{
-    Cursor, HeadFault, HeadLimits, VERSION_END, expect_line_feed, is_version_byte, version_digits,
+    Cursor, HeadError, HeadLimits, VERSION_END, expect_line_feed, is_version_byte, version_digits,
 };
 use super::host::Authority;
 use super::refusal::Refusal;
@@ -69,15 +69,15 @@ impl RequestLineScanner {
                 // RFC 9112 §2.2: a server SHOULD ignore at least one empty line before the request line.
                 State::Start if byte == b'\r' => State::EmptyLine,
                 State::EmptyLine => {
-                    expect_line_feed(byte).map_err(HeadFault::StartLine)?;
+                    expect_line_feed(byte).map_err(HeadError::StartLine)?;
                     State::MethodStart
                 }
                 State::MethodStart if byte == b'\r' => {
                     // Two empty lines are what a header of the PROXY protocol's version 2 begins with.
-                    return Err(HeadFault::StartLine(PROXY_VERSION_2).into());
+                    return Err(HeadError::StartLine(PROXY_VERSION_2).into());
                 }
                 State::Start if byte == TLS_HANDSHAKE => {
-                    return Err(HeadFault::StartLine(TLS_ON_A_PLAIN_PORT).into());
+                    return Err(HeadError::StartLine(TLS_ON_A_PLAIN_PORT).into());
                 }
                 State::Start | State::MethodStart => {
                     // RFC 9112 §3.1: the method is a token.
@@ -116,7 +116,7 @@ impl RequestLineScanner {
                     expect(byte != b'#', "a fragment in the target")?;
                     // RFC 9110 §4.1: a target that is too long gets 414.
                     if at.saturating_sub(start) >= self.target_limit {
-                        return Err(HeadFault::TargetTooLong { limit: self.target_limit }.into());
+                        return Err(HeadError::TargetTooLong { limit: self.target_limit }.into());
                     }
                     State::Target { start }
                 }
@@ -136,7 +136,7 @@ impl RequestLineScanner {
                     State::LineFeed
                 }
                 State::LineFeed => {
-                    expect_line_feed(byte).map_err(HeadFault::StartLine)?;
+                    expect_line_feed(byte).map_err(HeadError::StartLine)?;
                     let target = std::mem::take(&mut self.target);
                     return Ok(Some((self.method.clone(), target, self.version)));
                 }
@@ -146,8 +146,8 @@ impl RequestLineScanner {
     }
 }
 
-fn expect(condition: bool, otherwise: &'static str) -> Result<(), HeadFault> {
-    if condition { Ok(()) } else { Err(HeadFault::StartLine(otherwise)) }
+fn expect(condition: bool, otherwise: &'static str) -> Result<(), HeadError> {
+    if condition { Ok(()) } else { Err(HeadError::StartLine(otherwise)) }
 }
 
 /// GET, or HEAD.
@@ -155,22 +155,22 @@ pub(super) fn check_method(method: &[u8]) -> Result<Method, Refusal> {
     match method {
         b"GET" => Ok(Method::GET),
         b"HEAD" => Ok(Method::HEAD),
-        b"PROXY" => Err(HeadFault::StartLine(PROXY_VERSION_1).into()),
+        b"PROXY" => Err(HeadError::StartLine(PROXY_VERSION_1).into()),
         // RFC 6455 §4.2.1 item 1: the method of a handshake is GET.
         _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")),
     }
 }
 
 /// Reads a target in origin form or absolute form (RFC 9112 sections 3.2.1 and 3.2.2).
-fn parse_target(target: Option<&[u8]>) -> Result<Uri, HeadFault> {
+fn parse_target(target: Option<&[u8]>) -> Result<Uri, HeadError> {
     let uri = Uri::try_from(target.unwrap_or_default())
-        .map_err(|_| HeadFault::StartLine("the target is not a valid URI"))?;
+        .map_err(|_| HeadError::StartLine("the target is not a valid URI"))?;
     check_target(&uri)?;
     Ok(uri)
 }
 
 /// Checks that a target is in one of the two forms.
-pub(super) fn check_target(uri: &Uri) -> Result<(), HeadFault> {
+pub(super) fn check_target(uri: &Uri) -> Result<(), HeadError> {
     if uri.path().starts_with('/') && uri.scheme().is_none() {
         return Ok(());
     }
@@ -185,13 +185,13 @@ pub(super) fn check_target(uri: &Uri) -> Result<(), HeadFault> {
     expect(Authority::parse(authority).is_some(), "the target has no valid host")
 }
 
-fn parse_version(version: &[u8]) -> Result<Version, HeadFault> {
+fn parse_version(version: &[u8]) -> Result<Version, HeadError> {
     match version_digits(version) {
         // RFC 9112 §2.3: health checks and old programs come with 1.0; no WebSocket is opened for them.
         (1, 0) => Ok(Version::HTTP_10),
         // RFC 9110 §2.5: a higher minor version is read as 1.1.
         (1, 1..) => Ok(Version::HTTP_11),
-        (major, minor) => Err(HeadFault::Version { major, minor }),
+        (major, minor) => Err(HeadError::Version { major, minor }),
     }
 }
 

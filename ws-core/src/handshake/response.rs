@@ -3,7 +3,7 @@
 use http::{StatusCode, Version};
 
 use super::head::{
-    Cursor, FieldEvent, FieldScanner, HeadFault, HeadLimits, VERSION_END, append, expect_line_feed,
+    Cursor, FieldEvent, FieldScanner, HeadError, HeadLimits, VERSION_END, append, expect_line_feed,
     is_version_byte, unfold, version_digits,
 };
 
@@ -55,8 +55,8 @@ impl ResponseReader {
     /// that, and after an error, the reader is used up and returns `Ok(None)`.
     ///
     /// # Errors
-    /// [`HeadFault`], at the byte that proves it.
-    pub fn receive(&mut self, buffer: &[u8]) -> Result<Option<(http::Response<()>, usize)>, HeadFault> {
+    /// [`HeadError`], at the byte that proves it.
+    pub fn receive(&mut self, buffer: &[u8]) -> Result<Option<(http::Response<()>, usize)>, HeadError> {
         let result = self.advance(buffer);
         if !matches!(result, Ok(false)) {
             self.state = State::Done;
@@ -65,7 +65,7 @@ impl ResponseReader {
         Ok(whole.then(|| (std::mem::take(&mut self.response), self.cursor.position())))
     }
 
-    fn advance(&mut self, buffer: &[u8]) -> Result<bool, HeadFault> {
+    fn advance(&mut self, buffer: &[u8]) -> Result<bool, HeadError> {
         if matches!(self.state, State::Done) || !self.scan_status_line(buffer)? {
             return Ok(false);
         }
@@ -82,7 +82,7 @@ impl ResponseReader {
     }
 
     /// True once the status line is whole.
-    fn scan_status_line(&mut self, buffer: &[u8]) -> Result<bool, HeadFault> {
+    fn scan_status_line(&mut self, buffer: &[u8]) -> Result<bool, HeadError> {
         while !matches!(self.state, State::Fields) {
             let Some((at, byte)) = self.cursor.next(buffer)? else {
                 return Ok(false);
@@ -124,10 +124,10 @@ impl ResponseReader {
                     b'\r' => State::LineFeed,
                     // RFC 9112 §4: reason-phrase = 1*( HTAB / SP / VCHAR / obs-text ).
                     b'\t' | b' '..=b'~' | 0x80.. => State::Reason,
-                    _ => return Err(HeadFault::StartLine("a control character in the reason")),
+                    _ => return Err(HeadError::StartLine("a control character in the reason")),
                 },
                 State::LineFeed => {
-                    expect_line_feed(byte).map_err(HeadFault::StartLine)?;
+                    expect_line_feed(byte).map_err(HeadError::StartLine)?;
                     State::Fields
                 }
                 State::Fields | State::Done => return Ok(false),
@@ -137,19 +137,19 @@ impl ResponseReader {
     }
 }
 
-fn expect(condition: bool, otherwise: &'static str) -> Result<(), HeadFault> {
-    if condition { Ok(()) } else { Err(HeadFault::StartLine(otherwise)) }
+fn expect(condition: bool, otherwise: &'static str) -> Result<(), HeadError> {
+    if condition { Ok(()) } else { Err(HeadError::StartLine(otherwise)) }
 }
 
-fn parse_version(version: &[u8]) -> Result<Version, HeadFault> {
+fn parse_version(version: &[u8]) -> Result<Version, HeadError> {
     match version_digits(version) {
         (1, 0) => Ok(Version::HTTP_10),
         // RFC 9110 §2.5: a higher minor version is read as 1.1.
         (1, _) => Ok(Version::HTTP_11),
-        (major, minor) => Err(HeadFault::Version { major, minor }),
+        (major, minor) => Err(HeadError::Version { major, minor }),
     }
 }
 
-fn parse_status(status: &[u8]) -> Result<StatusCode, HeadFault> {
-    StatusCode::from_bytes(status).map_err(|_| HeadFault::StartLine("the status is below 100"))
+fn parse_status(status: &[u8]) -> Result<StatusCode, HeadError> {
+    StatusCode::from_bytes(status).map_err(|_| HeadError::StartLine("the status is below 100"))
 }

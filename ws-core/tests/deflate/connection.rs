@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::support::miri::few_or;
 use bytes::Buf;
 use ws_core::deflate::{self, Agreed, PerMessageDeflate};
-use ws_core::{Config, Connection, DataType, Event, Message, Piece, Prepared, ProtocolError};
+use ws_core::{Config, Connection, DataType, Event, Message, Piece, PreparedMessage, ProtocolError};
 
 fn agreed(takeover: bool) -> Agreed {
     Agreed { server_no_context_takeover: !takeover, client_no_context_takeover: !takeover, ..Agreed::PLAIN }
@@ -176,7 +176,7 @@ fn rsv1_without_an_agreement_or_on_a_continuation_fails_with_1002() {
 /// A message of `size` bytes that is compressed about a thousand times.
 fn bomb(size: usize) -> Vec<u8> {
     let mut config = Config::server();
-    config.outbound_limit = usize::MAX;
+    config.max_queued = usize::MAX;
     let mut sender = server(config, agreed(true));
     sender.send_binary(&vec![0; size]).unwrap();
     written(&mut sender)
@@ -197,7 +197,11 @@ fn the_limit_counts_inflated_bytes_and_bounds_memory() {
         for chunk in bytes.chunks(100) {
             result = receive(&mut receiver, chunk, 100);
             // The inflater, its window, and the control structures.
-            assert!(receiver.memory_usage() <= LIMIT + (128 << 10), "{} bytes", receiver.memory_usage());
+            assert!(
+                receiver.memory_usage().total() <= LIMIT + (128 << 10),
+                "{} bytes",
+                receiver.memory_usage().total()
+            );
             if result.is_err() {
                 break;
             }
@@ -236,7 +240,7 @@ fn a_stream_inflates_in_bounded_memory_and_is_bounded_by_its_own_limit() {
     let mut input = input.as_mut_slice();
     while let Some(Piece::Binary { bytes, .. }) = receiver.receive_piece(&mut input).unwrap() {
         total += bytes.len();
-        assert!(receiver.memory_usage() < 512 << 10, "{} bytes", receiver.memory_usage());
+        assert!(receiver.memory_usage().total() < 512 << 10, "{} bytes", receiver.memory_usage().total());
     }
     assert_eq!(total, 32 << 20);
     config.max_stream_size = 1 << 20;
@@ -256,7 +260,11 @@ fn a_stream_that_was_begun_as_a_whole_message_goes_on_in_bounded_memory() {
     let mut total = 0;
     while let Some(Piece::Binary { bytes, .. }) = receiver.receive_piece(&mut rest).unwrap() {
         total += bytes.len();
-        assert!(receiver.memory_usage() < 2 << 20, "{} bytes after {total}", receiver.memory_usage());
+        assert!(
+            receiver.memory_usage().total() < 2 << 20,
+            "{} bytes after {total}",
+            receiver.memory_usage().total()
+        );
     }
     assert_eq!(total, 16 << 20);
 }
@@ -414,7 +422,7 @@ fn a_prepared_message_that_does_not_pay_is_sent_as_it_is() {
     }
     for (payload, first) in [(random, 0x82), (vec![7; 4000], 0xC2)] {
         let mut sender = server(Config::server(), agreed(false));
-        sender.send_prepared(&Prepared::new(payload)).unwrap();
+        sender.send_prepared(&PreparedMessage::new(payload)).unwrap();
         assert_eq!(written(&mut sender).first(), Some(&first));
     }
 }

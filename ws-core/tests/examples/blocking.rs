@@ -50,7 +50,7 @@ fn the_blocking_example_echoes_answers_pings_and_closes() {
     drop(client);
     let info = server.join().unwrap().unwrap();
     assert!(info.is_clean());
-    assert_eq!((info.code(), &*info.reason), (CloseCode::NORMAL, "bye"));
+    assert_eq!((info.code(), &*info.reason), (CloseCode::NORMAL_CLOSURE, "bye"));
 }
 
 #[test]
@@ -70,7 +70,10 @@ fn the_blocking_example_notices_an_end_without_a_close() {
     client.write_all(REQUEST.as_bytes()).unwrap();
     client.shutdown(Shutdown::Write).unwrap();
     let info = server.join().unwrap().unwrap();
-    assert_eq!((info.cause, info.code()), (CloseCause::Transport(TransportEnd::Eof), CloseCode::ABNORMAL));
+    assert_eq!(
+        (info.cause, info.code()),
+        (CloseCause::Transport(TransportEnd::Eof), CloseCode::ABNORMAL_CLOSURE)
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use crate::table::{expand, places};
 use http::{Request, StatusCode, Version};
 use ws_core::handshake::{
-    BodyFraming, ClientHandshake, Established, HandshakeError, HeadFault, HeadLimits, MAX_INTERIM_RESPONSES,
+    BodyFraming, ClientHandshake, Established, HandshakeError, HeadError, HeadLimits, MAX_INTERIM_RESPONSES,
     ResponseReader,
 };
 
@@ -373,7 +373,7 @@ fn a_head_over_its_limit_is_an_error_at_the_limit() {
     let over = filled(65537);
     assert!(reader.receive(&over[..65535]).unwrap().is_none());
     let error = reader.receive(&over[..65536]).unwrap_err();
-    assert!(matches!(error, HandshakeError::Head(HeadFault::TooLong { limit: 65536 })));
+    assert!(matches!(error, HandshakeError::Head(HeadError::TooLong { limit: 65536 })));
     assert!(error.to_string().contains("HeadLimits::bytes = 65536"), "{error}");
 
     assert!(handshake().receive(&head(&"A: b\r\n".repeat(97))).unwrap().is_some());
@@ -388,7 +388,7 @@ fn interim_responses_count_towards_the_limit_on_bytes() {
     let (bytes, _) = expand("{100}{100}{100}{101}{UCA}\r\n", LINES);
     assert!(matches!(
         handshake.receive(&bytes),
-        Err(HandshakeError::Head(HeadFault::TooLong { limit: 200 }))
+        Err(HandshakeError::Head(HeadError::TooLong { limit: 200 }))
     ));
     assert_eq!(MAX_INTERIM_RESPONSES, 8);
 }

@@ -32,7 +32,7 @@ fn every_received_code_is_echoed_or_fails_with_1002() {
                 assert_eq!(got, Err(error));
                 assert_eq!(answers[0].1[..2], 1002u16.to_be_bytes());
                 assert_eq!(info.cause, CloseCause::Protocol(error));
-                assert_eq!((info.sent, info.received), (Some(CloseCode::PROTOCOL), None));
+                assert_eq!((info.sent, info.received), (Some(CloseCode::PROTOCOL_ERROR), None));
             }
         }
     }
@@ -64,8 +64,8 @@ fn an_empty_close_is_answered_with_an_empty_one() {
         assert_eq!(got.events, [Event::Close(None)]);
         assert_eq!(got.answers, [(CLOSE, vec![])]);
         let info = got.close_info.unwrap();
-        assert_eq!(info.code(), CloseCode::NO_STATUS);
-        assert_eq!(info.sent, Some(CloseCode::NO_STATUS));
+        assert_eq!(info.code(), CloseCode::NO_STATUS_RECEIVED);
+        assert_eq!(info.sent, Some(CloseCode::NO_STATUS_RECEIVED));
     }
 }
 
@@ -132,9 +132,9 @@ fn a_reason_to_send_has_at_most_123_bytes() {
     for role in ROLES {
         let mut connection = open(role, &config());
         let long = "x".repeat(124);
-        assert_eq!(connection.close(CloseCode::NORMAL, &long), Err(SendError::ReasonTooLong(124)));
+        assert_eq!(connection.close(CloseCode::NORMAL_CLOSURE, &long), Err(SendError::ReasonTooLong(124)));
         assert!(connection.is_open() && connection.queued() == 0);
-        connection.close(CloseCode::NORMAL, &long[1..]).unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, &long[1..]).unwrap();
         let sent = frames_from(role, &written(&mut connection));
         assert_eq!(sent, [(CLOSE, close_body(1000, &long.as_bytes()[1..]))]);
     }
@@ -148,7 +148,10 @@ fn a_close_without_a_code_has_no_body() {
         assert_eq!(frames_from(role, &written(&mut connection)), [(CLOSE, vec![])]);
         give(&mut connection, &sent_to(role, CLOSE, b"")).unwrap();
         let info = connection.close_info().unwrap();
-        assert_eq!((info.sent, info.received), (Some(CloseCode::NO_STATUS), Some(CloseCode::NO_STATUS)));
+        assert_eq!(
+            (info.sent, info.received),
+            (Some(CloseCode::NO_STATUS_RECEIVED), Some(CloseCode::NO_STATUS_RECEIVED))
+        );
     }
 }
 

@@ -23,7 +23,7 @@ fn the_end_of_a_connection_is_told_in_one_line() {
         "closed by the peer: closing handshake, received 4001, sent 4001, reason \"enough\", 8 bytes unsent"
     );
     assert_eq!(
-        said(closed(Role::Server, &[], |connection| connection.close(CloseCode::AWAY, "").unwrap())),
+        said(closed(Role::Server, &[], |connection| connection.close(CloseCode::GOING_AWAY, "").unwrap())),
         "closed by this end: end of stream without a closing handshake, sent 1001, 4 bytes unsent"
     );
     assert_eq!(
@@ -50,7 +50,8 @@ fn an_end_is_normal_if_the_peers_close_reports_no_fault_of_its_own() {
             assert_eq!(after_ours(&close_body(code, b"")).is_normal(), normal || code == 4000, "{code}");
         }
         assert!(!closed(role, &[], |_| ()).is_normal(), "no Close came");
-        let unanswered = closed(role, &[], |connection| connection.close(CloseCode::NORMAL, "").unwrap());
+        let unanswered =
+            closed(role, &[], |connection| connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap());
         assert!(!unanswered.is_normal(), "only ours went");
     }
 }
@@ -97,10 +98,10 @@ fn every_cause_has_words_of_its_own() {
 #[test]
 fn a_code_is_shown_as_its_number() {
     assert_eq!(
-        (CloseCode::AWAY.to_string(), format!("{:?}", CloseCode(4711))),
+        (CloseCode::GOING_AWAY.to_string(), format!("{:?}", CloseCode(4711))),
         ("1001".into(), "CloseCode(4711)".into())
     );
     assert_eq!((CloseCode::from(3000), u16::from(CloseCode(3000))), (CloseCode(3000), 3000));
     let info = closed(Role::Server, &[], |_| ());
-    assert_eq!((info.initiator, info.code()), (Initiator::Remote, CloseCode::ABNORMAL));
+    assert_eq!((info.initiator, info.code()), (Initiator::Remote, CloseCode::ABNORMAL_CLOSURE));
 }

@@ -4,9 +4,9 @@ use crate::support::{CLOSE, ROLES, close_body, config, frames_from, give, open, 
 use ws_core::{CloseCause, CloseCode, Connection, Deadline, ProtocolError, Role};
 
 /// Failed, its Close written and its side shut down.
-fn lingering(role: Role, linger_bytes: u64) -> Connection {
+fn lingering(role: Role, max_linger_bytes: u64) -> Connection {
     let mut config = config();
-    config.linger_bytes = linger_bytes;
+    config.max_linger_bytes = max_linger_bytes;
     let mut connection = open(role, &config);
     give(&mut connection, &[0xFF]).unwrap_err();
     written(&mut connection);
@@ -59,7 +59,7 @@ fn a_server_that_has_closed_lingers_for_linger_timeout_and_it_is_clean() {
 #[test]
 fn a_client_that_has_closed_waits_for_close_timeout_and_it_is_clean() {
     let mut connection = open(Role::Client, &config());
-    connection.close(CloseCode::NORMAL, "").unwrap();
+    connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
     written(&mut connection);
     assert_eq!(connection.next_timeout(s(0.0)), Some(s(5.0)));
     give(&mut connection, &sent_to(Role::Client, CLOSE, &close_body(1000, b""))).unwrap();
@@ -79,7 +79,7 @@ fn a_client_that_has_closed_waits_for_close_timeout_and_it_is_clean() {
 fn a_close_without_an_answer_is_over_after_close_timeout_and_lingers() {
     for role in ROLES {
         let mut connection = open(role, &config());
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         written(&mut connection);
         assert_eq!(connection.next_timeout(s(10.0)), Some(s(15.0)));
         connection.handle_timeout(s(14.999));
@@ -101,7 +101,7 @@ fn a_close_without_an_answer_is_over_after_close_timeout_and_lingers() {
 fn a_shutdown_that_does_not_end_is_over_after_close_timeout() {
     for role in ROLES {
         let mut connection = open(role, &config());
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         written(&mut connection);
         assert_eq!(connection.next_timeout(s(10.0)), Some(s(15.0)));
         connection.handle_timeout(s(15.0));
@@ -116,7 +116,7 @@ fn a_shutdown_that_does_not_end_is_over_after_close_timeout() {
 fn the_close_frame_of_a_failure_is_written_however_much_lies_behind_the_fault() {
     for role in ROLES {
         let mut config = config();
-        config.linger_bytes = 0;
+        config.max_linger_bytes = 0;
         let mut connection = open(role, &config);
         let error = give(&mut connection, &[0xFF; 100]).unwrap_err();
         give(&mut connection, &[0xFF; 100]).unwrap();
@@ -134,9 +134,9 @@ fn the_close_frame_of_a_failure_is_written_however_much_lies_behind_the_fault() 
 fn a_fault_after_our_close_is_told_however_much_lies_behind_it() {
     for role in ROLES {
         let mut config = config();
-        config.linger_bytes = 10;
+        config.max_linger_bytes = 10;
         let mut connection = open(role, &config);
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         written(&mut connection);
         let error = give(&mut connection, &[0xFF; 100]).unwrap_err();
         assert_eq!(connection.close_info().unwrap().cause, CloseCause::Protocol(error));

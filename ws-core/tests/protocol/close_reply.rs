@@ -64,7 +64,7 @@ fn an_empty_close_gets_an_empty_delayed_reply() {
         let mut connection = owing(role, b"");
         connection.reply_to_close();
         assert_eq!(frames_from(role, &written(&mut connection)), [(CLOSE, vec![])]);
-        assert_eq!(connection.close_info().unwrap().sent, Some(CloseCode::NO_STATUS));
+        assert_eq!(connection.close_info().unwrap().sent, Some(CloseCode::NO_STATUS_RECEIVED));
     }
 }
 
@@ -115,7 +115,7 @@ fn a_delayed_reply_goes_out_by_itself_once_close_timeout_has_passed() {
 fn what_the_peer_sends_while_a_reply_is_due_is_thrown_away_and_ends_nothing() {
     for role in ROLES {
         let mut config = config();
-        (config.delay_close_reply, config.linger_bytes) = (true, 10);
+        (config.delay_close_reply, config.max_linger_bytes) = (true, 10);
         let mut connection = open(role, &config);
         let stream =
             stream_to(role, &[(CLOSE, b""), (TEXT, b"more than ten bytes"), (PING, b"?"), (CLOSE, b"")]);
@@ -155,7 +155,7 @@ fn a_close_that_answers_ours_is_not_replied_to() {
         let mut config = config();
         config.delay_close_reply = true;
         let mut connection = open(role, &config);
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         written(&mut connection);
         give(&mut connection, &sent_to(role, CLOSE, &close_body(1000, b""))).unwrap();
         assert!(!connection.owes_close_reply());

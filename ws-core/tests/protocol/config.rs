@@ -23,12 +23,12 @@ fn the_defaults_are_the_contracts_and_make_sense() {
     assert_eq!(client.close_total_timeout, Some(Duration::from_secs(300)));
     for config in [server, client] {
         assert_eq!((config.max_control_rate, config.max_stream_size), (None, u64::MAX));
-        assert_eq!((config.max_frame_size, config.inbound_budget), (256 << 10, 4 << 20));
-        assert_eq!((config.outbound_high_water, config.outbound_limit), (64 << 10, 1 << 20));
+        assert_eq!((config.max_frame_size, config.max_read_ahead), (256 << 10, 4 << 20));
+        assert_eq!((config.send_high_water, config.max_queued), (64 << 10, 1 << 20));
         assert_eq!(config.write_timeout, Duration::from_secs(30));
         assert_eq!(config.close_timeout, Duration::from_secs(5));
         assert!(!config.delay_close_reply);
-        assert_eq!((config.linger_timeout, config.linger_bytes), (Duration::from_secs(1), 4 << 20));
+        assert_eq!((config.linger_timeout, config.max_linger_bytes), (Duration::from_secs(1), 4 << 20));
         let keepalive =
             Keepalive::default().interval(Duration::from_secs(20)).timeout(Duration::from_secs(20));
         assert_eq!((config.keepalive, Keepalive::default()), (Some(keepalive), keepalive));
@@ -41,13 +41,13 @@ fn a_limit_of_zero_is_refused_by_its_name() {
     assert_eq!(refused(|config| config.max_stream_size = 0), Some("max_stream_size"));
     assert_eq!(refused(|config| config.max_fragments = Some(0)), Some("max_fragments"));
     assert_eq!(refused(|config| config.max_control_rate = Some(0)), Some("max_control_rate"));
-    assert_eq!(refused(|config| config.outbound_high_water = 0), Some("outbound_high_water"));
-    assert_eq!(refused(|config| config.outbound_limit = 0), Some("outbound_limit"));
-    let neither = |config: &mut Config| (config.outbound_high_water, config.outbound_limit) = (0, 0);
-    assert_eq!(refused(neither), Some("outbound_limit"));
-    assert_eq!(refused(|config| config.inbound_budget = 0), Some("inbound_budget"));
-    assert_eq!(refused(|config| config.linger_bytes = 0), Some("linger_bytes"));
-    assert_eq!(refused(|config| config.memory_limit = Some(0)), Some("memory_limit"));
+    assert_eq!(refused(|config| config.send_high_water = 0), Some("send_high_water"));
+    assert_eq!(refused(|config| config.max_queued = 0), Some("max_queued"));
+    let neither = |config: &mut Config| (config.send_high_water, config.max_queued) = (0, 0);
+    assert_eq!(refused(neither), Some("max_queued"));
+    assert_eq!(refused(|config| config.max_read_ahead = 0), Some("max_read_ahead"));
+    assert_eq!(refused(|config| config.max_linger_bytes = 0), Some("max_linger_bytes"));
+    assert_eq!(refused(|config| config.max_memory = Some(0)), Some("max_memory"));
 }
 
 #[test]
@@ -77,18 +77,15 @@ fn a_frame_must_be_able_to_hold_a_control_payload() {
 
 #[test]
 fn the_high_water_mark_is_above_neither_limit() {
-    assert_eq!(
-        refused(|config| config.outbound_limit = config.outbound_high_water - 1),
-        Some("outbound_limit")
-    );
-    assert_eq!(refused(|config| config.outbound_limit = config.outbound_high_water), None);
+    assert_eq!(refused(|config| config.max_queued = config.send_high_water - 1), Some("max_queued"));
+    assert_eq!(refused(|config| config.max_queued = config.send_high_water), None);
     let above = |config: &mut Config| {
-        config.outbound_high_water = 1 << 20;
-        config.memory_limit = Some((1 << 20) - 1);
+        config.send_high_water = 1 << 20;
+        config.max_memory = Some((1 << 20) - 1);
     };
-    assert_eq!(refused(above), Some("memory_limit"));
-    assert_eq!(refused(|config| config.memory_limit = Some((512 << 10) - 1)), Some("memory_limit"));
-    assert_eq!(refused(|config| config.memory_limit = Some(512 << 10)), None);
+    assert_eq!(refused(above), Some("max_memory"));
+    assert_eq!(refused(|config| config.max_memory = Some((512 << 10) - 1)), Some("max_memory"));
+    assert_eq!(refused(|config| config.max_memory = Some(512 << 10)), None);
 }
 
 #[test]

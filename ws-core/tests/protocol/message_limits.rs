@@ -11,7 +11,7 @@ use ws_core::{Connection, Event, Piece, ProtocolError, Role};
 
 /// The contract: at most twice the payload received, and 64 KiB.
 fn assert_bounded(connection: &Connection, received: usize) {
-    let used = connection.memory_usage();
+    let used = connection.memory_usage().total();
     assert!(used <= 2 * received + (64 << 10), "{used} bytes of memory for {received} bytes received");
 }
 
@@ -66,7 +66,7 @@ fn small_and_empty_fragments_cost_no_memory_of_their_own() {
         give(&mut connection, &sent_to(role, BINARY_PART, b"")).unwrap();
         for n in 0..few_or(300, 16_000) {
             give(&mut connection, &sent_to(role, PART, &[0; 3][..n % 2 * 3])).unwrap();
-            assert!(connection.memory_usage() <= 6 * (n + 1) + 64, "after {n} fragments");
+            assert!(connection.memory_usage().total() <= 6 * (n + 1) + 64, "after {n} fragments");
         }
     }
 }
@@ -213,7 +213,7 @@ fn receive_around(role: Role, stream: &[u8], part: usize, read: usize) -> (Vec<E
         }
         assert_bounded(&connection, stream.len() - rest.len());
     }
-    assert!(connection.memory_usage() < 512, "only the pong waits");
+    assert!(connection.memory_usage().total() < 512, "only the pong waits");
     (events, around)
 }
 

@@ -10,9 +10,9 @@ fn refused(
     error: SendError,
     send: impl FnOnce(&mut Connection) -> Result<(), SendError>,
 ) {
-    let (queued, memory) = (connection.queued(), connection.memory_usage());
+    let (queued, memory) = (connection.queued(), connection.memory_usage().total());
     assert_eq!(send(connection), Err(error));
-    assert_eq!((connection.queued(), connection.memory_usage()), (queued, memory));
+    assert_eq!((connection.queued(), connection.memory_usage().total()), (queued, memory));
     assert!(connection.is_open());
 }
 
@@ -65,8 +65,8 @@ fn text_pieces_that_do_not_add_up_to_utf8_are_refused_and_the_message_can_go_on(
 fn a_full_queue_refuses_all_but_the_answers_of_the_protocol() {
     for role in ROLES {
         let mut config = config();
-        config.outbound_high_water = 500;
-        config.outbound_limit = 1000;
+        config.send_high_water = 500;
+        config.max_queued = 1000;
         let mut connection = open(role, &config);
         connection.send_binary(&[0; 900]).unwrap();
         connection.send_binary(&[0; 5000]).unwrap();
@@ -77,9 +77,9 @@ fn a_full_queue_refuses_all_but_the_answers_of_the_protocol() {
         refused(&mut connection, error, |c| c.send_piece(DataType::Text, b"p", true));
         refused(&mut connection, error, |c| c.ping(b""));
         refused(&mut connection, error, |c| c.pong(b""));
-        assert!(error.to_string().contains("outbound_limit = 1000"));
+        assert!(error.to_string().contains("max_queued = 1000"));
         give(&mut connection, &sent_to(role, support::PING, b"!")).unwrap();
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         let frames = frames_from(role, &written(&mut connection));
         assert_eq!(frames.len(), 3, "two messages and the Close");
     }
@@ -89,8 +89,8 @@ fn a_full_queue_refuses_all_but_the_answers_of_the_protocol() {
 fn one_message_passes_over_the_cap_and_no_byte_more_than_the_cap_before_it() {
     for role in ROLES {
         let mut config = config();
-        config.outbound_high_water = 500;
-        config.outbound_limit = 1000;
+        config.send_high_water = 500;
+        config.max_queued = 1000;
         let head = if role == ws_core::Role::Client { 8 } else { 4 };
         let mut connection = open(role, &config);
         connection.send_binary(&vec![0; 999 - head]).unwrap();
@@ -110,8 +110,8 @@ fn one_message_passes_over_the_cap_and_no_byte_more_than_the_cap_before_it() {
 fn control_frames_of_the_users_own_are_charged() {
     for role in ROLES {
         let mut config = config();
-        config.outbound_high_water = 500;
-        config.outbound_limit = 1000;
+        config.send_high_water = 500;
+        config.max_queued = 1000;
         let mut connection = open(role, &config);
         let pings = (0..100).take_while(|_| connection.ping(&[0; 100]).is_ok()).count();
         assert!((9..=10).contains(&pings), "{pings}");
@@ -126,7 +126,7 @@ fn what_was_refused_leaves_no_trace_on_the_wire() {
         connection.send_binary(b"1").unwrap();
         let _ = connection.ping(&[0; 126]);
         let _ = connection.close(CloseCode(1005), "");
-        let _ = connection.close(CloseCode::NORMAL, &"x".repeat(124));
+        let _ = connection.close(CloseCode::NORMAL_CLOSURE, &"x".repeat(124));
         let _ = connection.send_piece(DataType::Text, b"\xFF", true);
         connection.send_binary(b"2").unwrap();
         connection.pong(b"p").unwrap();

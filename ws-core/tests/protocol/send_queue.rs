@@ -149,8 +149,8 @@ fn a_pong_that_is_on_its_way_is_not_replaced() {
 fn a_queue_that_never_drains_keeps_its_memory_within_four_times_the_cap() {
     for (role, waiting) in ROLES.into_iter().flat_map(|role| [(role, 50_000), (role, 5_000)]) {
         let mut config = config();
-        config.outbound_high_water = 20_000;
-        config.outbound_limit = 60_000;
+        config.send_high_water = 20_000;
+        config.max_queued = 60_000;
         config.max_frame_size = 4000;
         let mut connection = open(role, &config);
         let (mut sent, mut wire, mut largest) = (0u32, Vec::new(), 0);
@@ -162,7 +162,7 @@ fn a_queue_that_never_drains_keeps_its_memory_within_four_times_the_cap() {
                 sent += 1;
             }
             write(&mut connection, rng.below(1500), &mut wire);
-            largest = largest.max(connection.memory_usage());
+            largest = largest.max(connection.memory_usage().total());
         }
         assert!(wire.len() > 600 * rounds, "{} bytes went out", wire.len());
         assert!(largest <= 4 * 60_000, "{largest} bytes of memory");
@@ -180,7 +180,7 @@ fn any_mixture_written_in_any_parts_arrives_in_order() {
             let mut rng = XorShift::new(seed);
             let mut config = config();
             config.max_frame_size = [300, 5000, 1 << 20][rng.below(3)];
-            config.outbound_limit = 100_000;
+            config.max_queued = 100_000;
             let mut connection = open(role, &config);
             let (mut wire, mut data, mut own, mut asked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             let mut open_message: Option<Vec<u8>> = None;
@@ -218,12 +218,12 @@ fn any_mixture_written_in_any_parts_arrives_in_order() {
                     6 => write_vectored(&mut connection, rng.below(9000), &mut wire),
                     _ => write(&mut connection, [1, 7, 100, 5000, 40_000][rng.below(5)], &mut wire),
                 }
-                assert!(connection.memory_usage() < 500_000);
+                assert!(connection.memory_usage().total() < 500_000);
             }
             let closed = open_message.is_none() && rng.below(2) == 0;
             wire.extend(written(&mut connection));
             if closed {
-                connection.close(CloseCode::NORMAL, "").unwrap();
+                connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
                 wire.extend(written(&mut connection));
             }
             if let Some(message) = open_message {
@@ -289,7 +289,7 @@ fn advancing_beyond_the_end_is_the_end() {
 fn an_allocation_is_lent_and_given_back_once_all_is_written() {
     for role in ROLES {
         let mut connection = open(role, &config());
-        assert_eq!(connection.memory_usage(), 0);
+        assert_eq!(connection.memory_usage().total(), 0);
         assert_eq!(connection.reclaim_buffer(), None);
         assert!(connection.wants_buffer());
         connection.lend_buffer(Vec::with_capacity(1000));
@@ -300,7 +300,7 @@ fn an_allocation_is_lent_and_given_back_once_all_is_written() {
         written(&mut connection);
         let buffer = connection.reclaim_buffer().unwrap();
         assert_eq!((buffer.len(), buffer.capacity()), (0, 1000));
-        assert_eq!(connection.memory_usage(), 0, "an idle connection holds none");
+        assert_eq!(connection.memory_usage().total(), 0, "an idle connection holds none");
         connection.send_text("y").unwrap();
         connection.lend_buffer(Vec::with_capacity(1000));
         assert_eq!(

@@ -7,7 +7,7 @@ use crate::support::{
 };
 use bytes::{Buf, Bytes};
 use ws_core::decode::{FrameDecoder, FrameItem};
-use ws_core::{Config, Connection, DataType, Event, Message, Prepared, Role};
+use ws_core::{Config, Connection, DataType, Event, Message, PreparedMessage, Role};
 
 const fn opposite(role: Role) -> Role {
     match role {
@@ -54,7 +54,7 @@ fn every_way_to_send_arrives_at_the_opposite_end() {
         sender.send_piece(DataType::Text, b"eces", true).unwrap();
         sender.send_piece(DataType::Binary, b"one", true).unwrap();
         sender.send_text("").unwrap();
-        sender.close(ws_core::CloseCode::NORMAL, "bye").unwrap();
+        sender.close(ws_core::CloseCode::NORMAL_CLOSURE, "bye").unwrap();
         let events = arrives(&mut sender, &config());
         let expected = [
             text("text é"),
@@ -185,7 +185,7 @@ fn a_server_queues_a_large_payload_by_reference() {
 #[test]
 fn a_prepared_message_is_queued_by_reference_from_4_kib_on() {
     for (len, by_reference) in [(4095, false), (4096, true), (100_000, true)] {
-        let prepared = Prepared::new(XorShift::new(5).bytes(len));
+        let prepared = PreparedMessage::new(XorShift::new(5).bytes(len));
         let payload = prepared.message().as_bytes();
         let mut connections = [open(Role::Server, &config()), open(Role::Server, &config())];
         for connection in &mut connections {

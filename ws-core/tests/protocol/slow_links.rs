@@ -125,7 +125,7 @@ fn an_answered_ping_says_that_what_was_written_before_it_has_arrived() {
         connection.next_timeout(s(50.0));
         let rtt = connection.rtt().unwrap();
         assert!(rtt >= s(28.0) && rtt <= s(30.0), "{rtt:?}");
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         trickle(&mut connection, 50..70, 1000);
         // All is written at some 61 s. The answer took 29 s at 21 s; since then 40 s are the most that can have been added.
         let deadline = connection.next_timeout(s(70.0)).unwrap();
@@ -146,7 +146,7 @@ fn pings_answered_soon_leave_no_more_to_be_on_its_way_than_since_the_last_one() 
                 give(&mut connection, &sent_to(role, PONG, &asked(second / 20))).unwrap();
             }
         }
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         trickle(&mut connection, 100..105, 2000);
         // The last ping was written at some 80 s and answered at once.
         let deadline = connection.next_timeout(s(105.0)).unwrap();
@@ -161,7 +161,7 @@ fn the_close_clock_begins_when_the_close_has_been_written() {
         config.keepalive = None;
         let mut connection = open(role, &config);
         connection.send_binary(&[7; 100_000]).unwrap();
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         trickle(&mut connection, 0..20, 4000);
         assert_eq!(cause(&connection), None, "it is 20 s since the Close was queued");
         written(&mut connection);
@@ -179,7 +179,7 @@ fn the_close_clock_begins_when_the_close_has_been_written() {
 fn closing(role: Role, config: &Config) -> Connection {
     let mut connection = open(role, config);
     connection.next_timeout(s(0.0));
-    connection.close(CloseCode::NORMAL, "").unwrap();
+    connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
     written(&mut connection);
     assert_eq!(connection.next_timeout(s(0.0)), Some(s(5.0)));
     connection
@@ -237,7 +237,7 @@ fn a_clock_of_the_close_that_has_been_renewed_is_never_shortened() {
     config.keepalive = None;
     let mut connection = open(Role::Client, &config);
     connection.send_binary(&[7; 100_000]).unwrap();
-    connection.close(CloseCode::NORMAL, "").unwrap();
+    connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
     trickle(&mut connection, 0..20, 5000);
     written(&mut connection);
     connection.next_timeout(s(20.0));
@@ -325,7 +325,7 @@ fn after_a_failed_write_or_the_end_nothing_is_unflushed() {
 fn a_close_that_is_not_flushed_is_awaited_by_the_write_deadline() {
     for role in ROLES {
         let mut connection = open(role, &config());
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         written(&mut connection);
         connection.set_unflushed(true);
         assert_eq!(connection.next_timeout(s(0.0)), Some(s(30.0)));

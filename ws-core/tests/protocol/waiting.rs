@@ -55,7 +55,7 @@ fn a_quiet_connection_pings_after_20_s_and_gives_up_20_s_later() {
         assert!(connection.is_ended());
         let info = connection.close_info().unwrap();
         assert_eq!(info.cause, CloseCause::Timeout(Deadline::Keepalive));
-        assert_eq!((info.initiator, info.code()), (Initiator::Remote, CloseCode::ABNORMAL));
+        assert_eq!((info.initiator, info.code()), (Initiator::Remote, CloseCode::ABNORMAL_CLOSURE));
         assert_eq!(connection.next_timeout(s(41.0)), None, "nothing is armed any more");
     }
 }
@@ -237,7 +237,7 @@ fn a_close_that_cannot_be_written_ends_by_the_write_deadline() {
         let mut connection = open(role, &quiet());
         connection.send_binary(b"x").unwrap();
         assert_eq!(connection.next_timeout(s(0.0)), Some(s(30.0)));
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         assert_eq!(
             connection.next_timeout(s(1.0)),
             Some(s(30.0)),
@@ -317,7 +317,7 @@ fn a_duration_beyond_the_clock_is_never_and_not_soon() {
         let mut connection = open(Role::Server, &config);
         connection.send_text("x").unwrap();
         assert_eq!(connection.next_timeout(s(1.0)), None, "{duration:?}");
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         assert_eq!(connection.next_timeout(s(2.0)), None);
         connection.handle_timeout(s(1e9));
         assert!(!connection.is_ended());
@@ -332,7 +332,7 @@ fn every_deadline_that_is_armed_comes_to_an_end() {
             match how {
                 0 => {}
                 1 => connection.send_text("x").unwrap(),
-                2 => connection.close(CloseCode::NORMAL, "").unwrap(),
+                2 => connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap(),
                 3 => drop(give(&mut connection, &[0xFF])),
                 _ => drop(give(&mut connection, &sent_to(role, support::CLOSE, b""))),
             }
@@ -355,7 +355,7 @@ fn no_keepalive_ping_follows_our_close() {
     for role in ROLES {
         let mut connection = open(role, &config());
         assert_eq!(connection.next_timeout(s(0.0)), Some(s(20.0)));
-        connection.close(CloseCode::NORMAL, "").unwrap();
+        connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
         written(&mut connection);
         // The driver has not asked again.
         connection.handle_timeout(s(20.0));

@@ -48,7 +48,7 @@ fn without_a_close_the_cause_is_the_failed_write_however_it_ends() {
         assert!(connection.is_ended());
         let info = connection.close_info().unwrap();
         assert_eq!(info.cause, CloseCause::Transport(TransportEnd::Reset));
-        assert_eq!(info.code(), CloseCode::ABNORMAL);
+        assert_eq!(info.code(), CloseCode::ABNORMAL_CLOSURE);
     }
 }
 
@@ -76,7 +76,7 @@ fn a_fault_of_the_peers_is_still_told() {
 #[test]
 fn who_has_sent_a_close_before_is_the_one_who_began() {
     let mut connection = open(Role::Client, &config());
-    connection.close(CloseCode::NORMAL, "").unwrap();
+    connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
     connection.write_failed(TransportEnd::Reset);
     give(&mut connection, &sent_to(Role::Client, CLOSE, &close_body(1000, b""))).unwrap();
     let info = connection.close_info().unwrap();

@@ -42,7 +42,7 @@ async fn members_of_a_room_see_its_messages_and_who_joins_and_leaves() {
     for socket in [&mut ann, &mut bo] {
         assert_eq!(next(socket).await, json!({ "type": "said", "name": "Bo B", "text": "hello" }));
     }
-    soon(bo.close(CloseCode::NORMAL, "")).await.unwrap();
+    soon(bo.close(CloseCode::NORMAL_CLOSURE, "")).await.unwrap();
     assert_eq!(next(&mut ann).await, json!({ "type": "left", "name": "Bo B" }));
 
     // The other room has received none of it.
@@ -90,9 +90,9 @@ async fn a_new_member_gets_the_last_fifty_messages_unless_the_room_was_empty() {
     let history = welcome["history"].as_array().unwrap();
     assert_eq!((history.len(), &history[0]["text"], &history[49]["text"]), (50, &json!("10"), &json!("59")));
     assert!(history.is_sorted_by_key(|said| said["at"].as_u64()), "times never go back");
-    soon(ann.close(CloseCode::NORMAL, "")).await.unwrap();
+    soon(ann.close(CloseCode::NORMAL_CLOSURE, "")).await.unwrap();
     assert_eq!(next(&mut bo).await["type"], "left");
-    soon(bo.close(CloseCode::NORMAL, "")).await.unwrap();
+    soon(bo.close(CloseCode::NORMAL_CLOSURE, "")).await.unwrap();
     // Each sees its own Close answered before the server has ended its task.
     let emptied = async {
         while enter(&sample, "a", "Cy").await.1["history"] != json!([]) {

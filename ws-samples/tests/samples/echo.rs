@@ -44,6 +44,6 @@ async fn a_sample_that_gets_sigterm_closes_with_1001_and_ends_with_status_0() {
     assert_eq!(soon(socket.recv()).await.unwrap(), Some(Message::from("before")));
     sample.terminate();
     assert_eq!(soon(socket.recv()).await.unwrap(), None);
-    assert_eq!(socket.close_info().unwrap().received, Some(CloseCode::AWAY));
+    assert_eq!(socket.close_info().unwrap().received, Some(CloseCode::GOING_AWAY));
     assert_eq!(sample.ended(), Some(0));
 }

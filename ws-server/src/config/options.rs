@@ -27,7 +27,7 @@ pub struct HandshakeOptions {
     /// peer sees the answer and not a reset. Default 1 s.
     pub linger_timeout: Duration,
     /// How many bytes are thrown away at most while doing so. Default 4 MiB.
-    pub linger_bytes: u64,
+    pub max_linger_bytes: u64,
     /// Which hosts requests may be addressed to: a defence against DNS rebinding, see [`HostPolicy`]. Others get
     /// status 421, for endpoints and for pages; a [health check](crate::ServerBuilder::health) is answered
     /// whatever the host, because load balancers ask by address. Default [`HostPolicy::Any`].
@@ -41,7 +41,7 @@ impl Default for HandshakeOptions {
             timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
             linger_timeout: Duration::from_secs(1),
-            linger_bytes: 4 << 20,
+            max_linger_bytes: 4 << 20,
             allowed_hosts: HostPolicy::Any,
         }
     }
@@ -53,7 +53,7 @@ impl HandshakeOptions {
         timeout: Duration,
         answer_timeout: Duration,
         linger_timeout: Duration,
-        linger_bytes: u64,
+        max_linger_bytes: u64,
         allowed_hosts: HostPolicy,
     }
 

@@ -146,7 +146,7 @@ impl Registry {
 
 fn say_away(closer: &Closer) {
     // Code and reason may be sent.
-    let _ = closer.start_close(CloseCode::AWAY, AWAY);
+    let _ = closer.start_close(CloseCode::GOING_AWAY, AWAY);
 }
 
 /// Told to clients in the Close frame.

@@ -92,7 +92,7 @@ impl Running {
             // The handler goes on without its WebSocket, which ends now: 1001 is sent if that needs no waiting. It lingers
             // beside the handler, in a task, since that takes a moment only and few handlers do so.
             if let Some(mut stream) = self.rest.say_goodbye(left) {
-                let (time, bytes) = (options.linger_timeout, options.linger_bytes);
+                let (time, bytes) = (options.linger_timeout, options.max_linger_bytes);
                 tokio::spawn(async move { linger(&mut stream, time, bytes).await });
             }
         }
@@ -127,7 +127,7 @@ async fn end(left: Left, farewell: Farewell, rest: &Rest, options: &HandshakeOpt
     };
     if let Some(mut stream) = stream {
         // The peer is to see the Close before the connection goes.
-        linger(&mut stream, options.linger_timeout, options.linger_bytes).await;
+        linger(&mut stream, options.linger_timeout, options.max_linger_bytes).await;
     }
 }
 
@@ -140,7 +140,7 @@ fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> Farewell {
     match ended {
         Ok(Ok(())) => {
             debug!("handler done");
-            return Farewell::Close(CloseCode::NORMAL);
+            return Farewell::Close(CloseCode::NORMAL_CLOSURE);
         }
         // What the peer closed with is reported after this; the error has the reason, which is the peer's own words.
         Ok(Err(error)) if info.as_ref().is_some_and(|info| is_peers_close(&*error, info)) => {
@@ -156,7 +156,7 @@ fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> Farewell {
             return Farewell::Fail;
         }
     }
-    Farewell::Close(CloseCode::INTERNAL)
+    Farewell::Close(CloseCode::INTERNAL_ERROR)
 }
 
 /// Whether a handler's error only passes on that the peer has closed: no failure of the handler's.

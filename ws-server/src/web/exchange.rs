@@ -83,7 +83,7 @@ where
         stream.shutdown().await
     };
     timeout_at(deadline, write).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    linger(stream, options.linger_timeout, options.linger_bytes).await;
+    linger(stream, options.linger_timeout, options.max_linger_bytes).await;
     Ok(())
 }
 

@@ -83,7 +83,7 @@ async fn a_handler_finishes_its_work_during_a_shutdown() {
         // The server is shutting down by now: the answer is refused, the end is orderly.
         assert!(socket.send(message).await.is_err());
         assert!(socket.recv().await.unwrap().is_none());
-        assert_eq!(socket.close_info().unwrap().sent, Some(ws_server::CloseCode::AWAY));
+        assert_eq!(socket.close_info().unwrap().sent, Some(ws_server::CloseCode::GOING_AWAY));
     };
     let mut server = run(quick(Server::builder().route("/", slow))).await;
     let mut peer = server.open("/").await;

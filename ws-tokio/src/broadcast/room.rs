@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::backlog::Slow;
-use crate::published::Published;
+use crate::backlog::SlowPolicy;
+use crate::publish_report::PublishReport;
 use crate::sender::Sender;
 
 /// The members of a broadcast, and what became of its messages.
@@ -21,14 +21,14 @@ pub(super) struct Room {
 #[derive(Default)]
 struct Set {
     places: Vec<Arc<Place>>,
-    total: Published,
+    total: PublishReport,
 }
 
 /// A member.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) sender: Sender,
-    pub(super) slow: Slow,
+    pub(super) slow: SlowPolicy,
     /// Where it stands in the set, or [`Self::LEFT`]. It changes under the set's lock.
     index: AtomicUsize,
 }
@@ -44,7 +44,7 @@ impl Place {
 }
 
 impl Room {
-    pub(super) fn join(&self, sender: Sender, slow: Slow) -> Arc<Place> {
+    pub(super) fn join(&self, sender: Sender, slow: SlowPolicy) -> Arc<Place> {
         let place = Arc::new(Place { sender, slow, index: AtomicUsize::new(Place::LEFT) });
         let mut set = self.lock();
         place.index.store(set.places.len(), Ordering::Relaxed);
@@ -84,11 +84,11 @@ impl Room {
         self.lock().places.len()
     }
 
-    pub(super) fn total(&self) -> Published {
+    pub(super) fn total(&self) -> PublishReport {
         self.lock().total
     }
 
-    pub(super) fn count(&self, published: Published) {
+    pub(super) fn count(&self, published: PublishReport) {
         self.lock().total.add(published);
     }
 

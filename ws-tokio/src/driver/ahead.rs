@@ -10,7 +10,7 @@ use super::state::Reading;
 use super::{Driver, READS};
 
 /// Messages that have been taken from the connection, for the user to receive later; at most one more than
-/// `inbound_budget` allows.
+/// `max_read_ahead` allows.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
     messages: VecDeque<Message>,
@@ -47,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..READS {
             self.set_aside();
-            let full = self.unreceived() >= self.connection.config().inbound_budget || !self.may_read();
+            let full = self.unreceived() >= self.connection.config().max_read_ahead || !self.may_read();
             if full
                 || !self.connection.is_open()
                 || self.reading.ended.is_some()
@@ -94,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn set_aside(&mut self) {
-        let budget = self.connection.config().inbound_budget;
+        let budget = self.connection.config().max_read_ahead;
         // What was read around the input comes first, and is not to be overtaken.
         if self.reading.input.len() == 0 || self.reading.large.is_some() {
             return;

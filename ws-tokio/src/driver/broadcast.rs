@@ -3,12 +3,12 @@
 use std::task::Context;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::{CloseCode, Prepared};
+use ws_core::{CloseCode, PreparedMessage};
 
 use super::Driver;
-use crate::backlog::{Backlog, Offered, Slow};
+use crate::backlog::{Backlog, Offered, SlowPolicy};
 use crate::buffer;
-use crate::published::{Membership, Published};
+use crate::publish_report::{Membership, PublishReport};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Queues the messages of a broadcast for which there is room, or does with them what the policy says; writes
@@ -16,9 +16,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(in super::super) fn offer(
         &mut self,
         cx: &mut Context<'_>,
-        messages: &[Prepared],
-        slow: &Slow,
-        published: &mut Published,
+        messages: &[PreparedMessage],
+        slow: &SlowPolicy,
+        published: &mut PublishReport,
     ) -> Membership {
         let mut membership = Membership::Stays;
         for (place, message) in messages.iter().enumerate() {
@@ -43,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    fn offer_one(&mut self, cx: &mut Context<'_>, message: &Prepared, slow: &Slow) -> Offered {
+    fn offer_one(&mut self, cx: &mut Context<'_>, message: &PreparedMessage, slow: &SlowPolicy) -> Offered {
         // What has not been written yet makes nobody slow: only what the transport does not take.
         let room = self.has_room() || {
             let _ = self.poll_write(cx);
@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         };
         if let Offered::Close = offered {
             // It is open, and the code may be sent.
-            let _ = self.connection.close(CloseCode::TRY_AGAIN, "too slow");
+            let _ = self.connection.close(CloseCode::TRY_AGAIN_LATER, "too slow");
         }
         offered
     }

@@ -28,7 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         &mut self,
         each: &mut impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
     ) -> Option<Result<(), SendError>> {
-        let high_water = self.connection.config().outbound_high_water;
+        let high_water = self.connection.config().send_high_water;
         self.decode(|connection, event| {
             if connection.wants_buffer() {
                 connection.lend_buffer(buffer::take_output());

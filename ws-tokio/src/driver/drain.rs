@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Whether the connection may read more: while it holds too much, it first has to write.
     pub(super) fn may_read(&self) -> bool {
-        self.connection.queued() == 0 || self.ledger().total() < self.connection.config().memory_bound()
+        self.connection.queued() == 0 || self.memory_usage().total() < self.connection.config().memory_bound()
     }
 
     /// Writes until nothing waits or it is `enough`. What the peer sends meanwhile is read, up to a
@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             let unread = self.unreceived();
             if self.reading.ended.is_none()
-                && unread < self.connection.config().inbound_budget
+                && unread < self.connection.config().max_read_ahead
                 && self.may_read()
                 && self.poll_fill(cx).is_ready()
             {

@@ -158,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.connection.reply_to_close();
         }
         // A handler that panicked is an unexpected condition; any other simply went away.
-        let code = if std::thread::panicking() { CloseCode::INTERNAL } else { CloseCode::AWAY };
+        let code = if std::thread::panicking() { CloseCode::INTERNAL_ERROR } else { CloseCode::GOING_AWAY };
         // Closing already is fine too.
         let _ = self.connection.close(code, "");
         let cx = &mut Context::from_waker(Waker::noop());
@@ -168,6 +168,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 }
 
-/// This many chunks are written in one call: what `outbound_high_water` lets wait by default is two for
+/// This many chunks are written in one call: what `send_high_water` lets wait by default is two for
 /// each payload of 4 KiB.
 const SLICES: usize = 64;

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::{DataType, Message, Prepared};
+use ws_core::{DataType, Message, PreparedMessage};
 
 use super::WebSocket;
 use crate::error::Error;
@@ -11,10 +11,10 @@ use crate::sender::TrySendError;
 use crate::writer::MessageWriter;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Sends a message: waits until less than `outbound_high_water` is queued, queues it, and waits
+    /// Sends a message: waits until less than `send_high_water` is queued, queues it, and waits
     /// until all is written.
     ///
-    /// What has arrived is taken first, and what the peer sends meanwhile is read too, up to `inbound_budget` bytes: pings
+    /// What has arrived is taken first, and what the peer sends meanwhile is read too, up to `max_read_ahead` bytes: pings
     /// are answered, and messages kept for later [`recv`](Self::recv)s. So a handler that only sends learns of the peer's
     /// Close: from then on `send` fails with [`Error::Closed`]. Once that much is kept, or a message that is not all there
     /// or is in fragments is next, what lies behind is noticed only by receiving.
@@ -34,7 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+    pub async fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
         self.driver.take_arrived();
         poll_fn(|cx| self.driver.poll_ready(cx)).await?;
         self.driver.queue(|connection| connection.send_prepared(message))?;

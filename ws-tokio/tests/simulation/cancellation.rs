@@ -30,7 +30,7 @@ async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Opti
 
 fn connection(end: usize, compress: bool) -> Connection {
     let mut config = Config::server();
-    config.outbound_high_water = 50;
+    config.send_high_water = 50;
     config.max_frame_size = 125;
     let config = Arc::new(config);
     let mut deflate = deflate::Config::server();
@@ -79,7 +79,7 @@ macro_rules! sends {
                 <$socket>::ping(self, payload).await
             }
             async fn close(&mut self) -> Result<ws_core::CloseInfo, ws_tokio::Error> {
-                <$socket>::close(self, CloseCode::NORMAL, "").await
+                <$socket>::close(self, CloseCode::NORMAL_CLOSURE, "").await
             }
         }
     };

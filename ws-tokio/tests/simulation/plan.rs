@@ -203,8 +203,8 @@ impl End {
     fn new(chance: &mut Chance, max_size: usize) -> Self {
         let mut config = if chance.one_in(2) { Config::server() } else { Config::client() };
         config.max_frame_size = chance.pick(&[125, 1000, 64 << 10, 256 << 10]);
-        config.outbound_high_water = chance.pick(&[1, 100, 4 << 10, 64 << 10]);
-        config.outbound_limit = chance.pick(&[config.outbound_high_water, 1 << 20]);
+        config.send_high_water = chance.pick(&[1, 100, 4 << 10, 64 << 10]);
+        config.max_queued = chance.pick(&[config.send_high_water, 1 << 20]);
         config.close_timeout = Duration::from_secs(20);
         config.keepalive = chance.one_in(2).then(|| {
             Keepalive::default()
@@ -229,9 +229,9 @@ impl End {
     }
 
     /// The most memory this end may hold, in bytes, and how much of it is the compressors'.
-    pub fn memory_limit(&self) -> usize {
+    pub fn max_memory(&self) -> usize {
         // What waits in a Vec has at most twice the room it needs.
-        let outbound = 2 * (self.config.outbound_high_water + 2 * self.max_size + 4096);
+        let outbound = 2 * (self.config.send_high_water + 2 * self.max_size + 4096);
         let inbound = 2 * (64 << 10) + 4 * self.max_size;
         outbound + inbound + (512 << 10)
     }

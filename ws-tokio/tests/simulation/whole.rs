@@ -34,7 +34,7 @@ pub async fn run(world: World, end: usize, mut socket: WebSocket<Stream>, mut ch
             Some(Err(_)) | None => Fate::Unknown,
         };
         world.ledger.borrow_mut().settle(end, 0, index, fate);
-        let (used, limit) = (socket.ledger().total(), plan.memory_limit());
+        let (used, limit) = (socket.memory_usage().total(), plan.max_memory());
         assert!(used <= limit, "end {end} holds {used} bytes, over {limit}");
         if socket.close_info().is_some() {
             break;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Buf;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use ws_core::deflate::{self, Agreed, PerMessageDeflate, WindowBits};
-use ws_core::{CloseCode, Config, Connection, DataType, Message, Prepared};
-use ws_tokio::{Broadcast, Published, Receiver, Slow, WebSocket};
+use ws_core::{CloseCode, Config, Connection, DataType, Message, PreparedMessage};
+use ws_tokio::{Broadcast, PublishReport, Receiver, SlowPolicy, WebSocket};
 
 fn config() -> Arc<Config> {
     let mut config = Config::server();
-    config.outbound_high_water = 990;
+    config.send_high_water = 990;
     config.keepalive = None;
     Arc::new(config)
 }
@@ -21,7 +21,7 @@ fn client(stream: DuplexStream) -> WebSocket<DuplexStream> {
 }
 
 /// A member whose peer is the client returned; it reads nothing until asked to.
-fn member(room: &Broadcast, slow: Slow, pipe: usize) -> (WebSocket<DuplexStream>, impl Sized) {
+fn member(room: &Broadcast, slow: SlowPolicy, pipe: usize) -> (WebSocket<DuplexStream>, impl Sized) {
     let (a, b) = duplex(pipe);
     let (sender, receiver) = WebSocket::new(b, Connection::server(config()), &[]).split();
     let member = room.join(sender, slow);
@@ -45,10 +45,11 @@ async fn numbers(client: &mut WebSocket<DuplexStream>) -> Vec<u32> {
 #[tokio::test(start_paused = true)]
 async fn a_fast_member_gets_everything_and_a_slow_one_what_its_policy_leaves() {
     let room = Broadcast::new();
-    let (mut fast, _fast) = member(&room, Slow::DropNewest, 1 << 20);
-    let (mut newest, _newest) = member(&room, Slow::DropNewest, 10);
-    let (mut oldest, _oldest) = member(&room, Slow::DropOldest(3), 10);
-    let by_parity = Slow::conflate(|message| message.as_text().unwrap().trim().parse::<u32>().unwrap() % 2);
+    let (mut fast, _fast) = member(&room, SlowPolicy::DropNewest, 1 << 20);
+    let (mut newest, _newest) = member(&room, SlowPolicy::DropNewest, 10);
+    let (mut oldest, _oldest) = member(&room, SlowPolicy::DropOldest(3), 10);
+    let by_parity =
+        SlowPolicy::conflate(|message| message.as_text().unwrap().trim().parse::<u32>().unwrap() % 2);
     let (mut conflated, _conflated) = member(&room, by_parity, 10);
     for n in 0..20 {
         room.publish(numbered(n)).await;
@@ -60,12 +61,12 @@ async fn a_fast_member_gets_everything_and_a_slow_one_what_its_policy_leaves() {
     assert_eq!(numbers(&mut conflated).await, [0, 1, 18, 19]);
     assert_eq!(
         room.total(),
-        Published { delivered: 20 + 2 + 5 + 4, dropped: 18 + 15 + 16, closed: 0, gone: 0 }
+        PublishReport { delivered: 20 + 2 + 5 + 4, dropped: 18 + 15 + 16, closed: 0, gone: 0 }
     );
 }
 
 /// A connection that is a member of two rooms, each with its own policy, and reads nothing until asked to.
-fn member_of_both(rooms: [(&Broadcast, Slow); 2]) -> (WebSocket<DuplexStream>, impl Sized) {
+fn member_of_both(rooms: [(&Broadcast, SlowPolicy); 2]) -> (WebSocket<DuplexStream>, impl Sized) {
     let (a, b) = duplex(10);
     let (sender, receiver) = WebSocket::new(b, Connection::server(config()), &[]).split();
     let members = rooms.map(|(room, slow)| room.join(sender.clone(), slow));
@@ -75,7 +76,7 @@ fn member_of_both(rooms: [(&Broadcast, Slow); 2]) -> (WebSocket<DuplexStream>, i
 #[tokio::test(start_paused = true)]
 async fn a_connection_in_two_rooms_conflates_each_by_itself() {
     let (prices, volumes) = (Broadcast::new(), Broadcast::new());
-    let always_the_same = || Slow::conflate(|_| 0);
+    let always_the_same = || SlowPolicy::conflate(|_| 0);
     let (mut slow, _slow) = member_of_both([(&prices, always_the_same()), (&volumes, always_the_same())]);
     for n in 0..10 {
         prices.publish(numbered(n)).await;
@@ -88,7 +89,8 @@ async fn a_connection_in_two_rooms_conflates_each_by_itself() {
 #[tokio::test(start_paused = true)]
 async fn dropping_the_oldest_of_one_room_leaves_what_another_conflates() {
     let (news, prices) = (Broadcast::new(), Broadcast::new());
-    let (mut slow, _slow) = member_of_both([(&news, Slow::DropOldest(2)), (&prices, Slow::conflate(|_| 0))]);
+    let (mut slow, _slow) =
+        member_of_both([(&news, SlowPolicy::DropOldest(2)), (&prices, SlowPolicy::conflate(|_| 0))]);
     for n in 0..10 {
         prices.publish(numbered(n)).await;
         news.publish(numbered(100 + n)).await;
@@ -99,7 +101,8 @@ async fn dropping_the_oldest_of_one_room_leaves_what_another_conflates() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_has_gone_out_waits_again_at_the_end() {
     let room = Broadcast::new();
-    let by_ten = Slow::conflate(|message| message.as_text().unwrap().trim().parse::<u32>().unwrap() / 10);
+    let by_ten =
+        SlowPolicy::conflate(|message| message.as_text().unwrap().trim().parse::<u32>().unwrap() / 10);
     let (mut slow, _slow) = member(&room, by_ten, 10);
     for n in [0, 1, 10, 20, 30] {
         room.publish(numbered(n)).await;
@@ -117,20 +120,20 @@ async fn a_key_that_has_gone_out_waits_again_at_the_end() {
 #[tokio::test(start_paused = true)]
 async fn a_member_too_slow_is_closed_with_1013_if_that_is_the_policy() {
     let room = Broadcast::new();
-    let (mut slow, _slow) = member(&room, Slow::Close, 10);
+    let (mut slow, _slow) = member(&room, SlowPolicy::Close, 10);
     for n in 0..5 {
         room.publish(numbered(n)).await;
     }
-    assert_eq!(room.total(), Published { delivered: 2, dropped: 0, closed: 1, gone: 0 });
+    assert_eq!(room.total(), PublishReport { delivered: 2, dropped: 0, closed: 1, gone: 0 });
     assert!(room.is_empty());
     assert_eq!(numbers(&mut slow).await, [0, 1]);
-    assert_eq!(slow.close_info().unwrap().code(), CloseCode::TRY_AGAIN);
+    assert_eq!(slow.close_info().unwrap().code(), CloseCode::TRY_AGAIN_LATER);
 }
 
 #[tokio::test(start_paused = true)]
 async fn publish_waits_for_a_member_if_that_is_the_policy() {
     let room = Broadcast::new();
-    let (mut slow, _slow) = member(&room, Slow::Wait, 10);
+    let (mut slow, _slow) = member(&room, SlowPolicy::Wait, 10);
     room.publish(numbered(0)).await;
     room.publish(numbered(1)).await;
     assert_eq!(room.try_publish(numbered(99)).dropped, 1);
@@ -144,14 +147,14 @@ async fn publish_waits_for_a_member_if_that_is_the_policy() {
 #[tokio::test]
 async fn members_leave_when_they_are_dropped_or_closed() {
     let room = Broadcast::new();
-    let (mut stays, _stays) = member(&room, Slow::DropNewest, 4096);
-    let (_leaves, leaving) = member(&room, Slow::DropNewest, 4096);
-    let (mut closes, _closes) = member(&room, Slow::DropNewest, 4096);
+    let (mut stays, _stays) = member(&room, SlowPolicy::DropNewest, 4096);
+    let (_leaves, leaving) = member(&room, SlowPolicy::DropNewest, 4096);
+    let (mut closes, _closes) = member(&room, SlowPolicy::DropNewest, 4096);
     assert_eq!(room.len(), 3);
     drop(leaving);
-    closes.close(CloseCode::NORMAL, "").await.unwrap();
+    closes.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     let published = room.publish("hello").await;
-    assert_eq!(published, Published { delivered: 1, gone: 1, ..Published::default() });
+    assert_eq!(published, PublishReport { delivered: 1, gone: 1, ..PublishReport::default() });
     assert_eq!(stays.recv().await.unwrap(), Some("hello".into()));
     assert_eq!(room.len(), 1);
 }
@@ -166,12 +169,12 @@ fn compressing(agreed: Agreed) -> (DuplexStream, ws_tokio::Sender, Receiver<Dupl
 #[tokio::test]
 async fn a_prepared_message_is_compressed_once_for_all_that_can_share_it() {
     let alone = Agreed { server_no_context_takeover: true, ..Agreed::PLAIN };
-    let prepared = Prepared::new("to be said to everyone again and again. ".repeat(100));
+    let prepared = PreparedMessage::new("to be said to everyone again and again. ".repeat(100));
     let room = Broadcast::new();
     let (mut a, first, _ra) = compressing(alone);
     let (mut b, second, _rb) = compressing(alone);
     let (mut c, takeover, _rc) = compressing(Agreed::PLAIN);
-    let _members = [first, second, takeover].map(|sender| room.join(sender, Slow::DropNewest));
+    let _members = [first, second, takeover].map(|sender| room.join(sender, SlowPolicy::DropNewest));
     assert_eq!(room.publish(prepared.clone()).await.delivered, 3);
     let (mut one, mut two, mut plain) = ([0; 64], [0; 64], [0; 4]);
     a.read_exact(&mut one).await.unwrap();
@@ -191,7 +194,7 @@ fn connections_of_a_class_share_the_bytes_that_a_prepared_message_is_compressed_
     };
     // Digits of no pattern: to less than half, and still too long to be copied.
     let digits: String = (0..8000u64).map(|n| (n * n * 2_654_435_761 % 1_000_003).to_string()).collect();
-    let prepared = Prepared::new(digits);
+    let prepared = PreparedMessage::new(digits);
     let mut connections = [class(15), class(15), class(9)].map(|agreed| {
         let codec = PerMessageDeflate::server(agreed, &deflate::Config::server());
         let mut connection = Connection::server(Arc::new(Config::server())).with_deflate(codec);
@@ -213,7 +216,7 @@ fn connections_of_a_class_share_the_bytes_that_a_prepared_message_is_compressed_
 #[tokio::test(start_paused = true)]
 async fn a_member_that_closes_while_publish_waits_for_it_is_gone() {
     let room = Broadcast::new();
-    let (slow, _slow) = member(&room, Slow::Wait, 10);
+    let (slow, _slow) = member(&room, SlowPolicy::Wait, 10);
     room.publish(numbered(0)).await;
     room.publish(numbered(1)).await;
     let leaving = async {
@@ -221,25 +224,25 @@ async fn a_member_that_closes_while_publish_waits_for_it_is_gone() {
         drop(slow);
     };
     let (published, ()) = tokio::join!(room.publish(numbered(2)), leaving);
-    assert_eq!(published, Published { gone: 1, ..Published::default() });
+    assert_eq!(published, PublishReport { gone: 1, ..PublishReport::default() });
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_a_slow_member_is_given_up_when_it_closes() {
     let room = Broadcast::new();
-    let (mut slow, _slow) = member(&room, Slow::DropOldest(3), 10);
+    let (mut slow, _slow) = member(&room, SlowPolicy::DropOldest(3), 10);
     for n in 0..5 {
         room.publish(numbered(n)).await;
     }
-    let _ = slow.close(CloseCode::NORMAL, "").await;
-    assert_eq!(slow.close_info().unwrap().received, Some(CloseCode::NORMAL));
-    assert_eq!(room.publish(numbered(5)).await, Published { gone: 1, ..Published::default() });
+    let _ = slow.close(CloseCode::NORMAL_CLOSURE, "").await;
+    assert_eq!(slow.close_info().unwrap().received, Some(CloseCode::NORMAL_CLOSURE));
+    assert_eq!(room.publish(numbered(5)).await, PublishReport { gone: 1, ..PublishReport::default() });
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_a_slow_member_goes_out_once_there_is_room_for_all_of_it() {
     let room = Broadcast::new();
-    let (mut slow, _slow) = member(&room, Slow::DropOldest(3), 100);
+    let (mut slow, _slow) = member(&room, SlowPolicy::DropOldest(3), 100);
     // The pipe takes 100 bytes of the first, so that three pass the high-water mark and the fourth waits.
     for message in [numbered(0), numbered(1), numbered(2), "3".into()] {
         room.publish(message).await;
@@ -253,7 +256,7 @@ async fn what_comes_while_a_message_goes_out_in_pieces_waits_behind_it_in_order(
     let room = Broadcast::new();
     let (a, b) = duplex(1 << 20);
     let (sender, receiver) = WebSocket::new(b, Connection::server(config()), &[]).split();
-    let _member = room.join(sender.clone(), Slow::DropOldest(3));
+    let _member = room.join(sender.clone(), SlowPolicy::DropOldest(3));
     let _receiving = tokio::spawn(receiver.discard());
     let mut client = client(a);
     let mut pieces = sender.send_stream(DataType::Text).await;

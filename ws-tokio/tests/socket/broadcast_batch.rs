@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use ws_core::{CloseCause, Config, Connection, Deadline, Message};
-use ws_tokio::{Broadcast, Error, Published, Receiver, Slow, WebSocket};
+use ws_tokio::{Broadcast, Error, PublishReport, Receiver, SlowPolicy, WebSocket};
 
 /// A transport that takes up to `room` bytes, and keeps each write; nothing comes from it.
 #[derive(Clone, Default)]
@@ -75,9 +75,9 @@ impl AsyncWrite for Transport {
 }
 
 /// At most 1,000 bytes wait for each member.
-fn member(room: &Broadcast, slow: Slow, transport: &Transport) -> (impl Sized, Receiver<Transport>) {
+fn member(room: &Broadcast, slow: SlowPolicy, transport: &Transport) -> (impl Sized, Receiver<Transport>) {
     let mut config = Config::server();
-    config.outbound_high_water = 1000;
+    config.send_high_water = 1000;
     config.keepalive = None;
     let websocket = WebSocket::new(transport.clone(), Connection::server(Arc::new(config)), &[]);
     let (sender, receiver) = websocket.split();
@@ -99,16 +99,16 @@ fn numbers(bytes: &[u8]) -> Vec<u32> {
 async fn what_is_published_together_goes_out_in_one_write_for_each_member() {
     let room = Broadcast::new();
     let transports = [Transport::with_room(10_000), Transport::with_room(10_000)];
-    let _members = transports.each_ref().map(|transport| member(&room, Slow::DropNewest, transport));
+    let _members = transports.each_ref().map(|transport| member(&room, SlowPolicy::DropNewest, transport));
     let published = room.publish_all((0..9).map(numbered)).await;
-    assert_eq!(published, Published { delivered: 18, ..Published::default() });
+    assert_eq!(published, PublishReport { delivered: 18, ..PublishReport::default() });
     for transport in &transports {
         let writes = transport.writes();
         assert_eq!(writes.len(), 1, "writes");
         assert_eq!(numbers(&writes[0]), (0..9).collect::<Vec<_>>());
     }
     assert_eq!(room.total(), published);
-    assert_eq!(room.publish_all(Vec::<Message>::new()).await, Published::default());
+    assert_eq!(room.publish_all(Vec::<Message>::new()).await, PublishReport::default());
     assert_eq!(transports[0].writes().len(), 1, "there was nothing to write");
 }
 
@@ -117,15 +117,15 @@ async fn a_batch_beyond_the_high_water_mark_makes_nobody_slow_who_is_not() {
     let room = Broadcast::new();
     let (quick, slow) = (Transport::with_room(1_000_000), Transport::with_room(0));
     let _members = [
-        member(&room, Slow::DropNewest, &quick),
-        member(&room, Slow::DropNewest, &slow),
-        member(&room, Slow::Close, &slow),
+        member(&room, SlowPolicy::DropNewest, &quick),
+        member(&room, SlowPolicy::DropNewest, &slow),
+        member(&room, SlowPolicy::Close, &slow),
     ];
     let published = room.publish_all((0..100).map(numbered)).await;
     assert_eq!(numbers(&quick.writes().concat()), (0..100).collect::<Vec<_>>());
     assert_eq!(quick.writes().len(), 10, "each ten messages pass the mark");
     assert!(slow.writes().is_empty());
-    assert_eq!(published, Published { delivered: 120, dropped: 90, closed: 1, gone: 0 });
+    assert_eq!(published, PublishReport { delivered: 120, dropped: 90, closed: 1, gone: 0 });
     assert_eq!(room.len(), 2, "who is closed has left");
 }
 
@@ -133,8 +133,8 @@ async fn a_batch_beyond_the_high_water_mark_makes_nobody_slow_who_is_not() {
 async fn a_batch_waits_for_who_wants_all_of_it_and_for_nobody_who_is_gone() {
     let room = Broadcast::new();
     let (slow, gone) = (Transport::with_room(500), Transport::with_room(0));
-    let (_member, mut receiver) = member(&room, Slow::Wait, &slow);
-    let (_other, mut closing) = member(&room, Slow::Wait, &gone);
+    let (_member, mut receiver) = member(&room, SlowPolicy::Wait, &slow);
+    let (_other, mut closing) = member(&room, SlowPolicy::Wait, &gone);
     let publishing = room.publish_all((0..100).map(numbered));
     let ((), published) = tokio::join!(
         async {
@@ -150,7 +150,7 @@ async fn a_batch_waits_for_who_wants_all_of_it_and_for_nobody_who_is_gone() {
         publishing,
     );
     assert_eq!(numbers(&slow.writes().concat()), (0..100).collect::<Vec<_>>());
-    assert_eq!(published, Published { delivered: 110, dropped: 0, closed: 0, gone: 1 });
+    assert_eq!(published, PublishReport { delivered: 110, dropped: 0, closed: 0, gone: 1 });
     assert_eq!(room.total(), published);
 }
 
@@ -158,7 +158,7 @@ async fn a_batch_waits_for_who_wants_all_of_it_and_for_nobody_who_is_gone() {
 async fn a_member_that_takes_nothing_is_given_up_by_the_write_deadline() {
     let room = Broadcast::new();
     let transport = Transport::with_room(0);
-    let (_member, mut receiver) = member(&room, Slow::DropNewest, &transport);
+    let (_member, mut receiver) = member(&room, SlowPolicy::DropNewest, &transport);
     let begin = tokio::time::Instant::now();
     let waiting = tokio::spawn(async move { receiver.recv().await });
     // It waits already when the message comes.
@@ -180,7 +180,7 @@ async fn more_members_than_a_task_may_write_to_at_a_time_are_written_to_at_once(
         let connection = Connection::server(Arc::new(Config::server()));
         // Nobody polls the receiver: who does not get it from the publishing task does not get it.
         let (sender, receiver) = WebSocket::new(server, connection, &[]).split();
-        members.push((room.join(sender, Slow::DropNewest), receiver));
+        members.push((room.join(sender, SlowPolicy::DropNewest), receiver));
         peers.push(peer);
     }
     assert_eq!(room.publish(numbered(7)).await.delivered, 300);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use ws_core::{Config, Connection, Role};
-use ws_tokio::{Broadcast, Published, Receiver, Sender, Slow, WebSocket};
+use ws_tokio::{Broadcast, PublishReport, Receiver, Sender, SlowPolicy, WebSocket};
 
 /// A transport whose write blocks the thread until the test lets it go on.
 struct Blocking {
@@ -77,9 +77,9 @@ fn a_member_whose_write_blocks_keeps_no_thread_from_joining_leaving_or_counting(
     let _entered = runtime.enter();
     let room = Broadcast::new();
     let (sender, _receiver, writing) = blocking(None);
-    let blocked = room.join(sender, Slow::DropNewest);
+    let blocked = room.join(sender, SlowPolicy::DropNewest);
     let (other, _other_receiver, _peer) = pair();
-    let leaves = room.join(other.clone(), Slow::DropNewest);
+    let leaves = room.join(other.clone(), SlowPolicy::DropNewest);
 
     let publishing = thread::spawn({
         let room = room.clone();
@@ -91,13 +91,13 @@ fn a_member_whose_write_blocks_keeps_no_thread_from_joining_leaving_or_counting(
     let meanwhile = thread::spawn({
         let room = room.clone();
         move || {
-            let joined = room.join(other, Slow::DropNewest);
+            let joined = room.join(other, SlowPolicy::DropNewest);
             assert_eq!(room.len(), 3);
             drop(leaves);
             // Also the one that is being written to.
             drop(blocked);
             assert_eq!(room.len(), 1);
-            assert_eq!(room.total(), Published::default(), "nothing has been published to all yet");
+            assert_eq!(room.total(), PublishReport::default(), "nothing has been published to all yet");
             done.send(()).unwrap();
             joined
         }
@@ -122,8 +122,8 @@ fn the_last_handle_of_a_member_that_has_closed_is_dropped_under_no_lock() {
     let on_drop = move || dropped.send((inside.len(), inside.try_publish("gone").delivered)).unwrap();
     let (sender, receiver, writing) = blocking(Some(Box::new(on_drop)));
     drop(writing.go_on);
-    sender.start_close(ws_core::CloseCode::NORMAL, "").unwrap();
-    let _member = room.join(sender, Slow::Wait);
+    sender.start_close(ws_core::CloseCode::NORMAL_CLOSURE, "").unwrap();
+    let _member = room.join(sender, SlowPolicy::Wait);
     drop(receiver);
     let publishing = thread::spawn({
         let room = room.clone();
@@ -131,7 +131,7 @@ fn the_last_handle_of_a_member_that_has_closed_is_dropped_under_no_lock() {
     });
     assert_eq!(is_dropped.recv_timeout(LONG).expect("it waits for itself"), (0, 0));
     let published = publishing.join().unwrap();
-    assert_eq!(published, Published { gone: 1, ..Published::default() });
+    assert_eq!(published, PublishReport { gone: 1, ..PublishReport::default() });
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn members_leave_in_any_order_and_the_others_stay() {
     let room = Broadcast::new();
     let mut halves: Vec<_> = (0..20).map(|_| pair()).collect();
     let mut members: Vec<_> =
-        halves.iter().map(|(sender, ..)| Some(room.join(sender.clone(), Slow::DropNewest))).collect();
+        halves.iter().map(|(sender, ..)| Some(room.join(sender.clone(), SlowPolicy::DropNewest))).collect();
     // 7 has no divisor in common with 20: each leaves once.
     let order = (0..20).map(|n| n * 7 % 20);
     for (step, place) in order.clone().enumerate() {

@@ -105,7 +105,7 @@ async fn shutdown_closes_with_1000_and_the_peer_reads_to_the_end() {
     client.write_all(b"all there is").await.unwrap();
     client.shutdown().await.unwrap();
     let (all, info) = echoing.await.unwrap().unwrap();
-    assert_eq!((&all[..], info.received), (&b"all there is"[..], Some(CloseCode::NORMAL)));
+    assert_eq!((&all[..], info.received), (&b"all there is"[..], Some(CloseCode::NORMAL_CLOSURE)));
     assert!(client.close_info().unwrap().is_clean());
     assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0, "the end, and no error");
 }
@@ -154,7 +154,7 @@ async fn a_text_message_is_an_error_that_names_it_and_the_peer_is_told_1003() {
     }
     drop(bytes);
     let Err(Error::Closed(info)) = server.recv().await else { panic!("1003 is an error") };
-    assert_eq!(info.received, Some(CloseCode::UNSUPPORTED));
+    assert_eq!(info.received, Some(CloseCode::UNSUPPORTED_DATA));
 }
 
 #[tokio::test]
@@ -173,7 +173,11 @@ async fn empty_messages_are_no_end() {
 
 #[tokio::test]
 async fn a_close_with_another_code_is_an_error_that_names_it() {
-    for (code, end) in [(CloseCode::NORMAL, true), (CloseCode::AWAY, false), (CloseCode::INTERNAL, false)] {
+    for (code, end) in [
+        (CloseCode::NORMAL_CLOSURE, true),
+        (CloseCode::GOING_AWAY, false),
+        (CloseCode::INTERNAL_ERROR, false),
+    ] {
         let (client, mut server) = pair(4096);
         let mut bytes = ByteStream::new(client);
         let closing = tokio::spawn(async move { server.close(code, "because").await });
@@ -206,7 +210,7 @@ async fn a_close_inside_a_message_is_no_end_of_the_stream() {
     let (client, mut server) = pair(4096);
     let mut bytes = ByteStream::new(client);
     server.send_piece(DataType::Binary, b"half", false).await.unwrap();
-    let closing = tokio::spawn(async move { server.close(CloseCode::NORMAL, "").await });
+    let closing = tokio::spawn(async move { server.close(CloseCode::NORMAL_CLOSURE, "").await });
     let error = bytes.read_to_end(&mut Vec::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     assert!(closing.await.unwrap().is_ok());
@@ -246,7 +250,7 @@ async fn a_peer_that_does_not_read_stops_the_writer() {
         assert!(taken < 200_000, "nothing stops it");
     }
     // The high-water mark, what may be queued just below it, and what is in the pipe.
-    let bound = Config::client().outbound_high_water + 5000 + 10_000;
+    let bound = Config::client().send_high_water + 5000 + 10_000;
     assert!((bound - 20_000..=bound).contains(&taken), "{taken}");
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{DuplexStream, duplex};
 use ws_core::{CloseCode, Config, Connection, DataType, Event};
-use ws_tokio::{Broadcast, Error, MessageReader, MessageWriter, Published, Slow, WebSocket};
+use ws_tokio::{Broadcast, Error, MessageReader, MessageWriter, PublishReport, SlowPolicy, WebSocket};
 
 /// Polls a future this many times at most, then drops it: `None` if it was not done by then.
 async fn dropped_after<T>(mut polls: usize, future: impl Future<Output = T>) -> Option<T> {
@@ -43,9 +43,9 @@ macro_rules! insist {
 
 fn pair(pipe: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
     let mut config = Config::server();
-    config.outbound_high_water = 50;
+    config.send_high_water = 50;
     config.max_frame_size = 125;
-    config.inbound_budget = 100;
+    config.max_read_ahead = 100;
     let config = Arc::new(config);
     let (near, far) = duplex(pipe);
     (
@@ -163,7 +163,7 @@ fn a_finish_that_is_dropped_has_ended_the_message_or_closes_the_connection() {
             let _ = dropped_after(polls, writer.finish()).await;
             // Whether the message was ended is seen by whether more can be sent.
             let sent = near.send("more").await;
-            let closed = near.close(CloseCode::NORMAL, "").await.unwrap();
+            let closed = near.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
             assert!(closed.is_clean());
             (sent.is_ok(), closed.sent)
         };
@@ -177,8 +177,8 @@ fn a_finish_that_is_dropped_has_ended_the_message_or_closes_the_connection() {
         let ((ended, sent), (texts, code)) = tokio::join!(send, receive);
         assert_eq!(sent, Some(code));
         let expected: (&[String], _) = match ended {
-            true => (&[piece(8), "more".to_owned()], CloseCode::NORMAL),
-            false => (&[], CloseCode::INTERNAL),
+            true => (&[piece(8), "more".to_owned()], CloseCode::NORMAL_CLOSURE),
+            false => (&[], CloseCode::INTERNAL_ERROR),
         };
         assert_eq!((&texts[..], code), expected);
     });
@@ -212,7 +212,7 @@ fn lent_events_come_once_and_their_answers_too() {
                 echoed
             };
             let ((), echoed) = tokio::join!(send, receive);
-            assert!(sender.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+            assert!(sender.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap().is_clean());
             echoed
         };
         let ((), echoed) = tokio::join!(echo, client);
@@ -227,18 +227,20 @@ fn a_message_whose_publishing_is_dropped_is_whole_or_missing_and_counted_as_what
         let room = Broadcast::new();
         let mut clients = Vec::new();
         let mut kept = Vec::new();
-        for (slow, pipe) in [(Slow::DropNewest, 1 << 20), (Slow::Wait, 40), (Slow::Wait, 40)] {
+        for (slow, pipe) in
+            [(SlowPolicy::DropNewest, 1 << 20), (SlowPolicy::Wait, 40), (SlowPolicy::Wait, 40)]
+        {
             let (client, server) = pair(pipe);
             let (sender, receiver) = server.split();
             kept.push((room.join(sender, slow), tokio::spawn(receiver.discard())));
             clients.push(client);
         }
         let publish = async {
-            let mut told = Published::default();
+            let mut told = PublishReport::default();
             for n in 0..PIECES {
                 // Some are given up, and not tried again.
                 if let Some(published) = dropped_after(polls, room.publish(piece(n))).await {
-                    assert_eq!(published, Published { delivered: 3, ..Published::default() });
+                    assert_eq!(published, PublishReport { delivered: 3, ..PublishReport::default() });
                     told.delivered += 3;
                 }
                 tokio::task::yield_now().await;

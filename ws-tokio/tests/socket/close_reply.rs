@@ -29,7 +29,7 @@ async fn a_handler_that_sees_the_peers_close_can_finish_sending_and_then_closes(
     assert_eq!(server.recv().await.unwrap(), None);
     assert!(server.is_open() && server.close_info().is_none());
     server.send("the rest").await.unwrap();
-    let (info, all) = tokio::join!(server.close(CloseCode::NORMAL, ""), everything(far));
+    let (info, all) = tokio::join!(server.close(CloseCode::NORMAL_CLOSURE, ""), everything(far));
     assert_eq!(all, b"\x81\x08the rest\x88\x02\x03\xE8");
     assert_eq!(info.unwrap().received, Some(CloseCode(4001)));
 }

@@ -110,7 +110,7 @@ async fn the_peers_close_is_an_error_unless_it_has_1000_or_1001_or_no_code_howev
 
         // Closing is what was asked for: how the peer took it is in the record.
         let mut socket = closed_by(&frames).await;
-        let info = socket.close(CloseCode::NORMAL, "").await.unwrap();
+        let info = socket.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
         assert!(info.is_clean(), "{code:?}");
     }
 }
@@ -143,7 +143,7 @@ async fn a_code_of_ours_that_the_peer_repeats_is_no_error_and_another_one_is() {
         assert_eq!((info.initiator, info.is_clean(), info.is_normal()), (Initiator::Local, true, normal));
         match received {
             Ok(None) => assert!(normal, "{answer:?}"),
-            Err(Error::Closed(info)) => assert!(!normal && info.received == Some(CloseCode::INTERNAL)),
+            Err(Error::Closed(info)) => assert!(!normal && info.received == Some(CloseCode::INTERNAL_ERROR)),
             other => panic!("{answer:?}: {other:?}"),
         }
         drop((sender, receiver));

@@ -30,7 +30,7 @@ async fn a_waiting_recv_is_woken_and_sees_the_closing_handshake_through() {
         (last, websocket.recv().await.unwrap(), websocket.close_info().unwrap())
     });
     tokio::task::yield_now().await;
-    closer.start_close(CloseCode::AWAY, "").unwrap();
+    closer.start_close(CloseCode::GOING_AWAY, "").unwrap();
     let mut close = [0; 4];
     soon(peer.read_exact(&mut close)).await.unwrap();
     assert_eq!(close, AWAY);
@@ -42,14 +42,14 @@ async fn a_waiting_recv_is_woken_and_sees_the_closing_handshake_through() {
     assert_eq!(closer.close_info().as_ref(), Some(&info));
     assert_eq!(last, Some(Message::text("x")));
     assert_eq!(end, None);
-    assert_eq!((info.initiator, info.sent), (Initiator::Local, Some(CloseCode::AWAY)));
+    assert_eq!((info.initiator, info.sent), (Initiator::Local, Some(CloseCode::GOING_AWAY)));
     assert!(info.is_clean());
 }
 
 #[tokio::test]
 async fn a_wish_before_the_first_poll_is_not_lost() {
     let (mut websocket, mut peer) = server();
-    websocket.closer().start_close(CloseCode::AWAY, "").unwrap();
+    websocket.closer().start_close(CloseCode::GOING_AWAY, "").unwrap();
     peer.write_all(&CLIENT_AWAY).await.unwrap();
     assert_eq!(soon(websocket.recv()).await.unwrap(), None);
     let mut close = [0; 4];
@@ -69,7 +69,7 @@ async fn a_send_that_waits_for_a_stalled_peer_is_woken_too() {
         }
     });
     tokio::task::yield_now().await;
-    closer.start_close(CloseCode::AWAY, "").unwrap();
+    closer.start_close(CloseCode::GOING_AWAY, "").unwrap();
     let mut peer = peer;
     let reading = tokio::spawn(async move {
         let mut all = Vec::new();
@@ -87,14 +87,14 @@ async fn it_works_after_a_split_and_only_once() {
     let (_sender, mut receiver) = websocket.split();
     let owner = tokio::spawn(async move { receiver.recv().await });
     tokio::task::yield_now().await;
-    closer.start_close(CloseCode::AWAY, "").unwrap();
-    closer.clone().start_close(CloseCode::RESTART, "").unwrap();
+    closer.start_close(CloseCode::GOING_AWAY, "").unwrap();
+    closer.clone().start_close(CloseCode::SERVICE_RESTART, "").unwrap();
     peer.write_all(&CLIENT_AWAY).await.unwrap();
     assert_eq!(soon(owner).await.unwrap().unwrap(), None);
     let mut all = [0; 64];
     let n = soon(peer.read(&mut all)).await.unwrap();
     assert_eq!(all[..n], AWAY);
-    closer.start_close(CloseCode::AWAY, "").unwrap();
+    closer.start_close(CloseCode::GOING_AWAY, "").unwrap();
 }
 
 #[tokio::test]
@@ -103,13 +103,13 @@ async fn a_websocket_dropped_while_open_has_been_aborted() {
     let closer = websocket.closer();
     drop(websocket);
     let info = closer.close_info().unwrap();
-    assert_eq!((info.cause, info.sent), (CloseCause::Aborted, Some(CloseCode::AWAY)));
+    assert_eq!((info.cause, info.sent), (CloseCause::Aborted, Some(CloseCode::GOING_AWAY)));
 }
 
 #[tokio::test]
 async fn a_code_that_must_not_be_sent_is_refused() {
     let (mut websocket, _peer) = server();
-    let error = websocket.closer().start_close(CloseCode::ABNORMAL, "").unwrap_err();
+    let error = websocket.closer().start_close(CloseCode::ABNORMAL_CLOSURE, "").unwrap_err();
     assert_eq!(error, SendError::InvalidCloseCode(1006));
     assert!(timeout(Duration::from_millis(20), websocket.recv()).await.is_err(), "it is open still");
 }

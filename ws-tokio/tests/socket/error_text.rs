@@ -8,7 +8,7 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use ws_core::deflate::{DeflateError, NegotiationError};
 use ws_core::handshake::{
-    ClientHandshake, Extension, HandshakeError, HeadFault, Refusal, RequestError, ResponseError,
+    ClientHandshake, Extension, HandshakeError, HeadError, Refusal, RequestError, ResponseError,
 };
 use ws_core::{Config, Connection, Message, ProtocolError, SendError};
 use ws_tokio::{Error, ReuniteError, TrySendError, WebSocket};
@@ -20,7 +20,7 @@ async fn errors() -> Vec<Box<dyn StdError>> {
     let mut closed = WebSocket::new(near, Connection::client(Arc::new(Config::client()), [1; 32]), &[]);
     tokio::spawn(async move { far.read_to_end(&mut Vec::new()).await });
     let mut config = Config::server();
-    config.outbound_limit = 0;
+    config.max_queued = 0;
     let socket = || WebSocket::new(duplex(1).0, Connection::server(Arc::new(Config::server())), &[]);
     let ((sender, _receiver), (_sender, receiver)) = (socket().split(), socket().split());
     let reunite: ReuniteError<_> = receiver.reunite(sender).unwrap_err();
@@ -43,9 +43,9 @@ async fn errors() -> Vec<Box<dyn StdError>> {
         Box::new(Refusal::new(StatusCode::NOT_FOUND, "nothing is here")),
         Box::new(ResponseError::InterimStatus(StatusCode::CONTINUE)),
         Box::new(RequestError::MissingHost),
-        Box::new(HeadFault::TooManyFields { limit: 7 }),
+        Box::new(HeadError::TooManyFields { limit: 7 }),
         Box::new(Extension::parse_list([b"a;".as_slice()]).unwrap_err()),
-        Box::new(HandshakeError::from(HeadFault::TargetTooLong { limit: 7 })),
+        Box::new(HandshakeError::from(HeadError::TargetTooLong { limit: 7 })),
         Box::new(HandshakeError::WrongAccept),
         Box::new(HandshakeError::UnofferedExtension("foo".into())),
     ]

@@ -86,7 +86,7 @@ async fn what_was_read_and_queued_is_still_there() {
         peer.write_all(b"d").await.unwrap();
         assert_eq!(heir.recv().await.unwrap(), Some(Message::text("cd")));
         let closing = tokio::spawn(async move {
-            let info = heir.close(CloseCode::INTERNAL, "").await.unwrap();
+            let info = heir.close(CloseCode::INTERNAL_ERROR, "").await.unwrap();
             // Now it is over, and nothing more is inherited.
             drop(heir);
             info

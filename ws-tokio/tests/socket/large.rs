@@ -50,7 +50,7 @@ async fn large_messages_are_lent_whole() {
             client.send("between").await.unwrap();
             assert_eq!(client.recv().await.unwrap(), Some("seen".into()));
         }
-        client.close(CloseCode::NORMAL, "").await.unwrap();
+        client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     };
     let mut seen = Vec::new();
     let receiving = server.for_each_event(|connection, event| match event {
@@ -91,7 +91,7 @@ async fn messages_of_a_batch_are_lent_and_taken_in_order_whatever_their_sizes() 
         for size in sizes.repeat(3) {
             assert_eq!(client.recv().await.unwrap(), Some(Message::binary(payload(size))));
         }
-        client.close(CloseCode::NORMAL, "").await.unwrap();
+        client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     };
     let (ended, ()) = tokio::join!(receiving, sending);
     ended.unwrap();
@@ -181,7 +181,7 @@ async fn no_read_of_a_large_message_is_of_less_than_4_kib_although_its_room_foll
     let mut server = WebSocket::new(slowly, Connection::server(Arc::new(Config::server())), &[]);
     loop {
         let received = poll_fn(|cx| Poll::Ready(pin!(server.recv()).poll(cx))).await;
-        let (come, held) = (server.get_ref().at, server.ledger().assembled);
+        let (come, held) = (server.get_ref().at, server.memory_usage().assembled);
         assert!(held <= 2 * come + (64 << 10), "{held} bytes are held for {come}");
         if let Poll::Ready(message) = received {
             assert_eq!(message.unwrap(), Some(Message::binary(payload(size))));
@@ -244,7 +244,7 @@ async fn an_empty_piece_is_no_frame() {
 
 #[tokio::test]
 async fn a_websocket_that_a_panic_drops_says_1011_and_one_just_dropped_1001() {
-    for (panics, code) in [(true, CloseCode::INTERNAL), (false, CloseCode::AWAY)] {
+    for (panics, code) in [(true, CloseCode::INTERNAL_ERROR), (false, CloseCode::GOING_AWAY)] {
         let (mut client, server) = pair();
         let handler = tokio::spawn(async move {
             let _server = server;

@@ -17,7 +17,7 @@ mod closer;
 mod error_text;
 mod heir;
 mod large;
-mod ledger;
+mod memory_usage;
 mod outside_runtime;
 mod panics;
 mod regressions;

@@ -10,12 +10,12 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use ws_core::{CloseCause, CloseCode, Config, Connection, Deadline, Message};
-use ws_tokio::{Broadcast, Error, Receiver, Sender, Slow, TrySendError, WebSocket};
+use ws_tokio::{Broadcast, Error, Receiver, Sender, SlowPolicy, TrySendError, WebSocket};
 
 /// Little has room, so that a peer that does not read makes a member slow at once.
 fn config() -> Arc<Config> {
     let mut config = Config::server();
-    config.outbound_high_water = 1000;
+    config.send_high_water = 1000;
     config.keepalive = None;
     Arc::new(config)
 }
@@ -42,14 +42,14 @@ async fn stalled_tcp() -> (TcpStream, TcpStream) {
 }
 
 /// Every policy for members that are slow.
-fn policies() -> [Slow; 6] {
+fn policies() -> [SlowPolicy; 6] {
     [
-        Slow::Wait,
-        Slow::DropNewest,
-        Slow::DropOldest(0),
-        Slow::DropOldest(2),
-        Slow::conflate(|message: &Message| message.len()),
-        Slow::Close,
+        SlowPolicy::Wait,
+        SlowPolicy::DropNewest,
+        SlowPolicy::DropOldest(0),
+        SlowPolicy::DropOldest(2),
+        SlowPolicy::conflate(|message: &Message| message.len()),
+        SlowPolicy::Close,
     ]
 }
 
@@ -93,11 +93,11 @@ fn messages_are_published_to_members_whose_runtime_has_ended() {
 }
 
 /// Publishes more than there is room for, one at a time and from a thread that knows no runtime.
-fn publish_until_slow(sender: &Sender, slow: Slow) {
+fn publish_until_slow(sender: &Sender, slow: SlowPolicy) {
     let room = Broadcast::new();
     let member = room.join(sender.clone(), slow.clone());
     let delivered: u64 = iter::repeat_with(|| room.try_publish([7; 600].as_slice()).delivered).take(9).sum();
-    assert!(delivered < 9 || matches!(slow, Slow::Conflate(_) | Slow::DropOldest(2)), "{slow:?}");
+    assert!(delivered < 9 || matches!(slow, SlowPolicy::Conflate(_) | SlowPolicy::DropOldest(2)), "{slow:?}");
     let total = room.total();
     assert!(total.delivered + total.dropped + total.closed + total.gone > 0, "{total:?}");
     drop(member);
@@ -121,7 +121,7 @@ fn the_write_deadline_of_what_is_published_outside_of_the_runtime_is_kept_by_the
     let runtime = runtime();
     let (sender, _far, waits) = waiting_member(&runtime);
     let room = Broadcast::new();
-    let _member = room.join(sender, Slow::DropNewest);
+    let _member = room.join(sender, SlowPolicy::DropNewest);
     thread::scope(|scope| scope.spawn(|| room.try_publish([7; 600].as_slice())).join().unwrap());
     let begin = runtime.block_on(async { tokio::time::Instant::now() });
     let limited = async { tokio::time::timeout(Duration::from_secs(100), waits).await };
@@ -141,7 +141,7 @@ fn the_write_deadline_passes_with_the_next_message_where_nobody_receives() {
         runtime().block_on(async { WebSocket::new(near, Connection::server(Arc::new(config)), &[]) });
     let (sender, receiver) = websocket.split();
     let room = Broadcast::new();
-    let _member = room.join(sender, Slow::DropNewest);
+    let _member = room.join(sender, SlowPolicy::DropNewest);
     let begin = Instant::now();
     while receiver.close_info().is_none() {
         assert!(begin.elapsed() < Duration::from_secs(60), "the deadline of a millisecond never passes");
@@ -158,7 +158,7 @@ fn a_message_given_to_try_send_outside_of_the_runtime_goes_out_through_the_recei
     thread::scope(|scope| scope.spawn(|| sender.try_send("hello").unwrap()).join().unwrap());
     let mut peer = client(&runtime, far);
     assert_eq!(runtime.block_on(peer.recv()).unwrap(), Some("hello".into()));
-    sender.start_close(CloseCode::NORMAL, "done").unwrap();
+    sender.start_close(CloseCode::NORMAL_CLOSURE, "done").unwrap();
     assert_eq!(runtime.block_on(peer.recv()).unwrap(), None);
     assert_eq!(runtime.block_on(waits).unwrap().unwrap(), None);
     assert!(matches!(sender.try_send("late"), Err(TrySendError::Refused(..))));
@@ -182,9 +182,9 @@ fn a_closer_used_outside_of_the_runtime_closes_a_connection_that_waits() {
     let waits = runtime.spawn(async move { websocket.recv().await });
     let mut peer = client(&runtime, far);
     runtime.block_on(tokio::task::yield_now());
-    closer.start_close(CloseCode::AWAY, "").unwrap();
+    closer.start_close(CloseCode::GOING_AWAY, "").unwrap();
     assert_eq!(runtime.block_on(peer.recv()).unwrap(), None);
-    assert_eq!(peer.close_info().unwrap().received, Some(CloseCode::AWAY));
+    assert_eq!(peer.close_info().unwrap().received, Some(CloseCode::GOING_AWAY));
     assert_eq!(runtime.block_on(waits).unwrap().unwrap(), None);
 }
 
@@ -202,7 +202,7 @@ fn what_is_dropped_outside_of_a_runtime_says_1001_to_its_peer() {
             let (sender, receiver) = websocket.split();
             drop(receiver);
             let room = Broadcast::new();
-            let member = room.join(sender, Slow::Wait);
+            let member = room.join(sender, SlowPolicy::Wait);
             drop(room);
             drop(member);
         },
@@ -213,7 +213,7 @@ fn what_is_dropped_outside_of_a_runtime_says_1001_to_its_peer() {
         thread::scope(|scope| scope.spawn(|| drop_it(websocket)).join().unwrap());
         let mut peer = client(&runtime, far);
         assert_eq!(runtime.block_on(peer.recv()).unwrap(), None);
-        assert_eq!(peer.close_info().unwrap().received, Some(CloseCode::AWAY));
+        assert_eq!(peer.close_info().unwrap().received, Some(CloseCode::GOING_AWAY));
     }
 }
 
@@ -255,10 +255,10 @@ impl AsyncWrite for Untouched {
 fn a_websocket_made_outside_of_a_runtime_splits_publishes_and_drops_there() {
     let mut websocket = server(Untouched);
     let closer = websocket.closer();
-    assert!(websocket.close_info().is_none() && websocket.ledger().total() == 0);
+    assert!(websocket.close_info().is_none() && websocket.memory_usage().total() == 0);
     let (sender, receiver) = websocket.split();
-    publish_until_slow(&sender, Slow::DropOldest(1));
-    closer.start_close(CloseCode::NORMAL, "").unwrap();
+    publish_until_slow(&sender, SlowPolicy::DropOldest(1));
+    closer.start_close(CloseCode::NORMAL_CLOSURE, "").unwrap();
     let websocket = receiver.reunite(sender).unwrap();
     drop(websocket);
     assert!(closer.close_info().is_some());

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use ws_core::{Config, Connection, DataType, Event, Message};
-use ws_tokio::{Broadcast, Sender, Slow, WebSocket};
+use ws_tokio::{Broadcast, Sender, SlowPolicy, WebSocket};
 
 /// Short ones, and two that are lent in other ways: large, and read around the buffer.
 fn messages() -> [Message; 6] {
@@ -139,7 +139,7 @@ async fn a_caught_panic_leaves_no_buffer_with_a_connection_that_waits() {
     assert_eq!(panic_at(&mut socket, 1).await, ["only".into()]);
     let waits = poll_fn(|cx| Poll::Ready(pin!(socket.recv()).poll(cx).is_pending())).await;
     assert!(waits);
-    assert_eq!(socket.ledger().total(), 0);
+    assert_eq!(socket.memory_usage().total(), 0);
 }
 
 #[cfg(feature = "deflate")]
@@ -175,7 +175,7 @@ async fn compressed_messages_behind_a_panic_are_not_lost_either() {
 #[tokio::test(start_paused = true)]
 async fn a_conflating_key_that_panics_leaves_broadcast_and_connections_whole() {
     let mut config = Config::server();
-    config.outbound_high_water = 100;
+    config.send_high_water = 100;
     let config = Arc::new(config);
     let member = |far: &mut Vec<DuplexStream>| -> (Sender, ws_tokio::Receiver<DuplexStream>) {
         let (near, peer) = duplex(4096);
@@ -187,8 +187,8 @@ async fn a_conflating_key_that_panics_leaves_broadcast_and_connections_whole() {
     let (fast, _fast_receiver) = member(&mut peers);
     let room = Broadcast::new();
     let key = |message: &Message| if message.len() == 13 { resume_unwind(Box::new("as asked")) } else { 0u8 };
-    let _slow = room.join(slow.clone(), Slow::conflate(key));
-    let _fast = room.join(fast, Slow::DropNewest);
+    let _slow = room.join(slow.clone(), SlowPolicy::conflate(key));
+    let _fast = room.join(fast, SlowPolicy::DropNewest);
     slow.try_send(vec![0; 8000]).unwrap();
     assert_eq!(room.try_publish("first").delivered, 2);
     assert!(catch_unwind(AssertUnwindSafe(|| room.try_publish("x".repeat(13)))).is_err());

@@ -120,7 +120,9 @@ fn closing_ends_by_its_deadline_although_the_peer_never_pauses() {
         config.linger_timeout = Duration::from_millis(100);
         let info = runtime.block_on(async {
             let connection = Connection::client(Arc::new(config), [7; 32]);
-            WebSocket::new(Endless(b"\x82\x04abcd"), connection, &[]).close(CloseCode::NORMAL, "").await
+            WebSocket::new(Endless(b"\x82\x04abcd"), connection, &[])
+                .close(CloseCode::NORMAL_CLOSURE, "")
+                .await
         });
         done.send(info.unwrap())
     });
@@ -189,7 +191,7 @@ async fn a_sender_that_waits_learns_of_an_end_that_another_one_read() {
     config.keepalive = None;
     let connection = Connection::client(Arc::new(config), [7; 32]);
     let (sender, mut receiver) = WebSocket::new(near, connection, &[]).split();
-    sender.start_close(CloseCode::NORMAL, "a reason longer than the pipe").unwrap();
+    sender.start_close(CloseCode::NORMAL_CLOSURE, "a reason longer than the pipe").unwrap();
     let waiting = tokio::spawn({
         let sender = sender.clone();
         async move { sender.flush().await }
@@ -215,7 +217,7 @@ async fn a_reader_never_takes_pieces_of_a_later_message_for_its_own() {
     assert_eq!(reader.next().await.unwrap(), Some(Message::binary(&b"AAAA"[..])));
     server.send_piece(DataType::Binary, b"aaaa", true).await.unwrap();
     // Closing takes what is there, and drops it.
-    let mut close = pin!(sender.close(CloseCode::NORMAL, ""));
+    let mut close = pin!(sender.close(CloseCode::NORMAL_CLOSURE, ""));
     let mut once = Context::from_waker(Waker::noop());
     assert!(close.as_mut().poll(&mut once).is_pending());
     server.feed("BBBB").await.unwrap();
@@ -237,7 +239,7 @@ async fn what_is_received_while_a_sender_closes_has_no_gap() {
     }
     assert_eq!(receiver.recv().await.unwrap(), Some("1".into()));
     // Closing drops the second ...
-    let mut close = Box::pin(sender.close(CloseCode::NORMAL, ""));
+    let mut close = Box::pin(sender.close(CloseCode::NORMAL_CLOSURE, ""));
     assert!(close.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     server.feed("3").await.unwrap();
     server.flush().await.unwrap();

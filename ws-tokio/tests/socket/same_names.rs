@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use ws_core::{CloseCode, Config, Connection, Message, Prepared, Role, SendError};
+use ws_core::{CloseCode, Config, Connection, Message, PreparedMessage, Role, SendError};
 use ws_tokio::{Error, TrySendError, WebSocket};
 
 fn pair(room: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
@@ -53,7 +53,7 @@ async fn into_inner_returns_the_transport_with_no_close_sent() {
 #[tokio::test]
 async fn a_websocket_and_a_sender_send_prepared_uncompressed_and_pongs() {
     let (mut client, mut server) = pair(1024);
-    let prepared = Prepared::new("prepared");
+    let prepared = PreparedMessage::new("prepared");
     client.send_prepared(&prepared).await.unwrap();
     client.send_uncompressed("uncompressed").await.unwrap();
     client.pong(b"unasked").await.unwrap();
@@ -113,12 +113,15 @@ async fn try_send_of_a_websocket_returns_the_message_when_there_is_no_room() {
 async fn is_open_rtt_queued_ledger_and_start_close_are_on_all_three() {
     let (mut client, mut server) = pair(1024);
     assert!(client.is_open() && client.rtt().is_none() && client.queued() == 0);
-    assert_eq!(client.ledger().total(), 0);
-    server.start_close(CloseCode::NORMAL, "done").unwrap();
+    assert_eq!(client.memory_usage().total(), 0);
+    server.start_close(CloseCode::NORMAL_CLOSURE, "done").unwrap();
     assert!(!server.is_open());
     let Err(TrySendError::Refused(back, _)) = server.try_send("late") else { panic!("it is closing") };
     assert_eq!(back, "late".into());
-    assert!(matches!(server.start_close(CloseCode::NORMAL, ""), Err(Error::Send(SendError::Closing))));
+    assert!(matches!(
+        server.start_close(CloseCode::NORMAL_CLOSURE, ""),
+        Err(Error::Send(SendError::Closing))
+    ));
     let (ended, end) = tokio::join!(client.recv(), server.recv());
     assert_eq!((ended.unwrap(), end.unwrap()), (None, None));
 
@@ -128,8 +131,8 @@ async fn is_open_rtt_queued_ledger_and_start_close_are_on_all_three() {
     assert!(sender.rtt().is_none() && receiver.rtt().is_none());
     sender.try_send("queued").unwrap();
     assert_eq!((sender.queued(), receiver.queued()), (12, 12));
-    assert_eq!(sender.ledger(), receiver.ledger());
-    receiver.start_close(CloseCode::NORMAL, "done").unwrap();
+    assert_eq!(sender.memory_usage(), receiver.memory_usage());
+    receiver.start_close(CloseCode::NORMAL_CLOSURE, "done").unwrap();
     assert!(!sender.is_open() && !receiver.is_open());
     let (end, first) = tokio::join!(receiver.recv(), async {
         let first = server.recv().await.unwrap();

@@ -46,7 +46,7 @@ async fn a_send_answers_a_ping_and_fails_once_the_peer_has_closed() {
 
     far.write_all(&frame(true, OpCode::Close, b"\x03\xE8done")).await.unwrap();
     let Err(Error::Closed(info)) = server.send("late").await else { panic!("the peer has closed") };
-    assert_eq!((info.received, &*info.reason), (Some(CloseCode::NORMAL), "done"));
+    assert_eq!((info.received, &*info.reason), (Some(CloseCode::NORMAL_CLOSURE), "done"));
     assert_eq!(next_frame(&mut far).await, (CLOSE, b"\x03\xE8".to_vec()));
     assert_eq!(far.read(&mut [0; 1]).await.unwrap(), 0, "the write side has been shut down");
     assert_eq!(server.recv().await.unwrap(), None);
@@ -91,7 +91,7 @@ async fn a_prepared_an_uncompressed_and_a_streamed_message_notice_a_close_too() 
         let (mut far, mut server) = server(Config::server());
         far.write_all(&frame(true, OpCode::Close, b"\x03\xE8")).await.unwrap();
         let result = match way {
-            0 => server.send_prepared(&ws_core::Prepared::new("late")).await,
+            0 => server.send_prepared(&ws_core::PreparedMessage::new("late")).await,
             1 => server.send_uncompressed("late").await,
             2 => server.send_piece(ws_core::DataType::Text, b"late", true).await,
             _ => server.send_stream(ws_core::DataType::Text).write(b"late").await,
@@ -169,7 +169,7 @@ async fn what_sends_have_taken_is_received_later_in_order_however_it_is_received
 async fn what_is_kept_for_later_is_bounded_and_the_rest_is_noticed_once_it_has_been_received() {
     const BUDGET: usize = 10_000;
     let mut config = Config::server();
-    config.inbound_budget = BUDGET;
+    config.max_read_ahead = BUDGET;
     let (mut far, mut server) = server(config);
     let message = frame(true, OpCode::Binary, &[7; 100]);
     far.write_all(&message.repeat(5000)).await.unwrap();
@@ -177,7 +177,7 @@ async fn what_is_kept_for_later_is_bounded_and_the_rest_is_noticed_once_it_has_b
     for _ in 0..100 {
         server.send("tick").await.unwrap();
         // One read passes over the budget.
-        let kept = server.ledger().total();
+        let kept = server.memory_usage().total();
         assert!(kept <= BUDGET + (70 << 10), "{kept} bytes are kept");
     }
     for _ in 0..100 {
@@ -188,19 +188,19 @@ async fn what_is_kept_for_later_is_bounded_and_the_rest_is_noticed_once_it_has_b
     }
     server.send("tock").await.unwrap();
     assert_eq!(next_frame(&mut far).await, (PONG, b"behind".to_vec()));
-    assert_eq!(server.ledger().total(), 0);
+    assert_eq!(server.memory_usage().total(), 0);
 }
 
 #[tokio::test]
 async fn empty_messages_without_end_are_bounded_too() {
     let mut config = Config::server();
-    config.inbound_budget = 1000;
+    config.max_read_ahead = 1000;
     let (mut far, mut server) = server(config);
     far.write_all(&frame(true, OpCode::Text, b"").repeat(100_000)).await.unwrap();
     for _ in 0..10 {
         server.send("tick").await.unwrap();
     }
-    assert!(server.ledger().total() <= 1000 + (70 << 10), "{:?}", server.ledger());
+    assert!(server.memory_usage().total() <= 1000 + (70 << 10), "{:?}", server.memory_usage());
 }
 
 #[tokio::test]

@@ -16,11 +16,11 @@ type Change = (&'static str, fn(&mut Config));
 const SMALLEST: [Change; 8] = [
     ("max_fragments", |config| config.max_fragments = Some(1)),
     ("max_frame_size", |config| config.max_frame_size = 125),
-    ("outbound_high_water", |config| config.outbound_high_water = 1),
-    ("outbound_limit", |config| (config.outbound_high_water, config.outbound_limit) = (1, 1)),
-    ("inbound_budget", |config| config.inbound_budget = 1),
-    ("memory_limit", |config| config.memory_limit = Some(512 << 10)),
-    ("linger_bytes", |config| config.linger_bytes = 1),
+    ("send_high_water", |config| config.send_high_water = 1),
+    ("max_queued", |config| (config.send_high_water, config.max_queued) = (1, 1)),
+    ("max_read_ahead", |config| config.max_read_ahead = 1),
+    ("max_memory", |config| config.max_memory = Some(512 << 10)),
+    ("max_linger_bytes", |config| config.max_linger_bytes = 1),
     ("keepalive", |config| {
         config.keepalive = Some(Keepalive::default().interval(MILLISECOND));
     }),
@@ -87,7 +87,7 @@ async fn every_setting_at_its_smallest_value_carries_an_echo() {
                         near.recv().await.unwrap_or_else(|error| panic!("{name}, {changed:?}: {error}"));
                     assert_eq!(back, Some(message), "{name}, {changed:?}, {compress}");
                 }
-                near.close(CloseCode::NORMAL, "").await.unwrap();
+                near.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
                 echoes.await.unwrap().unwrap();
             }
         }
@@ -118,7 +118,7 @@ async fn every_setting_at_its_smallest_value_lets_many_senders_send() {
             for sending in senders {
                 sending.await.unwrap().unwrap_or_else(|error| panic!("{name}, {compress}: {error}"));
             }
-            far.close(CloseCode::NORMAL, "").await.unwrap();
+            far.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
             assert_eq!(receiving.await.unwrap().unwrap(), None, "{name}");
         }
     }
@@ -128,7 +128,7 @@ async fn every_setting_at_its_smallest_value_lets_many_senders_send() {
 async fn messages_in_pieces_pass_with_the_smallest_memory_limit_compressed_or_not() {
     for compress in [false, true] {
         let [mut near, far] =
-            pair(Role::Server, |config| config.memory_limit = Some(512 << 10), compress).await;
+            pair(Role::Server, |config| config.max_memory = Some(512 << 10), compress).await;
         let echoes = tokio::spawn(echo(far));
         let mut writer = near.send_stream(DataType::Binary);
         for _ in 0..100 {
@@ -136,7 +136,7 @@ async fn messages_in_pieces_pass_with_the_smallest_memory_limit_compressed_or_no
         }
         writer.finish().await.unwrap();
         assert_eq!(near.recv().await.unwrap(), Some(vec![7; 100_000].into()));
-        near.close(CloseCode::NORMAL, "").await.unwrap();
+        near.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
         echoes.await.unwrap().unwrap();
     }
 }
@@ -144,7 +144,7 @@ async fn messages_in_pieces_pass_with_the_smallest_memory_limit_compressed_or_no
 #[tokio::test]
 async fn a_feed_waits_for_room_within_the_memory_limit_rather_than_to_fail() {
     let mut config = Config::server();
-    (config.memory_limit, config.outbound_high_water) = (Some(512 << 10), 400 << 10);
+    (config.max_memory, config.send_high_water) = (Some(512 << 10), 400 << 10);
     let (mut far, near) = tokio::io::duplex(64 << 10);
     let mut server = WebSocket::new(near, Connection::server(Arc::new(config)), &[]);
     // Half of a message of 800 kB, which is put together.
@@ -157,7 +157,7 @@ async fn a_feed_waits_for_room_within_the_memory_limit_rather_than_to_fail() {
         result = server.recv() => panic!("{result:?}"),
         () = sending => {}
     }
-    while server.ledger().assembled < 400_000 {
+    while server.memory_usage().assembled < 400_000 {
         assert!(tokio::time::timeout(MILLISECOND, server.recv()).await.is_err());
     }
     server.feed(vec![2; 200_000]).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_message_of_the_smallest_size_passes_and_one_byte_more_names_the_setti
     assert_eq!(near.recv().await.unwrap(), Some("a".into()));
     near.send("ab").await.unwrap();
     let Err(Error::Closed(info)) = near.recv().await else { panic!("1009 is an error") };
-    assert_eq!(info.received, Some(CloseCode::TOO_BIG));
+    assert_eq!(info.received, Some(CloseCode::MESSAGE_TOO_BIG));
     assert_eq!(&*info.reason, "message is over the limit of max_message_size = 1 bytes");
     let error = echoes.await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Protocol(ProtocolError::MessageTooBig { limit: 1 })), "{error}");
@@ -186,7 +186,7 @@ async fn a_message_of_the_smallest_size_passes_and_one_byte_more_names_the_setti
 #[tokio::test]
 async fn the_close_of_a_failure_arrives_although_a_single_byte_may_be_thrown_away() {
     let mut config = Config::server();
-    config.linger_bytes = 1;
+    config.max_linger_bytes = 1;
     let (mut near, far) = tcp().await;
     let mut server = WebSocket::new(far, Connection::server(Arc::new(config)), &[]);
     let failing = tokio::spawn(async move { server.recv().await });
@@ -194,7 +194,7 @@ async fn the_close_of_a_failure_arrives_although_a_single_byte_may_be_thrown_awa
     near.write_all(b"\x81\x01a").await.unwrap();
     let mut close = Vec::new();
     near.read_to_end(&mut close).await.unwrap();
-    assert_eq!(close[2..4], CloseCode::PROTOCOL.0.to_be_bytes());
+    assert_eq!(close[2..4], CloseCode::PROTOCOL_ERROR.0.to_be_bytes());
     drop(near);
     assert!(matches!(failing.await.unwrap(), Err(Error::Protocol(ProtocolError::UnmaskedFrame))));
 }

@@ -51,7 +51,7 @@ async fn many_tasks_send_and_each_ones_order_is_kept() {
             assert!(*max <= 2 * *min, "some task starves: {min} to {max}");
         }
     }
-    let (info, _) = tokio::join!(sender.close(CloseCode::NORMAL, ""), server.recv());
+    let (info, _) = tokio::join!(sender.close(CloseCode::NORMAL_CLOSURE, ""), server.recv());
     assert!(info.unwrap().is_clean());
     assert!(receiving.await.unwrap().unwrap().unwrap().is_clean());
 }
@@ -89,7 +89,7 @@ async fn pings_are_answered_while_only_the_receiver_is_polled() {
     let _receiving = tokio::spawn(receiver.discard());
     server.ping(b"you there?").await.unwrap();
     // The pong is an event of the core; here its arrival shows in the close that follows it.
-    assert!(server.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+    assert!(server.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap().is_clean());
 }
 
 #[tokio::test]
@@ -167,9 +167,9 @@ async fn the_halves_make_a_whole_again_unless_there_are_other_clones() {
 async fn senders_learn_that_the_connection_is_closed_and_how() {
     let (client, mut server) = pair(1024);
     let (sender, mut receiver) = client.split();
-    let (info, last) = tokio::join!(server.close(CloseCode::RESTART, "soon back"), receiver.recv());
+    let (info, last) = tokio::join!(server.close(CloseCode::SERVICE_RESTART, "soon back"), receiver.recv());
     assert!(info.unwrap().is_clean());
-    assert!(matches!(last, Err(Error::Closed(info)) if info.received == Some(CloseCode::RESTART)));
+    assert!(matches!(last, Err(Error::Closed(info)) if info.received == Some(CloseCode::SERVICE_RESTART)));
     match sender.send("late").await {
         Err(Error::Closed(info)) => assert_eq!(&*info.reason, "soon back"),
         other => panic!("{other:?}"),
@@ -262,7 +262,7 @@ async fn streams_of_several_senders_take_turns_and_pings_pass_between_pieces() {
     }
     seen.sort_unstable();
     assert_eq!(seen, [0, 1, 2]);
-    let (closed, _) = tokio::join!(sender.close(CloseCode::NORMAL, ""), server.recv());
+    let (closed, _) = tokio::join!(sender.close(CloseCode::NORMAL_CLOSURE, ""), server.recv());
     assert!(closed.unwrap().is_clean());
     receiving.await.unwrap().unwrap();
 }
@@ -276,7 +276,7 @@ async fn a_message_given_up_half_way_closes_the_connection_with_1011() {
     drop(message);
     let (ours, theirs) = tokio::join!(client.recv(), server.recv());
     assert!(matches!((ours, theirs), (Ok(None), Err(Error::Closed(_)))));
-    assert_eq!(server.close_info().unwrap().code(), CloseCode::INTERNAL);
+    assert_eq!(server.close_info().unwrap().code(), CloseCode::INTERNAL_ERROR);
     // One that was never begun leaves no trace.
     let (mut client, mut server) = pair(1000);
     drop(client.send_stream(DataType::Text));
@@ -292,7 +292,7 @@ async fn discard_drops_messages_until_the_end() {
     for _ in 0..3 {
         server.send("to be dropped").await.unwrap();
     }
-    assert!(server.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+    assert!(server.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap().is_clean());
     assert!(receiving.await.unwrap().unwrap().unwrap().is_clean());
 }
 
@@ -314,7 +314,7 @@ async fn a_message_waits_for_the_end_of_another_in_pieces() {
     waits.await.unwrap();
     assert_eq!(server.recv().await.unwrap(), Some("one message".into()));
     assert_eq!(server.recv().await.unwrap(), Some("two".into()));
-    let (closed, _) = tokio::join!(sender.close(CloseCode::NORMAL, ""), server.recv());
+    let (closed, _) = tokio::join!(sender.close(CloseCode::NORMAL_CLOSURE, ""), server.recv());
     assert!(closed.unwrap().is_clean());
     receiving.await.unwrap().unwrap();
 }
@@ -332,7 +332,7 @@ async fn a_message_that_waits_for_another_in_pieces_learns_of_the_end() {
         std::task::Poll::Ready(())
     })
     .await;
-    server.close(CloseCode::NORMAL, "").await.unwrap();
+    server.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     receiving.await.unwrap().unwrap();
     assert!(matches!(waits.await, Err(Error::Closed(_))));
 }
@@ -391,6 +391,6 @@ async fn a_receiver_lends_events_and_its_callback_answers_while_senders_send() {
     sending.await.unwrap();
     feeding.await.unwrap();
     tokio::spawn(from_server.discard());
-    assert!(to_server.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+    assert!(to_server.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap().is_clean());
     echo.await.unwrap().unwrap();
 }

@@ -50,7 +50,7 @@ async fn what_goes_into_a_sink_comes_out_of_a_stream_up_to_a_clean_close() {
     poll_fn(|cx| Pin::new(&mut client).poll_close(cx)).await.unwrap();
     let (received, info) = received.await.unwrap();
     assert_eq!(received, messages);
-    assert_eq!((info.is_clean(), info.code()), (true, CloseCode::NORMAL));
+    assert_eq!((info.is_clean(), info.code()), (true, CloseCode::NORMAL_CLOSURE));
     poll_fn(|cx| Pin::new(&mut client).poll_close(cx)).await.unwrap();
     assert!(Pin::new(&mut client).start_send(Message::text("late")).is_err());
 }
@@ -83,7 +83,7 @@ async fn the_receiving_half_is_a_stream_that_ends_with_the_connection() {
     let sending = tokio::spawn(async move {
         client.send("one").await.unwrap();
         client.send(vec![2; 500]).await.unwrap();
-        client.close(CloseCode::AWAY, "").await.unwrap();
+        client.close(CloseCode::GOING_AWAY, "").await.unwrap();
     });
     let items: Result<Vec<_>, Error> = all(&mut receiver).await.into_iter().collect();
     assert_eq!(items.unwrap(), [Message::text("one"), Message::binary(vec![2; 500])]);

@@ -86,7 +86,7 @@ async fn answers_to_lent_messages_go_out_in_one_write_or_as_soon_as_the_high_wat
     {
         let (pipe, _peer) = duplex(1 << 10);
         let mut config = Config::server();
-        config.outbound_high_water = high_water;
+        config.send_high_water = high_water;
         let mut client = Connection::client(Arc::new(Config::client()), [7; 32]);
         for _ in 0..10 {
             client.send_text("ten bytes.").unwrap();
@@ -145,7 +145,7 @@ async fn what_is_read_ahead_while_a_message_goes_out_is_received_in_order() {
 #[tokio::test(start_paused = true)]
 async fn while_more_than_the_memory_limit_waits_to_be_written_nothing_is_read() {
     let mut config = Config::server();
-    config.memory_limit = Some(100_000);
+    config.max_memory = Some(100_000);
     config.keepalive = None;
     let (pipe, peer) = duplex(1000);
     let (sender, mut receiver) = websocket(pipe, Role::Server, config).split();

@@ -109,7 +109,7 @@ async fn a_future_that_moves_to_another_task_is_woken_there() {
 #[tokio::test]
 async fn a_future_that_is_dropped_leaves_no_waker_behind() {
     let (_incoming, sender, _receiver) = halves();
-    let full = Message::binary(vec![0; Config::client().outbound_high_water]);
+    let full = Message::binary(vec![0; Config::client().send_high_water]);
     sender.feed(full).await.unwrap();
     let waiting: [(&str, Waits<'_>); 4] = [
         ("send", Box::pin(sender.send("waits"))),

@@ -197,7 +197,7 @@ async fn an_end_of_stream_without_a_close_is_1006_with_its_cause() {
     match socket.recv().await {
         Err(Error::Closed(info)) => {
             assert_eq!(info.cause, CloseCause::Transport(TransportEnd::Eof));
-            assert_eq!(info.code(), CloseCode::ABNORMAL);
+            assert_eq!(info.code(), CloseCode::ABNORMAL_CLOSURE);
         }
         other => panic!("{other:?}"),
     }
@@ -264,17 +264,18 @@ async fn a_peer_that_stops_reading_ends_in_a_write_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_never_answers_a_close_ends_in_a_close_timeout() {
     let (_raw, stream) = duplex(1024);
-    let info = server(stream).close(CloseCode::NORMAL, "").await.unwrap();
+    let info = server(stream).close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
     assert_eq!(info.cause, CloseCause::Timeout(Deadline::Close));
 }
 
 #[tokio::test]
 async fn both_ends_closing_at_once_see_a_clean_close() {
     let (mut client, mut server) = pair(1024);
-    let (a, b) = tokio::join!(client.close(CloseCode::NORMAL, "a"), server.close(CloseCode::AWAY, "b"));
+    let (a, b) =
+        tokio::join!(client.close(CloseCode::NORMAL_CLOSURE, "a"), server.close(CloseCode::GOING_AWAY, "b"));
     let (a, b) = (a.unwrap(), b.unwrap());
     assert!(a.is_clean() && b.is_clean());
-    assert_eq!((a.code(), b.code()), (CloseCode::AWAY, CloseCode::NORMAL));
+    assert_eq!((a.code(), b.code()), (CloseCode::GOING_AWAY, CloseCode::NORMAL_CLOSURE));
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn write(socket: &mut WebSocket<impl AsyncRead + AsyncWrite + Unpin>) -> R
 
 fn assert_clean(info: Option<CloseInfo>) {
     let info = info.unwrap();
-    assert!(info.is_clean() && info.received == Some(CloseCode::AWAY), "{info}");
+    assert!(info.is_clean() && info.received == Some(CloseCode::GOING_AWAY), "{info}");
     assert_eq!(&*info.reason, "bye");
 }
 
@@ -229,7 +229,7 @@ async fn for_each_goes_on_to_the_end_though_its_answers_come_to_nothing() {
 #[tokio::test]
 async fn close_reads_on_until_the_peers_close() {
     let (mut socket, _peer) = broken(FRAMES).await;
-    assert_clean(Some(socket.close(CloseCode::NORMAL, "").await.unwrap()));
+    assert_clean(Some(socket.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,12 +2,12 @@
 
 /// The bytes of memory a connection holds beside its own struct, by what they are held for.
 ///
-/// Their sum has one limit, [`Config::memory_limit`](crate::Config::memory_limit).
+/// Their sum has one limit, [`Config::max_memory`](crate::Config::max_memory).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Ledger {
+pub struct MemoryUsage {
     /// Read from the transport and not received yet. Only a driver knows of it: from
-    /// [`Connection::ledger`](crate::Connection::ledger) it is 0.
+    /// [`Connection::ledger`](crate::Connection::memory_usage) it is 0.
     pub read: usize,
     /// The message being assembled.
     pub assembled: usize,
@@ -19,7 +19,7 @@ pub struct Ledger {
     pub control: usize,
 }
 
-impl Ledger {
+impl MemoryUsage {
     /// Returns the one number: all of it.
     pub const fn total(&self) -> usize {
         self.read

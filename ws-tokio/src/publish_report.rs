@@ -7,12 +7,12 @@ use crate::backlog::Offered;
 /// Over all messages, each counts once for each member: one that waits counts as delivered; when another
 /// takes its place, that other counts as dropped in its stead.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishReport {
     /// Queued, now or as soon as there is room.
     pub delivered: u64,
     /// Dropped for members too slow: this message, or one that it took the place of.
     pub dropped: u64,
-    /// Members that were closed for being too slow ([`Slow::Close`](super::Slow::Close)).
+    /// Members that were closed for being too slow ([`SlowPolicy::Close`](super::SlowPolicy::Close)).
     pub closed: u64,
     /// Members that were gone.
     pub gone: u64,
@@ -30,7 +30,7 @@ pub(super) enum Membership {
     Leaves,
 }
 
-impl Published {
+impl PublishReport {
     /// Counts one message for one member, unless it is still to be waited for.
     pub(super) fn count(&mut self, offered: Offered) {
         let count = match offered {

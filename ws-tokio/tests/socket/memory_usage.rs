@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use ws_core::{Config, Connection, Message};
-use ws_tokio::{Broadcast, Slow, WebSocket};
+use ws_tokio::{Broadcast, SlowPolicy, WebSocket};
 
 /// Hands out at most a chunk at each read, and takes nothing.
 struct Chunks {
@@ -74,12 +74,12 @@ async fn polled<T>(future: impl Future<Output = T>) -> Option<T> {
 #[tokio::test]
 async fn what_has_been_read_and_not_received_is_charged() {
     let mut client = client(Config::client(), [b"\x81\x03one\x81\x03two".to_vec()].into_iter());
-    assert_eq!(client.ledger().total(), 0);
+    assert_eq!(client.memory_usage().total(), 0);
     assert_eq!(client.recv().await.unwrap(), Some("one".into()));
-    let ledger = client.ledger();
+    let ledger = client.memory_usage();
     assert!(ledger.read >= 5 && ledger.total() == ledger.read, "{ledger:?}");
     assert_eq!(client.recv().await.unwrap(), Some("two".into()));
-    assert_eq!(client.ledger().total(), 0);
+    assert_eq!(client.memory_usage().total(), 0);
 }
 
 #[tokio::test]
@@ -93,12 +93,12 @@ async fn a_large_message_that_is_whole_and_not_handed_out_is_charged() {
         let message = loop {
             match polled(client.recv()).await {
                 Some(message) => break message.unwrap().unwrap(),
-                None if client.get_ref().is_exhausted() => charged.push((client.ledger().total(), len)),
+                None if client.get_ref().is_exhausted() => charged.push((client.memory_usage().total(), len)),
                 None => {}
             }
         };
         assert_eq!(message.len(), len);
-        assert_eq!(client.ledger().total(), 0);
+        assert_eq!(client.memory_usage().total(), 0);
     }
     assert!(!charged.is_empty() && charged.iter().all(|(charged, len)| charged >= len), "{charged:?}");
 }
@@ -107,32 +107,32 @@ async fn a_large_message_that_is_whole_and_not_handed_out_is_charged() {
 async fn messages_of_a_broadcast_that_wait_for_room_are_charged() {
     let room = Broadcast::new();
     let mut config = Config::client();
-    config.outbound_high_water = 1;
+    config.send_high_water = 1;
     let (sender, receiver) = client(config, std::iter::empty()).split();
-    let _member = room.join(sender, Slow::DropOldest(5));
+    let _member = room.join(sender, SlowPolicy::DropOldest(5));
     room.publish("fills it").await;
-    let before = receiver.ledger().queued;
+    let before = receiver.memory_usage().queued;
     for _ in 0..5 {
         room.publish(Message::binary(vec![1; 10_000])).await;
     }
-    assert!(receiver.ledger().queued >= before + 50_000, "{:?}", receiver.ledger());
+    assert!(receiver.memory_usage().queued >= before + 50_000, "{:?}", receiver.memory_usage());
 }
 
 /// A connection of which 50 kB of a broadcast wait: its peer, which reads nothing, and both halves.
 fn behind() -> (tokio::io::DuplexStream, ws_tokio::Sender, ws_tokio::Receiver<tokio::io::DuplexStream>) {
     let (near, far) = tokio::io::duplex(64);
     let mut config = Config::server();
-    config.outbound_high_water = 100;
+    config.send_high_water = 100;
     config.keepalive = None;
     let (sender, receiver) = WebSocket::new(near, Connection::server(Arc::new(config)), &[]).split();
     let room = Broadcast::new();
-    let member = room.join(sender.clone(), Slow::DropOldest(100));
+    let member = room.join(sender.clone(), SlowPolicy::DropOldest(100));
     for _ in 0..50 {
         room.try_publish(vec![7; 1000]);
     }
     // What waits already stays when the member leaves.
     drop(member);
-    assert!(receiver.ledger().queued > 40_000, "{:?}", receiver.ledger());
+    assert!(receiver.memory_usage().queued > 40_000, "{:?}", receiver.memory_usage());
     (far, sender, receiver)
 }
 
@@ -142,52 +142,52 @@ async fn what_waits_of_a_broadcast_is_freed_once_the_connection_closes_however_i
     let (mut far, _sender, mut receiver) = behind();
     far.write_all(b"\x88\x80\0\0\0\0").await.unwrap();
     assert!(polled(receiver.recv()).await.is_none());
-    assert!(receiver.ledger().queued < 3000, "{:?}", receiver.ledger());
+    assert!(receiver.memory_usage().queued < 3000, "{:?}", receiver.memory_usage());
     // By this end's.
     let (_far, sender, mut receiver) = behind();
-    sender.start_close(ws_core::CloseCode::NORMAL, "").unwrap();
+    sender.start_close(ws_core::CloseCode::NORMAL_CLOSURE, "").unwrap();
     assert!(polled(receiver.recv()).await.is_none());
-    assert!(receiver.ledger().queued < 3000, "{:?}", receiver.ledger());
+    assert!(receiver.memory_usage().queued < 3000, "{:?}", receiver.memory_usage());
     // By a fault of the peer's.
     let (mut far, _sender, mut receiver) = behind();
     far.write_all(b"\xff").await.unwrap();
     assert!(polled(receiver.recv()).await.is_none());
-    assert!(receiver.ledger().queued < 3000, "{:?}", receiver.ledger());
+    assert!(receiver.memory_usage().queued < 3000, "{:?}", receiver.memory_usage());
     // By the transport's end.
     let (far, _sender, mut receiver) = behind();
     drop(far);
     receiver.recv().await.unwrap_err();
-    assert_eq!(receiver.ledger().total(), 0);
+    assert_eq!(receiver.memory_usage().total(), 0);
     // By a deadline, seen by the receiver.
     let (_far, _sender, mut receiver) = behind();
     receiver.recv().await.unwrap_err();
-    assert_eq!(receiver.ledger().total(), 0);
+    assert_eq!(receiver.memory_usage().total(), 0);
     // And seen by a sender, where nobody receives.
     let (_far, sender, receiver) = behind();
     sender.flush().await.unwrap_err();
-    assert_eq!(receiver.ledger().total(), 0);
+    assert_eq!(receiver.memory_usage().total(), 0);
 }
 
 #[tokio::test]
 async fn at_the_limit_nothing_more_is_read_while_something_waits_to_be_written() {
     let mut config = Config::client();
-    config.memory_limit = Some(200_000);
+    config.max_memory = Some(200_000);
     let mut client = client(config, std::iter::repeat_with(|| b"\x81\x08and more".repeat(1000)));
     assert!(polled(client.send("waits")).await.is_none(), "nobody takes it");
-    let held = client.ledger().total();
+    let held = client.memory_usage().total();
     // The buffer doubles when it is full.
     assert!((200_000..400_000).contains(&held), "{held} bytes are held");
     assert!(polled(client.flush()).await.is_none());
-    assert_eq!(client.ledger().total(), held, "it goes on all the same");
+    assert_eq!(client.memory_usage().total(), held, "it goes on all the same");
 }
 
 #[tokio::test]
 async fn a_send_that_waits_reads_no_more_than_inbound_budget() {
     let mut config = Config::client();
-    config.inbound_budget = 300_000;
+    config.max_read_ahead = 300_000;
     let mut client = client(config, std::iter::repeat_with(|| b"\x81\x08and more".repeat(1000)));
     assert!(polled(client.send("waits")).await.is_none(), "nobody takes it");
     // Here too the buffer doubles when it is full.
-    let held = client.ledger().total();
+    let held = client.memory_usage().total();
     assert!((300_000..600_000).contains(&held), "{held} bytes are held");
 }

@@ -18,23 +18,23 @@ fn receive(connection: &mut Connection, bytes: &[u8]) -> Result<usize, ProtocolE
 #[test]
 fn every_kind_of_byte_is_charged_to_its_line_and_given_back() {
     let mut client = Connection::client(Arc::new(Config::client()), [3; 32]);
-    assert_eq!(client.ledger().total(), 0);
+    assert_eq!(client.memory_usage().total(), 0);
     // Half a message: ten of twenty bytes, and half a ping in between would be illegal, so before it.
     assert_eq!(receive(&mut client, b"\x89\x05ab"), Ok(0));
-    assert!(client.ledger().control >= 2);
+    assert!(client.memory_usage().control >= 2);
     assert_eq!(receive(&mut client, b"cde"), Ok(1));
     assert_eq!(receive(&mut client, b"\x82\x140123456789"), Ok(0));
-    assert!(client.ledger().assembled >= 10);
-    assert!(client.ledger().control > 0, "the pong waits");
+    assert!(client.memory_usage().assembled >= 10);
+    assert!(client.memory_usage().control > 0, "the pong waits");
     client.send_binary(&[0; 100]).unwrap();
     client.send(Message::binary(vec![0; 50_000])).unwrap();
-    assert!(client.ledger().queued >= 50_100);
-    assert_eq!(client.ledger().total(), client.memory_usage());
+    assert!(client.memory_usage().queued >= 50_100);
+    assert_eq!(client.memory_usage().total(), client.memory_usage().total());
     assert_eq!(receive(&mut client, b"0123456789"), Ok(1));
     let mut output = client.output();
     output.advance(output.remaining());
     let _ = client.reclaim_buffer();
-    assert_eq!(client.ledger().total(), 0);
+    assert_eq!(client.memory_usage().total(), 0);
 }
 
 #[cfg(feature = "deflate")]
@@ -49,27 +49,27 @@ fn windows_and_what_is_being_inflated_are_charged() {
     let mut client = Connection::client(Arc::new(Config::client()), [3; 32])
         .with_deflate(PerMessageDeflate::client(Agreed::PLAIN, &config));
     server.send_text(&(0..2000).map(|n| n.to_string()).collect::<String>()).unwrap();
-    let sending = server.ledger();
+    let sending = server.memory_usage();
     assert!(sending.inflated > 0, "a window of what was sent: {sending:?}");
-    assert_eq!(sending.total(), server.memory_usage());
+    assert_eq!(sending.total(), server.memory_usage().total());
     let mut output = server.output();
     let frame = output.copy_to_bytes(output.remaining());
     let (half, _) = frame.split_at(frame.len() / 2);
     assert_eq!(receive(&mut client, half), Ok(0));
-    let receiving = client.ledger();
+    let receiving = client.memory_usage();
     assert!(receiving.inflated >= 1000, "half of the message: {receiving:?}");
-    assert_eq!(receiving.total(), client.memory_usage());
+    assert_eq!(receiving.total(), client.memory_usage().total());
 }
 
 #[test]
 fn what_the_peer_makes_us_hold_ends_at_the_limit() {
     let mut config = Config::client();
-    config.memory_limit = Some(100_000);
+    config.max_memory = Some(100_000);
     let mut client = Connection::client(Arc::new(config), [3; 32]);
     receive(&mut client, b"\x82\x7F\0\0\0\0\0\x0F\0\0").unwrap();
     let error = loop {
         match receive(&mut client, &[1; 1000]) {
-            Ok(_) => assert!(client.memory_usage() <= 100_000),
+            Ok(_) => assert!(client.memory_usage().total() <= 100_000),
             Err(error) => break error,
         }
     };
@@ -80,11 +80,11 @@ fn what_the_peer_makes_us_hold_ends_at_the_limit() {
 #[test]
 fn the_limit_itself_is_within_it_and_with_nothing_queued_a_message_can_still_be_sent() {
     let mut config = Config::client();
-    config.memory_limit = Some(100_000);
+    config.max_memory = Some(100_000);
     let mut client = Connection::client(Arc::new(config), [3; 32]);
     receive(&mut client, b"\x82\x7F\0\0\0\0\0\x0F\0\0").unwrap();
     assert_eq!(receive(&mut client, &[1; 100_000]), Ok(0));
-    assert_eq!(client.memory_usage(), 100_000);
+    assert_eq!(client.memory_usage().total(), 100_000);
     client.send_text("answer").unwrap();
     assert_eq!(client.send_text("another"), Err(SendError::MemoryFull { limit: 100_000 }));
 }
@@ -92,7 +92,7 @@ fn the_limit_itself_is_within_it_and_with_nothing_queued_a_message_can_still_be_
 #[test]
 fn sends_are_refused_at_the_limit_until_something_is_written() {
     let mut config = Config::server();
-    config.memory_limit = Some(100_000);
+    config.max_memory = Some(100_000);
     let mut server = Connection::server(Arc::new(config));
     let big = Message::binary(vec![1; 200_000]);
     // One message may pass over it: otherwise it could never be sent.
@@ -114,7 +114,7 @@ fn borrowed_messages_charge_nothing() {
     let mut input = bytes.as_mut_slice();
     let first = server.receive(&mut input).unwrap();
     assert!(matches!(first, Some(Event::Binary(_))));
-    assert_eq!(server.ledger().total(), 0);
+    assert_eq!(server.memory_usage().total(), 0);
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn the_limit_grows_with_the_others_unless_it_is_set() {
     assert!(config.memory_bound() > 2 * (64 << 20));
     config.max_message_size = u64::MAX;
     assert_eq!(config.memory_bound(), usize::MAX);
-    config.memory_limit = Some(1 << 20);
+    config.max_memory = Some(1 << 20);
     assert_eq!(config.memory_bound(), 1 << 20);
-    config.memory_limit = Some(1000);
-    assert_eq!(config.check().unwrap_err().setting, "memory_limit");
+    config.max_memory = Some(1000);
+    assert_eq!(config.check().unwrap_err().setting, "max_memory");
 }

@@ -15,7 +15,7 @@ use crate::message::Message;
 /// the connections without context takeover (RFC 7692 section 7.1.1); those with takeover, whose
 /// compressed forms would differ, are sent it uncompressed.
 #[derive(Debug, Clone)]
-pub struct Prepared(Arc<Inner>);
+pub struct PreparedMessage(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -25,7 +25,7 @@ struct Inner {
     compressed: [std::sync::OnceLock<Option<Bytes>>; 8],
 }
 
-impl Prepared {
+impl PreparedMessage {
     /// Prepares a message.
     pub fn new(message: impl Into<Message>) -> Self {
         Self(Arc::new(Inner {
@@ -41,7 +41,7 @@ impl Prepared {
     }
 }
 
-impl<T: Into<Message>> From<T> for Prepared {
+impl<T: Into<Message>> From<T> for PreparedMessage {
     fn from(message: T) -> Self {
         Self::new(message)
     }
@@ -52,7 +52,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`send_text`](Self::send_text).
-    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+    pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         self.check_message()?;
         #[cfg(feature = "deflate")]
         if let Some(bits) = self.shared_compression_window() {
