@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     case::Pattern,
-    native::{against_server::Address, cases, play::Patience},
+    native::{cases, play::Patience, target::{Address, Trust}},
     role::Role,
 };
 
@@ -32,9 +32,17 @@ pub(crate) struct Cli {
 pub(crate) enum Target {
     /// Tests a server: it must send every message back
     Server {
-        /// Where it listens: ws://host:port/path
+        /// Where it listens: ws://host:port/path, wss://host:port/path or unix:/socket[:/path]
         #[arg(value_name = "URL")]
         url: Address,
+
+        /// wss://: the PEM file with the authorities to trust, instead of Mozilla's list
+        #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+        ca: Option<PathBuf>,
+
+        /// wss://: trust every certificate
+        #[arg(long)]
+        insecure: bool,
 
         #[command(flatten)]
         options: Other,
@@ -53,6 +61,17 @@ pub(crate) enum Target {
         #[command(flatten)]
         options: Other,
     },
+}
+
+impl Target {
+    /// The certificates that are trusted under `wss://`.
+    pub(crate) fn trust(&self) -> Trust {
+        match self {
+            Self::Server { insecure: true, .. } => Trust::Anything,
+            Self::Server { ca: Some(path), .. } => Trust::File(path.clone()),
+            _ => Trust::Public,
+        }
+    }
 }
 
 /// Options for ours.
@@ -256,7 +275,7 @@ mod tests {
         let cli =
             Cli::try_parse_from(["ws-autobahn", "server", "ws://localhost:9001", "--skip", "12.*,13.*"])
                 .unwrap();
-        let Some(Target::Server { url, options }) = cli.target else { panic!("{cli:?}") };
+        let Some(Target::Server { url, options, .. }) = cli.target else { panic!("{cli:?}") };
         assert_eq!((url.authority.as_str(), options.suite), ("localhost:9001", SuiteChoice::Native));
         assert_eq!(options.common.skip.len(), 2);
         let cli = Cli::try_parse_from(["ws-autobahn", "client", "--exec", "echo {url}"]).unwrap();

@@ -25,6 +25,7 @@ pub(crate) mod rules;
 pub(crate) mod script;
 pub(crate) mod session;
 pub(crate) mod steps;
+pub(crate) mod target;
 pub(crate) mod words;
 
 pub(crate) use ours::native_on_ours;

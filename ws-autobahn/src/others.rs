@@ -23,11 +23,12 @@ use crate::{
     group::Group,
     native::{
         against_client::Fuzzer,
-        against_server::{self, Address},
+        against_server,
         baseline::{Baseline, Changes},
         cases, exec, junit,
         record::{self, Record},
         script::Case,
+        target::Target as Server,
     },
     report::Outcome,
     role::Role,
@@ -104,7 +105,8 @@ async fn by_native(
     let pace = options.common.pace();
     match target {
         Target::Server { url, .. } => {
-            let records = against_server::run(url, cases, pace).await?;
+            let server = Server::new(url.clone(), &target.trust())?;
+            let records = against_server::run(&server, cases, pace).await?;
             Ok(BTreeMap::from([(options.agent.clone(), records)]))
         }
         Target::Client { listen, exec, .. } => {
@@ -155,8 +157,9 @@ async fn by_autobahn(
 ) -> Result<BTreeMap<CaseId, Outcome>, Box<dyn Error>> {
     let common = &options.common;
     let (role, tested) = match target {
-        Target::Server { url: Address { authority, path }, .. } => {
-            (Role::Server, Tested::Server(format!("ws://{authority}{path}"), options.agent.clone()))
+        Target::Server { url, .. } => {
+            let url = url.url().ok_or("--suite autobahn tests no server on a Unix socket")?;
+            (Role::Server, Tested::Server(url, options.agent.clone()))
         }
         Target::Client { exec: Some(command), .. } => {
             (Role::Client, Tested::Client(command.clone(), options.agent.clone()))

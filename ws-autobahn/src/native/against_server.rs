@@ -8,7 +8,6 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
 };
@@ -20,39 +19,10 @@ use crate::{
         progress::Progress,
         record::Record,
         script::Case,
+        target::{Address, Target},
     },
     role::Role,
 };
-
-/// Where the server under test is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    /// Host and port, as in the URL and in `Host`.
-    pub(crate) authority: String,
-    /// The path, and a query if there is one.
-    pub(crate) path: String,
-}
-
-impl std::str::FromStr for Address {
-    type Err = String;
-
-    fn from_str(url: &str) -> Result<Self, String> {
-        let wrong = |why| format!("{url:?}: {why}; write ws://host:port/path");
-        let rest = url.strip_prefix("ws://").ok_or_else(|| wrong("only ws:// can be tested"))?;
-        let rest = rest.split('#').next().unwrap_or_default();
-        let (authority, path) = match rest.find(['/', '?']) {
-            Some(at) => rest.split_at(at),
-            None => (rest, "/"),
-        };
-        if authority.is_empty() || authority.contains(['@', ' ']) {
-            return Err(wrong("there is no host"));
-        }
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let authority = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-        let path = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
-        Ok(Self { authority, path })
-    }
-}
 
 /// How a run goes.
 #[derive(Clone, Copy, Debug)]
@@ -72,12 +42,9 @@ pub(crate) const LARGE: usize = 512 << 10;
 ///
 /// # Errors
 /// Nobody listens there.
-pub(crate) async fn run(address: &Address, cases: Vec<Case>, pace: Pace) -> Result<Vec<Record>, String> {
-    let connected = timeout(pace.patience.answer, TcpStream::connect(&address.authority)).await;
-    connected
-        .map_err(|_| "no answer".to_owned())
-        .and_then(|connected| connected.map_err(|e| e.to_string()))
-        .map_err(|e| format!("no connection to {}: {e}; is the server running?", address.authority))?;
+pub(crate) async fn run(target: &Target, cases: Vec<Case>, pace: Pace) -> Result<Vec<Record>, String> {
+    let connected = target.connect(pace.patience.answer).await;
+    drop(connected.map_err(|e| format!("{}: {e}; is the server running?", target.address.authority))?);
     let progress = Arc::new(Progress::new(Role::Server, cases.len()));
     let end = Instant::now() + pace.limit;
     let (mut large, small): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|c| c.volume() > LARGE);
@@ -88,13 +55,13 @@ pub(crate) async fn run(address: &Address, cases: Vec<Case>, pace: Pace) -> Resu
     for (queue, workers_of_it) in [(large, cores), (small, pace.jobs)] {
         let queue = Arc::new(Mutex::new(VecDeque::from(queue)));
         for _ in 0..workers_of_it {
-            let (queue, address, progress) = (Arc::clone(&queue), address.clone(), Arc::clone(&progress));
+            let (queue, target, progress) = (Arc::clone(&queue), target.clone(), Arc::clone(&progress));
             workers.spawn(async move {
                 let mut records = Vec::new();
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(case) = next else { return records };
-                    let record = one(&address, &case, pace.patience, end).await;
+                    let record = one(&target, &case, pace.patience, end).await;
                     progress.done(&record);
                     records.push(record);
                 }
@@ -106,28 +73,15 @@ pub(crate) async fn run(address: &Address, cases: Vec<Case>, pace: Pace) -> Resu
     Ok(records)
 }
 
-/// Plays a case on a connection of its own.
-async fn one(address: &Address, case: &Case, patience: Patience, end: Instant) -> Record {
+/// Plays a case on a new connection.
+async fn one(target: &Target, case: &Case, patience: Patience, end: Instant) -> Record {
     let start = Instant::now();
     let nothing = (String::new(), String::new());
     let playing = async {
-        let connected = timeout(patience.answer, TcpStream::connect(&address.authority)).await;
-        let stream = match connected {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(e)) => {
-                return Record::not_open(
-                    case,
-                    nothing.clone(),
-                    &format!("no connection: {e}"),
-                    start.elapsed(),
-                );
-            }
-            Err(_) => {
-                return Record::not_open(case, nothing.clone(), "no connection in time", start.elapsed());
-            }
-        };
-        let _ = stream.set_nodelay(true);
-        on_stream(stream, address, case, patience).await
+        match target.connect(patience.answer).await {
+            Ok(stream) => on_stream(stream, &target.address, case, patience).await,
+            Err(why) => Record::not_open(case, nothing.clone(), &why, start.elapsed()),
+        }
     };
     match timeout_at(end, playing).await {
         Ok(record) => record,
@@ -190,24 +144,6 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(
             Ok(0) => return Err("the connection ended within the opening handshake".to_owned()),
             Ok(_) => {}
             Err(e) => return Err(format!("the connection broke within the opening handshake: {e}")),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_read() {
-        let read = |url: &str| url.parse::<Address>();
-        let address = read("ws://example.org:9001/echo?x=1#part").unwrap();
-        assert_eq!((&address.authority[..], &address.path[..]), ("example.org:9001", "/echo?x=1"));
-        assert_eq!(read("ws://[::1]:80").unwrap().path, "/");
-        assert_eq!(read("ws://localhost").unwrap().authority, "localhost:80");
-        assert_eq!(read("ws://localhost:1?a").unwrap().path, "/?a");
-        for wrong in ["http://x", "wss://x", "ws://", "ws:///path", "x"] {
-            assert!(read(wrong).unwrap_err().contains("ws://host:port/path"), "{wrong}");
         }
     }
 }

@@ -10,11 +10,12 @@ use crate::{
     expectations::Expectations,
     native::{
         against_client::Fuzzer,
-        against_server::{Address, on_stream},
+        against_server::on_stream,
         cases,
         play::Patience,
         record::Record,
         script::Case,
+        target::Address,
     },
     role::Role,
     verdict::{Behavior, CloseBehavior},
@@ -264,7 +265,7 @@ async fn play(role: Role, case: &Case, fault: Fault) -> Record {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     match role {
         Role::Server => {
-            let address = Address { authority: "localhost:1".to_owned(), path: "/".to_owned() };
+            let address = Address::of(([127, 0, 0, 1], 1).into());
             let (record, ()) =
                 tokio::join!(on_stream(ours, &address, case, PATIENCE), peer::run(theirs, role, fault));
             record

@@ -8,9 +8,10 @@ use crate::{
     assessment::GroupResult,
     native::{
         against_client::Fuzzer,
-        against_server::{self, Address, Pace},
+        against_server::{self, Pace},
         record::{self, Record},
         script::Case,
+        target::{Address, Target, Trust},
     },
     role::Role,
     testee,
@@ -29,8 +30,8 @@ pub(crate) async fn native_on_ours(
     let (records, trouble) = match role {
         Role::Server => {
             let server = testee::server::Server::start().await.map_err(|e| format!("our server: {e}"))?;
-            let address = Address { authority: server.address().to_string(), path: "/".to_owned() };
-            (against_server::run(&address, cases, pace).await?, None)
+            let target = Target::new(Address::of(server.address()), &Trust::Public)?;
+            (against_server::run(&target, cases, pace).await?, None)
         }
         Role::Client => on_client(cases, pace).await?,
     };

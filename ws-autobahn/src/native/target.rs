@@ -1,0 +1,319 @@
+//! Where the server under test is, and how connections to it are made.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// An address as it is given on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// How the server is reached.
+    pub(crate) scheme: Scheme,
+    /// Host and port, as in `Host`.
+    pub(crate) authority: String,
+    /// The path, and a query if there is one.
+    pub(crate) path: String,
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// `ws://`
+    Tcp,
+    /// `wss://`
+    Tls,
+    /// `unix:`, with the path of the socket.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// The address of a server on TCP, for its root path.
+    pub(crate) fn of(address: SocketAddr) -> Self {
+        Self { scheme: Scheme::Tcp, authority: address.to_string(), path: "/".to_owned() }
+    }
+
+    /// The URL; `None` for a Unix socket, which has none.
+    pub(crate) fn url(&self) -> Option<String> {
+        let scheme = match self.scheme {
+            Scheme::Tcp => "ws",
+            Scheme::Tls => "wss",
+            Scheme::Unix(_) => return None,
+        };
+        Some(format!("{scheme}://{}{}", self.authority, self.path))
+    }
+}
+
+const FORMS: &str = "write ws://host:port/path, wss://host:port/path or unix:/socket[:/path]";
+
+impl std::str::FromStr for Address {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        let wrong = |why| format!("{url:?}: {why}; {FORMS}");
+        if let Some(rest) = url.strip_prefix("unix:") {
+            let (socket, path) = match rest.split_once(":/") {
+                Some((socket, path)) => (socket, format!("/{path}")),
+                None => (rest, "/".to_owned()),
+            };
+            if socket.is_empty() {
+                return Err(wrong("there is no socket"));
+            }
+            let scheme = Scheme::Unix(PathBuf::from(socket));
+            return Ok(Self { scheme, authority: "localhost".to_owned(), path });
+        }
+        let (scheme, rest, port) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
+            (Some(rest), _) => (Scheme::Tcp, rest, 80),
+            (_, Some(rest)) => (Scheme::Tls, rest, 443),
+            _ => return Err(wrong("this is no address of a WebSocket server")),
+        };
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (authority, path) = match rest.find(['/', '?']) {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        };
+        if authority.is_empty() || authority.contains(['@', ' ']) {
+            return Err(wrong("there is no host"));
+        }
+        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let authority = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
+        let path = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
+        Ok(Self { scheme, authority, path })
+    }
+}
+
+/// Which certificates a server on TLS may present.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Trust {
+    /// Those of Mozilla's list of authorities.
+    #[default]
+    Public,
+    /// Those of the authorities in this PEM file.
+    File(PathBuf),
+    /// Any.
+    Anything,
+}
+
+/// The server under test.
+#[derive(Clone)]
+pub(crate) struct Target {
+    /// Where it is.
+    pub(crate) address: Address,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    /// The server at an address; the certificates that are trusted matter for `wss://` only.
+    ///
+    /// # Errors
+    /// The certificates cannot be read, or the host is not a name that TLS knows.
+    pub(crate) fn new(address: Address, trust: &Trust) -> Result<Self, String> {
+        let tls = match address.scheme {
+            Scheme::Tls => {
+                let host = address.authority.rsplit_once(':').map_or("", |(host, _)| host);
+                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|e| format!("wss://{}: {host:?}: {e}", address.authority))?;
+                Some((TlsConnector::from(Arc::new(config(trust)?)), name))
+            }
+            Scheme::Tcp | Scheme::Unix(_) => None,
+        };
+        Ok(Self { address, tls })
+    }
+
+    /// Makes a connection, TLS included, within `patience`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) async fn connect(&self, patience: Duration) -> Result<Box<dyn Wire>, String> {
+        match timeout(patience, self.connect_patiently()).await {
+            Ok(connected) => connected,
+            Err(_) => Err("no connection in time".to_owned()),
+        }
+    }
+
+    async fn connect_patiently(&self) -> Result<Box<dyn Wire>, String> {
+        let no = |e: std::io::Error| format!("no connection: {e}");
+        if let Scheme::Unix(path) = &self.address.scheme {
+            return unix(path).await;
+        }
+        let stream = TcpStream::connect(&self.address.authority).await.map_err(no)?;
+        // Without it what is sent alone would wait for more.
+        let _ = stream.set_nodelay(true);
+        match &self.tls {
+            None => Ok(Box::new(stream)),
+            Some((connector, name)) => {
+                let connected = connector.connect(name.clone(), stream).await;
+                Ok(Box::new(connected.map_err(|e| format!("TLS: {e}"))?))
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn unix(path: &Path) -> Result<Box<dyn Wire>, String> {
+    match tokio::net::UnixStream::connect(path).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(e) => Err(format!("no connection: {e}")),
+    }
+}
+
+#[cfg(not(unix))]
+async fn unix(_: &Path) -> Result<Box<dyn Wire>, String> {
+    Err("this system has no Unix sockets".to_owned())
+}
+
+/// A connection of whatever kind.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {
+    /// From here on, dropping the connection resets it (RFC 9293 section 3.10.7.4), where it can be reset.
+    fn arm_reset(&self) {}
+}
+
+impl Wire for TcpStream {
+    fn arm_reset(&self) {
+        // Where it fails the connection ends with a FIN.
+        let _ = socket2::SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn arm_reset(&self) {
+        self.get_ref().0.arm_reset();
+    }
+}
+
+#[cfg(unix)]
+impl Wire for tokio::net::UnixStream {}
+
+impl Wire for DuplexStream {}
+
+impl Wire for Box<dyn Wire> {
+    fn arm_reset(&self) {
+        (**self).arm_reset();
+    }
+}
+
+fn config(trust: &Trust) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?;
+    let mut config = match trust {
+        Trust::Anything => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Any(provider))).with_no_client_auth()
+        }
+        Trust::Public => builder
+            .with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+            .with_no_client_auth(),
+        Trust::File(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
+    };
+    // RFC 7301: without it a server may choose HTTP/2.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, String> {
+    let wrong = |e: &dyn std::fmt::Display| format!("--ca {}: {e}", path.display());
+    let pem = fs::read(path).map_err(|e| wrong(&e))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        roots.add(certificate.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
+    }
+    match roots.is_empty() {
+        true => Err(wrong(&"there is no certificate in PEM in it")),
+        false => Ok(roots),
+    }
+}
+
+/// `--insecure`: whoever answers is the one under test. The signatures of the handshake itself are still checked.
+#[derive(Debug)]
+struct Any(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Any {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read() {
+        let read = |url: &str| url.parse::<Address>();
+        let address = read("ws://example.org:9001/echo?x=1#part").unwrap();
+        assert_eq!((&address.authority[..], &address.path[..]), ("example.org:9001", "/echo?x=1"));
+        assert_eq!(address.url().unwrap(), "ws://example.org:9001/echo?x=1");
+        assert_eq!(read("ws://[::1]:80").unwrap().path, "/");
+        assert_eq!(read("ws://localhost").unwrap().authority, "localhost:80");
+        assert_eq!(read("ws://localhost:1?a").unwrap().path, "/?a");
+        let tls = read("wss://localhost/chat").unwrap();
+        assert_eq!((tls.scheme, &tls.authority[..]), (Scheme::Tls, "localhost:443"));
+        for (url, path) in [("unix:/run/a.sock", "/"), ("unix:/run/a.sock:/chat?x", "/chat?x")] {
+            let address = read(url).unwrap();
+            assert_eq!((address.scheme, &address.path[..]), (Scheme::Unix("/run/a.sock".into()), path));
+        }
+        for wrong in ["http://x", "ws://", "ws:///path", "x", "unix:", "unix::/a"] {
+            assert!(read(wrong).unwrap_err().contains("ws://host:port/path"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused_with_its_name() {
+        let address: Address = "wss://localhost".parse().unwrap();
+        let error = Target::new(address, &Trust::File("/dev/null".into())).unwrap_err();
+        assert!(error.starts_with("--ca /dev/null: "), "{error}");
+    }
+}
