@@ -14,6 +14,11 @@ pub(crate) struct CaseId {
 }
 
 impl CaseId {
+    /// Whether it is one of Autobahn's; the sections beyond have numbers from 21.
+    pub(crate) fn is_autobahns(&self) -> bool {
+        self.section <= 20
+    }
+
     /// The cases of a range as the expectations write it: `5.1`, `2.1-4` or `6.22.1-34`.
     ///
     /// # Errors

@@ -6,7 +6,11 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     case::Pattern,
-    native::{cases, play::Patience, target::{Address, Trust}},
+    native::{
+        cases,
+        play::Patience,
+        target::{Address, Trust},
+    },
     role::Role,
 };
 
@@ -43,6 +47,10 @@ pub(crate) enum Target {
         /// wss://: trust every certificate
         #[arg(long)]
         insecure: bool,
+
+        /// The process of the server, on this machine: cases about memory watch its size (Linux)
+        #[arg(long, value_name = "PID")]
+        pid: Option<u32>,
 
         #[command(flatten)]
         options: Other,
@@ -175,6 +183,7 @@ impl Common {
             jobs: self.jobs.map_or(16, NonZeroUsize::get),
             patience: Patience { answer: self.patience, ..Patience::default() },
             limit: self.limit,
+            pid: None,
         }
     }
 }

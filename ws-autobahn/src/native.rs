@@ -19,6 +19,7 @@ pub(crate) mod log;
 mod ours;
 pub(crate) mod payload;
 pub(crate) mod play;
+pub(crate) mod probe;
 pub(crate) mod progress;
 pub(crate) mod record;
 pub(crate) mod rules;

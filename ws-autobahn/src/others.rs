@@ -18,7 +18,7 @@ use crate::{
     case::CaseId,
     cli::{Other, SuiteChoice, Target},
     compare::Comparison,
-    expectations::Expectations,
+    expectations::{self, Expectations},
     folder::Folder,
     group::Group,
     native::{
@@ -48,7 +48,11 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
         Target::Client { options, .. } => (Role::Client, options),
     };
     let all: Vec<CaseId> = Expectations::load()?.cases().collect();
-    let ids = Expectations::load()?.select(&options.common.only, &options.common.skip)?;
+    let known: Vec<CaseId> = match options.suite {
+        SuiteChoice::Autobahn => all.clone(),
+        _ => cases::of(role, options.common.volume()).iter().map(|case| case.id).collect(),
+    };
+    let ids = expectations::select(&known, &options.common.only, &options.common.skip)?;
     // Before the run: a wrong name should not come to light after it.
     let baseline = options.baseline.as_deref().map(Baseline::read).transpose()?;
     let folder = Folder::take(&options.out)?;
@@ -56,7 +60,7 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
     let mut fine = true;
     let mut outcomes: Vec<BTreeMap<CaseId, Outcome>> = Vec::new();
     if options.suite.native() {
-        let mut cases = cases::all(options.common.volume());
+        let mut cases = cases::of(role, options.common.volume());
         cases.retain(|case| ids.binary_search(&case.id).is_ok());
         let reports = folder.fresh("native")?;
         let agents = by_native(&target, cases, options, &folder).await?;
@@ -71,7 +75,9 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
                 Some(baseline) => print_changes(&baseline.changes(records)),
             };
             if outcomes.is_empty() {
-                outcomes.push(record::outcomes(&reports, agent, records));
+                let mut found = record::outcomes(&reports, agent, records);
+                found.retain(|id, _| id.is_autobahns());
+                outcomes.push(found);
             }
         }
         println!(
@@ -82,6 +88,7 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
         );
     }
     if options.suite.autobahn() {
+        let ids: Vec<CaseId> = ids.iter().copied().filter(CaseId::is_autobahns).collect();
         let found = by_autobahn(&target, options, &folder, &ids, &all).await?;
         let verdicts: BTreeMap<CaseId, Verdict> = found.iter().map(|(id, o)| (*id, o.verdict)).collect();
         println!("\nAutobahn's suite\n{}", section_table(role, &verdicts));
@@ -104,7 +111,8 @@ async fn by_native(
 ) -> Result<BTreeMap<String, Vec<Record>>, Box<dyn Error>> {
     let pace = options.common.pace();
     match target {
-        Target::Server { url, .. } => {
+        Target::Server { url, pid, .. } => {
+            let pace = against_server::Pace { pid: *pid, ..pace };
             let server = Server::new(url.clone(), &target.trust())?;
             let records = against_server::run(&server, cases, pace).await?;
             Ok(BTreeMap::from([(options.agent.clone(), records)]))
@@ -188,7 +196,8 @@ async fn by_autobahn(
 
 /// The table by section, then every case that is not OK, with the reason and its wire log.
 fn print(role: Role, agent: &str, records: &[Record]) {
-    let verdicts = records.iter().map(|record| (record.id, record.verdict())).collect();
+    let (autobahns, beyond): (BTreeMap<CaseId, Verdict>, BTreeMap<CaseId, Verdict>) =
+        records.iter().map(|record| (record.id, record.verdict())).partition(|(id, _)| id.is_autobahns());
     for record in records.iter().filter(|r| !is_ok(r.verdict())) {
         println!("\n{} {}: {}\n  {}", record.id, record.verdict(), record.what, record.reason());
         println!("  {}; {}", record.rule, record.expectation);
@@ -197,7 +206,12 @@ fn print(role: Role, agent: &str, records: &[Record]) {
         }
     }
     let bold = if stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-    println!("\n{}{agent}{}\n{}", bold.0, bold.1, section_table(role, &verdicts));
+    println!("\n{}{agent}{}", bold.0, bold.1);
+    for (title, verdicts) in [("Autobahn's cases", &autobahns), ("Beyond Autobahn", &beyond)] {
+        if !verdicts.is_empty() {
+            println!("{title}\n{}", section_table(role, verdicts));
+        }
+    }
 }
 
 /// Says what is other than in the baseline, and whether nothing is worse.

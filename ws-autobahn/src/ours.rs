@@ -8,14 +8,15 @@ use crate::{
     case::CaseId,
     cli::{Ours, SuiteChoice},
     compare::Comparison,
-    expectations::Expectations,
+    expectations::{self, Expectations},
     folder::{Folder, workspace},
     group::Group,
-    native::{cases, native_on_ours},
+    native::{cases, native_on_ours, probe},
     role::Role,
     run::{Run, Tested},
     suite::Suite,
     summary, table,
+    verdict::{Behavior, CloseBehavior, Verdict},
 };
 
 /// Has the suite, runs it, and says what came of it: whether all is as expected.
@@ -25,8 +26,15 @@ use crate::{
 pub(crate) async fn test(options: Ours) -> Result<bool, Box<dyn Error>> {
     let expectations = Expectations::load()?;
     let all: Vec<_> = expectations.cases().collect();
-    let cases = expectations.select(&options.common.only, &options.common.skip)?;
     let roles = options.role.roles();
+    let mut known = all.clone();
+    if options.suite.native() {
+        known.extend(roles.iter().flat_map(|role| probe::all(*role)).map(|case| case.id));
+        known.sort();
+        known.dedup();
+    }
+    let selected = expectations::select(&known, &options.common.only, &options.common.skip)?;
+    let cases: Vec<CaseId> = selected.iter().copied().filter(CaseId::is_autobahns).collect();
     let folder = Folder::take(&options.out.clone().unwrap_or_else(|| workspace().join("target/autobahn")))?;
     let summary_file = folder.fresh("summary.json")?;
     let start = Instant::now();
@@ -38,10 +46,11 @@ pub(crate) async fn test(options: Ours) -> Result<bool, Box<dyn Error>> {
         false => Vec::new(),
     };
     let native = match options.suite.native() {
-        true => by_native(&options, &folder, &cases).await?,
+        true => by_native(&options, &folder, &selected).await?,
         false => Vec::new(),
     };
-    for results in [&autobahn, &native].into_iter().filter(|results| !results.is_empty()) {
+    let (native, beyond): (Vec<GroupResult>, Vec<GroupResult>) = native.into_iter().map(split).unzip();
+    for results in [&autobahn, &native].into_iter().filter(|r| !r.is_empty() && !cases.is_empty()) {
         let assess = |role: &Role| {
             let mut expected = expectations.of(*role).clone();
             expected.retain(|id, _| cases.binary_search(id).is_ok());
@@ -58,9 +67,14 @@ pub(crate) async fn test(options: Ours) -> Result<bool, Box<dyn Error>> {
         }
     }
 
-    let last = assessments.last().ok_or("no suite was run")?;
-    let text = serde_json::to_string_pretty(&summary::summary(last))? + "\n";
+    let mut last: Vec<Assessment> = assessments.pop().unwrap_or_default();
+    let further: Vec<Assessment> =
+        beyond.iter().filter(|r| !r.outcomes.is_empty()).map(|r| further(r, &selected)).collect();
+    let text =
+        serde_json::to_string_pretty(&summary::summary(if last.is_empty() { &further } else { &last }))?
+            + "\n";
     fs::write(&summary_file, text).map_err(|e| format!("{}: {e}", summary_file.display()))?;
+    assessments.extend([std::mem::take(&mut last), further].into_iter().filter(|some| !some.is_empty()));
     for assessments in &assessments {
         println!("\n{}", table::table(assessments));
         for complaint in assessments.iter().flat_map(Assessment::complaints) {
@@ -73,10 +87,30 @@ pub(crate) async fn test(options: Ours) -> Result<bool, Box<dyn Error>> {
     let fine = assessments.iter().flatten().all(Assessment::is_as_expected)
         && comparisons.iter().all(|(_, comparison)| comparison.differences.is_empty());
     let how = if fine { "all as expected" } else { "NOT as expected" };
-    let (ran, of) = (cases.len(), all.len());
+    let (ran, of) = (selected.len(), known.len());
     println!("{ran} of {of} cases in {} role(s), {}: {how}", roles.len(), clock(start.elapsed()));
     println!("reports: {}\nsummary: {}", folder.join("reports").display(), summary_file.display());
     Ok(fine)
+}
+
+/// Autobahn's cases, and those beyond.
+fn split(result: GroupResult) -> (GroupResult, GroupResult) {
+    let GroupResult { role, name, outcomes, trouble } = result;
+    let (autobahns, beyond) = outcomes.into_iter().partition(|(id, _)| id.is_autobahns());
+    let further = GroupResult { role, name: "beyond".to_owned(), outcomes: beyond, trouble: None };
+    (GroupResult { role, name, outcomes: autobahns, trouble }, further)
+}
+
+/// Beyond Autobahn ours are expected to be OK, or to do what is reported and neither right nor wrong.
+fn further(result: &GroupResult, selected: &[CaseId]) -> Assessment {
+    let cases = probe::all(result.role).into_iter().map(|case| case.id);
+    let expected = cases.filter(|id| selected.contains(id)).map(|id| {
+        let found = result.outcomes.get(&id).map(|outcome| outcome.verdict);
+        let fine = |verdict: &Verdict| matches!(verdict.behavior, Behavior::Ok | Behavior::Informational);
+        let ok = Verdict { behavior: Behavior::Ok, close: CloseBehavior::Ok, code: None };
+        (id, found.filter(fine).unwrap_or(ok))
+    });
+    Assessment::new(result.role, &expected.collect(), std::slice::from_ref(result))
 }
 
 async fn by_autobahn(
@@ -110,7 +144,7 @@ async fn by_native(
     for role in options.role.roles() {
         let reports = folder.fresh(&format!("reports/native-{role}"))?;
         let start = Instant::now();
-        let mut cases = cases::all(common.volume());
+        let mut cases = cases::of(*role, common.volume());
         cases.retain(|case| ids.binary_search(&case.id).is_ok());
         let n = cases.len();
         results.push(native_on_ours(*role, cases, common.pace(), &reports).await?);

@@ -62,6 +62,11 @@ pub(crate) fn title(section: u16) -> &'static str {
         10 => "Automatic fragmentation",
         12 => "Compression",
         13 => "Compression, parameters",
+        21 => "Opening, by a server",
+        22 => "Opening, by a client",
+        23 => "Closing and TCP",
+        24 => "Close codes, lengths, masks",
+        25 => "Robustness",
         _ => "",
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Notify, Semaphore},
     task::JoinSet,
@@ -20,9 +20,11 @@ use crate::{
         control::answer,
         handshake::Asked,
         play::{Patience, play},
+        probe,
         progress::Progress,
         record::Record,
-        script::Case,
+        script::{Case, Script},
+        target::Wire,
     },
     role::Role,
     verdict::Behavior,
@@ -153,10 +155,20 @@ impl Fuzzer {
     }
 
     /// Serves a connection.
-    pub(crate) async fn on_stream<S: AsyncRead + AsyncWrite + Unpin + Send>(&self, mut stream: S) {
+    pub(crate) async fn on_stream<S: Wire>(&self, mut stream: S) {
         let start = Instant::now();
         let Ok(read) = timeout(self.patience.answer, read_head(&mut stream)).await else { return };
         let Ok((head, request, early)) = read else { return };
+        // A case about the opening handshake is played whatever else the request says.
+        let target = head.first.split(' ').nth(1).unwrap_or_default();
+        if let Ok(Wanted::RunCase(n, agent)) = Wanted::read(target)
+            && let Some(case) = self.cases.get(n)
+            && let Script::Probe(probe) = &case.script
+        {
+            let request = (head, request, early);
+            let record = probe::on_client(stream, request, case, probe, self.patience.answer).await;
+            return self.keep(n, agent, record);
+        }
         let asked = Asked::check(&head).and_then(|asked| Ok((Wanted::read(&asked.target)?, asked)));
         let (wanted, asked) = match asked {
             Ok((Wanted::RunCase(n, _) | Wanted::CaseInfo(n) | Wanted::CaseStatus(n, _), _))

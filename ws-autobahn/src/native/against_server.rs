@@ -16,9 +16,10 @@ use crate::{
     native::{
         handshake::{Head, Request},
         play::{Patience, play},
+        probe,
         progress::Progress,
         record::Record,
-        script::Case,
+        script::{Case, Script},
         target::{Address, Target},
     },
     role::Role,
@@ -31,6 +32,8 @@ pub(crate) struct Pace {
     pub(crate) jobs: usize,
     /// How long the suite waits.
     pub(crate) patience: Patience,
+    /// The process of the server, if its memory is to be watched.
+    pub(crate) pid: Option<u32>,
     /// When the run ends, whatever is left.
     pub(crate) limit: Duration,
 }
@@ -47,6 +50,7 @@ pub(crate) async fn run(target: &Target, cases: Vec<Case>, pace: Pace) -> Result
     drop(connected.map_err(|e| format!("{}: {e}; is the server running?", target.address.authority))?);
     let progress = Arc::new(Progress::new(Role::Server, cases.len()));
     let end = Instant::now() + pace.limit;
+    let (measured, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(Case::is_measured);
     let (mut large, small): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|c| c.volume() > LARGE);
     // The longest first, so that they do not come together at the end.
     large.sort_by_key(|case| std::cmp::Reverse(case.volume()));
@@ -61,7 +65,7 @@ pub(crate) async fn run(target: &Target, cases: Vec<Case>, pace: Pace) -> Result
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(case) = next else { return records };
-                    let record = one(&target, &case, pace.patience, end).await;
+                    let record = one(&target, &case, pace.patience, pace.pid, end).await;
                     progress.done(&record);
                     records.push(record);
                 }
@@ -69,15 +73,24 @@ pub(crate) async fn run(target: &Target, cases: Vec<Case>, pace: Pace) -> Result
         }
     }
     let mut records: Vec<Record> = workers.join_all().await.into_iter().flatten().collect();
+    // Alone, for everything else would be measured with them.
+    for case in measured {
+        let record = one(target, &case, pace.patience, pace.pid, end).await;
+        progress.done(&record);
+        records.push(record);
+    }
     records.sort_by_key(|record| record.id);
     Ok(records)
 }
 
 /// Plays a case on a new connection.
-async fn one(target: &Target, case: &Case, patience: Patience, end: Instant) -> Record {
+async fn one(target: &Target, case: &Case, patience: Patience, pid: Option<u32>, end: Instant) -> Record {
     let start = Instant::now();
     let nothing = (String::new(), String::new());
     let playing = async {
+        if let Script::Probe(probe) = &case.script {
+            return probe::on_server(target, case, probe, patience.answer, pid).await;
+        }
         match target.connect(patience.answer).await {
             Ok(stream) => on_stream(stream, &target.address, case, patience).await,
             Err(why) => Record::not_open(case, nothing.clone(), &why, start.elapsed()),

@@ -12,7 +12,10 @@ mod section_6;
 mod section_7;
 mod section_9;
 
-use crate::native::script::Case;
+use crate::{
+    native::{probe, script::Case},
+    role::Role,
+};
 
 /// What small messages say.
 const HELLO: &str = "Hello, world!";
@@ -41,13 +44,17 @@ pub(crate) fn all(volume: usize) -> Vec<Case> {
     .concat()
 }
 
+/// The cases for a role, Autobahn's and those beyond, in order.
+pub(crate) fn of(role: Role, volume: usize) -> Vec<Case> {
+    [all(volume), probe::all(role)].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         expectations::Expectations,
         native::script::{Closer, Grading, Script},
-        role::Role,
         verdict::Behavior,
     };
 

@@ -51,7 +51,8 @@ impl Head {
         self.fields.iter().filter(|(n, _)| n == name).map(|(_, value)| value.clone()).collect()
     }
 
-    fn has_token(&self, name: &str, token: &str) -> bool {
+    /// Whether a field has this element, whatever the case of letters.
+    pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
         self.values(name).iter().flat_map(|v| v.split(',')).any(|t| t.trim().eq_ignore_ascii_case(token))
     }
 }
@@ -67,7 +68,7 @@ pub(crate) struct Request {
 impl Request {
     /// A request for `path` at `host` that offers these (RFC 6455 section 4.1).
     pub(crate) fn new(host: &str, path: &str, offers: &[Offer]) -> Self {
-        let key = STANDARD.encode(nonce());
+        let key = new_key();
         let mut text = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
@@ -156,11 +157,16 @@ impl Asked {
 const AGENT: &str = concat!("ws-autobahn/", env!("CARGO_PKG_VERSION"));
 
 /// RFC 6455 section 4.2.2, number 5, point 4.
-fn accept(key: &str) -> String {
+pub(crate) fn accept(key: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(key);
     hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     STANDARD.encode(hash.finalize())
+}
+
+/// A `Sec-WebSocket-Key` that differs from all others.
+pub(crate) fn new_key() -> String {
+    STANDARD.encode(nonce())
 }
 
 /// Sixteen bytes that differ from connection to connection.

@@ -115,7 +115,7 @@ mod tests {
     fn steps_of(case: crate::native::script::Case) -> Steps {
         match case.script {
             Script::Steps(steps) => steps,
-            Script::Echo(_) => panic!("not a case with steps"),
+            _ => panic!("not a case with steps"),
         }
     }
 

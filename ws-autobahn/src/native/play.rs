@@ -12,7 +12,7 @@ use crate::{
     native::{
         deflate::Agreed,
         echo::Echoing,
-        judge::Judgement,
+        judge::{self, Judgement},
         log::Log,
         script::{Case, Delivery, Event, Script},
         session::{Phase, Session},
@@ -82,6 +82,7 @@ pub(crate) async fn play<S: AsyncRead + AsyncWrite + Send>(
             converse(stream, early, &mut session, &mut program, patience).await;
             program.judge(&session)
         }
+        Script::Probe(_) => judge::never_open("the case begins before the connection is open"),
     };
     Played { judgement, log: session.log }
 }

@@ -9,6 +9,7 @@ use crate::{
         deflate::{Demand, Offer},
         frame::Frame,
         payload::Payload,
+        probe::Probe,
     },
     verdict::Behavior,
 };
@@ -26,13 +27,15 @@ pub(crate) struct Case {
     pub(crate) script: Script,
 }
 
-/// The two ways in which cases go.
+/// The ways in which cases go.
 #[derive(Clone, Debug)]
 pub(crate) enum Script {
     /// Steps in order, and what may be received meanwhile.
     Steps(Steps),
     /// Messages, each sent when the one before has come back.
     Echo(Echo),
+    /// Bytes, from the opening handshake on, and courses of events: a case beyond Autobahn's.
+    Probe(Box<Probe>),
 }
 
 /// Steps in order, the answers that are accepted, and how the connection must end.
@@ -213,10 +216,15 @@ impl Case {
         }
     }
 
+    /// Whether time or memory is measured in it.
+    pub(crate) fn is_measured(&self) -> bool {
+        matches!(&self.script, Script::Probe(probe) if probe.measure.is_some())
+    }
+
     /// The bytes of all its messages together: what the work is proportional to.
     pub(crate) fn volume(&self) -> usize {
         match &self.script {
-            Script::Steps(_) => 0,
+            Script::Steps(_) | Script::Probe(_) => 0,
             Script::Echo(echo) => echo.len.saturating_mul(echo.count),
         }
     }
@@ -232,6 +240,7 @@ impl Case {
                     .collect();
                 format!("{}. {}", accepted.join("; "), steps.close.words())
             }
+            Script::Probe(probe) => probe.expectation(),
             Script::Echo(echo) => format!("all messages come back within {} s", echo.limit.as_secs()),
         }
     }

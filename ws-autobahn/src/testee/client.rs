@@ -31,7 +31,7 @@ pub(crate) async fn play(port: u16, agent: &str, cases: usize, jobs: usize) -> R
             if case > cases {
                 return;
             }
-            let _ = suite.echo(&format!("/runCase?case={case}&agent={agent}")).await;
+            let _ = suite.echo(&suite.client, &format!("/runCase?case={case}&agent={agent}")).await;
         }
     };
     let mut workers: Vec<_> = (0..jobs).map(|_| Box::pin(worker())).collect();
@@ -55,18 +55,23 @@ pub(crate) async fn finish(port: u16, agent: &str) -> Result<(), String> {
 
 struct Suite {
     client: Client,
+    /// For what the suite answers when its reports are written.
+    patient: Client,
     base: String,
 }
 
 impl Suite {
     fn new(port: u16) -> Result<Self, String> {
-        let client = client().map_err(|e| e.to_string())?;
-        Ok(Self { client, base: format!("ws://127.0.0.1:{port}") })
+        let of = |timeout| client(timeout).map_err(|e| e.to_string());
+        // A case may leave the request without an answer: the client is to end by itself before the case does.
+        let (client, patient) = (of(Duration::from_secs(20))?, of(Duration::from_secs(300))?);
+        Ok(Self { client, patient, base: format!("ws://127.0.0.1:{port}") })
     }
 
     /// It ends without a Close once the reports are written; whether they are is seen from the reports.
     async fn finish(&self, agent: &str) {
-        let _ = self.echo(&format!("/updateReports?agent={agent}&shutdownOnComplete=true")).await;
+        let _ =
+            self.echo(&self.patient, &format!("/updateReports?agent={agent}&shutdownOnComplete=true")).await;
     }
 
     async fn case_count(&self) -> Result<usize, String> {
@@ -84,9 +89,9 @@ impl Suite {
         Ok(count)
     }
 
-    async fn echo(&self, path: &str) -> Result<(), EchoError> {
+    async fn echo(&self, client: &Client, path: &str) -> Result<(), EchoError> {
         let url = format!("{}{path}", self.base);
-        let (mut socket, _) = self.client.connect(url.as_str()).await?;
+        let (mut socket, _) = client.connect(url.as_str()).await?;
         while let Some(message) = socket.recv().await? {
             socket.send(message).await?;
         }
@@ -97,14 +102,14 @@ impl Suite {
 /// How a connection may end badly.
 type EchoError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The defaults, except where the suite wants no words but its own, or takes its time: it writes
-/// its reports between our request and its answer. Every message is compressed, however short.
-fn client() -> Result<Client, ws_client::SettingError> {
+/// The defaults, except where the suite wants no words but its own, or takes its time. Every message is compressed,
+/// however short.
+fn client(timeout: Duration) -> Result<Client, ws_client::SettingError> {
     let mut options = Options::default();
     let mut compression = deflate::Config::client();
     compression.threshold = 0;
     options.deflate = Some(compression);
-    options.opening_timeout = Duration::from_secs(300);
+    options.opening_timeout = timeout;
     options.connection.keepalive = None;
     options.proxy = ProxyChoice::Direct;
     options.build()

@@ -1,0 +1,63 @@
+//! The cases beyond Autobahn's, by section. Each file reads as a specification: what is sent, what may come of it, and
+//! which rule decides.
+
+mod answers;
+mod closing;
+mod codes;
+mod fields;
+mod negotiation;
+mod refused_answers;
+mod request_line;
+mod robustness;
+
+use crate::{
+    native::script::{Case, Script},
+    role::Role,
+};
+
+/// What small messages say.
+const HELLO: &str = "Hello, world!";
+
+/// All cases beyond Autobahn's for a role, in order.
+pub(crate) fn all(role: Role) -> Vec<Case> {
+    let mut cases = [
+        request_line::cases(),
+        fields::cases(),
+        negotiation::cases(),
+        answers::cases(),
+        refused_answers::cases(),
+        closing::cases(),
+        codes::cases(),
+        robustness::cases(),
+    ]
+    .concat();
+    cases.retain(|case| matches!(&case.script, Script::Probe(probe) if probe.tested == role));
+    cases.sort_by_key(|case| case.id);
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_beyond_autobahns_has_an_id_a_rule_and_an_expectation_of_its_own() {
+        for role in Role::ALL {
+            let cases = all(role);
+            assert!(cases.windows(2).all(|pair| pair[0].id != pair[1].id), "an id is used twice");
+            for case in &cases {
+                let Script::Probe(probe) = &case.script else { panic!("{}", case.id) };
+                assert!(case.rule.starts_with("RFC ") && case.what.len() > 5, "{}", case.id);
+                assert!(!probe.accepted.is_empty() && !probe.variants.is_empty(), "{}", case.id);
+                assert!(role == Role::Server || probe.variants.len() == 1, "{}: one connection", case.id);
+            }
+        }
+    }
+
+    #[test]
+    fn the_opening_handshake_has_ninety_cases_or_more() {
+        let of = |role, section| all(role).iter().filter(|case| case.id.section == section).count();
+        assert!(of(Role::Server, 21) + of(Role::Client, 22) >= 90);
+        assert!(of(Role::Server, 21) >= 60 && of(Role::Client, 22) >= 40);
+    }
+}

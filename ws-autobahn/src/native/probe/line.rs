@@ -1,0 +1,392 @@
+//! The suite's end of a connection, below any rule: it writes what it is given, and notes what comes back.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::want::Seen;
+use crate::{
+    native::{
+        deflate::{Agreed, Deflater, Inflater},
+        frame::{BINARY, CLOSE, CONTINUATION, Frame, Header, PING, PONG, TEXT, apply_mask, frame},
+        handshake::{Head, accept},
+        log::Log,
+        rules,
+        script::Delivery,
+        session::KEY,
+        target::Wire,
+    },
+    role::Role,
+};
+
+/// The suite's end of a connection.
+pub(crate) struct Line<S> {
+    reader: ReadHalf<S>,
+    writer: WriteHalf<S>,
+    tested: Role,
+    /// What was seen, in order.
+    pub(crate) seen: Vec<Seen>,
+    /// What happened, for the report.
+    pub(crate) log: Log,
+    /// The text of the server's answer.
+    pub(crate) answer: String,
+    /// The code of the peer's Close.
+    pub(crate) code: Option<u16>,
+    /// Whether the peer has ended its half.
+    pub(crate) ended: bool,
+    /// Whether a Close is answered.
+    pub(crate) polite: bool,
+    /// Between the pieces of a delivery in pieces.
+    pub(crate) pause: Duration,
+    /// What compresses, if the extension is agreed.
+    pub(crate) deflater: Option<Deflater>,
+    inflater: Option<Inflater>,
+    state: State,
+    out: VecDeque<(Vec<u8>, usize, Delivery)>,
+    input: Vec<u8>,
+    message: Option<(u8, bool, Vec<u8>)>,
+    close_sent: bool,
+    /// The code of the suite's Close.
+    sent_code: Option<u16>,
+}
+
+/// What the bytes of the peer are.
+#[derive(Debug)]
+enum State {
+    /// The head of an answer to this key; what was offered besides.
+    Head { key: String, subprotocols: String, extensions: String },
+    /// Frames.
+    Frames,
+    /// Nothing that matters: what follows an answer that is none, or a fault.
+    Nothing,
+}
+
+/// More events than these are not kept.
+const EVENTS: usize = 10_000;
+/// The longest message that is taken.
+const LONGEST: usize = 64 << 20;
+
+impl<S: Wire> Line<S> {
+    /// For a connection on which the peer has opened as a client, or has to answer.
+    pub(crate) fn new(stream: S, tested: Role, polite: bool) -> Self {
+        let (reader, writer) = split(stream);
+        Self {
+            reader,
+            writer,
+            tested,
+            seen: Vec::new(),
+            log: Log::new(),
+            answer: String::new(),
+            code: None,
+            ended: false,
+            polite,
+            pause: SHORT,
+            deflater: None,
+            inflater: None,
+            state: match tested {
+                Role::Server => State::Nothing,
+                Role::Client => State::Frames,
+            },
+            out: VecDeque::new(),
+            input: Vec::new(),
+            message: None,
+            close_sent: false,
+            sent_code: None,
+        }
+    }
+
+    /// From here on an answer to this key is expected, to a request with these offers.
+    pub(crate) fn expect_answer(&mut self, key: &str, subprotocols: String, extensions: String) {
+        self.state = State::Head { key: key.to_owned(), subprotocols, extensions };
+    }
+
+    /// The extension is agreed.
+    pub(crate) fn agree(&mut self, agreed: Agreed) {
+        let (ours, theirs) = match self.tested {
+            Role::Server => (agreed.client, agreed.server),
+            Role::Client => (agreed.server, agreed.client),
+        };
+        self.deflater = Some(Deflater::new(ours));
+        self.inflater = Some(Inflater::new(theirs));
+    }
+
+    /// Whether the head of the answer is there, or will never be.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.ended || !matches!(self.state, State::Head { .. })
+    }
+
+    /// Whether the connection is open, as far as is known.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.ended && matches!(self.state, State::Frames)
+    }
+
+    /// Whether both Closes were exchanged and all is written.
+    pub(crate) fn is_closed(&self) -> bool {
+        let received = self.seen.iter().any(|seen| matches!(seen, Seen::Close(..)));
+        received && self.close_sent && self.is_flushed()
+    }
+
+    /// Whether all is written.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Sends bytes.
+    pub(crate) fn send(&mut self, bytes: Vec<u8>, delivery: Delivery) {
+        self.out.push_back((bytes, 0, delivery));
+    }
+
+    /// Sends a frame; with `count`, as often.
+    pub(crate) fn send_frame(&mut self, frame: &Frame, delivery: Delivery, count: usize) {
+        let bytes = frame.encode((self.tested == Role::Server).then_some(KEY));
+        self.log.sent(&bytes);
+        if frame.opcode == CLOSE && !self.close_sent {
+            self.close_sent = true;
+            self.sent_code = code_of(&frame.payload.bytes());
+        }
+        if count > 1 {
+            self.log.note(format!("the suite sends that frame {count} times"));
+            self.send(bytes.repeat(count), delivery);
+        } else {
+            self.send(bytes, delivery);
+        }
+    }
+
+    /// Begins the closing handshake, if the suite has not sent a Close.
+    pub(crate) fn close(&mut self, body: Vec<u8>) {
+        if !self.close_sent {
+            self.send_frame(&frame(CLOSE, body), Delivery::Joined, 1);
+        }
+    }
+
+    /// Reads (unless it is deaf) and writes until `done`, or until this time.
+    pub(crate) async fn run(&mut self, until: Instant, deaf: bool, done: impl Fn(&Self) -> bool) {
+        let mut buffer = vec![0; 64 << 10];
+        while !done(self) {
+            let reads = !deaf && !self.ended;
+            let (piece, pause) = match self.out.front() {
+                Some((bytes, at, Delivery::Chopped(size))) => {
+                    let rest = bytes.get(*at..).unwrap_or_default();
+                    (rest.get(..*size).unwrap_or(rest), true)
+                }
+                Some((bytes, at, _)) => (bytes.get(*at..).unwrap_or_default(), false),
+                None => (&[][..], false),
+            };
+            let writes = !self.out.is_empty();
+            tokio::select! {
+                read = self.reader.read(&mut buffer), if reads => match read {
+                    Ok(0) => self.end(Seen::Fin, "the peer ended its half of the connection"),
+                    Ok(n) => self.feed(buffer.get(..n).unwrap_or_default()),
+                    Err(e) => self.end(Seen::Reset, &format!("the connection broke: {e}")),
+                },
+                written = self.writer.write(piece), if writes => match written {
+                    Ok(n) => {
+                        if let Some((bytes, at, _)) = self.out.front_mut() {
+                            *at = at.saturating_add(n);
+                            if *at >= bytes.len() {
+                                self.out.pop_front();
+                            }
+                        }
+                        if pause {
+                            sleep(self.pause).await;
+                        }
+                    }
+                    // What the peer has sent can still be read.
+                    Err(_) => self.out.clear(),
+                },
+                () = sleep_until(until) => return,
+            }
+        }
+    }
+
+    /// Ends the suite's half.
+    pub(crate) async fn half_close(&mut self) {
+        self.log.note("the suite ends its half of the connection");
+        // A peer that is gone sees to it itself.
+        let _ = self.writer.shutdown().await;
+    }
+
+    /// Resets the connection; returns what was seen.
+    pub(crate) fn reset(self) -> (Vec<Seen>, Log) {
+        let (seen, mut log) = (self.seen, self.log);
+        log.note("the suite resets the connection");
+        self.reader.unsplit(self.writer).arm_reset();
+        (seen, log)
+    }
+
+    fn end(&mut self, how: Seen, words: &str) {
+        self.log.note(words);
+        self.ended = true;
+        self.see(how);
+    }
+
+    fn see(&mut self, seen: Seen) {
+        // The last event counts in any case.
+        if self.seen.len() >= EVENTS {
+            self.seen.pop();
+        }
+        self.seen.push(seen);
+    }
+
+    fn wrong(&mut self, why: String) {
+        self.log.note(format!("the peer sent {why}"));
+        self.see(Seen::Wrong(why));
+        self.state = State::Nothing;
+    }
+
+    /// Takes bytes from the peer.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+        loop {
+            match &self.state {
+                State::Nothing => return self.input.clear(),
+                State::Head { .. } => match Head::split(&self.input) {
+                    Ok(None) => return,
+                    Ok(Some((head, size))) => {
+                        let rest = self.input.split_off(size.min(self.input.len()));
+                        let text = std::mem::replace(&mut self.input, rest);
+                        self.head(head, &String::from_utf8_lossy(&text));
+                    }
+                    Err(why) => self.wrong(format!("no head: {why}")),
+                },
+                State::Frames => {
+                    let Some((header, size)) = Header::read(&self.input) else { return };
+                    let inside = self.message.is_some();
+                    if let Err(why) = rules::head(&header, self.tested, self.inflater.is_some(), inside) {
+                        return self.wrong(why);
+                    }
+                    let length = usize::try_from(header.length).ok().filter(|n| *n <= LONGEST);
+                    let Some(end) = length.and_then(|n| n.checked_add(size)) else {
+                        return self.wrong(format!("a frame of {} bytes", header.length));
+                    };
+                    if self.input.len() < end {
+                        return;
+                    }
+                    let rest = self.input.split_off(end);
+                    let mut frame = std::mem::replace(&mut self.input, rest);
+                    self.log.received(&frame, end as u64);
+                    let mut payload = frame.split_off(size);
+                    if let Some(key) = header.mask {
+                        apply_mask(&mut payload, key);
+                    }
+                    self.frame(&header, payload);
+                }
+            }
+        }
+    }
+
+    fn head(&mut self, head: Head, text: &str) {
+        self.answer.push_str(text);
+        let State::Head { key, subprotocols, extensions } = &self.state else { return };
+        let status =
+            head.first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|s| s.parse().ok());
+        match status {
+            None => self.wrong(format!("{:?}, which is no status line", head.first)),
+            // RFC 9110 section 15.2: more than one of these may come before the answer.
+            Some(100 | 102..=199) => {}
+            Some(101) => match check(&head, key, subprotocols, extensions) {
+                Ok(agreed) => {
+                    if let Some(agreed) = agreed {
+                        self.agree(agreed);
+                    }
+                    self.state = State::Frames;
+                    self.see(Seen::Open(head));
+                }
+                Err(why) => self.wrong(why),
+            },
+            Some(status) => {
+                self.state = State::Nothing;
+                self.see(Seen::Status(status, head));
+            }
+        }
+    }
+
+    fn frame(&mut self, header: &Header, payload: Vec<u8>) {
+        match header.opcode {
+            CLOSE => {
+                let code = code_of(&payload);
+                let reason = payload.get(2..).unwrap_or_default();
+                match code {
+                    Some(code) if !rules::may_be_sent(code) => {
+                        return self.wrong(format!("a Close with the code {code}, which must not be sent"));
+                    }
+                    _ if std::str::from_utf8(reason).is_err() => {
+                        return self.wrong("a Close with a reason that is not UTF-8".to_owned());
+                    }
+                    _ => {}
+                }
+                self.code = code;
+                self.see(Seen::Close(code, self.close_sent && self.sent_code == code));
+                if self.polite {
+                    self.close(code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec()));
+                }
+            }
+            PING => {
+                self.see(Seen::Ping);
+                if self.polite {
+                    self.send_frame(&frame(PONG, payload), Delivery::Joined, 1);
+                }
+            }
+            PONG => self.see(Seen::Pong(payload)),
+            _ => {
+                let (opcode, compressed) = (header.opcode, header.rsv == 4);
+                let (_, _, whole) = self.message.get_or_insert((opcode, compressed, Vec::new()));
+                whole.extend(payload);
+                if header.fin
+                    && let Some((opcode, compressed, whole)) = self.message.take()
+                {
+                    self.message(opcode, compressed, whole);
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, opcode: u8, compressed: bool, payload: Vec<u8>) {
+        let plain = match &mut self.inflater {
+            Some(inflater) if compressed => inflater.message(&payload, LONGEST),
+            _ => Ok(payload),
+        };
+        match plain {
+            Err(why) => self.wrong(format!("a message that cannot be decompressed: {why}")),
+            Ok(plain) => match opcode {
+                BINARY => self.see(Seen::Binary(plain)),
+                TEXT | CONTINUATION if std::str::from_utf8(&plain).is_err() => {
+                    self.wrong("text that is not UTF-8".to_owned());
+                }
+                _ => self.see(Seen::Text(plain)),
+            },
+        }
+    }
+}
+
+/// The code in the body of a Close.
+fn code_of(body: &[u8]) -> Option<u16> {
+    body.first_chunk::<2>().map(|code| u16::from_be_bytes(*code))
+}
+
+/// A client's checks of a 101 (RFC 6455 section 4.1).
+fn check(head: &Head, key: &str, subprotocols: &str, extensions: &str) -> Result<Option<Agreed>, String> {
+    if !head.has_token("upgrade", "websocket") || !head.has_token("connection", "upgrade") {
+        return Err("a 101 that does not upgrade to websocket".to_owned());
+    }
+    if head.values("sec-websocket-accept") != [accept(key)] {
+        return Err("a 101 with a Sec-WebSocket-Accept that does not match the key".to_owned());
+    }
+    match &head.values("sec-websocket-protocol")[..] {
+        [] => {}
+        [one] if subprotocols.split(',').any(|offered| offered.trim() == one) => {}
+        other => return Err(format!("a 101 with the subprotocol {other:?}, which was not offered")),
+    }
+    match Agreed::parse(&head.values("sec-websocket-extensions"))? {
+        Some(_) if !extensions.contains("permessage-deflate") => {
+            Err("a 101 with an extension that was not offered".to_owned())
+        }
+        agreed => Ok(agreed),
+    }
+}
+
+/// Between the pieces of a delivery, so that the peer can read each alone.
+const SHORT: Duration = Duration::from_millis(1);
