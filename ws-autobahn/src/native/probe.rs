@@ -12,6 +12,8 @@
 
 mod cases;
 mod draft;
+#[cfg(test)]
+mod faulty;
 mod line;
 mod play;
 mod want;
