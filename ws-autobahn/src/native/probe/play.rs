@@ -373,7 +373,12 @@ async fn serves(target: &Target, patience: Duration) -> bool {
 fn judge(case: &Case, probe: &Probe, courses: Vec<Course>, took: Duration) -> Record {
     let grade = |course: &Course| {
         let mut accepted = probe.accepted.iter();
-        let found = accepted.find(|(_, wanted)| want::matches(wanted, &course.seen));
+        // A course that is accepted and less than right ends when nothing more comes.
+        let quiet = course.seen.strip_suffix(&[Seen::Silence]);
+        let fits = |wanted: &[want::Want]| {
+            want::matches(wanted, &course.seen) || quiet.is_some_and(|seen| want::matches(wanted, seen))
+        };
+        let found = accepted.find(|(_, wanted)| fits(wanted));
         found.map_or(Behavior::Failed, |(behavior, _)| *behavior)
     };
     let worst = courses.iter().map(grade).min().unwrap_or(Behavior::Failed);

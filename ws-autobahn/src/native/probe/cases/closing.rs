@@ -128,7 +128,7 @@ fn both(role: Role) -> Vec<Case> {
         .done(),
         case(role, 12, DROPPED, "the suite ends its half of the connection without a Close")
             .send(text(HELLO))
-            .until(if role == Role::Server { 2 } else { 2 })
+            .until(2)
             .half_close()
             .must(of(&[echoes(HELLO), maybe(Want::AnyClose), ends()]))
             .should(of(&[echoes(HELLO), Want::Silence]))

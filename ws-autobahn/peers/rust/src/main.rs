@@ -1,0 +1,124 @@
+//! Echo servers, and Autobahn's testees, by other Rust libraries. Usage: echo-peers LIBRARY server|client PORT
+
+use std::{env::args, error::Error};
+
+use fastwebsockets::{FragmentCollector, OpCode, upgrade};
+use futures_util::{SinkExt, StreamExt};
+use http_body_util::Empty;
+use hyper::{Request, Response, body::{Bytes, Incoming}, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args: Vec<String> = args().skip(1).collect();
+    let [library, mode, port] = &args[..] else { return Err("LIBRARY server|client PORT".into()) };
+    match &mode[..] {
+        "server" => server(library.clone(), port.parse()?).await,
+        _ => client(library, port).await,
+    }
+}
+
+async fn server(library: String, port: u16) -> Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let library = library.clone();
+        tokio::spawn(async move {
+            match &library[..] {
+                "tokio-tungstenite" => tungstenite_server(stream).await,
+                "fastwebsockets" => fast_server(stream).await,
+                _ => websockets_server(stream).await,
+            }
+        });
+    }
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(None).max_frame_size(None)
+}
+
+async fn tungstenite_server(stream: TcpStream) -> Result<()> {
+    let mut socket = tokio_tungstenite::accept_async_with_config(stream, Some(config())).await?;
+    while let Some(message) = socket.next().await {
+        match message? {
+            message @ (Message::Text(_) | Message::Binary(_)) => socket.send(message).await?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn websockets_server(stream: TcpStream) -> Result<()> {
+    let limits = tokio_websockets::Limits::unlimited();
+    let (_, mut socket) = tokio_websockets::ServerBuilder::new().limits(limits).accept(stream).await?;
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            socket.send(message).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn fast_server(stream: TcpStream) -> Result<()> {
+    let service = service_fn(|mut request: Request<Incoming>| async move {
+        let (response, upgraded) = upgrade::upgrade(&mut request)?;
+        tokio::spawn(async move {
+            let mut socket = FragmentCollector::new(upgraded.await?);
+            loop {
+                let frame = socket.read_frame().await?;
+                match frame.opcode {
+                    OpCode::Close => return Ok::<_, fastwebsockets::WebSocketError>(()),
+                    OpCode::Text | OpCode::Binary => socket.write_frame(frame).await?,
+                    _ => {}
+                }
+            }
+        });
+        Ok::<Response<Empty<Bytes>>, fastwebsockets::WebSocketError>(response)
+    });
+    Ok(http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await?)
+}
+
+async fn client(library: &str, port: &str) -> Result<()> {
+    let base = format!("ws://127.0.0.1:{port}");
+    let (mut socket, _) = tokio_tungstenite::connect_async(format!("{base}/getCaseCount")).await?;
+    let count: usize = socket.next().await.ok_or("no count")??.to_text()?.parse()?;
+    while socket.next().await.is_some() {}
+    for case in 1..=count {
+        let url = format!("{base}/runCase?case={case}&agent={library}");
+        // The verdict is the suite's.
+        let _ = match library {
+            "tokio-tungstenite" => tungstenite_client(&url).await,
+            _ => websockets_client(&url).await,
+        };
+    }
+    let _ = tokio_tungstenite::connect_async(format!("{base}/updateReports?agent={library}")).await?;
+    Ok(())
+}
+
+async fn tungstenite_client(url: &str) -> Result<()> {
+    let (mut socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config()), false).await?;
+    while let Some(message) = socket.next().await {
+        match message? {
+            message @ (Message::Text(_) | Message::Binary(_)) => socket.send(message).await?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn websockets_client(url: &str) -> Result<()> {
+    let limits = tokio_websockets::Limits::unlimited();
+    let (mut socket, _) = tokio_websockets::ClientBuilder::new().uri(url)?.limits(limits).connect().await?;
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            socket.send(message).await?;
+        }
+    }
+    Ok(())
+}
