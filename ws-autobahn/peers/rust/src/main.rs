@@ -37,8 +37,9 @@ async fn server(library: String, port: u16) -> Result<()> {
     }
 }
 
+/// Without limits a declared length of 2^62 ends the process.
 fn config() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(None).max_frame_size(None)
+    WebSocketConfig::default().max_message_size(Some(64 << 20)).max_frame_size(Some(64 << 20))
 }
 
 async fn tungstenite_server(stream: TcpStream) -> Result<()> {
@@ -53,7 +54,7 @@ async fn tungstenite_server(stream: TcpStream) -> Result<()> {
 }
 
 async fn websockets_server(stream: TcpStream) -> Result<()> {
-    let limits = tokio_websockets::Limits::unlimited();
+    let limits = tokio_websockets::Limits::default().max_payload_len(Some(64 << 20));
     let (_, mut socket) = tokio_websockets::ServerBuilder::new().limits(limits).accept(stream).await?;
     while let Some(message) = socket.next().await {
         let message = message?;
@@ -112,7 +113,7 @@ async fn tungstenite_client(url: &str) -> Result<()> {
 }
 
 async fn websockets_client(url: &str) -> Result<()> {
-    let limits = tokio_websockets::Limits::unlimited();
+    let limits = tokio_websockets::Limits::default().max_payload_len(Some(64 << 20));
     let (mut socket, _) = tokio_websockets::ClientBuilder::new().uri(url)?.limits(limits).connect().await?;
     while let Some(message) = socket.next().await {
         let message = message?;
