@@ -108,7 +108,12 @@ fn versions() -> Vec<Case> {
     vec![
         refused("21.2.19", NEEDED, "no version", upgrade().without("Sec-WebSocket-Version")),
         other("21.2.20", "version 12", version("12")),
-        other("21.2.21", "version 8", version("8")),
+        // A server may understand the version of a draft as well.
+        server("21.2.21", VERSIONS, "version 8, of a draft")
+            .ask(version("8"))
+            .must([status(400..=499).with(Field::Has("sec-websocket-version", "13"))])
+            .reported([opens()])
+            .done(),
         other("21.2.22", "version 14", version("14")),
         other("21.2.23", "version 0", version("0")),
         other("21.2.24", "version 255", version("255")),
