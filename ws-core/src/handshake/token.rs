@@ -21,7 +21,7 @@ pub(super) fn is_tchar(byte: u8) -> bool {
 /// Looked up rather than compared with each: every byte of a field's name is checked.
 static TCHARS: [bool; 256] = {
     let mut table = [false; 256];
-    let mut entries = table.as_mut_slice();
+    let mut entries: &mut [bool] = &mut table;
     let mut byte = 0u8;
     while let [entry, rest @ ..] = entries {
         *entry = byte.is_ascii_alphanumeric()
