@@ -27,7 +27,8 @@ use crate::setters::setters;
 pub struct Config {
     #[doc(alias("max_size", "max_payload", "read_limit"))]
     /// The largest message taken from the peer, in bytes after inflation; it bounds a frame as
-    /// well. At least 1. Larger ones fail the connection with 1009. Server 1 MiB, client 16 MiB.
+    /// well. At least 1. Larger ones fail the connection with 1009. Server 1 MiB, client 16 MiB. No more than half of
+    /// `isize::MAX` bytes has an effect, which is 1 GiB on 32-bit systems: larger messages are received in pieces.
     pub max_message_size: u64,
     /// The most fragments a message may come in; `None` for `max(4096, max_message_size / 64)`, and
     /// `max(4096, max_stream_size / 64)` for one that is taken in pieces. More fail the connection with
@@ -173,6 +174,14 @@ impl Config {
         close_total_timeout: Option<Duration>,
         linger_timeout: Duration,
         max_linger_bytes: u64,
+    }
+
+    /// The limit of a message that is received whole: `max_message_size`, unless no buffer can hold that much. Half
+    /// of what an allocation may have, so that a buffer can double.
+    #[inline]
+    pub(crate) fn message_limit(&self) -> u64 {
+        const MOST: u64 = isize::MAX as u64 / 2;
+        self.max_message_size.min(MOST)
     }
 
     /// Returns the number of fragments at which a message fails, from `max_fragments` or its default.

@@ -155,6 +155,9 @@ fn what_is_compressed_gets_a_quarter_of_its_room() {
     assert!(payload.capacity() < message.len() / 3, "{} bytes", payload.capacity());
 }
 
+/// How far the estimates may be above the truth, in bytes. They count pointers of 64 bits.
+const SLACK: usize = if cfg!(target_pointer_width = "32") { 2048 } else { 1024 };
+
 fn borrowed_codecs_are_accounted_for() {
     for bits in every_window() {
         // Filled, so that the pool has none to lend and the codecs are new.
@@ -170,7 +173,7 @@ fn borrowed_codecs_are_accounted_for() {
         let actual = held() - before;
         println!("compressor of {:2} bits: {actual} bytes", bits.get());
         assert!(deflater.memory_usage() >= actual, "{bits:?}: {actual} bytes");
-        assert!(deflater.memory_usage() - actual < 1024, "{bits:?}: {actual} bytes");
+        assert!(deflater.memory_usage() - actual < SLACK, "{bits:?}: {actual} bytes");
     }
     let mut output = Vec::with_capacity(1000);
     let mut hoard: Vec<_> = (0..9).map(|_| Inflater::new(WindowBits::MAX, true)).collect();
@@ -183,7 +186,7 @@ fn borrowed_codecs_are_accounted_for() {
     let actual = held() - before;
     println!("decompressor: {actual} bytes");
     assert!(inflater.memory_usage() >= actual, "{actual} bytes");
-    assert!(inflater.memory_usage() - actual < 1024, "{actual} bytes");
+    assert!(inflater.memory_usage() - actual < SLACK, "{actual} bytes");
 }
 
 /// A message of zeroes that inflates to about a thousand times its size.

@@ -29,7 +29,7 @@ pub(super) fn admit(
     }
     let (so_far, fragments, pieces) = incoming
         .map_or((0, 0, pieces), |incoming| (incoming.wire, incoming.fragments, incoming.handed || pieces));
-    let limit = if pieces { config.max_stream_size } else { config.max_message_size };
+    let limit = if pieces { config.max_stream_size } else { config.message_limit() };
     if fragments > 0 {
         let limit = config.fragment_limit_for(limit);
         if fragments >= limit {

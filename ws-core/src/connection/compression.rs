@@ -102,7 +102,7 @@ impl Connection {
             let limit = self.config.max_stream_size;
             (limit, ProtocolError::StreamTooBig { limit })
         } else {
-            let limit = self.config.max_message_size;
+            let limit = self.config.message_limit();
             (limit, ProtocolError::MessageTooBig { limit })
         };
         loop {

@@ -67,7 +67,7 @@ impl Connection {
         let (header, header_len) = self.decoder.message_header(input)?;
         let payload_len = usize::try_from(header.payload_len).ok()?;
         let len = header_len.saturating_add(payload_len);
-        if header.payload_len > self.config.max_message_size || len > input.len() {
+        if header.payload_len > self.config.message_limit() || len > input.len() {
             return None;
         }
         self.heard = true;

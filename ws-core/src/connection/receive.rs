@@ -127,7 +127,7 @@ impl Connection {
         if !self.may_begin_message() {
             return Ok(None);
         }
-        match self.decoder.short_message(input, self.config.max_message_size) {
+        match self.decoder.short_message(input, self.config.message_limit()) {
             Some((opcode, payload)) => Ok(Some(self.check_payload(opcode, payload, input)?.into())),
             None => Ok(None),
         }
@@ -136,7 +136,7 @@ impl Connection {
     /// Whatever comes next.
     #[inline(never)]
     fn receive_other<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
-        if let Some(payload) = self.take_whole_message(input, self.config.max_message_size)? {
+        if let Some(payload) = self.take_whole_message(input, self.config.message_limit())? {
             return Ok(Some(payload.into()));
         }
         Ok(match self.step(input, false)? {
@@ -281,7 +281,7 @@ impl Connection {
         if incoming.compressed {
             return self.inflate(bytes, last, pieces);
         }
-        let limit = self.config.max_message_size;
+        let limit = self.config.message_limit();
         // Its header may have been admitted when pieces were asked for.
         if !pieces && !incoming.handed && incoming.wire > limit {
             return Err(ProtocolError::MessageTooBig { limit });

@@ -42,6 +42,51 @@ fn control_frames_are_no_part_of_a_messages_size() {
     }
 }
 
+/// Half of what an allocation may have: 1 GiB on 32 bits.
+const MOST: u64 = isize::MAX as u64 / 2;
+
+#[test]
+fn a_message_that_no_buffer_can_hold_is_too_big_and_its_length_never_wraps() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_message_size = u64::MAX;
+        let key = (role == Role::Server).then_some(KEY);
+        let too_big = Err(ProtocolError::MessageTooBig { limit: MOST });
+        // Whichever of these have 32 bits in common with a short length.
+        for len in [MOST + 1, u64::from(u32::MAX), 1 << 32, (1 << 32) + 5, (1 << 40) + 5, i64::MAX as u64] {
+            let fits = len <= MOST;
+            for first in [TEXT, BINARY, BINARY_PART] {
+                let got = give(&mut open(role, &config), &header(first, len, key));
+                assert!(if fits { got == Ok(vec![]) } else { got == too_big }, "{len} bytes: {got:?}");
+            }
+            // 5 bytes, then so many that both are `len`: the sum does not wrap either.
+            let mut parts = sent_to(role, BINARY_PART, b"Hello");
+            parts.extend(header(LAST, len - 5, key));
+            let got = give(&mut open(role, &config), &parts);
+            assert!(if fits { got == Ok(vec![]) } else { got == too_big }, "5 and {} bytes: {got:?}", len - 5);
+        }
+    }
+}
+
+#[test]
+fn a_frame_of_more_than_4_gib_is_received_in_pieces_and_does_not_end_early() {
+    for role in ROLES {
+        let mut config = config();
+        config.max_stream_size = u64::MAX;
+        let key = (role == Role::Server).then_some(KEY);
+        let mut connection = open(role, &config);
+        let mut wire = header(BINARY, (1 << 32) + 3, key);
+        wire.extend([0; 100]);
+        let mut input = wire.as_mut_slice();
+        let mut received = 0;
+        while let Some(piece) = connection.receive_piece(&mut input).unwrap() {
+            let Piece::Binary { bytes, last: false } = piece else { panic!("{piece:?}") };
+            received += bytes.len();
+        }
+        assert_eq!(received, 100);
+    }
+}
+
 #[test]
 fn memory_follows_what_is_received_and_not_what_is_announced() {
     for role in ROLES {
@@ -49,7 +94,7 @@ fn memory_follows_what_is_received_and_not_what_is_announced() {
         config.max_message_size = u64::MAX;
         let mut connection = open(role, &config);
         let key = (role == Role::Server).then_some(KEY);
-        give(&mut connection, &header(BINARY, i64::MAX as u64, key)).unwrap();
+        give(&mut connection, &header(BINARY, isize::MAX as u64 / 2, key)).unwrap();
         let mut received = 0;
         for size in [1, 10, 1000, 1, 60_000, 1, 1, 100_000, 3] {
             give(&mut connection, &vec![0; size]).unwrap();
