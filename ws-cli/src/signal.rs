@@ -1,4 +1,4 @@
-//! The signals that end a command: Ctrl-C, and SIGTERM where there is one.
+//! The signals that end a command: Ctrl-C; on Unix SIGTERM; on Windows Ctrl-Break and the end of the console.
 
 use std::io;
 
@@ -10,6 +10,12 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(windows)]
+    interrupt: tokio::signal::windows::CtrlC,
+    #[cfg(windows)]
+    quit: tokio::signal::windows::CtrlBreak,
+    #[cfg(windows)]
+    close: tokio::signal::windows::CtrlClose,
 }
 
 /// What [`Signals::next`] gives for Ctrl-C.
@@ -26,9 +32,10 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     fn listen() -> io::Result<Self> {
-        Ok(Self {})
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close};
+        Ok(Self { interrupt: ctrl_c()?, quit: ctrl_break()?, close: ctrl_close()? })
     }
 
     /// The next one, as the exit status it leads to. The future can be dropped without losing any.
@@ -40,10 +47,12 @@ impl Signals {
         }
     }
 
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     pub(crate) async fn next(&mut self) -> Status {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
+            _ = self.close.recv() => {}
         }
         INTERRUPTED
     }
