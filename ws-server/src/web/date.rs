@@ -8,9 +8,12 @@ use http::HeaderValue;
 /// The value of `Date` for an answer that is written now. It is formatted once a second at most.
 pub(crate) fn now() -> HeaderValue {
     static LAST: Mutex<Option<(u64, HeaderValue)>> = Mutex::new(None);
-    let seconds = seconds_since_the_epoch();
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*last {
+    at(seconds_since_the_epoch(), &mut LAST.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The value for this second, which is kept in `last`.
+fn at(seconds: u64, last: &mut Option<(u64, HeaderValue)>) -> HeaderValue {
+    match last {
         Some((second, value)) if *second == seconds => value.clone(),
         _ => last.insert((seconds, format(seconds))).1.clone(),
     }
@@ -50,16 +53,21 @@ mod tests {
     }
 
     #[test]
-    fn the_date_of_now_is_kept_up_with_the_clock() {
-        let seconds = |value: &HeaderValue| {
-            let date = httpdate::parse_http_date(value.to_str().unwrap()).unwrap();
-            date.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
-        };
-        let before = seconds_since_the_epoch();
-        let first = seconds(&now());
-        // As after a pause of a second.
-        let later = format(before + 1);
-        assert_eq!(seconds(&later), before + 1);
-        assert!((before..=seconds_since_the_epoch()).contains(&first), "{before} {first}");
+    fn the_date_is_formatted_once_a_second_and_never_stale() {
+        let mut last = None;
+        assert_eq!(at(784_111_777, &mut last), format(784_111_777));
+        assert_eq!(at(784_111_778, &mut last), format(784_111_778));
+        // What is kept is returned as it is in the same second.
+        last = Some((784_111_779, HeaderValue::from_static("kept")));
+        assert_eq!(at(784_111_779, &mut last), "kept");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the clock is what the date is compared with")]
+    fn the_date_is_that_of_the_clock() {
+        let clock = SystemTime::now();
+        let date = httpdate::parse_http_date(now().to_str().unwrap()).unwrap();
+        let after = SystemTime::now();
+        assert!(date + Duration::from_secs(1) > clock && date <= after, "{date:?} {clock:?}");
     }
 }
