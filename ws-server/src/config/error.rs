@@ -140,4 +140,16 @@ mod tests {
         assert!(!text.contains('\n'));
         assert_eq!(format!("{error:?}"), text, "what `main` prints");
     }
+
+    #[test]
+    fn an_address_that_cannot_be_listened_on_says_why_in_plain_words() {
+        for (kind, advice) in [
+            (io::ErrorKind::AddrNotAvailable, "this machine does not have that address"),
+            (io::ErrorKind::PermissionDenied, "ports below 1024 need privileges"),
+        ] {
+            let error = BuildError::Bind { address: "192.0.2.1:80".into(), source: kind.into() };
+            let text = error.to_string();
+            assert!(text.contains("192.0.2.1:80") && text.contains(advice), "{text}");
+        }
+    }
 }

@@ -45,6 +45,13 @@ const SPARE_FILES: usize = 64;
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
+    #[test]
+    fn the_limit_of_open_files_is_the_soft_limit_of_the_process() {
+        let soft = rlimit::Resource::NOFILE.get_soft().unwrap();
+        assert_eq!(open_files_limit() as u64, soft);
+    }
+
     #[test]
     fn the_default_limits_spare_descriptors_and_never_are_zero() {
         for (open_files, connections, handshakes) in [

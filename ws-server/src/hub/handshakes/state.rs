@@ -219,7 +219,7 @@ impl State {
 }
 
 impl Holder {
-    fn new(random: u64, waited: Duration) -> Self {
+    pub(super) fn new(random: u64, waited: Duration) -> Self {
         let (still, allowance) = (Vec::new(), ALLOWANCE);
         Self {
             random,
@@ -250,7 +250,7 @@ impl Holder {
     }
 
     /// What has happened long ago counts less and less.
-    fn forget(&mut self, limit: usize) {
+    pub(super) fn forget(&mut self, limit: usize) {
         if self.ended.max(self.stood_still) > limit.saturating_mul(MEMORY) {
             self.ended /= 2;
             self.stood_still /= 2;

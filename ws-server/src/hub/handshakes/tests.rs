@@ -112,13 +112,47 @@ async fn bytes_put_off_giving_way_until_the_handshake_is_slow() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_stood_still_and_goes_on_keeps_its_seat() {
-    let seats = Handshakes::new(2);
-    let (mut first, mut second) = (take(&seats, 1).unwrap(), take(&seats, 1).unwrap());
+    // Which of several gives way is chance: once would prove little.
+    for _ in 0..32 {
+        let seats = Handshakes::new(2);
+        let (mut first, mut second) = (take(&seats, 1).unwrap(), take(&seats, 1).unwrap());
+        advance(SILENCE).await;
+        seats.state().look(&seats, Instant::now());
+        first.seat.progress().moved();
+        assert!(take(&seats, 2).is_some());
+        assert!(is_cut(&mut second) && !is_cut(&mut first));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_displaces_a_source_that_holds_as_many_seats_and_none_that_holds_fewer() {
+    let seats = Handshakes::new(4);
+    let mut equal = [take(&seats, 1).unwrap(), take(&seats, 1).unwrap()];
+    let held = [take(&seats, 2).unwrap(), take(&seats, 2).unwrap()];
     advance(SILENCE).await;
-    seats.state().look(&seats, Instant::now());
-    first.seat.progress().moved();
+    held.iter().for_each(|handshake| handshake.seat.progress().moved());
     assert!(take(&seats, 2).is_some());
-    assert!(is_cut(&mut second) && !is_cut(&mut first));
+    assert_eq!(equal.iter_mut().filter_map(|one| is_cut(one).then_some(())).count(), 1);
+
+    let seats = Handshakes::new(3);
+    let held = [take(&seats, 2).unwrap(), take(&seats, 2).unwrap()];
+    let mut fewer = take(&seats, 1).unwrap();
+    advance(SILENCE).await;
+    held.iter().for_each(|handshake| handshake.seat.progress().moved());
+    assert!(take(&seats, 2).is_none() && !is_cut(&mut fewer));
+}
+
+#[test]
+fn what_a_source_did_long_ago_is_halved_once_it_is_more_than_four_times_the_seats() {
+    let mut holder = super::state::Holder::new(0, Duration::ZERO);
+    let mut after_forgetting = |ended, stood_still| {
+        (holder.ended, holder.stood_still) = (ended, stood_still);
+        holder.forget(10);
+        (holder.ended, holder.stood_still)
+    };
+    assert_eq!(after_forgetting(40, 13), (40, 13));
+    assert_eq!(after_forgetting(41, 13), (20, 6));
+    assert_eq!(after_forgetting(9, 50), (4, 25));
 }
 
 #[tokio::test(start_paused = true)]
