@@ -4,6 +4,8 @@ pub(crate) mod connection_id;
 #[cfg(feature = "tls")]
 pub(crate) mod current_tls;
 pub(crate) mod listener;
+#[cfg(all(test, feature = "ring"))]
+mod logged;
 pub(crate) mod peer;
 #[cfg(feature = "tls")]
 pub(crate) mod pem;

@@ -157,6 +157,22 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_of_the_files_is_warned_of_once_and_again_when_it_is_another() {
+        let files = Files::new("warned-once");
+        let key = KeyPair::generate().unwrap();
+        files.write("chain", &certificate(&key));
+        files.write("key", &key.serialize_pem());
+        let tls = files.tls();
+        let warnings = || {
+            crate::transport::logged::logged(|| assert_eq!(tls.refresh(), Refreshed::Unusable)).matches("WARN").count()
+        };
+        files.write("key", "no key");
+        assert_eq!((warnings(), warnings(), warnings()), (1, 0, 0));
+        fs::remove_file(files.0.join("key")).unwrap();
+        assert_eq!((warnings(), warnings()), (1, 0));
+    }
+
+    #[test]
     fn files_that_go_and_come_back_as_they_were_change_nothing() {
         let files = Files::new("come-back");
         files.write("chain", &pem("localhost"));
