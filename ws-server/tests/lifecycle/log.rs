@@ -155,3 +155,22 @@ async fn the_log_the_request_and_the_stream_name_a_connection_by_the_same_id() {
         assert!(log.text().contains(&format!("connection{{id={request} ")), "{}", log.text());
     }
 }
+
+#[tokio::test]
+async fn an_error_of_the_handlers_own_is_a_warning_also_when_its_connection_is_closed() {
+    let handler = async |mut socket: WebSocket| -> Result<(), String> {
+        socket.close(CloseCode(4000), "").await.unwrap();
+        Err("no such room".into())
+    };
+    let (log, _guard) = logged();
+    let server = run(Server::builder().route("/room", handler)).await;
+    let mut peer = server.open("/room").await;
+    peer.bytes(4).await;
+    peer.send(frame(0x88, &4000u16.to_be_bytes())).await;
+    peer.rest().await;
+    drop(peer);
+    server.until(|stats| stats.connections() == 0).await;
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains("handler failed")).unwrap_or_else(|| panic!("{text}"));
+    assert!(line.contains(" WARN ") && line.contains("no such room"), "{line}");
+}

@@ -1,0 +1,87 @@
+//! What axum's handlers learn of an upgrade before they open it, and of a request that is none.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use http::StatusCode;
+use tokio::net::{TcpListener, TcpStream};
+use ws_server::{Acceptor, AcceptorBuilder, Request, Sockets, Upgrade, WebSocket, response};
+
+use common::{Peer, get, opening};
+
+/// What the handler knows, as its answer.
+async fn facts(upgrade: Upgrade) -> Response {
+    let upgrade = upgrade.subprotocols(["chat.v2", "chat.v1"]);
+    let text = format!("{:?} {:?} {upgrade:?}", upgrade.offered_subprotocols(), upgrade.subprotocol());
+    (StatusCode::OK, text).into_response()
+}
+
+/// A page and a WebSocket at the same path.
+async fn either(upgrade: Option<Upgrade>) -> Response {
+    match upgrade {
+        Some(upgrade) => upgrade.open(async |_: WebSocket| {}).await,
+        None => "a page".into_response(),
+    }
+}
+
+async fn serve() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new()
+        .route("/facts", any(facts))
+        .route("/either", any(either))
+        .with_state(Sockets::default());
+    tokio::spawn(axum::serve(listener, app).into_future());
+    address
+}
+
+async fn ask(address: SocketAddr, request: &str) -> String {
+    let mut peer = Peer(TcpStream::connect(address).await.unwrap());
+    peer.send(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
+    peer.text().await
+}
+
+#[tokio::test]
+async fn an_upgrade_shows_what_is_offered_and_what_will_be_chosen() {
+    let address = serve().await;
+    for (offer, facts) in [
+        ("Sec-WebSocket-Protocol: chat.v1, other\r\n", "[\"chat.v1\", \"other\"] Some(\"chat.v1\")"),
+        ("Sec-WebSocket-Protocol: other\r\n", "[\"other\"] None"),
+        ("", "[] None"),
+    ] {
+        let answer = ask(address, &opening("/facts", offer)).await;
+        assert!(answer.contains(facts), "{answer}");
+        assert!(answer.contains("Upgrade { path: \"/facts\", options: EndpointOptions {"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_of_an_optional_upgrade_answers_both_kinds_of_request() {
+    let address = serve().await;
+    let mut peer = Peer(TcpStream::connect(address).await.unwrap());
+    peer.send(opening("/either", "")).await;
+    assert!(peer.head().await.starts_with("HTTP/1.1 101 "));
+    let answer = ask(address, &get("/either")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("a page"), "{answer}");
+    let wrong = opening("/either", "").replace("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 12");
+    assert!(ask(address, &wrong).await.starts_with("HTTP/1.1 426 "));
+}
+
+/// An acceptor whose page says where the request comes from.
+fn acceptor() -> Acceptor {
+    let page = async |request: Request| response::text(StatusCode::OK, &format!("{:?}", request.peer_addr()));
+    AcceptorBuilder::default().page(page).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_page_of_an_acceptor_in_another_http_server_knows_the_address_that_the_server_has_left() {
+    let peer: SocketAddr = "192.0.2.7:4711".parse().unwrap();
+    let request = http::Request::get("/").header("host", "h").extension(peer).body(()).unwrap();
+    let answer = acceptor().upgrade(request).await.unwrap_err();
+    assert_eq!(std::str::from_utf8(answer.body()).unwrap().trim_end(), format!("{:?}", Some(peer)));
+}
