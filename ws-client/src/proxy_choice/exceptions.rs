@@ -62,15 +62,13 @@ fn covers_address(entry: &str, ip: IpAddr) -> bool {
         }
         _ => (network, prefix),
     };
-    match (network, ip) {
-        (IpAddr::V4(network), IpAddr::V4(ip)) if prefix <= 32 => {
-            (network.to_bits() ^ ip.to_bits()).leading_zeros() >= prefix
-        }
-        (IpAddr::V6(network), IpAddr::V6(ip)) if prefix <= 128 => {
-            (network.to_bits() ^ ip.to_bits()).leading_zeros() >= prefix
-        }
-        _ => false,
-    }
+    // How many leading bits agree: never more than an address has, so that a longer prefix covers nothing.
+    let agreeing = match (network, ip) {
+        (IpAddr::V4(network), IpAddr::V4(ip)) => (network.to_bits() ^ ip.to_bits()).leading_zeros(),
+        (IpAddr::V6(network), IpAddr::V6(ip)) => (network.to_bits() ^ ip.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    agreeing >= prefix
 }
 
 /// The bits of `::ffff:0:0` before the IPv4 address (RFC 4291 section 2.5.5.2).
