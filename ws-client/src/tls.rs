@@ -213,3 +213,26 @@ fn platform_roots() -> Result<RootCertStore, SettingError> {
     }
     Ok(roots)
 }
+
+#[cfg(all(test, feature = "ring"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_configuration_speaks_http_1_1_unless_it_names_protocols() {
+        let mut own = ClientConfig::clone(&Tls::default().build().unwrap());
+        own.alpn_protocols.clear();
+        let protocols = |own: &ClientConfig| {
+            Tls::with_config(Arc::new(own.clone())).build().unwrap().alpn_protocols.clone()
+        };
+        assert_eq!(protocols(&own), [HTTP_1_1]);
+        own.alpn_protocols = vec![b"other".to_vec()];
+        assert_eq!(protocols(&own), [b"other"]);
+    }
+
+    #[test]
+    fn debug_output_shows_what_is_trusted() {
+        let text = format!("{:?}", Tls::default());
+        assert_eq!(text, "Tls { trust: \"webpki roots\", client_certificate: false }");
+    }
+}

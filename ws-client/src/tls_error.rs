@@ -239,6 +239,50 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_of_the_certificate_says_what_is_wrong_with_it() {
+        #[derive(Debug)]
+        struct UnsupportedSignatureAlgorithm;
+        impl fmt::Display for UnsupportedSignatureAlgorithm {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("unsupported")
+            }
+        }
+        impl std::error::Error for UnsupportedSignatureAlgorithm {}
+        let other = rustls::OtherError(std::sync::Arc::new(UnsupportedSignatureAlgorithm));
+        for (error, what) in [
+            (Certificate::Other(other), "signed with an algorithm that is not accepted"),
+            (Certificate::InvalidPurpose, "not meant for a server"),
+            (Certificate::ApplicationVerificationFailure, "does not hold: "),
+        ] {
+            let said = text(Error::InvalidCertificate(error));
+            assert!(said.contains(what) && !said.contains('\n'), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_end_of_the_stream_is_told_from_other_errors_of_it() {
+        for (kind, what) in [
+            (io::ErrorKind::UnexpectedEof, "does it speak TLS at this port?"),
+            (io::ErrorKind::ConnectionReset, "broke during the TLS handshake: "),
+        ] {
+            let error = TlsError { authority: "h:443".into(), source: kind.into() };
+            assert!(error.to_string().contains(what), "{error}");
+            assert!(!error.is_fatal(), "a broken stream may heal");
+        }
+    }
+
+    #[test]
+    fn only_an_alert_about_the_certificate_is_a_late_verdict() {
+        let late = |alert| {
+            let source = io::Error::new(io::ErrorKind::InvalidData, Error::AlertReceived(alert));
+            TlsError::late("h:443", source)
+        };
+        assert!(late(Alert::CertificateRequired).is_ok() && late(Alert::UnknownCA).is_ok());
+        assert!(late(Alert::InternalError).is_err() && late(Alert::CloseNotify).is_err());
+        assert!(TlsError::late("h:443", io::ErrorKind::ConnectionReset.into()).is_err());
+    }
+
+    #[test]
     fn names_of_a_certificate_are_listed_without_what_surrounds_them() {
         let names = |list: &[&str]| hosts(&list.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(names(&["DnsName(\"a.example\")", "IpAddress(::1)"]), "a.example, ::1");

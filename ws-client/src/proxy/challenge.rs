@@ -71,6 +71,14 @@ mod tests {
             of(&["Digest realm=\"a, b\\\", Basic\", nonce = \"n\",qop=auth, Basic realm=x"]),
             ["Digest", "Basic"]
         );
+        for quoted in ["a, NTLM b", "aa, NTLM b", "a\\\", NTLM b", "aa\\\\\\\", NTLM b", "a\\b, NTLM c"] {
+            assert_eq!(of(&[&format!("Digest realm=\"{quoted}\", Basic")]), ["Digest", "Basic"], "{quoted}");
+        }
+        assert_eq!(
+            of(&["Digest realm=\"a\\\\\", NTLM b"]),
+            ["Digest", "NTLM"],
+            "the quotes end behind an escaped backslash"
+        );
         assert_eq!(of(&["basic, Basic", ", ,BASIC realm=\"\""]), ["basic"]);
         assert!(of(&[]).is_empty() && of(&["", "=", "\"Basic\"", "a/b c"]).is_empty());
         assert!(of(&[&"x".repeat(33)]).is_empty());

@@ -144,3 +144,13 @@ async fn eight_interim_responses_of_a_proxy_are_passed_over_and_a_ninth_is_not()
     let (result, _) = tunnel("http://p", vec![Answer(b"HTTP/1.1 101 X\r\n\r\n"), Unasked(OK)]).await;
     assert!(matches!(result, Err(ProxyError::Refused(StatusCode::SWITCHING_PROTOCOLS))), "{result:?}");
 }
+
+#[test]
+fn the_length_of_a_socks5_reply_follows_from_its_type_of_address() {
+    let length = |received: &[u8]| reply_length(received).unwrap();
+    assert_eq!((length(&[5, 0, 0, 1]), length(&[5, 0, 0, 4])), (Some(10), Some(22)));
+    assert_eq!((length(&[5, 0, 0, 3]), length(&[5, 0, 0, 3, 7])), (None, Some(14)));
+    assert_eq!((length(&[]), length(&[5, 0, 0])), (None, None));
+    assert!(matches!(reply_length(&[5, 0, 0, 2]), Err(ProxyError::NotSocks)));
+    assert!(matches!(reply_length(&[5, 4]), Err(ProxyError::SocksReply(4))));
+}

@@ -1,0 +1,152 @@
+//! What an error says about trying again and about what to do, for every party that it may blame.
+
+mod common;
+
+use std::io;
+use std::time::Duration;
+
+use common::*;
+use ws_client::{ConnectError, DialError, OptionsError, ProxyError, Request, Stage};
+
+fn broken() -> io::Error {
+    io::ErrorKind::ConnectionReset.into()
+}
+
+#[test]
+fn faults_that_pass_are_not_fatal_and_those_of_the_program_are() {
+    let dial = || DialError { authority: "h:1".into(), attempts: vec![] };
+    for error in [
+        ConnectError::Resolve { host: "h".into(), source: broken() },
+        ConnectError::Dial(dial()),
+        ConnectError::Io { authority: "h:1".into(), during: Stage::Dial, source: broken() },
+        ConnectError::Random(getrandom::Error::UNSUPPORTED),
+        ConnectError::custom("x", false),
+    ] {
+        assert!(!error.is_fatal(), "{error}");
+    }
+    for error in [
+        ConnectError::TlsMissing,
+        ConnectError::Options(OptionsError::OpeningTimeout),
+        ConnectError::TlsExpected { authority: "h:1".into() },
+        ConnectError::custom("x", true),
+    ] {
+        assert!(error.is_fatal(), "{error}");
+    }
+}
+
+#[test]
+fn a_proxys_error_is_fatal_unless_it_is_one_of_the_network() {
+    use http::StatusCode;
+    let is_fatal = |source| ConnectError::Proxy { proxy: "p:1".into(), source }.is_fatal();
+    let dial = DialError { authority: "p:1".into(), attempts: vec![] };
+    for source in [
+        ProxyError::Resolve(broken()),
+        ProxyError::ResolveServer(broken()),
+        ProxyError::Dial(dial),
+        ProxyError::Io(broken()),
+        ProxyError::Refused(StatusCode::TOO_MANY_REQUESTS),
+        ProxyError::Refused(StatusCode::BAD_GATEWAY),
+    ] {
+        assert!(!is_fatal(source));
+    }
+    for source in [
+        ProxyError::NotSocks,
+        ProxyError::NoMethod,
+        ProxyError::Early,
+        ProxyError::Refused(StatusCode::FORBIDDEN),
+    ] {
+        assert!(is_fatal(source));
+    }
+    // RFC 1928 section 6.
+    for reply in 1..=9 {
+        assert_eq!(is_fatal(ProxyError::SocksReply(reply)), matches!(reply, 2 | 7 | 8 | 9), "{reply}");
+    }
+}
+
+#[cfg(feature = "ring")]
+#[test]
+fn a_stream_that_broke_in_tls_may_heal_and_a_refused_certificate_does_not() {
+    use ws_client::TlsError;
+    use ws_client::rustls::{CertificateError, Error};
+
+    let tls = |source| TlsError { authority: "h:443".into(), source };
+    let invalid = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+    let invalid = io::Error::new(io::ErrorKind::InvalidData, invalid);
+    assert!(!ConnectError::Tls(tls(broken())).is_fatal());
+    assert!(ConnectError::Tls(tls(invalid)).is_fatal());
+    let source = ProxyError::Tls(tls(broken()));
+    assert!(!ConnectError::Proxy { proxy: "p:443".into(), source }.is_fatal());
+}
+
+#[test]
+fn a_timeout_names_what_was_not_done_in_time() {
+    for (during, doing) in [
+        (Stage::Resolve, "it stopped at looking up the host name"),
+        (Stage::Dial, "it stopped at connecting"),
+        (Stage::Proxy, "it stopped at asking the proxy"),
+        (Stage::Tls, "it stopped at the TLS handshake"),
+        (Stage::Handshake, "it stopped at the opening handshake"),
+    ] {
+        let after = Duration::from_secs(1);
+        let text = ConnectError::Timeout { authority: "h:1".into(), during, after }.to_string();
+        assert!(text.ends_with(doing) && text.contains("opening_timeout = 1s"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_to_do_about_its_status() {
+    for (status, todo) in [
+        (300, "it names no place to go to"),
+        (204, "this address answers plain HTTP"),
+        (400, "it does not understand the request"),
+        (401, "it asks for credentials"),
+        (403, "it forbids the access"),
+        (404, "there is nothing at this path"),
+        (408, "try again later"),
+        (418, "its body may say why"),
+        (425, "try again later"),
+        (426, "it speaks another version of the protocol"),
+        (429, "try again later"),
+        (500, "try again later"),
+        (599, "try again later"),
+    ] {
+        let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+        let text = connect_to_answer(&answer).await.unwrap_err().to_string();
+        assert!(text.contains(&format!("answered {status}")) && text.contains(todo), "{text}");
+    }
+}
+
+#[test]
+fn a_user_name_alone_and_a_password_alone_are_sent_as_credentials() {
+    let fields = |url: &str| format!("{:?}", Request::new(url).unwrap());
+    for url in ["ws://user@h/", "ws://:secret@h/", "ws://user:secret@h/"] {
+        let shown = fields(url);
+        assert!(shown.contains("authorization") && !shown.contains("secret"), "{shown}");
+    }
+    assert!(!fields("ws://h/").contains("authorization"));
+}
+
+#[test]
+fn the_offer_of_extensions_is_no_field_to_set() {
+    for (name, instead) in [
+        ("Sec-WebSocket-Extensions", "set it with `Options::deflate`"),
+        ("Sec-WebSocket-Protocol", "offer it with `Request::subprotocol`"),
+        ("Sec-WebSocket-Key", "leave it out"),
+        ("Content-Length", "a handshake has no body"),
+    ] {
+        let error = Request::new("ws://h").unwrap().header(name, "x").unwrap_err();
+        assert!(error.to_string().contains(instead), "{error}");
+    }
+}
+
+#[test]
+fn the_smallest_limits_of_a_head_are_accepted_and_smaller_ones_are_not() {
+    let build = |bytes, fields| {
+        let mut options = ws_client::Options::default();
+        (options.head.bytes, options.head.fields) = (bytes, fields);
+        options.build().map(drop)
+    };
+    assert!(build(107, 3).is_ok());
+    assert!(matches!(build(106, 3), Err(OptionsError::Head { setting: "bytes", .. })));
+    assert!(matches!(build(107, 2), Err(OptionsError::Head { setting: "fields", .. })));
+}
