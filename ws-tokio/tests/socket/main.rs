@@ -6,6 +6,7 @@
 #[path = "../simulation/chance.rs"]
 mod chance;
 
+mod backpressure;
 mod broadcast;
 mod broadcast_batch;
 mod broadcast_locks;
@@ -14,6 +15,8 @@ mod cancellation_streams;
 mod close_reply;
 mod closed;
 mod closer;
+mod debug_output;
+mod ends;
 mod error_text;
 mod heir;
 mod large;

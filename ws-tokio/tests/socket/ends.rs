@@ -1,0 +1,120 @@
+//! How the end of a transport is read, reported and answered.
+
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
+use ws_core::{CloseCause, Config, Connection, TransportEnd};
+use ws_tokio::{Error, Exclusive, TrySendError, WebSocket};
+
+/// A transport that takes everything, ends as it is to end, and counts how often it is shut down.
+struct Ending {
+    with: Option<ErrorKind>,
+    shutdowns: usize,
+}
+
+impl AsyncRead for Ending {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.with.map_or(Ok(()), |kind| Err(kind.into())))
+    }
+}
+
+impl AsyncWrite for Ending {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shutdowns += 1;
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn server<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> WebSocket<S> {
+    WebSocket::new(stream, Connection::server(Arc::new(Config::server())), &[])
+}
+
+#[tokio::test]
+async fn the_end_of_a_transport_is_its_cause_and_shuts_it_down_unless_it_was_reset() {
+    for (with, end, kind, shutdowns) in [
+        (None, TransportEnd::Eof, ErrorKind::UnexpectedEof, 1),
+        (Some(ErrorKind::UnexpectedEof), TransportEnd::Truncated, ErrorKind::UnexpectedEof, 1),
+        (Some(ErrorKind::ConnectionReset), TransportEnd::Reset, ErrorKind::ConnectionReset, 0),
+        (Some(ErrorKind::BrokenPipe), TransportEnd::Reset, ErrorKind::ConnectionReset, 0),
+    ] {
+        let mut server = server(Ending { with, shutdowns: 0 });
+        let error = server.recv().await.unwrap_err();
+        let Error::Closed(info) = &error else { panic!("{with:?}: {error:?}") };
+        assert_eq!(info.cause, CloseCause::Transport(end), "{with:?}");
+        assert_eq!(io::Error::from(error).kind(), kind, "{with:?}");
+        assert_eq!(server.get_ref().shutdowns, shutdowns, "{with:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_says_little_is_returned_as_it_was() {
+    let mut server = server(Ending { with: Some(ErrorKind::PermissionDenied), shutdowns: 0 });
+    let error = server.recv().await.unwrap_err();
+    assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::PermissionDenied), "{error:?}");
+    assert_eq!(server.get_ref().shutdowns, 1);
+}
+
+#[tokio::test]
+async fn what_is_sent_after_the_peer_broke_a_rule_is_invalid_data_for_code_that_speaks_of_io() {
+    let (near, mut far) = duplex(64);
+    let (sender, mut receiver) = server(near).split();
+    // A client must mask (RFC 6455 section 5.1).
+    far.write_all(b"\x81\x01x").await.unwrap();
+    drop(far);
+    assert!(matches!(receiver.recv().await, Err(Error::Protocol(_))));
+    let Err(TrySendError::Refused(_, error)) = sender.try_send("late") else { panic!("it is closed") };
+    assert!(
+        matches!(&error, Error::Closed(info) if matches!(info.cause, CloseCause::Protocol(_))),
+        "{error:?}"
+    );
+    assert_eq!(io::Error::from(error).kind(), ErrorKind::InvalidData);
+}
+
+#[tokio::test]
+async fn halves_that_do_not_belong_together_come_back_as_they_were() {
+    let (one, mut ones_peer) = duplex(64);
+    let (other, mut others_peer) = duplex(64);
+    let ((ones_sender, _one), (_others_sender, other)) = (server(one).split(), server(other).split());
+    let ws_tokio::ReuniteError(sender, _other) = other.reunite(ones_sender).unwrap_err();
+    sender.send("to one").await.unwrap();
+    let mut frame = [0; 8];
+    ones_peer.read_exact(&mut frame).await.unwrap();
+    assert_eq!(&frame, b"\x81\x06to one");
+    drop((sender, _one));
+    let mut begin = [0; 1];
+    drop((_other, _others_sender));
+    others_peer.read_exact(&mut begin).await.unwrap();
+    assert_eq!(begin, [0x88], "nothing but the Close of the end went to the other");
+}
+
+#[tokio::test]
+async fn an_exclusive_stream_passes_everything_on() {
+    let (near, mut far) = duplex(64);
+    let vectored = near.is_write_vectored();
+    let mut stream = Exclusive::new(tokio::io::BufWriter::new(near));
+    assert!(stream.is_write_vectored());
+    assert!(!Exclusive::new(Ending { with: None, shutdowns: 0 }).is_write_vectored() && vectored);
+    stream.write_all(b"ab").await.unwrap();
+    stream.write_vectored(&[io::IoSlice::new(b"c"), io::IoSlice::new(b"de")]).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut read = [0; 5];
+    far.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"abcde");
+    far.write_all(b"back").await.unwrap();
+    let mut back = [0; 4];
+    stream.read_exact(&mut back).await.unwrap();
+    assert_eq!(&back, b"back");
+    stream.shutdown().await.unwrap();
+    assert_eq!(far.read(&mut read).await.unwrap(), 0);
+}
