@@ -332,6 +332,7 @@ async fn an_acceptor_gives_a_response_and_a_websocket_to_come() {
             async move {
                 let response = match acceptor.upgrade(request).await {
                     Ok((response, upgrading)) => {
+                        assert_eq!(format!("{upgrading:?}"), "Upgrading { .. }");
                         sent.send(upgrading).unwrap();
                         response
                     }

@@ -11,6 +11,7 @@ mod client;
 mod client_request;
 mod oracle;
 mod parsed;
+mod refusal_texts;
 mod server;
 mod server_answers;
 mod server_limits;

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod borders;
 mod close_codes;
 mod close_handshake;
 mod close_info;
