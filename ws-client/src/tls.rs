@@ -223,7 +223,7 @@ mod tests {
         let mut own = ClientConfig::clone(&Tls::default().build().unwrap());
         own.alpn_protocols.clear();
         let protocols = |own: &ClientConfig| {
-            Tls::with_config(Arc::new(own.clone())).build().unwrap().alpn_protocols.clone()
+            Tls::from_rustls(Arc::new(own.clone())).build().unwrap().alpn_protocols.clone()
         };
         assert_eq!(protocols(&own), [HTTP_1_1]);
         own.alpn_protocols = vec![b"other".to_vec()];

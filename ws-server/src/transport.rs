@@ -5,6 +5,8 @@ pub(crate) mod connection_id;
 pub(crate) mod current_tls;
 pub(crate) mod listener;
 #[cfg(all(test, feature = "ring"))]
+#[path = "../tests/common/log.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the programs in `tests` use the rest")]
 mod logged;
 pub(crate) mod peer;
 #[cfg(feature = "tls")]

@@ -8,3 +8,4 @@ mod reach;
 mod reconnect;
 mod reconnect_example;
 mod slow_server;
+mod streams;

@@ -7,5 +7,7 @@ mod deadline;
 mod errors;
 mod handshake;
 mod hyper;
+mod hyper_body;
 mod layers;
 mod refusal;
+mod verdicts;

@@ -8,7 +8,7 @@ use ws_core::{Config, Role};
 #[test]
 fn there_is_room_below_the_high_water_mark() {
     let mut config = config();
-    config.outbound_high_water = 1000;
+    config.send_high_water = 1000;
     for (payload, room) in [(995, true), (996, false), (997, false)] {
         let mut connection = open(Role::Server, &config);
         assert!(connection.has_room());
@@ -22,15 +22,15 @@ fn there_is_room_below_the_high_water_mark() {
 
 #[test]
 fn a_memory_limit_is_at_least_512_kib_and_the_high_water_mark() {
-    let refused = |memory_limit, outbound_high_water| {
+    let refused = |max_memory, send_high_water| {
         let mut config = Config::server();
-        (config.memory_limit, config.outbound_high_water) = (Some(memory_limit), outbound_high_water);
+        (config.max_memory, config.send_high_water) = (Some(max_memory), send_high_water);
         config.check().err().map(|error| error.setting)
     };
     assert_eq!(refused(524_288, 65_536), None);
-    assert_eq!(refused(524_287, 65_536), Some("memory_limit"));
+    assert_eq!(refused(524_287, 65_536), Some("max_memory"));
     assert_eq!(refused(600_000, 600_000), None);
-    assert_eq!(refused(600_000, 600_001), Some("memory_limit"));
+    assert_eq!(refused(600_000, 600_001), Some("max_memory"));
 }
 
 #[test]

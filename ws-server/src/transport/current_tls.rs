@@ -159,12 +159,13 @@ mod tests {
     #[test]
     fn a_fault_of_the_files_is_warned_of_once_and_again_when_it_is_another() {
         let files = Files::new("warned-once");
-        let key = KeyPair::generate().unwrap();
-        files.write("chain", &certificate(&key));
-        files.write("key", &key.serialize_pem());
+        files.write("chain", &pem("localhost"));
+        files.write("key", &pem("localhost.key"));
         let tls = files.tls();
         let warnings = || {
-            crate::transport::logged::logged(|| assert_eq!(tls.refresh(), Refreshed::Unusable)).matches("WARN").count()
+            let (log, _guard) = super::super::logged::logged();
+            assert_eq!(tls.refresh(), Refreshed::Unusable);
+            log.text().matches("WARN").count()
         };
         files.write("key", "no key");
         assert_eq!((warnings(), warnings(), warnings()), (1, 0, 0));

@@ -6,5 +6,6 @@ mod common;
 mod hosts;
 mod plain;
 mod refusal;
+mod request_facts;
 #[cfg(unix)]
 mod unix;

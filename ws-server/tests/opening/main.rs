@@ -5,6 +5,7 @@ mod accept;
 #[path = "../common/mod.rs"]
 mod common;
 mod deadline;
+mod debug_output;
 mod handshake;
 mod permits;
 mod settings;

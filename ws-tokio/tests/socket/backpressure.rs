@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_sink::Sink;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
-use ws_core::{Config, Connection, DataType, Message, Prepared};
-use ws_tokio::{Broadcast, Slow, WebSocket};
+use ws_core::{Config, Connection, DataType, Message, PreparedMessage};
+use ws_tokio::{Broadcast, SlowPolicy, WebSocket};
 
 /// A server whose queue is full with 1000 bytes, over a pipe that takes 64, and the raw end of its client.
 fn server() -> (WebSocket<DuplexStream>, DuplexStream) {
@@ -20,7 +20,7 @@ fn server() -> (WebSocket<DuplexStream>, DuplexStream) {
 
 fn server_over(pipe: usize) -> (WebSocket<DuplexStream>, DuplexStream) {
     let mut config = Config::server();
-    config.outbound_high_water = 1000;
+    config.send_high_water = 1000;
     config.keepalive = None;
     let (near, far) = duplex(pipe);
     (WebSocket::new(near, Connection::server(Arc::new(config)), &[]), far)
@@ -114,7 +114,7 @@ async fn pieces_of_a_sender_wait_for_room_and_their_flush_for_the_transport() {
 async fn a_prepared_message_of_a_sender_goes_out_and_is_awaited() {
     let (server, mut far) = server();
     let (sender, _receiver) = server.split();
-    let message = Prepared::from(Message::binary(vec![3; 500]));
+    let message = PreparedMessage::from(Message::binary(vec![3; 500]));
     assert_waits(pin!(sender.send_prepared(&message))).await;
     let (sent, frames) = soon(async { tokio::join!(sender.flush(), read_frames(&mut far, 1)) }).await;
     sent.unwrap();
@@ -147,7 +147,7 @@ async fn what_a_broadcast_has_waited_for_is_written_without_a_receiver_that_asks
     let (server, mut far) = server_over(2000);
     let (sender, _receiver) = server.split();
     let room = Broadcast::new();
-    let _member = room.join(sender.clone(), Slow::Wait);
+    let _member = room.join(sender.clone(), SlowPolicy::Wait);
     assert!(!room.is_empty() && Broadcast::new().is_empty());
     room.publish(vec![1; 5000]).await;
     // The receiver is asked for nothing, here and below.
@@ -163,7 +163,7 @@ async fn a_message_to_many_members_lets_other_tasks_run() {
     for _ in 0..200 {
         let (server, far) = server();
         let (sender, receiver) = server.split();
-        ends.push((room.join(sender, Slow::DropNewest), receiver, far));
+        ends.push((room.join(sender, SlowPolicy::DropNewest), receiver, far));
     }
     let ran = Arc::new(AtomicBool::new(false));
     tokio::spawn({

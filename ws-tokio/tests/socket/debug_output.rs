@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncWriteExt, duplex};
 use ws_core::{Config, Connection, DataType};
-use ws_tokio::{Broadcast, ByteStream, Exclusive, Slow, WebSocket};
+use ws_tokio::{Broadcast, ByteStream, Exclusive, SlowPolicy, WebSocket};
 
 fn check(value: &impl Debug, begin: &str) {
     let text = format!("{value:?}");
@@ -33,15 +33,15 @@ async fn every_type_shows_its_name_and_no_payload() {
     check(&ByteStream::new(self::server().0), "ByteStream {");
     check(&Exclusive::new(far), "Exclusive");
     let room = Broadcast::new();
-    let _member = room.join(sender, Slow::DropNewest);
+    let _member = room.join(sender, SlowPolicy::DropNewest);
     check(&room, "Broadcast { members: 1");
 }
 
 #[test]
 fn a_policy_for_slow_members_shows_which_it_is() {
-    check(&Slow::Wait, "Wait");
-    check(&Slow::DropNewest, "DropNewest");
-    check(&Slow::DropOldest(3), "DropOldest(3)");
-    check(&Slow::conflate(|message| message.len()), "Conflate(..)");
-    check(&Slow::Close, "Close");
+    check(&SlowPolicy::Wait, "Wait");
+    check(&SlowPolicy::DropNewest, "DropNewest");
+    check(&SlowPolicy::DropOldest(3), "DropOldest(3)");
+    check(&SlowPolicy::conflate(|message| message.len()), "Conflate(..)");
+    check(&SlowPolicy::Close, "Close");
 }

@@ -1,12 +1,10 @@
 //! What an error says about trying again and about what to do, for every party that it may blame.
 
-mod common;
-
 use std::io;
 use std::time::Duration;
 
-use common::*;
-use ws_client::{ConnectError, DialError, OptionsError, ProxyError, Request, Stage};
+use super::common::*;
+use ws_client::{ConnectError, ProxyError, Request, Stage};
 
 fn broken() -> io::Error {
     io::ErrorKind::ConnectionReset.into()
@@ -14,19 +12,19 @@ fn broken() -> io::Error {
 
 #[test]
 fn faults_that_pass_are_not_fatal_and_those_of_the_program_are() {
-    let dial = || DialError { authority: "h:1".into(), attempts: vec![] };
+    let mut zero = ws_client::Options::default();
+    zero.opening_timeout = Duration::ZERO;
     for error in [
         ConnectError::Resolve { host: "h".into(), source: broken() },
-        ConnectError::Dial(dial()),
         ConnectError::Io { authority: "h:1".into(), during: Stage::Dial, source: broken() },
-        ConnectError::Random(getrandom::Error::UNSUPPORTED),
+        ConnectError::Random(broken()),
         ConnectError::custom("x", false),
     ] {
         assert!(!error.is_fatal(), "{error}");
     }
     for error in [
         ConnectError::TlsMissing,
-        ConnectError::Options(OptionsError::OpeningTimeout),
+        ConnectError::Setting(zero.build().unwrap_err()),
         ConnectError::TlsExpected { authority: "h:1".into() },
         ConnectError::custom("x", true),
     ] {
@@ -38,11 +36,9 @@ fn faults_that_pass_are_not_fatal_and_those_of_the_program_are() {
 fn a_proxys_error_is_fatal_unless_it_is_one_of_the_network() {
     use http::StatusCode;
     let is_fatal = |source| ConnectError::Proxy { proxy: "p:1".into(), source }.is_fatal();
-    let dial = DialError { authority: "p:1".into(), attempts: vec![] };
     for source in [
         ProxyError::Resolve(broken()),
         ProxyError::ResolveServer(broken()),
-        ProxyError::Dial(dial),
         ProxyError::Io(broken()),
         ProxyError::Refused(StatusCode::TOO_MANY_REQUESTS),
         ProxyError::Refused(StatusCode::BAD_GATEWAY),
@@ -63,29 +59,14 @@ fn a_proxys_error_is_fatal_unless_it_is_one_of_the_network() {
     }
 }
 
-#[cfg(feature = "ring")]
-#[test]
-fn a_stream_that_broke_in_tls_may_heal_and_a_refused_certificate_does_not() {
-    use ws_client::TlsError;
-    use ws_client::rustls::{CertificateError, Error};
-
-    let tls = |source| TlsError { authority: "h:443".into(), source };
-    let invalid = Error::InvalidCertificate(CertificateError::UnknownIssuer);
-    let invalid = io::Error::new(io::ErrorKind::InvalidData, invalid);
-    assert!(!ConnectError::Tls(tls(broken())).is_fatal());
-    assert!(ConnectError::Tls(tls(invalid)).is_fatal());
-    let source = ProxyError::Tls(tls(broken()));
-    assert!(!ConnectError::Proxy { proxy: "p:443".into(), source }.is_fatal());
-}
-
 #[test]
 fn a_timeout_names_what_was_not_done_in_time() {
     for (during, doing) in [
-        (Stage::Resolve, "it stopped at looking up the host name"),
-        (Stage::Dial, "it stopped at connecting"),
-        (Stage::Proxy, "it stopped at asking the proxy"),
-        (Stage::Tls, "it stopped at the TLS handshake"),
-        (Stage::Handshake, "it stopped at the opening handshake"),
+        (Stage::Resolve, "it timed out looking up the host name"),
+        (Stage::Dial, "it timed out connecting"),
+        (Stage::Proxy, "it timed out asking the proxy"),
+        (Stage::Tls, "it timed out the TLS handshake"),
+        (Stage::Handshake, "it timed out the opening handshake"),
     ] {
         let after = Duration::from_secs(1);
         let text = ConnectError::Timeout { authority: "h:1".into(), during, after }.to_string();
@@ -147,6 +128,5 @@ fn the_smallest_limits_of_a_head_are_accepted_and_smaller_ones_are_not() {
         options.build().map(drop)
     };
     assert!(build(107, 3).is_ok());
-    assert!(matches!(build(106, 3), Err(OptionsError::Head { setting: "bytes", .. })));
-    assert!(matches!(build(107, 2), Err(OptionsError::Head { setting: "fields", .. })));
+    assert!(build(106, 3).is_err() && build(107, 2).is_err());
 }

@@ -1,6 +1,7 @@
 //! What axum's handlers learn of an upgrade before they open it, and of a request that is none.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../ws-server/tests/common/mod.rs"]
 mod common;
 
 use std::net::SocketAddr;
@@ -10,19 +11,19 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use http::StatusCode;
 use tokio::net::{TcpListener, TcpStream};
-use ws_server::{Acceptor, AcceptorBuilder, Request, Sockets, Upgrade, WebSocket, response};
+use ws_server::{Acceptor, AcceptorBuilder, Request, WebSocket, WebSocketHub, WebSocketUpgrade, response};
 
 use common::{Peer, get, opening};
 
 /// What the handler knows, as its answer.
-async fn facts(upgrade: Upgrade) -> Response {
+async fn facts(upgrade: WebSocketUpgrade) -> Response {
     let upgrade = upgrade.subprotocols(["chat.v2", "chat.v1"]);
     let text = format!("{:?} {:?} {upgrade:?}", upgrade.offered_subprotocols(), upgrade.subprotocol());
     (StatusCode::OK, text).into_response()
 }
 
 /// A page and a WebSocket at the same path.
-async fn either(upgrade: Option<Upgrade>) -> Response {
+async fn either(upgrade: Option<WebSocketUpgrade>) -> Response {
     match upgrade {
         Some(upgrade) => upgrade.open(async |_: WebSocket| {}).await,
         None => "a page".into_response(),
@@ -35,7 +36,7 @@ async fn serve() -> SocketAddr {
     let app = Router::new()
         .route("/facts", any(facts))
         .route("/either", any(either))
-        .with_state(Sockets::default());
+        .with_state(WebSocketHub::default());
     tokio::spawn(axum::serve(listener, app).into_future());
     address
 }

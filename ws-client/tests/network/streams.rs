@@ -73,7 +73,7 @@ async fn whether_writes_are_vectored_is_for_the_carrier_to_say() {
 async fn a_stream_shows_what_carries_it_and_that_it_is_not_encrypted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let tcp = Stream::Tcp(TcpStream::connect(address).await.unwrap());
+    let tcp = Stream::from(TcpStream::connect(address).await.unwrap());
     assert!(!tcp.is_tls() && !Stream::custom(Sink(true)).is_tls());
     assert!(format!("{tcp:?}").contains(&address.to_string()), "{tcp:?}");
     assert_eq!(format!("{:?}", Stream::custom(Sink(true))), "Custom");

@@ -1,9 +1,6 @@
 //! What handlers, guards and pages learn of a request.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{ask, echo, get, opening, run};
+use crate::common::{ask, echo, get, opening, run};
 use http::StatusCode;
 use ws_server::{Endpoint, HostPolicy, Request, Response, Server, WebSocket, response};
 
