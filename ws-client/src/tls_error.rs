@@ -252,7 +252,7 @@ mod tests {
         for (error, what) in [
             (Certificate::Other(other), "signed with an algorithm that is not accepted"),
             (Certificate::InvalidPurpose, "not meant for a server"),
-            (Certificate::ApplicationVerificationFailure, "does not hold: "),
+            (Certificate::ApplicationVerificationFailure, "is invalid: "),
         ] {
             let said = text(Error::InvalidCertificate(error));
             assert!(said.contains(what) && !said.contains('\n'), "{said}");
