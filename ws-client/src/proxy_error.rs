@@ -170,3 +170,15 @@ fn socks_reply(reply: u8) -> String {
         other => format!("reply {other}"),
     }
 }
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use super::*;
+    use crate::tls_error::TlsError;
+
+    #[test]
+    fn tls_that_broke_on_the_way_to_a_proxy_is_tried_again() {
+        let source = io::ErrorKind::ConnectionReset.into();
+        assert!(!ProxyError::Tls(TlsError { authority: "p:443".into(), source }).is_fatal());
+    }
+}

@@ -268,8 +268,6 @@ mod tests {
             let error = TlsError { authority: "h:443".into(), source: kind.into() };
             assert!(error.to_string().contains(what), "{error}");
             assert!(!error.is_fatal(), "a broken stream may heal");
-            let error = crate::ProxyError::Tls(error);
-            assert!(!error.is_fatal(), "nor does it end the proxy");
         }
     }
 

@@ -62,11 +62,11 @@ fn a_proxys_error_is_fatal_unless_it_is_one_of_the_network() {
 #[test]
 fn a_timeout_names_what_was_not_done_in_time() {
     for (during, doing) in [
-        (Stage::Resolve, "it timed out looking up the host name"),
-        (Stage::Dial, "it timed out connecting"),
-        (Stage::Proxy, "it timed out asking the proxy"),
-        (Stage::Tls, "it timed out the TLS handshake"),
-        (Stage::Handshake, "it timed out the opening handshake"),
+        (Stage::Resolve, "at this stage: looking up the host name"),
+        (Stage::Dial, "at this stage: connecting"),
+        (Stage::Proxy, "at this stage: connecting through the proxy"),
+        (Stage::Tls, "at this stage: the TLS handshake"),
+        (Stage::Handshake, "at this stage: the opening handshake"),
     ] {
         let after = Duration::from_secs(1);
         let text = ConnectError::Timeout { authority: "h:1".into(), during, after }.to_string();
@@ -77,8 +77,8 @@ fn a_timeout_names_what_was_not_done_in_time() {
 #[tokio::test]
 async fn a_refusal_says_what_to_do_about_its_status() {
     for (status, todo) in [
-        (300, "it names no place to go to"),
-        (204, "this address answers plain HTTP"),
+        (300, "it has no Location field"),
+        (204, "this address answers in plain HTTP"),
         (400, "it does not understand the request"),
         (401, "it asks for credentials"),
         (403, "it forbids the access"),
