@@ -47,7 +47,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 /// Polls a future once: it is to wait.
 async fn assert_waits<F: Future>(mut future: Pin<&mut F>) {
-    poll_fn(|cx| Poll::Ready(assert!(future.as_mut().poll(cx).is_pending(), "it waits"))).await;
+    assert!(poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await, "it waits");
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +76,7 @@ async fn a_ping_goes_out_behind_what_waits_and_is_awaited() {
     let (mut server, mut far) = server();
     {
         let mut ping = pin!(server.ping(b"you?"));
-        poll_fn(|cx| Poll::Ready(assert!(ping.as_mut().poll(cx).is_ready()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(ping.as_mut().poll(cx).is_ready())).await);
     }
     let mut frame = [0; 6];
     far.read_exact(&mut frame).await.unwrap();

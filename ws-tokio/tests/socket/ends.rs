@@ -106,7 +106,8 @@ async fn an_exclusive_stream_passes_everything_on() {
     assert!(stream.is_write_vectored());
     assert!(!Exclusive::new(Ending { with: None, shutdowns: 0 }).is_write_vectored() && vectored);
     stream.write_all(b"ab").await.unwrap();
-    stream.write_vectored(&[io::IoSlice::new(b"c"), io::IoSlice::new(b"de")]).await.unwrap();
+    let written = stream.write_vectored(&[io::IoSlice::new(b"c"), io::IoSlice::new(b"de")]).await.unwrap();
+    assert_eq!(written, 3);
     stream.flush().await.unwrap();
     let mut read = [0; 5];
     far.read_exact(&mut read).await.unwrap();
