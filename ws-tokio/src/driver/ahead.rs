@@ -103,8 +103,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut lease = input.lend();
         while aside.as_ref().is_none_or(|aside| aside.bytes < budget) {
             let message = match connection.receive_ahead(&mut lease.unread) {
-                Ok(Some(Event::Text(text))) => Message::text(text.into_owned()),
-                Ok(Some(Event::Binary(bytes))) => bytes.into(),
+                // Copied, so that they take what they are charged for: what was inflated lies in more than it needs.
+                Ok(Some(Event::Text(text))) => Message::from(&*text),
+                Ok(Some(Event::Binary(bytes))) => Message::from(&*bytes),
                 Ok(Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_))) => continue,
                 // Errors are the connection's to remember.
                 Ok(None) | Err(_) => break,
