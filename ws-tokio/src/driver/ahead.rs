@@ -63,10 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         {
             self.connection.transport_ended(how);
         }
-        if self.connection.owes_close_reply() {
-            // Nobody waits for the deadline of the reply where nobody receives.
-            self.check_timeout();
-        }
+        self.check_close_reply(cx);
         if !self.connection.is_open() {
             // The answer to a Close goes out at once: the send that follows is refused, and may be the last.
             self.write_now(cx);

@@ -20,6 +20,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         slow: &SlowPolicy,
         published: &mut PublishReport,
     ) -> Membership {
+        self.check_close_reply(cx);
         let mut membership = Membership::Stays;
         for (place, message) in messages.iter().enumerate() {
             let offered = self.offer_one(cx, message, slow);

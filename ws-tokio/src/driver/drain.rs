@@ -76,6 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         cx: &mut Context<'_>,
         enough: impl Fn(&Self) -> bool,
     ) -> Poll<Result<(), Error>> {
+        self.check_close_reply(cx);
         loop {
             self.grant_wish();
             if self.connection.is_ended() {

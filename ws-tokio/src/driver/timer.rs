@@ -40,6 +40,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
+    /// Sends the reply to the peer's Close that is held back, once its deadline has passed: for callers that may send for
+    /// ever without waiting, and where nobody receives.
+    #[inline]
+    pub(super) fn check_close_reply(&mut self, cx: &mut Context<'_>) {
+        if self.connection.owes_close_reply() {
+            self.note_deadline();
+            if !self.connection.is_open() {
+                self.write_now(cx);
+                let _ = self.poll_closed(cx);
+            }
+        }
+    }
+
     pub(super) fn set_timer(&mut self) {
         if mem::take(&mut self.unset_deadline) || self.connection.timeout_changed() {
             let deadline = self.connection.next_timeout(self.epoch.elapsed());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use ws_core::{CloseCode, Config, Role};
-use ws_tokio::{Error, WebSocket};
+use ws_tokio::{Broadcast, Error, SlowPolicy, WebSocket};
 
 fn server() -> (DuplexStream, WebSocket<DuplexStream>) {
     let mut config = Config::server();
@@ -93,3 +93,54 @@ async fn senders_go_on_until_the_receiver_receives_again_and_discard_replies_at_
 }
 
 const CLOSE_REPLY: &[u8] = b"\x88\x02\x0F\xA1";
+
+// A second each: the reply is due after five.
+#[tokio::test(start_paused = true)]
+async fn nobody_sends_longer_than_the_deadline_of_the_reply_however_it_is_sent() {
+    for way in 0..5 {
+        let (mut far, mut near) = server();
+        far.write_all(CLOSE).await.unwrap();
+        assert_eq!(near.recv().await.unwrap(), None);
+        let mut seconds = 0;
+        let mut second = async || {
+            seconds += 1;
+            assert!(seconds < 10, "way {way}: it is never replied to");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        let room = Broadcast::new();
+        match way {
+            0 => {
+                while near.feed("tick").await.is_ok() && near.flush().await.is_ok() {
+                    second().await;
+                }
+            }
+            1 => {
+                while near.ping(b"").await.is_ok() {
+                    second().await;
+                }
+            }
+            2 => {
+                let (sender, _receiver) = near.split();
+                while sender.send("tick").await.is_ok() {
+                    second().await;
+                }
+            }
+            3 => {
+                let (sender, _receiver) = near.split();
+                let _member = room.join(sender, SlowPolicy::Wait);
+                while room.publish("tick").await.delivered == 1 {
+                    second().await;
+                }
+            }
+            _ => {
+                let (sender, _receiver) = near.split();
+                let _member = room.join(sender, SlowPolicy::DropNewest);
+                while room.try_publish("tick").delivered == 1 {
+                    second().await;
+                }
+            }
+        }
+        assert!((4..=6).contains(&seconds), "way {way}: {seconds} s");
+        assert!(everything(far).await.ends_with(CLOSE_REPLY), "way {way}");
+    }
+}

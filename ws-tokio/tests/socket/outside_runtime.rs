@@ -1,12 +1,12 @@
 //! What does not wait can be called where no runtime is: from a thread, from another runtime, after the end of its own.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use std::{io, iter, thread};
 
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use ws_core::{CloseCause, CloseCode, Config, Connection, Deadline, Message};
@@ -267,4 +267,20 @@ fn a_websocket_made_outside_of_a_runtime_splits_publishes_and_drops_there() {
 fn client(runtime: &Runtime, stream: DuplexStream) -> WebSocket<DuplexStream> {
     let connection = Connection::client(Arc::new(Config::client()), [3; 32]);
     runtime.block_on(async { WebSocket::new(stream, connection, &[]) })
+}
+
+#[test]
+fn a_send_while_the_reply_to_a_close_is_held_back_needs_no_runtime() {
+    let mut config = Config::server();
+    config.delay_close_reply = true;
+    let (_far, mut server) = runtime().block_on(async {
+        let (mut far, near) = duplex(1000);
+        let mut server = WebSocket::new(near, Connection::server(Arc::new(config)), &[]);
+        far.write_all(b"\x88\x82\0\0\0\0\x03\xE8").await.unwrap();
+        assert_eq!(server.recv().await.unwrap(), None);
+        (far, server)
+    });
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(matches!(pin!(server.send("the rest")).poll(cx), Poll::Ready(Ok(()))));
+    assert!(matches!(pin!(server.flush()).poll(cx), Poll::Ready(Ok(()))));
 }
