@@ -45,6 +45,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return;
         }
         let cx = &mut Context::from_waker(Waker::noop());
+        // Nobody waits for the end of the second in which control frames are counted, either.
+        let counts = self.connection.config().max_control_rate.is_some();
+        if counts {
+            self.note_deadline();
+        }
         for _ in 0..READS {
             self.set_aside();
             let full = self.unreceived() >= self.connection.config().max_read_ahead || !self.may_read();
@@ -62,6 +67,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             && let Some(how) = self.reading.ended.take()
         {
             self.connection.transport_ended(how);
+        }
+        if counts {
+            // It begins here.
+            self.note_deadline();
         }
         self.check_close_reply(cx);
         if !self.connection.is_open() {

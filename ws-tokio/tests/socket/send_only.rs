@@ -240,3 +240,18 @@ async fn a_send_that_is_dropped_loses_nothing_of_what_it_has_taken() {
     }
     assert_eq!(server.recv().await.unwrap(), Some("one".into()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn control_frames_are_counted_by_the_second_where_the_user_only_sends() {
+    let mut config = Config::server();
+    config.max_control_rate = Some(5);
+    let (mut far, mut server) = server(config);
+    let ping = frame(true, OpCode::Ping, b"");
+    for _ in 0..20 {
+        far.write_all(&ping.repeat(5)).await.unwrap();
+        server.send("tick").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1001)).await;
+    }
+    far.write_all(&ping.repeat(6)).await.unwrap();
+    assert!(matches!(server.send("tick").await, Err(Error::Closed(_))));
+}
