@@ -22,13 +22,14 @@ use crate::screen::{Output, print};
 use crate::signal::Signals;
 
 pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
-    let mut signals = Signals::new()?;
     let load = Load::new(&args)?;
     let connecting = Connecting::new(args.url.as_deref(), &args.connect, |options| {
         options.connection.max_message_size = args.connect.max_size.max(args.size.into());
         // What is in flight may come back while we are sending: there has to be room for all of it.
         options.connection.max_read_ahead = load.bytes_in_flight().saturating_mul(2).max(4 << 20);
     })?;
+    // Only now: until here signals end the process, since nothing else ends a read of a file that waits.
+    let mut signals = Signals::new()?;
     raise_file_limit(u64::from(args.connections));
 
     let started = Instant::now();

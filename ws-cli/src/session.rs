@@ -29,7 +29,6 @@ use crate::screen::{Screen, remark};
 use crate::signal::{INTERRUPTED, Signals};
 
 pub(crate) async fn run(args: args::Session) -> Result<Status, Failure> {
-    let mut signals = Signals::new()?;
     let first = first::messages(&args)?;
     let connecting = Connecting::new(args.url.as_deref(), &args.connect, |options| {
         // How much waits to be written is decided here, line by line, so that receiving never stops for it.
@@ -37,6 +36,8 @@ pub(crate) async fn run(args: args::Session) -> Result<Status, Failure> {
         options.connection.max_queued = usize::MAX;
         options.connection.max_memory = Some(usize::MAX);
     })?;
+    // Only now: until here signals end the process, since nothing else ends a read of a file that waits, or never ends.
+    let mut signals = Signals::new()?;
     let mut connections = Connections::new(&connecting, args.reconnect);
     let (mut opened, mut took) = connections.first(&mut signals).await?;
     let (mut input, screen, restore) = open_screen(&args);
