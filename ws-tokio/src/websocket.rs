@@ -72,7 +72,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// With [`delay_close_reply`](ws_core::Config::delay_close_reply) the first `None` reports the peer's Close: messages can
     /// still be sent until [`close`](Self::close), the next `recv`, which returns how the connection ended, or the drop of
-    /// the WebSocket has the reply sent; after `close_timeout` it is sent at the latest.
+    /// the WebSocket has the reply sent. Once `close_timeout` has passed, any other method that sends does so too; one that is
+    /// called then is refused. No task waits for it: a handler that does neither keeps the peer waiting.
     ///
     /// Pings are answered, and what is queued is written, while this waits. Dropping the future
     /// loses nothing.
