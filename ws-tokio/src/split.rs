@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
         self.shared.lock().driver.connection.rtt()
     }
 
-    /// As [`WebSocket::ledger`].
+    /// As [`WebSocket::memory_usage`].
     pub fn memory_usage(&self) -> MemoryUsage {
         self.shared.lock().driver.memory_usage()
     }
