@@ -63,4 +63,5 @@ pub fn failed(name: &str, what: &str) -> ExitCode {
 #[doc = include_str!("../../README.md")]
 #[doc = include_str!("../../ws-server/docs/how-to.md")]
 #[doc = include_str!("../../ws-server/docs/embed.md")]
+#[doc = include_str!("../../ws-server/docs/migrate.md")]
 pub struct Documents;
