@@ -18,6 +18,25 @@
 //! # }
 //! ```
 //!
+//! # How do I …?
+//!
+//! | | |
+//! |---|---|
+//! | authenticate | `Request::new(url)?.header("Authorization", "Bearer …")?`: [how to](how_to#authenticate) |
+//! | send text, binary, JSON | `ws.send("text")`, `ws.send(vec![1, 2, 3])`, `ws.send(json.to_string())`: [how to](how_to#send-text-binary-and-json) |
+//! | send from many tasks | `let (sender, receiver) = ws.split()`: [how to](how_to#send-from-many-tasks) |
+//! | broadcast to many connections | [`Broadcast`] |
+//! | close with a code | `ws.close(CloseCode::NORMAL_CLOSURE, "done")`: [how to](how_to#close-with-a-code) |
+//! | limit memory and time | [`Config::max_message_size`], [`Config::max_memory`], [`Options::opening_timeout`]: [how to](how_to#limit-memory-and-time) |
+//! | reconnect | [`Client::reconnect`]: [how to](how_to#reconnect) |
+//! | trust a certificate | [`Tls::from_root_pem`]: [how to](how_to#trust-a-servers-certificate) |
+//! | use a proxy | [`Proxy`]: [how to](how_to#go-through-a-proxy) |
+//! | come from tokio-tungstenite, fastwebsockets | `ws_server::how_to::migrate` has their lines and ours, for clients too |
+//!
+//! The methods of an open connection are those of [`ws_tokio::WebSocket`].
+//!
+//! # In short
+//!
 //! - Header fields and subprotocols belong to a [`Request`]; limits, deadlines, TLS and proxies to the [`Options`] of
 //!   a [`Client`].
 //! - [`ConnectError`] names the party to blame and what to do; a refusal carries the server's whole answer.

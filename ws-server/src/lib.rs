@@ -7,7 +7,7 @@
 //!
 //! async fn echo(mut socket: WebSocket) -> Result<(), ws_server::Error> {
 //!     while let Some(message) = socket.recv().await? {
-//!         socket.send(message).await?;
+//!         socket.feed(message).await?; // queued, since the next `recv` writes it; `send` would write at once
 //!     }
 //!     Ok(())
 //! }
@@ -20,6 +20,23 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # How do I …?
+//!
+//! | | |
+//! |---|---|
+//! | authenticate | `Endpoint::new(handler).guard(check)`: [how to](how_to#authenticate) |
+//! | send text, binary, JSON | `socket.send("text")`, `socket.send(vec![1, 2, 3])`, `socket.send(json.to_string())`: [how to](how_to#send-text-binary-and-json) |
+//! | broadcast, with rooms | [`Broadcast`]: [how to](how_to#broadcast-to-many) |
+//! | send from another task | `let (sender, receiver) = socket.split()`: [`Sender`] |
+//! | close with a code | `socket.close(CloseCode::POLICY_VIOLATION, "why")`: [how to](how_to#close-with-a-code) |
+//! | limit memory | [`Config::max_message_size`], [`Config::max_memory`], [`ServerOptions::max_connections`]: [how to](how_to#set-limits) |
+//! | use TLS, stand behind nginx | [`Tls`], [how to](how_to#speak-tls); [nginx](how_to#stand-behind-nginx) |
+//! | shut down | [`Server::serve_until`]: [how to](how_to#shut-down-without-losing-anybody) |
+//! | use axum, tower, hyper | `WebSocketHub`, `WebSocketUpgrade`: [how to](how_to#embed-it-in-axum-tower-or-hyper) |
+//! | come from tokio-tungstenite, axum's `ws`, fastwebsockets | [their lines, our lines](how_to::migrate) |
+//!
+//! The methods of an open connection are those of [`ws_tokio::WebSocket`].
 //!
 //! # From a connection to a message
 //!
@@ -59,8 +76,7 @@
 //!
 //! # Where to read on
 //!
-//! - [`how_to`]: authenticate, keep alive, broadcast, back-pressure, limits, TLS,
-//!   nginx, axum.
+//! - [`how_to`]: an example for each common task. [`how_to::migrate`]: from other libraries to this one.
 //! - [`Config`]: what a connection may cost and how long it may take. [`ServerOptions`]: the same for the server.
 //! - [`ws_core`]: the layers below, and the path of a byte through them.
 //! - [`Stats`]: the numbers of a running server. Events go to `tracing`, never to standard output.
@@ -134,4 +150,8 @@ pub use ws_tokio::{Broadcast, ByteStream, Error, Member, PublishReport, Sender, 
 #[cfg(all(doc, not(doctest)))]
 #[doc = include_str!("../docs/how-to.md")]
 #[cfg_attr(feature = "axum", doc = include_str!("../docs/embed.md"))]
-pub mod how_to {}
+pub mod how_to {
+    /// How to migrate from tokio-tungstenite, axum's `ws` or fastwebsockets.
+    #[doc = include_str!("../docs/migrate.md")]
+    pub mod migrate {}
+}
