@@ -7,7 +7,7 @@
 #[non_exhaustive]
 pub struct MemoryUsage {
     /// Read from the transport and not received yet. Only a driver knows of it: from
-    /// [`Connection::ledger`](crate::Connection::memory_usage) it is 0.
+    /// [`Connection::memory_usage`](crate::Connection::memory_usage) it is 0.
     pub read: usize,
     /// The message being assembled.
     pub assembled: usize,

@@ -242,14 +242,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// The connection's, with what only the driver holds.
     pub(super) fn memory_usage(&self) -> MemoryUsage {
-        let mut ledger = self.connection.memory_usage();
-        ledger.read = self.reading.input.capacity();
+        let mut usage = self.connection.memory_usage();
+        usage.read = self.reading.input.capacity();
         let large = self.reading.large.as_ref().map_or(0, |large| large.len());
         let aside = self.reading.aside.as_ref().map_or(0, |aside| aside.bytes());
-        ledger.assembled = ledger.assembled.saturating_add(large).saturating_add(aside);
+        usage.assembled = usage.assembled.saturating_add(large).saturating_add(aside);
         let backlog = self.writing.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
-        ledger.queued = ledger.queued.saturating_add(backlog);
-        ledger
+        usage.queued = usage.queued.saturating_add(backlog);
+        usage
     }
 
     pub(super) fn closer(&mut self) -> Closer {

@@ -223,7 +223,7 @@ impl Sender {
         self.look(|connection| Some(connection.queued())).unwrap_or_default()
     }
 
-    /// As [`WebSocket::ledger`](super::WebSocket::memory_usage).
+    /// As [`WebSocket::memory_usage`](super::WebSocket::memory_usage).
     pub fn memory_usage(&self) -> MemoryUsage {
         self.link.memory_usage()
     }

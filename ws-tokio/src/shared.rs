@@ -66,7 +66,7 @@ pub(super) struct Locked<S> {
 pub(super) trait Link: Send + Sync {
     /// Looks at the connection, or changes it; wakes whom that concerns.
     fn with(&self, act: &mut dyn FnMut(&mut Connection));
-    /// See [`Driver::ledger`].
+    /// See [`Driver::memory_usage`].
     fn memory_usage(&self) -> MemoryUsage;
     /// Queues a message if that needs no waiting.
     fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>>;
