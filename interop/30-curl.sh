@@ -11,7 +11,7 @@ http=http://${address#ws://}
 curl=(curl --silent --show-error --max-time 20 --noproxy '*')
 echo "$name: $(curl --version | head -n 1 | cut -d ' ' -f 1,2)"
 
-# says TEXT COMMAND...: runs it and insists that its output holds TEXT, in any case.
+# says TEXT COMMAND...: runs the command and fails unless its output contains TEXT, in any case.
 says() {
     local text=$1 output
     shift
@@ -82,5 +82,5 @@ curl+=(--cacert "$certificate")
 in_shell "curl, TLS: the page" says "<html" "${curl[@]}" --include "$https/"
 in_shell "curl, TLS: HTTP/1.1 is what is agreed" says "HTTP/1.1 200 OK" "${curl[@]}" --http2 --include "$https/healthz"
 in_shell "curl, TLS: the upgrade by hand" says "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" upgrade -H 'Sec-WebSocket-Version: 13' "$https/"
-in_shell "curl, TLS: http:// is told so" says "This port speaks TLS" "${curl[@]}" "http://localhost:${address##*:}/"
+in_shell "curl, TLS: http:// gets an answer that names TLS" says "This port speaks TLS" "${curl[@]}" "http://localhost:${address##*:}/"
 stop
