@@ -13,14 +13,15 @@
 //!         Message::Binary(bytes) => println!("{} bytes", bytes.len()),
 //!     }
 //! }
-//! println!("closed: {:?}", ws.close_info()); // normally: with 1009 or 1011, say, `recv` is an error
+//! // Closed without a fault: a Close with 1009 or 1011, say, makes `recv` an error.
+//! println!("closed: {:?}", ws.close_info());
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # How do I …?
 //!
-//! | | |
+//! | to | look at |
 //! |---|---|
 //! | authenticate | `Request::new(url)?.header("Authorization", "Bearer …")?`: [how to](how_to#authenticate) |
 //! | send text, binary, JSON | `ws.send("text")`, `ws.send(vec![1, 2, 3])`, `ws.send(json.to_string())`: [how to](how_to#send-text-binary-and-json) |

@@ -9,9 +9,9 @@
 //!
 //! ```text
 //! prepared_message                  one message for many connections
-//! connection                        Connection: messages, pings, closing, deadlines, limits: RFC 6455 sections 5.4, 5.5 and 7
+//! connection                        Connection: RFC 6455 sections 5.4, 5.5 and 7
 //! send_queue, timers, memory_usage  what a connection consists of
-//! deflate, handshake                permessage-deflate: RFC 7692; the opening handshake, beside the connection: section 4
+//! deflate, handshake                RFC 7692; the opening handshake: section 4
 //! message, decode                   bytes to headers and unmasked chunks: section 5.2
 //! event, frame, config, close_info
 //! binary, close, mask, utf8         sections 5.3, 5.5.1 and 8.1
@@ -25,16 +25,21 @@
 //! # The path of a byte
 //!
 //! ```text
-//!  in    socket ──read──▶ a lent buffer ──▶ header parsed, limits checked ──▶ unmasked in place ──▶ (inflated) ──▶ UTF-8 checked
-//!                                               │                                                                    │
-//!                                               └─ a control frame: its answer is queued                             ▼
-//!                                                                                               Event: borrowed from the buffer if
-//!                                                                                               the message lay whole in it, else
-//!                                                                                               assembled and owned; a large one
-//!                                                                                               takes its part of the buffer along
+//! in   socket ──read──▶ a lent buffer ──▶ header parsed, limits checked ──▶ unmasked in place
+//!                                          │                                   │
+//!                                          └─ a control frame:                 ▼
+//!                                             its answer is queued        (inflated)
+//!                                                                              │
+//!                                                                              ▼
+//!      Event: borrowed from the buffer if the message lay whole in ◀──── UTF-8 checked
+//!      it, else assembled and owned; a large one takes its part of
+//!      the buffer along
 //!
-//!  out   Message ──▶ (deflated) ──▶ header ──▶ small: masked and copied behind what waits ──▶ one vectored write a batch ──▶ socket
-//!                                          └─▶ large: queued by reference; a client masks a copy of it
+//! out  Message ──▶ (deflated) ──▶ header ──▶ small: masked, copied behind what waits ──┐
+//!                                        └─▶ large: queued by reference; a client      │
+//!                                            masks a copy of it                        │
+//!                                                                                      ▼
+//!                                              socket ◀────────── one vectored write a batch
 //! ```
 //!
 //! A connection that waits holds no buffer: the driver lends one when the socket is readable and gets it back when it is
@@ -47,7 +52,8 @@
 //! use bytes::Buf;
 //! use ws_core::{Config, Connection, Event};
 //!
-//! let mut client = Connection::client(Arc::new(Config::client()), [7; 32]); // the seed of the masks: must be random
+//! // The seed of the masks: must be random.
+//! let mut client = Connection::client(Arc::new(Config::client()), [7; 32]);
 //! let mut server = Connection::server(Arc::new(Config::server()));
 //!
 //! client.send_text("hello")?;

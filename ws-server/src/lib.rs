@@ -7,14 +7,19 @@
 //!
 //! async fn echo(mut socket: WebSocket) -> Result<(), ws_server::Error> {
 //!     while let Some(message) = socket.recv().await? {
-//!         socket.feed(message).await?; // queued, since the next `recv` writes it; `send` would write at once
+//!         // Queued, since the next `recv` writes it; `send` would write at once.
+//!         socket.feed(message).await?;
 //!     }
 //!     Ok(())
 //! }
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let server = Server::builder().route("/", echo).health("/healthz").bind("127.0.0.1:9001").await?;
+//!     let server = Server::builder()
+//!         .route("/", echo)
+//!         .health("/healthz")
+//!         .bind("127.0.0.1:9001")
+//!         .await?;
 //!     println!("listening on ws://{}", server.local_addr()?);
 //!     server.serve_until(ws_server::shutdown_signal()).await;
 //!     Ok(())
@@ -23,7 +28,7 @@
 //!
 //! # How do I …?
 //!
-//! | | |
+//! | to | look at |
 //! |---|---|
 //! | authenticate | `Endpoint::new(handler).guard(check)`: [how to](how_to#authenticate) |
 //! | send text, binary, JSON | `socket.send("text")`, `socket.send(vec![1, 2, 3])`, `socket.send(json.to_string())`: [how to](how_to#send-text-binary-and-json) |
