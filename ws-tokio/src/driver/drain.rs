@@ -54,7 +54,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.writing.written.saturating_add(self.connection.queued() as u64).saturating_add(CONTROL)
     }
 
-    /// That the transport still takes something.
+    /// Returns an error if the transport takes nothing any more.
+    #[inline]
     fn check_writable(&mut self) -> Result<(), Error> {
         match self.connection.write_failure() {
             None => Ok(()),
@@ -65,8 +66,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Whether the connection may read more: while it holds too much, it first has to write.
+    #[inline]
     pub(super) fn may_read(&self) -> bool {
-        self.connection.queued() == 0 || self.memory_usage().total() < self.connection.config().memory_bound()
+        self.connection.queued() == 0 || self.is_within_memory()
+    }
+
+    // Apart, so that what comes before each read is compiled into its caller: mostly nothing is queued by then.
+    #[inline(never)]
+    fn is_within_memory(&self) -> bool {
+        self.memory_usage().total() < self.connection.config().memory_bound()
     }
 
     /// Writes until nothing waits or it is `enough`. What the peer sends meanwhile is read, up to a

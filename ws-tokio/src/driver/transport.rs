@@ -104,7 +104,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Closes the transport as far as the connection asks for it. Ready when it is done with.
+    #[inline]
     pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.connection.wants_shutdown() && !self.connection.is_ended() {
+            return Poll::Pending;
+        }
+        self.poll_end(cx)
+    }
+
+    // Apart, so that what is asked before each read is compiled into its caller.
+    #[cold]
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.connection.wants_shutdown() {
             // A transport that cannot be shut down is shut down.
             let _ = ready!(Pin::new(&mut *self.io).poll_shutdown(cx));
