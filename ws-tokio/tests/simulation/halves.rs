@@ -146,9 +146,14 @@ impl Halves {
             }
             // One that is to be made whole again looks up now and then.
             let cancel = if reunite { 1 } else { plan.cancel };
-            if self.world.receive(self.end, &mut receiver, &mut chance, cancel).await == Got::End {
-                self.received.set();
-                return self.world.settle(self.end, receiver.close_info());
+            match self.world.receive(self.end, &mut receiver, &mut chance, cancel).await {
+                Got::Message | Got::Nothing => {}
+                // Receiving again has the reply sent; the senders go on until then.
+                Got::Closing => sleep(Duration::from_millis(chance.below(100) as u64)).await,
+                Got::End => {
+                    self.received.set();
+                    return self.world.settle(self.end, receiver.close_info());
+                }
             }
         }
         let Some(sender) = self.spare.borrow_mut().take() else {

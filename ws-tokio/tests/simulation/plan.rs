@@ -206,6 +206,7 @@ impl End {
         config.send_high_water = chance.pick(&[1, 100, 4 << 10, 64 << 10]);
         config.max_queued = chance.pick(&[config.send_high_water, 1 << 20]);
         config.close_timeout = Duration::from_secs(20);
+        config.delay_close_reply = chance.one_in(4);
         config.keepalive = chance.one_in(2).then(|| {
             Keepalive::default()
                 .interval(Duration::from_millis(chance.pick(&[50, 1000, 20_000])))

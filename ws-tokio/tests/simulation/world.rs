@@ -32,6 +32,7 @@ pub struct World {
 pub trait Receives {
     async fn next(&mut self) -> Result<Option<Message>, Error>;
     async fn next_stream(&mut self) -> Result<Option<MessageReader<'_>>, Error>;
+    fn is_open(&self) -> bool;
 }
 
 /// What became of an attempt to receive.
@@ -40,6 +41,8 @@ pub enum Got {
     Message,
     /// It was given up.
     Nothing,
+    /// The peer has closed, and the reply is held back: messages can still be sent.
+    Closing,
     /// There will be no more.
     End,
 }
@@ -90,10 +93,14 @@ impl World {
             return self.receive_whole(end, socket, chance, cancel).await;
         }
         let from = 1 - end;
-        let mut reader = match cancellable(chance, cancel, socket.next_stream()).await {
-            None => return Got::Nothing,
+        let opened = cancellable(chance, cancel, socket.next_stream()).await;
+        if matches!(opened, Some(Ok(None))) {
+            drop(opened);
+            return self.no_more(end, socket);
+        }
+        let mut reader = match opened {
+            None | Some(Ok(None)) => return Got::Nothing,
             Some(Ok(Some(reader))) => reader,
-            Some(Ok(None)) => return Got::End,
             Some(Err(error)) => return self.ended(end, &error),
         };
         let mut all = Vec::new();
@@ -131,9 +138,20 @@ impl World {
                 self.ledger.borrow_mut().arrived(1 - end, message.data_type(), message.as_bytes());
                 Got::Message
             }
-            Some(Ok(None)) => Got::End,
+            Some(Ok(None)) => self.no_more(end, socket),
             Some(Err(error)) => self.ended(end, &error),
         }
+    }
+
+    /// What it means that a receiving method returned no message.
+    fn no_more(&self, end: usize, socket: &impl Receives) -> Got {
+        if !socket.is_open() {
+            return Got::End;
+        }
+        let delays = self.plan.ends[end].config.delay_close_reply;
+        assert!(delays, "end {end} is open, and receives that there will be no more");
+        self.trace(&[b'c', end as u8]);
+        Got::Closing
     }
 
     fn ended(&self, end: usize, error: &Error) -> Got {
@@ -157,6 +175,10 @@ impl Receives for WebSocket<Stream> {
     async fn next_stream(&mut self) -> Result<Option<MessageReader<'_>>, Error> {
         self.recv_stream().await
     }
+
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
+    }
 }
 
 impl Receives for Receiver<Stream> {
@@ -166,6 +188,10 @@ impl Receives for Receiver<Stream> {
 
     async fn next_stream(&mut self) -> Result<Option<MessageReader<'_>>, Error> {
         self.recv_stream().await
+    }
+
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
     }
 }
 
