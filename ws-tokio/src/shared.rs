@@ -27,8 +27,7 @@
 //! - The transport and the timer know one waker, which wakes all who wait: [`Waiting`]. A task that is polled wakes those
 //!   that its progress may concern.
 //! - A newcomer may queue past senders that joined the line after the transport was last found full, so that changing
-//!   tasks costs little; it overtakes none that was there then. Strictly first come, first served, as with tokio's
-//!   `Semaphore`, 64 senders that wait for their writes reached 0.76 of the throughput of one, and 0.84 so.
+//!   tasks costs little; it overtakes none that was there then.
 
 use std::sync::{Arc, PoisonError};
 
