@@ -4,33 +4,41 @@
 //! directly to put WebSockets on custom streams, or to write another server or client.
 //!
 //! ```
-//! use ws_tokio::{CloseCode, Config, Role, WebSocket};
+//! use ws_tokio::{CloseCode, Config, Message, Role, WebSocket};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // Any stream on which the opening handshake is done; here two ends in one program.
+//! // Any transport will do, once the opening handshake is done on it.
 //! let (near, far) = tokio::io::duplex(4096);
-//! let mut server = WebSocket::from_raw(near, Role::Server, Config::server())?;
-//! let mut client = WebSocket::from_raw(far, Role::Client, Config::client())?;
+//! let mut client = WebSocket::from_raw(near, Role::Client, Config::client())?;
+//! let mut server = WebSocket::from_raw(far, Role::Server, Config::server())?;
+//!
+//! let echo = tokio::spawn(async move {
+//!     while let Some(message) = server.recv().await? {
+//!         server.send(message).await?;
+//!     }
+//!     Ok::<(), ws_tokio::Error>(())
+//! });
 //!
 //! client.send("hello").await?;
-//! client.send(vec![1, 2, 3]).await?; // binary
-//! assert_eq!(server.recv().await?, Some("hello".into()));
-//!
-//! client.start_close(CloseCode::POLICY_VIOLATION, "why")?;
-//! # Ok(())
-//! # }
+//! assert_eq!(client.recv().await?, Some(Message::text("hello")));
+//! client.close(CloseCode::NORMAL_CLOSURE, "done").await?;
+//! echo.await??;
+//! # Ok(()) }
 //! ```
 //!
-//! | to | look at |
-//! |---|---|
-//! | send from another task | [`WebSocket::split`], [`Sender`] |
-//! | broadcast to many connections | [`Broadcast`], [`SlowPolicy`] |
-//! | close with a code | [`WebSocket::close`]; from another task: [`Closer`] |
-//! | limit memory | [`Config::max_message_size`], [`Config::max_memory`] |
-//! | pass messages of any size in constant memory | [`WebSocket::recv_stream`], [`WebSocket::send_stream`] |
-//! | receive without a copy | [`WebSocket::for_each_event`] |
-//! | carry another protocol | [`ByteStream`] |
+//! # How to …
+//!
+//! - send binary: pass bytes, such as `vec![1, 2, 3]`, to [`send`](WebSocket::send), or a [`Message::binary`];
+//! - close with a code: [`close`](WebSocket::close) waits for the peer, [`start_close`](WebSocket::start_close) does not, and a
+//!   [`Closer`] closes from another task;
+//! - send to many connections: [`Broadcast::publish`], with a [`SlowPolicy`] for peers that read too slowly;
+//! - send from many tasks: [`split`](WebSocket::split), and clone the [`Sender`];
+//! - limit memory: [`Config::max_message_size`] for each message, [`Config::max_memory`] for the whole connection;
+//!   [`memory_usage`](WebSocket::memory_usage) returns what is in use;
+//! - send or receive messages larger than memory: [`send_stream`](WebSocket::send_stream) and
+//!   [`recv_stream`](WebSocket::recv_stream);
+//! - use a WebSocket as a stream of bytes: [`ByteStream`].
 //!
 //! # Who does the work
 //!
@@ -44,6 +52,23 @@
 //!
 //! The protocol itself is [`ws_core`]'s. This crate drives its [`Connection`] through the public API only, so that another
 //! driver (another runtime, blocking sockets, an event loop) can be as fast.
+//!
+//! # The layers
+//!
+//! ```text
+//! byte_stream, heir, sink, split    what else a WebSocket can be: bytes, inherited, a Sink and Stream, two halves
+//! websocket, broadcast              WebSocket, with one owner; one message to many connections
+//! sender                            the half that many tasks send with
+//! writer                            a message sent in pieces
+//! waits                             the places of futures that wait
+//! shared                            a driver behind a lock, and which task is woken
+//! driver, line, waiting             a connection and its transport; the order of senders; the wakers
+//! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
+//! backlog, piece, buffer            what waits for a slow peer, pieces of a message, buffers of a thread
+//! error, exclusive
+//! ```
+//!
+//! Each line imports only from the lines below it: `tests/layers.rs` checks that.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backlog;
