@@ -98,6 +98,8 @@ pub use broadcast::{Broadcast, Member};
 pub use byte_stream::ByteStream;
 pub use closer::Closer;
 pub use error::Error;
+// For ws-server and ws-client, whose streams of custom types are to be `Sync`: nothing of a WebSocket.
+#[doc(hidden)]
 pub use exclusive::Exclusive;
 pub use heir::Heir;
 pub use publish_report::PublishReport;
