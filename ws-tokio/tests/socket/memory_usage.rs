@@ -59,6 +59,11 @@ fn client(config: Config, chunks: impl Iterator<Item = Vec<u8>> + Send + 'static
     WebSocket::new(stream, Connection::client(Arc::new(config), [9; 32]), &[])
 }
 
+/// Returns far more than any limit here allows, but not without end: a client that reads it all has to fail a test and not hang.
+fn endless() -> impl Iterator<Item = Vec<u8>> + Send {
+    std::iter::repeat_n(b"\x81\x08and more".repeat(1000), 1000)
+}
+
 /// Polls a future once; `None` if it is not done.
 async fn polled<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
@@ -172,7 +177,7 @@ async fn what_waits_of_a_broadcast_is_freed_once_the_connection_closes_however_i
 async fn at_the_limit_nothing_more_is_read_while_something_waits_to_be_written() {
     let mut config = Config::client();
     config.max_memory = Some(200_000);
-    let mut client = client(config, std::iter::repeat_with(|| b"\x81\x08and more".repeat(1000)));
+    let mut client = client(config, endless());
     assert!(polled(client.send("waits")).await.is_none(), "nobody takes it");
     let held = client.memory_usage().total();
     // The buffer doubles when it is full.
@@ -182,10 +187,10 @@ async fn at_the_limit_nothing_more_is_read_while_something_waits_to_be_written()
 }
 
 #[tokio::test]
-async fn a_send_that_waits_reads_no_more_than_inbound_budget() {
+async fn a_send_that_waits_reads_no_more_than_max_read_ahead() {
     let mut config = Config::client();
     config.max_read_ahead = 300_000;
-    let mut client = client(config, std::iter::repeat_with(|| b"\x81\x08and more".repeat(1000)));
+    let mut client = client(config, endless());
     assert!(polled(client.send("waits")).await.is_none(), "nobody takes it");
     // Here too the buffer doubles when it is full.
     let held = client.memory_usage().total();

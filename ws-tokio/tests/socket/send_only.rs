@@ -24,12 +24,21 @@ fn server(config: Config) -> (DuplexStream, WebSocket<DuplexStream>) {
     (far, WebSocket::from_raw(near, Role::Server, config).unwrap())
 }
 
-/// A frame of a server's, of at most 125 bytes.
+/// Reads a frame of a server, of at most 125 bytes.
 async fn next_frame(stream: &mut (impl AsyncRead + Unpin)) -> (u8, Vec<u8>) {
-    let first = stream.read_u8().await.unwrap();
-    let mut payload = vec![0; stream.read_u8().await.unwrap().into()];
-    stream.read_exact(&mut payload).await.unwrap();
-    (first, payload)
+    let frame = async {
+        let first = stream.read_u8().await.unwrap();
+        let mut payload = vec![0; stream.read_u8().await.unwrap().into()];
+        stream.read_exact(&mut payload).await.unwrap();
+        (first, payload)
+    };
+    soon("a frame", frame).await
+}
+
+/// Fails, instead of hanging, where what is tested is broken.
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let outcome = tokio::time::timeout(Duration::from_secs(60), future).await;
+    outcome.unwrap_or_else(|_| panic!("{what} has not come within 60 s"))
 }
 
 const PONG: u8 = 0x8A;
@@ -68,12 +77,15 @@ async fn over_tcp_a_loop_that_only_sends_answers_pings_and_ends_with_the_peers_c
         }
     });
     far.write_all(&frame(true, OpCode::Ping, b"alive?")).await.unwrap();
-    while next_frame(&mut far).await != (PONG, b"alive?".to_vec()) {}
-    // A message that nobody receives hides nothing.
+    let pong = async { while next_frame(&mut far).await != (PONG, b"alive?".to_vec()) {} };
+    soon("a pong", pong).await;
+    // A message that is never received hides nothing.
     far.write_all(&frame(true, OpCode::Text, b"for nobody")).await.unwrap();
     far.write_all(&frame(true, OpCode::Close, b"\x03\xE8")).await.unwrap();
-    while next_frame(&mut far).await.0 != CLOSE {}
-    let Error::Closed(info) = sending.await.unwrap() else { panic!("it is closed") };
+    soon("a Close", async { while next_frame(&mut far).await.0 != CLOSE {} }).await;
+    let Error::Closed(info) = soon("the end of the loop", sending).await.unwrap() else {
+        panic!("the connection is closed")
+    };
     assert!(info.is_clean());
 }
 
