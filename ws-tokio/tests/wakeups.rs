@@ -200,7 +200,7 @@ fn a_sender_dropped_while_it_waits_takes_no_wake_up_of_the_others_with_it() {
 }
 
 #[test]
-fn whoever_leaves_the_line_lets_the_next_one_go_on_also_without_a_receiver() {
+fn a_sender_that_leaves_the_line_lets_the_next_sender_go_on_also_without_a_receiver() {
     for polls in 1..=3 {
         check(300, move || async move {
             let (near, mut far) = sockets();
@@ -240,7 +240,7 @@ fn whoever_leaves_the_line_lets_the_next_one_go_on_also_without_a_receiver() {
 }
 
 #[test]
-fn the_end_of_a_message_in_pieces_lets_those_go_on_that_waited_for_it() {
+fn the_end_of_a_message_in_pieces_lets_the_waiting_senders_go_on() {
     for finishes in [true, false] {
         check(300, move || async move {
             let (near, mut far) = sockets();

@@ -308,7 +308,7 @@ fn output_is_appended_and_its_capacity_bounded() {
 }
 
 #[test]
-fn a_message_of_exactly_the_room_is_told_from_one_byte_more() {
+fn a_message_of_exactly_the_room_is_distinguished_from_one_byte_more() {
     for len in [1, 511, 512, 513, 4096, 65_536, 65_537].into_iter().take(few_or(4, 7)) {
         let payload = message(&vec![b'q'; len]);
         let mut output = Vec::new();

@@ -28,7 +28,7 @@ fn a_message_of_one_compressed_block_inflates() {
 }
 
 #[test]
-fn a_message_compressed_by_us_is_the_rfc_one() {
+fn a_compressed_message_is_the_example_of_the_rfc() {
     let mut output = Vec::new();
     let mut deflater = Deflater::new(WindowBits::MAX, false, 6);
     deflater.deflate(b"Hello", Flush::Message, &mut output).unwrap();
@@ -51,7 +51,7 @@ fn the_window_is_shared_by_successive_messages() {
 }
 
 #[test]
-fn we_share_the_window_with_the_bytes_of_the_rfc() {
+fn a_shared_window_gives_the_bytes_of_the_rfc() {
     let mut deflater = Deflater::new(WindowBits::MAX, false, 6);
     let mut output = Vec::new();
     deflater.deflate(b"Hello", Flush::Message, &mut output).unwrap();

@@ -81,7 +81,7 @@ fn a_one_byte_close_body_fails_with_1002_at_the_header() {
 }
 
 #[test]
-fn a_received_reason_of_123_bytes_is_told_and_one_more_does_not_fit() {
+fn a_received_reason_of_123_bytes_is_reported_and_one_byte_more_does_not_fit() {
     for role in ROLES {
         let reason = "é".repeat(61) + "x";
         let got = receive(role, &sent_to(role, CLOSE, &close_body(4000, reason.as_bytes())));

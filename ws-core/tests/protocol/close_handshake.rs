@@ -154,7 +154,7 @@ fn once_nothing_more_counts_what_was_received_of_a_message_is_freed() {
 }
 
 #[test]
-fn a_failure_after_our_close_sends_no_second_one() {
+fn a_failure_after_a_sent_close_sends_no_second_close() {
     for role in ROLES {
         let closing = || {
             let mut connection = open(role, &config());

@@ -16,7 +16,7 @@ fn closed(role: Role, peer: &[u8], first: impl FnOnce(&mut Connection)) -> Close
 }
 
 #[test]
-fn the_end_of_a_connection_is_told_in_one_line() {
+fn the_end_of_a_connection_is_described_in_one_line() {
     let said = |info: CloseInfo| info.to_string();
     assert_eq!(
         said(closed(Role::Client, &sent_to(Role::Client, CLOSE, &close_body(4001, b"enough")), |_| ())),
@@ -34,7 +34,7 @@ fn the_end_of_a_connection_is_told_in_one_line() {
 }
 
 #[test]
-fn an_end_is_normal_if_the_peers_close_reports_no_fault_of_its_own() {
+fn an_end_is_normal_if_the_peers_close_reports_no_fault() {
     let close = |role, body: &[u8]| sent_to(role, CLOSE, body);
     for role in [Role::Client, Role::Server] {
         let by_peer = |body: &[u8]| closed(role, &close(role, body), |_| ());
@@ -70,7 +70,7 @@ fn the_line_names_the_last_round_trip_if_there_was_one() {
 }
 
 #[test]
-fn every_cause_has_words_of_its_own() {
+fn every_cause_has_a_distinct_description() {
     let causes = [
         CloseCause::Handshake,
         CloseCause::Protocol(ProtocolError::ReservedBits),

@@ -131,7 +131,7 @@ fn the_close_frame_of_a_failure_is_written_however_much_lies_behind_the_fault() 
 }
 
 #[test]
-fn a_fault_after_our_close_is_told_however_much_lies_behind_it() {
+fn a_fault_after_a_sent_close_is_reported_however_much_input_follows() {
     for role in ROLES {
         let mut config = config();
         config.max_linger_bytes = 10;

@@ -190,7 +190,7 @@ fn a_header_that_is_encoded_and_parsed_is_the_same() {
 }
 
 #[test]
-fn a_prefix_tells_the_same_as_the_header_that_it_begins() {
+fn a_prefix_says_the_same_as_the_whole_header() {
     let bytes = header(0x42, 70_000, Some(KEY));
     let (whole, _) = FrameHeader::parse(&bytes, Role::Server).unwrap().unwrap();
     assert_eq!(FrameHeader::parse_prefix(&[], Role::Server), Ok(None));

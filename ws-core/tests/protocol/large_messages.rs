@@ -116,7 +116,7 @@ fn other_messages_are_left_for_receive() {
 }
 
 #[test]
-fn one_that_is_not_all_there_is_left_for_receive_wherever_it_is_cut() {
+fn an_incomplete_message_is_left_for_receive_wherever_the_input_is_cut() {
     for role in ROLES {
         let large = payload(LARGE);
         let stream = sent_to(role, BINARY, &large);

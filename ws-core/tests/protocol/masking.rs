@@ -100,7 +100,7 @@ fn keys_are_not_shown() {
 }
 
 #[test]
-fn a_client_masks_every_frame_with_a_key_of_its_own_that_follows_from_the_seed() {
+fn a_client_masks_every_frame_with_a_new_key_that_follows_from_the_seed() {
     let send = |seed: u8| {
         let mut client = Connection::client(Arc::new(config()), [seed; 32]);
         for n in 0..50u8 {

@@ -16,7 +16,7 @@ fn receive(connection: &mut Connection, bytes: &[u8]) -> Result<usize, ProtocolE
 }
 
 #[test]
-fn every_kind_of_byte_is_charged_to_its_line_and_given_back() {
+fn every_kind_of_memory_is_counted_in_its_field_until_freed() {
     let mut client = Connection::client(Arc::new(Config::client()), [3; 32]);
     assert_eq!(client.memory_usage().total(), 0);
     // Half a message: ten of twenty bytes, and half a ping in between would be illegal, so before it.
@@ -62,7 +62,7 @@ fn windows_and_what_is_being_inflated_are_charged() {
 }
 
 #[test]
-fn what_the_peer_makes_us_hold_ends_at_the_limit() {
+fn memory_that_the_peer_occupies_ends_at_the_limit() {
     let mut config = Config::client();
     config.max_memory = Some(100_000);
     let mut client = Connection::client(Arc::new(config), [3; 32]);

@@ -110,7 +110,7 @@ fn memory_follows_what_is_received_and_not_what_is_announced() {
 }
 
 #[test]
-fn small_and_empty_fragments_cost_no_memory_of_their_own() {
+fn small_and_empty_fragments_cost_no_memory_each() {
     for role in ROLES {
         let mut connection = open(role, &config());
         give(&mut connection, &sent_to(role, BINARY_PART, b"")).unwrap();

@@ -218,7 +218,7 @@ fn a_payload_is_queued_by_reference_from_4_kib_on() {
 }
 
 #[test]
-fn a_client_masks_in_place_only_what_nobody_else_holds() {
+fn a_client_masks_in_place_only_payloads_that_are_not_shared() {
     let payload = Bytes::from(vec![0; 10_000]);
     let held = payload.clone();
     let mut client = open(Role::Client, &config());

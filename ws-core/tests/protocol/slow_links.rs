@@ -203,14 +203,14 @@ fn bytes_that_arrive_begin_the_close_clock_anew() {
 }
 
 #[test]
-fn what_comes_while_nobody_receives_begins_the_close_clock_anew() {
+fn bytes_that_arrive_while_no_task_receives_begin_the_close_clock_anew() {
     let mut connection = closing(Role::Client, &config());
     connection.heard_from_peer();
     assert_eq!(connection.next_timeout(s(3.0)), Some(s(8.0)));
 }
 
 #[test]
-fn a_peer_that_trickles_after_our_close_gets_no_more_than_close_total_timeout() {
+fn a_peer_that_trickles_after_a_sent_close_gets_no_more_than_close_total_timeout() {
     for (role, total) in [(Role::Server, Some(60)), (Role::Client, Some(300))] {
         let config = match role {
             Role::Server => Config::server(),

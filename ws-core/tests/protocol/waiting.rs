@@ -351,7 +351,7 @@ fn every_deadline_that_is_armed_comes_to_an_end() {
 }
 
 #[test]
-fn no_keepalive_ping_follows_our_close() {
+fn no_keepalive_ping_follows_a_sent_close() {
     for role in ROLES {
         let mut connection = open(role, &config());
         assert_eq!(connection.next_timeout(s(0.0)), Some(s(20.0)));

@@ -35,7 +35,7 @@ fn messages_and_a_close_behind_a_failed_write_are_received_and_the_end_is_clean(
 }
 
 #[test]
-fn without_a_close_the_cause_is_the_failed_write_however_it_ends() {
+fn without_a_close_the_cause_is_the_failed_write_however_the_transport_ends() {
     let ends: [fn(&mut Connection); 3] = [
         |connection| connection.transport_ended(TransportEnd::Eof),
         |connection| connection.handle_timeout(s(100.0)),
@@ -53,7 +53,7 @@ fn without_a_close_the_cause_is_the_failed_write_however_it_ends() {
 }
 
 #[test]
-fn it_waits_for_close_timeout_at_most_and_what_comes_in_gives_no_more_time() {
+fn a_connection_that_cannot_write_waits_for_close_timeout_at_most_whatever_arrives() {
     let mut connection = failed(Role::Server);
     assert!(connection.timeout_changed());
     assert_eq!(connection.next_timeout(s(1.0)), Some(s(6.0)));
@@ -74,7 +74,7 @@ fn a_fault_of_the_peers_is_still_told() {
 }
 
 #[test]
-fn who_has_sent_a_close_before_is_the_one_who_began() {
+fn the_side_that_sent_a_close_before_a_failed_write_is_the_initiator() {
     let mut connection = open(Role::Client, &config());
     connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
     connection.write_failed(TransportEnd::Reset);
@@ -92,7 +92,7 @@ fn after_a_received_close_nothing_more_is_awaited() {
 }
 
 #[test]
-fn how_it_is_going_to_end_is_told_until_it_has_ended() {
+fn the_expected_end_is_reported_until_the_connection_has_ended() {
     assert_eq!(open(Role::Server, &config()).write_failure(), None);
     let mut connection = failed(Role::Server);
     let failure = connection.write_failure().unwrap();

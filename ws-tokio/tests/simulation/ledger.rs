@@ -8,7 +8,7 @@ use super::chance::Chance;
 
 /// All messages of a simulation.
 #[derive(Debug, Default)]
-pub struct MemoryUsage {
+pub struct Ledger {
     /// What end 0 sends, and what end 1 sends: by sender.
     ends: [Vec<Vec<Entry>>; 2],
 }
@@ -32,7 +32,7 @@ pub enum Fate {
     NotSent,
 }
 
-impl MemoryUsage {
+impl Ledger {
     pub fn new(senders: [usize; 2]) -> Self {
         let lists = senders.map(|n| (0..n.max(1)).map(|_| Vec::new()).collect());
         Self { ends: lists }

@@ -13,14 +13,14 @@ use ws_tokio::{Error, MessageReader, Receiver, WebSocket};
 
 use super::chance::Chance;
 use super::executor::Spawner;
-use super::ledger::MemoryUsage;
+use super::ledger::Ledger;
 use super::network::Stream;
 use super::plan::Plan;
 
 #[derive(Clone)]
 pub struct World {
     pub plan: Rc<Plan>,
-    pub ledger: Rc<RefCell<MemoryUsage>>,
+    pub ledger: Rc<RefCell<Ledger>>,
     /// How each end saw it end.
     pub infos: Rc<RefCell<[Option<CloseInfo>; 2]>>,
     pub spawner: Spawner,
@@ -52,7 +52,7 @@ impl World {
         let senders = [plan.ends[0].senders, plan.ends[1].senders];
         Self {
             plan: Rc::new(plan),
-            ledger: Rc::new(RefCell::new(MemoryUsage::new(senders))),
+            ledger: Rc::new(RefCell::new(Ledger::new(senders))),
             infos: Rc::default(),
             spawner: Spawner::default(),
             trace: Rc::default(),

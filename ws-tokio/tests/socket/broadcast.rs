@@ -228,7 +228,7 @@ async fn a_member_that_closes_while_publish_waits_for_it_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_a_slow_member_is_given_up_when_it_closes() {
+async fn messages_that_wait_for_a_slow_member_are_dropped_when_the_member_closes() {
     let room = Broadcast::new();
     let (mut slow, _slow) = member(&room, SlowPolicy::DropOldest(3), 10);
     for n in 0..5 {

@@ -113,7 +113,7 @@ async fn what_is_published_together_goes_out_in_one_write_for_each_member() {
 }
 
 #[tokio::test]
-async fn a_batch_beyond_the_high_water_mark_makes_nobody_slow_who_is_not() {
+async fn a_batch_beyond_the_high_water_mark_makes_no_fast_member_slow() {
     let room = Broadcast::new();
     let (quick, slow) = (Transport::with_room(1_000_000), Transport::with_room(0));
     let _members = [
@@ -130,7 +130,7 @@ async fn a_batch_beyond_the_high_water_mark_makes_nobody_slow_who_is_not() {
 }
 
 #[tokio::test]
-async fn a_batch_waits_for_who_wants_all_of_it_and_for_nobody_who_is_gone() {
+async fn a_batch_waits_for_members_that_want_every_message_and_for_none_that_has_gone() {
     let room = Broadcast::new();
     let (slow, gone) = (Transport::with_room(500), Transport::with_room(0));
     let (_member, mut receiver) = member(&room, SlowPolicy::Wait, &slow);

@@ -111,7 +111,7 @@ async fn shutdown_closes_with_1000_and_the_peer_reads_to_the_end() {
 }
 
 #[tokio::test]
-async fn what_the_peer_sent_before_it_saw_our_close_is_still_read() {
+async fn what_the_peer_sent_before_the_close_arrived_is_still_read() {
     let (mut client, mut server) = bytes_pair(1 << 20);
     server.write_all(&[5; 100_000]).await.unwrap();
     let (mut reader, mut writer) = split(client);
@@ -128,7 +128,7 @@ async fn what_the_peer_sent_before_it_saw_our_close_is_still_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_ends_by_close_timeout_when_nobody_reads_what_has_come() {
+async fn shutdown_ends_by_close_timeout_when_received_bytes_are_not_read() {
     let (mut client, mut server) = bytes_pair(1 << 20);
     server.write_all(&[5; 100_000]).await.unwrap();
     let serving = tokio::spawn(async move { server.read(&mut [0]).await });
@@ -140,7 +140,7 @@ async fn shutdown_ends_by_close_timeout_when_nobody_reads_what_has_come() {
 }
 
 #[tokio::test]
-async fn a_text_message_is_an_error_that_names_it_and_the_peer_is_told_1003() {
+async fn a_text_message_is_an_error_that_names_the_type_and_the_peer_receives_1003() {
     let (client, mut server) = pair(4096);
     let mut bytes = ByteStream::new(client);
     server.send(&b"ab"[..]).await.unwrap();

@@ -131,7 +131,7 @@ async fn messages_before_a_close_that_reports_a_fault_are_received_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_code_of_ours_that_the_peer_repeats_is_no_error_and_another_one_is() {
+async fn a_sent_code_that_the_peer_repeats_is_no_error_and_any_other_code_is() {
     for (answer, normal) in [(Some(4000), true), (Some(1000), true), (None, true), (Some(1011), false)] {
         let (near, mut far) = duplex(4096);
         let (sender, mut receiver) = client(near).split();

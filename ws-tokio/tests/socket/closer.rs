@@ -47,7 +47,7 @@ async fn a_waiting_recv_is_woken_and_sees_the_closing_handshake_through() {
 }
 
 #[tokio::test]
-async fn a_wish_before_the_first_poll_is_not_lost() {
+async fn a_request_to_close_before_the_first_poll_is_not_lost() {
     let (mut websocket, mut peer) = server();
     websocket.closer().start_close(CloseCode::GOING_AWAY, "").unwrap();
     peer.write_all(&CLIENT_AWAY).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_wish_before_the_first_poll_is_not_lost() {
 }
 
 #[tokio::test]
-async fn a_send_that_waits_for_a_stalled_peer_is_woken_too() {
+async fn a_send_that_waits_for_a_stalled_peer_is_woken_by_a_request_to_close() {
     let (mut websocket, peer) = server();
     let closer = websocket.closer();
     let owner = tokio::spawn(async move {
@@ -81,7 +81,7 @@ async fn a_send_that_waits_for_a_stalled_peer_is_woken_too() {
 }
 
 #[tokio::test]
-async fn it_works_after_a_split_and_only_once() {
+async fn a_closer_works_after_a_split_and_only_once() {
     let (mut websocket, mut peer) = server();
     let closer = websocket.closer();
     let (_sender, mut receiver) = websocket.split();

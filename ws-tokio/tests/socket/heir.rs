@@ -102,7 +102,7 @@ async fn what_was_read_and_queued_is_still_there() {
 }
 
 #[tokio::test]
-async fn dropped_again_it_says_goodbye() {
+async fn an_inherited_websocket_that_is_dropped_again_sends_a_close() {
     let (websocket, mut inherited, mut peer) = open();
     drop(websocket);
     drop(inherited.recv().await.unwrap());

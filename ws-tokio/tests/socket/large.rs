@@ -243,7 +243,7 @@ async fn an_empty_piece_is_no_frame() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_a_panic_drops_says_1011_and_one_just_dropped_1001() {
+async fn a_websocket_dropped_by_a_panic_sends_1011_and_any_other_dropped_websocket_1001() {
     for (panics, code) in [(true, CloseCode::INTERNAL_ERROR), (false, CloseCode::GOING_AWAY)] {
         let (mut client, server) = pair();
         let handler = tokio::spawn(async move {

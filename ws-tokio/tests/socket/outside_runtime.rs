@@ -133,7 +133,7 @@ fn the_write_deadline_of_what_is_published_outside_of_the_runtime_is_kept_by_the
 }
 
 #[test]
-fn the_write_deadline_passes_with_the_next_message_where_nobody_receives() {
+fn the_write_deadline_passes_with_the_next_message_where_no_task_receives() {
     let mut config = Config::server();
     config.write_timeout = Duration::from_millis(1);
     let (near, _far) = duplex(100);
@@ -189,7 +189,7 @@ fn a_closer_used_outside_of_the_runtime_closes_a_connection_that_waits() {
 }
 
 #[test]
-fn what_is_dropped_outside_of_a_runtime_says_1001_to_its_peer() {
+fn a_websocket_dropped_outside_of_a_runtime_sends_1001() {
     let runtime = runtime();
     let ways: [fn(WebSocket<DuplexStream>); 3] = [
         drop,

@@ -93,7 +93,7 @@ async fn pings_are_answered_while_only_the_receiver_is_polled() {
 }
 
 #[tokio::test]
-async fn nobody_overtakes_a_sender_that_waits_for_room() {
+async fn no_sender_overtakes_another_that_waits_for_room() {
     let (client, mut server) = pair(1024);
     let (sender, mut receiver) = client.split();
     sender.feed(vec![0; 100 << 10]).await.unwrap();

@@ -105,7 +105,7 @@ async fn answers_to_lent_messages_go_out_in_one_write_or_as_soon_as_the_high_wat
 }
 
 #[tokio::test]
-async fn a_failed_read_is_told_with_its_cause() {
+async fn a_failed_read_is_reported_with_its_cause() {
     let (pipe, _peer) = duplex(64);
     let mut server =
         websocket(Plain { pipe, fails: true, writes: Vec::new() }, Role::Server, Config::server());

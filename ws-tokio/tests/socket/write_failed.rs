@@ -71,7 +71,7 @@ fn assert_clean(info: Option<CloseInfo>) {
 }
 
 #[tokio::test]
-async fn recv_hands_out_what_came_before_it_and_ends_cleanly_after_a_close() {
+async fn recv_returns_what_came_before_a_failed_write_and_ends_cleanly_after_a_close() {
     let (mut socket, _peer) = broken(FRAMES).await;
     socket.feed("lost").await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"one"[..])));
@@ -82,7 +82,7 @@ async fn recv_hands_out_what_came_before_it_and_ends_cleanly_after_a_close() {
 }
 
 #[tokio::test]
-async fn send_tells_of_it_at_once_and_recv_goes_on() {
+async fn send_reports_a_failed_write_at_once_and_recv_goes_on() {
     let (mut socket, _peer) = broken(FRAMES).await;
     for _ in 0..2 {
         assert!(is_reset(write(&mut socket).await));
@@ -97,7 +97,7 @@ async fn send_tells_of_it_at_once_and_recv_goes_on() {
 }
 
 #[tokio::test]
-async fn an_error_that_says_little_is_handed_to_the_one_whose_write_it_was() {
+async fn an_unspecific_transport_error_is_returned_to_the_caller_whose_write_failed() {
     let (near, mut far) = duplex(1000);
     far.write_all(FRAMES).await.unwrap();
     let mut socket = client(WriteFails(near, ErrorKind::StorageFull));
@@ -191,7 +191,7 @@ impl AsyncWrite for TakesNothing {
 }
 
 #[tokio::test]
-async fn both_halves_of_a_split_one_see_it() {
+async fn both_halves_of_a_split_websocket_see_a_failed_write() {
     let (socket, mut peer) = broken(b"").await;
     let (sender, mut receiver) = socket.split();
     let receiving = tokio::spawn(async move {
@@ -213,7 +213,7 @@ async fn both_halves_of_a_split_one_see_it() {
 }
 
 #[tokio::test]
-async fn for_each_goes_on_to_the_end_though_its_answers_come_to_nothing() {
+async fn for_each_event_goes_on_to_the_end_although_its_answers_cannot_be_written() {
     let (mut socket, _peer) = broken(FRAMES).await;
     let mut seen = Vec::new();
     let each = socket.for_each_event(|connection, event| {
