@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
 use ws_core::{CloseCode, Config, Role};
 use ws_tokio::{Broadcast, Error, SlowPolicy, WebSocket};
 
@@ -15,6 +16,12 @@ fn server() -> (DuplexStream, WebSocket<DuplexStream>) {
 
 /// A client's Close with 4001.
 const CLOSE: &[u8] = b"\x88\x82\0\0\0\0\x0F\xA1";
+
+/// Fails if the reply took the deadline to be sent: in paused time a reply that is never asked for comes after
+/// `close_timeout`, with the same bytes.
+fn assert_at_once(begun: Instant) {
+    assert!(begun.elapsed() < Duration::from_secs(1), "the reply was sent after {:?}", begun.elapsed());
+}
 
 async fn everything(mut far: DuplexStream) -> Vec<u8> {
     let mut all = Vec::new();
@@ -29,9 +36,11 @@ async fn a_handler_that_sees_the_peers_close_can_finish_sending_and_then_closes(
     assert_eq!(server.recv().await.unwrap(), None);
     assert!(server.is_open() && server.close_info().is_none());
     server.send("the rest").await.unwrap();
+    let begun = Instant::now();
     let (info, all) = tokio::join!(server.close(CloseCode::NORMAL_CLOSURE, ""), everything(far));
     assert_eq!(all, b"\x81\x08the rest\x88\x02\x03\xE8");
     assert_eq!(info.unwrap().received, Some(CloseCode(4001)));
+    assert_at_once(begun);
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,6 +50,7 @@ async fn the_next_recv_or_dropping_has_the_reply_sent_with_the_peers_code() {
         far.write_all(CLOSE).await.unwrap();
         assert_eq!(server.recv().await.unwrap(), None);
         server.send("the rest").await.unwrap();
+        let begun = Instant::now();
         let reading = tokio::spawn(everything(far));
         if receives {
             let Err(Error::Closed(info)) = server.recv().await else { panic!("4001 is an error") };
@@ -49,6 +59,7 @@ async fn the_next_recv_or_dropping_has_the_reply_sent_with_the_peers_code() {
             drop(server);
         }
         assert_eq!(reading.await.unwrap(), b"\x81\x08the rest\x88\x02\x0F\xA1", "receives: {receives}");
+        assert_at_once(begun);
     }
 }
 
@@ -79,17 +90,21 @@ async fn senders_go_on_until_the_receiver_receives_again_and_discard_replies_at_
     far.write_all(CLOSE).await.unwrap();
     assert_eq!(receiver.recv().await.unwrap(), None);
     sender.send("the rest").await.unwrap();
+    let begun = Instant::now();
     let (end, all) = tokio::join!(receiver.recv(), everything(far));
     assert_eq!(all, b"\x81\x08the rest\x88\x02\x0F\xA1");
     assert!(matches!(end, Err(Error::Closed(_))));
+    assert_at_once(begun);
     assert!(matches!(sender.send("late").await, Err(Error::Closed(_))));
 
     let (mut far, near) = server();
     let (_sender, receiver) = near.split();
     far.write_all(CLOSE).await.unwrap();
+    let begun = Instant::now();
     let (end, all) = tokio::join!(receiver.discard(), everything(far));
     assert!(matches!(end, Err(Error::Closed(_))));
     assert_eq!(all, CLOSE_REPLY);
+    assert_at_once(begun);
 }
 
 const CLOSE_REPLY: &[u8] = b"\x88\x02\x0F\xA1";
