@@ -85,7 +85,7 @@ impl Broadcast {
     /// As [`publish`](Self::publish) for each message in turn, but with one write for each member, and a member is
     /// visited once: the cheapest way for messages that come together.
     ///
-    /// A member that has no room left is written to in between, so that a long batch makes nobody slow.
+    /// A member that has no room left is written to in between, so that a long batch makes no member slow.
     pub async fn publish_all<M: Into<PreparedMessage>>(
         &self,
         messages: impl IntoIterator<Item = M>,
@@ -145,7 +145,7 @@ const MANY: u64 = 128;
 /// Does something that tokio's budget of a task is not to interrupt.
 ///
 /// With none left a socket says that it takes nothing, although it does: each further member would be written to by a
-/// task of its own, which has to be woken for it.
+/// separate task, which has to be woken for it.
 fn without_budget(act: impl FnOnce()) {
     // There is no await in it: one poll is all.
     let _ = pin!(unconstrained(async { act() })).poll(&mut Context::from_waker(Waker::noop()));
@@ -173,7 +173,7 @@ impl Counting<'_> {
             self.waiting = self.waiting.saturating_sub(1);
             left = left.saturating_sub(1);
         }
-        // Who is gone waits for nothing any more.
+        // A member that has gone waits for nothing any more.
         self.waiting = self.waiting.saturating_sub(left);
         sender.write();
     }

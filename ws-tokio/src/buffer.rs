@@ -23,7 +23,7 @@ struct Buffer {
 }
 
 impl Input {
-    /// One that holds `bytes`, from whoever read before us.
+    /// One that holds `bytes`, read by the caller before.
     pub(super) fn with(bytes: &[u8]) -> Self {
         let mut input = Self::default();
         if !bytes.is_empty() {
@@ -86,7 +86,7 @@ impl Input {
 
     fn buffer(&mut self) -> &mut Buffer {
         self.0.get_or_insert_with(|| {
-            // Others may still be shared with messages that somebody keeps.
+            // Others may still be shared with messages that a caller keeps.
             take(|pool| &mut pool.inputs, |buffer| buffer.bytes.try_reclaim(INPUT)).unwrap_or_else(|| {
                 Box::new(Buffer { bytes: BytesMut::with_capacity(INPUT), ..Buffer::default() })
             })
@@ -142,7 +142,7 @@ pub(super) fn enlarge(message: &mut BytesMut, most: usize) {
         return;
     }
     let len = message.len();
-    // Others are too small, or the message that lies there is still kept by somebody.
+    // Others are too small, or the message that lies there is still kept by a caller.
     match take(|pool| &mut pool.large, |place| place.try_reclaim(len.saturating_add(most))) {
         Some(mut place) => {
             place.extend_from_slice(message);

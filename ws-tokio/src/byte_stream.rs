@@ -21,14 +21,14 @@ use crate::websocket::WebSocket;
 ///
 /// - **Writing** sends binary messages of at most 32 KiB, at once if the transport takes them; `flush` waits until it
 ///   has. While `send_high_water` is queued a write waits.
-/// - **Reading** takes what has arrived of a message, without waiting for its end or for anybody to ask for more
+/// - **Reading** takes what has arrived of a message, without waiting for its end or for a caller to ask for more
 ///   than is read: memory is constant, and a slow reader slows the peer down.
 /// - **The end**: `shutdown` closes with 1000, and waits for the peer's Close. The peer's Close with 1000, or with no
 ///   code, is the end of the stream (a read of 0 bytes), and so is a Close that repeats the code of ours. One with
 ///   another code is an error of kind `ConnectionAborted`, since something may be missing: also 1001, although
 ///   [`recv`](WebSocket::recv) takes that for a normal end, because a peer that drops its stream without `shutdown`
 ///   sends it. So is the peer's end without a Close.
-/// - **A text message** is an error, and the peer is told 1003.
+/// - **A text message** is an error, and the peer receives 1003.
 ///
 /// A WebSocket cannot be closed in one direction only (RFC 6455 section 1.4): after `shutdown` the peer's WebSocket
 /// sends no more, even if its owner still wanted to. What it sent before can be read.
@@ -251,7 +251,7 @@ fn gather(slices: &[IoSlice<'_>], length: usize) -> Bytes {
     gathered.into()
 }
 
-/// What a writer is told: a closed connection is a broken pipe to it, however well it was closed.
+/// The error that a writer gets: a closed connection is a broken pipe to it, however well it was closed.
 fn broken(error: Error) -> io::Error {
     match error {
         Error::Closed(info) if info.is_clean() => io::Error::new(io::ErrorKind::BrokenPipe, info.to_string()),

@@ -67,7 +67,7 @@ impl Wish {
         self.state().ended = info.map(Box::new);
     }
 
-    /// The Close that is wished for, once.
+    /// Takes the Close that is asked for, once.
     pub(super) fn take(&self) -> Option<Box<CloseFrame>> {
         // Asked at every poll, so the lock is for when there is something to take.
         if self.expressed.load(Ordering::Acquire) { self.state().close.take() } else { None }

@@ -41,7 +41,7 @@ pub(super) struct Driver<S> {
     epoch: Instant,
     /// There is a deadline that the timer has not been set to, because no task was waiting.
     unset_deadline: bool,
-    /// It was pending only to let others run, and nobody has asked about that yet.
+    /// It was pending only to let others run, and that has not been asked about yet.
     stepped_back: bool,
     /// A request to close from a [`Closer`], if one exists.
     wish: Option<Arc<Wish>>,
@@ -141,8 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Whether the peer's Close is to be reported before it is replied to (RFC 6455 section 5.5.1): once. Whoever receives
-    /// again, or closes, has the reply sent.
+    /// Whether the peer's Close is to be reported before it is replied to (RFC 6455 section 5.5.1): once. The next call
+    /// that receives or closes has the reply sent.
     fn holds_close_reply(&mut self) -> bool {
         if !self.connection.owes_close_reply() {
             return false;
@@ -155,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Sees the closing handshake through, once it has begun; messages that still come are dropped, from now
-    /// on for everyone: what has been received is then the front of what was sent, without a gap.
+    /// on for all callers: what has been received is then the front of what was sent, without a gap.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.closing.discarding = true;
         self.poll_recv(cx).map_ok(|_| ())
@@ -213,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.closing.transport == Transport::Open
     }
 
-    /// The transport is closed and the outcome has been told.
+    /// The transport is closed and the outcome has been reported.
     pub(super) fn is_done(&self) -> bool {
         self.closing.transport == Transport::Closed && self.reading.aside.is_none()
     }
@@ -222,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.connection.close_info()
     }
 
-    /// Whether it was pending only to let others run, and has seen to its being polled again; told once.
+    /// Whether it was pending only to let others run, and has arranged to be polled again; reported once.
     pub(super) const fn has_stepped_back(&mut self) -> bool {
         mem::replace(&mut self.stepped_back, false)
     }
@@ -267,7 +267,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// How the connection ended, for the one who waits for a message.
+    /// How the connection ended, for the task that waits for a message.
     fn outcome(&mut self) -> Result<(), Error> {
         let Some(info) = self.connection.close_info() else { return Ok(()) };
         if let Some(error) = self.closing.error.take().filter(|_| !info.is_clean()) {
@@ -287,7 +287,7 @@ pub(super) fn step_back(cx: &mut Context<'_>) {
     let _ = pin!(yield_now()).poll(cx);
 }
 
-/// This many reads that bring nothing to hand out are done before other tasks get their turn.
+/// This many reads that bring nothing to return are done before other tasks get their turn.
 const READS: u32 = 4;
 
 /// This many reads without a pause are done before others get theirs, whatever they bring: with frames of a few bytes

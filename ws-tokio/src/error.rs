@@ -14,7 +14,7 @@ use ws_core::{CloseCause, CloseInfo, Connection, ProtocolError, SendError, Trans
 #[derive(Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke the protocol or a limit. It has been told so, and the connection is closed.
+    /// The peer broke the protocol or a limit. The reason has been sent in a Close, and the connection is closed.
     #[error("the peer broke the protocol: {0}")]
     Protocol(ProtocolError),
     /// The caller asked for what the protocol does not allow; the connection lives on.
@@ -64,7 +64,7 @@ impl From<io::Error> for Error {
 }
 
 impl Error {
-    /// What to tell a caller whose message was not queued: the record of the end, if there is one.
+    /// The error for a caller whose message was not queued: the record of the end, if there is one.
     pub(super) fn refusal(connection: &Connection, error: SendError) -> Self {
         match (error, connection.close_info().or_else(|| connection.write_failure())) {
             (SendError::Closing, Some(info)) => Self::Closed(Box::new(info)),

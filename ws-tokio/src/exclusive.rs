@@ -1,4 +1,4 @@
-//! A stream that may be shared between threads, because nobody gets at it who does not own it.
+//! A stream that may be shared between threads, because only its owner can use it.
 
 use std::fmt;
 use std::io::{self, IoSlice};

@@ -7,13 +7,13 @@ use std::task::{Context, Waker};
 
 /// Senders that wait to queue a message, first come first served; behind the lock of the driver.
 ///
-/// Only the first one waits for the transport. Whoever leaves that place wakes the next, so that a turn always goes
+/// Only the first one waits for the transport. A sender that leaves that place wakes the next, so that a turn always goes
 /// on, however the waiting ends.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     places: VecDeque<(Ticket, Waker)>,
     next: Ticket,
-    /// Who has an earlier ticket was there when the transport took no more: none of them is overtaken.
+    /// A sender with an earlier ticket was there when the transport took no more: none of them is overtaken.
     full_until: Ticket,
     /// One sends a message in pieces; the others wait until it is finished.
     held: bool,

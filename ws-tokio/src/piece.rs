@@ -18,6 +18,6 @@ pub(super) trait PieceSource {
     /// The next piece. If it is to be of the message that is `inside` already, none of a later one.
     fn poll_piece(&mut self, cx: &mut Context<'_>, inside: bool) -> Poll<Result<Option<OwnedPiece>, Error>>;
 
-    /// Whether a message is under way of which pieces have been handed out.
+    /// Whether a message is under way of which pieces have been returned.
     fn is_inside_message(&self) -> bool;
 }

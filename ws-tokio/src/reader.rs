@@ -73,7 +73,7 @@ impl<'a> MessageReader<'a> {
     }
 
     /// The rest of the message in one piece, of at most `limit` bytes. Dropping the future loses nothing: what it has
-    /// taken is the first that the next call of any method hands out, and so it is after an error.
+    /// taken is the first that the next call of any method returns, and so it is after an error.
     ///
     /// # Errors
     /// As [`next`](Self::next), and [`Error::OverLimit`] when there is more.

@@ -21,10 +21,10 @@ use crate::writer::{Hold, MessageWriter};
 /// The sending half of a WebSocket: clone it into as many tasks as there are.
 ///
 /// It does not depend on the transport's type. Every method takes `&self`; every future can be dropped at any
-/// await: a message is then wholly queued or not at all. Those who wait for room are served in turn.
+/// await: a message is then wholly queued or not at all. Senders that wait for room are served in turn.
 ///
-/// Pings are answered and deadlines kept while the [`Receiver`](super::Receiver) is being polled. Who only sends lets a
-/// task of its own run [`Receiver::discard`](super::Receiver::discard).
+/// Pings are answered and deadlines kept while the [`Receiver`](super::Receiver) is being polled. A program that only sends lets a
+/// separate task run [`Receiver::discard`](super::Receiver::discard).
 pub struct Sender {
     pub(super) link: Arc<dyn Link>,
     /// Distinguishes this clone from others.

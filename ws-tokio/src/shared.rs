@@ -1,4 +1,4 @@
-//! A driver that several tasks use: the lock, and who is to be woken.
+//! A driver that several tasks use: the lock, and which tasks are to be woken.
 //!
 //! # How a sender sends
 //!
@@ -8,7 +8,7 @@
 //!                  ▼      │
 //!  send ──────▶ Beginning ┘
 //!                  │
-//!                  ├── room, and nobody it would overtake ───────────────────▶ Queued
+//!                  ├── room, and no sender it would overtake ─────────────────▶ Queued
 //!                  │                                                            ▲
 //!                  ▼                                    room, and not held      │
 //!               In line ── those before it have left ─▶ First ─────────────────┤
@@ -22,9 +22,9 @@
 //!  Queued ── another sender queued before: lets the others queue theirs ──▶ Writing ── all up to its mark written ──▶ done
 //! ```
 //!
-//! - Whoever leaves the place of the first wakes the next, so that the line moves on however a future ends: [`Line`].
+//! - A sender that leaves the first place wakes the next, so that the line moves on however a future ends: [`Line`].
 //! - A message in pieces *holds* the line from its first place on, and wakes the first when it ends: `Hold`.
-//! - The transport and the timer know one waker, which wakes all who wait: [`Waiting`]. A task that is polled wakes those
+//! - The transport and the timer know one waker, which wakes all that wait: [`Waiting`]. A task that is polled wakes those
 //!   that its progress may concern.
 //! - A newcomer may queue past senders that joined the line after the transport was last found full, so that changing
 //!   tasks costs little; it overtakes none that was there then.
@@ -81,7 +81,7 @@ pub(super) trait Link: Send + Sync {
     fn poll_hold(&self, cx: &mut Context<'_>, place: &mut Place) -> Poll<()>;
     /// Ends what `poll_hold` began.
     fn release(&self);
-    /// Gives up a place in line.
+    /// Leaves a place in line.
     fn leave(&self, ticket: Ticket);
     /// See [`Driver::poll_ready`].
     fn poll_ready(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
@@ -100,21 +100,21 @@ pub(super) trait Link: Send + Sync {
     ) -> Membership;
     /// Writes what can be written without waiting.
     fn write(&self);
-    /// The list of those who wait.
+    /// The list of the tasks that wait.
     fn waiting(&self) -> &Waiting;
 }
 
 /// What queues a message, once.
 pub(super) type Queue<'a> = &'a mut dyn FnMut(&mut Connection) -> Result<(), SendError>;
 
-/// What tells one sender from another.
+/// What distinguishes one sender from another.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) id: u32,
     pub(super) turn: Turn,
 }
 
-/// Where a sender stands that waits: in the line, and as the first of it among all who wait.
+/// Where a sender stands that waits: in the line, and as the first of it among all that wait.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) waiter: Waiter,
@@ -146,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Polls the driver for one of those who wait; wakes the others if they may have waited for what
+    /// Polls the driver for one of the tasks that wait; wakes the others if they may have waited for what
     /// it did.
     pub(super) fn poll<T>(
         &self,
@@ -211,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         answer
     }
 
-    /// Has the driver do something on behalf of nobody who waits.
+    /// Has the driver do something on behalf of no task that waits.
     fn drive<T>(&self, act: impl FnOnce(&mut Driver<S>, &mut Context<'_>) -> T) -> T {
         let mut locked = self.lock();
         let before = locked.driver.progress();

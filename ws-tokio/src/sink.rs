@@ -1,4 +1,4 @@
-//! [`Stream`] and [`Sink`], for those who want them.
+//! [`Stream`] and [`Sink`], for programs that use them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

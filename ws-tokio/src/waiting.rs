@@ -11,7 +11,7 @@ use std::task::{Wake, Waker};
 #[cfg(shuttle)]
 use shuttle::sync::{Mutex, MutexGuard};
 
-/// One who waits. Not told apart by wakers: a task may wait for two things at once.
+/// A future that waits. Not distinguished by wakers: a task may wait for two things at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Waiter(u32);
 

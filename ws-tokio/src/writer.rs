@@ -41,7 +41,7 @@ impl<'a> MessageWriter<'a> {
     /// cut anywhere; together they have to be UTF-8.
     ///
     /// If the future is dropped the piece is wholly queued or not at all; [`feed`](Self::feed) and
-    /// [`flush`](Self::flush) tell which.
+    /// [`flush`](Self::flush) make the difference.
     ///
     /// # Errors
     /// As [`WebSocket::send`](super::WebSocket::send); [`SendError::InvalidUtf8`], and the piece is not sent.

@@ -1,4 +1,4 @@
-//! Who the members of a broadcast are.
+//! The members of a broadcast.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -38,8 +38,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Takes what has arrived, without waiting: pings are answered, a Close is noticed, and messages are set aside. What
     /// cannot be taken without knowing how it is going to be received stays where it is.
     ///
-    /// For a handler that only sends, nobody else does. No waker is left behind: whoever waits for the transport next
-    /// leaves its own.
+    /// For a handler that only sends, nothing else does. No waker is left behind: the next task that waits for the transport
+    /// leaves its waker.
     pub(crate) fn take_arrived(&mut self) {
         if !self.connection.is_open() || self.closing.discarding {
             return;

@@ -45,7 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn offer_one(&mut self, cx: &mut Context<'_>, message: &PreparedMessage, slow: &SlowPolicy) -> Offered {
-        // What has not been written yet makes nobody slow: only what the transport does not take.
+        // What has not been written yet makes no member slow: only what the transport does not take.
         let room = self.has_room() || {
             let _ = self.poll_write(cx);
             self.has_room()

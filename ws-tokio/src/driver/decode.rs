@@ -125,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 }
 
-/// Whether anything can come of `input`. Without a byte it gives up its buffer, which a panic may have kept it from.
+/// Whether anything can come of `input`. Without a byte it returns its buffer, which a panic may have kept it from.
 #[inline]
 fn has_input(input: &mut Input, connection: &Connection) -> bool {
     input.filled();

@@ -88,7 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             self.grant_wish();
             if self.connection.is_ended() {
-                // Nobody may write, or receive, after this: what waits of a broadcast goes now.
+                // There may be no write and no receive after this: what waits of a broadcast goes now.
                 self.queue_backlog();
                 return Poll::Ready(self.outcome());
             }

@@ -42,7 +42,7 @@ pub(super) struct Closing {
     pub(super) transport: Transport,
     /// The error that ended the transport, until it has been reported.
     pub(super) error: Option<io::Error>,
-    /// Someone closes and waits for the end: messages that still come are for nobody.
+    /// A task closes and waits for the end: messages that still come are dropped.
     pub(super) discarding: bool,
     /// The user has learned of the peer's Close, the reply to which is held back.
     pub(super) close_reported: bool,

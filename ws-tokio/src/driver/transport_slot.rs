@@ -11,7 +11,7 @@ impl<S> TransportSlot<S> {
         Self(Some(transport))
     }
 
-    /// Returns the transport. Whoever calls this drops the driver without using the slot again.
+    /// Returns the transport. The caller drops the driver without using the slot again.
     #[allow(clippy::expect_used, reason = "a driver gives its transport away by value, and so once")]
     pub(super) fn take_for_good(&mut self) -> S {
         self.0.take().expect("a transport is taken once")

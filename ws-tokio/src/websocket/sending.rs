@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Sends the next piece of a message in pieces, as a fragment; `last` ends it. No other message can be sent before.
     /// Unlike [`send_stream`](Self::send_stream), which borrows the WebSocket for a whole message, this lets the same task
     /// receive and ping between the pieces. If the future is dropped the piece is wholly queued or not at all:
-    /// [`feed_piece`](Self::feed_piece) and [`flush`](Self::flush) tell which.
+    /// [`feed_piece`](Self::feed_piece) and [`flush`](Self::flush) make the difference.
     ///
     /// # Errors
     /// As [`send`](Self::send); [`SendError::InvalidUtf8`](ws_core::SendError::InvalidUtf8) if the pieces of a text do not add up to UTF-8.
