@@ -13,7 +13,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{self, Shutdown, SocketAddr};
+use std::net::{self, Shutdown};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,21 +34,26 @@ fn main() -> io::Result<()> {
 /// Serves all connections of `listener`.
 ///
 /// # Errors
-/// What `poll` or the listener reports. An error of a connection ends that connection only.
+/// What `poll` reports. An error of a connection ends that connection only; while none can be accepted, those that are open
+/// go on.
 pub fn serve(listener: net::TcpListener) -> io::Result<()> {
     let mut server = Server::new(listener)?;
     let mut events = Events::with_capacity(1024);
     loop {
-        let wait = server.deadlines.first().map(|&(at, _)| at.saturating_sub(server.shared.epoch.elapsed()));
+        let next = server.deadlines.first().map(|&(at, _)| at.saturating_sub(server.shared.epoch.elapsed()));
+        let wait = if server.rests { Some(next.unwrap_or(RETRY).min(RETRY)) } else { next };
         match server.poll.poll(&mut events, wait) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             polled => polled?,
         }
         for event in &events {
             match event.token() {
-                LISTENER => server.accept()?,
+                LISTENER => server.accept(),
                 Token(index) => server.turn(index),
             }
+        }
+        if server.rests {
+            server.accept();
         }
         let now = server.shared.epoch.elapsed();
         while let Some(&(at, index)) = server.deadlines.first().filter(|(at, _)| *at <= now) {
@@ -70,9 +75,17 @@ const OPENING: Duration = Duration::from_secs(10);
 /// The time it has to read a refusal.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// When accepting is tried again after it has failed.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A client that sends faster than this is read from has its next turn after the others.
+const READS_A_TURN: usize = 16;
+
 struct Server {
     poll: Poll,
     listener: TcpListener,
+    /// Accepting has failed, as it does without a free descriptor: no event says when it works again.
+    rests: bool,
     clients: Vec<Option<Client>>,
     free: Vec<usize>,
     /// When the clients want to be called, the next first.
@@ -99,27 +112,38 @@ impl Server {
             input: vec![0; 64 << 10].into(),
             output: None,
         };
-        Ok(Self { poll, listener, clients: Vec::new(), free: Vec::new(), deadlines: BTreeSet::new(), shared })
+        Ok(Self {
+            poll,
+            listener,
+            rests: false,
+            clients: Vec::new(),
+            free: Vec::new(),
+            deadlines: BTreeSet::new(),
+            shared,
+        })
     }
 
-    fn accept(&mut self) -> io::Result<()> {
+    fn accept(&mut self) {
         loop {
-            let (mut stream, _): (_, SocketAddr) = match self.listener.accept() {
-                Ok(accepted) => accepted,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            let mut stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.rests = error.kind() != ErrorKind::WouldBlock;
+                    return;
+                }
             };
-            stream.set_nodelay(true)?;
+            // Without it answers may come later, and no worse.
+            let _ = stream.set_nodelay(true);
             let index = self.free.pop().unwrap_or_else(|| {
                 self.clients.push(None);
                 self.clients.len() - 1
             });
-            self.poll.registry().register(
-                &mut stream,
-                Token(index),
-                Interest::READABLE | Interest::WRITABLE,
-            )?;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if self.poll.registry().register(&mut stream, Token(index), interest).is_err() {
+                self.free.push(index);
+                continue;
+            }
             let reader = Box::new((RequestReader::new(HeadLimits::server()), Vec::new()));
             let deadline = self.shared.epoch.elapsed() + OPENING;
             self.deadlines.insert((deadline, index));
@@ -179,6 +203,7 @@ impl Client {
                 }
             }
         }
+        let mut reads = 0;
         loop {
             // A client that reads nothing is not read from: what waits to be written is then bounded by one read.
             let is_written = self.write(shared);
@@ -202,6 +227,11 @@ impl Client {
                     // A short read has emptied the socket: the next event says when there is more.
                     if n < shared.input.len() && self.write(shared) && !self.is_closing() {
                         break;
+                    }
+                    reads += 1;
+                    if reads == READS_A_TURN {
+                        self.deadline = Some(shared.epoch.elapsed());
+                        return Ok(true);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -302,14 +332,15 @@ fn open(
 
 /// Reads what is there; returns whether more may come.
 fn discard(stream: &mut TcpStream, shared: &mut Shared) -> io::Result<bool> {
-    loop {
+    for _ in 0..READS_A_TURN {
         match stream.read(&mut shared.input) {
             Ok(0) => return Ok(false),
             Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) => return Err(error),
         }
     }
+    Ok(true)
 }
 
 fn how(error: &io::Error) -> TransportEnd {
