@@ -32,7 +32,7 @@ impl<S: Heir> WebSocket<S> {
                 let _ = driver.connection.close(CloseCode::INTERNAL_ERROR, "");
             }
             match if driver.is_open() { driver.io.take() } else { None } {
-                Some(io) => S::inherit(WebSocket { driver: driver.take_over(io) }),
+                Some(io) => S::inherit(WebSocket::of(driver.take_over(io))),
                 None => driver.say_goodbye(),
             }
         });

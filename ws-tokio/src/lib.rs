@@ -65,7 +65,7 @@
 //! driver, line, waiting             a connection and its transport; the order of senders; the wakers
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
 //! backlog, piece, buffer            what waits for a slow peer, pieces of a message, buffers of a thread
-//! error, exclusive
+//! error, exclusive, halves
 //! ```
 //!
 //! Each line imports only from the lines below it: `tests/layers.rs` checks that.
@@ -79,6 +79,7 @@ mod closer;
 mod driver;
 mod error;
 mod exclusive;
+mod halves;
 mod heir;
 mod line;
 mod piece;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{CloseCode, Message};
 
 use crate::error::Error;
+use crate::halves::{Half, poll_half};
 use crate::websocket::WebSocket;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
@@ -19,7 +20,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
         if self.driver.is_done() {
             return Poll::Ready(None);
         }
-        self.driver.poll_recv(cx).map(Result::transpose)
+        let Self { driver, halves } = &mut *self;
+        poll_half(halves, Half::Stream, cx, |cx| driver.poll_recv(cx)).map(Result::transpose)
     }
 }
 
@@ -27,7 +29,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.driver.poll_ready(cx)
+        let Self { driver, halves } = &mut *self;
+        poll_half(halves, Half::Sink, cx, |cx| driver.poll_ready(cx))
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
@@ -35,14 +38,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.driver.poll_flush(cx)
+        let Self { driver, halves } = &mut *self;
+        poll_half(halves, Half::Sink, cx, |cx| driver.poll_flush(cx))
     }
 
     /// Closes with 1000, as [`WebSocket::close`] does.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // Closing already is what is wanted; 1000 with no reason is always allowed.
         let _ = self.driver.connection.close(CloseCode::NORMAL_CLOSURE, "");
-        let _ = ready!(self.driver.poll_close(cx));
+        let Self { driver, halves } = &mut *self;
+        let _ = ready!(poll_half(halves, Half::Sink, cx, |cx| driver.poll_close(cx)));
         Poll::Ready(Ok(()))
     }
 }

@@ -136,12 +136,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
         }
         drop(sender);
         // No third holder is left to have made a clone meanwhile.
-        Arc::try_unwrap(self.shared).map(|shared| WebSocket { driver: shared.into_driver() }).map_err(
-            |shared| {
-                let link: Arc<dyn Link> = Arc::clone(&shared) as _;
-                ReuniteError(Sender::new(link), Receiver { shared })
-            },
-        )
+        Arc::try_unwrap(self.shared).map(|shared| WebSocket::of(shared.into_driver())).map_err(|shared| {
+            let link: Arc<dyn Link> = Arc::clone(&shared) as _;
+            ReuniteError(Sender::new(link), Receiver { shared })
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use ws_core::{CloseCode, CloseInfo, Config, Connection, Event, MemoryUsage, Mess
 use crate::closer::Closer;
 use crate::driver::Driver;
 use crate::error::Error;
+use crate::halves::Halves;
 use crate::reader::MessageReader;
 
 /// An open WebSocket over the transport `S`, after the opening handshake.
@@ -30,13 +31,21 @@ use crate::reader::MessageReader;
 #[derive(Debug)]
 pub struct WebSocket<S> {
     pub(super) driver: Driver<S>,
+    /// The tasks that wait by [`Stream`](futures_core::Stream) and by [`Sink`](futures_sink::Sink).
+    pub(super) halves: Option<Box<Halves>>,
+}
+
+impl<S> WebSocket<S> {
+    pub(super) const fn of(driver: Driver<S>) -> Self {
+        Self { driver, halves: None }
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// A WebSocket over `stream`, on which the opening handshake is done; `received` is what was
     /// read beyond the handshake's head.
     pub fn new(stream: S, connection: Connection, received: &[u8]) -> Self {
-        Self { driver: Driver::new(stream, connection, received) }
+        Self::of(Driver::new(stream, connection, received))
     }
 
     /// A WebSocket over `stream`, on which the opening handshake is done, in the given role; a client's masks are drawn

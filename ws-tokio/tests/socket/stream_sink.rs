@@ -2,11 +2,15 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use ws_core::{CloseCode, Config, Connection, Message};
 use ws_tokio::{Error, WebSocket};
 
@@ -88,4 +92,57 @@ async fn the_receiving_half_is_a_stream_that_ends_with_the_connection() {
     let items: Result<Vec<_>, Error> = all(&mut receiver).await.into_iter().collect();
     assert_eq!(items.unwrap(), [Message::text("one"), Message::binary(vec![2; 500])]);
     sending.await.unwrap();
+}
+
+/// Polls a WebSocket in a task of its own, while others do, too.
+fn polling<T: Send + 'static>(
+    websocket: &Arc<Mutex<WebSocket<DuplexStream>>>,
+    poll: fn(Pin<&mut WebSocket<DuplexStream>>, &mut Context<'_>) -> Poll<T>,
+) -> JoinHandle<T> {
+    let websocket = Arc::clone(websocket);
+    tokio::spawn(poll_fn(move |cx| poll(Pin::new(&mut *websocket.lock().unwrap()), cx)))
+}
+
+#[tokio::test]
+async fn a_read_and_a_close_in_two_tasks_both_end_whichever_waits_first() {
+    for reader_first in [true, false] {
+        let (client, mut server) = pair(100);
+        let client = Arc::new(Mutex::new(client));
+        let mut tasks = (None, None);
+        for reader in [reader_first, !reader_first] {
+            if reader {
+                tasks.0 = Some(polling(&client, |socket, cx| socket.poll_next(cx)));
+            } else {
+                tasks.1 = Some(polling(&client, |socket, cx| socket.poll_close(cx)));
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!(server.recv().await.unwrap().is_none());
+        let (reading, closing) = (tasks.0.unwrap(), tasks.1.unwrap());
+        let both = async { (reading.await.unwrap().is_none(), closing.await.unwrap().is_ok()) };
+        assert_eq!(timeout(Duration::from_secs(60), both).await, Ok((true, true)), "{reader_first}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_woken_by_its_message_although_a_flush_in_another_task_has_read_since() {
+    let (client, mut server) = pair(100);
+    let client = Arc::new(Mutex::new(client));
+    let reading = polling(&client, |socket, cx| socket.poll_next(cx));
+    tokio::task::yield_now().await;
+    // More than the transport takes while the server does not read.
+    Pin::new(&mut *client.lock().unwrap()).start_send(Message::binary(vec![7; 1000])).unwrap();
+    let flushing = polling(&client, |socket, cx| socket.poll_flush(cx));
+    tokio::task::yield_now().await;
+    server.feed("hello").await.unwrap();
+    let read = timeout(Duration::from_secs(60), reading);
+    let (read, written) = tokio::join!(read, async {
+        // The message is on its way before room is made for the flush.
+        server.flush().await.unwrap();
+        tokio::task::yield_now().await;
+        server.recv().await.unwrap().unwrap().as_bytes().len()
+    });
+    assert_eq!(read.unwrap().unwrap().unwrap().unwrap(), Message::text("hello"));
+    assert_eq!(written, 1000);
+    timeout(Duration::from_secs(60), flushing).await.unwrap().unwrap().unwrap();
 }
