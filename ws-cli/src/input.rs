@@ -61,7 +61,7 @@ pub(crate) fn prompt(
     binary: bool,
     history: bool,
 ) -> rustyline::Result<(mpsc::Receiver<Input>, Box<dyn ExternalPrinter + Send>, Restore)> {
-    let restore = Restore::new();
+    let mut restore = Restore::new();
     let config = rustyline::Config::builder()
         .auto_add_history(true)
         .history_ignore_space(true)
@@ -99,11 +99,14 @@ pub(crate) fn prompt(
             }
         }
     });
+    restore.editing = true;
     Ok((receiver, Box::new(printer), restore))
 }
 
 /// Restores the terminal, also when the server ends the session in the middle of a line.
 pub(crate) struct Restore {
+    /// Whether the editor's thread prints.
+    editing: bool,
     #[cfg(unix)]
     modes: Option<rustix::termios::Termios>,
 }
@@ -111,6 +114,7 @@ pub(crate) struct Restore {
 impl Restore {
     fn new() -> Self {
         Self {
+            editing: false,
             #[cfg(unix)]
             modes: keep_keys().ok(),
         }
@@ -125,9 +129,28 @@ impl Drop for Restore {
             let _ = rustix::termios::tcsetattr(io::stdin(), now, modes);
         }
         // What was being typed must not remain in front of the shell's prompt.
-        let _ = io::stdout().lock().write_all(b"\r\x1b[K");
+        const CLEAR: &[u8] = b"\r\x1b[K";
+        #[cfg(unix)]
+        if self.editing
+            && let Ok(mut terminal) = take_output()
+        {
+            let _ = terminal.write_all(CLEAR);
+            return;
+        }
+        let _ = io::stdout().lock().write_all(CLEAR);
         let _ = io::stdout().lock().flush();
     }
+}
+
+/// Takes standard output away from the editor, whose thread cannot be ended and may be about to print its prompt again, and
+/// returns what it was: what follows is the last that the terminal gets.
+#[cfg(unix)]
+fn take_output() -> io::Result<fs::File> {
+    use std::os::fd::AsFd as _;
+
+    let terminal = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdout(fs::File::options().write(true).open("/dev/null")?)?;
+    Ok(terminal.into())
 }
 
 /// Makes the terminal pass on each key unchanged, and returns its modes before. The prompt does this itself while it reads
