@@ -140,9 +140,14 @@ pub use ws_tokio::{Broadcast, ByteStream, Error, Member, PublishReport, Sender, 
 
 /// An open WebSocket. [`connect`] returns a `WebSocket`, on a [`Stream`]; [`handshake`] returns a `WebSocket<S>`, on a
 /// stream of any type.
+///
+/// Its methods are those of [`ws_tokio::WebSocket`]: [`recv`](ws_tokio::WebSocket::recv), [`send`](ws_tokio::WebSocket::send),
+/// [`close`](ws_tokio::WebSocket::close), [`split`](ws_tokio::WebSocket::split) and more.
 pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
 
 /// The receiving half of a [`WebSocket`].
+///
+/// Its methods are those of [`ws_tokio::Receiver`].
 pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
 
 /// How to do common things with a client.

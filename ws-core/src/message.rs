@@ -17,6 +17,9 @@ use crate::utf8::Utf8Validator;
 pub type Utf8Bytes = ByteString;
 
 /// An owned message, cheap to clone.
+///
+/// Text or binary: control frames are no messages. Pings are answered by the connection, and how a peer closed is in
+/// [`CloseInfo`](crate::CloseInfo).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// UTF-8 text.

@@ -29,9 +29,14 @@ use crate::transport::watched::Watched;
 
 /// An open WebSocket. A [`Server`](crate::Server) passes `WebSocket`, on its [`Stream`], to handlers;
 /// [`accept`](crate::accept()) gives `WebSocket<S>` on a stream of any type.
+///
+/// Its methods are those of [`ws_tokio::WebSocket`]: [`recv`](ws_tokio::WebSocket::recv), [`send`](ws_tokio::WebSocket::send),
+/// [`close`](ws_tokio::WebSocket::close), [`split`](ws_tokio::WebSocket::split) and more.
 pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
 
 /// The receiving half of a [`WebSocket`].
+///
+/// Its methods are those of [`ws_tokio::Receiver`].
 pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
 
 /// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS, or what another HTTP server has handed
