@@ -34,8 +34,7 @@ fn main() -> io::Result<()> {
 /// Serves all connections of `listener`.
 ///
 /// # Errors
-/// What `poll` reports. An error of a connection ends that connection only; while none can be accepted, those that are open
-/// go on.
+/// What `poll` reports. An error of a connection ends that connection only.
 pub fn serve(listener: net::TcpListener) -> io::Result<()> {
     let mut server = Server::new(listener)?;
     let mut events = Events::with_capacity(1024);

@@ -18,8 +18,7 @@ pub type Utf8Bytes = ByteString;
 
 /// An owned message, cheap to clone.
 ///
-/// Text or binary: control frames are no messages. Pings are answered by the connection, and how a peer closed is in
-/// [`CloseInfo`](crate::CloseInfo).
+/// Control frames are no messages: pings are answered by the connection; how a peer closed is in [`CloseInfo`](crate::CloseInfo).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// UTF-8 text.
