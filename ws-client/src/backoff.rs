@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::setting_error::SettingError;
+use ws_core::SettingError;
 
 /// The delays between attempts to connect again: capped exponential back-off with full jitter.
 ///

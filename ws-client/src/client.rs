@@ -8,8 +8,8 @@ use crate::error::ConnectError;
 use crate::negotiated::Opened;
 use crate::options::Options;
 use crate::request::Request;
-use crate::setting_error::SettingError;
 use crate::setup::Setup;
+use ws_core::SettingError;
 
 /// Opens WebSockets. It is cheap to clone and meant to be kept: TLS sessions are resumed between its connections.
 ///

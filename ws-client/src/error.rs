@@ -13,9 +13,9 @@ use crate::dial::DialError;
 use crate::proxy_error::ProxyError;
 use crate::request_error::{HeaderError, UrlError};
 use crate::retry_after::retry_after;
-use crate::setting_error::SettingError;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
+use ws_core::SettingError;
 
 /// Why [`connect`](crate::connect) did not open a WebSocket. Every message says what to do, and none shows a
 /// credential; [`blame`](Self::blame) and [`is_fatal`](Self::is_fatal) are for programs.

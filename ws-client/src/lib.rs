@@ -89,7 +89,6 @@ mod request;
 mod request_error;
 mod resolver;
 mod retry_after;
-mod setting_error;
 mod setup;
 mod shared;
 mod stream;
@@ -114,13 +113,13 @@ pub use reconnect::{Reconnect, Retry};
 pub use request::Request;
 pub use request_error::{HeaderError, UrlError};
 pub use resolver::{Resolver, Resolving};
-pub use setting_error::SettingError;
 pub use shared::{connect, handshake};
 pub use stream::{Stream, Transport};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 #[cfg(feature = "tls")]
 pub use tls_error::TlsError;
+pub use ws_core::SettingError;
 
 pub use http;
 /// For custom roots, configurations and crypto providers ([`Tls`]).

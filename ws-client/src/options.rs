@@ -10,9 +10,9 @@ use crate::backoff::Backoff;
 use crate::connector::Connector;
 use crate::proxy_choice::ProxyChoice;
 use crate::resolver::Resolver;
-use crate::setting_error::SettingError;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
+use ws_core::SettingError;
 
 /// The settings of a [`Client`](crate::Client). Set the fields that matter, or chain the setters of the same names, then
 /// [`build`](Self::build).

@@ -4,7 +4,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{Error, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::setting_error::SettingError;
+use ws_core::SettingError;
 
 /// Returns the certificates in the bytes of a PEM file; `setting` names them in the error.
 pub(crate) fn certificates(

@@ -11,7 +11,7 @@ use crate::chance;
 use crate::error::ConnectError;
 use crate::negotiated::Negotiated;
 use crate::options::Options;
-use crate::setting_error::SettingError;
+use ws_core::SettingError;
 
 /// Options that were checked; cheap to clone.
 #[derive(Debug, Clone)]

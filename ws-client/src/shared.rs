@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::error::ConnectError;
 use crate::negotiated::Opened;
 use crate::request::Request;
-use crate::setting_error::SettingError;
+use ws_core::SettingError;
 
 /// Opens a WebSocket at `url` with the default [`Options`](crate::Options).
 ///

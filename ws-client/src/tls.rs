@@ -11,9 +11,9 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 
 use crate::pem;
-use crate::setting_error::SettingError;
 use crate::stream::Stream;
 use crate::tls_error::TlsError;
+use ws_core::SettingError;
 
 /// Which certificates to trust under `wss://`, and which one to present. TLS 1.2 and 1.3, ALPN `http/1.1`.
 ///

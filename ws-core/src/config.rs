@@ -2,10 +2,8 @@
 
 use core::time::Duration;
 
-use thiserror::Error;
-
-use crate::error::debug_by_display;
 use crate::setters::setters;
+use crate::setting_error::SettingError;
 
 /// Limits and deadlines of a connection. Shared by any number of connections in an `Arc`.
 ///
@@ -20,7 +18,7 @@ use crate::setters::setters;
 ///     .max_message_size(64 << 10)
 ///     .keepalive(Some(Keepalive::default().interval(Duration::from_secs(10))));
 /// config.check()?;
-/// # Ok::<(), ws_core::ConfigError>(())
+/// # Ok::<(), ws_core::SettingError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -108,21 +106,6 @@ impl Default for Keepalive {
     }
 }
 
-/// A setting with a value that is not possible.
-#[derive(Clone, PartialEq, Eq, Error)]
-#[error("{setting} = {value} is not possible: {must}")]
-#[non_exhaustive]
-pub struct ConfigError {
-    /// The name of the field.
-    pub setting: &'static str,
-    /// Its value.
-    pub value: u128,
-    /// What it must be.
-    pub must: &'static str,
-}
-
-debug_by_display!(ConfigError);
-
 impl Config {
     /// Returns the defaults of a server.
     pub const fn server() -> Self {
@@ -209,8 +192,8 @@ impl Config {
     ///
     /// # Errors
     /// The first setting that does not, with its value and what it must be.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let fail = |setting, value, must| Err(ConfigError { setting, value, must });
+    pub fn check(&self) -> Result<(), SettingError> {
+        let fail = |setting, value: u128, must: &str| Err(SettingError::new(setting, value, must));
         let nonzero = "it must be above zero";
         if self.max_message_size == 0 {
             return fail("max_message_size", 0, nonzero);

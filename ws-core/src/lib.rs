@@ -15,6 +15,7 @@
 //! message, decode                   bytes to headers and unmasked chunks: section 5.2
 //! event, frame, config, close_info
 //! binary, close, mask, utf8         sections 5.3, 5.5.1 and 8.1
+//! setting_error                     SettingError
 //! error                             ProtocolError, SendError
 //! close_code, setters               section 7.4
 //! ```
@@ -139,6 +140,7 @@ mod message;
 mod prepared_message;
 mod send_queue;
 mod setters;
+mod setting_error;
 mod timers;
 // As `decode`.
 #[doc(hidden)]
@@ -148,7 +150,7 @@ pub use binary::Binary;
 pub use close::CloseFrame;
 pub use close_code::CloseCode;
 pub use close_info::{CloseCause, CloseInfo, Deadline, Initiator, TransportEnd};
-pub use config::{Config, ConfigError, Keepalive};
+pub use config::{Config, Keepalive};
 pub use connection::{Connection, LargeMessage, Output, Received};
 pub use error::{ProtocolError, SendError};
 pub use event::{Event, Piece};
@@ -157,3 +159,4 @@ pub use mask::MaskKey;
 pub use memory_usage::MemoryUsage;
 pub use message::{DataType, Message, Utf8Bytes};
 pub use prepared_message::PreparedMessage;
+pub use setting_error::SettingError;

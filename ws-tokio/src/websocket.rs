@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) with a [`ConfigError`](ws_core::ConfigError) for settings that contradict
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) with a [`SettingError`](ws_core::SettingError) for settings that contradict
     /// each other, or the error of the random generator.
     pub fn from_raw(stream: S, role: Role, config: impl Into<Arc<Config>>) -> io::Result<Self> {
         let config = config.into();

@@ -4,9 +4,9 @@ use alloc::string::String;
 
 use thiserror::Error;
 
-use crate::config::ConfigError;
 use crate::error::debug_by_display;
 use crate::setters::setters;
+use crate::setting_error::SettingError;
 
 /// The preferences of one side for permessage-deflate, and how it compresses.
 ///
@@ -76,10 +76,10 @@ impl Config {
     ///
     /// # Errors
     /// The first setting that does not, with its value and what it must be.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> Result<(), SettingError> {
         if self.level > MAX_LEVEL {
             let must = "it must be between 0 (store) and 9 (small)";
-            return Err(ConfigError { setting: "deflate.level", value: self.level.into(), must });
+            return Err(SettingError::new("deflate.level", self.level, must));
         }
         Ok(())
     }

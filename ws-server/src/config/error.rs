@@ -5,26 +5,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use thiserror::Error;
+pub use ws_core::SettingError;
 use ws_core::handshake::{Refusal, ResponseError};
-
-/// A setting that cannot work, found when a server or an acceptor is built.
-#[derive(Clone, PartialEq, Eq, Error)]
-#[error("{setting} = {value} is not possible: {must}")]
-#[non_exhaustive]
-pub struct SettingError {
-    /// The name of the field or builder call.
-    pub setting: &'static str,
-    /// Its value, as text.
-    pub value: String,
-    /// What it must be, or what to do.
-    pub must: String,
-}
-
-impl SettingError {
-    pub(crate) fn new(setting: &'static str, value: impl ToString, must: impl Into<String>) -> Self {
-        Self { setting, value: value.to_string(), must: must.into() }
-    }
-}
 
 /// A server could not be built.
 #[derive(Error)]
@@ -106,7 +88,7 @@ macro_rules! debug_as_display {
     )*};
 }
 
-debug_as_display!(SettingError, BuildError, AcceptError);
+debug_as_display!(BuildError, AcceptError);
 
 fn listen_advice(error: &io::Error) -> String {
     match error.kind() {

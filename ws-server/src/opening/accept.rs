@@ -9,6 +9,7 @@ use ws_tokio::WebSocket;
 
 use crate::config::error::{AcceptError, SettingError};
 use crate::config::options::{HandshakeOptions, from_now};
+use crate::config::setters::setters;
 use crate::opening::endpoint::Gate;
 use crate::opening::handshake::{Found, Site, open};
 use crate::opening::options::EndpointOptions;
@@ -48,13 +49,13 @@ where
 /// Does opening handshakes with custom options.
 ///
 /// ```
-/// use ws_server::{AcceptorBuilder, OriginPolicy};
+/// use ws_server::{AcceptorBuilder, EndpointOptions, HandshakeOptions, OriginPolicy};
 ///
-/// let mut builder = AcceptorBuilder::default();
-/// builder.endpoint.subprotocols = vec!["chat".into()];
-/// builder.endpoint.origin = OriginPolicy::List(vec!["https://example.com".into()]);
-/// builder.handshake.timeout = std::time::Duration::from_secs(3);
-/// let acceptor = builder.build()?;
+/// let endpoint = EndpointOptions::default()
+///     .subprotocols(vec!["chat".into()])
+///     .origin(OriginPolicy::List(vec!["https://example.com".into()]));
+/// let handshake = HandshakeOptions::default().timeout(std::time::Duration::from_secs(3));
+/// let acceptor = AcceptorBuilder::default().endpoint(endpoint).handshake(handshake).build()?;
 /// # Ok::<(), ws_server::SettingError>(())
 /// ```
 #[derive(Default)]
@@ -66,6 +67,7 @@ pub struct Acceptor {
 
 /// The settings of an [`Acceptor`].
 #[derive(Default)]
+#[non_exhaustive]
 pub struct AcceptorBuilder {
     /// Limits and deadline of the handshake.
     pub handshake: HandshakeOptions,
@@ -76,6 +78,11 @@ pub struct AcceptorBuilder {
 }
 
 impl AcceptorBuilder {
+    setters! {
+        handshake: HandshakeOptions,
+        endpoint: EndpointOptions,
+    }
+
     /// Adds a guard; see [`Endpoint::guard`](crate::Endpoint::guard).
     #[must_use]
     pub fn guard<F, Fut>(mut self, guard: F) -> Self
@@ -98,7 +105,7 @@ impl AcceptorBuilder {
         self
     }
 
-    /// The acceptor.
+    /// Returns the acceptor.
     ///
     /// # Errors
     /// [`SettingError`] for the first setting that cannot work.

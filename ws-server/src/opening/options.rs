@@ -52,7 +52,7 @@ impl EndpointOptions {
     /// # Errors
     /// The first setting that does not, with its value and what it must be.
     pub fn check(&self) -> Result<(), SettingError> {
-        self.connection.check().map_err(|e| SettingError::new(e.setting, e.value, e.must))?;
+        self.connection.check()?;
         for name in &self.subprotocols {
             // §4.1: the elements of Sec-WebSocket-Protocol are tokens.
             if !is_token(name.as_bytes()) {
@@ -63,7 +63,7 @@ impl EndpointOptions {
         self.origin.check()?;
         #[cfg(feature = "deflate")]
         if let Some(deflate) = &self.deflate {
-            deflate.check().map_err(|e| SettingError::new(e.setting, e.value, e.must))?;
+            deflate.check()?;
         }
         Ok(())
     }
