@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It is a driver that pools its buffers, through the public API only, and so costs what ws-tokio's does. Both side by side, 16
-//! messages of 20 bytes in flight on each of 64 connections:
+//! messages of 20 bytes in flight on each of 16 connections:
 //!
 //! ```sh
 //! cargo run --release --manifest-path bench/Cargo.toml -- echo --load "16 in flight" --peer ours,ours-event-loop
