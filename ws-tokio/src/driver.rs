@@ -97,6 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         mut next: impl FnMut(&mut Self) -> Option<T>,
     ) -> Poll<Result<Option<T>, Error>> {
         let mut reads = 0u32;
+        self.reading.asked = true;
         loop {
             self.grant_wish();
             if let Some(found) = next(self) {

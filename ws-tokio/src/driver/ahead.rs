@@ -1,6 +1,7 @@
 //! What arrives while the user only sends.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::task::{Context, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -38,9 +39,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Takes what has arrived, without waiting: pings are answered, a Close is noticed, and messages are set aside. What
     /// cannot be taken without knowing how it is going to be received stays where it is.
     ///
-    /// For a handler that only sends, nothing else does. No waker is left behind: the next task that waits for the transport
-    /// leaves its waker.
+    /// For a handler that only sends, nothing else does. One that receives between its sends does it that way, and answers a
+    /// message although a Close or a fault has arrived behind it. No waker is left behind: the next task that waits for the
+    /// transport leaves its waker.
     pub(crate) fn take_arrived(&mut self) {
+        if mem::take(&mut self.reading.asked) {
+            return;
+        }
         if !self.connection.is_open() || self.closing.discarding {
             return;
         }

@@ -18,6 +18,8 @@ pub(super) struct Reading {
     pub(super) large: Option<Box<Bytes>>,
     /// Messages that were taken while the user only sent.
     pub(super) aside: Option<Box<Aside>>,
+    /// The user has received, or tried to, since the last send: what has arrived is received in its order.
+    pub(super) asked: bool,
     /// The transport has ended; what it brought before is still to be received.
     pub(super) ended: Option<TransportEnd>,
     /// Reads without a pause in between, whether they brought anything for the user or not.

@@ -198,6 +198,9 @@ async fn what_is_kept_for_later_is_bounded_and_the_rest_is_noticed_once_it_has_b
     for n in 0..5000 {
         assert_eq!(server.recv().await.unwrap(), Some(vec![7; 100].into()), "message {n}");
     }
+    // The first send follows a receive, which is where that handler learns of what arrives.
+    server.send("tock").await.unwrap();
+    assert_eq!(next_frame(&mut far).await, (TEXT, b"tock".to_vec()));
     server.send("tock").await.unwrap();
     assert_eq!(next_frame(&mut far).await, (PONG, b"behind".to_vec()));
     assert_eq!(server.memory_usage().total(), 0);
@@ -266,4 +269,28 @@ async fn control_frames_are_counted_by_the_second_where_the_user_only_sends() {
     }
     far.write_all(&ping.repeat(6)).await.unwrap();
     assert!(matches!(server.send("tick").await, Err(Error::Closed(_))));
+}
+
+#[tokio::test]
+async fn messages_are_answered_although_a_close_or_a_fault_arrived_behind_them() {
+    let text = |payload: &[u8]| frame(true, OpCode::Text, payload);
+    let messages = [text(b"one"), text(b"two")].concat();
+    let close = frame(true, OpCode::Close, &1000u16.to_be_bytes());
+    for (behind, code) in [(close, 1000), (vec![0xC1, 0x80], 1002)] {
+        let (mut peer, mut server) = server(Config::server());
+        peer.write_all(&[&messages[..], &behind].concat()).await.unwrap();
+        let echo = tokio::spawn(async move {
+            while let Some(message) = server.recv().await? {
+                server.send(message).await?;
+            }
+            Ok::<_, Error>(())
+        });
+        for text in ["one", "two"] {
+            assert_eq!(next_frame(&mut peer).await, (0x81, text.as_bytes().to_vec()), "{code}");
+        }
+        let (first, payload) = next_frame(&mut peer).await;
+        assert_eq!((first, &payload[..2]), (0x88, &u16::to_be_bytes(code)[..]));
+        drop(peer);
+        assert_eq!(soon("the end", echo).await.unwrap().is_ok(), code == 1000);
+    }
 }
