@@ -77,7 +77,7 @@ impl Connection {
 
 /// A large binary message that lies whole in the driver's buffer: from [`Connection::receive_next`].
 ///
-/// Nothing of it has been consumed. [`take`](Self::take) takes it with the part of the buffer that it lies in, without a copy.
+/// None of its bytes has been consumed. [`take`](Self::take) takes it with the part of the buffer that it lies in, without a copy.
 /// If this is dropped instead, [`Connection::receive`] lends the message as it does any other.
 #[derive(Debug)]
 #[must_use = "the message stays in the input until it is taken"]

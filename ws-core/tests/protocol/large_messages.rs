@@ -38,7 +38,7 @@ fn receive(connection: &mut Connection, input: &mut BytesMut) -> (Vec<Event<'sta
         let used = input.len() - left;
         let _ = input.split_to(used);
         if let Some(large) = large {
-            assert_eq!(used, 0, "nothing of it is consumed");
+            assert_eq!(used, 0, "no byte of it is consumed");
             events.push(Event::Binary(large.take(input).into()));
             taken += 1;
         } else if let Some(event) = event {

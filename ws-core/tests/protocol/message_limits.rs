@@ -59,7 +59,7 @@ fn a_message_that_no_buffer_can_hold_is_too_big_and_its_length_never_wraps() {
                 let got = give(&mut open(role, &config), &header(first, len, key));
                 assert!(if fits { got == Ok(vec![]) } else { got == too_big }, "{len} bytes: {got:?}");
             }
-            // 5 bytes, then so many that both are `len`: the sum does not wrap either.
+            // 5 bytes, then as many as make both `len`: the sum does not wrap either.
             let mut parts = sent_to(role, BINARY_PART, b"Hello");
             parts.extend(header(LAST, len - 5, key));
             let got = give(&mut open(role, &config), &parts);
