@@ -43,6 +43,20 @@ async function everything(browser, sample) {
     return top > 0 && bottom <= innerHeight;
   });
   await page.setViewportSize(DESKTOP);
+  // The log goes back to its end after a scroll that is not the user's, as when its size changes, and stays where the user
+  // scrolls to.
+  const fromEnd = () => page.$eval("#log", list => list.scrollHeight - list.scrollTop - list.clientHeight);
+  await page.$eval("#log", list => { list.scrollTop = 0; });
+  await page.waitForFunction(() => {
+    const list = document.getElementById("log");
+    return list.scrollTop > 0 && list.scrollHeight - list.scrollTop - list.clientHeight < 2;
+  });
+  await page.hover("#log");
+  await page.mouse.wheel(0, -200);
+  await page.waitForFunction(() => !follow);
+  await page.click("#ping");
+  await page.waitForFunction(() => /6 measured/.test(document.getElementById("rtt").textContent));
+  assert.ok(await fromEnd() > 100, "a new line moved a log that the user had scrolled up");
 
   await page.click("summary");
   await page.fill("#code", "999");
