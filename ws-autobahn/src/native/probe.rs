@@ -10,6 +10,7 @@
 //!
 //! Any other course of events fails the case.
 
+mod building;
 mod cases;
 mod draft;
 #[cfg(test)]
@@ -21,15 +22,12 @@ mod want;
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
-    case::CaseId,
-    native::{
-        frame::Frame,
-        script::{Case, Delivery, Script},
-    },
+    native::{frame::Frame, script::Delivery},
     role::Role,
     verdict::Behavior,
 };
 
+pub(crate) use building::{Building, client, server};
 pub(crate) use cases::all;
 pub(crate) use draft::Draft;
 pub(crate) use play::{on_client, on_server};
@@ -103,216 +101,6 @@ pub(crate) enum Measure {
     Cost(u32),
     /// The memory of the process of `--pid` may grow by this many bytes.
     Memory(u64),
-}
-
-/// Begins a case about servers.
-pub(crate) fn server(id: &str, rule: &'static str, what: impl Into<String>) -> Building {
-    begin(Role::Server, id, rule, what.into())
-}
-
-/// Begins a case about clients.
-pub(crate) fn client(id: &str, rule: &'static str, what: impl Into<String>) -> Building {
-    begin(Role::Client, id, rule, what.into())
-}
-
-/// # Panics
-/// `id` is not an id; the tests go through all cases.
-fn begin(tested: Role, id: &str, rule: &'static str, what: String) -> Building {
-    let id = match id.parse() {
-        Ok(id) => id,
-        Err(e) => panic!("{e}"),
-    };
-    let probe = Probe {
-        tested,
-        variants: vec![Variant::default()],
-        accepted: Vec::new(),
-        polite: true,
-        within: None,
-        measure: None,
-    };
-    Building { id, rule, what, probe }
-}
-
-/// A case that is being written down.
-#[derive(Debug)]
-pub(crate) struct Building {
-    id: CaseId,
-    rule: &'static str,
-    what: String,
-    probe: Probe,
-}
-
-impl Building {
-    fn act(mut self, act: Act) -> Self {
-        if let Some(variant) = self.probe.variants.last_mut() {
-            variant.acts.push(act);
-        }
-        self
-    }
-
-    /// Sends a head, and waits for the answer if the suite is the client.
-    pub(crate) fn ask(self, head: Draft) -> Self {
-        let tested = self.probe.tested;
-        let this = self.act(Act::Head(head));
-        if tested == Role::Server { this.act(Act::Answer) } else { this }
-    }
-
-    /// Sends a head without waiting.
-    pub(crate) fn head(self, head: Draft) -> Self {
-        self.act(Act::Head(head))
-    }
-
-    /// Waits for the answer to the head; the case is over if it does not open the connection.
-    pub(crate) fn await_open(self) -> Self {
-        self.act(Act::Answer)
-    }
-
-    /// Waits for the answer to the head, and goes on whatever it is.
-    pub(crate) fn await_head(self) -> Self {
-        self.act(Act::Answered)
-    }
-
-    /// Opens the connection as it should be.
-    pub(crate) fn open(self) -> Self {
-        let head = match self.probe.tested {
-            Role::Server => draft::upgrade(),
-            Role::Client => draft::switching(),
-        };
-        self.ask(head)
-    }
-
-    /// Sends a frame together with its neighbours.
-    pub(crate) fn send(self, frame: Frame) -> Self {
-        self.act(Act::Frame(frame, Delivery::Joined))
-    }
-
-    /// Sends a frame in this manner.
-    pub(crate) fn deliver(self, delivery: Delivery, frame: Frame) -> Self {
-        self.act(Act::Frame(frame, delivery))
-    }
-
-    /// Sends a frame this many times.
-    pub(crate) fn times(self, count: usize, frame: &Frame) -> Self {
-        self.act(Act::Flood(frame.clone(), count))
-    }
-
-    /// Sends bytes that need not be a frame.
-    pub(crate) fn bytes(self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.act(Act::Bytes(bytes.into(), Delivery::Joined))
-    }
-
-    /// Sends a compressed message of this many zeros.
-    pub(crate) fn bomb(self, size: usize) -> Self {
-        self.act(Act::Bomb(size))
-    }
-
-    /// From here on, deliveries in pieces pause for this time between them.
-    pub(crate) fn pace(self, millis: u64) -> Self {
-        self.act(Act::Pace(Duration::from_millis(millis)))
-    }
-
-    /// Reads for this time.
-    pub(crate) fn wait(self, millis: u64) -> Self {
-        self.act(Act::Wait(Duration::from_millis(millis)))
-    }
-
-    /// Reads nothing for this time.
-    pub(crate) fn deaf(self, millis: u64) -> Self {
-        self.act(Act::Deaf(Duration::from_millis(millis)))
-    }
-
-    /// Waits until this many events were seen.
-    pub(crate) fn until(self, events: usize) -> Self {
-        self.act(Act::Until(events))
-    }
-
-    /// Notes the moment among the events.
-    pub(crate) fn mark(self) -> Self {
-        self.act(Act::Mark)
-    }
-
-    /// Ends the suite's half of the connection.
-    pub(crate) fn half_close(self) -> Self {
-        self.act(Act::HalfClose)
-    }
-
-    /// Resets the connection.
-    pub(crate) fn reset(self) -> Self {
-        self.act(Act::Reset)
-    }
-
-    /// Opens another connection, which must be served.
-    pub(crate) fn neighbour(self) -> Self {
-        self.act(Act::Neighbour)
-    }
-
-    /// The same case on further connections, each with a name: what was written so far begins each of them.
-    pub(crate) fn each<T>(
-        mut self,
-        values: impl IntoIterator<Item = T>,
-        name: impl Fn(&T) -> String,
-        acts: impl Fn(Self, &T) -> Self,
-    ) -> Self {
-        let common = self.probe.variants.pop().unwrap_or_default().acts;
-        for value in values {
-            self.probe.variants.push(Variant { name: name(&value), acts: common.clone() });
-            self = acts(self, &value);
-        }
-        self
-    }
-
-    /// The suite does not answer a Close.
-    pub(crate) fn impolite(mut self) -> Self {
-        self.probe.polite = false;
-        self
-    }
-
-    /// What must come may take this long.
-    pub(crate) fn within(mut self, seconds: u64) -> Self {
-        self.probe.within = Some(Duration::from_secs(seconds));
-        self
-    }
-
-    /// Measures.
-    pub(crate) fn measure(mut self, measure: Measure) -> Self {
-        self.probe.measure = Some(measure);
-        self
-    }
-
-    /// This course of events is right.
-    pub(crate) fn must(self, course: impl Into<Vec<Want>>) -> Self {
-        self.accept(Behavior::Ok, course)
-    }
-
-    /// This course of events breaks a SHOULD, or does what the rule asks for by other means.
-    pub(crate) fn should(self, course: impl Into<Vec<Want>>) -> Self {
-        self.accept(Behavior::NonStrict, course)
-    }
-
-    /// This course of events is reported, and neither right nor wrong.
-    pub(crate) fn reported(self, course: impl Into<Vec<Want>>) -> Self {
-        self.accept(Behavior::Informational, course)
-    }
-
-    /// This course of events means that the peer does not know what the case is about.
-    pub(crate) fn unknown(self, course: impl Into<Vec<Want>>) -> Self {
-        self.accept(Behavior::Unimplemented, course)
-    }
-
-    fn accept(mut self, behavior: Behavior, course: impl Into<Vec<Want>>) -> Self {
-        let mut course = course.into();
-        if self.probe.tested == Role::Client && !matches!(course.first(), Some(Want::Request(_))) {
-            course.insert(0, Want::Request(Vec::new()));
-        }
-        self.probe.accepted.push((behavior, course));
-        self
-    }
-
-    /// The case is complete.
-    pub(crate) fn done(self) -> Case {
-        let Self { id, rule, what, probe } = self;
-        Case { id, rule, what, script: Script::Probe(Box::new(probe)) }
-    }
 }
 
 impl Probe {
