@@ -142,7 +142,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn groups_add_up_to_what_was_asked_for() {
+    fn groups_add_up_to_the_requested_cases() {
         let asked = expected(&[("1.1.1", OK), ("12.1.1", OK)]);
         let results = [group("1-10", &[("1.1.1", OK)]), group("12.1", &[("12.1.1", OK)])];
         let all = Assessment::new(Role::Server, &asked, &results);
@@ -150,7 +150,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_half_dead_run_is_not_as_expected() {
+    fn a_run_that_ended_early_is_not_as_expected() {
         let asked = expected(&[("1.1.1", OK), ("1.1.2", OK), ("1.1.3", OK)]);
         let all = Assessment::new(Role::Server, &asked, &[group("1-10", &[("1.1.1", OK)])]);
         assert_eq!(all.complaints(), ["server: 2 cases have no report: 1.1.2-3"]);
@@ -164,12 +164,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn no_case_at_all_is_not_as_expected() {
+    fn a_run_without_any_case_is_not_as_expected() {
         assert!(!Assessment::new(Role::Server, &BTreeMap::new(), &[]).is_as_expected());
     }
 
     #[test]
-    fn strays_and_doubles_are_named() {
+    fn unrequested_and_repeated_cases_are_named() {
         let asked = expected(&[("1.1.1", OK)]);
         let results = [group("a", &[("1.1.1", OK), ("1.1.9", OK)]), group("b", &[("1.1.1", OK)])];
         let all = Assessment::new(Role::Server, &asked, &results);
@@ -178,7 +178,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn better_is_reported_as_worse_is() {
+    fn a_better_verdict_is_reported_like_a_worse_one() {
         let asked = expected(&[("12.1.1", UNIMPLEMENTED), ("12.1.2", OK)]);
         let all =
             Assessment::new(Role::Server, &asked, &[group("12.1", &[("12.1.1", OK), ("12.1.2", FAILED)])]);
@@ -189,7 +189,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn trouble_alone_is_enough() {
+    fn an_error_of_the_suite_alone_makes_a_run_not_as_expected() {
         let mut result = group("1-10", &[("1.1.1", OK)]);
         result.trouble = Some("wstest ended with 1".to_owned());
         let all = Assessment::new(Role::Server, &expected(&[("1.1.1", OK)]), &[result]);

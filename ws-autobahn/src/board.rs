@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_follows_from_the_work_done() {
+    fn the_remaining_time_is_estimated_from_the_work_done() {
         let start = Instant::now();
         let mut state = State {
             since: Some(start),

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_read_and_written() {
+    fn case_ids_are_parsed_and_printed() {
         for text in ["2.10", "12.3.18", "10.1.1"] {
             assert_eq!(id(text).to_string(), text);
         }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_ordered_by_number() {
+    fn case_ids_are_ordered_by_number() {
         let mut ids = ["10.1.1", "2.10", "2.9", "1.2.1", "12.1.2", "12.1.10"].map(id);
         ids.sort();
         assert_eq!(ids.map(|i| i.to_string()), ["1.2.1", "2.9", "2.10", "10.1.1", "12.1.2", "12.1.10"]);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_read() {
+    fn ranges_of_case_ids_are_parsed() {
         let spelled =
             |text| CaseId::range(text).map(|r| r.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(spelled("2.9-11").unwrap(), ["2.9", "2.10", "2.11"]);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_written() {
+    fn ranges_of_case_ids_are_printed() {
         assert_eq!(
             ranges(["2.1", "2.2", "2.3", "2.5", "12.3.7", "12.4.8"].map(id)),
             "2.1-3, 2.5, 12.3.7, 12.4.8"

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_may_differ() {
+    fn expectations_of_the_two_roles_may_differ() {
         let text = "# a comment\n\n1.1.1-2 server OK OK 1000\n1.1.1-2 client FAILED FAILED-BY-CLIENT none\n";
         let some = Expectations::parse(text).unwrap();
         let id = "1.1.2".parse().unwrap();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_the_line() {
+    fn an_error_in_the_expectations_names_the_line() {
         for (text, fault) in [
             ("1.1.1 both OK OK", "line 1: 4 columns"),
             ("\n1.1.1 none OK OK 1000", "line 2: no role"),

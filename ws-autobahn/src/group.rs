@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_suite_is_13_groups_asked_for_by_pattern() {
+    fn the_whole_suite_is_13_groups_selected_by_pattern() {
         let all: Vec<CaseId> = Expectations::load().unwrap().cases().collect();
         let groups = Group::divide(&all, &all);
         let names: Vec<&str> = groups.iter().map(|g| g.name.as_str()).collect();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_section_are_asked_for_by_id() {
+    fn parts_of_a_section_are_selected_by_id() {
         let all: Vec<CaseId> = Expectations::load().unwrap().cases().collect();
         let groups = Group::divide(&ids(&["5.3", "10.1.1", "13.7.1", "13.7.2"]), &all);
         assert_eq!(groups.len(), 2);

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_and_the_status_arrive() {
+    async fn the_output_lines_and_the_status_of_a_process_arrive() {
         let (status, text) =
             shell("echo one; echo two; exit 3").output(Duration::from_secs(60)).await.unwrap();
         assert_eq!((status.code(), text.as_str()), (Some(3), "one\ntwo\n"));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_end_is_seen_while_another_holds_the_output() {
+    async fn the_end_of_a_process_is_seen_while_its_child_keeps_the_output_open() {
         let (status, text) =
             shell("sleep 600 & echo $!; exit 0").output(Duration::from_secs(60)).await.unwrap();
         assert!(status.success());
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dropping_it_ends_what_it_has_started_too() {
+    async fn dropping_a_process_also_ends_its_children() {
         let mut process = shell("sleep 600 & echo $!; wait");
         let Progress::Line(line) = process.next().await.unwrap() else { panic!("no line") };
         let inner = rustix::process::Pid::from_raw(line.parse().unwrap()).unwrap();

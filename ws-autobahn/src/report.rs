@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_are_read() {
+    fn verdicts_of_a_report_are_parsed() {
         let index = json!({ "ws-server": {
             "1.1.1": entry("OK", "OK", json!(1000)),
             "7.3.1": entry("NON-STRICT", "FAILED BY CLIENT", Value::Null),
@@ -121,12 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_connection_is_no_case_at_all() {
+    fn a_report_of_a_refused_connection_is_an_error() {
         assert_eq!(read_index(&json!({})).unwrap(), BTreeMap::new());
     }
 
     #[test]
-    fn what_is_not_understood_is_an_error() {
+    fn a_report_that_cannot_be_parsed_is_an_error() {
         let case = |entry: Value| json!({ "ws-server": { "1.1.1": entry } });
         for index in [
             json!([]),

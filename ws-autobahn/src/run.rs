@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_case_is_read_from_what_the_suite_says() {
+    fn the_case_number_is_parsed_from_the_output_of_the_suite() {
         let line = "Running test case ID 12.3.18 for agent ws-server from peer tcp4:127.0.0.1:4000";
         assert_eq!(case_of(line), Some("12.3.18".parse().unwrap()));
         assert_eq!(case_of("Ok, will run 301 test cases against 1 servers"), None);

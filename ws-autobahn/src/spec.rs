@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_excluded_and_the_role_decides_who_listens() {
+    fn nothing_is_excluded_and_the_role_decides_which_side_listens() {
         let id = "5.3".parse().unwrap();
         let group = Group::divide(&[id], &[id]).remove(0);
         let server = spec(Role::Server, "ws-server", &group, "ws://127.0.0.1:9", Path::new("out"));

@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_recipe_has_a_folder_of_its_own_that_depends_on_every_file() {
+    fn each_installer_has_a_separate_folder_whose_name_depends_on_every_file() {
         let cache = Path::new("cache");
         assert_ne!(RECIPES[0].folder(cache), RECIPES[1].folder(cache));
         let one = Recipe { name: "Python 3", files: &[("a", "1"), ("b", "2")] };
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_says_what_to_do() {
+    fn a_missing_installation_names_what_to_do() {
         let text = Missing(vec!["install with Python 2: no apt-get".to_owned()]).to_string();
         assert!(
             text.contains("nothing was tested")

@@ -80,7 +80,7 @@ mod tests {
     };
 
     #[test]
-    fn a_line_a_section_and_the_sums() {
+    fn the_table_has_a_line_for_each_section_and_the_sums() {
         let asked = expected(&[("1.1.1", OK), ("1.1.2", OK), ("12.1.1", OK)]);
         let found = group("all", &[("1.1.1", OK), ("1.1.2", FAILED), ("12.1.1", OK)]);
         let text = table(&[Assessment::new(Role::Server, &asked, &[found])]);

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_better_grade_is_better_and_anything_else_is_worse() {
+    fn a_verdict_with_a_higher_grade_is_better_and_any_other_difference_is_worse() {
         let ok = verdict(Behavior::Ok, CloseBehavior::Ok, 1000);
         let unimplemented = verdict(Behavior::Unimplemented, CloseBehavior::Ok, 1000);
         let unclean = verdict(Behavior::Ok, CloseBehavior::Unclean, 1000);
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn another_close_code_alone_is_worse() {
+    fn a_verdict_with_another_close_code_is_worse() {
         let expected = verdict(Behavior::Ok, CloseBehavior::Ok, 1002);
         assert_eq!(verdict(Behavior::Ok, CloseBehavior::Ok, 1000).against(&expected), Comparison::Worse);
         assert_eq!(Verdict { code: None, ..expected }.against(&expected), Comparison::Worse);
     }
 
     #[test]
-    fn names_are_read_back() {
+    fn names_of_verdicts_are_parsed_back() {
         assert!(Behavior::ALL.into_iter().all(|b| Behavior::from_name(b.name()) == Some(b)));
         assert!(CloseBehavior::ALL.into_iter().all(|c| CloseBehavior::from_name(c.name()) == Some(c)));
         assert_eq!(Behavior::from_name("ok"), None);

@@ -91,19 +91,19 @@ fn a_suite_that_writes_nothing_has_failed() {
 }
 
 #[test]
-fn reports_do_not_make_up_for_a_status() {
+fn complete_reports_do_not_hide_a_failed_exit_status() {
     let script = report(&[("1.1.1", OK), ("1.1.2", OK)]) + "\nexit 7";
     expect("status", &script, 1, "wstest ended with exit status: 7");
 }
 
 #[test]
-fn a_suite_that_hangs_is_given_up() {
+fn a_suite_that_hangs_is_stopped_at_the_limit() {
     let script = "echo 'Running test case ID 1.1.2 for agent ws-server'; exec sleep 600";
     expect("hangs", script, 1, "stopped at 1.1.2: nothing happened for 2 s");
 }
 
 #[test]
-fn a_case_that_nobody_asked_for_is_named() {
+fn a_case_that_was_not_requested_is_named() {
     let script = report(&[("1.1.1", OK), ("1.1.2", OK), ("1.1.3", OK)]);
     expect("stray", &script, 1, "reported, but not asked for or known: 1.1.3");
 }
@@ -123,7 +123,7 @@ fn a_program_that_is_not_the_suite_is_not_run() {
 }
 
 #[test]
-fn without_a_way_to_install_it_says_what_to_install() {
+fn without_an_installer_the_error_names_what_to_install() {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no_install");
     let _ = fs::remove_dir_all(&out);
     let output = Command::new(env!("CARGO_BIN_EXE_ws-autobahn"))

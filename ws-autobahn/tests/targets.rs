@@ -73,7 +73,7 @@ fn a_server_that_answers_garbage_without_end_fails_every_case() {
 }
 
 #[test]
-fn a_run_that_exceeds_its_limit_ends_and_the_rest_has_failed() {
+fn a_run_that_exceeds_its_limit_ends_and_counts_the_remaining_cases_as_failed() {
     let address = server(|mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
     });
@@ -86,7 +86,7 @@ fn a_run_that_exceeds_its_limit_ends_and_the_rest_has_failed() {
 }
 
 #[test]
-fn nobody_to_test_is_status_2() {
+fn an_address_where_nothing_listens_is_status_2() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -112,7 +112,7 @@ fn a_command_that_connects_nowhere_is_status_2() {
 }
 
 #[test]
-fn a_baseline_forgives_what_failed_before_and_the_reports_are_there() {
+fn a_baseline_allows_cases_that_failed_before_and_the_reports_are_written() {
     let address = server(drop);
     let out = folder("baseline_target");
     let junit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("baseline_target.xml");

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns_and_duplicates_go() {
+    fn address_families_alternate_and_duplicates_are_removed() {
         let given = addresses(&["1.1.1.1:1", "1.1.1.2:1", "[::1]:1", "1.1.1.1:1", "1.1.1.3:1", "[::2]:1"]);
         let expected = addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "1.1.1.3:1"]);
         assert_eq!(interleave(given), expected);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dead_ipv6_costs_one_attempt_delay() {
+    async fn an_ipv6_address_without_an_answer_costs_one_attempt_delay() {
         let (dead, _fillers) = deaf("[::1]:0").await;
         let alive = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let both = vec![dead.local_addr().unwrap(), alive.local_addr().unwrap()];

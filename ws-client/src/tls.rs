@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_given_configuration_speaks_http_1_1_unless_it_names_protocols() {
+    fn a_custom_tls_configuration_offers_http_1_1_unless_it_names_protocols() {
         let mut own = ClientConfig::clone(&Tls::default().build().unwrap());
         own.alpn_protocols.clear();
         let protocols = |own: &ClientConfig| {

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_of_the_stream_is_told_from_other_errors_of_it() {
+    fn an_end_of_the_stream_is_distinguished_from_its_other_errors() {
         for (kind, what) in [
             (io::ErrorKind::UnexpectedEof, "does it speak TLS at this port?"),
             (io::ErrorKind::ConnectionReset, "broke during the TLS handshake: "),

@@ -11,7 +11,7 @@ use ws_client::rustls;
 use ws_client::{Message, Options, Tls};
 
 #[tokio::test]
-async fn ring_and_aws_lc_in_one_build_do_not_fight() {
+async fn ring_and_aws_lc_work_in_one_build() {
     let own = certificate(&["localhost"]);
     for serves in [ring::default_provider, aws_lc_rs::default_provider] {
         for connects in [None, Some(ring::default_provider()), Some(aws_lc_rs::default_provider())] {
@@ -31,7 +31,7 @@ async fn ring_and_aws_lc_in_one_build_do_not_fight() {
 }
 
 #[test]
-fn the_provider_that_is_given_is_the_one_used() {
+fn the_provider_that_is_passed_is_the_one_used() {
     // One that can do nothing: if it is asked, no client can be built.
     let useless = CryptoProvider { cipher_suites: Vec::new(), ..aws_lc_rs::default_provider() };
     let mut options = Options::default();

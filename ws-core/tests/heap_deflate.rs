@@ -39,8 +39,8 @@ fn bytes_and_work_are_bounded() {
     a_bomb_stops_at_the_limit();
     final_blocks_of_nothing_are_too_much_work();
     bytes_one_by_one_cost_linear_work();
-    idle_without_takeover_holds_nothing();
-    idle_with_takeover_holds_the_windows();
+    an_idle_connection_without_takeover_keeps_no_memory_for_deflate();
+    an_idle_connection_with_takeover_keeps_only_the_windows();
     borrowed_codecs_are_accounted_for();
     the_pool_is_bounded();
     codecs_serve_one_message_after_the_other();
@@ -69,7 +69,7 @@ fn exchange(from: &mut PerMessageDeflate, to: &mut PerMessageDeflate, message: &
     assert!(back == message);
 }
 
-fn idle_without_takeover_holds_nothing() {
+fn an_idle_connection_without_takeover_keeps_no_memory_for_deflate() {
     let mut rng = Rng(1);
     let agreed =
         Agreed { server_no_context_takeover: true, client_no_context_takeover: true, ..Agreed::PLAIN };
@@ -80,7 +80,7 @@ fn idle_without_takeover_holds_nothing() {
     assert!(pairs.iter().all(|(server, client)| server.memory_usage() == 0 && client.memory_usage() == 0));
 }
 
-fn idle_with_takeover_holds_the_windows() {
+fn an_idle_connection_with_takeover_keeps_only_the_windows() {
     let mut rng = Rng(2);
     println!("bits → bytes in each direction, and for a connection");
     for bits in every_window() {

@@ -35,7 +35,7 @@ async fn connect(address: SocketAddr) -> Peer {
 }
 
 #[tokio::test]
-async fn half_a_request_holds_up_neither_the_websockets_nor_the_end() {
+async fn half_a_request_delays_neither_the_closing_of_websockets_nor_the_shutdown() {
     let (listener, address) = listen().await;
     let (stop, stopped) = oneshot::channel::<()>();
     let drain = Duration::from_secs(3);
@@ -64,7 +64,7 @@ async fn half_a_request_holds_up_neither_the_websockets_nor_the_end() {
 }
 
 #[tokio::test]
-async fn a_request_in_a_guard_is_waited_for_and_refused() {
+async fn a_shutdown_waits_for_a_request_in_a_guard_and_refuses_it() {
     let (listener, address) = listen().await;
     let (asked, mut asking) = mpsc::unbounded_channel();
     let sockets = sockets(Duration::from_secs(15));
@@ -88,7 +88,7 @@ async fn a_request_in_a_guard_is_waited_for_and_refused() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_waits_for_other_extractors_is_waited_for_and_refused() {
+async fn a_shutdown_waits_for_an_upgrade_whose_other_extractors_run_and_refuses_it() {
     let (listener, address) = listen().await;
     let (asked, mut asking) = mpsc::unbounded_channel();
     let (decide, decided) = tokio::sync::watch::channel(());
@@ -128,7 +128,7 @@ async fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output
 }
 
 #[tokio::test]
-async fn a_request_that_is_refused_leaves_nothing_to_wait_for() {
+async fn a_shutdown_does_not_wait_for_a_refused_request() {
     let (listener, address) = listen().await;
     let sockets = sockets(Duration::from_secs(15));
     let endpoint = Endpoint::new(async |_: WebSocket| {})

@@ -80,7 +80,7 @@ fn acceptor() -> Acceptor {
 }
 
 #[tokio::test]
-async fn a_page_of_an_acceptor_in_another_http_server_knows_the_address_that_the_server_has_left() {
+async fn a_page_of_an_acceptor_sees_the_peer_address_that_the_http_server_put_into_the_request() {
     let peer: SocketAddr = "192.0.2.7:4711".parse().unwrap();
     let request = http::Request::get("/").header("host", "h").extension(peer).body(()).unwrap();
     let answer = acceptor().upgrade(request).await.unwrap_err();

@@ -140,7 +140,7 @@ async fn refusals_are_those_of_our_own_server() {
 }
 
 #[tokio::test]
-async fn other_hosts_are_refused_in_frameworks_too() {
+async fn a_host_that_is_not_allowed_is_refused_in_frameworks() {
     let mut options = ServerOptions::default();
     options.handshake.allowed_hosts = HostPolicy::Loopback;
     let axum = serve_axum(options.clone()).await;
@@ -157,7 +157,7 @@ async fn other_hosts_are_refused_in_frameworks_too() {
 }
 
 #[tokio::test]
-async fn http_1_0_is_answered_and_not_upgraded_in_frameworks_too() {
+async fn http_1_0_is_answered_and_not_upgraded_in_frameworks() {
     let axum = serve_axum(ServerOptions::default()).await;
     let hyper = serve_hyper(&WebSocketHub::default()).await;
     for address in [hyper, axum.address] {
@@ -169,7 +169,7 @@ async fn http_1_0_is_answered_and_not_upgraded_in_frameworks_too() {
 }
 
 #[tokio::test]
-async fn guards_refuse_panic_and_add_fields_under_hyper_too() {
+async fn guards_can_refuse_panic_and_add_fields_under_hyper() {
     let sockets = WebSocketHub::default();
     let address = serve_hyper(&sockets).await;
     let ask = |query| get(&format!("/echo?{query}"), &[UPGRADE, KEY, VERSION].concat());
@@ -195,7 +195,7 @@ async fn guards_refuse_panic_and_add_fields_under_hyper_too() {
 }
 
 #[tokio::test]
-async fn the_example_axum_speaks_on_both_kinds_of_routes() {
+async fn the_example_axum_opens_websockets_on_both_kinds_of_routes() {
     let axum = serve_axum(ServerOptions::default()).await;
     let page = talk(axum.address, &get("/", "Connection: close\r\n")).await;
     assert!(page.contains("Connect to"), "{page}");
@@ -247,7 +247,7 @@ async fn a_router_drains_with_its_websockets() {
 }
 
 #[tokio::test]
-async fn requests_that_are_too_many_or_too_late_are_answered_503() {
+async fn requests_beyond_the_limit_or_during_the_shutdown_are_answered_503() {
     let mut options = ServerOptions::default();
     options.max_connections = Some(1);
     options.overload_wait = Duration::from_millis(1);
@@ -297,7 +297,7 @@ async fn on_upgrade_opens_a_websocket_and_answers_503_at_once_when_all_are_taken
 }
 
 #[tokio::test]
-async fn an_http_server_that_hands_nothing_over_is_told_so() {
+async fn a_request_without_an_upgrade_is_answered_501_and_one_over_http_2_505() {
     let acceptor = AcceptorBuilder::default().build().unwrap();
     let request = || {
         http::Request::get("/")
@@ -316,7 +316,7 @@ async fn an_http_server_that_hands_nothing_over_is_told_so() {
 }
 
 #[tokio::test]
-async fn an_acceptor_gives_a_response_and_a_websocket_to_come() {
+async fn an_acceptor_returns_a_response_and_a_future_of_the_websocket() {
     use hyper::server::conn::http1;
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
@@ -367,7 +367,7 @@ async fn an_acceptor_gives_a_response_and_a_websocket_to_come() {
 }
 
 #[test]
-fn sockets_are_as_free_to_move_and_share_as_without_a_framework() {
+fn the_types_for_frameworks_are_send_and_sync() {
     fn check<T: Send + Sync + 'static>() {}
     check::<WebSocket>();
     check::<WebSocketHub>();
@@ -376,7 +376,7 @@ fn sockets_are_as_free_to_move_and_share_as_without_a_framework() {
 }
 
 #[tokio::test]
-async fn on_http_2_the_answer_is_one_line_and_no_hang() {
+async fn a_request_over_http_2_is_answered_with_one_line() {
     use hyper_util::rt::{TokioExecutor, TokioIo};
 
     let sockets = WebSocketHub::default();

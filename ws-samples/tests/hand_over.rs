@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use ws_server::{AcceptError, AcceptorBuilder, Endpoint, ServerOptions, WebSocket, WebSocketHub};
 
 #[tokio::test]
-async fn frames_that_came_with_the_request_arrive() {
+async fn frames_that_hyper_read_with_the_request_are_delivered() {
     let echo = async |mut socket: WebSocket| {
         while let Some(message) = socket.recv().await? {
             socket.send(message).await?;
@@ -54,7 +54,7 @@ async fn frames_that_came_with_the_request_arrive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_not_handed_over_in_time_is_given_up() {
+async fn an_upgrade_that_does_not_complete_in_time_is_a_timeout() {
     let timeout = Duration::from_secs(7);
     let mut builder = AcceptorBuilder::default();
     builder.handshake.timeout = timeout;
@@ -80,7 +80,7 @@ async fn a_connection_that_is_not_handed_over_in_time_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_websocket_that_is_not_handed_over_in_time_gives_its_permit_back() {
+async fn an_upgrade_that_does_not_complete_in_time_releases_its_permit() {
     let mut options = ServerOptions::default();
     options.max_connections = Some(1);
     options.handshake.timeout = Duration::from_secs(7);

@@ -17,7 +17,7 @@ use ws_server::rustls::{ClientConfig, RootCertStore};
 use ws_server::{Server, Tls};
 
 #[tokio::test]
-async fn ring_and_aws_lc_in_one_build_do_not_fight() {
+async fn ring_and_aws_lc_work_in_one_build() {
     let certificate = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(certificate.cert.der().clone()).unwrap();
@@ -46,7 +46,7 @@ async fn ring_and_aws_lc_in_one_build_do_not_fight() {
 }
 
 #[tokio::test]
-async fn the_provider_that_is_given_is_the_one_used() {
+async fn the_provider_that_is_passed_is_the_one_used() {
     let certificate = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     // One that can do nothing: if it is asked, no server can be built.
     let useless = CryptoProvider { cipher_suites: Vec::new(), ..aws_lc_rs::default_provider() };

@@ -78,7 +78,7 @@ async fn an_end_at_the_target_comes_out_of_the_tunnel() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_not_there_ends_the_connection() {
+async fn a_tunnel_to_a_target_that_refuses_connections_ends_the_connection() {
     let (listener, address) = listen().await;
     drop(listener);
     let mut client = TcpStream::connect(tunnel_to(address).await).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_target_that_is_not_there_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn the_client_speaks_to_the_certificate_it_trusts_and_to_no_other() {
+async fn the_tls_client_connects_only_to_the_certificate_that_it_trusts() {
     let certificate = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (own, other) = (certificate(), certificate());
     let tls = ws_server::Tls::from_pem(own.cert.pem(), own.signing_key.serialize_pem());

@@ -87,7 +87,7 @@ async fn a_websocket_opens_over_tls_with_http_1_1() {
 }
 
 #[tokio::test]
-async fn who_speaks_only_http_2_is_refused() {
+async fn a_client_that_offers_only_http_2_is_refused() {
     let certificate = certificate();
     let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
     let mut config = client(&certificate, None);
@@ -113,7 +113,7 @@ fn client_hello(minor: u8) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn who_knows_no_tls_above_1_1_is_told_so_by_an_alert() {
+async fn a_client_that_supports_only_tls_1_1_gets_a_protocol_version_alert() {
     let certificate = certificate();
     let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
     for minor in [1, 2] {
@@ -131,7 +131,7 @@ async fn who_knows_no_tls_above_1_1_is_told_so_by_an_alert() {
 }
 
 #[tokio::test]
-async fn a_stalled_tls_handshake_falls_to_the_deadline() {
+async fn a_stalled_tls_handshake_ends_at_the_handshake_timeout() {
     let certificate = certificate();
     let options = options(|options| options.handshake.timeout = Duration::from_millis(300));
     let server = run(Server::builder().route("/", echo).options(options).tls(tls(&certificate))).await;
@@ -147,7 +147,7 @@ async fn a_stalled_tls_handshake_falls_to_the_deadline() {
 }
 
 #[tokio::test]
-async fn the_deadline_is_not_begun_anew_after_the_tls_handshake() {
+async fn the_handshake_timeout_does_not_start_again_after_the_tls_handshake() {
     let certificate = certificate();
     let options = options(|options| options.handshake.timeout = Duration::from_secs(4));
     let server = run(Server::builder().route("/", echo).options(options).tls(tls(&certificate))).await;
@@ -211,7 +211,7 @@ async fn the_close_of_a_handler_that_panicked_arrives_over_tls_though_the_peer_g
 }
 
 #[tokio::test]
-async fn who_comes_without_tls_is_told() {
+async fn a_request_without_tls_to_a_tls_port_is_answered_400_with_the_scheme_to_use() {
     let certificate = certificate();
     let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
     let answer = ask(&server, opening("/", "")).await;
@@ -234,7 +234,7 @@ async fn a_header_of_the_proxy_protocol_before_tls_is_named() {
 }
 
 #[tokio::test]
-async fn a_get_for_an_endpoint_over_tls_is_told_to_write_wss() {
+async fn a_get_for_an_endpoint_over_tls_is_answered_426_with_the_scheme_wss() {
     let certificate = certificate();
     let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
     let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
@@ -431,7 +431,7 @@ async fn certificates_that_cannot_be_used_are_named() {
 }
 
 #[tokio::test]
-async fn over_tls_too_a_peer_that_reads_nothing_ends_a_send_after_write_timeout_whatever_it_sends() {
+async fn over_tls_a_send_to_a_peer_that_reads_nothing_fails_after_write_timeout_whatever_the_peer_sends() {
     let certificate = certificate();
     let (tell, told) = tokio::sync::oneshot::channel::<CloseInfo>();
     let tell = Mutex::new(Some(tell));

@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wanted_is_read_from_path_and_query() {
+    fn the_requested_case_is_parsed_from_path_and_query() {
         assert_eq!(Wanted::read("/getCaseCount").unwrap(), Wanted::CaseCount);
         let run = Wanted::RunCase(4, "a%20b".to_owned());
         assert_eq!(Wanted::read("/runCase?agent=a%20b&case=5").unwrap(), run);

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_worse_counts() {
+    fn only_verdicts_worse_than_the_baseline_count() {
         let index = json!({ "a": { "1.1.1": entry("OK", "OK"), "1.1.2": entry("FAILED", "FAILED"),
             "1.1.3": entry("UNIMPLEMENTED", "FAILED") } });
         let baseline = Baseline::parse(&index).unwrap();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_baseline_is_refused_with_what_to_give() {
+    fn a_file_that_is_not_a_baseline_is_refused_with_what_to_pass() {
         for wrong in [json!([]), json!({}), json!({ "a": {}, "b": {} }), json!({ "a": { "1.1.1": {} } })] {
             assert!(Baseline::parse(&wrong).is_err(), "{wrong}");
         }

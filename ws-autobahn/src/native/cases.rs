@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn every_case_says_what_it_does_and_which_rule_it_is_about() {
+    fn every_case_states_what_it_does_and_its_rule() {
         for case in all(BOUNDED) {
             assert!(case.rule.starts_with("RFC "), "{}", case.id);
             assert!(case.what.len() > 5 && case.expectation().len() > 5, "{}", case.id);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_codes_that_are_expected_of_a_perfect_peer_are_accepted_by_the_cases() {
+    fn the_close_codes_expected_of_a_correct_peer_are_accepted_by_the_cases() {
         let expectations = Expectations::load().unwrap();
         for case in all(BOUNDED) {
             let Script::Steps(steps) = &case.script else { continue };

@@ -221,7 +221,7 @@ mod tests {
     use crate::native::deflate::{Deflater, Direction};
 
     #[test]
-    fn pieces_follow_each_other_and_go_round() {
+    fn pieces_of_generated_content_continue_each_other_and_wrap_around() {
         let size = Data::Json.bytes().len();
         let (first, next) = Data::Json.piece(0, 100);
         let (second, _) = Data::Json.piece(next, 100);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_compresses_as_its_namesake() {
+    fn each_kind_of_content_compresses_like_the_file_of_autobahn() {
         let share = |data: Data| {
             let mut deflater = Deflater::new(Direction { forgets: false, bits: 15 });
             100 * deflater.message(data.bytes()).unwrap().len() / data.bytes().len()

@@ -105,12 +105,12 @@ async fn a_perfect_peer_passes(role: Role) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_without_fault_passes_every_case_with_the_codes_of_the_rfc() {
+async fn a_correct_server_passes_every_case_with_the_codes_of_the_rfc() {
     a_perfect_peer_passes(Role::Server).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_without_fault_passes_every_case_with_the_codes_of_the_rfc() {
+async fn a_correct_client_passes_every_case_with_the_codes_of_the_rfc() {
     a_perfect_peer_passes(Role::Client).await;
 }
 
@@ -126,7 +126,7 @@ async fn a_client_with_a_fault_fails_the_cases_about_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_does_not_even_open_fails_every_case_that_can_be_failed() {
+async fn a_peer_that_never_opens_fails_every_case_that_can_fail() {
     for role in Role::ALL {
         let mut ids: BTreeSet<CaseId> = cases::all(VOLUME).iter().map(|case| case.id).collect();
         ids.retain(|id| role == Role::Server || id.section < 9);
@@ -137,7 +137,7 @@ async fn a_peer_that_does_not_even_open_fails_every_case_that_can_be_failed() {
 }
 
 #[test]
-fn every_case_has_a_fault_that_fails_it_but_for_those_that_the_rfc_leaves_open() {
+fn every_case_fails_for_some_fault_except_those_that_the_rfc_leaves_open() {
     let mut covered: BTreeSet<CaseId> = TABLE.iter().flat_map(|(_, words)| named(words)).collect();
     covered.extend(named(&OPEN));
     let all: BTreeSet<CaseId> = cases::all(VOLUME).iter().map(|case| case.id).collect();

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_rfc_6455_section_5_7_are_written_and_read() {
+    fn the_examples_of_rfc_6455_section_5_7_are_encoded_and_parsed() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
         let hello = [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f];
         let masked = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_cut_off_anywhere_is_not_read() {
+    fn a_frame_header_that_is_cut_off_anywhere_is_incomplete() {
         for len in [0, 125, 126, 65535, 65536] {
             let bytes = binary(Payload::repeated(b"x", len)).encode(Some([1, 2, 3, 4]));
             let (header, size) = Header::read(&bytes).unwrap();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_in_too_many_bytes_is_noticed() {
+    fn a_length_that_is_not_minimal_is_detected() {
         assert!(!Header::read(&[0x82, 126, 0, 125]).unwrap().0.minimal);
         assert!(Header::read(&[0x82, 126, 0, 126]).unwrap().0.minimal);
         assert!(!Header::read(&[0x82, 127, 0, 0, 0, 0, 0, 0, 255, 255]).unwrap().0.minimal);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn masking_twice_is_not_masking() {
+    fn masking_twice_restores_the_payload() {
         let plain: Vec<u8> = (0..37).collect();
         let mut bytes = plain.clone();
         apply_mask(&mut bytes, [9, 8, 7, 6]);

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn both_roles_agree_with_each_other() {
+    fn a_request_of_the_suite_and_its_answer_accept_each_other() {
         let offers = [Offer { client_can_limit: true, ..Offer::default() }];
         let request = Request::new("example.org", "/chat?x=1", &offers);
         let asked = Asked::check(&head(&request.text)).unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_split_off_and_one_without_end_is_refused() {
+    fn an_http_head_is_split_off_and_one_without_end_is_refused() {
         let bytes = b"HTTP/1.1 101 X\r\nA:  b \r\na: c\r\n\r\n\x81\x00";
         let (head, size) = Head::split(bytes).unwrap().unwrap();
         assert_eq!((size, head.values("a")), (bytes.len() - 2, vec!["b".to_owned(), "c".to_owned()]));

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_accepted_answers_that_fit_decide() {
+    fn the_first_accepted_answers_that_match_decide_the_verdict() {
         let case =
             steps_of(case("3.2", "", "").send(text("a")).must_fail(1002).ok([echo("a")]).non_strict([]));
         let failed = End { code: Some(1002), ..End::default() };
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_judged_in_the_order_who_clean_code_tcp() {
+    fn the_end_is_judged_by_initiator_then_cleanness_then_code_then_tcp() {
         let case = steps_of(case("1.1.1", "", "").ok([]));
         let judge = |role, end: &End| steps(role, &case, &[], end).verdict.close;
         assert_eq!(judge(Role::Server, &clean(1000)), CloseBehavior::Ok);

@@ -85,7 +85,7 @@ mod tests {
     use crate::native::words::{case, echo};
 
     #[test]
-    fn a_case_that_failed_is_a_failure_with_its_log() {
+    fn a_failed_case_is_a_junit_failure_with_its_log() {
         let case = case("5.3", "RFC 6455", "<two> fragments & \"more\"").ok([echo("a")]);
         let record = Record::not_open(&case, Default::default(), "refused\u{1}", Duration::from_millis(1500));
         let xml = xml(&BTreeMap::from([("a".to_owned(), vec![record])]));

@@ -191,7 +191,7 @@ mod tests {
     use crate::native::frame::{close_body, frame, text};
 
     #[test]
-    fn frames_are_shown_in_words_and_in_hex() {
+    fn frames_are_logged_in_words_and_in_hex() {
         let mut log = Log::new();
         log.sent(&text("Hello").rsv(2).more().encode(Some([1, 2, 3, 4])));
         let close = frame(CLOSE, close_body(1002, b"why")).encode(None);

@@ -184,7 +184,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_written_is_read_as_a_report_of_autobahns() {
+    fn a_native_report_is_parsed_as_a_report_of_autobahn() {
         let folder = std::env::temp_dir().join(format!("ws-autobahn-record-{}", std::process::id()));
         let case = case("5.3", "RFC 6455", "something").ok([echo("a")]);
         let record =

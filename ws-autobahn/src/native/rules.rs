@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_that_must_not_be_sent() {
+    fn close_codes_that_must_not_be_sent_are_found() {
         assert!([1000, 1003, 1007, 1014, 3000, 4999].into_iter().all(may_be_sent));
         assert!(![0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535].into_iter().any(may_be_sent));
     }

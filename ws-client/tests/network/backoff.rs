@@ -84,7 +84,7 @@ async fn delays_grow_against_a_server_that_accepts_and_drops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_lived_for_stable_after_begins_the_delays_anew() {
+async fn a_connection_that_lived_for_stable_after_resets_the_delays() {
     for (lives, failures) in [(Duration::from_millis(9_990), 4), (Duration::from_millis(10_010), 0)] {
         let refusals = [Act::Refuse, Act::Refuse, Act::Refuse];
         let server = Memory::new(refusals.into_iter().chain([Act::open(lives)]));

@@ -65,7 +65,7 @@ async fn an_ipv6_server_stands_in_brackets_in_connect() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_says_no_is_to_blame() {
+async fn an_error_of_a_proxy_is_attributed_to_the_proxy() {
     let error = connect_fails(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
     assert!(matches!(error, ConnectError::Proxy { source: ProxyError::Refused(_), .. }), "{error:?}");
     assert!(error.to_string().contains("502") && !error.is_fatal(), "{error}");

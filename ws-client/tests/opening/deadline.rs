@@ -160,7 +160,7 @@ async fn the_deadline_applies_to_a_custom_stream() {
 }
 
 #[test]
-fn a_deadline_of_zero_is_refused_and_one_without_end_is_not() {
+fn a_deadline_of_zero_is_refused_and_an_unlimited_one_is_not() {
     let mut options = Options::default();
     options.opening_timeout = Duration::ZERO;
     let error = options.build().unwrap_err();

@@ -99,7 +99,7 @@ async fn tokens_may_stand_in_lists_and_in_any_case() {
 }
 
 #[tokio::test]
-async fn a_wrong_answer_never_opens() {
+async fn an_invalid_answer_never_opens_a_websocket() {
     let head = "HTTP/1.1 101 Switching Protocols\r\n";
     let upgrade = "Upgrade: websocket\r\n";
     let connection = "Connection: Upgrade\r\n";
@@ -240,7 +240,7 @@ async fn frames_that_come_with_the_101_are_delivered() {
 }
 
 #[tokio::test]
-async fn an_answer_one_byte_at_a_time_opens_too() {
+async fn an_answer_that_arrives_byte_by_byte_opens() {
     let (address, serving) = server(|mut stream| async move {
         let head = read_head(&mut stream).await;
         stream.set_nodelay(true).unwrap();

@@ -121,7 +121,7 @@ async fn a_refusal_whose_body_never_ends_is_returned_within_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_connection_that_hyper_keeps_is_the_programs_mistake() {
+async fn a_connection_that_hyper_keeps_is_reported_as_a_mistake_of_the_program() {
     let (address, _serving) = answering(switching).await;
     let error = open(&Client::new().unwrap(), address, request(address), false).await.unwrap_err();
     assert_eq!(

@@ -44,7 +44,7 @@ async fn kept(limit: usize, frames: impl IntoIterator<Item = Frame<&'static [u8]
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_there_at_once_is_waited_for() {
+async fn a_body_that_arrives_later_is_waited_for() {
     let frames = || [&b"ab"[..], b"cde"].map(Frame::data);
     assert_eq!(kept(5, frames()).await, (b"abcde".to_vec(), true));
     assert!(kept(100, frames().into_iter().chain([Frame::trailers(HeaderMap::new())])).await.1);

@@ -11,7 +11,7 @@ fn broken() -> io::Error {
 }
 
 #[test]
-fn faults_that_pass_are_not_fatal_and_those_of_the_program_are() {
+fn temporary_errors_are_not_fatal_and_mistakes_of_the_program_are() {
     let mut zero = ws_client::Options::default();
     zero.opening_timeout = Duration::ZERO;
     for error in [

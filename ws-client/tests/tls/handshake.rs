@@ -257,7 +257,8 @@ async fn no_redirect_leads_from_wss_to_ws() {
 }
 
 #[tokio::test]
-async fn over_tls_too_a_server_that_reads_nothing_ends_a_send_after_write_timeout_whatever_it_sends() {
+async fn over_tls_a_send_to_a_server_that_reads_nothing_fails_after_write_timeout_whatever_the_server_sends()
+{
     let own = certificate(&["localhost"]);
     let mut options = Options::default();
     options.tls = Tls::from_root_pem(own.pem.as_bytes()).unwrap();

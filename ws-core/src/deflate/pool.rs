@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compressor_is_found_again_in_the_state_it_was_left_in_and_only_once() {
+    fn a_pooled_compressor_is_found_again_in_its_last_state_and_only_once() {
         alone(|| {
             let (compressor, same) = take_compressor(kind(), None);
             assert!(!same);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compressor_given_back_without_a_stamp_is_nobodys() {
+    fn a_compressor_returned_without_a_stamp_is_never_found_again() {
         alone(|| {
             assert_eq!(give_compressor(take_compressor(kind(), None).0, false), None);
             assert!(!take_compressor(kind(), None).1);

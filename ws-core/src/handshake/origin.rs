@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_policy_lets_pass_the_absent_and_the_same() {
+    fn the_default_policy_allows_no_origin_and_the_same_origin() {
         let host = ("host", "example.com");
         let passes = |fields: &[(&str, &str)], secure| is_same_host_or_absent(&request("/", fields), secure);
         for secure in [false, true] {

@@ -343,7 +343,7 @@ fn a_compressed_message_that_was_begun_whole_goes_on_in_pieces_from_its_beginnin
 }
 
 #[test]
-fn what_is_skipped_of_a_compressed_text_is_checked_all_the_same() {
+fn the_skipped_part_of_a_compressed_text_is_still_checked() {
     for (content, valid) in [("aß".as_bytes(), true), (b"a\xC3b", false), (b"a\xC3", false)] {
         let mut frame = stored(1, content);
         // Behind the first byte of the second character.
@@ -413,7 +413,7 @@ fn text_skipped_in_between_does_not_make_the_rest_of_it_invalid() {
 }
 
 #[test]
-fn a_prepared_message_that_does_not_pay_is_sent_as_it_is() {
+fn a_prepared_message_that_compression_does_not_shorten_is_sent_uncompressed() {
     let mut random = vec![0; 4000];
     let mut state = 1u32;
     for byte in &mut random {

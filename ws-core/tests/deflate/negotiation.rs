@@ -27,7 +27,7 @@ fn plain() -> Config {
 }
 
 #[test]
-fn a_server_without_wishes_answers_what_is_offered() {
+fn a_server_without_preferences_accepts_what_is_offered() {
     for (offer, expected) in [
         ("permessage-deflate", "permessage-deflate"),
         ("permessage-deflate; client_max_window_bits", "permessage-deflate"),
@@ -190,7 +190,7 @@ fn the_first_good_offer_wins() {
 }
 
 #[test]
-fn a_server_asks_the_client_for_no_takeover_unasked_and_itself_without_a_word() {
+fn a_server_may_require_no_takeover_of_a_client_that_did_not_offer_it_and_applies_its_own_silently() {
     let config = plain().server_no_context_takeover(true).client_no_context_takeover(true);
     let (agreed, header) = answer(&["permessage-deflate"], &config).unwrap();
     assert_eq!(header, "permessage-deflate; client_no_context_takeover");
@@ -206,7 +206,7 @@ fn the_client_offers_what_the_suite_needs() {
 }
 
 #[test]
-fn the_offer_says_every_wish() {
+fn the_offer_contains_every_requested_parameter() {
     let config = Config::client()
         .server_no_context_takeover(true)
         .client_no_context_takeover(false)
@@ -247,7 +247,7 @@ fn a_legal_answer_is_agreed() {
 }
 
 #[test]
-fn what_the_client_promised_in_its_offer_holds_without_an_answer() {
+fn what_the_client_promised_in_its_offer_applies_without_an_answer() {
     let config = Config::client().client_max_window_bits(bits(11));
     let agreed = Agreed::from_response(params("permessage-deflate"), &config).unwrap();
     assert!(agreed.client_no_context_takeover);

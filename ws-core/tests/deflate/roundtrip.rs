@@ -139,7 +139,7 @@ fn a_message_inflates_the_same_however_it_is_split() {
 }
 
 #[test]
-fn a_message_that_did_not_pay_leaves_no_trace() {
+fn a_message_that_compression_does_not_shorten_leaves_no_trace() {
     for (bits, level) in every_window().flat_map(|bits| [1, 6].map(|level| (bits, level))) {
         let mut rng = Rng(9);
         let mut deflater = Deflater::new(bits, false, level);
@@ -243,7 +243,7 @@ fn each_role_uses_the_parameters_of_its_directions() {
 }
 
 #[test]
-fn a_message_below_the_threshold_is_sent_as_it_is() {
+fn a_message_below_the_threshold_is_sent_uncompressed() {
     let config = Config::server().threshold(1024);
     let mut server = PerMessageDeflate::server(Agreed::PLAIN, &config);
     let mut output = Vec::new();
@@ -303,7 +303,7 @@ fn a_flushed_piece_can_be_read_at_once() {
 
 /// A compressor that is given up half way still holds output: used again, that made zlib-rs panic.
 #[test]
-fn messages_that_do_not_pay_leave_nothing_behind() {
+fn messages_that_compression_does_not_shorten_leave_no_trace_in_the_window() {
     let mut rng = Rng(7);
     for &level in LEVELS {
         for no_context_takeover in [false, true] {

@@ -56,7 +56,7 @@ fn the_rfcs_compressed_hello_in_fragments_with_a_ping_between() {
 }
 
 #[test]
-fn a_reference_across_a_final_block_inside_a_message_reaches_what_has_been_handed_out() {
+fn a_reference_across_a_final_block_inside_a_message_reaches_output_that_was_already_returned() {
     // RFC 7692 section 7.2.3.4, without context takeover: a stored final block, then section 7.2.3.2's second Hello.
     let agreed = Agreed { client_no_context_takeover: true, ..Agreed::PLAIN };
     let open = || {

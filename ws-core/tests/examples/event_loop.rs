@@ -64,7 +64,7 @@ fn the_event_loop_echoes_answers_pings_and_closes_on_many_connections_at_once() 
 }
 
 #[test]
-fn the_event_loop_serves_others_while_a_client_does_not_read_and_loses_nothing_of_it() {
+fn the_event_loop_serves_other_clients_while_one_does_not_read_and_loses_no_data() {
     let address = serve();
     let mut slow = connect(address);
     let many = stream_to(Role::Server, &[(BINARY, &[7; 1000])]).repeat(60_000);

@@ -285,7 +285,7 @@ fn every_row_has_its_outcome_however_it_is_split() {
 }
 
 #[test]
-fn what_the_server_chose_is_handed_back() {
+fn what_the_server_chose_is_returned() {
     let (bytes, _) = expand("{101}{UCA}{P}: superchat\r\n{E}: x-extra;a=\"1\"\r\nX: y\r\n\r\n¶frames", LINES);
     let (established, length) = handshake().receive(&bytes).unwrap().unwrap();
     assert_eq!(&bytes[length..], b"frames");

@@ -39,7 +39,7 @@ fn read_head(bytes: &[u8]) -> (u16, HeaderMap) {
 }
 
 #[test]
-fn the_limits_hold_and_are_named() {
+fn a_head_over_a_limit_is_refused_with_the_name_of_the_limit() {
     let limits = HeadLimits::server();
     let whole = "GET /chat?room=1 HTTP/1.1\r\nhost: example.com\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";

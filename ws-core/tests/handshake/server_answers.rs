@@ -55,7 +55,7 @@ fn the_example_of_rfc_6455_section_1_3_is_answered_to_the_byte() {
 }
 
 #[test]
-fn the_request_is_there_to_be_looked_at() {
+fn the_request_can_be_inspected_before_the_answer() {
     let upgrade = upgrade("Cookie: a=b\r\nSec-WebSocket-Extensions: x; y=\"1\", z\r\n");
     assert_eq!((upgrade.uri().path(), upgrade.uri().query()), ("/chat", Some("room=1")));
     assert_eq!(upgrade.host(), "server.example.com");

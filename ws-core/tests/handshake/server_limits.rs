@@ -28,7 +28,7 @@ fn assert_refused(limits: HeadLimits, head: &str, at: usize, status: u16, settin
 }
 
 #[test]
-fn the_defaults_are_those_of_the_contract() {
+fn the_default_head_limits_are_the_documented_ones() {
     assert_eq!(HeadLimits::server(), HeadLimits::server().bytes(16384).fields(100).target(8192));
     assert_eq!(HeadLimits::client(), HeadLimits::server().bytes(65536).fields(100).target(8192));
 }

@@ -34,7 +34,7 @@ fn data_after_a_close_is_thrown_away() {
 }
 
 #[test]
-fn rubbish_after_a_close_or_an_error_is_no_error() {
+fn garbage_after_a_close_or_an_error_is_no_error() {
     for role in ROLES {
         let stream = [&stream_to(role, &[(CLOSE, b"")])[..], &[0xFF; 40]].concat();
         assert_eq!(receive(role, &stream).error, None);

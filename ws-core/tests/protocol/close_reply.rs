@@ -128,7 +128,7 @@ fn what_the_peer_sends_while_a_reply_is_due_is_thrown_away_and_ends_nothing() {
 }
 
 #[test]
-fn a_peer_that_does_not_wait_for_the_delayed_reply_has_closed_all_the_same() {
+fn a_peer_that_does_not_wait_for_the_delayed_reply_has_closed_cleanly() {
     for role in ROLES {
         for how in 0..4 {
             let mut connection = owing(role, &close_body(1000, b""));

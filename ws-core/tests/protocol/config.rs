@@ -12,7 +12,7 @@ fn refused(change: impl Fn(&mut Config)) -> Option<&'static str> {
 }
 
 #[test]
-fn the_defaults_are_the_contracts_and_make_sense() {
+fn the_default_configuration_is_documented_and_valid() {
     let (server, client) = (Config::server(), Config::client());
     assert_eq!((server.check(), client.check()), (Ok(()), Ok(())));
     assert_eq!((server.max_message_size, client.max_message_size), (1 << 20, 16 << 20));

@@ -150,7 +150,7 @@ fn within_a_message_and_after_the_end_nothing_is_taken() {
 }
 
 #[test]
-fn limits_lengths_and_masks_are_checked_as_ever() {
+fn a_large_message_is_checked_for_limits_length_and_mask() {
     let mut small = config();
     small.max_message_size = LARGE as u64;
     for role in ROLES {

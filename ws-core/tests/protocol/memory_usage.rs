@@ -78,7 +78,7 @@ fn memory_that_the_peer_occupies_ends_at_the_limit() {
 }
 
 #[test]
-fn the_limit_itself_is_within_it_and_with_nothing_queued_a_message_can_still_be_sent() {
+fn memory_equal_to_the_limit_is_allowed_and_with_an_empty_queue_a_message_can_still_be_sent() {
     let mut config = Config::client();
     config.max_memory = Some(100_000);
     let mut client = Connection::client(Arc::new(config), [3; 32]);
@@ -118,7 +118,7 @@ fn borrowed_messages_charge_nothing() {
 }
 
 #[test]
-fn the_limit_grows_with_the_others_unless_it_is_set() {
+fn the_default_memory_limit_grows_with_the_other_limits() {
     let mut config = Config::server();
     config.max_message_size = 64 << 20;
     // A message in a buffer that has just doubled, and its echo queued.

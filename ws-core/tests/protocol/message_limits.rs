@@ -157,7 +157,7 @@ fn a_stream_of_any_size_may_come_in_as_many_fragments() {
 }
 
 #[test]
-fn a_set_fragment_limit_also_holds_for_pieces() {
+fn an_explicit_fragment_limit_also_applies_to_pieces() {
     for role in ROLES {
         let mut config = config();
         config.max_fragments = Some(2);
@@ -193,7 +193,7 @@ fn max_stream_size_bounds_pieces_in_place_of_max_message_size() {
 }
 
 #[test]
-fn a_message_that_is_taken_in_pieces_at_first_or_at_last_has_the_limit_of_a_stream() {
+fn a_message_received_in_pieces_at_its_beginning_or_its_end_has_the_limit_of_a_stream() {
     for role in ROLES {
         let mut config = config();
         config.max_message_size = 10;
@@ -222,7 +222,7 @@ fn a_message_that_is_taken_in_pieces_at_first_or_at_last_has_the_limit_of_a_stre
 }
 
 #[test]
-fn the_message_limit_holds_where_only_the_header_was_asked_for_in_pieces() {
+fn the_message_limit_applies_where_only_the_header_was_received_in_pieces() {
     for role in ROLES {
         for split in [false, true] {
             let mut config = config();

@@ -20,7 +20,7 @@ fn a_message_has_a_type_a_length_and_a_payload() {
 }
 
 #[test]
-fn a_message_is_made_of_whatever_holds_text_or_bytes() {
+fn a_message_converts_from_every_common_type_of_text_and_bytes() {
     let text = Message::text("ab");
     for made in [
         Message::from("ab"),

@@ -43,7 +43,7 @@ fn a_message_that_lies_whole_in_one_input_is_borrowed() {
 }
 
 #[test]
-fn an_event_is_held_while_the_connection_sends() {
+fn an_event_can_be_kept_while_the_connection_sends() {
     let mut connection = open(ws_core::Role::Server, &config());
     let mut buffer = sent_to(ws_core::Role::Server, TEXT, b"echo");
     let mut input = buffer.as_mut_slice();
@@ -151,7 +151,7 @@ fn a_ping_is_answered_with_its_own_payload() {
 }
 
 #[test]
-fn an_unasked_for_pong_is_told_and_not_answered() {
+fn an_unsolicited_pong_is_reported_and_not_answered() {
     for role in ROLES {
         let got = receive(role, &stream_to(role, &[(PONG, b""), (PONG, &[9; 125])]));
         assert_eq!(got.events, [pong(b""), pong(&[9; 125])]);
@@ -160,7 +160,7 @@ fn an_unasked_for_pong_is_told_and_not_answered() {
 }
 
 #[test]
-fn no_bytes_are_no_event() {
+fn an_input_of_no_bytes_gives_no_event() {
     for role in ROLES {
         assert_eq!(receive(role, b"").events, []);
     }

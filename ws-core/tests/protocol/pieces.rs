@@ -94,7 +94,7 @@ fn what_receive_has_put_together_becomes_the_first_piece() {
 }
 
 #[test]
-fn receive_skips_the_rest_of_a_message_of_which_pieces_were_handed_out() {
+fn receive_skips_the_rest_of_a_message_whose_first_pieces_were_returned() {
     for role in ROLES {
         for begin in [TEXT_PART, BINARY_PART] {
             let mut connection = open(role, &config());

@@ -73,7 +73,7 @@ fn a_64_kib_binary_message() {
 }
 
 #[test]
-fn the_decoder_hands_out_the_examples_byte_by_byte() {
+fn the_decoder_returns_the_examples_byte_by_byte() {
     let stream = [HEL, PING_HELLO, LO, HELLO].concat();
     let mut decoder = FrameDecoder::new(Role::Client);
     let (mut opcodes, mut payload, mut ends) = (Vec::new(), Vec::new(), 0);

@@ -86,7 +86,7 @@ fn a_full_queue_refuses_all_but_the_answers_of_the_protocol() {
 }
 
 #[test]
-fn one_message_passes_over_the_cap_and_no_byte_more_than_the_cap_before_it() {
+fn one_message_may_exceed_the_cap_and_nothing_may_be_queued_behind_it() {
     for role in ROLES {
         let mut config = config();
         config.send_high_water = 500;
@@ -107,7 +107,7 @@ fn one_message_passes_over_the_cap_and_no_byte_more_than_the_cap_before_it() {
 }
 
 #[test]
-fn control_frames_of_the_users_own_are_charged() {
+fn control_frames_that_the_user_sends_are_charged() {
     for role in ROLES {
         let mut config = config();
         config.send_high_water = 500;

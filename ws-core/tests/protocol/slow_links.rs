@@ -59,7 +59,7 @@ fn a_ping_that_waits_behind_a_large_frame_begins_no_wait_until_it_is_written() {
 }
 
 #[test]
-fn a_peer_that_takes_bytes_lives_however_long_the_answer_to_a_ping_is_on_its_way() {
+fn a_peer_that_takes_bytes_is_alive_however_long_the_answer_to_a_ping_takes() {
     for role in ROLES {
         let mut connection = open(role, &config());
         let mut now = 0;
@@ -76,7 +76,7 @@ fn a_peer_that_takes_bytes_lives_however_long_the_answer_to_a_ping_is_on_its_way
 }
 
 #[test]
-fn what_an_idle_transport_takes_is_no_life_of_the_peer() {
+fn bytes_that_an_idle_transport_accepts_are_no_sign_of_life_of_the_peer() {
     for role in ROLES {
         let mut connection = open(role, &config());
         let mut sent = Vec::new();
@@ -155,7 +155,7 @@ fn pings_answered_soon_leave_no_more_to_be_on_its_way_than_since_the_last_one() 
 }
 
 #[test]
-fn the_close_clock_begins_when_the_close_has_been_written() {
+fn the_close_timeout_begins_when_the_close_has_been_written() {
     for role in ROLES {
         let mut config = config();
         config.keepalive = None;
@@ -186,7 +186,7 @@ fn closing(role: Role, config: &Config) -> Connection {
 }
 
 #[test]
-fn bytes_that_arrive_begin_the_close_clock_anew() {
+fn bytes_that_arrive_restart_the_close_timeout() {
     for role in ROLES {
         let mut connection = closing(role, &config());
         let message = sent_to(role, BINARY, &[0; 40]);
@@ -203,7 +203,7 @@ fn bytes_that_arrive_begin_the_close_clock_anew() {
 }
 
 #[test]
-fn bytes_that_arrive_while_no_task_receives_begin_the_close_clock_anew() {
+fn bytes_that_arrive_while_no_task_receives_restart_the_close_timeout() {
     let mut connection = closing(Role::Client, &config());
     connection.heard_from_peer();
     assert_eq!(connection.next_timeout(s(3.0)), Some(s(8.0)));
@@ -232,7 +232,7 @@ fn a_peer_that_trickles_after_a_sent_close_gets_no_more_than_close_total_timeout
 }
 
 #[test]
-fn a_clock_of_the_close_that_has_been_renewed_is_never_shortened() {
+fn a_close_timeout_that_was_restarted_is_never_shortened() {
     let mut config = Config::client();
     config.keepalive = None;
     let mut connection = open(Role::Client, &config);

@@ -43,7 +43,7 @@ fn quiet() -> Config {
 }
 
 #[test]
-fn a_quiet_connection_pings_after_20_s_and_gives_up_20_s_later() {
+fn a_quiet_connection_pings_after_20_s_and_fails_20_s_later() {
     for role in ROLES {
         let mut connection = open(role, &config());
         let mut now = 0.0;
@@ -61,7 +61,7 @@ fn a_quiet_connection_pings_after_20_s_and_gives_up_20_s_later() {
 }
 
 #[test]
-fn a_pong_is_life_and_measures_the_round_trip() {
+fn a_pong_is_a_sign_of_life_and_measures_the_round_trip() {
     for role in ROLES {
         let mut connection = open(role, &config());
         let mut now = 0.0;
@@ -80,7 +80,7 @@ fn a_pong_is_life_and_measures_the_round_trip() {
 }
 
 #[test]
-fn data_or_part_of_a_frame_counts_as_life() {
+fn data_or_part_of_a_frame_is_a_sign_of_life() {
     for role in ROLES {
         for sign in [sent_to(role, TEXT, b"hi"), sent_to(role, PONG, b"other"), vec![TEXT]] {
             let mut connection = open(role, &config());
@@ -98,7 +98,7 @@ fn data_or_part_of_a_frame_counts_as_life() {
 }
 
 #[test]
-fn a_large_payload_read_around_the_buffer_counts_as_life_if_it_brings_anything() {
+fn bytes_of_a_large_payload_read_around_the_buffer_are_a_sign_of_life() {
     for role in ROLES {
         for (brought, alive) in [(1, true), (0, false)] {
             let mut connection = open(role, &config());
@@ -114,7 +114,7 @@ fn a_large_payload_read_around_the_buffer_counts_as_life_if_it_brings_anything()
 }
 
 #[test]
-fn what_has_come_and_is_not_received_yet_counts_as_life() {
+fn bytes_that_have_arrived_and_are_not_received_yet_are_a_sign_of_life() {
     let mut connection = open(Role::Server, &config());
     let mut now = 0.0;
     run(&mut connection, &mut now, 39.9);
@@ -124,7 +124,7 @@ fn what_has_come_and_is_not_received_yet_counts_as_life() {
 }
 
 #[test]
-fn life_before_the_ping_is_no_answer_to_it() {
+fn a_sign_of_life_before_the_ping_is_no_answer_to_the_ping() {
     let mut connection = open(Role::Server, &config());
     let mut now = 0.0;
     run(&mut connection, &mut now, 19.9);
@@ -134,7 +134,7 @@ fn life_before_the_ping_is_no_answer_to_it() {
 }
 
 #[test]
-fn a_late_pong_to_a_keepalive_ping_is_not_told_and_measures_nothing() {
+fn a_late_pong_to_a_keepalive_ping_is_not_reported_and_measures_no_round_trip() {
     for role in ROLES {
         let mut connection = open(role, &config());
         let mut now = 0.0;
@@ -176,7 +176,7 @@ fn a_pong_just_before_a_late_deadline_does_not_answer_the_next_ping() {
 }
 
 #[test]
-fn interval_and_timeout_are_settable_and_none_is_none() {
+fn keepalive_interval_and_timeout_are_settable_and_none_turns_keepalive_off() {
     for role in ROLES {
         let mut config = config();
         config.keepalive = Some(Keepalive::default().interval(s(1.0)).timeout(s(3.5)));

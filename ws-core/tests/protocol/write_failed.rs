@@ -66,7 +66,7 @@ fn a_connection_that_cannot_write_waits_for_close_timeout_at_most_whatever_arriv
 }
 
 #[test]
-fn a_fault_of_the_peers_is_still_told() {
+fn a_protocol_error_of_the_peer_is_still_reported_after_a_failed_write() {
     let mut connection = failed(Role::Client);
     give(&mut connection, &[0xFF]).unwrap_err();
     assert!(connection.is_ended());

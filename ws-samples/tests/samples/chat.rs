@@ -79,7 +79,7 @@ async fn names_are_unique_and_readable() {
 }
 
 #[tokio::test]
-async fn a_new_member_gets_the_last_fifty_messages_unless_the_room_was_empty() {
+async fn a_new_member_of_a_chat_room_gets_the_last_fifty_messages_unless_the_room_was_empty() {
     let sample = Sample::start("chat", &[]);
     let (mut ann, _) = enter(&sample, "a", "Ann").await;
     for number in 0..60 {

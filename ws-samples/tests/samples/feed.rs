@@ -54,7 +54,8 @@ async fn a_page_that_keeps_up_gets_a_thousand_updates_a_second_and_misses_none()
 }
 
 #[tokio::test]
-async fn a_simulated_slow_page_gets_fewer_updates_but_the_latest_and_others_get_all() {
+async fn a_page_that_is_simulated_as_slow_gets_fewer_updates_ending_with_the_latest_and_other_pages_get_all()
+{
     let sample = Sample::start("feed", &[]);
     let (mut slow, mut quick) = (sample.open("/feed").await, sample.open("/feed").await);
     slow.send("slow").await.unwrap();
@@ -81,7 +82,7 @@ async fn a_simulated_slow_page_gets_fewer_updates_but_the_latest_and_others_get_
 
 /// No asking here: the peer has little room, and reads nothing for a while.
 #[tokio::test]
-async fn a_page_that_did_not_read_gets_the_latest_of_each_sensor_and_delayed_no_other() {
+async fn a_page_that_did_not_read_gets_the_latest_value_of_each_sensor_and_delays_no_other_page() {
     let sample = Sample::start("feed", &[]);
     let mut quick = sample.open("/feed").await;
     let socket = TcpSocket::new_v4().unwrap();

@@ -10,7 +10,7 @@ const PAGES: [(&str, &str); 4] = [
 ];
 
 #[tokio::test]
-async fn each_sample_says_where_it_is_and_serves_its_page_and_a_health_check() {
+async fn each_sample_prints_its_address_and_serves_its_page_and_a_health_check() {
     for (name, page) in PAGES {
         let sample = Sample::start(name, &[]);
         let answer = sample.get("/").await;
@@ -35,7 +35,7 @@ async fn each_sample_on_loopback_refuses_a_name_that_was_rebound_to_it() {
 }
 
 #[test]
-fn a_page_needs_nothing_from_elsewhere() {
+fn a_page_loads_nothing_from_elsewhere() {
     for (name, page) in PAGES {
         assert!(page.contains(r#"content="default-src 'none';"#), "{name} has no policy");
         for outside in ["src=", "@import", "url(", "<link rel=\"stylesheet\"", "//cdn", "https://"] {

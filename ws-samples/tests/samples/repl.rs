@@ -95,7 +95,7 @@ async fn answers_output_and_errors_come_back() {
 }
 
 #[tokio::test]
-async fn each_connection_has_variables_and_functions_of_its_own_and_keeps_them() {
+async fn each_connection_keeps_separate_variables_and_functions() {
     let (sample, key, mut first) = begin().await;
     let mut second = sample.open(&format!("/repl?key={key}")).await;
     evaluate(&mut first, "let x = 20; fn add(n) { n + 22 }").await;
@@ -123,7 +123,7 @@ async fn unfinished_source_is_distinguished_from_wrong_source() {
 }
 
 #[tokio::test]
-async fn an_endless_loop_is_stopped_and_keeps_nobody_waiting() {
+async fn an_endless_loop_is_stopped_and_delays_no_other_connection() {
     let (sample, key, mut looping) = begin().await;
     let mut other = sample.open(&format!("/repl?key={key}")).await;
     looping.send("loop {}").await.unwrap();

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn two_origins_pass_no_policy() {
+    fn two_origins_are_refused_by_every_policy() {
         let twice = request(&["http://example.com", "http://example.com"]);
         let policies = [OriginPolicy::SameHost, OriginPolicy::Any, OriginPolicy::predicate(|_, _| true)];
         for policy in policies {

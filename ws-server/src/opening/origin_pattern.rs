@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_browsers_and_apps_send_stands_in_a_list_as_it_is() {
+    fn origins_as_browsers_and_apps_send_them_are_valid_list_entries() {
         for origin in [
             "null",
             "file://",

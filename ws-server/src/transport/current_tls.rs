@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_is_tried_again_though_its_time_and_length_stay() {
+    fn files_that_could_not_be_read_are_tried_again_although_time_and_length_are_unchanged() {
         let files = Files::new("tried-again");
         files.write("chain", &pem("localhost"));
         files.write("key", &pem("localhost.key"));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_the_files_is_warned_of_once_and_again_when_it_is_another() {
+    fn an_error_in_the_certificate_files_is_logged_once_and_again_when_it_changes() {
         let files = Files::new("warned-once");
         files.write("chain", &pem("localhost"));
         files.write("key", &pem("localhost.key"));

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_has_gone_before_it_was_accepted_is_no_trouble() {
+    async fn a_peer_that_disconnected_before_it_was_accepted_does_not_stop_the_listener() {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable};
         let kinds = [ConnectionAborted, ConnectionReset, HostUnreachable].repeat(100);
         assert_eq!(after(&kinds).await, (Duration::ZERO, 0));

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_configuration_speaks_http_1_1_unless_it_names_protocols() {
+    fn a_custom_tls_configuration_offers_http_1_1_unless_it_names_protocols() {
         let mut own =
             ServerConfig::clone(&Tls::from_pem(pem("localhost"), pem("localhost.key")).config().unwrap());
         own.alpn_protocols.clear();

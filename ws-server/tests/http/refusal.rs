@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use ws_server::Server;
 
 #[tokio::test]
-async fn the_whole_answer_arrives_though_the_peer_sends_a_mebibyte_after_its_head() {
+async fn the_whole_answer_arrives_although_the_peer_sends_a_mebibyte_after_its_head() {
     // More than the sockets between hold: a reset would destroy what is still to be sent.
     let body = "x".repeat(12 << 20);
     let server = run(Server::builder().page("/", "text/plain", body)).await;
@@ -26,7 +26,7 @@ async fn the_whole_answer_arrives_though_the_peer_sends_a_mebibyte_after_its_hea
 }
 
 #[tokio::test]
-async fn lingering_ends_after_its_time() {
+async fn lingering_after_a_refusal_ends_after_linger_timeout() {
     let options =
         crate::common::options(|options| options.handshake.linger_timeout = Duration::from_millis(100));
     let server = run(Server::builder().health("/healthz").options(options)).await;

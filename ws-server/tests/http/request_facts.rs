@@ -55,7 +55,7 @@ async fn a_host_that_is_not_allowed_is_refused_with_the_name_of_the_policy() {
 }
 
 #[tokio::test]
-async fn the_refusal_of_a_guard_arrives_whole_though_the_peer_takes_its_time() {
+async fn the_refusal_of_a_guard_arrives_whole_although_the_peer_reads_slowly() {
     // More than the sockets between hold, so that the peer's reading is waited for.
     const LENGTH: usize = 24 << 20;
     let guard = async |_: Request| Err(response::text(StatusCode::FORBIDDEN, &"x".repeat(LENGTH)));

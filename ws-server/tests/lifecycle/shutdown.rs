@@ -48,7 +48,7 @@ async fn live_peers_get_1001_and_drain_before_the_deadline() {
 }
 
 #[tokio::test]
-async fn dead_peers_and_deaf_handlers_are_cut_off_at_the_deadline() {
+async fn dead_peers_and_handlers_that_ignore_the_shutdown_are_cut_off_at_the_deadline() {
     let deaf = async |socket: WebSocket| {
         std::future::pending::<()>().await;
         drop(socket);

@@ -139,7 +139,7 @@ async fn a_guard_passes_data_to_the_handler_and_may_set_a_cookie() {
 }
 
 #[tokio::test]
-async fn a_guard_cannot_make_the_101_lie() {
+async fn a_guard_cannot_set_fields_of_the_handshake_in_the_101() {
     for fault in 0..3 {
         let endpoint = Endpoint::new(echo).guard(move |mut request: Request| async move {
             let headers = request.response_headers_mut();
@@ -157,7 +157,7 @@ async fn a_guard_cannot_make_the_101_lie() {
 }
 
 #[tokio::test]
-async fn version_8_learns_which_version_is_spoken() {
+async fn a_request_of_version_8_is_answered_with_the_supported_version() {
     let server = run(Server::builder().route("/", echo)).await;
     let answer = ask(&server, opening("/", "").replace("Version: 13", "Version: 8")).await;
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");

@@ -6,7 +6,7 @@ use crate::common::{ask, echo, get, options, run, soon};
 use ws_server::{Endpoint, Server, ServerBuilder, WebSocket};
 
 #[tokio::test]
-async fn what_cannot_work_is_named_when_the_server_is_built() {
+async fn an_impossible_setting_is_named_when_the_server_is_built() {
     let refusals: [(ServerBuilder, &str); 6] = [
         (Server::builder(), "routes = none"),
         (Server::builder().route("/", echo).route("/", echo), "route = \"/\""),

@@ -5,7 +5,7 @@ use super::*;
 const PLAIN: Direction = Direction { forgets: false, bits: 15 };
 
 #[test]
-fn messages_come_back_with_every_window_and_with_and_without_memory() {
+fn messages_round_trip_with_every_window_with_and_without_takeover() {
     let data: Vec<u8> = (0..40_000u32).flat_map(|n| (n * n).to_string().into_bytes()).collect();
     for bits in 8..=15 {
         for forgets in [false, true] {
@@ -20,7 +20,7 @@ fn messages_come_back_with_every_window_and_with_and_without_memory() {
 }
 
 #[test]
-fn the_examples_of_rfc_7692_are_read() {
+fn the_examples_of_rfc_7692_are_decompressed() {
     let mut inflater = Inflater::new(PLAIN);
     // Section 7.2.3.1, and 7.2.3.2 with the shared window.
     let first = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
@@ -42,7 +42,7 @@ fn a_bomb_and_garbage_are_refused() {
 }
 
 #[test]
-fn offers_are_written_read_and_taken_up() {
+fn deflate_offers_are_encoded_parsed_and_accepted() {
     let full =
         Offer { server_forgets: true, server_bits: Some(9), client_forgets: true, client_can_limit: true };
     let plain = Offer::default();

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_beyond_autobahns_has_an_id_a_rule_and_an_expectation_of_its_own() {
+    fn every_case_beyond_autobahn_has_a_distinct_id_a_rule_and_an_expectation() {
         for role in Role::ALL {
             let cases = all(role);
             assert!(cases.windows(2).all(|pair| pair[0].id != pair[1].id), "an id is used twice");

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_changed_line_by_line() {
+    fn a_draft_of_a_head_is_changed_line_by_line() {
         let head =
             switching().set("Upgrade", "WebSocket").without("Connection").with("X: 1").followed_by("!");
         let text = String::from_utf8(head.encode(&[("{accept}", "abc")])).unwrap();

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_lists() {
+    fn fields_are_compared_as_comma_separated_lists() {
         let has = |value: &str| Field::Has("a", "B").fits(&head(value));
         assert!(has("x, b") && has("B") && !has("bb"));
         assert!(Field::Absent("a").fits(&head(" ")) && !Field::Absent("a").fits(&head("x")));

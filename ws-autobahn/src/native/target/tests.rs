@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 
 #[test]
-fn addresses_are_read() {
+fn addresses_of_targets_are_parsed() {
     let read = |url: &str| url.parse::<Address>();
     let address = read("ws://example.org:9001/echo?x=1#part").unwrap();
     assert_eq!((&address.authority[..], &address.path[..]), ("example.org:9001", "/echo?x=1"));

@@ -66,7 +66,7 @@ async fn a_newcomer_waits_for_a_seat_as_long_as_handshakes_of_its_source_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_house_displaces_what_stands_still_of_the_source_that_holds_most() {
+async fn a_full_server_displaces_a_stalled_handshake_of_the_source_with_the_most_seats() {
     let seats = Handshakes::new(8);
     let mut most = [take(&seats, 1).unwrap(), take(&seats, 1).unwrap(), take(&seats, 1).unwrap()];
     let mut others: Vec<_> = (2..=6).map(|number| take(&seats, number).unwrap()).collect();
