@@ -22,7 +22,7 @@ use crate::opening::origin::OriginPolicy;
 use crate::transport::peer::Peer;
 use crate::transport::stream::WebSocket;
 use crate::web::denied::Denied;
-use crate::web::handler::Outcome;
+use crate::web::handler::{Outcome, boxed};
 use crate::web::response::internal_error;
 
 /// The axum extractor for a WebSocket request; the router's state must be a [`WebSocketHub`], or give one by
@@ -158,8 +158,7 @@ impl WebSocketUpgrade {
             Ok((response, agreed)) => {
                 start(seat, agreed, |websocket, request| {
                     drop(request);
-                    let running = run(websocket);
-                    Box::pin(async move { running.await.outcome() })
+                    boxed(run(websocket))
                 });
                 response.map(Body::from)
             }

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 use crate::transport::stream::WebSocket;
 use crate::web::request::Request;
@@ -37,8 +40,7 @@ where
 {
     fn call(&self, websocket: WebSocket, request: Request) -> HandlerFuture {
         drop(request);
-        let running = self(websocket);
-        Box::pin(async move { running.await.outcome() })
+        boxed(self(websocket))
     }
 }
 
@@ -48,8 +50,32 @@ where
     Fut: Future<Output: Outcome> + Send + 'static,
 {
     fn call(&self, websocket: WebSocket, request: Request) -> HandlerFuture {
-        let running = self(websocket, request);
-        Box::pin(async move { running.await.outcome() })
+        boxed(self(websocket, request))
+    }
+}
+
+/// A handler's future, whose outcome is in one form.
+pub(crate) fn boxed<F>(running: F) -> HandlerFuture
+where
+    F: Future<Output: Outcome> + Send + 'static,
+{
+    Box::pin(InOneForm { running })
+}
+
+pin_project! {
+    /// See [`boxed`]. An async block that awaits the future would keep it twice, as what it captures and as what it
+    /// awaits, for as long as the connection is open.
+    struct InOneForm<F> {
+        #[pin]
+        running: F,
+    }
+}
+
+impl<F: Future<Output: Outcome>> Future for InOneForm<F> {
+    type Output = Result<(), Box<dyn Error + Send + Sync>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().running.poll(context).map(Outcome::outcome)
     }
 }
 
@@ -107,4 +133,24 @@ where
     Fut: Future<Output = Response> + Send + 'static,
 {
     Arc::new(move |request| Box::pin(page(request)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn wait(room: Box<[u8]>) -> Result<(), std::io::Error> {
+        let rooms = [const { Vec::<u8>::new() }; 100];
+        tokio::task::yield_now().await;
+        drop((room, rooms));
+        Ok(())
+    }
+
+    #[test]
+    fn the_future_of_a_handler_is_boxed_once() {
+        let running = wait(Box::default());
+        let own = size_of_val(&running);
+        let boxed = size_of_val(&*boxed(running));
+        assert!(boxed <= own + 8, "{boxed} bytes for a future of {own}");
+    }
 }
