@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
     /// The bytes in `websocket`'s messages.
     pub fn new(websocket: WebSocket<S>) -> Self {
         Self {
-            shared: Shared::new(websocket.driver),
+            shared: Shared::new(*websocket.driver),
             unread: Bytes::new(),
             inside_message: false,
             text_received: false,

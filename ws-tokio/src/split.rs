@@ -37,7 +37,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     ///
     /// The connection is closed when all halves are dropped.
     pub fn split(self) -> (Sender, Receiver<S>) {
-        let shared = Arc::new(Shared::new(self.driver));
+        let shared = Arc::new(Shared::new(*self.driver));
         let link: Arc<dyn Link> = Arc::clone(&shared) as _;
         (Sender::new(link), Receiver { shared })
     }

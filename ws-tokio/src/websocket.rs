@@ -30,14 +30,15 @@ use crate::reader::MessageReader;
 /// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    pub(super) driver: Driver<S>,
+    /// Boxed: an async function keeps its argument and the variable that it moves it to, and each is moved around.
+    pub(super) driver: Box<Driver<S>>,
     /// The tasks that wait by [`Stream`](futures_core::Stream) and by [`Sink`](futures_sink::Sink).
     pub(super) halves: Option<Box<Halves>>,
 }
 
 impl<S> WebSocket<S> {
-    pub(super) const fn of(driver: Driver<S>) -> Self {
-        Self { driver, halves: None }
+    pub(super) fn of(driver: Driver<S>) -> Self {
+        Self { driver: Box::new(driver), halves: None }
     }
 }
 
@@ -145,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     where
         S: Send,
     {
-        MessageReader::open(&mut self.driver).await
+        MessageReader::open(&mut *self.driver).await
     }
 
     /// Closes the connection: sends a Close behind what is queued, waits for the peer's, and closes the transport.

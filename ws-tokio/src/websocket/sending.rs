@@ -24,10 +24,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// [`Error::Send`] when it cannot be sent, [`Error::Closed`] when the connection is closed, and as
     /// [`recv`](Self::recv).
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.driver.take_arrived();
-        self.feed(message).await?;
-        self.flush().await
+    pub fn send<M: Into<Message>>(
+        &mut self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + use<'_, M, S> {
+        // Converted at once, so that the future holds the message once: it is part of every task that sends.
+        let message = message.into();
+        async move {
+            self.driver.take_arrived();
+            poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+            self.driver.queue(|connection| connection.send(message))?;
+            self.flush().await
+        }
     }
 
     /// As [`send`](Self::send), for a message that goes to many connections.
@@ -78,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &mut self,
         message: M,
     ) -> impl Future<Output = Result<(), Error>> + use<'_, M, S> {
-        // Converted at once, so that the future holds the message once: it is part of every task that sends.
+        // As in `send`.
         let message = message.into();
         async move {
             poll_fn(|cx| self.driver.poll_ready(cx)).await?;
@@ -101,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     where
         S: Send,
     {
-        MessageWriter::new(Box::new(&mut self.driver), data_type)
+        MessageWriter::new(Box::new(&mut *self.driver), data_type)
     }
 
     /// Sends the next piece of a message in pieces, as a fragment; `last` ends it. No other message can be sent before.
