@@ -230,17 +230,20 @@ where
     seat.start(accepted.0.request().peer_addr(), |seat| serve(seat, accepted));
 }
 
-async fn serve<H>(seat: Seat, accepted: Box<(Agreed, H)>)
+fn serve<H>(seat: Seat, accepted: Box<(Agreed, H)>) -> impl Future<Output = ()>
 where
     H: FnOnce(WebSocket, Request) -> HandlerFuture,
 {
-    let opening = async {
-        let (agreed, handler) = *accepted;
-        let options = &seat.hub().options;
-        let (stream, opened) = agreed.open(&options.handshake, options.nodelay).await?;
-        Ok(Running::start(stream, opened, handler, &seat))
-    };
-    run(&seat, Box::pin(opening)).await;
+    // A block, as in `serve::connection`.
+    async move {
+        let opening = async {
+            let (agreed, handler) = *accepted;
+            let options = &seat.hub().options;
+            let (stream, opened) = agreed.open(&options.handshake, options.nodelay).await?;
+            Ok(Running::start(stream, opened, handler, &seat))
+        };
+        run(&seat, Box::pin(opening)).await;
+    }
 }
 
 impl fmt::Debug for WebSocketHub {

@@ -31,10 +31,10 @@ pub(crate) async fn run<F>(seat: &Seat, start: Pin<Box<F>>)
 where
     F: Future<Output = Result<Running, AcceptError>>,
 {
-    let Hub { stats, options, .. } = seat.hub();
-    match start.await {
-        Ok(running) => running.finish(stats, &options.handshake).await,
-        Err(error) => report(stats, &error),
+    // By reference: what is moved from one variable to another takes its place twice, for as long as the connection is open.
+    match &mut start.await {
+        Ok(running) => running.finish(seat.hub()).await,
+        Err(error) => report(&seat.hub().stats, error),
     }
 }
 
@@ -67,11 +67,13 @@ impl Running {
     }
 
     /// Until the handler is done and the peer has seen the end.
-    async fn finish(mut self, stats: &Stats, options: &HandshakeOptions) {
-        let farewell = poll_fn(|context| self.poll_handler(context, stats, options)).await;
-        if let Some(left) = self.rest.take() {
-            // Boxed, as few connections come to this.
-            Box::pin(end(left, farewell, &self.rest, options)).await;
+    async fn finish(&mut self, hub: &Hub) {
+        let options = &hub.options.handshake;
+        let farewell = poll_fn(|context| self.poll_handler(context, &hub.stats, options)).await;
+        // Boxed, as it takes a moment only.
+        let ending = self.rest.take().map(|left| Box::pin(end(left, farewell, &self.rest, options)));
+        if let Some(ending) = ending {
+            ending.await;
         }
         if let Some(info) = self.closer.close_info() {
             report_close(&info);
@@ -123,7 +125,7 @@ async fn end(left: Left, farewell: Farewell, rest: &Rest, options: &HandshakeOpt
             rest.say_goodbye(Left::WebSocket(websocket))
         }
         // It has been closed, or has sent what it could without waiting.
-        (Left::Stream(stream), _) => Some(stream),
+        (Left::Stream(stream), _) => Some(*stream),
     };
     if let Some(mut stream) = stream {
         // The peer is to see the Close before the connection goes.

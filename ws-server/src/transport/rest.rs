@@ -28,10 +28,10 @@ struct Slot {
 /// What is left.
 #[derive(Debug)]
 pub(crate) enum Left {
-    /// A stream whose last bytes are on their way.
-    Stream(Stream),
+    /// A stream whose last bytes are on their way. Boxed, as the place for it is there while the connection is open.
+    Stream(Box<Stream>),
     /// A WebSocket that is open, or closing after a panic.
-    WebSocket(Box<WebSocket>),
+    WebSocket(WebSocket),
 }
 
 impl Rest {
@@ -51,11 +51,11 @@ impl Rest {
     }
 
     pub(crate) fn keep_stream(&self, stream: Stream) {
-        self.put(Left::Stream(stream));
+        self.put(Left::Stream(Box::new(stream)));
     }
 
     pub(crate) fn keep_websocket(&self, websocket: WebSocket) {
-        self.put(Left::WebSocket(Box::new(websocket)));
+        self.put(Left::WebSocket(websocket));
     }
 
     pub(crate) fn take(&self) -> Option<Left> {
@@ -71,7 +71,7 @@ impl Rest {
     /// Closes what was left without waiting; returns the stream if its last bytes are on their way.
     pub(crate) fn say_goodbye(&self, left: Left) -> Option<Stream> {
         let left = match left {
-            Left::Stream(stream) => return Some(stream),
+            Left::Stream(stream) => return Some(*stream),
             Left::WebSocket(mut websocket) => {
                 // Dropped, it puts its stream here.
                 websocket.get_mut().set_rest(self.clone());
@@ -80,7 +80,7 @@ impl Rest {
             }
         };
         match left {
-            Some(Left::Stream(stream)) => Some(stream),
+            Some(Left::Stream(stream)) => Some(*stream),
             Some(Left::WebSocket(_)) | None => None,
         }
     }
