@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep};
 use ws_core::{CloseCause, CloseInfo, Connection, Event, MemoryUsage, Message, SendError};
 
 use crate::buffer::{self, Input};
-use crate::closer::{Closer, Wish};
+use crate::closer::{CloseRequest, Closer};
 use crate::error::Error;
 use crate::piece::{OwnedPiece, PieceSource};
 use state::{Closing, Progress, Reading, Transport, Writing};
@@ -39,14 +39,14 @@ pub(super) struct Driver<S> {
     /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
-    /// There is a deadline that the timer has not been set to, because no task was waiting.
+    /// Whether there is a deadline that the timer has not been set to, because no task was waiting.
     unset_deadline: bool,
-    /// It was pending only to let others run, and that has not been asked about yet.
+    /// Whether the last poll was pending only to let other tasks run, and that has not been reported yet.
     stepped_back: bool,
     /// A request to close from a [`Closer`], if one exists.
-    wish: Option<Arc<Wish>>,
-    /// What is done when it is dropped; a pointer, so that `Drop` needs no bounds on `S`.
-    farewell: fn(&mut Self),
+    close_request: Option<Arc<CloseRequest>>,
+    /// What is done when the driver is dropped; a pointer, so that `Drop` needs no bounds on `S`.
+    on_drop: fn(&mut Self),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -61,8 +61,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             epoch: Instant::now(),
             unset_deadline: false,
             stepped_back: false,
-            wish: None,
-            farewell: Self::say_goodbye,
+            close_request: None,
+            on_drop: Self::close_on_drop,
         }
     }
 
@@ -99,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut reads = 0u32;
         self.reading.asked = true;
         loop {
-            self.grant_wish();
+            self.begin_requested_close();
             if let Some(found) = next(self) {
                 if self.closing.discarding {
                     continue;
@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             self.reading.held_back = !self.may_read();
             if !self.reading.held_back && self.poll_read(cx).is_ready() {
-                // A peer that never pauses does not put off the deadlines it is to be held to.
+                // A peer that never pauses cannot put off the deadlines that apply to it.
                 reads = reads.saturating_add(1);
                 self.reading.in_a_row = self.reading.in_a_row.saturating_add(1);
                 let enough = reads == READS || self.reading.in_a_row >= IN_A_ROW;
@@ -128,8 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.check_timeout();
                 }
                 if enough {
-                    // Nor does it keep other tasks from running, with messages without end or frames that come to
-                    // nothing.
+                    // Nor can it keep other tasks from running, with endless messages or with frames that make no message.
                     self.reading.in_a_row = 0;
                     self.stepped_back = true;
                     step_back(cx);
@@ -162,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.poll_recv(cx).map_ok(|_| ())
     }
 
-    /// Writes until nothing waits, without taking what comes while it counts; ready when the connection is over.
+    /// Writes until nothing waits, without receiving while messages may still be kept; ready when the connection has ended.
     pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while !self.connection.is_ended() {
             if self.connection.close_info().is_some() {
@@ -198,23 +197,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         act(&mut self.connection).map_err(|error| Error::refusal(&self.connection, error))
     }
 
-    /// Sets what is done when it is dropped.
-    pub(super) fn set_farewell(&mut self, farewell: fn(&mut Self)) {
-        self.farewell = farewell;
+    /// Sets what is done when the driver is dropped.
+    pub(super) fn set_on_drop(&mut self, on_drop: fn(&mut Self)) {
+        self.on_drop = on_drop;
     }
 
-    /// Takes the transport out of it, which is left as it is.
+    /// Takes the transport out of the driver without sending anything.
     pub(super) fn into_transport(mut self) -> S {
-        self.farewell = |_| {};
+        self.on_drop = |_| {};
         self.io.take_for_good()
     }
 
-    /// The transport is open in both directions.
+    /// Whether the transport is open in both directions.
     pub(super) fn is_open(&self) -> bool {
         self.closing.transport == Transport::Open
     }
 
-    /// The transport is closed and the outcome has been reported.
+    /// Whether the transport is closed and the outcome has been reported.
     pub(super) fn is_done(&self) -> bool {
         self.closing.transport == Transport::Closed && self.reading.aside.is_none()
     }
@@ -223,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.connection.close_info()
     }
 
-    /// Whether it was pending only to let others run, and has arranged to be polled again; reported once.
+    /// Whether the last poll was pending only to let other tasks run, and has arranged to be polled again; reported once.
     pub(super) const fn has_stepped_back(&mut self) -> bool {
         mem::replace(&mut self.stepped_back, false)
     }
@@ -241,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// The connection's, with what only the driver holds.
+    /// Returns the connection's memory with what only the driver has.
     pub(super) fn memory_usage(&self) -> MemoryUsage {
         let mut usage = self.connection.memory_usage();
         usage.read = self.reading.input.capacity();
@@ -254,14 +253,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     pub(super) fn closer(&mut self) -> Closer {
-        Closer::new(Arc::clone(self.wish.get_or_insert_default()))
+        Closer::new(Arc::clone(self.close_request.get_or_insert_default()))
     }
 
     /// Begins closing, if a [`Closer`] asks for it.
     #[inline]
-    fn grant_wish(&mut self) {
-        if let Some(wish) = &self.wish
-            && let Some(frame) = wish.take()
+    fn begin_requested_close(&mut self) {
+        if let Some(request) = &self.close_request
+            && let Some(frame) = request.take()
         {
             // Closing already is fine too; code and reason have been checked.
             let _ = self.connection.close(frame.code, &frame.reason);
@@ -297,12 +296,12 @@ const IN_A_ROW: u8 = 8;
 
 impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
-        (self.farewell)(self);
-        if let Some(wish) = &self.wish {
+        (self.on_drop)(self);
+        if let Some(request) = &self.close_request {
             if !self.connection.is_ended() {
                 self.connection.abort();
             }
-            wish.ended(self.connection.close_info());
+            request.ended(self.connection.close_info());
         }
     }
 }
@@ -311,7 +310,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PieceSource for Driver<S> {
     fn poll_piece(&mut self, cx: &mut Context<'_>, inside: bool) -> Poll<Result<Option<OwnedPiece>, Error>> {
         let lost = inside && !self.connection.in_piecewise_message() && self.close_info().is_none();
         if lost {
-            // A sender that closes has taken the rest.
+            // A sender that closes has dropped the rest.
             return Poll::Ready(Err(Error::MessageCutOff));
         }
         self.poll_next(cx, Self::next_piece)

@@ -56,7 +56,8 @@
 //! # The layers
 //!
 //! ```text
-//! byte_stream, heir, sink, split    what else a WebSocket can be: bytes, inherited, a Sink and Stream, two halves
+//! byte_stream, sink, split          a WebSocket as a stream of bytes, as Sink and Stream, as two halves
+//! take_over                         a WebSocket that is dropped and continues
 //! websocket, broadcast              WebSocket, with one owner; one message to many connections
 //! sender                            the half that many tasks send with
 //! writer                            a message sent in pieces
@@ -80,7 +81,6 @@ mod driver;
 mod error;
 mod exclusive;
 mod halves;
-mod heir;
 mod line;
 mod piece;
 mod publish_report;
@@ -89,6 +89,7 @@ mod sender;
 mod shared;
 mod sink;
 mod split;
+mod take_over;
 mod waiting;
 mod waits;
 mod websocket;
@@ -99,14 +100,14 @@ pub use broadcast::{Broadcast, Member};
 pub use byte_stream::ByteStream;
 pub use closer::Closer;
 pub use error::Error;
-// For ws-server and ws-client, whose streams of custom types are to be `Sync`: nothing of a WebSocket.
+// Has nothing to do with WebSockets: ws-server and ws-client need it to make streams of custom types `Sync`.
 #[doc(hidden)]
 pub use exclusive::Exclusive;
-pub use heir::Heir;
 pub use publish_report::PublishReport;
 pub use reader::MessageReader;
 pub use sender::{Sender, TrySendError};
 pub use split::{Receiver, ReuniteError};
+pub use take_over::TakeOver;
 pub use websocket::WebSocket;
 pub use writer::MessageWriter;
 

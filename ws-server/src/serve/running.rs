@@ -60,7 +60,7 @@ impl Running {
         debug!(subprotocol = request.subprotocol(), "open");
         let rest = stream.rest(request.id());
         let mut websocket = WebSocket::new(stream, connection, &received);
-        websocket.bequeath();
+        websocket.take_over_on_drop();
         let closer = websocket.closer();
         let _open = seat.opened(closer.clone());
         Self { handler: caught(|| handler(websocket, request)), closer, rest, _permit: permit, _open }

@@ -20,7 +20,7 @@ use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 use ws_tokio::Exclusive;
-use ws_tokio::Heir;
+use ws_tokio::TakeOver;
 
 use crate::transport::connection_id::ConnectionId;
 use crate::transport::rest::Rest;
@@ -200,7 +200,7 @@ impl Stream {
     }
 }
 
-impl Heir for Stream {
+impl TakeOver for Stream {
     fn take(&mut self) -> Option<Self> {
         // Only the connection's own task can close it later.
         if !self.rest.as_ref()?.is_here() {
@@ -210,7 +210,7 @@ impl Heir for Stream {
         Some(mem::replace(self, hollow))
     }
 
-    fn inherit(mut websocket: WebSocket) {
+    fn take_over(mut websocket: WebSocket) {
         if let Some(rest) = websocket.get_mut().rest.take() {
             rest.keep_websocket(websocket);
         }

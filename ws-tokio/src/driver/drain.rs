@@ -86,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     ) -> Poll<Result<(), Error>> {
         self.check_close_reply(cx);
         loop {
-            self.grant_wish();
+            self.begin_requested_close();
             if self.connection.is_ended() {
                 // There may be no write and no receive after this: what waits of a broadcast goes now.
                 self.queue_backlog();

@@ -12,7 +12,7 @@ use super::Driver;
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ready when a deadline has passed and been dealt with, or when a closer asks to close.
     pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.wish.as_ref().is_some_and(|wish| wish.register(cx)) {
+        if self.close_request.as_ref().is_some_and(|request| request.register(cx)) {
             return Poll::Ready(());
         }
         self.set_timer();

@@ -158,8 +158,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Dropped while open: what can be sent without waiting is sent, a Close last.
-    pub(in super::super) fn say_goodbye(&mut self) {
+    /// Sends what can be sent without waiting, a Close last, for a driver that is dropped while it is open.
+    pub(in super::super) fn close_on_drop(&mut self) {
         if self.closing.transport != Transport::Open {
             return;
         }

@@ -2,23 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
-#[allow(dead_code, unreachable_pub, reason = "the simulation uses all of it")]
-#[path = "../simulation/chance.rs"]
-mod chance;
-
 mod backpressure;
 mod broadcast;
 mod broadcast_batch;
 mod broadcast_locks;
 mod byte_stream;
 mod cancellation_streams;
+#[allow(dead_code, unreachable_pub, reason = "the simulation uses all of it")]
+#[path = "../simulation/chance.rs"]
+mod chance;
 mod close_reply;
 mod closed;
 mod closer;
 mod debug_output;
 mod ends;
 mod error_text;
-mod heir;
 mod large;
 mod memory_usage;
 mod outside_runtime;
@@ -30,6 +28,7 @@ mod shared_sender;
 mod smallest_settings;
 mod split;
 mod stream_sink;
+mod take_over;
 mod transport;
 mod wakers;
 mod websocket;

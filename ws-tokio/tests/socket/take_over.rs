@@ -1,4 +1,4 @@
-//! A WebSocket that is dropped before its end goes on in other hands.
+//! A WebSocket that is dropped before its end is taken over by its transport.
 
 use std::io;
 use std::pin::Pin;
@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use ws_core::{CloseCode, Config, Connection, Message};
-use ws_tokio::{Heir, WebSocket};
+use ws_tokio::{TakeOver, WebSocket};
 
-/// A pipe that passes its WebSocket on.
+/// A pipe that sends the WebSocket it takes over to the test.
 struct Pipe {
     pipe: Option<DuplexStream>,
-    heirs: UnboundedSender<WebSocket<Pipe>>,
+    taken: UnboundedSender<WebSocket<Pipe>>,
 }
 
 impl Pipe {
@@ -46,30 +46,30 @@ impl AsyncWrite for Pipe {
     }
 }
 
-impl Heir for Pipe {
+impl TakeOver for Pipe {
     fn take(&mut self) -> Option<Self> {
-        Some(Self { pipe: Some(self.pipe.take()?), heirs: self.heirs.clone() })
+        Some(Self { pipe: Some(self.pipe.take()?), taken: self.taken.clone() })
     }
 
-    fn inherit(websocket: WebSocket<Self>) {
-        let heirs = websocket.get_ref().heirs.clone();
-        heirs.send(websocket).unwrap();
+    fn take_over(websocket: WebSocket<Self>) {
+        let taken = websocket.get_ref().taken.clone();
+        taken.send(websocket).unwrap();
     }
 }
 
 fn open() -> (WebSocket<Pipe>, UnboundedReceiver<WebSocket<Pipe>>, DuplexStream) {
     let (ours, peer) = duplex(64);
-    let (heirs, inherited) = unbounded_channel();
-    let pipe = Pipe { pipe: Some(ours), heirs };
+    let (taken, taken_over) = unbounded_channel();
+    let pipe = Pipe { pipe: Some(ours), taken };
     let mut websocket = WebSocket::new(pipe, Connection::server(Arc::new(Config::server())), &[]);
-    websocket.bequeath();
-    (websocket, inherited, peer)
+    websocket.take_over_on_drop();
+    (websocket, taken_over, peer)
 }
 
 #[tokio::test]
-async fn what_was_read_and_queued_is_still_there() {
+async fn a_websocket_that_is_taken_over_keeps_what_was_read_and_queued() {
     for halves in [false, true] {
-        let (mut websocket, mut inherited, mut peer) = open();
+        let (mut websocket, mut taken_over, mut peer) = open();
         let closer = websocket.closer();
         // Two messages and half a third, masked with zeros; more to write than the pipe holds.
         peer.write_all(b"\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b\x81\x82\0\0\0\0c").await.unwrap();
@@ -80,15 +80,15 @@ async fn what_was_read_and_queued_is_still_there() {
         } else {
             drop(websocket)
         }
-        let mut heir = inherited.recv().await.unwrap();
+        let mut websocket = taken_over.recv().await.unwrap();
         assert_eq!(closer.close_info(), None);
-        assert_eq!(heir.recv().await.unwrap(), Some(Message::text("b")));
+        assert_eq!(websocket.recv().await.unwrap(), Some(Message::text("b")));
         peer.write_all(b"d").await.unwrap();
-        assert_eq!(heir.recv().await.unwrap(), Some(Message::text("cd")));
+        assert_eq!(websocket.recv().await.unwrap(), Some(Message::text("cd")));
         let closing = tokio::spawn(async move {
-            let info = heir.close(CloseCode::INTERNAL_ERROR, "").await.unwrap();
-            // Now it is over, and nothing more is inherited.
-            drop(heir);
+            let info = websocket.close(CloseCode::INTERNAL_ERROR, "").await.unwrap();
+            // The connection has ended, so that it is not taken over again.
+            drop(websocket);
             info
         });
         let mut frames = vec![0; 102 + 4];
@@ -97,37 +97,37 @@ async fn what_was_read_and_queued_is_still_there() {
         peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xf3]).await.unwrap();
         assert!(closing.await.unwrap().is_clean());
         assert!(closer.close_info().unwrap().is_clean());
-        assert!(inherited.recv().await.is_none());
+        assert!(taken_over.recv().await.is_none());
     }
 }
 
 #[tokio::test]
-async fn an_inherited_websocket_that_is_dropped_again_sends_a_close() {
-    let (websocket, mut inherited, mut peer) = open();
+async fn a_websocket_that_is_dropped_again_after_being_taken_over_sends_a_close() {
+    let (websocket, mut taken_over, mut peer) = open();
     drop(websocket);
-    drop(inherited.recv().await.unwrap());
+    drop(taken_over.recv().await.unwrap());
     let mut rest = Vec::new();
     peer.read_to_end(&mut rest).await.unwrap();
     assert_eq!(rest, [0x88, 2, 3, 0xe9]);
-    assert!(inherited.recv().await.is_none());
+    assert!(taken_over.recv().await.is_none());
 }
 
 #[tokio::test]
-async fn after_a_panic_the_heir_writes_what_was_queued_and_a_close_with_1011() {
-    let (mut websocket, mut inherited, mut peer) = open();
+async fn a_websocket_taken_over_after_a_panic_writes_what_was_queued_and_a_close_with_1011() {
+    let (mut websocket, mut taken_over, mut peer) = open();
     let panicked = tokio::spawn(async move {
         // More than the pipe holds.
         websocket.feed(vec![7; 100]).await.unwrap();
-        panic!("a fault of the handler's");
+        panic!("the handler fails");
     });
     assert!(panicked.await.unwrap_err().is_panic());
-    let mut heir = inherited.recv().await.unwrap();
-    assert!(!heir.connection().is_open());
-    let writing = tokio::spawn(async move { heir.flush().await });
+    let mut websocket = taken_over.recv().await.unwrap();
+    assert!(!websocket.connection().is_open());
+    let writing = tokio::spawn(async move { websocket.flush().await });
     let mut written = Vec::new();
     peer.read_to_end(&mut written).await.unwrap();
     let (message, close) = written.split_at(102);
     assert_eq!((&message[..2], close), (&[0x82, 100][..], &[0x88, 2, 3, 0xf3][..]));
     writing.await.unwrap().unwrap();
-    assert!(inherited.recv().await.is_none());
+    assert!(taken_over.recv().await.is_none());
 }
