@@ -1,6 +1,7 @@
 //! A connection and its transport, polled.
 
 mod ahead;
+mod aside;
 mod broadcast;
 mod decode;
 mod drain;

@@ -1,6 +1,6 @@
 //! Imports go down, in the order that the crate's front page states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -64,4 +64,39 @@ fn each_module_imports_only_from_the_layers_below_its_own() {
     }
     assert!(imports > 50, "only {imports} imports were found");
     assert!(wrong.is_empty(), "imports from above or from beside:\n{}", wrong.join("\n"));
+}
+
+/// The files of each folder, and the files beside them that they import from.
+fn imports_within_folders() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
+    let (mut files, mut imports) = (Vec::new(), BTreeMap::new());
+    sources(Path::new(SRC), &mut files);
+    for file in &files {
+        let folder = file.parent().unwrap();
+        if folder == Path::new(SRC) {
+            continue;
+        }
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let siblings = code
+            .flat_map(|line| line.split("super::").skip(1).map(first))
+            .map(|module| folder.join(format!("{module}.rs")))
+            .filter(|sibling| files.contains(sibling));
+        imports.insert(file.clone(), siblings.collect());
+    }
+    imports
+}
+
+#[test]
+fn the_files_of_a_folder_import_from_each_other_in_no_circle() {
+    let mut open = imports_within_folders();
+    let count: usize = open.values().map(BTreeSet::len).sum();
+    assert!(count > 2, "only {count} imports were found");
+    // What imports from no file that is left is in no circle, and neither is what imports from such files only.
+    while let Some(file) = open.iter().find(|(_, from)| from.is_empty()).map(|(file, _)| file.clone()) {
+        open.remove(&file);
+        for from in open.values_mut() {
+            from.remove(&file);
+        }
+    }
+    assert!(open.is_empty(), "a circle of imports, or files that depend on one:\n{open:#?}");
 }

@@ -1,6 +1,5 @@
 //! What arrives while the user only sends.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::task::{Context, Waker};
 
@@ -9,31 +8,6 @@ use ws_core::{Event, Message};
 
 use super::state::Reading;
 use super::{Driver, READS};
-
-/// Messages that have been taken from the connection, for the user to receive later; at most one more than
-/// `max_read_ahead` allows.
-#[derive(Debug, Default)]
-pub(super) struct Aside {
-    messages: VecDeque<Message>,
-    /// What they take, places included.
-    bytes: usize,
-}
-
-impl Aside {
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    fn push(&mut self, message: Message) {
-        self.bytes = self.bytes.saturating_add(cost(&message));
-        self.messages.push_back(message);
-    }
-}
-
-/// What a message is charged for. Also an empty one takes a place.
-fn cost(message: &Message) -> usize {
-    message.len().saturating_add(size_of::<Message>())
-}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Takes what has arrived, without waiting: pings are answered, a Close is noticed, and messages are set aside. What
@@ -94,11 +68,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// The first of the messages that were set aside.
     pub(super) fn take_aside(&mut self) -> Option<Message> {
         let aside = self.reading.aside.as_mut()?;
-        let message = aside.messages.pop_front();
-        if let Some(message) = &message {
-            aside.bytes = aside.bytes.saturating_sub(cost(message));
-        }
-        if aside.messages.is_empty() {
+        let message = aside.pop();
+        if aside.is_empty() {
             self.reading.aside = None;
         }
         message
@@ -112,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let Self { connection, reading: Reading { input, aside, .. }, .. } = self;
         let mut lease = input.lend();
-        while aside.as_ref().is_none_or(|aside| aside.bytes < budget) {
+        while aside.as_ref().is_none_or(|aside| aside.bytes() < budget) {
             let message = match connection.receive_ahead(&mut lease.unread) {
                 // Copied, so that they take what they are charged for: what was inflated lies in more than it needs.
                 Ok(Some(Event::Text(text))) => Message::from(&*text),

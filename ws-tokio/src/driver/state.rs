@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use ws_core::TransportEnd;
 
-use super::ahead::Aside;
+use super::aside::Aside;
 use crate::backlog::Backlog;
 use crate::buffer::Input;
 
