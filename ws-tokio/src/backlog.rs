@@ -20,7 +20,7 @@ pub enum SlowPolicy {
     DropOldest(usize),
     /// It waits, in place of an earlier one with the same key: a page that shows prices only wants the
     /// latest of each. There are never more waiting than there are keys. What a connection is sent of another
-    /// broadcast has keys of its own, unless both were joined with clones of one `SlowPolicy`.
+    /// broadcast has separate keys, unless both were joined with clones of one `SlowPolicy`.
     Conflate(ConflateKey),
     /// The member is closed with 1013.
     Close,
@@ -83,7 +83,8 @@ pub(super) struct Backlog {
     next: u64,
 }
 
-/// What a message is conflated by: the key, and who gave it, since others may give the same one for something else.
+/// What a message is conflated by: the key, and the policy that returned it, because another policy may use the same key for
+/// something else.
 struct Key {
     by: ConflateKey,
     key: u64,

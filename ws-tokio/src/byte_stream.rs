@@ -267,5 +267,5 @@ fn text_received() -> io::Error {
     )
 }
 
-/// Told to the peer in the Close frame.
+/// The reason in the Close frame.
 const TEXT: &str = "a byte stream is made of binary messages";

@@ -13,9 +13,9 @@ use std::task::{Context, Waker};
 pub(super) struct Line {
     places: VecDeque<(Ticket, Waker)>,
     next: Ticket,
-    /// A sender with an earlier ticket was there when the transport took no more: none of them is overtaken.
+    /// Senders with earlier tickets were in line when the transport last took no more: none of them is overtaken.
     full_until: Ticket,
-    /// One sends a message in pieces; the others wait until it is finished.
+    /// Whether a sender sends a message in pieces; the others wait until it is finished.
     held: bool,
     /// The sender that queued last.
     last: u32,
@@ -26,8 +26,8 @@ pub(super) type Ticket = u64;
 
 /// How many messages a sender may still queue before it lets the tasks that are ready run.
 ///
-/// A turn of many messages makes what changing tasks costs small beside the messages; it is short beside
-/// what makes a difference to anyone.
+/// With many messages in a turn the cost of changing tasks is small beside that of the messages; the turn is still too short
+/// for a delay that an application would notice.
 #[derive(Debug)]
 pub(super) struct Turn(AtomicU32);
 
@@ -38,7 +38,7 @@ impl Turn {
         Self(AtomicU32::new(Self::MESSAGES))
     }
 
-    /// Whether it is over; a new one begins then.
+    /// Whether the turn is over; a new one begins then.
     pub(super) fn renew(&self) -> bool {
         // No more than a hint: it may be used from two tasks at once.
         let over = self.0.load(Ordering::Relaxed) == 0;
@@ -55,12 +55,12 @@ impl Turn {
 }
 
 impl Line {
-    /// Whether one that is not in the line may queue a message, if there is room.
+    /// Whether a sender that is not in the line may queue a message, if there is room.
     pub(super) fn is_free(&self) -> bool {
         !self.held && self.places.front().is_none_or(|(first, _)| *first >= self.full_until)
     }
 
-    /// Joins it, or stays in it; whether the place is the first.
+    /// Joins the line, or stays in it; returns whether the place is the first.
     pub(super) fn wait(&mut self, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> bool {
         let place = match *ticket {
             Some(ticket) => self.place(ticket).and_then(|place| self.places.get_mut(place)),
@@ -77,12 +77,12 @@ impl Line {
         self.places.front().map(|(first, _)| *first) == *ticket
     }
 
-    /// Reports that the first one has to wait for the transport.
+    /// Records that the first sender has to wait for the transport.
     pub(super) const fn is_stuck(&mut self) {
         self.full_until = self.next;
     }
 
-    /// Leaves it; returns whom to wake.
+    /// Leaves the line; returns the waker of the sender that is first now.
     pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Waker> {
         let place = self.place(ticket)?;
         self.places.remove(place)?;
@@ -94,12 +94,12 @@ impl Line {
         self.held
     }
 
-    /// Has all others wait until it is [released](Self::release).
+    /// Makes all other senders wait until [`release`](Self::release).
     pub(super) const fn hold(&mut self) {
         self.held = true;
     }
 
-    /// Lets the others go on; returns whom to wake.
+    /// Ends the hold; returns the waker of the first sender.
     pub(super) fn release(&mut self) -> Option<Waker> {
         self.held = false;
         self.first()

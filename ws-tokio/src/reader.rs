@@ -18,7 +18,7 @@ pub struct MessageReader<'a> {
     data_type: DataType,
     first: Option<OwnedPiece>,
     ended: bool,
-    /// What a [`read_to_end`](Self::read_to_end) that did not come to its end had taken.
+    /// What a dropped [`read_to_end`](Self::read_to_end) had received.
     taken: VecDeque<Message>,
 }
 

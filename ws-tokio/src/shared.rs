@@ -24,7 +24,7 @@
 //!
 //! - A sender that leaves the first place wakes the next, so that the line moves on however a future ends: [`Line`].
 //! - A message in pieces *holds* the line from its first place on, and wakes the first when it ends: `Hold`.
-//! - The transport and the timer know one waker, which wakes all that wait: [`Waiting`]. A task that is polled wakes those
+//! - The transport and the timer have one waker, which wakes all tasks that wait: [`Waiting`]. A task that is polled wakes those
 //!   that its progress may concern.
 //! - A newcomer may queue past senders that joined the line after the transport was last found full, so that changing
 //!   tasks costs little; it overtakes none that was there then.
@@ -51,7 +51,7 @@ use ws_core::{Connection, MemoryUsage, PreparedMessage, SendError};
 pub(super) struct Shared<S> {
     locked: Mutex<Locked<S>>,
     waiting: Arc<Waiting>,
-    /// `waiting` as a waker: the only one that the transport and the timer know.
+    /// `waiting` as a waker: the only one that the transport and the timer have.
     waker: Waker,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Locked<S> {
 
 /// The side of [`Shared`] that does not depend on the transport's type.
 pub(super) trait Link: Send + Sync {
-    /// Looks at the connection, or changes it; wakes whom that concerns.
+    /// Reads or changes the connection; wakes the tasks that the change concerns.
     fn with(&self, act: &mut dyn FnMut(&mut Connection));
     /// See [`Driver::memory_usage`].
     fn memory_usage(&self) -> MemoryUsage;

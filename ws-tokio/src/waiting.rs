@@ -1,4 +1,4 @@
-//! Those who wait for something to happen on a connection that many use.
+//! The wakers of the tasks that wait for a connection that many tasks use.
 
 use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +11,7 @@ use std::task::{Wake, Waker};
 #[cfg(shuttle)]
 use shuttle::sync::{Mutex, MutexGuard};
 
-/// A future that waits. Not distinguished by wakers: a task may wait for two things at once.
+/// The key of a future that waits. Wakers cannot be the keys, because a task may wait for two things at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Waiter(u32);
 
@@ -22,10 +22,10 @@ impl Waiter {
     pub(super) const WRITER: Self = Self(1);
 }
 
-/// Those who wait, each for something another may bring about.
+/// The wakers of the tasks that wait, each for something that another task may do.
 ///
 /// The transport and the timer wake all of them. So no wake-up meant for one half can be lost
-/// because the other asked last.
+/// because the other polled last.
 pub(super) struct Waiting {
     wakers: Mutex<Vec<(Waiter, Waker)>>,
     waiters: AtomicU32,
@@ -37,7 +37,7 @@ impl Waiting {
         Self { wakers: Mutex::new(Vec::new()), waiters: AtomicU32::new(0), senders: AtomicU32::new(0) }
     }
 
-    /// One more who may wait; it is to be [forgotten](Self::forget) in the end.
+    /// Returns the key of another future that may wait; the caller [forgets](Self::forget) it in the end.
     pub(super) fn waiter(&self) -> Waiter {
         // Numbers come again only after four thousand million others; 0 is the receiver's.
         Waiter(self.waiters.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1))
@@ -60,7 +60,7 @@ impl Waiting {
         }
     }
 
-    /// Wakes all but one, and the receiver among them only if it is concerned.
+    /// Wakes all but one; the receiver only if `receiver`.
     pub(super) fn wake_others(&self, waiter: Option<Waiter>, receiver: bool) {
         let others: Vec<_> = self
             .lock()

@@ -1,11 +1,11 @@
-//! What a sender that waits leaves behind is taken away again, however the waiting ends.
+//! Guards that remove a sender that waits from the lists, however the waiting ends.
 
 use std::task::Poll;
 
 use crate::shared::{Link, Place};
 use crate::waiting::Waiter;
 
-/// A sender's place among those who wait; it leaves no waker behind, however the waiting ends.
+/// A sender's place among the tasks that wait; its waker is removed however the waiting ends.
 pub(super) struct Waits<'a> {
     link: &'a dyn Link,
     waiter: Waiter,

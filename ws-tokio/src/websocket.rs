@@ -187,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.driver.closer()
     }
 
-    /// How the connection ended: who began, the cause, both codes; `None` while that is open.
+    /// Returns how the connection ended: which side began, the cause, both codes; `None` before.
     pub fn close_info(&self) -> Option<CloseInfo> {
         self.driver.close_info()
     }

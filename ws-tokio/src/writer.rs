@@ -24,7 +24,7 @@ pub(super) trait PieceSink {
 ///
 /// No other message can be sent meanwhile; pings, pongs and Close go between the pieces. If it is dropped
 /// before it is [finished](Self::finish), after a piece has been sent, the connection is closed with 1011:
-/// there is no other way to tell the peer that the rest will not come.
+/// no other frame says that the rest will not come.
 #[must_use = "the message is only whole once it is finished"]
 pub struct MessageWriter<'a> {
     sink: Box<dyn PieceSink + Send + 'a>,

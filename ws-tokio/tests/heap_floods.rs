@@ -95,7 +95,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// One test, so that nothing else allocates meanwhile.
 #[tokio::test]
-async fn floods_leave_the_heap_and_the_neighbours_alone() {
+async fn a_flood_neither_grows_the_heap_nor_delays_other_connections() {
     let pings = frame(0x89, &[b'p'; 125]).repeat(500);
     let empty_pings = frame(0x89, b"").repeat(10_000);
     let pongs = frame(0x8A, &[b'p'; 125]).repeat(500);
@@ -109,7 +109,7 @@ async fn floods_leave_the_heap_and_the_neighbours_alone() {
         ("empty fragments", fragments, 0),
         ("small fragments", small_fragments, 0),
         // Twice the largest message, and the linger: never more than the contract's twice the payload.
-        ("a message without end", endless_message, 2 << 20),
+        ("an endless message", endless_message, 2 << 20),
         ("a byte now and then", vec![0x81], 0),
     ];
     for (name, frames, more) in floods {

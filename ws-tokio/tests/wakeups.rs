@@ -1,7 +1,7 @@
 //! The halves of a split WebSocket with their tasks in any order: no wake-up is lost.
 //!
 //! `RUSTFLAGS="--cfg shuttle" cargo test -p ws-tokio --test wakeups`: the scheduler decides at
-//! each lock who goes on, and fails when all wait for each other.
+//! each lock which task continues, and fails when all of them wait for each other.
 #![cfg(shuttle)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -260,7 +260,7 @@ fn the_end_of_a_message_in_pieces_lets_the_waiting_senders_go_on() {
             for _ in 0..2 {
                 let sender = sender.clone();
                 tasks.push(spawn(async move {
-                    // It is refused after a message that was given up: the connection is closed then.
+                    // Refused after a message that was abandoned: the connection is closed then.
                     assert!(sender.send("waits").await.is_ok() || !finishes);
                 }));
             }
@@ -281,14 +281,14 @@ fn the_end_of_a_message_in_pieces_lets_the_waiting_senders_go_on() {
 }
 
 #[test]
-fn senders_that_wait_learn_of_the_end_that_the_receiver_has_read() {
+fn senders_that_wait_fail_once_the_receiver_has_read_the_end() {
     check(1000, || async {
         let (near, far) = streams(16);
         let (sender, mut receiver) = client(near).split();
         let mut tasks = Vec::new();
         for _ in 0..3 {
             let sender = sender.clone();
-            // Nobody reads what they send.
+            // The peer does not read.
             tasks.push(spawn(async move { assert!(sender.send(LONG).await.is_err()) }));
         }
         let peer = spawn(async move {

@@ -39,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Writes what can be written without waiting, while no task waits for it; also outside of a runtime.
     pub(in super::super) fn write_in_passing(&mut self, cx: &mut Context<'_>) {
         if self.poll_write(cx).is_pending() {
-            // Nobody else may look at the connection for long: the deadline of what waits begins here.
+            // The connection may not be polled again for long: the deadline of what waits begins here.
             self.note_deadline();
         }
     }

@@ -78,7 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Writes until nothing waits or it is `enough`. What the peer sends meanwhile is read, up to a
-    /// bound, and kept as it is, so that two ends that both send first do not wait for each other for ever.
+    /// bound, and kept as it is, so that two ends that both send first do not deadlock.
     fn poll_drained(
         &mut self,
         cx: &mut Context<'_>,

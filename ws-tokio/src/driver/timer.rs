@@ -40,8 +40,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Sends the reply to the peer's Close that is held back, once its deadline has passed: for callers that may send for
-    /// ever without waiting, and where nobody receives.
+    /// Sends the reply to the peer's Close that is held back, once its deadline has passed: for callers that may send
+    /// endlessly without waiting, and where no task receives.
     #[inline]
     pub(super) fn check_close_reply(&mut self, cx: &mut Context<'_>) {
         if self.connection.owes_close_reply() {

@@ -15,7 +15,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// until all is written.
     ///
     /// Unless the handler has received since its last send, what has arrived is taken first; and what the peer sends
-    /// meanwhile is read, up to `max_read_ahead` bytes: pings are answered, and messages kept for later [`recv`](Self::recv)s. So a handler that only sends learns of the peer's
+    /// meanwhile is read, up to `max_read_ahead` bytes: pings are answered, and messages kept for later [`recv`](Self::recv)s. So a handler that only sends notices the peer's
     /// Close: from then on `send` fails with [`Error::Closed`]. Once that much is kept, or a message that is not all there
     /// or is in fragments is next, what lies behind is noticed only by receiving.
     ///

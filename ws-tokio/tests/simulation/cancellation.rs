@@ -88,7 +88,7 @@ sends!(WebSocket<Stream>);
 sends!(Sender);
 
 /// Sends messages 0 to 29, each future dropped after `polls` polls, more with each attempt; then closes.
-/// Messages 10 to 19 are fed, and so never doubled; any other may come twice, its sender cannot know.
+/// Messages 10 to 19 are fed, and so never duplicated; any other may arrive twice, because its sender cannot see that it was queued.
 async fn send_all(socket: &mut impl Sends, polls: usize) {
     for n in 0..30 {
         let mut patience = polls;
@@ -136,7 +136,7 @@ async fn receive_all<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: &mut WebS
         seen.push(n);
     }
     let once: Vec<usize> = seen.iter().copied().filter(|n| (10..20).contains(n)).collect();
-    assert_eq!(once, (10..20).collect::<Vec<_>>(), "fed messages are lost or doubled: {seen:?}");
+    assert_eq!(once, (10..20).collect::<Vec<_>>(), "fed messages are lost or duplicated: {seen:?}");
     seen.dedup();
     assert_eq!(seen, (0..30).collect::<Vec<_>>());
 }

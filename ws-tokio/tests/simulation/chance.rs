@@ -31,7 +31,7 @@ impl Chance {
         of[self.below(of.len())]
     }
 
-    /// A source of its own for someone whose questions must not change the answers others get.
+    /// Returns a separate source for a caller that must not change the numbers that others get.
     pub fn fork(&mut self) -> Self {
         Self::new(self.next())
     }

@@ -42,8 +42,8 @@ impl Spawner {
         self.0.borrow_mut().push(Task { name: name.into(), future: Box::pin(future), flag });
     }
 
-    /// Polls whoever is ready, whichever chance says, until all have ended. With `spurious`, now and then
-    /// someone who has not been woken. Fails when it takes longer than `limit` on the virtual clock.
+    /// Polls a ready task chosen by chance, until all have ended. With `spurious`, sometimes polls a task that has not been
+    /// woken. Fails when this takes longer than `limit` on the virtual clock.
     pub async fn run(self, limit: Duration, mut chance: Chance, spurious: bool) {
         let mut tasks: Vec<Task> = Vec::new();
         let mut polls = 0usize;
@@ -68,7 +68,7 @@ impl Spawner {
                     chance.pick(&ready)
                 };
                 polls += 1;
-                assert!(polls < 300_000, "busy without end: {}", names(&tasks));
+                assert!(polls < 300_000, "tasks wake each other in an endless loop: {}", names(&tasks));
                 let task = &mut tasks[next];
                 task.flag.ready.store(false, Ordering::SeqCst);
                 let waker = Waker::from(Arc::clone(&task.flag));

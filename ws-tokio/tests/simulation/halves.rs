@@ -185,7 +185,7 @@ impl Halves {
         } else {
             while cancellable(&mut chance, plan.cancel, sender.close(code, "done")).await.is_none() {}
             let info = sender.close_info();
-            assert!(info.is_some(), "end {} has closed and does not know how", self.end);
+            assert!(info.is_some(), "end {} has closed and has no close_info", self.end);
         }
     }
 }

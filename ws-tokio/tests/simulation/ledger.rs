@@ -1,4 +1,4 @@
-//! Who sent what to whom, and what has come of it.
+//! A record of all messages: which sender sent them, and whether they have arrived.
 
 use std::sync::OnceLock;
 
@@ -21,7 +21,7 @@ struct Entry {
     last: bool,
 }
 
-/// What its sender knows of a message.
+/// What the sender of a message can say about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It may have been queued: its future has not ended, or has been dropped.
@@ -68,7 +68,7 @@ impl Ledger {
     pub fn arrived(&mut self, end: usize, data_type: DataType, bytes: &[u8]) {
         let shown = &bytes[..bytes.len().min(20)];
         let Some((sender, index)) = label(bytes) else {
-            panic!("what is this from end {end}: {} bytes, {shown:?}", bytes.len())
+            panic!("end {end} sent no message like this: {} bytes, {shown:?}", bytes.len())
         };
         let name = format!("message {sender}.{index} of end {end}");
         let Some(list) = self.ends[end].get_mut(sender) else { panic!("{name} has no sender") };

@@ -69,11 +69,11 @@ fn the_same_seed_does_the_same() {
     for seed in 0..100 {
         let first = alone(seed);
         assert!(first.is_some(), "seed {seed} fails");
-        assert_eq!(first, alone(seed), "seed {seed} does not do the same twice");
+        assert_eq!(first, alone(seed), "seed {seed} has another outcome the second time");
     }
 }
 
-/// Runs a seed in a thread of its own: what a thread keeps for the next connection is part of the outcome.
+/// Runs a seed in a separate thread: what a thread keeps for the next connection is part of the outcome.
 fn alone(seed: u64) -> Option<u64> {
     thread::Builder::new().name(format!("seed {seed}")).spawn(move || simulate(seed)).unwrap().join().ok()
 }
@@ -138,12 +138,12 @@ fn judge(world: &World, net: &Net) {
     let wires = [0, 1].map(|end| {
         world.trace(net.wire(end));
         let wire = wire::check(net.wire(end), end == 0, plan.deflate.is_some());
-        wire.unwrap_or_else(|fault| panic!("end {end} wrote what it must not: {fault}"))
+        wire.unwrap_or_else(|fault| panic!("end {end} wrote an invalid frame: {fault}"))
     });
     for end in [0, 1] {
         let (wire, other) = (&wires[end], &wires[1 - end]);
         if undisturbed && !dropped[0] && !dropped[1] {
-            assert_eq!(wire.half, 0, "end {end} left half a frame");
+            assert_eq!(wire.half, 0, "end {end} wrote a partial frame");
             assert!(wire.close.is_some(), "end {end} sent no Close");
             let clean = infos[end].as_ref().is_some_and(CloseInfo::is_clean);
             assert!(clean, "end {end} did not close cleanly: {:?}", infos[end]);
@@ -153,19 +153,22 @@ fn judge(world: &World, net: &Net) {
             world.ledger.borrow().check_complete(end);
         }
         let Some(info) = &infos[end] else {
-            assert!(dropped[end], "end {end} does not know how it ended");
+            assert!(dropped[end], "end {end} has no close_info");
             continue;
         };
-        assert!(!matches!(info.cause, CloseCause::Protocol(_)), "end {end} blames its peer: {info}");
+        assert!(!matches!(info.cause, CloseCause::Protocol(_)), "end {end} reports a protocol error: {info}");
         if let Some(code) = info.received {
-            assert_eq!(other.close, Some(code.0), "end {end} received another Close than was sent: {info}");
+            assert_eq!(other.close, Some(code.0), "end {end} reports another code than it received: {info}");
         }
         if let (Some(code), Some(written)) = (info.sent, wire.close) {
-            assert_eq!(written, code.0, "end {end} sent another Close than it says: {info}");
+            assert_eq!(written, code.0, "end {end} reports another code than it sent: {info}");
         }
         if info.is_clean() {
             assert!(info.received.is_some() && info.sent.is_some(), "{info:?}");
-            assert!(undisturbed || other.close.is_some(), "end {end} says clean without a Close: {info}");
+            assert!(
+                undisturbed || other.close.is_some(),
+                "end {end} reports a clean close without a Close: {info}"
+            );
         }
         let timed_out = matches!(info.cause, CloseCause::Timeout(_));
         assert!(!timed_out || !undisturbed, "end {end} timed out undisturbed: {info}");

@@ -29,7 +29,7 @@ pub struct Shape {
     pub link: Option<Link>,
 }
 
-/// The network between two streams. All of its switches wake whoever waits.
+/// The network between two streams. Each of its switches wakes all tasks that wait.
 #[derive(Debug)]
 pub struct Net {
     shape: Shape,
@@ -114,7 +114,7 @@ impl Net {
             pipe.sent_at = Some(sent);
             let at = earliest.max(sent + Duration::from_millis(delay));
             if self.pipes[1 - end].gone {
-                // Nobody is there: the system that gets it answers with a reset.
+                // The other end is gone: the system that receives the bytes answers with a reset.
                 self.reset_by(at + Duration::from_millis(delay));
             }
             let pipe = &mut self.pipes[end];

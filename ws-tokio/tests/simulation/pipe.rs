@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A slow link, each way. The system takes bytes for it ahead: they are on their way, and nobody can see how far.
+/// A slow link, each way. The system accepts bytes ahead of the link: they are on their way, and how far is not visible.
 #[derive(Debug, Clone, Copy)]
 pub struct Link {
     /// Bytes a second.

@@ -104,7 +104,7 @@ impl Plan {
         };
         let mut ends = End::both(chance, max_size);
         if let Fault::Freeze { .. } = fault {
-            // Without it nobody would ever know.
+            // Without it the end would never be noticed.
             let seconds = Duration::from_secs(5);
             let keepalive = Keepalive::default().interval(seconds).timeout(seconds);
             ends.iter_mut().for_each(|end| end.config.keepalive = Some(keepalive));
@@ -138,7 +138,7 @@ impl Plan {
         let mut ends = End::both(chance, max_size);
         for end in &mut ends {
             end.config.close_timeout = Duration::from_secs(5);
-            // A freeze nobody would ever know of without it.
+            // Without it the freeze would never be noticed.
             let needed = matches!(fault, Fault::Freeze { .. });
             end.config.keepalive = (chance.one_in(2) || needed).then(|| {
                 Keepalive::default()

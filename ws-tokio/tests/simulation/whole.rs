@@ -35,7 +35,7 @@ pub async fn run(world: World, end: usize, mut socket: WebSocket<Stream>, mut ch
         };
         world.ledger.borrow_mut().settle(end, 0, index, fate);
         let (used, limit) = (socket.memory_usage().total(), plan.max_memory());
-        assert!(used <= limit, "end {end} holds {used} bytes, over {limit}");
+        assert!(used <= limit, "end {end} uses {used} bytes, over the limit of {limit}");
         if socket.close_info().is_some() {
             break;
         }
@@ -75,7 +75,7 @@ async fn send(
                 }
                 at = to;
                 // Both directions go on between pieces. Only for a while: the peer may be inside a message too, and
-                // two that wait for the end of the other's wait for ever.
+                // two senders that wait for the end of each other's message never continue.
                 match chance.below(6) {
                     0 => _ = world.receive_whole(end, socket, chance, 1).await,
                     1 => _ = socket.ping(b"between").await,
@@ -120,7 +120,7 @@ pub async fn finish(world: World, end: usize, mut socket: WebSocket<Stream>, mut
             Err(Error::Closed(_)) => by_code,
             _ => false,
         };
-        assert!(as_it_ended, "end {end} receives otherwise after the end: {info}");
+        assert!(as_it_ended, "end {end} returns another outcome after its end: {info}");
     }
     world.settle(end, socket.close_info());
 }

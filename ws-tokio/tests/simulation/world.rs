@@ -39,7 +39,7 @@ pub trait Receives {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Got {
     Message,
-    /// It was given up.
+    /// The future was dropped before its end.
     Nothing,
     /// The peer has closed, and the reply is held back: messages can still be sent.
     Closing,
@@ -81,7 +81,7 @@ impl World {
     }
 
     /// Receives a message as chance says, and holds it against the ledger. Once in `cancel` times the
-    /// attempt is given up.
+    /// attempt is dropped before its end.
     pub async fn receive(
         &self,
         end: usize,
@@ -123,7 +123,7 @@ impl World {
         Got::Message
     }
 
-    /// As [`receive`](Self::receive), never in pieces: an attempt that is given up leaves no message half taken.
+    /// As [`receive`](Self::receive), never in pieces: an attempt that is dropped leaves no message half received.
     pub async fn receive_whole(
         &self,
         end: usize,
@@ -149,7 +149,7 @@ impl World {
             return Got::End;
         }
         let delays = self.plan.ends[end].config.delay_close_reply;
-        assert!(delays, "end {end} is open, and receives that there will be no more");
+        assert!(delays, "recv of end {end} returned the end although the connection is open");
         self.trace(&[b'c', end as u8]);
         Got::Closing
     }
@@ -158,9 +158,9 @@ impl World {
         let calm = self.plan.is_calm();
         // Each end closes with a code of the application's, which is an error at the other.
         let closed = matches!(error, Error::Closed(info) if info.is_clean() && !info.is_normal());
-        assert!(!calm || closed, "end {end} fails although nothing disturbs it: {error}");
+        assert!(!calm || closed, "end {end} fails on an undisturbed network: {error}");
         let protocol = matches!(error, Error::Protocol(_) | Error::OverLimit { .. });
-        assert!(!protocol, "end {end} blames its peer: {error}");
+        assert!(!protocol, "end {end} reports a protocol error: {error}");
         self.trace(format!("{end} {error}").as_bytes());
         // The end is still to come.
         if matches!(error, Error::MessageCutOff) { Got::Nothing } else { Got::End }

@@ -42,12 +42,15 @@ async fn read_frames(far: &mut DuplexStream, count: usize) -> Vec<u8> {
 
 /// What must not take long: a test that fails is better than one that hangs.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(60), future).await.expect("it takes too long")
+    timeout(Duration::from_secs(60), future).await.expect("timed out")
 }
 
 /// Polls a future once: it is to wait.
 async fn assert_waits<F: Future>(mut future: Pin<&mut F>) {
-    assert!(poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await, "it waits");
+    assert!(
+        poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await,
+        "the future is not pending"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +125,7 @@ async fn a_prepared_message_of_a_sender_goes_out_and_is_awaited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_leaves_the_middle_of_the_line_keeps_nobody_from_a_turn() {
+async fn a_sender_that_leaves_the_middle_of_the_line_keeps_no_other_sender_from_a_turn() {
     let (server, mut far) = server();
     let (sender, _receiver) = server.split();
     sender.try_send(vec![0; 2000]).unwrap();
@@ -171,7 +174,7 @@ async fn a_message_to_many_members_lets_other_tasks_run() {
         async move { ran.store(true, Ordering::Relaxed) }
     });
     assert_eq!(room.publish("x").await.delivered, 200);
-    assert!(ran.load(Ordering::Relaxed), "it had its turn before the call returned");
+    assert!(ran.load(Ordering::Relaxed), "the other task did not run before publish returned");
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,7 +194,7 @@ async fn a_send_that_a_pong_overtakes_still_waits_for_its_own_last_byte() {
     let mut read = vec![0; 504 + 127 + 304 - 64 - 4];
     tokio::select! {
         biased;
-        sent = sending.as_mut() => panic!("its end is not written: {sent:?}"),
+        sent = sending.as_mut() => panic!("the send returned before its last byte was written: {sent:?}"),
         all = far.read_exact(&mut read) => drop(all.unwrap()),
     }
     assert_waits(sending.as_mut()).await;

@@ -138,7 +138,7 @@ async fn publish_waits_for_a_member_if_that_is_the_policy() {
     room.publish(numbered(1)).await;
     assert_eq!(room.try_publish(numbered(99)).dropped, 1);
     let waiting = tokio::time::timeout(Duration::from_secs(1), room.publish(numbered(98))).await;
-    assert!(waiting.is_err(), "there is no room");
+    assert!(waiting.is_err(), "publish returned although there was no room");
     let (published, read) = tokio::join!(room.publish(numbered(2)), numbers(&mut slow));
     assert_eq!(published.delivered, 1);
     assert_eq!(read, [0, 1, 2]);
@@ -182,7 +182,7 @@ async fn a_prepared_message_is_compressed_once_for_all_that_can_share_it() {
     c.read_exact(&mut plain).await.unwrap();
     assert_eq!(one[0], 0xC1, "compressed");
     assert_eq!(one, two);
-    assert_eq!(plain, [0x81, 126, 0x0F, 0xA0], "with takeover it is sent as it is");
+    assert_eq!(plain, [0x81, 126, 0x0F, 0xA0], "with context takeover the message is sent uncompressed");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn connections_of_a_class_share_the_bytes_that_a_prepared_message_is_compressed_
         output.chunk().as_ptr()
     });
     assert_eq!(first, second, "compressed twice for one class");
-    assert_ne!(first, other, "a window of its own");
+    assert_ne!(first, other, "another window size has other bytes");
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,12 +104,12 @@ async fn what_is_published_together_goes_out_in_one_write_for_each_member() {
     assert_eq!(published, PublishReport { delivered: 18, ..PublishReport::default() });
     for transport in &transports {
         let writes = transport.writes();
-        assert_eq!(writes.len(), 1, "writes");
+        assert_eq!(writes.len(), 1, "number of writes");
         assert_eq!(numbers(&writes[0]), (0..9).collect::<Vec<_>>());
     }
     assert_eq!(room.total(), published);
     assert_eq!(room.publish_all(Vec::<Message>::new()).await, PublishReport::default());
-    assert_eq!(transports[0].writes().len(), 1, "there was nothing to write");
+    assert_eq!(transports[0].writes().len(), 1, "an empty batch was written");
 }
 
 #[tokio::test]
@@ -123,10 +123,10 @@ async fn a_batch_beyond_the_high_water_mark_makes_no_fast_member_slow() {
     ];
     let published = room.publish_all((0..100).map(numbered)).await;
     assert_eq!(numbers(&quick.writes().concat()), (0..100).collect::<Vec<_>>());
-    assert_eq!(quick.writes().len(), 10, "each ten messages pass the mark");
+    assert_eq!(quick.writes().len(), 10, "each ten messages exceed the high-water mark");
     assert!(slow.writes().is_empty());
     assert_eq!(published, PublishReport { delivered: 120, dropped: 90, closed: 1, gone: 0 });
-    assert_eq!(room.len(), 2, "who is closed has left");
+    assert_eq!(room.len(), 2, "a closed member has not left");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_batch_waits_for_members_that_want_every_message_and_for_none_that_has
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_that_takes_nothing_is_given_up_by_the_write_deadline() {
+async fn a_member_that_takes_nothing_is_closed_by_the_write_deadline() {
     let room = Broadcast::new();
     let transport = Transport::with_room(0);
     let (_member, mut receiver) = member(&room, SlowPolicy::DropNewest, &transport);
@@ -164,7 +164,10 @@ async fn a_member_that_takes_nothing_is_given_up_by_the_write_deadline() {
     // It waits already when the message comes.
     tokio::task::yield_now().await;
     room.publish(numbered(0)).await;
-    let ended = tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("an end").unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), waiting)
+        .await
+        .expect("the connection did not end")
+        .unwrap();
     let Err(Error::Closed(info)) = ended else { panic!("{ended:?}") };
     assert_eq!(info.cause, CloseCause::Timeout(Deadline::Write));
     assert_eq!(begin.elapsed(), Config::server().write_timeout);
@@ -178,7 +181,7 @@ async fn more_members_than_a_task_may_write_to_at_a_time_are_written_to_at_once(
     for _ in 0..300 {
         let (server, peer) = tokio::io::duplex(1024);
         let connection = Connection::server(Arc::new(Config::server()));
-        // Nobody polls the receiver: who does not get it from the publishing task does not get it.
+        // No task polls the receiver: a member gets the message from the publishing task or not at all.
         let (sender, receiver) = WebSocket::new(server, connection, &[]).split();
         members.push((room.join(sender, SlowPolicy::DropNewest), receiver));
         peers.push(peer);

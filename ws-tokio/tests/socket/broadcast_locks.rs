@@ -85,7 +85,7 @@ fn a_member_whose_write_blocks_keeps_no_thread_from_joining_leaving_or_counting(
         let room = room.clone();
         move || room.try_publish("hello")
     });
-    writing.begun.recv_timeout(LONG).expect("nothing is written");
+    writing.begun.recv_timeout(LONG).expect("no write began");
 
     let (done, is_done) = mpsc::channel();
     let meanwhile = thread::spawn({
@@ -97,17 +97,25 @@ fn a_member_whose_write_blocks_keeps_no_thread_from_joining_leaving_or_counting(
             // Also the one that is being written to.
             drop(blocked);
             assert_eq!(room.len(), 1);
-            assert_eq!(room.total(), PublishReport::default(), "nothing has been published to all yet");
+            assert_eq!(
+                room.total(),
+                PublishReport::default(),
+                "the total counts a message before it was published to all"
+            );
             done.send(()).unwrap();
             joined
         }
     });
     let in_time = is_done.recv_timeout(LONG);
     drop(writing.go_on);
-    in_time.expect("another thread waits for the socket");
+    in_time.expect("another thread waited for the socket");
     let _joined = meanwhile.join().unwrap();
     let published = publishing.join().unwrap();
-    assert_eq!((published.delivered, published.dropped), (1, 0), "only one had not left when its turn came");
+    assert_eq!(
+        (published.delivered, published.dropped),
+        (1, 0),
+        "one member was still there when its turn came"
+    );
     assert_eq!(room.len(), 1);
 }
 
@@ -129,7 +137,7 @@ fn the_last_handle_of_a_member_that_has_closed_is_dropped_under_no_lock() {
         let room = room.clone();
         move || room.try_publish("hello")
     });
-    assert_eq!(is_dropped.recv_timeout(LONG).expect("it waits for itself"), (0, 0));
+    assert_eq!(is_dropped.recv_timeout(LONG).expect("dropping the last handle deadlocked"), (0, 0));
     let published = publishing.join().unwrap();
     assert_eq!(published, PublishReport { gone: 1, ..PublishReport::default() });
 }

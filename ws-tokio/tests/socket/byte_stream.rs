@@ -73,7 +73,7 @@ where
 
 /// Within a time no test needs.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), future).await.expect("it hangs")
+    timeout(Duration::from_secs(20), future).await.expect("timed out")
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn shutdown_closes_with_1000_and_the_peer_reads_to_the_end() {
     let (all, info) = echoing.await.unwrap().unwrap();
     assert_eq!((&all[..], info.received), (&b"all there is"[..], Some(CloseCode::NORMAL_CLOSURE)));
     assert!(client.close_info().unwrap().is_clean());
-    assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0, "the end, and no error");
+    assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0, "end of stream");
 }
 
 #[tokio::test]
@@ -153,12 +153,12 @@ async fn a_text_message_is_an_error_that_names_the_type_and_the_peer_receives_10
         assert!(error.to_string().contains("text message"), "{error}");
     }
     drop(bytes);
-    let Err(Error::Closed(info)) = server.recv().await else { panic!("1003 is an error") };
+    let Err(Error::Closed(info)) = server.recv().await else { panic!("code 1003 was no error") };
     assert_eq!(info.received, Some(CloseCode::UNSUPPORTED_DATA));
 }
 
 #[tokio::test]
-async fn empty_messages_are_no_end() {
+async fn empty_messages_do_not_end_a_byte_stream() {
     let (client, mut server) = pair(4096);
     let mut bytes = ByteStream::new(client);
     for message in [&b""[..], b"", b"x", b""] {
@@ -168,7 +168,11 @@ async fn empty_messages_are_no_end() {
     assert_eq!(bytes.read_u8().await.unwrap(), b'x');
     assert_eq!(bytes.write(b"").await.unwrap(), 0);
     bytes.write_all(b"y").await.unwrap();
-    assert_eq!(server.recv().await.unwrap(), Some(Message::binary(&b"y"[..])), "no empty one before it");
+    assert_eq!(
+        server.recv().await.unwrap(),
+        Some(Message::binary(&b"y"[..])),
+        "an empty message was sent before it"
+    );
 }
 
 #[tokio::test]
@@ -193,7 +197,7 @@ async fn a_close_with_another_code_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn to_be_dropped_is_no_end_of_the_stream() {
+async fn a_dropped_byte_stream_is_an_error_for_the_peer_and_no_end_of_its_stream() {
     let (client, mut server) = bytes_pair(4096);
     drop(client);
     assert_eq!(server.read(&mut [0; 8]).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
@@ -247,7 +251,7 @@ async fn a_peer_that_does_not_read_stops_the_writer() {
     let mut taken = 0;
     while let Ok(written) = timeout(Duration::from_secs(1), client.write(&[1; 5000])).await {
         taken += written.unwrap();
-        assert!(taken < 200_000, "nothing stops it");
+        assert!(taken < 200_000, "the writer is never stopped");
     }
     // The high-water mark, what may be queued just below it, and what is in the pipe.
     let bound = Config::client().send_high_water + 5000 + 10_000;
@@ -275,13 +279,13 @@ async fn copy_bidirectional_carries_a_conversation_and_its_end() {
     soon(echo).await;
     let (reader, writer) = (soon(reading).await.unwrap(), soon(writing).await.unwrap());
     reader.unsplit(writer).shutdown().await.unwrap();
-    assert_eq!(outside.read(&mut echoed).await.unwrap(), 0, "the end passes through");
+    assert_eq!(outside.read(&mut echoed).await.unwrap(), 0, "the end was not passed on");
     drop(outside);
     assert_eq!(soon(tunnel).await.unwrap().unwrap(), (200_000, 200_000));
 }
 
 #[tokio::test]
-async fn nothing_is_read_into_no_room_and_no_message_made_of_no_bytes() {
+async fn an_empty_read_takes_nothing_and_an_empty_write_makes_no_message() {
     let (client, mut server) = pair(4096);
     let mut bytes = ByteStream::new(client);
     server.send(Message::binary(&b"abc"[..])).await.unwrap();
@@ -295,7 +299,7 @@ async fn nothing_is_read_into_no_room_and_no_message_made_of_no_bytes() {
 }
 
 #[tokio::test]
-async fn writing_after_the_transport_has_ended_tells_so() {
+async fn writing_to_a_byte_stream_after_the_transport_has_ended_is_an_unexpected_eof() {
     let (a, peer) = duplex(4096);
     let connection = Connection::client(Arc::new(Config::client()), [7; 32]);
     let mut client = ByteStream::new(WebSocket::new(a, connection, &[]));

@@ -65,7 +65,7 @@ fn at_every_await<F: Future<Output = ()>>(run: impl Fn(usize) -> F) {
     }
 }
 
-/// Text that can be told from others, and whose characters straddle pieces.
+/// Text that differs from other texts, and whose characters straddle pieces.
 fn piece(n: usize) -> String {
     format!("<{n}:{}>", "größer als gedacht ".repeat(1 + n % 9))
 }
@@ -105,7 +105,7 @@ fn pieces_that_are_fed_and_read_to_the_end_come_once() {
     });
 }
 
-/// Writes all pieces, as a peer sees it who does not know which were queued by a dropped future: some twice.
+/// Writes all pieces as a caller that cannot see which of them a dropped future has queued: some twice.
 async fn write_all(writer: &mut MessageWriter<'_>, polls: usize, feed: bool) {
     for n in 0..PIECES {
         let piece = piece(n);
@@ -128,7 +128,7 @@ fn a_piece_whose_future_is_dropped_is_wholly_queued_or_not_at_all() {
                     let (sender, receiver) = near.split();
                     let mut writer = insist!(polls, sender.send_stream(DataType::Text));
                     tokio::select! {
-                        _ = receiver.discard() => panic!("nobody closes it"),
+                        _ = receiver.discard() => panic!("the connection was closed"),
                         () = async {
                             write_all(&mut writer, polls, feed).await;
                             writer.finish().await.unwrap();
@@ -146,7 +146,7 @@ fn a_piece_whose_future_is_dropped_is_wholly_queued_or_not_at_all() {
             };
             let ((), received) = tokio::join!(send, receive);
             let mut pieces: Vec<&str> = received.split_inclusive('>').collect();
-            assert!(!feed || pieces.len() == PIECES, "a piece that was fed came twice");
+            assert!(!feed || pieces.len() == PIECES, "a fed piece arrived twice");
             pieces.dedup();
             assert_eq!(pieces.concat(), message());
         }
@@ -185,7 +185,7 @@ fn a_finish_that_is_dropped_has_ended_the_message_or_closes_the_connection() {
 }
 
 #[test]
-fn lent_events_come_once_and_their_answers_too() {
+fn lent_events_and_their_answers_come_once() {
     at_every_await(async |polls| {
         let (near, mut far) = pair(40);
         let mut seen = Vec::new();
@@ -238,7 +238,7 @@ fn a_message_whose_publishing_is_dropped_is_whole_or_missing_and_counted_as_what
         let publish = async {
             let mut told = PublishReport::default();
             for n in 0..PIECES {
-                // Some are given up, and not tried again.
+                // Some are dropped, and not tried again.
                 if let Some(published) = dropped_after(polls, room.publish(piece(n))).await {
                     assert_eq!(published, PublishReport { delivered: 3, ..PublishReport::default() });
                     told.delivered += 3;
@@ -255,17 +255,17 @@ fn a_message_whose_publishing_is_dropped_is_whole_or_missing_and_counted_as_what
                 assert_eq!(text, piece(n));
                 numbers.push(n);
             }
-            assert!(numbers.is_sorted_by(|a, b| a < b), "out of order or doubled: {numbers:?}");
+            assert!(numbers.is_sorted_by(|a, b| a < b), "out of order or duplicated: {numbers:?}");
             numbers.len()
         };
-        let [fast, slow, slower] = &mut clients[..] else { panic!("three have joined") };
+        let [fast, slow, slower] = &mut clients[..] else { panic!("there are not three members") };
         let (told, fast, slow, slower) = tokio::join!(publish, receive(fast), receive(slow), receive(slower));
         let total = room.total();
         let attempts = if polls == 0 { 0 } else { PIECES };
-        assert_eq!(fast, attempts, "nobody waits for this one");
+        assert_eq!(fast, attempts, "the fast member missed a message");
         assert_eq!(total.delivered, (fast + slow + slower) as u64, "{total:?}");
         assert_eq!(total.delivered + total.dropped, 3 * attempts as u64, "{total:?}");
         assert!(told.delivered <= total.delivered && total.closed + total.gone == 0);
-        assert!(polls != 1 || total.dropped > 0, "no publishing was ever given up");
+        assert!(polls != 1 || total.dropped > 0, "no call of publish was dropped before its end");
     });
 }

@@ -53,7 +53,7 @@ async fn the_next_recv_or_dropping_has_the_reply_sent_with_the_peers_code() {
         let begun = Instant::now();
         let reading = tokio::spawn(everything(far));
         if receives {
-            let Err(Error::Closed(info)) = server.recv().await else { panic!("4001 is an error") };
+            let Err(Error::Closed(info)) = server.recv().await else { panic!("code 4001 was no error") };
             assert!(info.is_clean());
         } else {
             drop(server);
@@ -74,7 +74,7 @@ async fn a_handler_that_only_sends_is_stopped_by_the_deadline_of_the_reply() {
             Ok(()) => sent += 1,
             Err(error) => break error,
         }
-        assert!(sent < 10, "it is never replied to");
+        assert!(sent < 10, "the Close is never replied to");
     };
     assert!(matches!(&error, Error::Closed(info) if info.received == Some(CloseCode(4001))), "{error}");
     assert!((4..=6).contains(&sent), "{sent} messages in close_timeout, which is 5 s");
@@ -111,7 +111,7 @@ const CLOSE_REPLY: &[u8] = b"\x88\x02\x0F\xA1";
 
 // A second each: the reply is due after five.
 #[tokio::test(start_paused = true)]
-async fn nobody_sends_longer_than_the_deadline_of_the_reply_however_it_is_sent() {
+async fn no_way_to_send_works_longer_than_the_deadline_of_the_close_reply() {
     for way in 0..5 {
         let (mut far, mut near) = server();
         far.write_all(CLOSE).await.unwrap();
@@ -119,7 +119,7 @@ async fn nobody_sends_longer_than_the_deadline_of_the_reply_however_it_is_sent()
         let mut seconds = 0;
         let mut second = async || {
             seconds += 1;
-            assert!(seconds < 10, "way {way}: it is never replied to");
+            assert!(seconds < 10, "way {way}: the Close is never replied to");
             tokio::time::sleep(Duration::from_secs(1)).await;
         };
         let room = Broadcast::new();

@@ -1,4 +1,4 @@
-//! What the peer's close code comes to: for whoever receives it is an error, unless it is 1000, 1001 or none.
+//! The peer's close code is an error for every way to receive, unless it is 1000, 1001 or none.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -69,7 +69,7 @@ fn judged<T: std::fmt::Debug>(code: Option<u16>, result: Result<T, Error>) -> bo
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_peers_close_is_an_error_unless_it_has_1000_or_1001_or_no_code_however_it_is_received() {
+async fn the_peers_close_is_an_error_unless_it_has_1000_or_1001_or_no_code_for_every_way_to_receive() {
     for (code, normal) in CODES {
         let frames = close_frame(code);
         let mut socket = closed_by(&frames).await;

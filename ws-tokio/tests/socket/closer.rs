@@ -18,7 +18,7 @@ fn server() -> (WebSocket<DuplexStream>, DuplexStream) {
 }
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(10), future).await.expect("it takes too long")
+    timeout(Duration::from_secs(10), future).await.expect("timed out")
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn a_waiting_recv_is_woken_and_sees_the_closing_handshake_through() {
     // What the peer sent before its own Close still arrives.
     peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
     peer.write_all(&CLIENT_AWAY).await.unwrap();
-    assert_eq!(closer.close_info(), None, "it has an owner still");
+    assert_eq!(closer.close_info(), None, "the WebSocket has not been dropped yet");
     let (last, end, info) = soon(owner).await.unwrap();
     assert_eq!(closer.close_info().as_ref(), Some(&info));
     assert_eq!(last, Some(Message::text("x")));
@@ -77,7 +77,7 @@ async fn a_send_that_waits_for_a_stalled_peer_is_woken_by_a_request_to_close() {
         all
     });
     let _ = soon(owner).await.unwrap();
-    assert!(soon(reading).await.unwrap().ends_with(&AWAY), "the Close comes after whole frames");
+    assert!(soon(reading).await.unwrap().ends_with(&AWAY), "the Close follows complete frames");
 }
 
 #[tokio::test]
@@ -111,5 +111,8 @@ async fn a_code_that_must_not_be_sent_is_refused() {
     let (mut websocket, _peer) = server();
     let error = websocket.closer().start_close(CloseCode::ABNORMAL_CLOSURE, "").unwrap_err();
     assert_eq!(error, SendError::InvalidCloseCode(1006));
-    assert!(timeout(Duration::from_millis(20), websocket.recv()).await.is_err(), "it is open still");
+    assert!(
+        timeout(Duration::from_millis(20), websocket.recv()).await.is_err(),
+        "the connection is still open"
+    );
 }

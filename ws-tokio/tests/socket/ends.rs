@@ -58,7 +58,7 @@ async fn the_end_of_a_transport_is_its_cause_and_shuts_it_down_unless_it_was_res
 }
 
 #[tokio::test]
-async fn an_error_that_says_little_is_returned_as_it_was() {
+async fn a_transport_error_of_another_kind_is_returned_from_recv() {
     let mut server = server(Ending { with: Some(ErrorKind::PermissionDenied), shutdowns: 0 });
     let error = server.recv().await.unwrap_err();
     assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::PermissionDenied), "{error:?}");
@@ -66,14 +66,16 @@ async fn an_error_that_says_little_is_returned_as_it_was() {
 }
 
 #[tokio::test]
-async fn what_is_sent_after_the_peer_broke_a_rule_is_invalid_data_for_code_that_speaks_of_io() {
+async fn sending_after_a_protocol_error_of_the_peer_is_the_io_error_invalid_data() {
     let (near, mut far) = duplex(64);
     let (sender, mut receiver) = server(near).split();
     // A client must mask (RFC 6455 section 5.1).
     far.write_all(b"\x81\x01x").await.unwrap();
     drop(far);
     assert!(matches!(receiver.recv().await, Err(Error::Protocol(_))));
-    let Err(TrySendError::Refused(_, error)) = sender.try_send("late") else { panic!("it is closed") };
+    let Err(TrySendError::Refused(_, error)) = sender.try_send("late") else {
+        panic!("try_send succeeded on a closed connection")
+    };
     assert!(
         matches!(&error, Error::Closed(info) if matches!(info.cause, CloseCause::Protocol(_))),
         "{error:?}"
@@ -95,7 +97,7 @@ async fn halves_that_do_not_belong_together_come_back_as_they_were() {
     let mut begin = [0; 1];
     drop((_other, _others_sender));
     others_peer.read_exact(&mut begin).await.unwrap();
-    assert_eq!(begin, [0x88], "nothing but the Close of the end went to the other");
+    assert_eq!(begin, [0x88], "more than the Close was sent to the other member");
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ async fn debug_of_every_error_is_its_message_in_one_line() {
 async fn no_source_repeats_what_the_message_includes() {
     for error in errors().await {
         if let Some(source) = error.source() {
-            assert!(!error.to_string().contains(&source.to_string()), "{error} says {source} itself");
+            assert!(!error.to_string().contains(&source.to_string()), "{error} repeats its source {source}");
         }
     }
 }
@@ -74,7 +74,9 @@ fn a_refusal_that_is_printed_for_debugging_has_its_body_as_text() {
     let request = http::Request::get("ws://host/").body(()).unwrap();
     let mut handshake = ClientHandshake::new(request, &[], None, [0; 16]).unwrap();
     let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nnot\tyou\r\n";
-    let Err(HandshakeError::Refused(mut refused)) = handshake.receive(answer) else { panic!("not refused") };
+    let Err(HandshakeError::Refused(mut refused)) = handshake.receive(answer) else {
+        panic!("the handshake was not refused")
+    };
     let mut body = refused.body_reader(100);
     body.receive(&answer[refused.head_length..]);
     refused.attach(body, false);

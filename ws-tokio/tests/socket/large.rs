@@ -118,7 +118,7 @@ async fn messages_that_are_kept_stay_as_they_are_while_others_come() {
     }
 }
 
-/// A transport that brings its bytes a thousand at a time, and knows the least room that it was ever given.
+/// A transport that returns a thousand bytes at a time, and records the smallest buffer that it was given.
 struct Slowly {
     bytes: Vec<u8>,
     at: usize,
@@ -166,7 +166,11 @@ async fn memory_of_more_than_a_mebibyte_goes_with_its_message() {
         written.unwrap();
         let bytes = message.unwrap().unwrap().into_bytes();
         assert!(bytes == payload(size));
-        assert_eq!(bytes.is_unique(), goes, "{size} bytes: nobody else holds them");
+        assert_eq!(
+            bytes.is_unique(),
+            goes,
+            "{size} bytes: whether the message is the only owner of its bytes"
+        );
     }
 }
 
@@ -182,7 +186,7 @@ async fn no_read_of_a_large_message_is_of_less_than_4_kib_although_its_room_foll
     loop {
         let received = poll_fn(|cx| Poll::Ready(pin!(server.recv()).poll(cx))).await;
         let (come, held) = (server.get_ref().at, server.memory_usage().assembled);
-        assert!(held <= 2 * come + (64 << 10), "{held} bytes are held for {come}");
+        assert!(held <= 2 * come + (64 << 10), "{held} bytes are in use for {come} received");
         if let Poll::Ready(message) = received {
             assert_eq!(message.unwrap(), Some(Message::binary(payload(size))));
             break;
@@ -225,7 +229,11 @@ async fn reading_to_the_end_stops_at_its_limit() {
     let error = reader.read_to_end(SIZE - 1).await.unwrap_err();
     assert!(matches!(error, Error::OverLimit { limit } if limit == SIZE - 1), "{error:?}");
     drop(reader);
-    assert_eq!(server.recv().await.unwrap(), Some("after".into()), "the rest is skipped");
+    assert_eq!(
+        server.recv().await.unwrap(),
+        Some("after".into()),
+        "the rest of the first message was not skipped"
+    );
 }
 
 #[tokio::test]
@@ -248,7 +256,7 @@ async fn a_websocket_dropped_by_a_panic_sends_1011_and_any_other_dropped_websock
         let (mut client, server) = pair();
         let handler = tokio::spawn(async move {
             let _server = server;
-            assert!(!panics, "as asked");
+            assert!(!panics, "the callback was to panic");
         });
         assert_eq!(handler.await.is_err(), panics);
         assert_eq!(matches!(client.recv().await, Err(Error::Closed(_))), panics, "{code}");
@@ -281,6 +289,6 @@ async fn a_large_message_behind_others_in_the_buffer_is_lent_as_its_own_bytes() 
         Ok(())
     });
     let waits = tokio::time::timeout(std::time::Duration::from_millis(1), each).await;
-    assert!(waits.is_err(), "it waits for more");
+    assert!(waits.is_err(), "the reader did not wait for more");
     assert_eq!(owned, [false, true, false, true]);
 }

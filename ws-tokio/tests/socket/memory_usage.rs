@@ -1,4 +1,4 @@
-//! What only a driver knows of is charged to the ledger too, and the limit holds for it.
+//! The memory that only a driver uses is part of `memory_usage`, and the limit applies to it.
 
 use std::future::poll_fn;
 use std::io;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use ws_core::{Config, Connection, Message};
 use ws_tokio::{Broadcast, SlowPolicy, WebSocket};
 
-/// Hands out at most a chunk at each read, and takes nothing.
+/// Returns at most one chunk at each read, and accepts nothing.
 struct Chunks {
     chunks: Box<dyn Iterator<Item = Vec<u8>> + Send>,
     /// What is left of the last one.
@@ -59,7 +59,7 @@ fn client(config: Config, chunks: impl Iterator<Item = Vec<u8>> + Send + 'static
     WebSocket::new(stream, Connection::client(Arc::new(config), [9; 32]), &[])
 }
 
-/// Returns far more than any limit here allows, but not without end: a client that reads it all has to fail a test and not hang.
+/// Returns far more than any limit here allows, but not endlessly: a client that reads all of it must fail the test and not hang.
 fn endless() -> impl Iterator<Item = Vec<u8>> + Send {
     std::iter::repeat_n(b"\x81\x08and more".repeat(1000), 1000)
 }
@@ -88,7 +88,7 @@ async fn what_has_been_read_and_not_received_is_charged() {
 }
 
 #[tokio::test]
-async fn a_large_message_that_is_whole_and_not_handed_out_is_charged() {
+async fn a_large_message_that_is_complete_and_not_received_is_charged() {
     let mut charged = Vec::new();
     // The receiver steps back after a few reads: with one of these lengths, after the last one.
     for len in (300_000..500_000).step_by(10_000) {
@@ -167,7 +167,7 @@ async fn what_waits_of_a_broadcast_is_freed_once_the_connection_closes_however_i
     let (_far, _sender, mut receiver) = behind();
     receiver.recv().await.unwrap_err();
     assert_eq!(receiver.memory_usage().total(), 0);
-    // And seen by a sender, where nobody receives.
+    // And noticed by a sender, where no task receives.
     let (_far, sender, receiver) = behind();
     sender.flush().await.unwrap_err();
     assert_eq!(receiver.memory_usage().total(), 0);
@@ -178,12 +178,12 @@ async fn at_the_limit_nothing_more_is_read_while_something_waits_to_be_written()
     let mut config = Config::client();
     config.max_memory = Some(200_000);
     let mut client = client(config, endless());
-    assert!(polled(client.send("waits")).await.is_none(), "nobody takes it");
+    assert!(polled(client.send("waits")).await.is_none(), "the send ended although the peer takes nothing");
     let held = client.memory_usage().total();
     // The buffer doubles when it is full.
-    assert!((200_000..400_000).contains(&held), "{held} bytes are held");
+    assert!((200_000..400_000).contains(&held), "{held} bytes are in use");
     assert!(polled(client.flush()).await.is_none());
-    assert_eq!(client.memory_usage().total(), held, "it goes on all the same");
+    assert_eq!(client.memory_usage().total(), held, "the memory in use changed");
 }
 
 #[tokio::test]
@@ -191,8 +191,8 @@ async fn a_send_that_waits_reads_no_more_than_max_read_ahead() {
     let mut config = Config::client();
     config.max_read_ahead = 300_000;
     let mut client = client(config, endless());
-    assert!(polled(client.send("waits")).await.is_none(), "nobody takes it");
+    assert!(polled(client.send("waits")).await.is_none(), "the send ended although the peer takes nothing");
     // Here too the buffer doubles when it is full.
     let held = client.memory_usage().total();
-    assert!((300_000..600_000).contains(&held), "{held} bytes are held");
+    assert!((300_000..600_000).contains(&held), "{held} bytes are in use");
 }

@@ -1,4 +1,5 @@
-//! What does not wait can be called where no runtime is: from a thread, from another runtime, after the end of its own.
+//! Methods that do not wait can be called without a runtime: from a thread, from another runtime, after the end of the connection's
+//! runtime.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -92,7 +93,7 @@ fn messages_are_published_to_members_whose_runtime_has_ended() {
     }
 }
 
-/// Publishes more than there is room for, one at a time and from a thread that knows no runtime.
+/// Publishes more than there is room for, one at a time and from a thread without a runtime.
 fn publish_until_slow(sender: &Sender, slow: SlowPolicy) {
     let room = Broadcast::new();
     let member = room.join(sender.clone(), slow.clone());
@@ -125,7 +126,7 @@ fn the_write_deadline_of_what_is_published_outside_of_the_runtime_is_kept_by_the
     thread::scope(|scope| scope.spawn(|| room.try_publish([7; 600].as_slice())).join().unwrap());
     let begin = runtime.block_on(async { tokio::time::Instant::now() });
     let limited = async { tokio::time::timeout(Duration::from_secs(100), waits).await };
-    let ended = runtime.block_on(limited).expect("a deadline").unwrap();
+    let ended = runtime.block_on(limited).expect("the write deadline did not pass").unwrap();
     let Err(Error::Closed(info)) = ended else { panic!("{ended:?}") };
     assert_eq!(info.cause, CloseCause::Timeout(Deadline::Write));
     let after = runtime.block_on(async { begin.elapsed() });
@@ -144,7 +145,7 @@ fn the_write_deadline_passes_with_the_next_message_where_no_task_receives() {
     let _member = room.join(sender, SlowPolicy::DropNewest);
     let begin = Instant::now();
     while receiver.close_info().is_none() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "the deadline of a millisecond never passes");
+        assert!(begin.elapsed() < Duration::from_secs(60), "the deadline of one millisecond did not pass");
         room.try_publish([7; 600].as_slice());
         thread::yield_now();
     }
@@ -152,7 +153,7 @@ fn the_write_deadline_passes_with_the_next_message_where_no_task_receives() {
 }
 
 #[test]
-fn a_message_given_to_try_send_outside_of_the_runtime_goes_out_through_the_receiver() {
+fn a_receiver_sends_a_message_of_try_send_from_outside_of_the_runtime() {
     let runtime = runtime();
     let (sender, far, waits) = waiting_member(&runtime);
     thread::scope(|scope| scope.spawn(|| sender.try_send("hello").unwrap()).join().unwrap());
@@ -165,7 +166,7 @@ fn a_message_given_to_try_send_outside_of_the_runtime_goes_out_through_the_recei
 }
 
 #[test]
-fn try_send_says_full_outside_of_a_runtime_once_the_high_water_mark_is_reached() {
+fn try_send_returns_full_outside_of_a_runtime_once_the_high_water_mark_is_reached() {
     let (near, _far) = duplex(100);
     let (sender, _receiver) = runtime().block_on(async { server(near).split() });
     sender.try_send(vec![0; 1000]).unwrap();

@@ -144,7 +144,7 @@ async fn a_caught_panic_leaves_no_buffer_with_a_connection_that_waits() {
 
 #[cfg(feature = "deflate")]
 #[tokio::test(start_paused = true)]
-async fn compressed_messages_behind_a_panic_are_not_lost_either() {
+async fn no_compressed_message_behind_a_panic_is_lost() {
     use ws_core::deflate::{self, Agreed, PerMessageDeflate};
 
     let agreed = Agreed::PLAIN;
@@ -173,7 +173,7 @@ async fn compressed_messages_behind_a_panic_are_not_lost_either() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conflating_key_that_panics_leaves_broadcast_and_connections_whole() {
+async fn a_conflating_key_that_panics_leaves_broadcast_and_connections_usable() {
     let mut config = Config::server();
     config.send_high_water = 100;
     let config = Arc::new(config);
@@ -192,8 +192,8 @@ async fn a_conflating_key_that_panics_leaves_broadcast_and_connections_whole() {
     slow.try_send(vec![0; 8000]).unwrap();
     assert_eq!(room.try_publish("first").delivered, 2);
     assert!(catch_unwind(AssertUnwindSafe(|| room.try_publish("x".repeat(13)))).is_err());
-    assert_eq!(room.len(), 2, "nobody has left");
+    assert_eq!(room.len(), 2, "a member has left");
     let published = room.try_publish("last");
-    assert_eq!((published.delivered, published.dropped), (1, 1), "it replaces the first");
+    assert_eq!((published.delivered, published.dropped), (1, 1), "the second message replaces the first");
     assert!(slow.is_open());
 }

@@ -20,7 +20,7 @@ fn server<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> WebSocket<S> {
     WebSocket::new(stream, Connection::server(Arc::new(Config::server())), &[])
 }
 
-/// Takes everything at once and hands it on only when flushed, as a TLS stream may.
+/// Accepts everything at once and passes it on only when flushed, as a TLS stream may.
 struct Holding {
     pipe: DuplexStream,
     held: Vec<u8>,
@@ -77,13 +77,13 @@ async fn a_transport_is_flushed_by_whoever_is_left_when_the_sending_future_is_dr
     let mut server = server(far);
     assert!(timeout(Duration::from_millis(1), client.send(vec![1; 1000])).await.is_err());
     tokio::select! {
-        _ = client.recv() => panic!("nothing was sent to it"),
+        _ = client.recv() => panic!("recv returned although nothing was sent"),
         received = server.recv() => assert_eq!(received.unwrap().unwrap().len(), 1000),
-        () = tokio::time::sleep(Duration::from_secs(1)) => panic!("it is not flushed"),
+        () = tokio::time::sleep(Duration::from_secs(1)) => panic!("the transport was not flushed"),
     }
 }
 
-/// The same frame without end and never a pause.
+/// The same frame endlessly, without a pause.
 struct Endless(&'static [u8]);
 
 impl AsyncRead for Endless {
@@ -111,7 +111,7 @@ impl AsyncWrite for Endless {
 
 #[test]
 fn closing_ends_by_its_deadline_although_the_peer_never_pauses() {
-    // In a thread of its own: the fault is a poll that never returns.
+    // In a separate thread: the fault is a poll that never returns.
     let (done, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -126,7 +126,7 @@ fn closing_ends_by_its_deadline_although_the_peer_never_pauses() {
         });
         done.send(info.unwrap())
     });
-    let info = told.recv_timeout(Duration::from_secs(5)).expect("close() goes on for ever");
+    let info = told.recv_timeout(Duration::from_secs(5)).expect("close does not return");
     assert_eq!(info.cause, CloseCause::Timeout(Deadline::Close));
 }
 
@@ -139,7 +139,7 @@ const fn frame(first: u8) -> [u8; 127] {
     frame
 }
 
-/// Fails unless others get their turn beside those who receive what comes without end.
+/// Fails unless other tasks run beside those that receive endless input.
 fn others_run_beside(frame: &'static [u8]) {
     let (done, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -158,7 +158,7 @@ fn others_run_beside(frame: &'static [u8]) {
         });
         done.send(())
     });
-    told.recv_timeout(Duration::from_secs(5)).expect("others wait for ever");
+    told.recv_timeout(Duration::from_secs(5)).expect("the other tasks do not run");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_peer_that_sends_messages_without_end_lets_other_tasks_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_given_to_try_send_goes_out_through_a_receiver_that_waits_already() {
+async fn a_receiver_that_waits_already_sends_a_message_of_try_send() {
     let (near, far) = duplex(100);
     let (sender, receiver) = client(near).split();
     let _receiving = tokio::spawn(receiver.discard());
@@ -184,7 +184,7 @@ async fn a_message_given_to_try_send_goes_out_through_a_receiver_that_waits_alre
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_waits_learns_of_an_end_that_another_one_read() {
+async fn a_sender_that_waits_fails_once_another_sender_has_read_the_end() {
     let (near, mut far) = duplex(10);
     let mut config = Config::client();
     // Nothing else is to wake it.
@@ -203,12 +203,12 @@ async fn a_sender_that_waits_learns_of_an_end_that_another_one_read() {
     assert!(other.is_err());
     // ... and the receiver draws the conclusion.
     assert!(receiver.recv().await.is_err());
-    let learnt = timeout(Duration::from_secs(1), waiting).await.expect("it waits for ever").unwrap();
+    let learnt = timeout(Duration::from_secs(1), waiting).await.expect("the sender still waits").unwrap();
     assert!(matches!(learnt, Err(Error::Closed(_))), "{learnt:?}");
 }
 
 #[tokio::test]
-async fn a_reader_never_takes_pieces_of_a_later_message_for_its_own() {
+async fn a_reader_never_returns_pieces_of_a_later_message() {
     let (near, far) = duplex(1 << 20);
     let (sender, mut receiver) = client(near).split();
     let mut server = server(far);
@@ -250,7 +250,7 @@ async fn what_is_received_while_a_sender_closes_has_no_gap() {
 }
 
 #[tokio::test]
-async fn dropping_writes_what_it_can_of_a_raw_peers_view() {
+async fn dropping_an_open_websocket_writes_the_queue_and_a_close() {
     let (near, mut far) = duplex(1 << 20);
     let mut socket = server(near);
     socket.feed("hi").await.unwrap();

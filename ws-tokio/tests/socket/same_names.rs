@@ -91,7 +91,7 @@ async fn send_uncompressed_leaves_a_message_as_it_is_although_compression_was_ag
         assert_eq!(frame[0], 0x81, "RSV1 is not set");
         assert_eq!(&frame[4..], text.as_bytes());
     }
-    assert_eq!(far.read_u8().await.unwrap(), 0xC1, "what is sent otherwise is compressed");
+    assert_eq!(far.read_u8().await.unwrap(), 0xC1, "other messages are compressed");
     drop((sender, receiver));
 }
 
@@ -100,23 +100,27 @@ async fn try_send_of_a_websocket_returns_the_message_when_there_is_no_room() {
     let (mut client, mut server) = pair(1024);
     client.try_send(vec![1; 70_000]).unwrap();
     assert!(client.queued() > 70_000);
-    let Err(TrySendError::Full(back)) = client.try_send("back") else { panic!("it is not full") };
+    let Err(TrySendError::Full(back)) = client.try_send("back") else {
+        panic!("try_send succeeded on a full queue")
+    };
     assert_eq!(back, "back".into());
     // Receiving writes what is queued.
     tokio::select! {
-        _ = client.recv() => panic!("nothing is sent to it"),
+        _ = client.recv() => panic!("recv returned although nothing was sent"),
         message = server.recv() => assert_eq!(message.unwrap().unwrap().len(), 70_000),
     }
 }
 
 #[tokio::test]
-async fn is_open_rtt_queued_ledger_and_start_close_are_on_all_three() {
+async fn websocket_sender_and_receiver_have_is_open_rtt_queued_memory_usage_and_start_close() {
     let (mut client, mut server) = pair(1024);
     assert!(client.is_open() && client.rtt().is_none() && client.queued() == 0);
     assert_eq!(client.memory_usage().total(), 0);
     server.start_close(CloseCode::NORMAL_CLOSURE, "done").unwrap();
     assert!(!server.is_open());
-    let Err(TrySendError::Refused(back, _)) = server.try_send("late") else { panic!("it is closing") };
+    let Err(TrySendError::Refused(back, _)) = server.try_send("late") else {
+        panic!("try_send succeeded while closing")
+    };
     assert_eq!(back, "late".into());
     assert!(matches!(
         server.start_close(CloseCode::NORMAL_CLOSURE, ""),

@@ -54,7 +54,9 @@ async fn a_send_answers_a_ping_and_fails_once_the_peer_has_closed() {
     assert_eq!(next_frame(&mut far).await, (TEXT, b"tick".to_vec()));
 
     far.write_all(&frame(true, OpCode::Close, b"\x03\xE8done")).await.unwrap();
-    let Err(Error::Closed(info)) = server.send("late").await else { panic!("the peer has closed") };
+    let Err(Error::Closed(info)) = server.send("late").await else {
+        panic!("the send succeeded although the peer has closed")
+    };
     assert_eq!((info.received, &*info.reason), (Some(CloseCode::NORMAL_CLOSURE), "done"));
     assert_eq!(next_frame(&mut far).await, (CLOSE, b"\x03\xE8".to_vec()));
     assert_eq!(far.read(&mut [0; 1]).await.unwrap(), 0, "the write side has been shut down");
@@ -84,7 +86,7 @@ async fn over_tcp_a_loop_that_only_sends_answers_pings_and_ends_with_the_peers_c
     far.write_all(&frame(true, OpCode::Close, b"\x03\xE8")).await.unwrap();
     soon("a Close", async { while next_frame(&mut far).await.0 != CLOSE {} }).await;
     let Error::Closed(info) = soon("the end of the loop", sending).await.unwrap() else {
-        panic!("the connection is closed")
+        panic!("the send succeeded on a closed connection")
     };
     assert!(info.is_clean());
 }
@@ -93,7 +95,9 @@ async fn over_tcp_a_loop_that_only_sends_answers_pings_and_ends_with_the_peers_c
 async fn a_send_fails_once_the_peer_has_gone_without_a_close() {
     let (far, mut server) = server(Config::server());
     drop(far);
-    let Err(Error::Closed(info)) = server.send("late").await else { panic!("the peer has gone") };
+    let Err(Error::Closed(info)) = server.send("late").await else {
+        panic!("the send succeeded although the transport has ended")
+    };
     assert_eq!(info.cause, CloseCause::Transport(TransportEnd::Eof));
 }
 
@@ -193,12 +197,16 @@ async fn what_is_kept_for_later_is_bounded_and_the_rest_is_noticed_once_it_has_b
         assert!(kept <= BUDGET + (70 << 10), "{kept} bytes are kept");
     }
     for _ in 0..100 {
-        assert_eq!(next_frame(&mut far).await, (TEXT, b"tick".to_vec()), "nothing was answered");
+        assert_eq!(
+            next_frame(&mut far).await,
+            (TEXT, b"tick".to_vec()),
+            "a ping was answered although the budget is used up"
+        );
     }
     for n in 0..5000 {
         assert_eq!(server.recv().await.unwrap(), Some(vec![7; 100].into()), "message {n}");
     }
-    // The first send follows a receive, which is where that handler learns of what arrives.
+    // The first send follows a receive, in which the handler took what had arrived.
     server.send("tock").await.unwrap();
     assert_eq!(next_frame(&mut far).await, (TEXT, b"tock".to_vec()));
     server.send("tock").await.unwrap();
@@ -207,7 +215,7 @@ async fn what_is_kept_for_later_is_bounded_and_the_rest_is_noticed_once_it_has_b
 }
 
 #[tokio::test]
-async fn empty_messages_without_end_are_bounded_too() {
+async fn endless_empty_messages_that_are_kept_for_later_are_bounded() {
     let mut config = Config::server();
     config.max_read_ahead = 1000;
     let (mut far, mut server) = server(config);
@@ -240,7 +248,7 @@ async fn a_fault_of_the_peer_ends_a_send_and_is_answered() {
 }
 
 #[tokio::test]
-async fn a_send_that_is_dropped_loses_nothing_of_what_it_has_taken() {
+async fn a_send_that_is_dropped_loses_no_message_that_it_has_received() {
     let (mut far, near) = duplex(64);
     let mut server = WebSocket::from_raw(near, Role::Server, Arc::new(Config::server())).unwrap();
     far.write_all(&frame(true, OpCode::Text, b"one")).await.unwrap();
@@ -249,7 +257,11 @@ async fn a_send_that_is_dropped_loses_nothing_of_what_it_has_taken() {
         let mut polls = 0;
         let dropped = poll_fn(|cx| {
             polls += 1;
-            if polls == 2 { Poll::Ready(()) } else { send.as_mut().poll(cx).map(|_| panic!("it waits")) }
+            if polls == 2 {
+                Poll::Ready(())
+            } else {
+                send.as_mut().poll(cx).map(|_| panic!("the send ended although the pipe is full"))
+            }
         });
         tokio::time::timeout(Duration::from_millis(1), dropped).await.unwrap_or_default();
     }

@@ -44,7 +44,7 @@ async fn receive(mut socket: WebSocket<TcpStream>, tasks: usize, fair: bool) {
         next[task] += 1;
         if fair && count.is_multiple_of(TOTAL / 10) {
             let (min, max) = (next.iter().min().unwrap(), next.iter().max().unwrap());
-            assert!(*max <= 2 * *min, "a task starves after {count}: from {min} to {max}");
+            assert!(*max <= 2 * *min, "a task starves after {count} messages: from {min} to {max}");
         }
     }
 }
@@ -123,7 +123,7 @@ async fn sixty_four_tasks_share_a_sender_in_turn_and_nearly_as_fast_as_one() {
     // task does that flushes as often.
     assert!(
         flushing / waiting >= least_waiting,
-        "{TASKS} tasks that wait reach only {:.2} of it",
+        "{TASKS} tasks that wait reach only {:.2} of the throughput of one",
         flushing / waiting
     );
 }

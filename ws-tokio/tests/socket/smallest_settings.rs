@@ -12,7 +12,7 @@ use ws_tokio::{Error, WebSocket};
 /// A setting at its smallest value.
 type Change = (&'static str, fn(&mut Config));
 
-/// `max_message_size` has a test of its own below.
+/// `max_message_size` has a separate test below.
 const SMALLEST: [Change; 8] = [
     ("max_fragments", |config| config.max_fragments = Some(1)),
     ("max_frame_size", |config| config.max_frame_size = 125),
@@ -142,7 +142,7 @@ async fn messages_in_pieces_pass_with_the_smallest_memory_limit_compressed_or_no
 }
 
 #[tokio::test]
-async fn a_feed_waits_for_room_within_the_memory_limit_rather_than_to_fail() {
+async fn a_feed_waits_for_room_within_the_memory_limit_instead_of_failing() {
     let mut config = Config::server();
     (config.max_memory, config.send_high_water) = (Some(512 << 10), 400 << 10);
     let (mut far, near) = tokio::io::duplex(64 << 10);
@@ -176,7 +176,7 @@ async fn a_message_of_the_smallest_size_passes_and_one_byte_more_names_the_setti
     near.send("a").await.unwrap();
     assert_eq!(near.recv().await.unwrap(), Some("a".into()));
     near.send("ab").await.unwrap();
-    let Err(Error::Closed(info)) = near.recv().await else { panic!("1009 is an error") };
+    let Err(Error::Closed(info)) = near.recv().await else { panic!("code 1009 was no error") };
     assert_eq!(info.received, Some(CloseCode::MESSAGE_TOO_BIG));
     assert_eq!(&*info.reason, "message is over the limit of max_message_size = 1 bytes");
     let error = echoes.await.unwrap().unwrap_err();

@@ -48,7 +48,7 @@ async fn many_tasks_send_and_each_ones_order_is_kept() {
         // While one has not finished, none is more than twice as far as another by the middle.
         if next.iter().sum::<u32>() == TASKS * EACH / 2 {
             let (min, max) = (next.iter().min().unwrap(), next.iter().max().unwrap());
-            assert!(*max <= 2 * *min, "some task starves: {min} to {max}");
+            assert!(*max <= 2 * *min, "a task starves: from {min} to {max} messages");
         }
     }
     let (info, _) = tokio::join!(sender.close(CloseCode::NORMAL_CLOSURE, ""), server.recv());
@@ -57,7 +57,7 @@ async fn many_tasks_send_and_each_ones_order_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn try_send_hands_the_message_back_when_the_queue_is_full() {
+async fn try_send_returns_the_message_when_the_queue_is_full() {
     let (client, _server) = pair(64);
     let (sender, _receiver) = client.split();
     let message = Message::binary(vec![1; 40_000]);
@@ -109,7 +109,10 @@ async fn no_sender_overtakes_another_that_waits_for_room() {
     };
     let (big, ()) = tokio::join!(server.recv(), room);
     assert_eq!(big.unwrap().unwrap().len(), 100 << 10);
-    assert!(matches!(later.try_send("second"), Err(TrySendError::Full(_))), "it is the other's turn");
+    assert!(
+        matches!(later.try_send("second"), Err(TrySendError::Full(_))),
+        "try_send overtook a sender in line"
+    );
     waiting.await.unwrap();
     later.send("second").await.unwrap();
     assert_eq!(server.recv().await.unwrap(), Some("first".into()));
@@ -132,24 +135,24 @@ async fn a_sender_that_never_has_to_wait_lets_the_others_have_their_turns() {
     while server.recv().await.unwrap() != Some("one".into()) {
         before += 1;
     }
-    assert!(before < 100, "{before} messages of another came first");
+    assert!(before < 100, "{before} messages of another sender came first");
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_halves_tell_the_round_trip_of_the_last_keepalive_ping() {
+async fn both_halves_return_the_round_trip_time_of_the_last_keepalive_ping() {
     let (client, mut server) = pair(1024);
     let (sender, mut receiver) = client.split();
     assert_eq!((sender.rtt(), receiver.rtt()), (None, None));
     let nothing = async { tokio::time::timeout(Duration::from_secs(30), receiver.recv()).await.is_err() };
     let (nothing, answering) =
         tokio::join!(nothing, tokio::time::timeout(Duration::from_secs(30), server.recv()));
-    assert!(nothing && answering.is_err(), "no message was sent");
+    assert!(nothing && answering.is_err(), "the dropped send queued its message");
     assert!(sender.rtt().is_some_and(|rtt| rtt < Duration::from_secs(1)));
     assert_eq!(sender.rtt(), receiver.rtt());
 }
 
 #[tokio::test]
-async fn the_halves_make_a_whole_again_unless_there_are_other_clones() {
+async fn the_halves_reunite_unless_the_sender_has_other_clones() {
     let (client, mut server) = pair(1024);
     let (sender, receiver) = client.split();
     let other = sender.clone();
@@ -164,7 +167,7 @@ async fn the_halves_make_a_whole_again_unless_there_are_other_clones() {
 }
 
 #[tokio::test]
-async fn senders_learn_that_the_connection_is_closed_and_how() {
+async fn senders_return_how_the_connection_was_closed() {
     let (client, mut server) = pair(1024);
     let (sender, mut receiver) = client.split();
     let (info, last) = tokio::join!(server.close(CloseCode::SERVICE_RESTART, "soon back"), receiver.recv());
@@ -268,7 +271,7 @@ async fn streams_of_several_senders_take_turns_and_pings_pass_between_pieces() {
 }
 
 #[tokio::test]
-async fn a_message_given_up_half_way_closes_the_connection_with_1011() {
+async fn a_message_abandoned_half_way_closes_the_connection_with_1011() {
     let (mut client, mut server) = pair(1000);
     let mut message = client.send_stream(DataType::Text);
     message.write("ganz hübs".as_bytes().split_at(7).0).await.unwrap();
@@ -320,7 +323,7 @@ async fn a_message_waits_for_the_end_of_another_in_pieces() {
 }
 
 #[tokio::test]
-async fn a_message_that_waits_for_another_in_pieces_learns_of_the_end() {
+async fn a_send_that_waits_for_a_message_in_pieces_fails_once_the_connection_ends() {
     let (client, mut server) = pair(1000);
     let (sender, receiver) = client.split();
     let receiving = tokio::spawn(receiver.discard());
@@ -345,8 +348,8 @@ async fn a_send_returns_once_its_own_message_is_written_although_that_of_another
     tokio::select! {
         biased;
         sent = sender.send(vec![1; 100]) => sent.unwrap(),
-        sent = other.send(vec![2; 5000]) => panic!("the pipe has no room for it: {sent:?}"),
-        () = tokio::time::sleep(std::time::Duration::from_secs(10)) => panic!("it waits for the other's"),
+        sent = other.send(vec![2; 5000]) => panic!("the other send ended although the pipe has no room: {sent:?}"),
+        () = tokio::time::sleep(std::time::Duration::from_secs(10)) => panic!("the send waits for the message of another sender"),
     }
     assert!(sender.queued() > 4000, "{}", sender.queued());
 }

@@ -27,12 +27,12 @@ async fn next<T>(stream: &mut (impl Stream<Item = T> + Unpin)) -> Option<T> {
     poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await
 }
 
-/// Everything up to the end of the stream, which is not to go on for ever.
+/// Returns everything up to the end of the stream; fails if the stream does not end.
 async fn all<T>(stream: &mut (impl Stream<Item = T> + Unpin)) -> Vec<T> {
     let mut items = Vec::new();
     while let Some(item) = next(stream).await {
         items.push(item);
-        assert!(items.len() < 9, "it ends");
+        assert!(items.len() < 9, "the stream does not end");
     }
     items
 }
@@ -42,7 +42,7 @@ async fn what_goes_into_a_sink_comes_out_of_a_stream_up_to_a_clean_close() {
     let (mut client, mut server) = pair(100);
     let received = tokio::spawn(async move {
         let received: Result<Vec<_>, _> = all(&mut server).await.into_iter().collect();
-        assert!(next(&mut server).await.is_none(), "it stays at its end");
+        assert!(next(&mut server).await.is_none(), "the stream returned an item after its end");
         (received.unwrap(), server.close_info().unwrap())
     });
     let messages = [Message::text("a"), Message::binary(vec![1; 1000]), Message::text("")];
@@ -94,7 +94,7 @@ async fn the_receiving_half_is_a_stream_that_ends_with_the_connection() {
     sending.await.unwrap();
 }
 
-/// Polls a WebSocket in a task of its own, while others do, too.
+/// Polls a WebSocket in a separate task, while other tasks poll it too.
 fn polling<T: Send + 'static>(
     websocket: &Arc<Mutex<WebSocket<DuplexStream>>>,
     poll: fn(Pin<&mut WebSocket<DuplexStream>>, &mut Context<'_>) -> Poll<T>,

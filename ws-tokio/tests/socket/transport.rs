@@ -99,7 +99,7 @@ async fn answers_to_lent_messages_go_out_in_one_write_or_as_soon_as_the_high_wat
             Event::Text(text) => connection.send_text(&text),
             _ => Ok(()),
         });
-        assert!(timeout(Duration::ZERO, echo).await.is_err(), "it waits for more");
+        assert!(timeout(Duration::ZERO, echo).await.is_err(), "the reader did not wait for more");
         assert_eq!(server.get_ref().writes, writes, "{high_water}");
     }
 }

@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_core::{Config, Connection, DataType, Message};
 use ws_tokio::{Error, Receiver, Sender, WebSocket};
 
-/// Takes nothing, hands out what the test puts in, and wakes nobody: who asked last and was answered is owed no
-/// wake-up.
+/// Accepts nothing, returns what the test puts in, and wakes no task: the task that polled last and got its answer needs
+/// no wake-up.
 struct Stubborn(Arc<Mutex<Vec<u8>>>);
 
 impl AsyncRead for Stubborn {
@@ -80,9 +80,11 @@ async fn the_receiver_is_woken_for_what_a_waiting_sender_has_read() {
     assert!(receives.poll(receiving.as_mut()).is_pending());
     incoming.lock().unwrap().extend(b"\x81\x02hi");
     assert!(sends.poll(pin!(sender.send("waits"))).is_pending());
-    assert!(incoming.lock().unwrap().is_empty(), "a sender that waits reads");
-    assert!(receives.woken() > 0, "nobody else tells the receiver");
-    let Poll::Ready(received) = receives.poll(receiving) else { panic!("it is there") };
+    assert!(incoming.lock().unwrap().is_empty(), "a sender that waits did not read");
+    assert!(receives.woken() > 0, "the receiver was not woken");
+    let Poll::Ready(received) = receives.poll(receiving) else {
+        panic!("recv is pending although the message has been read")
+    };
     assert_eq!(received.unwrap(), Some("hi".into()));
 }
 
@@ -95,7 +97,7 @@ async fn a_future_that_moves_to_another_task_is_woken_there() {
     assert!(second.poll(receiving.as_mut()).is_pending());
     incoming.lock().unwrap().extend(b"\x81\x02hi");
     assert!(others.poll(pin!(sender.send("waits"))).is_pending());
-    assert!(second.woken() > 0, "among those who wait");
+    assert!(second.woken() > 0, "the second task was not woken for what was read");
 
     let [first, second] = [(); 2].map(|()| Arc::<Task>::default());
     let message = sender.send_stream(DataType::Text).await;
@@ -103,7 +105,7 @@ async fn a_future_that_moves_to_another_task_is_woken_there() {
     assert!(first.poll(sending.as_mut()).is_pending());
     assert!(second.poll(sending.as_mut()).is_pending());
     drop(message);
-    assert!(second.woken() > 0, "in line");
+    assert!(second.woken() > 0, "the second task was not woken in line");
 }
 
 #[tokio::test]
@@ -121,7 +123,7 @@ async fn a_future_that_is_dropped_leaves_no_waker_behind() {
         let task = Arc::<Task>::default();
         // The first time a sender may step back to let others run.
         assert!(task.poll(future.as_mut()).is_pending() && task.poll(future.as_mut()).is_pending(), "{name}");
-        assert!(Arc::strong_count(&task) > 1, "{name} waits for nobody");
+        assert!(Arc::strong_count(&task) > 1, "{name} left no waker");
         drop(future);
         assert_eq!(Arc::strong_count(&task), 1, "{name}");
     }

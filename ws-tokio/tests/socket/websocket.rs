@@ -58,7 +58,9 @@ async fn lent_messages_of_every_size_are_echoed() {
             Event::Binary(bytes) => connection.send_binary(&bytes),
             _ => Ok(()),
         };
-        let Err(Error::Closed(info)) = server.for_each_event(echo).await else { panic!("4001 is an error") };
+        let Err(Error::Closed(info)) = server.for_each_event(echo).await else {
+            panic!("code 4001 was no error")
+        };
         *info
     });
     for size in [0, 1, 125, 126, 4095, 4096, 65_535, 65_536, 300_000, 1 << 20] {
@@ -87,7 +89,7 @@ async fn answers_to_lent_messages_never_pile_up_beyond_the_high_water_mark() {
         };
         socket.for_each_event(echo).await
     });
-    // Small questions, a large answer to each; nobody reads the answers at first.
+    // Small questions, a large answer to each; the answers are not read at first.
     raw.write_all(&b"\x82\x81\0\0\0\0!".repeat(100)).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(most.load(Ordering::Relaxed) <= (64 << 10));
@@ -124,7 +126,7 @@ async fn an_answer_while_closing_is_dropped_and_the_loop_ends_cleanly() {
     let (served, received) = tokio::join!(serve, async { (client.recv().await, client.recv().await) });
     served.unwrap();
     assert_eq!(received.0.unwrap(), Some("hello".into()));
-    let Err(Error::Closed(info)) = received.1 else { panic!("4000 is an error") };
+    let Err(Error::Closed(info)) = received.1 else { panic!("code 4000 was no error") };
     assert_eq!(info.code(), CloseCode(4000));
 }
 
@@ -153,7 +155,7 @@ async fn fed_messages_go_out_in_one_write_when_recv_would_wait() {
     let nothing = tokio::time::timeout(Duration::from_millis(20), raw.read_u8()).await;
     assert!(nothing.is_err(), "feed must not write by itself");
     tokio::select! {
-        _ = socket.recv() => panic!("nothing was sent to it"),
+        _ = socket.recv() => panic!("recv returned although nothing was sent"),
         read = async { let mut all = [0; 70]; raw.read_exact(&mut all).await.map(|_| all) } => {
             assert_eq!(&read.unwrap()[..7], b"\x81\x05hello");
         }
@@ -204,7 +206,7 @@ async fn an_end_of_stream_without_a_close_is_1006_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_peer_is_given_up_after_ping_and_timeout() {
+async fn a_connection_to_a_silent_peer_ends_after_ping_and_timeout() {
     let (_raw, stream) = duplex(1024);
     let mut socket = server(stream);
     let start = tokio::time::Instant::now();
@@ -216,7 +218,7 @@ async fn a_silent_peer_is_given_up_after_ping_and_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_live_peer_is_kept_and_its_round_trip_known() {
+async fn a_connection_to_a_peer_that_answers_pings_stays_open_and_has_a_round_trip_time() {
     let (mut client, mut server) = pair(1024);
     tokio::select! {
         result = client.recv() => panic!("{result:?}"),

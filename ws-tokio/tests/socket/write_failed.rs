@@ -78,7 +78,7 @@ async fn recv_returns_what_came_before_a_failed_write_and_ends_cleanly_after_a_c
     assert_eq!(socket.recv().await.unwrap(), Some("two".into()));
     assert_eq!(socket.recv().await.unwrap(), None);
     assert_clean(socket.close_info());
-    assert_eq!(socket.recv().await.unwrap(), None, "and ever after");
+    assert_eq!(socket.recv().await.unwrap(), None, "recv after the end");
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn send_reports_a_failed_write_at_once_and_recv_goes_on() {
         assert!(is_reset(write(&mut socket).await));
         assert!(is_reset(socket.flush().await));
         assert!(is_reset(socket.feed("lost").await));
-        assert!(socket.close_info().is_none(), "the end is still to be read");
+        assert!(socket.close_info().is_none(), "the end has not been read yet");
     }
     assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"one"[..])));
     assert_eq!(socket.recv().await.unwrap(), Some("two".into()));
@@ -97,11 +97,11 @@ async fn send_reports_a_failed_write_at_once_and_recv_goes_on() {
 }
 
 #[tokio::test]
-async fn an_unspecific_transport_error_is_returned_to_the_caller_whose_write_failed() {
+async fn a_transport_error_of_another_kind_is_returned_to_the_caller_whose_write_failed() {
     let (near, mut far) = duplex(1000);
     far.write_all(FRAMES).await.unwrap();
     let mut socket = client(WriteFails(near, ErrorKind::StorageFull));
-    let Err(Error::Io(error)) = write(&mut socket).await else { panic!("it was sent") };
+    let Err(Error::Io(error)) = write(&mut socket).await else { panic!("the write succeeded") };
     assert_eq!(error.kind(), ErrorKind::StorageFull);
     assert!(matches!(write(&mut socket).await, Err(Error::Closed(_))));
     while socket.recv().await.unwrap().is_some() {}
@@ -117,7 +117,7 @@ async fn an_error_of_a_write_does_not_make_a_clean_close_an_error() {
     socket.feed("lost").await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"one"[..])));
     assert_eq!(socket.recv().await.unwrap(), Some("two".into()));
-    assert_eq!(socket.recv().await.unwrap(), None, "the closing handshake counts");
+    assert_eq!(socket.recv().await.unwrap(), None, "the closing handshake was complete");
     assert_clean(socket.close_info());
     // Without a Close the error is what ended it.
     let (near, mut far) = duplex(1000);
@@ -126,12 +126,14 @@ async fn an_error_of_a_write_does_not_make_a_clean_close_an_error() {
     let mut socket = client(WriteFails(near, ErrorKind::StorageFull));
     socket.feed("lost").await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"one"[..])));
-    let Err(Error::Io(error)) = socket.recv().await else { panic!("it ended otherwise") };
+    let Err(Error::Io(error)) = socket.recv().await else {
+        panic!("the connection ended without an I/O error")
+    };
     assert_eq!(error.kind(), ErrorKind::StorageFull);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transport_that_takes_no_byte_and_says_so_has_failed() {
+async fn a_transport_that_accepts_no_byte_of_a_write_has_failed() {
     let silent = || async {
         let (near, far) = duplex(1000);
         (client(TakesNothing(near, 0)), far)
@@ -177,7 +179,7 @@ impl AsyncRead for TakesNothing {
 impl AsyncWrite for TakesNothing {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
         self.1 += 1;
-        assert!(self.1 < 100, "it is asked without end");
+        assert!(self.1 < 100, "the transport is polled in an endless loop");
         Poll::Ready(Ok(0))
     }
 
@@ -261,7 +263,7 @@ async fn a_reset_on_a_real_socket_takes_nothing_away_that_has_arrived() {
     // The reset is on its way behind the messages; from the second write on it is noticed at the latest.
     let deadline = Instant::now() + Duration::from_secs(5);
     while socket.send("lost").await.is_ok() {
-        assert!(Instant::now() < deadline, "writing goes on for ever");
+        assert!(Instant::now() < deadline, "writes never fail");
     }
     assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"one"[..])));
     assert_eq!(socket.recv().await.unwrap(), Some("two".into()));
