@@ -113,6 +113,10 @@ impl Request {
         let name = name.try_into().map_err(|_| HeaderError::Name(written.clone()))?;
         let mut value = value.try_into().map_err(|_| HeaderError::Value(name.clone()))?;
         owned_by_caller(&name)?;
+        // RFC 9112 §3.2: a server answers more than one Host field with 400.
+        if name == http::header::HOST && self.headers.contains_key(&name) {
+            return Err(HeaderError::RepeatedHost);
+        }
         value.set_sensitive(secret || value.is_sensitive() || is_secret(&name));
         let name = self.names.append(&written).map_err(|_| HeaderError::Name(written))?;
         self.headers.append(name, value);

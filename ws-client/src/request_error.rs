@@ -56,6 +56,9 @@ pub enum HeaderError {
     /// The value contains CR, LF or another control byte (RFC 9110 section 5.5). It is not repeated here.
     #[error("the value of header field `{0}` contains a byte that must not be sent")]
     Value(HeaderName),
+    /// A second `Host` field (RFC 9112 section 3.2).
+    #[error("header field `host` is given twice, and a request has one: leave out one of them")]
+    RepeatedHost,
     /// The library sets this field itself (RFC 6455 section 4.1).
     #[error("header field `{name}` belongs to the handshake: {instead}")]
     Owned {

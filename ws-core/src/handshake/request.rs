@@ -30,6 +30,9 @@ pub enum RequestError {
     /// A URI that is neither absolute nor in origin form with a `Host` field.
     #[error("the request has no host: give a URI such as ws://host/path, or a path and one Host field")]
     MissingHost,
+    /// More than one `Host` field (RFC 9112 section 3.2).
+    #[error("the request has more than one Host field: leave out all but one")]
+    RepeatedHost,
     /// A host or port that cannot stand in a `Host` field.
     #[error("the host {0:?} is not a host with an optional port")]
     InvalidHost(String),
@@ -150,7 +153,9 @@ fn host_of_headers(headers: &HeaderMap) -> Result<String, RequestError> {
                 None => Err(RequestError::InvalidHost(host.into_owned())),
             }
         }
-        _ => Err(RequestError::MissingHost),
+        // RFC 9112 §3.2: a server answers more than one Host field with 400.
+        (Some(_), Some(_)) => Err(RequestError::RepeatedHost),
+        (None, _) => Err(RequestError::MissingHost),
     }
 }
 

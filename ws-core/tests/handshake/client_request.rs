@@ -100,7 +100,7 @@ fn a_template_without_a_usable_host_is_refused() {
         assert_eq!(handshake(Request::get(uri)), Err(RequestError::MissingHost), "{uri}");
     }
     let twice = Request::get("/").header("host", "a").header("host", "b");
-    assert_eq!(handshake(twice), Err(RequestError::MissingHost));
+    assert_eq!(handshake(twice), Err(RequestError::RepeatedHost));
     assert_eq!(handshake(Request::get("*").header("host", "h")), Err(RequestError::MissingHost));
     for host in ["", "a b", "u@h", "h:x"] {
         let request = Request::get("/").header("host", host);

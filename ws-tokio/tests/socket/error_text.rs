@@ -43,6 +43,7 @@ async fn errors() -> Vec<Box<dyn StdError>> {
         Box::new(Refusal::new(StatusCode::NOT_FOUND, "nothing is here")),
         Box::new(ResponseError::InterimStatus(StatusCode::CONTINUE)),
         Box::new(RequestError::MissingHost),
+        Box::new(RequestError::RepeatedHost),
         Box::new(HeadError::TooManyFields { limit: 7 }),
         Box::new(Extension::parse_list([b"a;".as_slice()]).unwrap_err()),
         Box::new(HandshakeError::from(HeadError::TargetTooLong { limit: 7 })),
