@@ -119,14 +119,7 @@ impl From<&ConnectError> for Failure {
                 _ => Status::Network,
             },
         };
-        let message = in_options(error.to_string());
-        // The body of a refusal often says why.
-        match error {
-            ConnectError::Refused(refused) if !refused.response.body().is_empty() => {
-                Self::new(status, format!("{message} (it says: {})", refused.body_text()))
-            }
-            _ => Self::new(status, message),
-        }
+        Self::new(status, in_options(error.to_string()))
     }
 }
 
@@ -223,13 +216,14 @@ pub(crate) fn in_options(message: String) -> String {
     SETTINGS.iter().fold(message, |message, (setting, option)| message.replace(setting, option))
 }
 
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("to Tls::from_root_pem", "as --cacert FILE"),
     ("set Options::max_redirects to follow", "give --redirects COUNT to follow"),
     ("`Request::subprotocol`", "--subprotocol NAME"),
     ("`Options::deflate`", "--compress"),
     ("opening_timeout =", "--timeout ="),
     ("max_message_size =", "--max-size ="),
+    ("as an Authorization field `Bearer TOKEN`", "as --header 'Authorization: Bearer TOKEN'"),
     ("as an Authorization field", "as --header 'Authorization: …'"),
 ];
 

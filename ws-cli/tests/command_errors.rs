@@ -53,6 +53,10 @@ fn an_invalid_option_is_named() {
         (&["ws://h", "--header", "X-Token=1"][..], "--header X-Token… has no colon: write 'Name: value'"),
         (&["ws://h", "--header", "Sec-WebSocket-Protocol: chat"], "offer it with --subprotocol NAME"),
         (&["ws://h", "--header", "Upgrade: x"], "belongs to the handshake"),
+        (
+            &["ws://127.0.0.1:1", "-H", "Host: a", "-H", "Host: b"],
+            "--header: header field `host` is given twice",
+        ),
         (&["ws://h", "--timeout", "5s"], "--timeout <SECONDS>': write it in seconds, for example 5 or 0.5"),
         (&["ws://h", "--timeout", "0"], "longer than zero"),
         (&["ws://h", "--proxy", "ftp://h"], "ftp"),
@@ -113,6 +117,11 @@ fn an_answer_other_than_101_is_reported_with_what_to_check() {
             "points to https://h/ws: give --redirects COUNT to follow",
         ),
         ("HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n", 4, "--header 'Authorization: …'"),
+        (
+            "HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer\r\nContent-Length: 7\r\n\r\nexpired",
+            4,
+            "give it as --header 'Authorization: Bearer TOKEN' (it says: expired)",
+        ),
         ("HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n", 4, "the Origin it expects"),
         ("HTTP/1.1 426 X\r\nContent-Length: 0\r\n\r\n", 4, "another version of the protocol"),
         ("HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n", 4, "try again later"),

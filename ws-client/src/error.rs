@@ -4,11 +4,13 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use http::header::WWW_AUTHENTICATE;
 use thiserror::Error;
 #[cfg(feature = "deflate")]
 use ws_core::deflate::NegotiationError;
 use ws_core::handshake::{HandshakeError, Refused, RequestError};
 
+use crate::challenge::schemes;
 use crate::dial::DialError;
 use crate::proxy_error::ProxyError;
 use crate::request_error::{HeaderError, UrlError};
@@ -20,8 +22,9 @@ use ws_core::SettingError;
 /// Why [`connect`](crate::connect) did not open a WebSocket. Every message says what to do, and none shows a
 /// credential; [`blame`](Self::blame) and [`is_fatal`](Self::is_fatal) are for programs.
 ///
-/// `Debug` shows the same message, so that `main` may return the error, and of a refusal the body as well. The message
-/// includes the causes: `source` returns none, the variants carry them.
+/// `Debug` shows the same message, so that `main` may return the error. The message includes the causes, and what the body
+/// of a refusal says: at most 500 characters in one line, with control characters escaped. `source` returns none, the
+/// variants carry the causes.
 // `r#source`: thiserror takes a field named `source` for the cause; here the message includes it, so `source()` returns none.
 #[derive(Error)]
 #[non_exhaustive]
@@ -248,13 +251,7 @@ impl ConnectError {
 
 impl fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
-        match self {
-            Self::Refused(refused) if !refused.response.body().is_empty() => {
-                write!(f, " (it says: {})", refused.body_text())
-            }
-            _ => Ok(()),
-        }
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -305,7 +302,7 @@ fn without_secrets(location: &str) -> String {
     format!("{scheme}//{host}{path}")
 }
 
-/// Returns one line about a refusal: the status, the target of a redirect, and what to do.
+/// Returns one line about a refusal: the status, the target of a redirect, what to do, and the body.
 fn refusal(refused: &Refused) -> String {
     let status = refused.response.status();
     let location = refused.response.headers().get(http::header::LOCATION);
@@ -315,9 +312,7 @@ fn refusal(refused: &Refused) -> String {
             None => "it has no Location field".into(),
         },
         200..=299 => "this address answers in plain HTTP, it is not a WebSocket's: check the path".into(),
-        401 => {
-            "it asks for credentials: give them as ws://user:password@… or as an Authorization field".into()
-        }
+        401 => credentials(refused),
         403 => "it forbids the access: check the credentials and the Origin it expects".into(),
         404 => "there is nothing at this path: check the path".into(),
         400 => "it does not understand the request: its body may say why".into(),
@@ -325,7 +320,29 @@ fn refusal(refused: &Refused) -> String {
         408 | 425 | 429 | 500..=599 => "try again later".into(),
         _ => "its body may say why".into(),
     };
-    format!("the server answered {status}: {todo}")
+    let mut line = format!("the server answered {status}: {todo}");
+    if !refused.response.body().is_empty() {
+        line = format!("{line} (it says: {})", refused.body_text());
+    }
+    line
+}
+
+/// Returns how to give the credentials that a 401 asks for, by its schemes (RFC 9110 section 11.6.1).
+fn credentials(refused: &Refused) -> String {
+    let schemes = schemes(refused.response.headers(), WWW_AUTHENTICATE);
+    let asks_for = |name: &str| schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(name));
+    if asks_for("Bearer") && asks_for("Basic") {
+        "it asks for a token or a password: give the token as an Authorization field `Bearer TOKEN`, or write \
+         ws://user:password@…"
+            .into()
+    } else if asks_for("Bearer") {
+        // RFC 6750 section 2.1.
+        "it asks for a token: give it as an Authorization field `Bearer TOKEN`".into()
+    } else if schemes.is_empty() || asks_for("Basic") {
+        "it asks for credentials: give them as ws://user:password@… or as an Authorization field".into()
+    } else {
+        format!("it asks for credentials of {}: give them as an Authorization field", schemes.join(" or "))
+    }
 }
 
 #[cfg(test)]

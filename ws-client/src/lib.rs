@@ -68,6 +68,7 @@
 
 mod attempt;
 mod backoff;
+mod challenge;
 mod chance;
 mod client;
 mod connector;

@@ -1,6 +1,5 @@
 //! The address of a proxy, and the credentials for it.
 
-mod challenge;
 mod tunnel;
 
 use std::fmt;

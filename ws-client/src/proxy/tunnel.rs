@@ -7,12 +7,13 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use http::StatusCode;
+use http::header::PROXY_AUTHENTICATE;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use url::Host;
 use ws_core::handshake::{HeadLimits, MAX_INTERIM_RESPONSES, ResponseReader};
 
-use super::challenge::schemes;
 use super::{Credentials, Proxy, Scheme};
+use crate::challenge::schemes;
 use crate::proxy_error::ProxyError;
 use crate::resolver::{Resolver, resolve};
 use crate::stream::Stream;
@@ -54,7 +55,7 @@ impl Proxy {
                     status if status.is_success() && received.is_empty() => Ok(()),
                     status if status.is_success() => Err(ProxyError::Early),
                     StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                        let schemes = schemes(response.headers());
+                        let schemes = schemes(response.headers(), PROXY_AUTHENTICATE);
                         Err(match &self.credentials {
                             Some(_) => ProxyError::CredentialsRefused { schemes },
                             None => ProxyError::Authentication { schemes },

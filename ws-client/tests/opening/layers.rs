@@ -5,10 +5,10 @@ use std::path::Path;
 
 /// From the ground up. A folder is one module.
 #[rustfmt::skip]
-const ORDER: [&str; 30] = [
+const ORDER: [&str; 31] = [
     "debug", "deadline", "retry_after", "setting_error", "request_error", "stream",
     "credentials", "backoff", "dial", "pem", "tls_error", "proxy_error", "tls",
-    "error", "chance", "request",
+    "challenge", "error", "chance", "request",
     "connector", "resolver", "proxy", "proxy_choice",
     "opening", "negotiated", "options", "setup", "attempt",
     "client", "shared", "reconnect", "upgrade", "lib",

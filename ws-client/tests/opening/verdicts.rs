@@ -97,6 +97,49 @@ async fn a_refusal_says_what_to_do_about_its_status() {
     }
 }
 
+#[tokio::test]
+async fn a_401_says_how_to_give_the_credentials_of_each_scheme_that_it_asks_for() {
+    let (basic, field) = ("ws://user:password@…", "as an Authorization field");
+    for (challenge, says, says_not) in [
+        ("", &["it asks for credentials", basic, field][..], "Bearer"),
+        (
+            "WWW-Authenticate: Basic realm=\"Bearer\"\r\n",
+            &["it asks for credentials", basic, field],
+            "Bearer",
+        ),
+        (
+            "WWW-Authenticate: Bearer realm=\"Basic\"\r\n",
+            &["it asks for a token", field, "`Bearer TOKEN`"],
+            basic,
+        ),
+        ("WWW-Authenticate: bearer\r\n", &["it asks for a token", field, "`Bearer TOKEN`"], basic),
+        (
+            "WWW-Authenticate: Bearer, Basic realm=x\r\n",
+            &["a token or a password", basic, "`Bearer TOKEN`"],
+            "Digest",
+        ),
+        ("WWW-Authenticate: Digest\r\nWWW-Authenticate: Bearer\r\n", &["it asks for a token", field], basic),
+        (
+            "WWW-Authenticate: Digest nonce=x, Negotiate\r\n",
+            &["credentials of Digest or Negotiate", field],
+            basic,
+        ),
+    ] {
+        let answer = format!("HTTP/1.1 401 X\r\n{challenge}Content-Length: 12\r\n\r\nno\nsuch user");
+        let text = connect_to_answer(&answer).await.unwrap_err().to_string();
+        assert!(says.iter().all(|part| text.contains(part)), "{challenge:?}: {text}");
+        assert!(!text.contains(says_not), "{challenge:?}: {text}");
+        assert!(text.ends_with(" (it says: no\\nsuch user)"), "{challenge:?}: {text}");
+    }
+}
+
+#[test]
+fn a_second_host_field_is_refused() {
+    let request = Request::new("ws://h").unwrap().header("Host", "a").unwrap();
+    let error = request.header("host", "b").unwrap_err().to_string();
+    assert!(error.contains("`host` is given twice"), "{error}");
+}
+
 #[test]
 fn a_user_name_alone_and_a_password_alone_are_sent_as_credentials() {
     let fields = |url: &str| format!("{:?}", Request::new(url).unwrap());

@@ -1,12 +1,13 @@
-//! The authentication schemes of a 407 (Proxy Authentication Required).
+//! The authentication schemes that a server (401) or a proxy (407) asks for.
 
 use http::HeaderMap;
-use http::header::PROXY_AUTHENTICATE;
+use http::header::HeaderName;
 
-/// Returns the authentication schemes in `Proxy-Authenticate` (RFC 9110 section 11.7.1), each once.
-pub(super) fn schemes(headers: &HeaderMap) -> Vec<String> {
+/// Returns the authentication schemes in the field `name`, each once: `WWW-Authenticate` (RFC 9110 section 11.6.1) or
+/// `Proxy-Authenticate` (section 11.7.1).
+pub(crate) fn schemes(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for line in headers.get_all(PROXY_AUTHENTICATE) {
+    for line in headers.get_all(name) {
         let elements = elements(line.as_bytes());
         for scheme in elements.iter().filter_map(|element| scheme(element)) {
             if found.len() < MOST_SCHEMES && !found.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
@@ -52,6 +53,8 @@ const LONGEST_SCHEME: usize = 32;
 
 #[cfg(test)]
 mod tests {
+    use http::header::PROXY_AUTHENTICATE;
+
     use super::*;
 
     fn of(lines: &[&str]) -> Vec<String> {
@@ -59,7 +62,7 @@ mod tests {
         for line in lines {
             headers.append(PROXY_AUTHENTICATE, line.parse().unwrap());
         }
-        schemes(&headers)
+        schemes(&headers, PROXY_AUTHENTICATE)
     }
 
     #[test]
