@@ -25,7 +25,7 @@ use crate::connect::Connecting;
 use crate::event::Event;
 use crate::failure::{Failure, Status};
 use crate::input::{self, Input, Restore};
-use crate::screen::{Screen, remark};
+use crate::screen::Screen;
 use crate::signal::{INTERRUPTED, Signals};
 
 pub(crate) async fn run(args: args::Session) -> Result<Status, Failure> {
@@ -154,9 +154,9 @@ impl Session {
         self.shown.show(&event);
         let offered = connecting.request().subprotocols();
         if subprotocol.is_none() && !offered.is_empty() && !self.args.json {
-            remark(format_args!(
-                "the server speaks none of the subprotocols offered ({}) and opened without one: check the names",
-                offered.join(", ")
+            let offered = offered.join(", ");
+            self.shown.screen.note(&format!(
+                "the server speaks none of the subprotocols offered ({offered}) and opened without one: check the names"
             ));
         }
         let mut websocket = websocket;

@@ -73,7 +73,7 @@ pub enum TransportEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Deadline {
-    /// `keepalive.timeout`: no sign of life after a ping was written.
+    /// `keepalive.timeout`: after a ping was written, no byte was received and the transport accepted none for this long.
     Keepalive,
     /// `write_timeout`: bytes waited to be written or flushed, and none moved.
     Write,
@@ -117,7 +117,11 @@ impl fmt::Display for CloseInfo {
             Initiator::Local => "this end",
             Initiator::Remote => "the peer",
         };
-        write!(f, "closed by {side}: {}", self.cause)?;
+        match self.cause {
+            // Neither side closed.
+            CloseCause::Timeout(_) => write!(f, "timed out: {}", self.cause)?,
+            _ => write!(f, "closed by {side}: {}", self.cause)?,
+        }
         if let Some(code) = self.received {
             write!(f, ", received {code}")?;
         }
@@ -150,9 +154,13 @@ impl fmt::Display for CloseCause {
                 f.write_str("TLS stream cut off without close_notify")
             }
             Self::Transport(TransportEnd::Failed) => f.write_str("transport failed"),
-            Self::Timeout(Deadline::Keepalive) => f.write_str("no sign of life within keepalive.timeout"),
+            Self::Timeout(Deadline::Keepalive) => {
+                f.write_str("no byte was received or could be sent within keepalive.timeout after a ping")
+            }
             Self::Timeout(Deadline::Write) => f.write_str("write stalled for write_timeout"),
-            Self::Timeout(Deadline::Close) => f.write_str("closing handshake not done within close_timeout"),
+            Self::Timeout(Deadline::Close) => {
+                f.write_str("the closing handshake did not end within close_timeout")
+            }
             Self::Aborted => f.write_str("aborted"),
         }
     }

@@ -2,13 +2,12 @@
 
 use std::io;
 
-use ws_client::ws_core::CloseInfo;
+use ws_client::ws_core::{CloseCause, CloseInfo};
 use ws_client::{Stream, WebSocket, ws_tokio};
 
 use super::Session;
 use crate::event::Event;
 use crate::failure::{self, Failure, Status};
-use crate::screen::remark;
 
 impl Session {
     pub(super) fn unanswered(&self) -> Failure {
@@ -22,12 +21,17 @@ impl Session {
     /// Shows how a connection ended that another one is to follow.
     pub(super) fn lost(&mut self, websocket: &WebSocket<Stream>, ended: Result<(), ws_tokio::Error>) {
         let info = websocket.close_info();
+        let screen = &self.shown.screen;
         match &info {
-            Some(info) if self.shown.screen.shows_closes() => self.shown.show(&Event::close(info)),
-            Some(info) => remark(failure::ending(info)),
+            // Neither end has closed, as the line about a Close would say.
+            Some(info) if screen.is_for_people() && matches!(info.cause, CloseCause::Timeout(_)) => {
+                self.shown.screen.note(&failure::ending(info));
+            }
+            Some(info) if screen.shows_closes() => self.shown.show(&Event::close(info)),
+            Some(info) => self.shown.screen.note(&failure::ending(info)),
             None => {
                 if let Err(error) = ended {
-                    remark(Failure::from(error).message);
+                    self.shown.screen.note(&Failure::from(error).message);
                 }
             }
         }

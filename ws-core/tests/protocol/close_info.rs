@@ -34,6 +34,27 @@ fn the_end_of_a_connection_is_described_in_one_line() {
 }
 
 #[test]
+fn a_deadline_that_passed_is_described_without_a_side_that_closed() {
+    let mut config = Config::server();
+    config.linger_timeout = std::time::Duration::ZERO;
+    let mut connection = open(Role::Server, &config);
+    connection.next_timeout(s(0.0));
+    connection.handle_timeout(s(20.0));
+    written(&mut connection);
+    connection.next_timeout(s(20.0));
+    connection.handle_timeout(s(40.0));
+    let line = connection.close_info().unwrap().to_string();
+    let cause = "timed out: no byte was received or could be sent within keepalive.timeout after a ping";
+    assert!(line.starts_with(cause), "{line}");
+    for (deadline, cause) in [
+        (Deadline::Write, "write stalled for write_timeout"),
+        (Deadline::Close, "the closing handshake did not end within close_timeout"),
+    ] {
+        assert_eq!(CloseCause::Timeout(deadline).to_string(), cause);
+    }
+}
+
+#[test]
 fn an_end_is_normal_if_the_peers_close_reports_no_fault() {
     let close = |role, body: &[u8]| sent_to(role, CLOSE, body);
     for role in [Role::Client, Role::Server] {
