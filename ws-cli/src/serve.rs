@@ -11,7 +11,6 @@ use crate::screen::print;
 use crate::signal::Signals;
 
 pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
-    let mut signals = Signals::new()?;
     let mut builder = Server::builder().allowed_hosts(allowed_hosts(&serve));
     let secure = serve.cert.is_some();
     if let (Some(cert), Some(key)) = (&serve.cert, &serve.key) {
@@ -27,6 +26,8 @@ pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
             BuildError::Setting(error) => Failure::usage(in_options(&error)),
             error => Failure::new(Status::Network, error.to_string()),
         })?;
+    // Only now: until here signals end the process, since nothing else ends a read of a file that waits.
+    let mut signals = Signals::new()?;
     let address = server.local_addr().map_err(|e| Failure::other(e.to_string()))?;
     print(&format!("listening on {}://{address}\n", if secure { "wss" } else { "ws" }))?;
     // A signal is how a server is meant to end: that is no failure.

@@ -158,6 +158,24 @@ fn a_signal_ends_a_read_of_a_file_that_never_ends() {
 
 #[cfg(unix)]
 #[test]
+fn a_signal_ends_serve_while_it_reads_a_certificate_that_never_ends() {
+    use std::os::unix::process::ExitStatusExt;
+
+    use rustix::process::Signal;
+    let pipe = std::env::temp_dir().join(format!("ws-endless-cert-{}", std::process::id()));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let path = pipe.to_str().unwrap();
+    let mut child = ws(&["serve", "127.0.0.1:0", "--cert", path, "--key", path]).spawn().unwrap();
+    // Open once it is open there too.
+    let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+    std::fs::remove_file(&pipe).unwrap();
+    signal(&child, Signal::INT);
+    assert_eq!(wait(&mut child).signal(), Some(2));
+    drop(writer);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_server_that_gets_a_signal_closes_with_1001() {
     use rustix::process::Signal;
     for number in [Signal::INT, Signal::TERM] {
