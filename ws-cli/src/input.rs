@@ -71,7 +71,7 @@ pub(crate) fn prompt(
     let mut editor = Editor::<(), DefaultHistory>::with_config(config)?;
     let printer = editor.create_external_printer()?;
     let file = history.then(history_file).flatten();
-    let (sender, receiver) = mpsc::channel(WAITING_LINES);
+    let (sender, receiver) = mpsc::channel(PROMPT_LINES);
     std::thread::spawn(move || {
         if let Some(file) = &file {
             // There is none the first time.
@@ -123,34 +123,47 @@ impl Restore {
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(modes) = &self.modes {
-            let now = rustix::termios::OptionalActions::Now;
-            let _ = rustix::termios::tcsetattr(io::stdin(), now, modes);
-        }
         // What was being typed must not remain in front of the shell's prompt.
         const CLEAR: &[u8] = b"\r\x1b[K";
         #[cfg(unix)]
         if self.editing
-            && let Ok(mut terminal) = take_output()
+            && let Ok((mut input, mut output)) = take_terminal()
         {
-            let _ = terminal.write_all(CLEAR);
+            let _ = output.write_all(CLEAR);
+            // Last: the editor, which changes the modes for each line, cannot do so any longer.
+            self.restore_modes(&mut input);
             return;
         }
         let _ = io::stdout().lock().write_all(CLEAR);
         let _ = io::stdout().lock().flush();
+        #[cfg(unix)]
+        self.restore_modes(&mut io::stdin());
     }
 }
 
-/// Takes standard output away from the editor, whose thread cannot be ended and may be about to print its prompt again, and
-/// returns what it was: what follows is the last that the terminal gets.
 #[cfg(unix)]
-fn take_output() -> io::Result<fs::File> {
+impl Restore {
+    fn restore_modes(&self, terminal: &mut impl std::os::fd::AsFd) {
+        if let Some(modes) = &self.modes {
+            let now = rustix::termios::OptionalActions::Now;
+            let _ = rustix::termios::tcsetattr(terminal, now, modes);
+        }
+    }
+}
+
+/// Takes standard input and output away from the editor, whose thread cannot be ended and may be about to print its prompt
+/// again and to change the modes of the terminal, and returns what they were: what follows is the last that the terminal
+/// gets.
+#[cfg(unix)]
+fn take_terminal() -> io::Result<(fs::File, fs::File)> {
     use std::os::fd::AsFd as _;
 
-    let terminal = io::stdout().as_fd().try_clone_to_owned()?;
-    rustix::stdio::dup2_stdout(fs::File::options().write(true).open("/dev/null")?)?;
-    Ok(terminal.into())
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    let output = io::stdout().as_fd().try_clone_to_owned()?;
+    let nothing = fs::File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdout(&nothing)?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    Ok((input.into(), output.into()))
 }
 
 /// Makes the terminal pass on each key unchanged, and returns its modes before. The prompt does this itself while it reads
@@ -206,6 +219,9 @@ fn history_file() -> Option<PathBuf> {
 /// In bytes. A line is a message, which is held as a whole.
 const LONGEST_LINE: u64 = 64 << 20;
 const WAITING_LINES: usize = 16;
+/// A prompt's channel is never full, however many lines are pasted: while the editor's thread waited for room it would print
+/// nothing, and the session, which makes the room, waits for it to print.
+const PROMPT_LINES: usize = tokio::sync::Semaphore::MAX_PERMITS;
 
 #[cfg(test)]
 mod tests {

@@ -173,6 +173,45 @@ fn a_session_that_the_server_ends_restores_the_terminal() {
 }
 
 #[test]
+fn the_terminal_is_restored_although_lines_are_typed_while_the_server_closes() {
+    let url = serving(|mut socket| async move {
+        socket.recv().await?;
+        socket.close(ws_server::CloseCode::NORMAL_CLOSURE, "").await.map(|_| ())
+    });
+    for attempt in 0..20 {
+        let mut terminal = Terminal::new(&[&url, "--no-history"], &state("restore-race"));
+        terminal.shows("> ");
+        // The editor changes the modes of the terminal before and after each line.
+        terminal.types(&"x\r".repeat(200));
+        assert_eq!(wait(&mut terminal.child).code(), Some(0));
+        let modes = tcgetattr(&terminal.theirs).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO), "attempt {attempt}: {modes:?}");
+    }
+}
+
+#[test]
+fn a_thousand_lines_pasted_at_once_are_all_sent_and_shown() {
+    let server = Serving::new(&[]);
+    let mut terminal = Terminal::new(&[&server.url, "--no-history"], &state("paste"));
+    terminal.shows("> ");
+    terminal.types(&("x\r".repeat(1000) + "last\r"));
+    let shown = terminal.shows("< last");
+    assert_eq!(shown.matches("< x").count(), 1000);
+    terminal.types("\x04");
+    assert_eq!(wait(&mut terminal.child).code(), Some(0));
+}
+
+#[test]
+fn a_subprotocol_that_the_server_does_not_speak_is_reported_above_the_prompt() {
+    let server = Serving::new(&["--subprotocol", "chat.v2"]);
+    let mut terminal = Terminal::new(&[&server.url, "--no-history", "-s", "chat.v1"], &state("subprotocol"));
+    terminal.shows("none of the subprotocols offered (chat.v1)");
+    terminal.types("\x04");
+    let output = finish(terminal.child);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
 fn a_message_cannot_control_the_terminal() {
     let server = Serving::new(&[]);
     let mut terminal = Terminal::new(&[&server.url, "-m", "\x1b]0;owned\x07"], &state("commands"));
