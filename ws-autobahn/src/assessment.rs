@@ -1,4 +1,4 @@
-//! What was found, held against what was expected.
+//! Compares the results of a run with the expectations.
 
 use std::collections::BTreeMap;
 
@@ -9,52 +9,52 @@ use crate::{
     verdict::{Comparison, Verdict},
 };
 
-/// What came of one group of cases.
+/// The results of one group of cases.
 #[derive(Debug)]
 pub(crate) struct GroupResult {
-    /// The role that was under test.
+    /// The tested role.
     pub(crate) role: Role,
     /// The group's name.
     pub(crate) name: String,
-    /// What the suite reported, of whatever cases.
+    /// What the suite reported, for any case.
     pub(crate) outcomes: BTreeMap<CaseId, Outcome>,
-    /// What went wrong with the run itself.
+    /// The error of the run itself, if there was one.
     pub(crate) trouble: Option<String>,
 }
 
-/// All that is to be said about one role.
+/// The comparison for one role.
 #[derive(Debug)]
 pub(crate) struct Assessment {
     /// The role that was under test.
     pub(crate) role: Role,
-    /// Exactly the cases that were asked for, in order.
+    /// Exactly the requested cases, in order.
     pub(crate) findings: Vec<Finding>,
-    /// Cases that the suite reported unasked, or twice.
+    /// Cases that the suite reported without a request, or twice.
     pub(crate) stray: Vec<CaseId>,
-    /// What went wrong with the runs themselves.
+    /// The errors of the runs themselves.
     pub(crate) troubles: Vec<String>,
 }
 
-/// One case: expected and found.
+/// One case: the expected and the reported verdict.
 #[derive(Debug)]
 pub(crate) struct Finding {
     /// The case.
     pub(crate) id: CaseId,
-    /// What was expected of it.
+    /// The expected verdict.
     pub(crate) expected: Verdict,
-    /// What the suite reported; `None` when it did not, which is the worst of all.
+    /// What the suite reported; `None` without a report, which is the worst result.
     pub(crate) outcome: Option<Outcome>,
 }
 
 impl Finding {
-    /// How the two compare. A missing case is never as expected.
+    /// Compares the two. A missing case is never as expected.
     pub(crate) fn comparison(&self) -> Comparison {
         self.outcome.as_ref().map_or(Comparison::Worse, |o| o.verdict.against(&self.expected))
     }
 }
 
 impl Assessment {
-    /// Puts the groups of a role together: every expected case is looked up, nothing is taken on trust.
+    /// Combines the groups of a role. Every expected case is looked up, so that a missing report is noticed.
     pub(crate) fn new(role: Role, expected: &BTreeMap<CaseId, Verdict>, results: &[GroupResult]) -> Self {
         let mut found = BTreeMap::new();
         let mut stray = Vec::new();
@@ -75,12 +75,12 @@ impl Assessment {
         Self { role, findings: expected.iter().map(finding).collect(), stray, troubles }
     }
 
-    /// Whether nothing at all is different from what was expected.
+    /// Whether everything is as expected.
     pub(crate) fn is_as_expected(&self) -> bool {
         self.complaints().is_empty()
     }
 
-    /// In words, everything that is not as expected, also for the better. Each with the suite's own reason.
+    /// One text for each difference, also for better verdicts, each with the reason that the suite gave.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let mut words: Vec<String> = self.troubles.clone();
         if self.findings.is_empty() {
@@ -94,7 +94,7 @@ impl Assessment {
         }
         if !self.stray.is_empty() {
             let which = ranges(self.stray.iter().copied());
-            words.push(format!("{}: reported, but not asked for or known: {which}", self.role));
+            words.push(format!("{}: reported, but not requested or unknown: {which}", self.role));
         }
         words.extend(self.findings.iter().filter_map(|finding| self.complaint(finding)));
         words
@@ -107,7 +107,7 @@ impl Assessment {
         match finding.comparison() {
             Comparison::Same => None,
             Comparison::Better => Some(format!(
-                "{role} {id} is better than expected: {found}; expectations.txt says {expected}: bring it up to date"
+                "{role} {id} is better than expected: {found}; expectations.txt says {expected}: update it"
             )),
             Comparison::Worse => Some(format!(
                 "{role} {id}: {found}; expected {expected}\n    {}\n    {}",
@@ -174,7 +174,7 @@ pub(crate) mod tests {
         let results = [group("a", &[("1.1.1", OK), ("1.1.9", OK)]), group("b", &[("1.1.1", OK)])];
         let all = Assessment::new(Role::Server, &asked, &results);
         assert_eq!(all.stray.len(), 2);
-        assert!(all.complaints()[0].contains("not asked for"));
+        assert!(all.complaints()[0].contains("not requested"));
     }
 
     #[test]

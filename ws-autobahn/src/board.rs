@@ -1,4 +1,4 @@
-//! Progress: which case, of how many, time left.
+//! Progress of a run of Autobahn's suite: the current cases, how many there are, and the time left.
 
 use std::{
     collections::BTreeMap,
@@ -13,8 +13,7 @@ use crate::{
     role::Role,
 };
 
-/// Where the workers say what they do. On a terminal it is a line that changes, elsewhere a
-/// line now and then.
+/// Shows what the workers do: on a terminal in one line that is rewritten, elsewhere in a line from time to time.
 #[derive(Debug)]
 pub(crate) struct Board {
     state: Mutex<State>,
@@ -23,11 +22,11 @@ pub(crate) struct Board {
 
 #[derive(Debug)]
 struct State {
-    /// Since the first case.
+    /// When the first case began.
     since: Option<Instant>,
     cases: usize,
     begun: usize,
-    /// In the currency of the groups' estimates.
+    /// In the unit of the groups' estimates.
     seconds: f64,
     seconds_done: f64,
     now: BTreeMap<usize, (Role, CaseId)>,
@@ -35,7 +34,7 @@ struct State {
 }
 
 impl Board {
-    /// A board for these groups.
+    /// Creates a board for these groups.
     pub(crate) fn new<'a>(groups: impl IntoIterator<Item = &'a Group>) -> Self {
         let (cases, seconds) = groups
             .into_iter()
@@ -45,7 +44,7 @@ impl Board {
         Self { state: Mutex::new(state), live: stderr().is_terminal() }
     }
 
-    /// A worker begins a case.
+    /// Records that a worker begins a case.
     pub(crate) fn begin(&self, worker: usize, role: Role, id: CaseId) {
         let mut state = self.state();
         state.since.get_or_insert_with(Instant::now);
@@ -53,19 +52,19 @@ impl Board {
         state.now.insert(worker, (role, id));
     }
 
-    /// A worker has ended the case before the next one, or the last.
+    /// Records that a worker has finished its current case.
     pub(crate) fn end(&self, id: CaseId) {
         self.state().seconds_done += seconds(id);
     }
 
-    /// A worker is through with a group; `words` are to stay.
+    /// Records that a worker has finished a group, and prints `words` in a line that stays.
     pub(crate) fn leave(&self, worker: usize, words: &str) {
         self.state().now.remove(&worker);
         self.wipe();
         eprintln!("{words}");
     }
 
-    /// Shows how things stand, if it is time to.
+    /// Shows the progress if it is due.
     pub(crate) fn show(&self) {
         let mut state = self.state();
         if self.live {
@@ -77,7 +76,7 @@ impl Board {
         }
     }
 
-    /// Clears the line that changes.
+    /// Clears the progress line.
     pub(crate) fn wipe(&self) {
         if self.live {
             let _ = write!(stderr(), "\r\x1b[2K");
@@ -95,7 +94,7 @@ impl State {
         let at = if at.is_empty() { "the suite starts".to_owned() } else { at.join(", ") };
         let left = match self.left(now) {
             Some(left) => format!("about {} left", clock(left)),
-            None => "time left not known yet".to_owned(),
+            None => "time left unknown".to_owned(),
         };
         format!("case {} of {}: {at}; {left}", self.begun, self.cases)
     }
@@ -107,13 +106,13 @@ impl State {
     }
 }
 
-/// Minutes and seconds.
+/// Formats a duration in minutes and seconds.
 pub(crate) fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     format!("{}:{:02} min", seconds / 60, seconds % 60)
 }
 
-/// Between two lines where the line cannot change.
+/// The interval between progress lines where a line cannot be rewritten.
 const PAUSE: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
@@ -135,6 +134,6 @@ mod tests {
         let words = state.words(start + Duration::from_secs(60));
         assert_eq!(words, "case 312 of 1034: server 12.2.3; about 3:00 min left");
         state.seconds_done = 0.0;
-        assert!(state.words(start).ends_with("time left not known yet"));
+        assert!(state.words(start).ends_with("time left unknown"));
     }
 }

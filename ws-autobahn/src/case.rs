@@ -1,28 +1,28 @@
-//! The suite's cases: their ids, patterns that select some of them, and ranges.
+//! Ids of cases, patterns that select cases, and ranges of ids.
 
 use std::{fmt, str::FromStr};
 
-/// The id of a case: `2.10` or `12.3.18`. Ordered by number, not by spelling.
+/// The id of a case: `2.10` or `12.3.18`. Ids are ordered by number, not as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CaseId {
     /// The section, such as 12.
     pub(crate) section: u16,
     /// The subsection, or the number of a case in a section that has none.
     pub(crate) sub: u16,
-    /// The number in the subsection; some sections have two levels only.
+    /// The number in the subsection; some sections have only two levels.
     pub(crate) item: Option<u16>,
 }
 
 impl CaseId {
-    /// Whether it is one of Autobahn's; the sections beyond have numbers from 21.
+    /// Whether this is a case of Autobahn; the sections beyond Autobahn have numbers from 21.
     pub(crate) fn is_autobahns(&self) -> bool {
         self.section <= 20
     }
 
-    /// The cases of a range as the expectations write it: `5.1`, `2.1-4` or `6.22.1-34`.
+    /// Parses a range as `expectations.txt` writes it: `5.1`, `2.1-4` or `6.22.1-34`.
     ///
     /// # Errors
-    /// Text that is neither an id nor a range that goes up.
+    /// The text is neither an id nor an ascending range.
     pub(crate) fn range(text: &str) -> Result<Vec<Self>, String> {
         let wrong = || format!("{text:?} is not a case or a range of cases; write 5.1 or 2.1-4 or 6.22.1-34");
         let (first, last) = match text.split_once('-') {
@@ -74,17 +74,17 @@ impl fmt::Display for CaseId {
     }
 }
 
-/// Selects cases: an id (`5.3`), a section or subsection (`1.*`, `12.2.*`), or all (`*`).
+/// A selection of cases: an id (`5.3`), a section or subsection (`1.*`, `12.2.*`), or all (`*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pattern {
-    /// Exactly this case.
+    /// One case.
     Exactly(CaseId),
-    /// All cases that begin with these numbers.
+    /// All cases whose ids begin with these numbers.
     Below(Vec<u16>),
 }
 
 impl Pattern {
-    /// Whether it selects the case.
+    /// Whether the pattern selects the case.
     pub(crate) fn matches(&self, id: CaseId) -> bool {
         match self {
             Self::Exactly(this) => *this == id,
@@ -130,7 +130,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Cases in words: neighbours as a range, `2.1-4, 12.3.7`.
+/// Formats ids as text with consecutive ids as a range: `2.1-4, 12.3.7`.
 pub(crate) fn ranges(ids: impl IntoIterator<Item = CaseId>) -> String {
     let mut runs: Vec<(CaseId, CaseId)> = Vec::new();
     for id in ids {
@@ -146,7 +146,7 @@ pub(crate) fn ranges(ids: impl IntoIterator<Item = CaseId>) -> String {
     words.join(", ")
 }
 
-/// A number as ids have it: from 1, decimal digits, no zero in front.
+/// Parses a number of an id: decimal digits, at least 1, no leading zero.
 fn number(text: &str) -> Option<u16> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
     plain.then(|| text.parse().ok()).flatten()

@@ -16,14 +16,14 @@ use crate::{
 
 /// Tests WebSocket implementations with the cases of the Autobahn test suite: any server, any client.
 ///
-/// Without a command, ws-server and ws-client are tested, and every verdict is held against what is expected.
+/// Without a command, tests ws-server and ws-client and compares every verdict with the expectations.
 ///
-/// Exit status: 0 when all is well, 1 when it is not (without a command: when a verdict is other than expected, also
-/// for the better), 2 when nothing could be tested, 130 when interrupted.
+/// Exit status: 0 when no case failed, 1 when a case failed (without a command: when a verdict differs from the
+/// expectation, even if it is better), 2 when nothing could be tested, 130 when interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
-    /// What is tested instead of ws-server and ws-client
+    /// The implementation to test instead of ws-server and ws-client
     #[command(subcommand)]
     pub(crate) target: Option<Target>,
 
@@ -31,38 +31,38 @@ pub(crate) struct Cli {
     pub(crate) ours: Ours,
 }
 
-/// What is tested instead of ours.
+/// The implementation to test instead of ws-server and ws-client.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Target {
-    /// Tests a server: it must send every message back
+    /// Test a server, which must echo every message
     Server {
-        /// Where it listens: ws://host:port/path, wss://host:port/path or unix:/socket[:/path]
+        /// Address of the server: ws://host:port/path, wss://host:port/path or unix:/socket[:/path]
         #[arg(value_name = "URL")]
         url: Address,
 
-        /// wss://: the PEM file with the authorities to trust, instead of Mozilla's list
+        /// wss://: PEM file with the certificate authorities to trust instead of Mozilla's list
         #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
         ca: Option<PathBuf>,
 
-        /// wss://: trust every certificate
+        /// wss://: accept any certificate
         #[arg(long)]
         insecure: bool,
 
-        /// The process of the server, on this machine: cases about memory watch its size (Linux)
+        /// Process id of the server on this machine; cases about memory measure its size (Linux)
         #[arg(long, value_name = "PID")]
         pid: Option<u32>,
 
         #[command(flatten)]
         options: Other,
     },
-    /// Tests a client: one that speaks Autobahn's protocol for testees, or a command that is run for each case
+    /// Test a client: one that speaks Autobahn's protocol for testees, or a command that is run once for each case
     Client {
-        /// Where the suite listens for the client
+        /// Address on which the suite listens for the client
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
         listen: SocketAddr,
 
-        /// A command that is run for each case, by sh; {url} stands for where it must connect, and it sends every
-        /// message back until the connection ends
+        /// Command to run with sh for each case: it must connect to {url} and echo every message until the connection
+        /// ends
         #[arg(long, value_name = "COMMAND")]
         exec: Option<String>,
 
@@ -72,7 +72,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// The certificates that are trusted under `wss://`.
+    /// The certificates that are trusted for `wss://`.
     pub(crate) fn trust(&self) -> Trust {
         match self {
             Self::Server { insecure: true, .. } => Trust::Anything,
@@ -82,14 +82,14 @@ impl Target {
     }
 }
 
-/// Options for ours.
+/// Options for testing ws-server and ws-client.
 #[derive(Args, Debug)]
 pub(crate) struct Ours {
-    /// Which role of ours is tested
+    /// The role to test
     #[arg(long, value_enum, default_value_t = Roles::Both)]
     pub(crate) role: Roles,
 
-    /// Which suite is run
+    /// The suite to run
     #[arg(long, value_enum, default_value_t = SuiteChoice::Autobahn)]
     pub(crate) suite: SuiteChoice,
 
@@ -101,27 +101,27 @@ pub(crate) struct Ours {
     pub(crate) common: Common,
 }
 
-/// Options for other targets.
+/// Options for testing other implementations.
 #[derive(Args, Debug)]
 pub(crate) struct Other {
     /// Which suite is run
     #[arg(long, value_enum, default_value_t = SuiteChoice::Native)]
     pub(crate) suite: SuiteChoice,
 
-    /// What the one under test is called in the reports
+    /// Name of the tested implementation in the reports
     #[arg(long, value_name = "NAME", default_value = "tested", value_parser = agent)]
     pub(crate) agent: String,
 
-    /// Folder for the reports, and for the install of Autobahn's suite
+    /// Folder for the reports and for the installation of Autobahn's suite
     #[arg(long, value_name = "DIR", default_value = "ws-autobahn-reports")]
     pub(crate) out: PathBuf,
 
-    /// Native suite: the index.json of an earlier run. The exit status is then 1 when a verdict is worse than it was,
+    /// Native suite: index.json of an earlier run; the exit status is then 1 when a verdict is worse than in that run,
     /// and 0 otherwise
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
 
-    /// Native suite: write the results to this file as JUnit XML, too
+    /// Native suite: also write the results to this file as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 
@@ -129,7 +129,7 @@ pub(crate) struct Other {
     pub(crate) common: Common,
 }
 
-/// Options for all targets.
+/// Options for all implementations.
 #[derive(Args, Debug)]
 pub(crate) struct Common {
     /// Cases to run, separated by commas: 5.3 is one case, 1.* a section, 12.2.* a part of one [default: all]
@@ -140,44 +140,43 @@ pub(crate) struct Common {
     #[arg(long, value_delimiter = ',', value_name = "PATTERNS")]
     pub(crate) skip: Vec<Pattern>,
 
-    /// How many cases of the native suite (groups of Autobahn's) run at the same time [default: 16 (2)]
+    /// Number of cases of the native suite (groups of Autobahn's suite) that run at the same time [default: 16 (2)]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
 
-    /// Native suite: how long to wait for an answer, and for each part of the opening and closing handshake
+    /// Native suite: time to wait for an answer, and for each part of the opening and closing handshake
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(crate) patience: Duration,
 
-    /// Native suite: how long the whole run of a role may take; cases that are left have failed
+    /// Native suite: time limit for the whole run of a role; the remaining cases count as failed
     #[arg(long, value_name = "SECONDS", default_value = "1200", value_parser = seconds)]
     pub(crate) limit: Duration,
 
-    /// Native suite: send as much as Autobahn does in the cases about compression (130 MB in the largest) instead of
-    /// 4 MiB at most
+    /// Native suite: send as much as Autobahn in the cases about compression (up to 130 MB) instead of at most 4 MiB
     #[arg(long)]
     pub(crate) full: bool,
 
-    /// Autobahn's program, instead of one on the PATH or a private install
+    /// Program of Autobahn's suite to use instead of one on the PATH or a private installation
     #[arg(long, value_name = "PATH")]
     pub(crate) wstest: Option<PathBuf>,
 
-    /// Install Autobahn's suite anew instead of using the cached install
+    /// Install Autobahn's suite again instead of using the cached installation
     #[arg(long)]
     pub(crate) fresh: bool,
 
-    /// Autobahn's suite: give a group up when no case begins for this many seconds; it gives up a case by itself after
+    /// Autobahn's suite: stop a group when no case begins for this many seconds; the suite itself stops a case after
     /// 480
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     pub(crate) stall: Duration,
 }
 
 impl Common {
-    /// The most bytes of messages in a case about compression.
+    /// Returns the maximum size in bytes of all messages of a case about compression.
     pub(crate) fn volume(&self) -> usize {
         if self.full { usize::MAX } else { cases::BOUNDED }
     }
 
-    /// How the native suite is run.
+    /// Returns the settings for a run of the native suite.
     pub(crate) fn pace(&self) -> crate::native::against_server::Pace {
         crate::native::against_server::Pace {
             jobs: self.jobs.map_or(16, NonZeroUsize::get),
@@ -188,14 +187,14 @@ impl Common {
     }
 }
 
-/// Which suite is run.
+/// The suite to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum SuiteChoice {
-    /// The one of this program
+    /// The suite built into this program
     Native,
-    /// Autobahn's own, which needs Python
+    /// Autobahn's suite, which needs Python
     Autobahn,
-    /// Both; every verdict that differs is named
+    /// Both; reports every verdict in which they differ
     Both,
 }
 
@@ -205,7 +204,7 @@ impl SuiteChoice {
         self != Self::Autobahn
     }
 
-    /// Whether Autobahn's is.
+    /// Whether Autobahn's suite is run.
     pub(crate) fn autobahn(self) -> bool {
         self != Self::Native
     }
@@ -220,7 +219,7 @@ pub(crate) enum Roles {
 }
 
 impl Roles {
-    /// The roles meant.
+    /// Returns the selected roles.
     pub(crate) fn roles(self) -> &'static [Role] {
         match self {
             Self::Server => &[Role::Server],
@@ -237,7 +236,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// It stands in URLs and file names.
+/// Parses the name of the tested implementation, which is used in URLs and file names.
 fn agent(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

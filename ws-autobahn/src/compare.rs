@@ -1,25 +1,25 @@
-//! Two suites on the same implementation: the verdicts that differ.
+//! Compares the verdicts of two suites on the same implementation.
 
 use std::collections::BTreeMap;
 
 use crate::{case::CaseId, report::Outcome};
 
-/// What two suites say about the same cases.
+/// The verdicts of two suites on the same cases.
 #[derive(Debug)]
 pub(crate) struct Comparison {
-    /// How many cases were held against each other.
+    /// How many cases were compared.
     pub(crate) cases: usize,
-    /// In words, each difference that is not in the reviewed list.
+    /// Descriptions of the differences that are not in the reviewed list.
     pub(crate) differences: Vec<String>,
-    /// In words, those that are.
+    /// Descriptions of the differences that are in it.
     pub(crate) reviewed: Vec<String>,
 }
 
-/// Differences that were looked into and are meant, by case, with the reason: so far there are none.
+/// Intended differences by case, with the reason: so far there are none.
 const REVIEWED: &[(&str, &str)] = &[];
 
 impl Comparison {
-    /// Holds the two against each other; a case that only one of them reports is a difference.
+    /// Compares the two; a case that only one of them reports is a difference.
     pub(crate) fn new(native: &BTreeMap<CaseId, Outcome>, autobahn: &BTreeMap<CaseId, Outcome>) -> Self {
         let ids: std::collections::BTreeSet<CaseId> = native.keys().chain(autobahn.keys()).copied().collect();
         let mut this = Self { cases: ids.len(), differences: Vec::new(), reviewed: Vec::new() };
@@ -41,12 +41,12 @@ impl Comparison {
         this
     }
 
-    /// All of it in words.
+    /// Formats the comparison as text.
     pub(crate) fn words(&self) -> String {
         let different = self.differences.len().saturating_add(self.reviewed.len());
         let same = self.cases.saturating_sub(different);
         let mut lines = vec![format!(
-            "native and Autobahn's suite: {same} of {} verdicts equal, {} differ, {} of them reviewed",
+            "native suite and Autobahn's suite: {same} of {} verdicts equal, {} differ, {} of them reviewed",
             self.cases,
             different,
             self.reviewed.len()
@@ -75,10 +75,14 @@ mod tests {
         let autobahn = outcomes(&[("1.1.1", OK), ("1.1.2", OK), ("1.1.4", OK)]);
         let compared = Comparison::new(&native, &autobahn);
         assert_eq!((compared.cases, compared.differences.len()), (4, 3));
-        assert!(compared.words().starts_with("native and Autobahn's suite: 1 of 4 verdicts equal, 3 differ"));
+        assert!(
+            compared
+                .words()
+                .starts_with("native suite and Autobahn's suite: 1 of 4 verdicts equal, 3 differ")
+        );
         assert!(compared.differences[2].contains("native:   no report"));
         let code = outcomes(&[("1.1.1", Verdict { code: None, ..OK })]);
-        assert_eq!(Comparison::new(&native, &code).differences.len(), 3, "the close code counts, too");
+        assert_eq!(Comparison::new(&native, &code).differences.len(), 3, "the close code counts as well");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the suite is expected to say, read from `expectations.txt`; also the list of all cases.
+//! The expected verdicts, read from `expectations.txt`, which is also the list of all cases.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::{
     verdict::{Behavior, CloseBehavior, Verdict},
 };
 
-/// The expected verdict on every case in both roles.
+/// The expected verdict for every case in both roles.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Expectations {
     server: BTreeMap<CaseId, Verdict>,
@@ -16,18 +16,18 @@ pub(crate) struct Expectations {
 }
 
 impl Expectations {
-    /// Those of this crate.
+    /// Parses the expectations of this crate.
     ///
     /// # Errors
-    /// A fault of the file; a unit test keeps it free of them.
+    /// The file is invalid, which a unit test rules out.
     pub(crate) fn load() -> Result<Self, String> {
         Self::parse(TEXT)
     }
 
-    /// Reads the format that the head of `expectations.txt` describes.
+    /// Parses the format that the comment at the top of `expectations.txt` describes.
     ///
     /// # Errors
-    /// The first line that is wrong; a case that is named twice, or in one role only.
+    /// A line is invalid, or a case is listed twice or for only one role.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut this = Self { server: BTreeMap::new(), client: BTreeMap::new() };
         for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty() && !l.starts_with('#'))
@@ -36,7 +36,7 @@ impl Expectations {
         }
         let one_sided = this.server.keys().find(|id| !this.client.contains_key(id));
         match one_sided.or_else(|| this.client.keys().find(|id| !this.server.contains_key(id))) {
-            Some(id) => Err(format!("expectations.txt names {id} for one role only")),
+            Some(id) => Err(format!("expectations.txt lists {id} for only one role")),
             None => Ok(this),
         }
     }
@@ -50,14 +50,14 @@ impl Expectations {
             "both" => &Role::ALL[..],
             "server" => &[Role::Server],
             "client" => &[Role::Client],
-            other => return Err(format!("no role is called {other:?}")),
+            other => return Err(format!("unknown role {other:?}")),
         };
         let verdict = Verdict {
             behavior: Behavior::from_name(behavior)
-                .ok_or_else(|| format!("no behavior is called {behavior:?}"))?,
+                .ok_or_else(|| format!("unknown behavior {behavior:?}"))?,
             // Columns end at spaces, so that the suite's "WRONG CODE" has a hyphen here.
             close: CloseBehavior::from_name(&close.replace('-', " "))
-                .ok_or_else(|| format!("no close behavior is called {close:?}"))?,
+                .ok_or_else(|| format!("unknown close behavior {close:?}"))?,
             code: match code {
                 "none" => None,
                 code => Some(code.parse().map_err(|_| format!("{code:?} is not a close code or \"none\""))?),
@@ -66,14 +66,14 @@ impl Expectations {
         for id in CaseId::range(cases)? {
             for role in roles {
                 if self.of_mut(*role).insert(id, verdict).is_some() {
-                    return Err(format!("{id} is named twice as {role}"));
+                    return Err(format!("{id} is listed twice for the {role}"));
                 }
             }
         }
         Ok(())
     }
 
-    /// The expected verdict on each case, in order.
+    /// Returns the expected verdict for each case, in order.
     pub(crate) fn of(&self, role: Role) -> &BTreeMap<CaseId, Verdict> {
         match role {
             Role::Server => &self.server,
@@ -88,16 +88,16 @@ impl Expectations {
         }
     }
 
-    /// All cases, in order.
+    /// Returns all cases, in order.
     pub(crate) fn cases(&self) -> impl Iterator<Item = CaseId> {
         self.server.keys().copied()
     }
 }
 
-/// The cases that `only` selects (all for none) and `skip` does not, in order.
+/// Returns the cases that `only` selects (all if it is empty) and `skip` does not, in order.
 ///
 /// # Errors
-/// A pattern that selects nothing: a typing error must not make a run look complete. Or nothing is left.
+/// A pattern selects nothing, so that a typing error does not make a run look complete; or no case is left.
 pub(crate) fn select(all: &[CaseId], only: &[Pattern], skip: &[Pattern]) -> Result<Vec<CaseId>, String> {
     if let Some(idle) = only.iter().chain(skip).find(|p| !all.iter().any(|id| p.matches(*id))) {
         return Err(format!("no case of the suite matches {idle}"));
@@ -165,13 +165,16 @@ mod tests {
     fn an_error_in_the_expectations_names_the_line() {
         for (text, fault) in [
             ("1.1.1 both OK OK", "line 1: 4 columns"),
-            ("\n1.1.1 none OK OK 1000", "line 2: no role"),
-            ("1.1.1 both Pass OK 1000", "no behavior is called \"Pass\""),
-            ("1.1.1 both OK Pass 1000", "no close behavior"),
+            ("\n1.1.1 none OK OK 1000", "line 2: unknown role"),
+            ("1.1.1 both Pass OK 1000", "unknown behavior \"Pass\""),
+            ("1.1.1 both OK Pass 1000", "unknown close behavior"),
             ("1.1.1 both OK OK 70000", "not a close code"),
             ("1.* both OK OK 1000", "not a case"),
-            ("1.1.1-3 both OK OK 1000\n1.1.3 client OK OK 1000", "line 2: 1.1.3 is named twice as client"),
-            ("1.1.1 server OK OK 1000", "1.1.1 for one role only"),
+            (
+                "1.1.1-3 both OK OK 1000\n1.1.3 client OK OK 1000",
+                "line 2: 1.1.3 is listed twice for the client",
+            ),
+            ("1.1.1 server OK OK 1000", "1.1.1 for only one role"),
         ] {
             let error = Expectations::parse(text).unwrap_err();
             assert!(error.contains(fault), "{error}");

@@ -1,4 +1,4 @@
-//! The folder of a run: one run at a time, and nothing of an earlier one.
+//! The output folder of a run, which is used by one run at a time and contains no files of earlier runs.
 
 use std::{
     env,
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A folder that no other run uses while this is kept.
+/// An output folder that no other run can use while this value exists.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
@@ -15,10 +15,10 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if there is none, and takes it.
+    /// Creates the folder if necessary and locks it.
     ///
     /// # Errors
-    /// It cannot be made, or another run uses it.
+    /// The folder cannot be created, or another run uses it.
     pub(crate) fn take(path: &Path) -> Result<Self, String> {
         let wrong = |e: io::Error| format!("{}: {e}", path.display());
         fs::create_dir_all(path).map_err(wrong)?;
@@ -27,15 +27,15 @@ impl Folder {
         Ok(Self { path, _lock: lock })
     }
 
-    /// A file or folder in it.
+    /// Returns the path of a file or folder in it.
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// As `join`, and what an earlier run left there is gone, so that it cannot be taken for this one's.
+    /// Like `join`, and removes what an earlier run left there, so that it cannot be mistaken for a result of this run.
     ///
     /// # Errors
-    /// It cannot be removed.
+    /// It could not be removed.
     pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf, String> {
         let path = self.join(name);
         let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -46,13 +46,13 @@ impl Folder {
     }
 }
 
-/// The folder of the workspace when cargo runs this, otherwise the current one.
+/// Returns the folder of the workspace when cargo runs this program, otherwise the current folder.
 pub(crate) fn workspace() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     package.as_deref().and_then(Path::parent).map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// Two runs in one folder would mix their reports.
+/// Locks the folder, because two runs in one folder would mix their reports.
 fn lock(out: &Path) -> Result<File, String> {
     let path = out.join("lock");
     let file = File::create(&path).map_err(|e| format!("{}: {e}", path.display()))?;

@@ -1,23 +1,23 @@
-//! Groups of cases: what one run of the suite's program takes on.
+//! Groups of cases: each is run by one process of Autobahn's suite.
 
 use std::collections::BTreeMap;
 
 use crate::case::CaseId;
 
-/// Some cases that are run together, by one process of the suite with a folder of its own.
+/// Cases that are run together, by one process of the suite with a separate folder.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Group {
-    /// Such as `12.2`, or `1-10` for everything outside compression; also names its folder.
+    /// A name such as `12.2`, or `1-10` for everything except compression; the folder has the same name.
     pub(crate) name: String,
-    /// The cases, in order. Never empty.
+    /// The cases, in order; never empty.
     pub(crate) cases: Vec<CaseId>,
-    /// What the suite is asked for. A part that is run as a whole is asked for by pattern, so
-    /// that a case this crate does not know of comes to light.
+    /// The patterns that the suite is given. A complete part is given as a pattern, so that a case unknown to this
+    /// crate is noticed.
     pub(crate) patterns: Vec<String>,
 }
 
 impl Group {
-    /// Seconds that it takes, roughly.
+    /// The estimated time in seconds.
     pub(crate) fn seconds(&self) -> f64 {
         self.cases.iter().map(|id| seconds(*id)).sum()
     }
@@ -34,7 +34,7 @@ impl Group {
     }
 }
 
-/// Compression is most of the work and divided by subsection; the rest is mostly waiting.
+/// Returns the group of a case. Compression is most of the work and is divided by subsection; the rest mostly waits.
 fn name_of(id: CaseId) -> String {
     match id.section {
         12.. => part_of(id),
@@ -42,7 +42,7 @@ fn name_of(id: CaseId) -> String {
     }
 }
 
-/// The unit that is asked for by pattern: a section, or a subsection of compression.
+/// Returns the unit that is selected by one pattern: a section, or a subsection of compression.
 fn part_of(id: CaseId) -> String {
     match id.section {
         12.. => format!("{}.{}", id.section, id.sub),
@@ -57,7 +57,7 @@ fn patterns(cases: &[CaseId], all: &[CaseId]) -> Vec<String> {
     }
     let ask = |(part, cases): (String, Vec<CaseId>)| {
         if cases.len() == all.iter().filter(|id| part_of(**id) == part).count() {
-            // The dot matters: the suite takes patterns as prefixes, and "1*" would be 10 as well.
+            // The dot is necessary: the suite treats patterns as prefixes, and "1*" would select section 10 as well.
             vec![format!("{part}.*")]
         } else {
             cases.iter().map(ToString::to_string).collect()
@@ -66,8 +66,8 @@ fn patterns(cases: &[CaseId], all: &[CaseId]) -> Vec<String> {
     parts.into_iter().flat_map(ask).collect()
 }
 
-/// The seconds that a case takes, roughly, on a quiet machine; only proportions matter. They set the order of the
-/// groups and the time left.
+/// Returns the estimated seconds of a case on an idle machine. Only the proportions matter: they determine the order
+/// of the groups and the time left.
 pub(crate) fn seconds(id: CaseId) -> f64 {
     match (id.section, id.item) {
         // 1000 messages of 16 bytes in the first case to 128 KiB in the tenth and all that follow.
@@ -79,7 +79,7 @@ pub(crate) fn seconds(id: CaseId) -> f64 {
     }
 }
 
-/// The messages of a compression case by its number, as shares of 128 KiB.
+/// The size of the messages of a compression case by its number, in parts of 128 KiB.
 const SHARES: [f64; 10] = [0.0, 0.001, 0.002, 0.008, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Tests WebSocket implementations with the cases of the Autobahn test suite: ours, and any other.
+//! Tests WebSocket implementations, ws-server and ws-client or any other, with the cases of the Autobahn test suite.
 
 mod assessment;
 mod board;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             () = interrupted() => None,
         }
     });
-    // Every process that was started is owned by a task: with the tasks they end.
+    // Every child process is owned by a task and ends with the task.
     drop(runtime);
     match ended {
         Some(Ok(true)) => ExitCode::SUCCESS,
@@ -65,7 +65,7 @@ fn fail(error: &dyn Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Waits until the user, or who runs us, wants this to end.
+/// Waits for a signal to end.
 async fn interrupted() {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! The native suite: Autobahn's cases played by a small peer of this crate, which shares no code with ws-core.
+//! The native suite: Autobahn's cases, run by a small peer of this crate that shares no code with ws-core.
 
 pub(crate) mod against_client;
 pub(crate) mod against_server;

@@ -1,4 +1,4 @@
-//! Tests any server or client, and says what came of it.
+//! Tests any server or client and prints the results.
 
 use std::{
     collections::BTreeMap,
@@ -38,7 +38,7 @@ use crate::{
     verdict::{Behavior, CloseBehavior, Verdict},
 };
 
-/// Runs the suites on the target and says what came of it: whether no case has failed, and both suites agree.
+/// Runs the suites on the target and prints the results. Returns whether no case has failed and both suites agree.
 ///
 /// # Errors
 /// Nothing could be tested.
@@ -53,7 +53,7 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
         _ => cases::of(role, options.common.volume()).iter().map(|case| case.id).collect(),
     };
     let ids = expectations::select(&known, &options.common.only, &options.common.skip)?;
-    // Before the run: a wrong name should not come to light after it.
+    // Before the run, so that a wrong file name is not only noticed after it.
     let baseline = options.baseline.as_deref().map(Baseline::read).transpose()?;
     let folder = Folder::take(&options.out)?;
     let start = Instant::now();
@@ -130,7 +130,7 @@ async fn by_native(
                 }
                 Some(command) => {
                     let log = folder.fresh("client.log")?;
-                    // A command has what a case may take, and the time to start.
+                    // The longest time of a case, and the time that the command needs to start.
                     let running = exec::all(
                         command,
                         port,
@@ -194,7 +194,7 @@ async fn by_autobahn(
     Ok(results.into_iter().flat_map(|result| result.outcomes).collect())
 }
 
-/// The table by section, then every case that is not OK, with the reason and its wire log.
+/// Prints every case that is not OK with its reason and wire log, then the table by section.
 fn print(role: Role, agent: &str, records: &[Record]) {
     let (autobahns, beyond): (BTreeMap<CaseId, Verdict>, BTreeMap<CaseId, Verdict>) =
         records.iter().map(|record| (record.id, record.verdict())).partition(|(id, _)| id.is_autobahns());
@@ -214,7 +214,7 @@ fn print(role: Role, agent: &str, records: &[Record]) {
     }
 }
 
-/// Says what is other than in the baseline, and whether nothing is worse.
+/// Prints the differences from the baseline. Returns whether no verdict is worse.
 fn print_changes(changes: &Changes) -> bool {
     println!("baseline: {} worse, {} better", changes.worse.len(), changes.better.len());
     for (how, lines) in [("worse", &changes.worse), ("better", &changes.better)] {
@@ -227,7 +227,7 @@ fn is_ok(verdict: Verdict) -> bool {
     verdict.behavior == Behavior::Ok && verdict.close == CloseBehavior::Ok
 }
 
-/// The table that ours is shown in, where what is expected is a good end whatever its code.
+/// Returns the same table as for ws-server and ws-client, where any proper close is expected, whatever its code.
 fn section_table(role: Role, verdicts: &BTreeMap<CaseId, Verdict>) -> String {
     let expected = verdicts.iter().map(|(id, verdict)| {
         let close = verdict.close.max(CloseBehavior::Informational);

@@ -1,4 +1,4 @@
-//! Tests ws-server and ws-client, and holds every verdict against what is expected.
+//! Tests ws-server and ws-client and compares every verdict with the expectations.
 
 use std::{error::Error, fs, num::NonZeroUsize, time::Instant};
 
@@ -19,7 +19,7 @@ use crate::{
     verdict::{Behavior, CloseBehavior, Verdict},
 };
 
-/// Has the suite, runs it, and says what came of it: whether all is as expected.
+/// Finds or installs the suite, runs it and prints the results. Returns whether everything is as expected.
 ///
 /// # Errors
 /// Nothing could be tested.
@@ -93,7 +93,7 @@ pub(crate) async fn test(options: Ours) -> Result<bool, Box<dyn Error>> {
     Ok(fine)
 }
 
-/// Autobahn's cases, and those beyond.
+/// Compares the results of Autobahn's cases, and adds those of the cases beyond Autobahn.
 fn split(result: GroupResult) -> (GroupResult, GroupResult) {
     let GroupResult { role, name, outcomes, trouble } = result;
     let (autobahns, beyond) = outcomes.into_iter().partition(|(id, _)| id.is_autobahns());
@@ -101,7 +101,7 @@ fn split(result: GroupResult) -> (GroupResult, GroupResult) {
     (GroupResult { role, name, outcomes: autobahns, trouble }, further)
 }
 
-/// Beyond Autobahn ours are expected to be OK, or to do what is reported and neither right nor wrong.
+/// In the cases beyond Autobahn, ws-server and ws-client must be OK or INFORMATIONAL.
 fn further(result: &GroupResult, selected: &[CaseId]) -> Assessment {
     let cases = probe::all(result.role).into_iter().map(|case| case.id);
     let expected = cases.filter(|id| selected.contains(id)).map(|id| {

@@ -1,4 +1,4 @@
-//! A child process that never outlives its owner.
+//! A child process that ends with its owner.
 
 use std::{
     ffi::OsStr,
@@ -15,10 +15,9 @@ use tokio::{
     time::timeout,
 };
 
-/// A running program. Its output goes to a log file, and line by line to us.
+/// A running program. Its output is written to a log file and can be read line by line.
 ///
-/// Dropping it ends the program and everything that the program started: it leads a process
-/// group of its own, which is killed by its id.
+/// Dropping it kills the program and all its children, which are in a separate process group.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -31,7 +30,7 @@ impl Process {
     /// Starts `program`; its output is appended to the file `log`.
     ///
     /// # Errors
-    /// The log cannot be written, or the program not be started.
+    /// The log cannot be written, or the program cannot be started.
     pub(crate) fn start(
         program: &Path,
         args: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -49,14 +48,14 @@ impl Process {
         Ok(Self { child, lines: BufReader::new(stdout).split(b'\n'), log, ended: None })
     }
 
-    /// The next line of its standard output, or how it ended. Nothing is lost when the future is dropped.
+    /// Returns the next line of the standard output, or the exit status. Dropping the future loses no output.
     ///
     /// # Errors
-    /// Its output cannot be read, or be copied to the log.
+    /// The output cannot be read or copied to the log.
     pub(crate) async fn next(&mut self) -> io::Result<Progress> {
         loop {
             let line = match self.ended {
-                // Something it has started may hold its output open: its own end is what counts.
+                // A child of the program may keep the output open: only the end of the program itself counts.
                 Some(_) => timeout(DRAIN, self.lines.next_segment()).await.unwrap_or(Ok(None))?,
                 None => tokio::select! {
                     line = self.lines.next_segment() => line?,
@@ -77,10 +76,10 @@ impl Process {
         }
     }
 
-    /// Waits for the end and returns all lines together.
+    /// Waits for the end and returns the whole output.
     ///
     /// # Errors
-    /// As [`next`](Self::next), and when the time is over.
+    /// Those of [`next`](Self::next), and `TimedOut` when the program has not ended after `limit`.
     pub(crate) async fn output(mut self, limit: Duration) -> io::Result<(ExitStatus, String)> {
         let mut text = String::new();
         let ended = timeout(limit, async {
@@ -102,7 +101,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // No id means that the end has been seen: the number may belong to another by now.
+        // Without an id the program has been waited for, and the number may belong to another process by now.
         #[cfg(unix)]
         if let Some(id) =
             self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
@@ -113,16 +112,16 @@ impl Drop for Process {
     }
 }
 
-/// What a process has done.
+/// An event of a process.
 #[derive(Debug)]
 pub(crate) enum Progress {
-    /// Written a line.
+    /// It has written a line.
     Line(String),
-    /// Come to its end.
+    /// It has ended.
     Ended(ExitStatus),
 }
 
-/// How long output is waited for that was written before the end.
+/// How long to wait, after the end, for output that was written before it.
 const DRAIN: Duration = Duration::from_millis(200);
 
 #[cfg(all(test, unix))]

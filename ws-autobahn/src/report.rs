@@ -1,4 +1,4 @@
-//! The suite's reports: `index.json` of a folder, and the file of each case.
+//! Reads the reports of the suite: `index.json` of a folder, and the file of each case.
 
 use std::{
     collections::BTreeMap,
@@ -13,17 +13,17 @@ use crate::{
     verdict::{Behavior, CloseBehavior, Verdict},
 };
 
-/// What the suite reported on one case.
+/// What the suite reported for one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The verdict in `index.json`.
     pub(crate) verdict: Verdict,
-    /// The JSON report of the case; an HTML page of the same name lies beside it.
+    /// The JSON report of the case; an HTML page of the same name is in the same folder.
     pub(crate) file: PathBuf,
 }
 
 impl Outcome {
-    /// Why, in the suite's own words: what it says of the case, and of its end.
+    /// Returns the reason that the suite gives for the verdicts on the case and on its end.
     pub(crate) fn reason(&self) -> String {
         let Some(report) = read_json(&self.file).ok() else {
             return format!("its report {} cannot be read", self.file.display());
@@ -32,16 +32,16 @@ impl Outcome {
         format!("{} / close: {}", says("result"), says("resultClose"))
     }
 
-    /// The page for people.
+    /// Returns the path of the HTML page.
     pub(crate) fn page(&self) -> PathBuf {
         self.file.with_extension("html")
     }
 }
 
-/// Reads what the suite reported to `folder`: whatever cases are there, be it none.
+/// Reads the results that the suite wrote to `folder`, which may be none.
 ///
 /// # Errors
-/// No readable `index.json`, reports on somebody else, or words that this crate does not know.
+/// There is no readable `index.json`, it is about another agent, or it contains an unknown verdict.
 pub(crate) fn read(folder: &Path, agent: &str) -> Result<BTreeMap<CaseId, Outcome>, String> {
     let path = folder.join("index.json");
     let index = read_json(&path).map_err(|e| format!("no report: {}: {e}", path.display()))?;

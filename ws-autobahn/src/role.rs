@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-/// The role of the implementation under test; the suite plays the other one.
+/// The role of the tested implementation; the suite plays the other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Role {
-    /// ws-server, held against the suite's `fuzzingclient`.
+    /// A server, which Autobahn tests with its `fuzzingclient`.
     Server,
-    /// ws-client, held against the suite's `fuzzingserver`.
+    /// A client, which Autobahn tests with its `fuzzingserver`.
     Client,
 }
 
 impl Role {
-    /// Both, in the order in which they are shown.
+    /// Both roles, in the order in which they are shown.
     pub(crate) const ALL: [Self; 2] = [Self::Server, Self::Client];
 
     /// `server` or `client`, as in the summary, the expectations and folder names.
@@ -23,7 +23,7 @@ impl Role {
         }
     }
 
-    /// What the suite's reports call us.
+    /// The name of our implementation of this role in the reports.
     pub(crate) fn agent(self) -> &'static str {
         match self {
             Self::Server => "ws-server",

@@ -1,4 +1,4 @@
-//! Running the groups: a queue, workers, and a process of the suite for each group.
+//! Runs the groups: a queue, workers, and a process of Autobahn's suite for each group.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -29,34 +29,34 @@ use crate::{
     testee,
 };
 
-/// What all workers share.
+/// What the workers share.
 #[derive(Debug)]
 pub(crate) struct Run {
     /// The program.
     pub(crate) suite: Suite,
-    /// Where each group's folder of reports goes, by role and name.
+    /// The folder in which each group has a folder of reports, by role and name.
     pub(crate) reports: PathBuf,
-    /// The longest time without a sign of life.
+    /// The longest time in which no case begins.
     pub(crate) stall: Duration,
-    /// Where progress is shown.
+    /// Shows the progress.
     pub(crate) board: Board,
-    /// What is tested.
+    /// The tested implementation.
     pub(crate) tested: Tested,
 }
 
-/// What is tested.
+/// The tested implementation.
 #[derive(Clone, Debug)]
 pub(crate) enum Tested {
     /// ws-server and ws-client.
     Ours,
-    /// The server at this URL; it is called so in the reports.
+    /// The server at this URL, with its name in the reports.
     Server(String, String),
-    /// A client that is started with this command for each case; it is called so in the reports.
+    /// A client that is started with this command for each case, with its name in the reports.
     Client(String, String),
 }
 
 impl Tested {
-    /// What the reports call it.
+    /// Returns its name in the reports.
     fn agent(&self, role: Role) -> &str {
         match self {
             Self::Ours => role.agent(),
@@ -66,9 +66,9 @@ impl Tested {
 }
 
 impl Run {
-    /// Runs all groups, the longest first, `jobs` at a time, and returns what came of each.
+    /// Runs all groups, the longest first, `jobs` at a time, and returns the result of each.
     ///
-    /// Dropping the future ends all that it has started.
+    /// Dropping the future ends all processes that it has started.
     pub(crate) async fn all(self, mut groups: Vec<(Role, Group)>, jobs: usize) -> Vec<GroupResult> {
         groups.sort_by(|(_, a), (_, b)| b.seconds().total_cmp(&a.seconds()));
         let this = Arc::new(self);
@@ -84,7 +84,7 @@ impl Run {
             tokio::select! {
                 done = workers.join_next() => match done {
                     Some(Ok(more)) => results.extend(more),
-                    // What the worker had not handed in is missing, and will be called so.
+                    // The results that the worker had not delivered count as missing.
                     Some(Err(e)) => eprintln!("A worker of the harness failed: {e}"),
                     None => break,
                 },
@@ -124,7 +124,7 @@ impl Run {
             }
             Err(e) => Err(format!("{}: {e}", folder.display())),
         };
-        // Also after trouble: what there is of reports tells more than nothing.
+        // Also after an error: incomplete reports are better than none.
         let (outcomes, unread) = match report::read(&folder, self.tested.agent(role)) {
             Ok(outcomes) => (outcomes, None),
             Err(e) => (BTreeMap::new(), Some(e)),
@@ -133,7 +133,7 @@ impl Run {
     }
 }
 
-/// One group being run.
+/// A group that is being run.
 struct Game<'a> {
     run: &'a Run,
     worker: usize,
@@ -158,7 +158,7 @@ impl Game<'_> {
             Role::Client => {
                 for _ in 1..PORTS {
                     let played = self.play_client().await;
-                    // Somebody else may have taken the port before the suite did.
+                    // Another process may have taken the port before the suite did.
                     if played.is_ok() || !self.begun.is_empty() {
                         return played;
                     }
@@ -196,7 +196,7 @@ impl Game<'_> {
             spec(self.role, self.run.tested.agent(self.role), self.group, url, self.folder).to_string();
         fs::write(&spec_file, text).map_err(|e| format!("{}: {e}", spec_file.display()))?;
         let spec_file = spec_file.as_os_str();
-        // The suite's own web server would listen on a port that all workers would want.
+        // The web server of the suite would listen on the same port in all workers.
         let args =
             ["-m".as_ref(), mode(self.role).as_ref(), "-s".as_ref(), spec_file, "-u".as_ref(), "0".as_ref()];
         let program = &self.run.suite.program;
@@ -208,7 +208,7 @@ impl Game<'_> {
         self.folder.join("wstest.log")
     }
 
-    /// Follows the suite until it ends, while `ours` does our part.
+    /// Reads the output of the suite until it ends, and runs `ours` at the same time.
     async fn watch(
         &mut self,
         mut process: Process,
@@ -219,7 +219,7 @@ impl Game<'_> {
         let mut deadline = Instant::now() + self.run.stall;
         loop {
             tokio::select! {
-                // Our part first: what is done already counts before the end of the suite does.
+                // Our part first, so that its result is seen before the end of the suite.
                 biased;
                 result = &mut ours, if !done => {
                     done = true;
@@ -238,7 +238,7 @@ impl Game<'_> {
                         let log = self.log();
                         return match (status.success(), done) {
                             (true, true) => Ok(()),
-                            (true, false) => Err(format!("wstest ended before our client had done its part ({})", log.display())),
+                            (true, false) => Err(format!("wstest ended before our client had run all cases ({})", log.display())),
                             (false, _) => Err(format!("wstest ended with {status} ({})", log.display())),
                         };
                     }
@@ -264,12 +264,12 @@ impl Game<'_> {
     }
 }
 
-/// The case that the suite says it begins.
+/// Parses the line with which the suite announces a case.
 fn case_of(line: &str) -> Option<CaseId> {
     line.strip_prefix("Running test case ID ")?.split(' ').next()?.parse().ok()
 }
 
-/// A port that nobody uses at the moment.
+/// Returns a port that is unused at the moment.
 async fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?.port())
 }

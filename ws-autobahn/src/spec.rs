@@ -1,4 +1,4 @@
-//! The specification files that tell the suite's program what to do.
+//! The specification files for the program of Autobahn's suite.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{group::Group, role::Role};
 
-/// What the suite is to run: `url` is where the server under test listens, or where the suite is to
-/// wait for the client; the reports go to `folder`.
+/// Returns the specification of a run: `url` is the address of the tested server, or the one on which the suite waits
+/// for the client; the reports are written to `folder`.
 pub(crate) fn spec(role: Role, agent: &str, group: &Group, url: &str, folder: &Path) -> Value {
     let mut spec = json!({
         "outdir": folder,
@@ -22,7 +22,7 @@ pub(crate) fn spec(role: Role, agent: &str, group: &Group, url: &str, folder: &P
     spec
 }
 
-/// The mode of the suite's program that plays against this role.
+/// The mode in which the program of the suite tests this role.
 pub(crate) fn mode(role: Role) -> &'static str {
     match role {
         Role::Server => "fuzzingclient",

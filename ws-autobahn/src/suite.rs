@@ -1,4 +1,4 @@
-//! Having the suite: the program `wstest`, found on this machine or installed into a folder of ours.
+//! Finds the program `wstest` of Autobahn's suite on this machine, or installs it into a private folder.
 
 use std::{
     env, fmt, fs, io,
@@ -10,24 +10,24 @@ use sha1::{Digest, Sha1};
 
 use crate::process::Process;
 
-/// The suite's program, known to run.
+/// The program of the suite, which is known to run.
 #[derive(Debug)]
 pub(crate) struct Suite {
     /// `wstest`.
     pub(crate) program: PathBuf,
-    /// What it says its version is.
+    /// The version that it reports.
     pub(crate) version: String,
 }
 
 impl Suite {
-    /// Finds the suite: `given`, or a `wstest` on the PATH, or an install below `cache`, which is
-    /// made when there is none (`fresh`: in any case).
+    /// Finds the suite: `given`, or a `wstest` on the PATH, or an installation below `cache`, which is made if there is
+    /// none (with `fresh`, in any case).
     ///
-    /// What is not given is taken only in the version that the expectations are written for.
+    /// Unless it is given, only the version that the expectations are written for is used.
     ///
     /// # Errors
-    /// The one given does not run; or there is none to be had: then everything that was tried
-    /// and what a person can do about it.
+    /// The given program does not run; or there is none and none can be installed: the error lists what was tried and
+    /// what to do.
     pub(crate) async fn find(given: Option<&Path>, cache: &Path, fresh: bool) -> Result<Self, Missing> {
         if let Some(program) = given {
             let suite = Self::ask(program).await;
@@ -68,12 +68,12 @@ impl Suite {
                 },
                 Err(e) => tried.push(format!("install with {}: {e}", recipe.name)),
             }
-            eprintln!("That failed: {}", tried.last().map_or("", String::as_str));
+            eprintln!("The installation failed: {}", tried.last().map_or("", String::as_str));
         }
         Err(Missing(tried))
     }
 
-    /// Makes sure that a program is the suite.
+    /// Checks that a program is the suite.
     async fn ask(program: &Path) -> Result<Self, String> {
         let asked = async {
             let process = Process::start(program, ["--autobahnversion"], ENVIRONMENT, Path::new(NO_LOG))?;
@@ -85,7 +85,7 @@ impl Suite {
             Some(version) if status.success() => {
                 Ok(Self { program: program.to_owned(), version: version.trim().to_owned() })
             }
-            _ => Err(format!("is not the suite: --autobahnversion ends with {status} and says {text:?}")),
+            _ => Err(format!("is not the suite: --autobahnversion ended with {status} and printed {text:?}")),
         }
     }
 
@@ -102,17 +102,20 @@ impl Suite {
 /// The version that the expectations are written for.
 const VERSION: &str = "25.10.1";
 
-/// For every start of the suite: it stays on the loopback interface, and what it writes arrives at once.
+/// The environment of the suite: it uses the loopback interface only, and its output is not buffered.
 pub(crate) const ENVIRONMENT: &[(&str, &str)] =
     &[("PYTHONUNBUFFERED", "1"), ("WSTEST_INTERFACE", "127.0.0.1")];
 
-/// The suite cannot be had.
+/// The suite was not found and could not be installed.
 #[derive(Debug)]
 pub(crate) struct Missing(Vec<String>);
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the Autobahn test suite cannot be had, so nothing was tested. Tried:")?;
+        writeln!(
+            f,
+            "the Autobahn test suite was not found and could not be installed, so nothing was tested. Tried:"
+        )?;
         self.0.iter().try_for_each(|what| writeln!(f, "  {what}"))?;
         f.write_str(ADVICE)
     }
@@ -123,22 +126,22 @@ impl std::error::Error for Missing {}
 const ADVICE: &str = "Any one of these helps (linux on amd64):
   Debian 11 or newer, `apt-get update` done: apt-get install gcc debian-archive-keyring python3
   Python 3.11 or 3.13 with its venv module on the PATH as python3 (Debian: apt-get install python3-venv), and pip able to download
-  a wstest of your own, version 25.10.1: on the PATH, or named with --wstest PATH";
+  your own wstest, version 25.10.1: on the PATH, or given with --wstest PATH";
 
 fn on_path() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join("wstest")).find(|program| program.is_file())
 }
 
-/// A way to install the suite: scripts of this crate.
+/// A way to install the suite, by scripts of this crate.
 struct Recipe {
-    /// What it is based on.
+    /// What the installation is based on.
     name: &'static str,
-    /// The scripts; the first one is run with the folder to fill.
+    /// The scripts; the first one is run with the target folder as its argument.
     files: &'static [(&'static str, &'static str)],
 }
 
-/// In order of preference: the suite's original code, then its translation.
+/// The recipes in order of preference: the original code of the suite, then its translation to Python 3.
 const RECIPES: &[Recipe] = &[
     Recipe {
         name: "Python 2",
@@ -155,7 +158,7 @@ const RECIPES: &[Recipe] = &[
 ];
 
 impl Recipe {
-    /// Where it installs to: another recipe, another folder.
+    /// Returns the folder of the installation, which differs for each recipe.
     fn folder(&self, cache: &Path) -> PathBuf {
         let mut hash = Sha1::new();
         for (name, text) in self.files {
@@ -165,7 +168,7 @@ impl Recipe {
         cache.join(format!("{}-{hash}", self.name.to_lowercase().replace(' ', "")))
     }
 
-    /// Whether an install has come to its end there.
+    /// Whether a complete installation is in the folder.
     fn is_made(&self, folder: &Path) -> bool {
         folder.join(".recipe").is_file()
     }
@@ -192,13 +195,13 @@ impl Recipe {
 
 fn last_line(log: &Path) -> String {
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim().to_owned()
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output").trim().to_owned()
 }
 
-/// An install takes 20 seconds where downloads are quick.
+/// An installation takes 20 seconds where downloads are fast.
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
-/// What the version question writes to standard error is of no interest.
+/// The standard error of the version check is discarded.
 const NO_LOG: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
 #[cfg(test)]

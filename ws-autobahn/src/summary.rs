@@ -1,4 +1,4 @@
-//! `summary.json`: the run in numbers, for programs.
+//! `summary.json`: the numbers of a run, for programs.
 
 use serde_json::{Map, Value, json};
 
@@ -8,26 +8,26 @@ use crate::{
     verdict::Behavior,
 };
 
-/// The cases of a role, each counted once: `cases` is the sum of the others.
+/// The counts of a role. Each case is counted once: `cases` is the sum of the others.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// How many were asked for.
+    /// How many were requested.
     pub(crate) cases: usize,
     /// Passed.
     pub(crate) ok: usize,
-    /// The suite has no opinion.
+    /// The suite does not judge the outcome.
     pub(crate) informational: usize,
-    /// Passed, but not as strictly as the suite would like.
+    /// Passed, but not as strictly as the suite prefers.
     pub(crate) non_strict: usize,
-    /// Not supported by the one under test.
+    /// Not supported by the tested implementation.
     pub(crate) unimplemented: usize,
-    /// Failed in any way: by the suite's verdict, in its end (verdict or close code other than
-    /// expected), or for want of a report.
+    /// Failed in any way: by the suite's verdict, in how it ended (another verdict or close code than expected), or
+    /// without a report.
     pub(crate) failed: Vec<CaseId>,
 }
 
 impl Tally {
-    /// Counts findings.
+    /// Counts the findings.
     pub(crate) fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
         let mut tally = Self::default();
         for finding in findings {
@@ -50,7 +50,7 @@ fn grade(finding: &Finding) -> Behavior {
     if ends_well { found.behavior } else { Behavior::Failed }
 }
 
-/// The content of `summary.json`: an entry for each role that was run.
+/// Returns the content of `summary.json`: an entry for each role that was run.
 pub(crate) fn summary(roles: &[Assessment]) -> Value {
     let entry = |role: &Assessment| {
         let Tally { cases, ok, informational, non_strict, unimplemented, failed } = Tally::of(&role.findings);

@@ -1,4 +1,4 @@
-//! The table by section and role, for people.
+//! The table of results by section and role.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::{
     summary::Tally,
 };
 
-/// The table: a line for each section, a block of columns for each role, and the sums.
+/// Returns the table: a line for each section, a block of columns for each role, and the sums.
 pub(crate) fn table(roles: &[Assessment]) -> String {
     let mut sections: BTreeMap<u16, Vec<Tally>> = BTreeMap::new();
     for role in roles {
@@ -48,7 +48,7 @@ const COLUMNS: [&str; 6] = ["cases", "ok", "info", "lax", "unimpl", "failed"];
 const WIDTH: usize = 7;
 const TITLE: usize = 28;
 
-/// What a section is about.
+/// Returns the title of a section.
 pub(crate) fn title(section: u16) -> &'static str {
     match section {
         1 => "Framing",

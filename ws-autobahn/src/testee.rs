@@ -1,4 +1,4 @@
-//! What is under test: ws-server and ws-client, each in a file of its own. Nothing else here knows them.
+//! The tested implementations ws-server and ws-client, each in one file. No other module of this crate uses them.
 
 pub(crate) mod client;
 pub(crate) mod server;

@@ -1,20 +1,20 @@
-//! What the suite says about a case.
+//! The suite's verdict on a case.
 
 use std::fmt;
 
 /// The suite's verdict on a case: behaviour, closing handshake, and the close code it received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// Of the case itself.
+    /// The verdict on the case itself.
     pub(crate) behavior: Behavior,
-    /// Of the end of the connection.
+    /// The verdict on the end of the connection.
     pub(crate) close: CloseBehavior,
-    /// The code of our Close frame; `None` when it had no body or never came.
+    /// The code of the peer's Close; `None` when it had no body or was never received.
     pub(crate) code: Option<u16>,
 }
 
 impl Verdict {
-    /// How this compares with what was expected.
+    /// Compares this verdict with the expected one.
     pub(crate) fn against(&self, expected: &Self) -> Comparison {
         let at_least = self.behavior >= expected.behavior && self.close >= expected.close;
         let above = self.behavior > expected.behavior || self.close > expected.close;
@@ -39,14 +39,14 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A verdict beside the expected one.
+/// How a verdict compares with the expected one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
     /// As expected.
     Same,
-    /// A better grade: the expectation is out of date.
+    /// A better grade: the expectation must be updated.
     Better,
-    /// A worse grade, or the same one with another close code.
+    /// A worse grade, or the same grade with another close code.
     Worse,
 }
 
@@ -64,7 +64,7 @@ impl Behavior {
     const ALL: [Self; 5] =
         [Self::Failed, Self::Unimplemented, Self::NonStrict, Self::Informational, Self::Ok];
 
-    /// As the suite spells it.
+    /// Returns the suite's spelling.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Failed => "FAILED",
@@ -75,7 +75,7 @@ impl Behavior {
         }
     }
 
-    /// Reads the suite's spelling.
+    /// Parses the suite's spelling.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|b| b.name() == name)
     }
@@ -96,7 +96,7 @@ impl CloseBehavior {
     const ALL: [Self; 6] =
         [Self::Failed, Self::FailedByClient, Self::Unclean, Self::WrongCode, Self::Informational, Self::Ok];
 
-    /// As the suite spells it.
+    /// Returns the suite's spelling.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Failed => "FAILED",
@@ -108,7 +108,7 @@ impl CloseBehavior {
         }
     }
 
-    /// Reads the suite's spelling.
+    /// Parses the suite's spelling.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|c| c.name() == name)
     }

@@ -1,5 +1,5 @@
-//! The harness against programs that pretend to be the suite: nothing but a complete run with the expected verdicts
-//! ends with status 0.
+//! Runs ws-autobahn with scripts in place of Autobahn's suite: only a complete run with the expected verdicts ends
+//! with status 0.
 #![cfg(unix)]
 
 use std::{
@@ -15,7 +15,7 @@ const FAILED: &str =
 const SILENT: &str =
     r#"{"behavior": "OK", "behaviorClose": "OK", "remoteCloseCode": null, "reportfile": "none.json"}"#;
 
-/// Runs the server role's cases 1.1.1 and 1.1.2; `script` does the suite's part, with `$out` its folder of reports.
+/// Runs the cases 1.1.1 and 1.1.2 for servers with `script` as the suite; `$out` is its folder of reports.
 fn run(name: &str, script: &str) -> (Output, PathBuf) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -38,7 +38,7 @@ fn report(cases: &[(&str, &str)]) -> String {
     format!("echo '{{\"ws-server\": {{{}}}}}' > \"$out/index.json\"", cases.join(", "))
 }
 
-/// The run ends with `status` and says `words`.
+/// Checks that the run ends with `status` and prints `words`.
 fn expect(name: &str, script: &str, status: i32, words: &str) {
     let (output, _) = run(name, script);
     let said =
@@ -105,7 +105,7 @@ fn a_suite_that_hangs_is_stopped_at_the_limit() {
 #[test]
 fn a_case_that_was_not_requested_is_named() {
     let script = report(&[("1.1.1", OK), ("1.1.2", OK), ("1.1.3", OK)]);
-    expect("stray", &script, 1, "reported, but not asked for or known: 1.1.3");
+    expect("stray", &script, 1, "reported, but not requested or unknown: 1.1.3");
 }
 
 #[test]

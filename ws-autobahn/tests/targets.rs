@@ -1,4 +1,4 @@
-//! The native suite on targets that are of no use: every run ends by itself, with the right status, and says why.
+//! Runs the native suite on targets that cannot be tested: every run ends by itself with the right status and reason.
 #![cfg(unix)]
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Listens, and does this with every connection.
+/// Listens, and calls a function with every connection.
 fn server(serve: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -39,7 +39,7 @@ fn run(args: &[&str], out: &Path) -> (Option<i32>, String) {
     (output.status.code(), said)
 }
 
-/// Tests a server with sections 1 and 7, patiently for a second.
+/// Tests a server with sections 1 and 7 and a patience of one second.
 fn test_server(address: SocketAddr, out: &Path, more: &[&str]) -> (Option<i32>, String) {
     let url = format!("ws://{address}/");
     run(&[&["server", &url, "--only", "1.*,7.*", "--patience", "1"], more].concat(), out)
@@ -48,7 +48,7 @@ fn test_server(address: SocketAddr, out: &Path, more: &[&str]) -> (Option<i32>, 
 #[test]
 fn a_server_that_hangs_fails_every_case_and_the_run_ends() {
     let address = server(|mut stream| {
-        // Reads whatever comes, and never answers.
+        // Reads everything and never answers.
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let (status, said) = test_server(address, &folder("hangs_target"), &[]);
@@ -61,7 +61,7 @@ fn a_server_that_closes_at_once_fails_every_case() {
     let address = server(drop);
     let (status, said) = test_server(address, &folder("closes_target"), &[]);
     assert_eq!(status, Some(1), "{said}");
-    assert!(said.contains("within the opening handshake"), "{said}");
+    assert!(said.contains("during the opening handshake"), "{said}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The suite as a server: tests a client that speaks Autobahn's protocol for testees.
+//! The suite as a server, which tests a client that speaks Autobahn's protocol for testees.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,7 +18,7 @@ use crate::{
     native::{
         against_server::{Pace, read_head},
         control::answer,
-        handshake::Asked,
+        handshake::CheckedRequest,
         play::{Patience, play},
         probe,
         progress::Progress,
@@ -30,16 +30,16 @@ use crate::{
     verdict::Behavior,
 };
 
-/// The suite as a server, and what it has found out.
+/// The suite as a server, with the results so far.
 #[derive(Debug)]
 pub(crate) struct Fuzzer {
     cases: Vec<Case>,
     patience: Patience,
     progress: Progress,
     found: Mutex<Found>,
-    /// Something was found, or reports were asked for.
+    /// Notified when a case has a verdict or the reports are requested.
     news: Notify,
-    /// The connections that are served at the same time.
+    /// Limits the connections that are served at the same time.
     connections: Arc<Semaphore>,
 }
 
@@ -49,41 +49,41 @@ struct Found {
     reports_wanted: bool,
 }
 
-/// A client has no use for more connections at the same time, and a hostile one should not have them.
+/// The maximum number of connections at the same time; a client needs no more.
 const CONNECTIONS: usize = 64;
-/// Names of agents beyond these are not kept: each takes the memory of a whole run.
+/// The maximum number of agent names; each takes the memory of a whole run.
 const AGENTS: usize = 8;
 
-/// What a client asks for, by path and query.
+/// What a client requests by path and query.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// How many cases there are.
+    /// The number of cases.
     CaseCount,
-    /// To be tested with a case.
+    /// To run a case.
     RunCase(usize, String),
-    /// What a case is about.
+    /// The description of a case.
     CaseInfo(usize),
-    /// The verdict on a case, once there is one.
+    /// The verdict on a case, as soon as it is known.
     CaseStatus(usize, String),
-    /// That the reports are written.
+    /// To write the reports.
     UpdateReports,
 }
 
 impl Wanted {
-    /// Reads a request target. Cases are counted from 1, as Autobahn does.
+    /// Parses a request target. Cases are counted from 1, as in Autobahn.
     ///
     /// # Errors
-    /// What is missing in it.
+    /// The target is unknown or lacks a parameter.
     pub(crate) fn read(target: &str) -> Result<Self, String> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query: HashMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let case = || {
             let n: Option<usize> = query.get("case").and_then(|n| n.parse().ok());
-            n.and_then(|n| n.checked_sub(1)).ok_or(format!("{target}: there is no case=N, from 1"))
+            n.and_then(|n| n.checked_sub(1)).ok_or(format!("{target}: the query needs case=N, with N from 1"))
         };
         let agent = || match query.get("agent") {
             Some(agent) if !agent.is_empty() => Ok((*agent).to_owned()),
-            _ => Err(format!("{target}: there is no agent=NAME")),
+            _ => Err(format!("{target}: the query needs agent=NAME")),
         };
         match path {
             "/getCaseCount" => Ok(Self::CaseCount),
@@ -92,14 +92,14 @@ impl Wanted {
             "/getCaseStatus" => Ok(Self::CaseStatus(case()?, agent()?)),
             "/updateReports" => Ok(Self::UpdateReports),
             _ => Err(format!(
-                "{target}: there are /getCaseCount, /runCase, /getCaseInfo, /getCaseStatus, /updateReports"
+                "{target}: unknown path; request /getCaseCount, /runCase, /getCaseInfo, /getCaseStatus or /updateReports"
             )),
         }
     }
 }
 
 impl Fuzzer {
-    /// For these cases.
+    /// Creates a server for these cases.
     pub(crate) fn new(cases: Vec<Case>, patience: Patience) -> Arc<Self> {
         Arc::new(Self {
             progress: Progress::new(Role::Client, cases.len()),
@@ -111,10 +111,10 @@ impl Fuzzer {
         })
     }
 
-    /// Serves clients until one asks for the reports, or the time is over. Dropping the future ends it.
+    /// Serves clients until one requests the reports, or until the time limit. Dropping the future ends the server.
     ///
     /// # Errors
-    /// Nothing was tested within the time.
+    /// No client has run a case within the time limit.
     pub(crate) async fn serve(self: &Arc<Self>, listener: TcpListener, pace: Pace) -> Result<(), String> {
         let mut tasks = JoinSet::new();
         let ended = timeout(pace.limit, async {
@@ -126,7 +126,7 @@ impl Fuzzer {
                 tokio::select! {
                     () = changed => {}
                     accepted = listener.accept() => {
-                        // A connection that is gone before it is accepted is not one.
+                        // A connection that ended before it was accepted is ignored.
                         if let Ok((stream, _)) = accepted
                             && let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned()
                         {
@@ -144,7 +144,7 @@ impl Fuzzer {
         if ended.await.is_err() && self.found().agents.is_empty() {
             return Err(format!("no client has run a case within {} s", pace.limit.as_secs()));
         }
-        // The answer to who asked for the reports is still on its way.
+        // The answer to the request for the reports may not have been written yet.
         let _ = timeout(self.patience.answer, async { while tasks.join_next().await.is_some() {} }).await;
         Ok(())
     }
@@ -159,7 +159,7 @@ impl Fuzzer {
         let start = Instant::now();
         let Ok(read) = timeout(self.patience.answer, read_head(&mut stream)).await else { return };
         let Ok((head, request, early)) = read else { return };
-        // A case about the opening handshake is played whatever else the request says.
+        // A case about the opening handshake is run even if the rest of the request is invalid.
         let target = head.first.split(' ').nth(1).unwrap_or_default();
         if let Ok(Wanted::RunCase(n, agent)) = Wanted::read(target)
             && let Some(case) = self.cases.get(n)
@@ -169,7 +169,7 @@ impl Fuzzer {
             let record = probe::on_client(stream, request, case, probe, self.patience.answer).await;
             return self.keep(n, agent, record);
         }
-        let asked = Asked::check(&head).and_then(|asked| Ok((Wanted::read(&asked.target)?, asked)));
+        let asked = CheckedRequest::check(&head).and_then(|asked| Ok((Wanted::read(&asked.target)?, asked)));
         let (wanted, asked) = match asked {
             Ok((Wanted::RunCase(n, _) | Wanted::CaseInfo(n) | Wanted::CaseStatus(n, _), _))
                 if n >= self.cases.len() =>
@@ -241,7 +241,7 @@ impl Fuzzer {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was found out, by agent; a case that an agent has not run has failed.
+    /// Returns the results by agent; a case that an agent has not run has failed.
     pub(crate) fn records(&self) -> BTreeMap<String, Vec<Record>> {
         let found = self.found();
         let all = |records: &BTreeMap<usize, Record>| {
@@ -263,12 +263,12 @@ impl Fuzzer {
     }
 }
 
-/// Answers a request that is none of the suite's.
+/// Refuses a request that the suite does not know.
 async fn refuse<S: AsyncWrite + Unpin>(mut stream: S, why: &str) {
     let why = why.replace(|c: char| c.is_control(), " ");
     let (status, length) = ("HTTP/1.1 400 Bad Request", why.len().saturating_add(1));
     let answer = format!("{status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{why}\n");
-    // The client is free to go away before it is answered.
+    // The client may disconnect before it is answered.
     let _ = stream.write_all(answer.as_bytes()).await;
     let _ = stream.shutdown().await;
 }

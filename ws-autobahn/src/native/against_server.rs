@@ -1,4 +1,4 @@
-//! The suite as a client: tests a server, several cases at a time.
+//! The suite as a client, which tests a server with several cases at a time.
 
 use std::{
     collections::VecDeque,
@@ -25,26 +25,26 @@ use crate::{
     role::Role,
 };
 
-/// How a run goes.
+/// The settings of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// How many cases run at the same time, apart from the large ones.
+    /// How many cases run at the same time, except for the large ones.
     pub(crate) jobs: usize,
     /// How long the suite waits.
     pub(crate) patience: Patience,
-    /// The process of the server, if its memory is to be watched.
+    /// The process of the server, if its memory is to be measured.
     pub(crate) pid: Option<u32>,
-    /// When the run ends, whatever is left.
+    /// When the run ends; the remaining cases fail.
     pub(crate) limit: Duration,
 }
 
-/// A case of which messages amount to more than this is large: as many as there are cores run at the same time.
+/// A case whose messages are larger than this in total is large: as many as there are cores run at the same time.
 pub(crate) const LARGE: usize = 512 << 10;
 
-/// Plays all cases on the server and returns what came of them, in order.
+/// Runs all cases on the server and returns the results, in order.
 ///
 /// # Errors
-/// Nobody listens there.
+/// No server listens at the address.
 pub(crate) async fn run(target: &Target, cases: Vec<Case>, pace: Pace) -> Result<Vec<Record>, String> {
     let connected = target.connect(pace.patience.answer).await;
     drop(connected.map_err(|e| format!("{}: {e}; is the server running?", target.address.authority))?);
@@ -52,7 +52,7 @@ pub(crate) async fn run(target: &Target, cases: Vec<Case>, pace: Pace) -> Result
     let end = Instant::now() + pace.limit;
     let (measured, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(Case::is_measured);
     let (mut large, small): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|c| c.volume() > LARGE);
-    // The longest first, so that they do not come together at the end.
+    // The longest first, so that they do not run alone at the end.
     large.sort_by_key(|case| std::cmp::Reverse(case.volume()));
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let mut workers = JoinSet::new();
@@ -73,7 +73,7 @@ pub(crate) async fn run(target: &Target, cases: Vec<Case>, pace: Pace) -> Result
         }
     }
     let mut records: Vec<Record> = workers.join_all().await.into_iter().flatten().collect();
-    // Alone, for everything else would be measured with them.
+    // One at a time, because the measurement would include other cases.
     for case in measured {
         let record = one(target, &case, pace.patience, pace.pid, end).await;
         progress.done(&record);
@@ -83,7 +83,7 @@ pub(crate) async fn run(target: &Target, cases: Vec<Case>, pace: Pace) -> Result
     Ok(records)
 }
 
-/// Plays a case on a new connection.
+/// Runs a case on a new connection.
 async fn one(target: &Target, case: &Case, patience: Patience, pid: Option<u32>, end: Instant) -> Record {
     let start = Instant::now();
     let nothing = (String::new(), String::new());
@@ -98,13 +98,16 @@ async fn one(target: &Target, case: &Case, patience: Patience, pid: Option<u32>,
     };
     match timeout_at(end, playing).await {
         Ok(record) => record,
-        Err(_) => {
-            Record::not_open(case, nothing, "the run was over before the case; see --limit", start.elapsed())
-        }
+        Err(_) => Record::not_open(
+            case,
+            nothing,
+            "the run reached its time limit before the case; see --limit",
+            start.elapsed(),
+        ),
     }
 }
 
-/// Plays a case on a stream: the opening handshake and all that follows.
+/// Runs a case on a stream, beginning with the opening handshake.
 pub(crate) async fn on_stream<S: AsyncRead + AsyncWrite + Unpin + Send>(
     mut stream: S,
     address: &Address,
@@ -140,10 +143,10 @@ pub(crate) async fn on_stream<S: AsyncRead + AsyncWrite + Unpin + Send>(
     }
 }
 
-/// Reads a head, and returns it with its text and the bytes behind it.
+/// Reads a head and returns it with its text and the bytes that follow it.
 ///
 /// # Errors
-/// The connection ends, or what is sent is no head.
+/// The connection ends, or the received bytes are no head.
 pub(crate) async fn read_head<S: AsyncRead + Unpin>(
     stream: &mut S,
 ) -> Result<(Head, String, Vec<u8>), String> {
@@ -154,9 +157,9 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(
             return Ok((head, String::from_utf8_lossy(&bytes).into_owned(), early));
         }
         match stream.read_buf(&mut bytes).await {
-            Ok(0) => return Err("the connection ended within the opening handshake".to_owned()),
+            Ok(0) => return Err("the connection ended during the opening handshake".to_owned()),
             Ok(_) => {}
-            Err(e) => return Err(format!("the connection broke within the opening handshake: {e}")),
+            Err(e) => return Err(format!("the connection broke during the opening handshake: {e}")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A baseline: what came of an earlier run, against which only what is worse counts.
+//! A baseline: the verdicts of an earlier run; only verdicts that are worse than these fail a run.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -14,24 +14,24 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Baseline(BTreeMap<CaseId, (Behavior, CloseBehavior)>);
 
-/// What is not as it was.
+/// The differences from the baseline.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    /// In words, what is worse, or failed and was not there before.
+    /// Cases that are worse, or that failed and are not in the baseline, as text.
     pub(crate) worse: Vec<String>,
-    /// In words, what is better.
+    /// Cases that are better, as text.
     pub(crate) better: Vec<String>,
 }
 
 impl Baseline {
-    /// Reads an `index.json`, this program's or Autobahn's, of one agent.
+    /// Reads an `index.json` of this program or of Autobahn with one agent.
     ///
     /// # Errors
-    /// It cannot be read, or is something else.
+    /// The file cannot be read, or is not such a file.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let wrong = |what: &dyn std::fmt::Display| {
             format!(
-                "--baseline {}: {what}; give the index.json of an earlier run, from native/ in its --out",
+                "--baseline {}: {what}; pass the index.json of an earlier run, from native/ in its --out",
                 path.display()
             )
         };
@@ -56,7 +56,7 @@ impl Baseline {
         Ok(Self(cases.iter().map(grade).collect::<Result<_, String>>()?))
     }
 
-    /// Holds a run against it.
+    /// Compares a run with the baseline.
     pub(crate) fn changes(&self, records: &[Record]) -> Changes {
         let mut changes = Changes::default();
         for record in records {

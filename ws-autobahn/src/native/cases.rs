@@ -1,5 +1,5 @@
-//! The cases, by Autobahn's sections and with its ids. Each file reads as a specification of its section: what is
-//! sent, what may come back, which verdict follows.
+//! Autobahn's cases, by its sections and with its ids. Each file specifies a section: what is sent, what may come back,
+//! and which verdict follows.
 
 mod section_1;
 mod section_10;
@@ -17,17 +17,17 @@ use crate::{
     role::Role,
 };
 
-/// What small messages say.
+/// The content of small messages.
 const HELLO: &str = "Hello, world!";
 /// Bytes that are not UTF-8.
 const NOT_TEXT: &[u8] = &[0x00, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0x00, 0xff];
 
-/// The bytes of messages that a case about compression sends at most, unless the whole of Autobahn's is asked for.
-/// More than a hundred windows go by; the whole is 130 MB in the largest, of the same kind.
+/// The maximum size in bytes of all messages of a case about compression, unless `--full` requests as much as Autobahn
+/// sends. This is more than a hundred windows; Autobahn sends up to 130 MB of the same content.
 pub(crate) const BOUNDED: usize = 4 << 20;
 
-/// All 517 cases of Autobahn, in order. A case about compression sends no more than `volume` bytes of messages, but
-/// always some messages.
+/// Returns all 517 cases of Autobahn, in order. A case about compression sends at most `volume` bytes of messages, but
+/// at least a few messages.
 pub(crate) fn all(volume: usize) -> Vec<Case> {
     [
         section_1::cases(),
@@ -44,7 +44,7 @@ pub(crate) fn all(volume: usize) -> Vec<Case> {
     .concat()
 }
 
-/// The cases for a role, Autobahn's and those beyond, in order.
+/// Returns the cases for a role, those of Autobahn and those beyond, in order.
 pub(crate) fn of(role: Role, volume: usize) -> Vec<Case> {
     [all(volume), probe::all(role)].concat()
 }

@@ -1,34 +1,34 @@
-//! What the messages of the echo cases consist of. The data for compression is made by a generator with a fixed seed,
-//! so that every run sends the same; each kind compresses as its namesake does.
+//! The content of the messages of the echo cases. The data for compression is generated from a fixed seed, so that
+//! every run sends the same; each kind compresses about as well as the file of Autobahn that it stands for.
 
 use std::sync::OnceLock;
 
-/// What messages consist of.
+/// The content of messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Content {
-    /// This unit over and over.
+    /// A repeated unit.
     Repeated(&'static [u8]),
     /// Consecutive pieces of this data.
     Pieces(Data),
 }
 
-/// Data of a kind that is sent in practice.
+/// Data as it is sent in practice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Data {
     /// A large document of JSON: ASCII, compresses to a tenth.
     Json,
-    /// A picture without compression: neighbours are alike.
+    /// An uncompressed picture, whose neighbouring pixels are similar.
     Bitmap,
     /// Prose in German, in UTF-8.
     Prose,
     /// A page of HTML with a large table.
     Html,
-    /// A document most of which is compressed already.
+    /// A document most of which is already compressed.
     Document,
 }
 
 impl Data {
-    /// In words.
+    /// Returns its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Json => "JSON",
@@ -39,7 +39,7 @@ impl Data {
         }
     }
 
-    /// All of it, made on the first use.
+    /// Returns all of the data, which is generated on first use.
     pub(crate) fn bytes(self) -> &'static [u8] {
         static MADE: [OnceLock<Vec<u8>>; 5] = [const { OnceLock::new() }; 5];
         let (n, make): (usize, fn() -> Vec<u8>) = match self {
@@ -52,7 +52,7 @@ impl Data {
         MADE.get(n).map_or(&[], |made| made.get_or_init(make))
     }
 
-    /// The `len` bytes that begin at `from`, and where the next ones begin; the end is followed by the beginning.
+    /// Returns the `len` bytes from `from`, and the offset of the next ones; the end is followed by the beginning.
     pub(crate) fn piece(self, from: usize, len: usize) -> (Vec<u8>, usize) {
         let data = self.bytes();
         let mut piece = Vec::with_capacity(len);
@@ -67,7 +67,7 @@ impl Data {
     }
 }
 
-/// A generator of numbers that look random: xorshift64*.
+/// A generator of pseudo-random numbers: xorshift64*.
 struct Numbers(u64);
 
 impl Numbers {
@@ -78,13 +78,13 @@ impl Numbers {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() >> 33).unwrap_or(0) % end.max(1)
     }
 
     fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        // Small indices more often, as with the words of a language.
+        // Small indices are more frequent, like the words of a language.
         let n = self.below(words.len()).min(self.below(words.len()));
         words.get(n).copied().unwrap_or_default()
     }
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn each_kind_of_content_compresses_like_the_file_of_autobahn() {
         let share = |data: Data| {
-            let mut deflater = Deflater::new(Direction { forgets: false, bits: 15 });
+            let mut deflater = Deflater::new(Direction { no_takeover: false, bits: 15 });
             100 * deflater.message(data.bytes()).unwrap().len() / data.bytes().len()
         };
         let kinds = [Data::Json, Data::Bitmap, Data::Prose, Data::Html, Data::Document];
@@ -242,6 +242,6 @@ mod tests {
         for (share, range) in shares.iter().zip([5..20, 15..70, 15..45, 5..25, 90..101]) {
             assert!(range.contains(share), "{shares:?}");
         }
-        assert!(Data::Json.bytes().is_ascii(), "pieces of text must not end within a character");
+        assert!(Data::Json.bytes().is_ascii(), "pieces of text must not end inside a character");
     }
 }

@@ -1,4 +1,4 @@
-//! The suite's answers to what a client asks apart from cases: one text message, then a Close without a body.
+//! The answers of the suite to requests of a client other than cases: one text message, then a Close without a body.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -12,7 +12,7 @@ use crate::{
     role::Role,
 };
 
-/// Sends the message, unless it is empty, and closes.
+/// Sends the message, unless it is empty, and closes the connection.
 pub(crate) async fn answer<S: AsyncRead + AsyncWrite>(stream: S, message: &str, patience: Patience) {
     let mut session = Session::new(Role::Client, None);
     if !message.is_empty() {
@@ -22,7 +22,7 @@ pub(crate) async fn answer<S: AsyncRead + AsyncWrite>(stream: S, message: &str, 
     converse(stream, &[], &mut session, &mut Nothing, patience).await;
 }
 
-/// Nothing is expected of the client but that it closes.
+/// The client need only close the connection.
 struct Nothing;
 
 impl Program for Nothing {}

@@ -1,35 +1,35 @@
-//! permessage-deflate (RFC 7692), straight from the codec: what is offered and agreed, and messages in and out.
+//! permessage-deflate (RFC 7692), directly on the codec: its negotiation, and compressing and decompressing messages.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// The parameters of an offer (RFC 7692 section 7.1): what a client asks for and what it can do.
+/// The parameters of an offer (RFC 7692 section 7.1): what a client requests and what it supports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Offer {
-    /// `server_no_context_takeover`: the server is to forget after each message.
-    pub(crate) server_forgets: bool,
+    /// `server_no_context_takeover`: the server must compress each message with an empty window.
+    pub(crate) server_no_takeover: bool,
     /// `server_max_window_bits`.
     pub(crate) server_bits: Option<u8>,
     /// `client_no_context_takeover`.
-    pub(crate) client_forgets: bool,
+    pub(crate) client_no_takeover: bool,
     /// `client_max_window_bits`: the client can limit its window.
     pub(crate) client_can_limit: bool,
 }
 
-/// What the suite, as a server, asks of a client whose offer it takes up.
+/// What the suite, as a server, requires of a client whose offer it accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Demand {
     /// `client_no_context_takeover`.
-    pub(crate) forget: bool,
-    /// `client_max_window_bits`; only of a client that can.
+    pub(crate) no_takeover: bool,
+    /// `client_max_window_bits`, only if the client has offered it.
     pub(crate) bits: Option<u8>,
 }
 
-/// What was agreed.
+/// The agreed parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {
-    /// Of the server's messages.
+    /// Those of the server's messages.
     pub(crate) server: Direction,
-    /// Of the client's messages.
+    /// Those of the client's messages.
     pub(crate) client: Direction,
 }
 
@@ -37,43 +37,43 @@ pub(crate) struct Agreed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Direction {
     /// Whether each message begins with an empty window.
-    pub(crate) forgets: bool,
+    pub(crate) no_takeover: bool,
     /// The window, as a power of two: 8 to 15.
     pub(crate) bits: u8,
 }
 
-/// A window where none was agreed (RFC 7692 section 7.1.2).
+/// The window if none was agreed (RFC 7692 section 7.1.2).
 const LARGEST: u8 = 15;
 
 impl Offer {
-    /// As it stands in `Sec-WebSocket-Extensions`.
+    /// Returns the value for `Sec-WebSocket-Extensions`.
     pub(crate) fn text(&self) -> String {
         let mut text = NAME.to_owned();
-        text.extend(self.client_forgets.then_some("; client_no_context_takeover"));
+        text.extend(self.client_no_takeover.then_some("; client_no_context_takeover"));
         text.extend(self.client_can_limit.then_some("; client_max_window_bits"));
-        text.extend(self.server_forgets.then_some("; server_no_context_takeover"));
+        text.extend(self.server_no_takeover.then_some("; server_no_context_takeover"));
         text.extend(self.server_bits.map(|bits| format!("; server_max_window_bits={bits}")));
         text
     }
 
-    /// Takes the first offer for which one of the demands can be made; the demands are tried in order. Returns the
-    /// answer as it stands in the response, and what is agreed by it.
+    /// Accepts the first offer that allows one of the demands; the demands are tried in order. Returns the value for
+    /// the response, and the agreed parameters.
     pub(crate) fn accept(offers: &[Self], demands: &[Demand]) -> Option<(String, Agreed)> {
         let (offer, demand) = demands.iter().find_map(|demand| {
             let fits = |offer: &&Self| demand.bits.is_none() || offer.client_can_limit;
             offers.iter().find(fits).map(|offer| (offer, demand))
         })?;
         let mut text = NAME.to_owned();
-        text.extend(offer.server_forgets.then_some("; server_no_context_takeover"));
+        text.extend(offer.server_no_takeover.then_some("; server_no_context_takeover"));
         text.extend(offer.server_bits.map(|bits| format!("; server_max_window_bits={bits}")));
-        text.extend(demand.forget.then_some("; client_no_context_takeover"));
+        text.extend(demand.no_takeover.then_some("; client_no_context_takeover"));
         text.extend(demand.bits.map(|bits| format!("; client_max_window_bits={bits}")));
-        let server = Direction { forgets: offer.server_forgets, bits: offer.server_bits.unwrap_or(LARGEST) };
-        let client = Direction { forgets: demand.forget, bits: demand.bits.unwrap_or(LARGEST) };
+        let server = Direction { no_takeover: offer.server_no_takeover, bits: offer.server_bits.unwrap_or(LARGEST) };
+        let client = Direction { no_takeover: demand.no_takeover, bits: demand.bits.unwrap_or(LARGEST) };
         Some((text, Agreed { server, client }))
     }
 
-    /// All offers of permessage-deflate in the values of `Sec-WebSocket-Extensions`; those with faults are left out.
+    /// Parses all offers of permessage-deflate in the values of `Sec-WebSocket-Extensions`; invalid ones are left out.
     pub(crate) fn parse_all(values: &[String]) -> Vec<Self> {
         extensions(values)
             .filter_map(|(name, params)| (name == NAME).then(|| Self::parse(&params)).flatten())
@@ -84,8 +84,8 @@ impl Offer {
         let mut offer = Self::default();
         for (name, value) in params {
             match (name.as_str(), value) {
-                ("server_no_context_takeover", None) => offer.server_forgets = true,
-                ("client_no_context_takeover", None) => offer.client_forgets = true,
+                ("server_no_context_takeover", None) => offer.server_no_takeover = true,
+                ("client_no_context_takeover", None) => offer.client_no_takeover = true,
                 ("server_max_window_bits", Some(value)) => offer.server_bits = Some(bits(value)?),
                 ("client_max_window_bits", None) => offer.client_can_limit = true,
                 ("client_max_window_bits", Some(value)) => {
@@ -100,12 +100,12 @@ impl Offer {
 }
 
 impl Agreed {
-    /// Reads a server's answer; `Ok(None)` when there is none.
+    /// Parses a server's answer; `Ok(None)` without one.
     ///
     /// # Errors
-    /// An extension that was not offered, or a parameter that is not one.
+    /// The answer has an extension that was not offered, or an invalid parameter.
     pub(crate) fn parse(values: &[String]) -> Result<Option<Self>, String> {
-        let largest = Direction { forgets: false, bits: LARGEST };
+        let largest = Direction { no_takeover: false, bits: LARGEST };
         let mut agreed = None;
         for (name, params) in extensions(values) {
             // RFC 6455 section 4.1: an extension that was not offered fails the connection.
@@ -116,8 +116,8 @@ impl Agreed {
             for (name, value) in params {
                 let wrong = || format!("the server answers with the parameter {name:?} = {value:?}");
                 match (name.as_str(), &value) {
-                    ("server_no_context_takeover", None) => these.server.forgets = true,
-                    ("client_no_context_takeover", None) => these.client.forgets = true,
+                    ("server_no_context_takeover", None) => these.server.no_takeover = true,
+                    ("client_no_context_takeover", None) => these.client.no_takeover = true,
                     ("server_max_window_bits", Some(value)) => {
                         these.server.bits = bits(value).ok_or_else(wrong)?;
                     }
@@ -144,7 +144,7 @@ fn bits(text: &str) -> Option<u8> {
 /// An extension: its name, and its parameters with their values.
 type Extension = (String, Vec<(String, Option<String>)>);
 
-/// The list of RFC 6455 section 9.1, read with a good will: quotes are removed, blanks as well.
+/// Parses the list of RFC 6455 section 9.1 leniently: removes quotes and whitespace.
 fn extensions(values: &[String]) -> impl Iterator<Item = Extension> {
     let elements =
         values.iter().flat_map(|value| value.split(',')).filter(|element| !element.trim().is_empty());
@@ -169,19 +169,19 @@ pub(crate) struct Deflater {
 }
 
 impl Deflater {
-    /// With an empty window.
+    /// Begins with an empty window.
     pub(crate) fn new(direction: Direction) -> Self {
         Self { direction, codec: None }
     }
 
-    /// The payload of the compressed message (RFC 7692 section 7.2.1).
+    /// Returns the payload of the compressed message (RFC 7692 section 7.2.1).
     ///
     /// # Errors
     /// The codec failed.
     pub(crate) fn message(&mut self, plain: &[u8]) -> Result<Vec<u8>, String> {
         let mut out = Vec::with_capacity(plain.len() / 2 + 64);
         match self.direction.bits {
-            // zlib has no window of 256 bytes: pieces that know nothing of each other fit into one.
+            // zlib has no window of 256 bytes: independent pieces that are no longer fit into one.
             ..=8 => {
                 for piece in plain.chunks(256) {
                     let mut codec = Compress::new_with_window_bits(Compression::default(), false, 9);
@@ -200,14 +200,14 @@ impl Deflater {
             // RFC 7692 section 7.2.3.6: an empty message is an empty block; zlib does not write two of them in a row.
             out.push(0);
         }
-        if self.direction.forgets {
+        if self.direction.no_takeover {
             self.codec = None;
         }
         Ok(out)
     }
 }
 
-/// Compresses all of `plain` to the end of `out`.
+/// Compresses all of `plain` and appends it to `out`.
 fn compress(codec: &mut Compress, plain: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     let mut rest = plain;
     loop {
@@ -230,15 +230,15 @@ pub(crate) struct Inflater {
 }
 
 impl Inflater {
-    /// With an empty window.
+    /// Begins with an empty window.
     pub(crate) fn new(direction: Direction) -> Self {
         Self { direction, codec: None }
     }
 
-    /// The message behind a compressed payload (RFC 7692 section 7.2.2), no longer than `limit`.
+    /// Returns the message of a compressed payload (RFC 7692 section 7.2.2), which may have `limit` bytes at most.
     ///
     /// # Errors
-    /// What is wrong with the data; or it is longer.
+    /// The data is invalid, or the message is longer.
     pub(crate) fn message(&mut self, packed: &[u8], limit: usize) -> Result<Vec<u8>, String> {
         let bits = self.direction.bits.max(9);
         let codec = self.codec.get_or_insert_with(|| Decompress::new_with_window_bits(false, bits));
@@ -251,7 +251,7 @@ impl Inflater {
                 let (before, had) = (codec.total_in(), out.len());
                 let status = codec
                     .decompress_vec(rest, &mut out, FlushDecompress::Sync)
-                    .map_err(|e| format!("the compressed data cannot be read: {e}"))?;
+                    .map_err(|e| format!("the compressed data is invalid: {e}"))?;
                 let read = usize::try_from(codec.total_in().wrapping_sub(before)).unwrap_or(usize::MAX);
                 rest = rest.get(read..).unwrap_or_default();
                 if out.len() > limit {
@@ -268,14 +268,14 @@ impl Inflater {
                 }
             }
         }
-        if self.direction.forgets {
+        if self.direction.no_takeover {
             self.codec = None;
         }
         Ok(out)
     }
 }
 
-/// What a sender leaves off and a receiver puts back (RFC 7692 section 7.2.1).
+/// The bytes that a sender removes and a receiver adds again (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 #[cfg(test)]

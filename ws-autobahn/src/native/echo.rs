@@ -1,4 +1,4 @@
-//! An echo case while it is played: messages, each sent when the one before has come back.
+//! Runs an echo case: messages, each sent when the previous one has come back.
 
 use std::time::Duration;
 
@@ -25,26 +25,26 @@ pub(crate) struct Echoing<'a> {
     script: &'a Echo,
     deadline: Instant,
     stall: Duration,
-    /// How many messages were sent.
+    /// How many messages have been sent.
     sent: usize,
-    /// Where in the data the next message begins.
+    /// The offset in the data at which the next message begins.
     from: usize,
-    /// The message that must come back.
+    /// The message that must come back next.
     awaited: Payload,
     standing: Standing,
 }
 
-/// How the case stands.
+/// The progress of the case.
 #[derive(Debug)]
 enum Standing {
-    /// Messages are on their way.
+    /// Messages are being echoed.
     Running,
-    /// It is decided, with the reason.
+    /// The verdict, with the reason.
     Decided(Behavior, String),
 }
 
 impl<'a> Echoing<'a> {
-    /// Before the first message; `agreed` is whether the extension is, without which a case about it is over.
+    /// The state before the first message. `agreed` is whether the extension was agreed; a case about it ends without.
     pub(crate) fn new(tested: Role, script: &'a Echo, agreed: bool, stall: Duration) -> Self {
         let standing = match &script.deflate {
             Some(_) if !agreed => {
@@ -91,7 +91,7 @@ impl<'a> Echoing<'a> {
             Some(deflater) => match deflater.message(&self.awaited.bytes()) {
                 Ok(packed) => (Payload::Bytes(packed), 4),
                 Err(e) => {
-                    return self.decide(Behavior::Failed, format!("the suite's own fault: {e}"), session);
+                    return self.decide(Behavior::Failed, format!("error of the suite: {e}"), session);
                 }
             },
         };
@@ -120,7 +120,7 @@ impl Program for Echoing<'_> {
         let (kind, payload) = match event {
             Event::Text(payload) => (Kind::Text, payload),
             Event::Binary(payload) => (Kind::Binary, payload),
-            // RFC 6455 section 5.5.3: a Pong that answers nothing may come at any time.
+            // RFC 6455 section 5.5.3: an unsolicited Pong may come at any time.
             Event::Pong(_) | Event::Waited(_) => return,
         };
         let wrong = if kind != self.script.kind {
@@ -128,19 +128,22 @@ impl Program for Echoing<'_> {
         } else if payload.len() != self.awaited.len() {
             Some(format!("expected {} bytes; received {}", self.awaited.len(), payload.len()))
         } else if !self.awaited.is(&payload.bytes()) {
-            Some(format!("the message has {} bytes as it was sent, but others", payload.len()))
+            Some(format!(
+                "the message has {} bytes like the one that was sent, but other content",
+                payload.len()
+            ))
         } else {
             None
         };
         let n = self.sent;
         match wrong {
             Some(wrong) => self.decide(Behavior::Failed, format!("message {n}: {wrong}"), session),
-            // After the last message nothing may come back.
+            // Nothing may come back after the last message.
             None if !matches!(self.standing, Standing::Running) => {
                 self.decide(Behavior::Failed, "a message that was not sent came back".to_owned(), session);
             }
             None if n < self.script.count => self.send_next(session),
-            None => self.decide(Behavior::Ok, format!("{n} messages came back as they were sent"), session),
+            None => self.decide(Behavior::Ok, format!("{n} messages came back unchanged"), session),
         }
     }
 

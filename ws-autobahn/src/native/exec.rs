@@ -6,23 +6,23 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::process::{Process, Progress};
 
-/// Where the client connects for case `n` (from 1).
+/// Returns the URL to which the client connects for case `n` (from 1).
 pub(crate) fn url(port: u16, n: usize, agent: &str) -> String {
     format!("ws://127.0.0.1:{port}/runCase?case={n}&agent={agent}")
 }
 
-/// Runs the command for a case until it ends, or `limit` is over. How it ends does not matter: whether the case was
-/// run is for the suite to say.
+/// Runs the command for a case until it ends, at most for `limit`. Its exit status does not matter: the suite knows
+/// whether the case was run.
 ///
 /// # Errors
-/// It cannot be started.
+/// The command cannot be started.
 pub(crate) async fn one(command: &str, url: &str, log: &Path, limit: Duration) -> Result<(), String> {
-    // In quotes, for it has an ampersand.
+    // Quoted, because it contains an ampersand.
     let command = command.replace("{url}", &format!("'{url}'"));
     let started = Process::start(Path::new("sh"), ["-c", &command], &[], log);
     let mut process = started.map_err(|e| format!("--exec {command:?}: {e}"))?;
     let ended = async { while let Ok(Progress::Line(_)) = process.next().await {} };
-    // It is ended when the process is dropped.
+    // Dropping the process kills it.
     let _ = tokio::time::timeout(limit, ended).await;
     Ok(())
 }
@@ -30,7 +30,7 @@ pub(crate) async fn one(command: &str, url: &str, log: &Path, limit: Duration) -
 /// Runs the command for cases 1 to `cases`, `jobs` at a time.
 ///
 /// # Errors
-/// It cannot be started.
+/// The command cannot be started.
 pub(crate) async fn all(
     command: &str,
     port: u16,

@@ -1,5 +1,5 @@
-//! Every case against a peer that does what the case wants, and against one that is deliberately broken: no case can
-//! only pass.
+//! Runs every case against a correct peer and against peers that are deliberately broken, to show that every case can
+//! fail.
 
 mod fault;
 mod peer;
@@ -22,13 +22,13 @@ pub(crate) use fault::Fault;
 
 use table::{HOPELESS, OPEN, SERVER_TABLE, TABLE};
 
-/// Small, so that the cases about compression are quick without optimization.
+/// Small, so that the cases about compression are fast without optimization.
 const VOLUME: usize = 4 << 10;
 
 const PATIENCE: Patience =
     Patience { answer: std::time::Duration::from_secs(5), stall: std::time::Duration::from_secs(10) };
 
-/// The cases that a row of the table names.
+/// Returns the cases that a row of the table names.
 fn named(words: &[&str]) -> BTreeSet<CaseId> {
     let all: Vec<CaseId> = cases::all(VOLUME).iter().map(|case| case.id).collect();
     let of = |word: &&str| -> Vec<CaseId> {
@@ -44,7 +44,7 @@ fn named(words: &[&str]) -> BTreeSet<CaseId> {
     ids
 }
 
-/// Plays a case on a peer with a fault.
+/// Runs a case against a peer with a fault.
 async fn play(role: Role, case: &Case, fault: Fault) -> Record {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     match role {
@@ -71,19 +71,19 @@ fn is_ok(record: &Record) -> bool {
     verdict.behavior == Behavior::Ok && verdict.close == CloseBehavior::Ok
 }
 
-/// All cases of `ids` in `role` fail because of the fault.
+/// Runs the cases `ids` against a peer with the fault and returns those that pass nevertheless.
 async fn all_fail(role: Role, fault: Fault, ids: &BTreeSet<CaseId>) -> Vec<String> {
     let mut passed = Vec::new();
     for case in cases::all(VOLUME).iter().filter(|case| ids.contains(&case.id)) {
         let record = play(role, case, fault).await;
         if is_ok(&record) {
-            passed.push(format!("{role} {} passes in spite of {fault:?}", case.id));
+            passed.push(format!("{role} {} passes despite {fault:?}", case.id));
         }
     }
     passed
 }
 
-async fn the_table_holds(table: &[(Fault, &[&str])], role: Role) {
+async fn cases_of_the_table_fail(table: &[(Fault, &[&str])], role: Role) {
     let mut passed = Vec::new();
     for (fault, words) in table {
         passed.extend(all_fail(role, *fault, &named(words)).await);
@@ -91,7 +91,7 @@ async fn the_table_holds(table: &[(Fault, &[&str])], role: Role) {
     assert!(passed.is_empty(), "{}", passed.join("\n"));
 }
 
-async fn a_perfect_peer_passes(role: Role) {
+async fn a_correct_peer_passes(role: Role) {
     let expectations = Expectations::load().unwrap();
     let mut wrong = Vec::new();
     for case in cases::all(VOLUME) {
@@ -106,23 +106,23 @@ async fn a_perfect_peer_passes(role: Role) {
 
 #[tokio::test(start_paused = true)]
 async fn a_correct_server_passes_every_case_with_the_codes_of_the_rfc() {
-    a_perfect_peer_passes(Role::Server).await;
+    a_correct_peer_passes(Role::Server).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_correct_client_passes_every_case_with_the_codes_of_the_rfc() {
-    a_perfect_peer_passes(Role::Client).await;
+    a_correct_peer_passes(Role::Client).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_with_a_fault_fails_the_cases_about_it() {
-    the_table_holds(TABLE, Role::Server).await;
-    the_table_holds(SERVER_TABLE, Role::Server).await;
+    cases_of_the_table_fail(TABLE, Role::Server).await;
+    cases_of_the_table_fail(SERVER_TABLE, Role::Server).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_with_a_fault_fails_the_cases_about_it() {
-    the_table_holds(TABLE, Role::Client).await;
+    cases_of_the_table_fail(TABLE, Role::Client).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,8 @@
-//! Frames as bytes (RFC 6455 section 5.2): written with any bits whatever, right or wrong; read as they are laid out.
+//! Frames as bytes (RFC 6455 section 5.2): encoded with any bits, valid or not, and parsed without checks.
 
 use crate::native::payload::Payload;
 
-/// A frame that is to be sent. Nothing about it need be allowed.
+/// A frame to send, which need not be valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// The bit FIN.
@@ -28,7 +28,7 @@ pub(crate) const PING: u8 = 9;
 /// A Pong.
 pub(crate) const PONG: u8 = 10;
 
-/// A frame with this opcode, all of its message.
+/// Returns a frame with this opcode that is a complete message.
 pub(crate) fn frame(opcode: u8, payload: impl Into<Payload>) -> Frame {
     Frame { fin: true, rsv: 0, opcode, payload: payload.into() }
 }
@@ -58,10 +58,10 @@ pub(crate) fn pong(payload: impl Into<Payload>) -> Frame {
     frame(PONG, payload)
 }
 
-/// A message in fragments of `size` bytes; one that fits into a fragment is whole.
+/// Splits a message into fragments of `size` bytes; one that fits into a fragment is a single frame.
 ///
-/// The last fragment is shorter than the others, though it be empty: so does Autobahn, and peers that limit the number
-/// of fragments can tell the difference.
+/// The last fragment is always shorter than the others, even if it is empty: Autobahn does the same, and it matters to
+/// peers that limit the number of fragments.
 pub(crate) fn fragments(opcode: u8, rsv: u8, bytes: &[u8], size: usize) -> impl Iterator<Item = Frame> {
     let full = if bytes.len() <= size { 0 } else { bytes.len() / size.max(1) };
     let pieces = bytes.chunks(size.max(1)).chain([&[][..]]);
@@ -72,13 +72,13 @@ pub(crate) fn fragments(opcode: u8, rsv: u8, bytes: &[u8], size: usize) -> impl 
     })
 }
 
-/// The body of a Close: a code, then a reason (RFC 6455 section 5.5.1).
+/// Returns the body of a Close: a code, then a reason (RFC 6455 section 5.5.1).
 pub(crate) fn close_body(code: u16, reason: &[u8]) -> Vec<u8> {
     [&code.to_be_bytes(), reason].concat()
 }
 
 impl Frame {
-    /// Another fragment follows: FIN is not set.
+    /// Clears FIN: another fragment follows.
     pub(crate) fn more(self) -> Self {
         Self { fin: false, ..self }
     }
@@ -88,7 +88,7 @@ impl Frame {
         Self { rsv, ..self }
     }
 
-    /// The bytes on the wire, masked with `mask` or not at all.
+    /// Returns the bytes on the wire, masked with `mask` if there is one.
     pub(crate) fn encode(&self, mask: Option<[u8; 4]>) -> Vec<u8> {
         let payload = self.payload.bytes();
         let mut bytes = Vec::with_capacity(payload.len().saturating_add(14));
@@ -121,7 +121,7 @@ impl Frame {
     }
 }
 
-/// Masks or unmasks (RFC 6455 section 5.3: it is the same).
+/// Masks or unmasks; the two are the same operation (RFC 6455 section 5.3).
 pub(crate) fn apply_mask(bytes: &mut [u8], key: [u8; 4]) {
     let wide = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
     let (eights, rest) = bytes.as_chunks_mut::<8>();
@@ -131,7 +131,7 @@ pub(crate) fn apply_mask(bytes: &mut [u8], key: [u8; 4]) {
     rest.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
 }
 
-/// The head of a frame as it was received.
+/// The header of a received frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// The bit FIN.
@@ -142,14 +142,14 @@ pub(crate) struct Header {
     pub(crate) opcode: u8,
     /// The masking key.
     pub(crate) mask: Option<[u8; 4]>,
-    /// How many bytes of payload follow.
+    /// The length of the payload in bytes.
     pub(crate) length: u64,
-    /// Whether the length takes no more bytes than it must.
+    /// Whether the length is encoded in the fewest bytes.
     pub(crate) minimal: bool,
 }
 
 impl Header {
-    /// Reads a head and returns it with its size; `None` when bytes are missing.
+    /// Parses a header and returns it with its size; `None` when bytes are missing.
     pub(crate) fn read(bytes: &[u8]) -> Option<(Self, usize)> {
         let [first, second] = *bytes.first_chunk::<2>()?;
         let rest = bytes.get(2..)?;
@@ -178,7 +178,7 @@ impl Header {
     }
 }
 
-/// An opcode in words.
+/// Returns the name of an opcode.
 pub(crate) fn name(opcode: u8) -> String {
     match opcode {
         CONTINUATION => "continuation".to_owned(),

@@ -1,4 +1,4 @@
-//! The opening handshake in both roles, as the suite does it: correct, and lenient in what it reads.
+//! The opening handshake of the suite in both roles: correct in what it sends, lenient in what it receives.
 
 use std::{
     collections::hash_map::RandomState,
@@ -15,18 +15,18 @@ use crate::native::deflate::{Agreed, Demand, Offer};
 pub(crate) struct Head {
     /// The request line or status line.
     pub(crate) first: String,
-    /// Names in lower case, and values, in order.
+    /// The fields in order, with names in lower case.
     pub(crate) fields: Vec<(String, String)>,
 }
 
-/// The most bytes that a head may have.
+/// The maximum size of a head in bytes.
 pub(crate) const LONGEST_HEAD: usize = 16 << 10;
 
 impl Head {
-    /// Splits a head off `bytes` and returns it with its size; `None` when its end is missing.
+    /// Parses the head at the beginning of `bytes` and returns it with its size; `None` when its end is missing.
     ///
     /// # Errors
-    /// A head that is too long or not text.
+    /// The head is too long or invalid.
     pub(crate) fn split(bytes: &[u8]) -> Result<Option<(Self, usize)>, String> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
             return if bytes.len() > LONGEST_HEAD {
@@ -46,18 +46,18 @@ impl Head {
         Ok(Some((Self { first, fields }, end.saturating_add(4))))
     }
 
-    /// All values of a field.
+    /// Returns all values of a field.
     pub(crate) fn values(&self, name: &str) -> Vec<String> {
         self.fields.iter().filter(|(n, _)| n == name).map(|(_, value)| value.clone()).collect()
     }
 
-    /// Whether a field has this element, whatever the case of letters.
+    /// Whether a field has this element; case is ignored.
     pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
         self.values(name).iter().flat_map(|v| v.split(',')).any(|t| t.trim().eq_ignore_ascii_case(token))
     }
 }
 
-/// What a client sends, and what it needs to check the answer.
+/// A client's request, with what is needed to check the answer.
 #[derive(Debug)]
 pub(crate) struct Request {
     /// The bytes.
@@ -66,7 +66,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A request for `path` at `host` that offers these (RFC 6455 section 4.1).
+    /// Creates a request for `path` at `host` with these offers (RFC 6455 section 4.1).
     pub(crate) fn new(host: &str, path: &str, offers: &[Offer]) -> Self {
         let key = new_key();
         let mut text = format!(
@@ -81,10 +81,10 @@ impl Request {
         Self { text, key }
     }
 
-    /// Checks the answer and returns what is agreed.
+    /// Checks the answer and returns the agreed parameters of permessage-deflate.
     ///
     /// # Errors
-    /// What is wrong with the answer.
+    /// The answer breaks a rule.
     pub(crate) fn check(&self, head: &Head) -> Result<Option<Agreed>, String> {
         // RFC 6455 section 4.1, the client's checks in order.
         let mut words = head.first.split(' ');
@@ -101,20 +101,20 @@ impl Request {
     }
 }
 
-/// A client's request, checked.
+/// A client's request that was checked.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct CheckedRequest {
     /// The request target: path and query.
     pub(crate) target: String,
     key: String,
     offers: Vec<Offer>,
 }
 
-impl Asked {
+impl CheckedRequest {
     /// Checks a request (RFC 6455 section 4.2.1).
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The request breaks a rule.
     pub(crate) fn check(head: &Head) -> Result<Self, String> {
         let words: Vec<&str> = head.first.split(' ').collect();
         let ["GET", target, "HTTP/1.1"] = words[..] else {
@@ -124,7 +124,7 @@ impl Asked {
             return Err("the request has no Host".to_owned());
         }
         if !head.has_token("upgrade", "websocket") || !head.has_token("connection", "upgrade") {
-            return Err("the request does not ask for websocket".to_owned());
+            return Err("the request does not upgrade to websocket".to_owned());
         }
         if head.values("sec-websocket-version") != ["13"] {
             return Err("the request is not for version 13".to_owned());
@@ -137,7 +137,7 @@ impl Asked {
         Ok(Self { target: target.to_owned(), key, offers })
     }
 
-    /// The answer, and what is agreed by it; the offers are taken up as the demands allow.
+    /// Returns the answer and the agreed parameters; accepts the first offer that allows one of the demands.
     pub(crate) fn answer(&self, demands: &[Demand]) -> (String, Option<Agreed>) {
         let mut text = format!(
             "HTTP/1.1 101 Switching Protocols\r\nServer: {AGENT}\r\nUpgrade: websocket\r\n\
@@ -153,7 +153,7 @@ impl Asked {
     }
 }
 
-/// What the suite calls itself in its heads.
+/// The name of the suite in its heads.
 const AGENT: &str = concat!("ws-autobahn/", env!("CARGO_PKG_VERSION"));
 
 /// RFC 6455 section 4.2.2, number 5, point 4.
@@ -164,12 +164,12 @@ pub(crate) fn accept(key: &str) -> String {
     STANDARD.encode(hash.finalize())
 }
 
-/// A `Sec-WebSocket-Key` that differs from all others.
+/// Returns a new `Sec-WebSocket-Key`.
 pub(crate) fn new_key() -> String {
     STANDARD.encode(nonce())
 }
 
-/// Sixteen bytes that differ from connection to connection.
+/// Returns sixteen bytes that differ for each connection.
 fn nonce() -> [u8; 16] {
     let half = |n: u64| {
         let mut hasher = RandomState::new().build_hasher();
@@ -196,9 +196,9 @@ mod tests {
     fn a_request_of_the_suite_and_its_answer_accept_each_other() {
         let offers = [Offer { client_can_limit: true, ..Offer::default() }];
         let request = Request::new("example.org", "/chat?x=1", &offers);
-        let asked = Asked::check(&head(&request.text)).unwrap();
+        let asked = CheckedRequest::check(&head(&request.text)).unwrap();
         assert_eq!(asked.target, "/chat?x=1");
-        let (answer, agreed) = asked.answer(&[Demand { forget: true, bits: Some(9) }]);
+        let (answer, agreed) = asked.answer(&[Demand { no_takeover: true, bits: Some(9) }]);
         assert_eq!(request.check(&head(&answer)).unwrap(), agreed);
         assert_eq!(agreed.unwrap().client.bits, 9);
         assert_eq!(asked.answer(&[]).1, None);
@@ -222,10 +222,10 @@ mod tests {
         for (from, to) in
             [("GET", "POST"), ("Host", "Hoost"), ("websocket", "h2c"), ("13", "8"), ("-Key", "-Kei")]
         {
-            assert!(Asked::check(&head(&good.replace(from, to))).is_err(), "{from}");
+            assert!(CheckedRequest::check(&head(&good.replace(from, to))).is_err(), "{from}");
         }
         let request = Request::new("h", "/", &[]);
-        let (answer, _) = Asked::check(&head(&request.text)).unwrap().answer(&[]);
+        let (answer, _) = CheckedRequest::check(&head(&request.text)).unwrap().answer(&[]);
         for (from, to) in [("101", "200"), ("websocket\r", "x\r"), ("Accept", "Akzept")] {
             assert!(request.check(&head(&answer.replace(from, to))).is_err(), "{from}");
         }

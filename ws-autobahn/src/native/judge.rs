@@ -1,4 +1,4 @@
-//! From what happened to the verdict.
+//! Derives the verdict on a case from what was received.
 
 use crate::{
     native::{
@@ -9,18 +9,18 @@ use crate::{
     verdict::{Behavior, CloseBehavior, Verdict},
 };
 
-/// The verdict on a case, with the reasons in words.
+/// The verdict on a case, with the reasons as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Judgement {
     /// The verdict.
     pub(crate) verdict: Verdict,
-    /// Why the behaviour is judged as it is.
+    /// The reason of the verdict on the behaviour.
     pub(crate) reason: String,
-    /// Why the end is.
+    /// The reason of the verdict on the end.
     pub(crate) close_reason: String,
 }
 
-/// The case could not be played: the opening handshake was never completed.
+/// Returns the verdict on a case that could not be run because the opening handshake was never completed.
 pub(crate) fn never_open(why: &str) -> Judgement {
     let verdict = Verdict { behavior: Behavior::Failed, close: CloseBehavior::Failed, code: None };
     Judgement {
@@ -30,7 +30,7 @@ pub(crate) fn never_open(why: &str) -> Judgement {
     }
 }
 
-/// Judges a case with steps by what was received and how it ended.
+/// Judges a case with steps by the received answers and the end of the connection.
 pub(crate) fn steps(tested: Role, steps: &Steps, received: &[Event], end: &End) -> Judgement {
     let found = steps.accepted.iter().find(|(_, events)| events == received);
     let (behavior, reason) = match found {
@@ -47,7 +47,7 @@ pub(crate) fn steps(tested: Role, steps: &Steps, received: &[Event], end: &End) 
     conclude(tested, behavior, reason, &steps.close, steps.grading, end)
 }
 
-/// Joins the verdict on the answers with the one on the end.
+/// Combines the verdict on the answers with the one on the end.
 pub(crate) fn conclude(
     tested: Role,
     behavior: Behavior,
@@ -64,7 +64,7 @@ pub(crate) fn conclude(
         Grading::AnswersAndCode if close == CloseBehavior::WrongCode => {
             ((Behavior::Failed, close), close_reason.clone())
         }
-        // RFC 6455 section 8.1: text that is not UTF-8 went unnoticed.
+        // RFC 6455 section 8.1: the peer did not detect invalid UTF-8.
         _ if rule.fatal && wrong_end => {
             ((Behavior::Failed, close), "the peer did not fail the connection".to_owned())
         }
@@ -81,7 +81,10 @@ fn close(tested: Role, rule: &CloseRule, end: &End) -> (CloseBehavior, String) {
             return (CloseBehavior::Failed, format!("the peer ended the connection, not the suite{noted}"));
         }
         Closer::Peer if end.closed_by_suite => {
-            return (CloseBehavior::Failed, format!("the suite had to close, the peer did not{noted}"));
+            return (
+                CloseBehavior::Failed,
+                format!("the suite closed the connection, the peer did not{noted}"),
+            );
         }
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! JUnit XML, which the pages of CI services show: a suite for each section, a test for each case.
+//! JUnit XML, which CI services display: a test suite for each section, a test for each case.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -8,7 +8,7 @@ use crate::{
     verdict::{Behavior, CloseBehavior},
 };
 
-/// The records of all agents as one document.
+/// Formats the records of all agents as one document.
 pub(crate) fn xml(agents: &BTreeMap<String, Vec<Record>>) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for (agent, records) in agents {
@@ -61,7 +61,7 @@ fn is_skipped(record: &Record) -> bool {
     !record.has_failed() && record.verdict().behavior == Behavior::Unimplemented
 }
 
-/// XML 1.0 sections 2.2 and 2.4: some characters are marks, some may not occur at all.
+/// Escapes text. XML 1.0 sections 2.2 and 2.4: some characters are markup, some are not allowed.
 fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut text, c| {
         match c {

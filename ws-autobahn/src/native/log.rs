@@ -1,4 +1,4 @@
-//! The wire log of a case: what went over the connection and when, in bounded memory.
+//! The wire log of a case: what was sent and received and when, in bounded memory.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -22,18 +22,18 @@ pub(crate) struct Log {
 /// A line of the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    /// Since the connection was open.
+    /// The time since the connection was open.
     pub(crate) at: Duration,
     /// What happened.
     pub(crate) what: What,
 }
 
-/// Something that happened.
+/// An event of the log.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    /// The suite sent a frame, of which these are the first bytes.
+    /// The suite sent a frame that begins with these bytes.
     Sent(Bytes),
-    /// The suite sent some more bytes of a frame.
+    /// The suite sent further bytes of a frame.
     SentMore(Bytes),
     /// The suite received a frame.
     Received(Bytes),
@@ -41,7 +41,7 @@ pub(crate) enum What {
     Note(String),
 }
 
-/// The first of a number of bytes.
+/// The beginning of a sequence of bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Bytes {
     prefix: Vec<u8>,
@@ -50,31 +50,31 @@ pub(crate) struct Bytes {
 
 /// How many bytes of a frame are kept.
 const KEPT: usize = 64;
-/// How many lines are kept from the beginning, and as many from the end.
+/// How many lines are kept from the beginning, and the same number from the end.
 const LINES: usize = 40;
 
 impl Log {
-    /// An empty log that begins now.
+    /// Creates an empty log that begins now.
     pub(crate) fn new() -> Self {
         Self { start: Instant::now(), first: Vec::new(), last: VecDeque::new(), skipped: 0 }
     }
 
-    /// The suite sent a frame of these bytes.
+    /// Logs a frame that the suite sent.
     pub(crate) fn sent(&mut self, bytes: &[u8]) {
         self.add(What::Sent(Bytes::of(bytes, bytes.len() as u64)));
     }
 
-    /// The suite sent some more bytes of a frame.
+    /// Logs further bytes of a frame that the suite sent.
     pub(crate) fn sent_more(&mut self, bytes: &[u8]) {
         self.add(What::SentMore(Bytes::of(bytes, bytes.len() as u64)));
     }
 
-    /// A frame was received that begins with these bytes and has `total`.
+    /// Logs a received frame that begins with these bytes and has `total` bytes.
     pub(crate) fn received(&mut self, bytes: &[u8], total: u64) {
         self.add(What::Received(Bytes::of(bytes, total)));
     }
 
-    /// Something else happened.
+    /// Logs another event.
     pub(crate) fn note(&mut self, words: impl Into<String>) {
         self.add(What::Note(words.into()));
     }
@@ -92,7 +92,7 @@ impl Log {
         self.last.push_back(line);
     }
 
-    /// The lines, with a note where some were left out.
+    /// Returns the lines, with a note where some were left out.
     pub(crate) fn lines(&self) -> Vec<Line> {
         let mut lines = self.first.clone();
         if let (1.., Some(next)) = (self.skipped, self.last.front()) {
@@ -102,7 +102,7 @@ impl Log {
         lines
     }
 
-    /// For the report of the case.
+    /// Returns the log for the report of the case.
     pub(crate) fn json(&self) -> Value {
         let line = |line: &Line| {
             let (way, bytes) = match &line.what {
@@ -134,7 +134,7 @@ impl std::fmt::Display for Line {
 }
 
 impl What {
-    /// In words: which way, which frame, which bits, what it carries.
+    /// Describes the direction, the frame, its bits and its content.
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Sent(bytes) => format!("sent      {}", bytes.words()),
@@ -155,7 +155,7 @@ impl Bytes {
         format!("{}{dots}", hex(&self.prefix))
     }
 
-    /// A frame in words.
+    /// Describes a frame.
     fn words(&self) -> String {
         let Some((header, size)) = Header::read(&self.prefix) else { return format!("{} bytes", self.total) };
         let mut text = name(header.opcode);
@@ -174,7 +174,7 @@ impl Bytes {
                 text.push_str(&format!(", code {}", u16::from_be_bytes(*code)));
                 text.extend((!reason.is_empty()).then(|| format!(" {}", words(reason))));
             }
-            // Compressed: its bytes say nothing to a reader.
+            // The bytes of a compressed payload are not readable.
             (TEXT | 2, _) if header.rsv == 4 => text.push_str(", compressed"),
             _ => {
                 let complete = payload.len() as u64 == header.length;

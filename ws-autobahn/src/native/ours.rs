@@ -1,4 +1,4 @@
-//! The native suite on ws-server and ws-client.
+//! Runs the native suite on ws-server and ws-client.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -17,10 +17,10 @@ use crate::{
     testee,
 };
 
-/// Plays the cases on ours in this role; the reports go to `folder`.
+/// Runs the cases on our implementation of this role and writes the reports to `folder`.
 ///
 /// # Errors
-/// A port or a file cannot be had.
+/// No port is free, or a file cannot be written.
 pub(crate) async fn native_on_ours(
     role: Role,
     cases: Vec<Case>,
@@ -49,12 +49,12 @@ async fn on_client(cases: Vec<Case>, pace: Pace) -> Result<(Vec<Record>, Option<
     let played = tokio::spawn(testee::client::play(port, agent, n, pace.jobs));
     let served = fuzzer.serve(listener, pace).await;
     let abort = played.abort_handle();
-    // The answer to its last request may still be on its way to it.
+    // The answer to its last request may not have been written yet.
     let trouble = match timeout(pace.patience.answer, played).await {
         Ok(played) => played.map_err(|e| e.to_string()).and_then(|played| played).err(),
         Err(_) => {
             abort.abort();
-            Some("our client was not done in time".to_owned())
+            Some("our client did not finish in time".to_owned())
         }
     };
     let records = fuzzer.records().remove(agent).unwrap_or_default();

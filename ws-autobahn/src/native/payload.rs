@@ -1,29 +1,29 @@
-//! What a frame or message carries, written down without taking the memory before it is sent.
+//! The payload of a frame or message, in a form that needs no memory for all bytes until it is sent.
 
 use std::borrow::Cow;
 
-/// Bytes of a case: as they stand, or a unit that is repeated.
+/// Bytes of a case: literal bytes, or a unit that is repeated.
 #[derive(Clone)]
 pub(crate) enum Payload {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// `unit` over and over, cut off after `len` bytes.
+    /// `unit` repeated, cut off after `len` bytes.
     Repeated {
-        /// What is repeated; never empty.
+        /// The repeated bytes; never empty.
         unit: &'static [u8],
-        /// How many bytes there are in all.
+        /// The total number of bytes.
         len: usize,
     },
 }
 
 impl Payload {
-    /// `len` bytes made of `unit` over and over.
+    /// Returns `len` bytes that repeat `unit`.
     pub(crate) fn repeated(unit: &'static [u8], len: usize) -> Self {
         debug_assert!(!unit.is_empty());
         Self::Repeated { unit, len }
     }
 
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -31,7 +31,7 @@ impl Payload {
         }
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
         match self {
             Self::Bytes(bytes) => Cow::Borrowed(bytes),
@@ -43,7 +43,7 @@ impl Payload {
         }
     }
 
-    /// Whether these are exactly `other`, compared without making a copy.
+    /// Whether the bytes equal `other`, compared without a copy.
     pub(crate) fn is(&self, other: &[u8]) -> bool {
         match self {
             Self::Bytes(bytes) => bytes == other,
@@ -87,7 +87,7 @@ impl std::fmt::Debug for Payload {
     }
 }
 
-/// Bytes in words: as text in quotes where they are text that can be printed, otherwise in hex; long ones cut off.
+/// Formats bytes as text in quotes if they are printable text, otherwise in hex; long ones are cut off.
 pub(crate) fn words(bytes: &[u8]) -> String {
     let (head, rest) = bytes.split_at(bytes.len().min(SHOWN));
     let text = std::str::from_utf8(head).ok().filter(|text| text.chars().all(|c| !c.is_control()));
@@ -101,7 +101,7 @@ pub(crate) fn words(bytes: &[u8]) -> String {
     }
 }
 
-/// Bytes in hex, without anything between them.
+/// Formats bytes in hex without separators.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
@@ -110,7 +110,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// How many bytes of a payload are shown in words.
+/// How many bytes of a payload are shown.
 const SHOWN: usize = 32;
 
 #[cfg(test)]

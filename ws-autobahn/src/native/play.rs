@@ -1,4 +1,4 @@
-//! Plays a case on an open connection: one loop that reads, writes and waits, so that nothing can hold it up.
+//! Runs a case on an open connection: one loop that reads, writes and waits, so that nothing can block it.
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ use crate::{
 /// How long the suite waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// For an answer, for each part of closing, and for the opening handshake.
+    /// The limit for an answer, for each part of closing, and for the opening handshake.
     pub(crate) answer: Duration,
-    /// For anything to move at all, in the cases that may take long.
+    /// The limit without any byte sent or received, in the cases that may take long.
     pub(crate) stall: Duration,
 }
 
@@ -36,30 +36,30 @@ impl Default for Patience {
     }
 }
 
-/// What came of a case.
+/// The result of a case.
 #[derive(Clone, Debug)]
 pub(crate) struct Played {
     /// The verdict.
     pub(crate) judgement: Judgement,
-    /// What happened.
+    /// The wire log.
     pub(crate) log: Log,
 }
 
-/// What goes on with an open connection besides closing it. Unless it says otherwise, nothing does.
+/// What is done with an open connection besides closing it. By default, each method does nothing.
 pub(crate) trait Program {
     /// Something was received.
     fn received(&mut self, _event: Event, _session: &mut Session) {}
 
-    /// When to call `tick`; `moved` is when a byte last went over the connection.
+    /// When to call `tick`; `moved` is when a byte was last sent or received.
     fn due(&self, _moved: Instant) -> Option<Instant> {
         None
     }
 
-    /// The time has come.
+    /// Called at the time that `next` returned.
     fn tick(&mut self, _session: &mut Session) {}
 }
 
-/// Plays `case` on a connection whose opening handshake is complete; `early` is what came after its head.
+/// Runs `case` on a connection whose opening handshake is complete; `early` are the bytes after its head.
 pub(crate) async fn play<S: AsyncRead + AsyncWrite + Send>(
     stream: S,
     early: &[u8],
@@ -87,7 +87,7 @@ pub(crate) async fn play<S: AsyncRead + AsyncWrite + Send>(
     Played { judgement, log: session.log }
 }
 
-/// Reads, writes and waits until the connection is over; `early` is what came after the head.
+/// Reads, writes and waits until the connection has ended; `early` are the bytes after the head.
 pub(crate) async fn converse<S: AsyncRead + AsyncWrite>(
     stream: S,
     early: &[u8],
@@ -108,7 +108,7 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite>(
         }
         let due = match session.phase {
             Phase::Open => program.due(moved),
-            // What is still on its way may take its time, but not for ever.
+            // What is still to be written may take time, but not without limit.
             _ => Some((phase.1.max(moved) + patience.answer).min(phase.1 + 6 * patience.answer)),
         };
         let (bytes, pause) = next_write(session);
@@ -140,7 +140,7 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite>(
                         Pause::Short => sleep(SHORT).await,
                     }
                 }
-                // What the peer has sent before it ended can still be read.
+                // What the peer sent before it ended can still be read.
                 Err(_) => session.out.clear(),
             },
             () = at(due) => {
@@ -157,23 +157,23 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite>(
                 writer.write_all(chunk.bytes.get(chunk.written..).unwrap_or_default()).await?;
             }
             writer.shutdown().await?;
-            // A reset would take from the peer what it has not read yet.
+            // A reset would discard what the peer has not read yet.
             while reader.read(&mut input).await? > 0 {}
             std::io::Result::Ok(())
         });
-        // It is over either way.
+        // The connection has ended either way.
         let _ = ended.await;
     }
 }
 
-/// What follows a write, so that the peer has a chance to read what was written alone.
+/// The pause after a write, in which the peer can read what was written on its own.
 enum Pause {
     None,
     Yield,
     Short,
 }
 
-/// The bytes that can be written now, and what follows.
+/// Returns the bytes to write now, and the pause after them.
 fn next_write(session: &Session) -> (&[u8], Pause) {
     let Some(chunk) = session.out.front() else { return (&[], Pause::None) };
     let rest = chunk.bytes.get(chunk.written..).unwrap_or_default();
@@ -203,8 +203,8 @@ async fn at(due: Option<Instant>) {
 
 /// How much is read or written at a time.
 const READ: usize = 128 << 10;
-/// Long enough for a peer to read and answer what it has before the next byte, as it is with Autobahn. Frames in writes
-/// of their own follow each other at once there, too; and large messages have thousands of pieces.
+/// Long enough for a peer to read and answer before the next byte, as with Autobahn. Frames in separate writes follow
+/// each other at once, also in Autobahn; and large messages have thousands of pieces.
 const SHORT: Duration = Duration::from_millis(3);
 /// How long the end of a connection that the suite has closed may take.
 const LINGER: Duration = Duration::from_secs(1);

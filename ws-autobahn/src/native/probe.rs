@@ -1,14 +1,14 @@
-//! Cases beyond Autobahn's, written down as what is sent in bytes and which course of events is accepted. They begin
-//! before the opening handshake, and look at the TCP connection after the closing one.
+//! Cases beyond Autobahn, defined by the bytes that are sent and the sequences of events that are accepted. They begin
+//! before the opening handshake, and observe the TCP connection until after the closing handshake.
 //!
 //! ```text
 //! server("21.3.2", RFC 6455 section 4.2.1, "no Host field")
 //!     .ask(upgrade().without("Host"))
-//!     .must([refuses()])                      // what a MUST asks for, or what no rule forbids
+//!     .must([refuses()])                      // what a MUST requires, or what no rule forbids
 //!     .should([opens(), echoes(HELLO)])       // what breaks a SHOULD: NON-STRICT
 //! ```
 //!
-//! Any other course of events fails the case.
+//! Any other sequence of events fails the case.
 
 mod building;
 mod cases;
@@ -33,78 +33,78 @@ pub(crate) use draft::Draft;
 pub(crate) use play::{on_client, on_server};
 pub(crate) use want::Want;
 
-/// A case beyond Autobahn's.
+/// A case beyond Autobahn.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     /// The role that it tests.
     pub(crate) tested: Role,
-    /// What is done, on a connection for each; those of a client are one.
+    /// The variants, each on a separate connection; a case for clients has one.
     pub(crate) variants: Vec<Variant>,
-    /// The courses of events that are accepted, and the verdict that each means.
+    /// The accepted sequences of events, each with its verdict.
     pub(crate) accepted: Vec<(Behavior, Vec<Want>)>,
-    /// Whether the suite answers a Close as RFC 6455 section 5.5.1 asks.
+    /// Whether the suite answers a Close (RFC 6455 section 5.5.1).
     pub(crate) polite: bool,
-    /// The longest wait for what must come.
+    /// The time limit for the accepted events, if it is longer than the patience.
     pub(crate) within: Option<Duration>,
-    /// What is measured besides.
+    /// What is measured as well.
     pub(crate) measure: Option<Measure>,
 }
 
 /// What is done on one connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variant {
-    /// What distinguishes it from the others of its case.
+    /// What distinguishes it from the other variants of its case.
     pub(crate) name: String,
-    /// What is done, in order.
+    /// The acts in order.
     pub(crate) acts: Vec<Act>,
 }
 
-/// Something that the suite does.
+/// An action of the suite.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Sends a head: a request to a server, a response to a client.
     Head(Draft),
-    /// From here on, deliveries in pieces pause for this time between them.
+    /// Sets the pause between the pieces of the following deliveries in pieces.
     Pace(Duration),
-    /// Waits until the head of the server's answer is there; the case is over if it does not open the connection.
+    /// Waits for the head of the server's answer; the case ends if the answer does not open the connection.
     Answer,
-    /// Waits until the head of the server's answer is there.
+    /// Waits for the head of the server's answer.
     Answered,
     /// Sends a frame, masked if the suite is the client.
     Frame(Frame, Delivery),
     /// Sends a frame this many times.
     Flood(Frame, usize),
-    /// Sends these bytes as they are.
+    /// Sends these bytes.
     Bytes(Vec<u8>, Delivery),
-    /// Sends a compressed message of this many zeros, if the extension is agreed.
+    /// Sends a compressed message of this many zeros, if the extension was agreed.
     Bomb(usize),
     /// Reads for this time.
     Wait(Duration),
     /// Reads nothing for this time.
     Deaf(Duration),
-    /// Waits until this many events were seen, a limit of time has passed or the connection has ended.
+    /// Waits until this many events were observed, the time limit has passed or the connection has ended.
     Until(usize),
-    /// Notes the moment among the events.
+    /// Records this moment as an event.
     Mark,
     /// Ends the suite's half of the connection: a FIN.
     HalfClose,
     /// Resets the connection.
     Reset,
-    /// Opens another connection, which must be served within the patience.
+    /// Opens another connection, which must be served in time.
     Neighbour,
 }
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
-    /// The second variant does the double of the first: it may take this many times as long (in percent).
+    /// The second variant does twice the work of the first and may take this many percent of its time.
     Cost(u32),
     /// The memory of the process of `--pid` may grow by this many bytes.
     Memory(u64),
 }
 
 impl Probe {
-    /// What is accepted, in words.
+    /// Describes what is accepted.
     pub(crate) fn expectation(&self) -> String {
         let accepted = self.accepted.iter();
         let words =
@@ -118,22 +118,22 @@ pub(crate) fn opens() -> Want {
     Want::Open(Vec::new())
 }
 
-/// The server's answer has a status of these.
+/// The server's answer has one of these status codes.
 pub(crate) fn status(codes: RangeInclusive<u16>) -> Want {
     Want::Status(codes, Vec::new())
 }
 
-/// The server's answer is an error of the client's, and the connection ends.
+/// The server's answer is a client error (4xx).
 pub(crate) fn refuses() -> Want {
     Want::Status(400..=499, Vec::new())
 }
 
-/// This text comes back.
+/// This text message comes back.
 pub(crate) fn echoes(text: &str) -> Want {
     Want::Text(text.as_bytes().to_vec())
 }
 
-/// A Close comes with one of these codes; with none at all if they are empty.
+/// A Close with one of these codes; without a code if the list is empty.
 pub(crate) fn closes(codes: &'static [u16]) -> Want {
     Want::Close(codes)
 }
@@ -143,12 +143,12 @@ pub(crate) fn ends() -> Want {
     Want::End
 }
 
-/// May be left out.
+/// An optional event.
 pub(crate) fn maybe(want: Want) -> Want {
     Want::Many(0..=1, Box::new(want))
 }
 
-/// Any number of these.
+/// Any number of this event.
 pub(crate) fn many(want: Want) -> Want {
     Want::Many(0..=usize::MAX, Box::new(want))
 }

@@ -1,4 +1,4 @@
-//! Progress of a native run: a line that changes on a terminal, elsewhere a line now and then.
+//! Progress of a native run: on a terminal one line that is rewritten, elsewhere a line from time to time.
 
 use std::{
     io::{IsTerminal, Write, stderr},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{native::record::Record, role::Role, verdict::Behavior};
 
-/// Where the runners say what they do.
+/// Shows how many cases are done.
 #[derive(Debug)]
 pub(crate) struct Progress {
     role: Role,
@@ -26,13 +26,13 @@ struct State {
 }
 
 impl Progress {
-    /// For a run of this many cases.
+    /// Creates the progress of a run of this many cases.
     pub(crate) fn new(role: Role, cases: usize) -> Self {
         let state = State { done: 0, not_ok: 0, start: Instant::now(), shown: None };
         Self { role, cases, live: stderr().is_terminal(), state: Mutex::new(state) }
     }
 
-    /// A case is done.
+    /// Records a result.
     pub(crate) fn done(&self, record: &Record) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let fine = matches!(record.verdict().behavior, Behavior::Ok | Behavior::Informational);
@@ -40,7 +40,7 @@ impl Progress {
         state.not_ok = state.not_ok.saturating_add(usize::from(!fine));
         let pause = if self.live { Duration::from_millis(100) } else { Duration::from_secs(15) };
         let due = state.shown.unwrap_or(state.start);
-        // A run that is over at once needs no line.
+        // A run that ends at once needs no line.
         if state.start.elapsed() < Duration::from_secs(1) {
             return;
         }

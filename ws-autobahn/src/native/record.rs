@@ -1,4 +1,4 @@
-//! What came of the cases of a run: records, and the files that are written of them.
+//! The results of the cases of a run, and the files that are written from them.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -17,31 +17,31 @@ use crate::{
     verdict::{Behavior, CloseBehavior, Verdict},
 };
 
-/// What came of a case.
+/// The result of a case.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     /// The case.
     pub(crate) id: CaseId,
-    /// What it does.
+    /// The description of the case.
     pub(crate) what: String,
-    /// What it is about.
+    /// The rule that the case tests.
     pub(crate) rule: &'static str,
-    /// What was expected.
+    /// The accepted behaviour, as text.
     pub(crate) expectation: String,
     /// The verdict, with reasons.
     pub(crate) judgement: Judgement,
-    /// How long it took.
+    /// The duration.
     pub(crate) duration: Duration,
-    /// The client's opening handshake as it was sent.
+    /// The client's opening handshake.
     pub(crate) request: String,
     /// The server's answer.
     pub(crate) response: String,
-    /// What happened then.
+    /// The wire log.
     pub(crate) log: Log,
 }
 
 impl Record {
-    /// A case that was played.
+    /// Creates the record of a case that was run.
     pub(crate) fn played(case: &Case, heads: (String, String), played: Played, duration: Duration) -> Self {
         let Played { judgement, log } = played;
         let (request, response) = heads;
@@ -58,7 +58,7 @@ impl Record {
         }
     }
 
-    /// A case that could not be played.
+    /// Creates the record of a case that could not be run.
     pub(crate) fn not_open(case: &Case, heads: (String, String), why: &str, duration: Duration) -> Self {
         let mut log = Log::new();
         log.note(why);
@@ -70,17 +70,17 @@ impl Record {
         self.judgement.verdict
     }
 
-    /// Whether the verdict is one that fails a run: NON-STRICT, UNIMPLEMENTED and INFORMATIONAL do not.
+    /// Whether the verdict fails a run; NON-STRICT, UNIMPLEMENTED and INFORMATIONAL do not.
     pub(crate) fn has_failed(&self) -> bool {
         fails(self.verdict())
     }
 
-    /// Why, in words: of the answers and of the end.
+    /// Returns the reasons of the verdicts on the answers and on the end.
     pub(crate) fn reason(&self) -> String {
         format!("{} / close: {}", self.judgement.reason, self.judgement.close_reason)
     }
 
-    /// The entry in `index.json`.
+    /// Returns the entry in `index.json`.
     fn entry(&self, agent: &str) -> Value {
         json!({
             "behavior": self.verdict().behavior.name(),
@@ -91,7 +91,7 @@ impl Record {
         })
     }
 
-    /// The report of the case; the names are Autobahn's where the meaning is.
+    /// Returns the report of the case, with Autobahn's names where the meaning is the same.
     fn report(&self, agent: &str) -> Value {
         json!({
             "agent": agent,
@@ -118,10 +118,10 @@ pub(crate) fn fails(verdict: Verdict) -> bool {
     verdict.behavior == Behavior::Failed || (!informational && verdict.close < CloseBehavior::Informational)
 }
 
-/// Writes `index.json` in Autobahn's form, beside it a file for each case, and the page `report.html`.
+/// Writes `index.json` in Autobahn's format, a file for each case, and the page `report.html`.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// A file cannot be written.
 pub(crate) fn write(folder: &Path, role: Role, agents: &BTreeMap<String, Vec<Record>>) -> Result<(), String> {
     let to_file = |name: &str, text: String| {
         let path = folder.join(name);
@@ -143,20 +143,20 @@ pub(crate) fn write(folder: &Path, role: Role, agents: &BTreeMap<String, Vec<Rec
     to("index.json", &Value::Object(index))
 }
 
-/// The page for people: one file, with all that it shows.
+/// Returns the HTML page, a single file that contains all data.
 fn page(role: Role, agents: &BTreeMap<String, Vec<Record>>) -> String {
     let agent = |(agent, records): (&String, &Vec<Record>)| {
         let cases: Vec<Value> = records.iter().map(|record| record.report(agent)).collect();
         json!({ "agent": agent, "role": role.name(), "cases": cases })
     };
     let data: Value = agents.iter().map(agent).collect();
-    // Within a script of HTML nothing may look like its end.
+    // Nothing inside a script of HTML may look like its end tag.
     PAGE.replace("__DATA__", &data.to_string().replace('<', "\\u003c"))
 }
 
 const PAGE: &str = include_str!("report.html");
 
-/// For the comparison with what is expected: the verdicts, and where the reports lie.
+/// Returns the verdicts and the paths of the reports, for the comparison with the expectations.
 pub(crate) fn outcomes(folder: &Path, agent: &str, records: &[Record]) -> BTreeMap<CaseId, Outcome> {
     let outcome = |record: &Record| {
         let file = folder.join(file_name(agent, record.id));

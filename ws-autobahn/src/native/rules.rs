@@ -1,20 +1,20 @@
-//! What a peer may send: the rules that the suite's own end of a connection goes by.
+//! What a peer may send: the rules by which the suite checks received frames.
 
 use crate::{
     native::frame::{BINARY, CLOSE, CONTINUATION, Header, PING, PONG, TEXT},
     role::Role,
 };
 
-/// Checks the head of a frame from the one under test; `deflate` is whether permessage-deflate is agreed, `inside`
+/// Checks the header of a frame of the tested peer; `deflate` is whether permessage-deflate was agreed, `inside`
 /// whether a message has begun and not ended.
 ///
 /// # Errors
-/// What is wrong, as what was sent.
+/// A description of the invalid frame.
 pub(crate) fn head(header: &Header, tested: Role, deflate: bool, inside: bool) -> Result<(), String> {
     let compressed = header.rsv == 4 && deflate;
     // RFC 6455 section 5.2; RFC 7692 section 6: RSV1 on the first frame of a message.
     if header.rsv != 0 && !compressed {
-        return Err(format!("RSV = {} where no extension gives it a meaning", header.rsv));
+        return Err(format!("RSV = {} without an extension that defines it", header.rsv));
     }
     // RFC 6455 section 5.1.
     match (tested, header.mask) {
@@ -28,7 +28,7 @@ pub(crate) fn head(header: &Header, tested: Role, deflate: bool, inside: bool) -
     }
     match header.opcode {
         // RFC 6455 section 5.5.
-        CLOSE | PING | PONG if !header.fin => Err("a control frame in fragments".to_owned()),
+        CLOSE | PING | PONG if !header.fin => Err("a fragmented control frame".to_owned()),
         CLOSE | PING | PONG if header.length > 125 => {
             Err("a control frame with more than 125 bytes".to_owned())
         }
@@ -38,7 +38,7 @@ pub(crate) fn head(header: &Header, tested: Role, deflate: bool, inside: bool) -
         CLOSE if header.length == 1 => Err("a Close with a body of one byte".to_owned()),
         CLOSE | PING | PONG => Ok(()),
         // RFC 6455 section 5.4.
-        CONTINUATION if !inside => Err("a continuation of nothing".to_owned()),
+        CONTINUATION if !inside => Err("a continuation frame outside a message".to_owned()),
         TEXT | BINARY if inside => Err("a message inside another".to_owned()),
         // RFC 7692 section 6.1.
         CONTINUATION if compressed => Err("a continuation with RSV1".to_owned()),
@@ -47,7 +47,7 @@ pub(crate) fn head(header: &Header, tested: Role, deflate: bool, inside: bool) -
     }
 }
 
-/// RFC 6455 sections 7.4.1 and 7.4.2, and the registry: codes that may stand in a Close.
+/// Whether a code may be in a Close (RFC 6455 sections 7.4.1 and 7.4.2, and the registry).
 pub(crate) fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
@@ -74,10 +74,10 @@ mod tests {
             (&[0xc0, 1], true, true, "a continuation with RSV1"),
             (&[0x81, 0x81, 0, 0, 0, 0], false, false, "masked"),
             (&[0x81, 126, 0, 1], false, false, "fewest bytes"),
-            (&[0x09, 0], false, false, "in fragments"),
+            (&[0x09, 0], false, false, "fragmented"),
             (&[0x89, 126, 0, 126], false, false, "more than 125 bytes"),
             (&[0x88, 1], false, false, "a body of one byte"),
-            (&[0x80, 0], false, false, "a continuation of nothing"),
+            (&[0x80, 0], false, false, "a continuation frame outside a message"),
             (&[0x81, 0], false, true, "a message inside another"),
             (&[0x83, 0], false, false, "opcode 3"),
             (&[0x8b, 0], false, false, "opcode 11"),

@@ -1,4 +1,4 @@
-//! A case, written down: what is sent with which splits and waits, what may come back, which verdict follows.
+//! The definition of a case: what is sent with which splits and pauses, what may come back, and the verdict on it.
 
 use std::time::Duration;
 
@@ -17,50 +17,50 @@ use crate::{
 /// A case of the suite.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    /// Its id, Autobahn's where it is one of Autobahn's.
+    /// The id, which is Autobahn's for a case of Autobahn.
     pub(crate) id: CaseId,
-    /// The sections of the RFCs that it is about.
+    /// The sections of the RFCs that it tests.
     pub(crate) rule: &'static str,
-    /// What is sent.
+    /// A description of what is sent.
     pub(crate) what: String,
-    /// How it goes.
+    /// What the suite does.
     pub(crate) script: Script,
 }
 
-/// The ways in which cases go.
+/// The kinds of cases.
 #[derive(Clone, Debug)]
 pub(crate) enum Script {
-    /// Steps in order, and what may be received meanwhile.
+    /// Steps in order, and the answers that may be received meanwhile.
     Steps(Steps),
-    /// Messages, each sent when the one before has come back.
+    /// Messages, each sent when the previous one has come back.
     Echo(Echo),
-    /// Bytes, from the opening handshake on, and courses of events: a case beyond Autobahn's.
+    /// Bytes from the opening handshake on, and the accepted sequences of events: a case beyond Autobahn.
     Probe(Box<Probe>),
 }
 
 /// Steps in order, the answers that are accepted, and how the connection must end.
 #[derive(Clone, Debug)]
 pub(crate) struct Steps {
-    /// What is done, in order.
+    /// The steps in order.
     pub(crate) steps: Vec<Step>,
-    /// The sequences of answers that are accepted, and the verdict that each means. The best comes first.
+    /// The accepted sequences of answers, each with its verdict, the best first.
     pub(crate) accepted: Vec<(Behavior, Vec<Event>)>,
     /// How the connection must end.
     pub(crate) close: CloseRule,
-    /// What the suite does when nothing more comes.
+    /// What the suite does when nothing more is received.
     pub(crate) finally: Finally,
-    /// How the verdict is formed.
+    /// How the verdict is derived.
     pub(crate) grading: Grading,
 }
 
-/// Something the suite does.
+/// An action of the suite.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// Sends a frame.
     Send(Frame, Delivery),
     /// Sends a Close with this body, which begins the closing handshake (RFC 6455 section 7.1.2).
     Close(Vec<u8>),
-    /// Sends the bytes `from..to` of a frame's payload; with the first goes the head, which promises all.
+    /// Sends the bytes `from..to` of a frame's payload; the first part includes the header, with the length of all.
     Piece {
         /// The frame.
         frame: Frame,
@@ -69,7 +69,7 @@ pub(crate) enum Step {
         /// The end of what is sent.
         to: usize,
     },
-    /// Waits, then goes on if the connection is still open.
+    /// Waits, then continues if the connection is still open.
     Wait(Pause),
 }
 
@@ -78,24 +78,24 @@ pub(crate) enum Step {
 pub(crate) enum Pause {
     /// For this time.
     Exactly(Duration),
-    /// For this time, and that it passed is one of the events that are held against what is accepted.
+    /// For this time; the end of the pause is one of the events that must be accepted.
     Noted(Duration, &'static str),
-    /// As `Noted`, for as long as the suite is ready to wait for anything.
+    /// As `Noted`, for the patience of the suite.
     Patiently(&'static str),
 }
 
-/// How the bytes of a frame are given to TCP.
+/// How the bytes of a frame are written to TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
     /// Together with what is sent before and after.
     Joined,
-    /// In a write of their own.
+    /// In a separate write.
     Alone,
     /// In writes of this many bytes.
     Chopped(usize),
 }
 
-/// Something that was received, or that was waited for in vain.
+/// Something that was received, or a pause that passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A text message.
@@ -111,22 +111,22 @@ pub(crate) enum Event {
 /// How the connection must end.
 #[derive(Clone, Debug)]
 pub(crate) struct CloseRule {
-    /// Whose Close must come first; if the peer's, it may as well drop the connection.
+    /// Which side must close first; a peer that must may also drop the connection.
     pub(crate) first: Closer,
-    /// The codes that the peer's Close may have; it may also have none.
+    /// The allowed codes of the peer's Close, which may also have none.
     pub(crate) codes: Vec<u16>,
     /// Whether the closing handshake must be complete.
     pub(crate) clean: bool,
-    /// Whether the case has failed when the wrong one closed: the peer did not notice the fault at all.
+    /// Whether the case fails when the wrong side closed: the peer did not detect the protocol error.
     pub(crate) fatal: bool,
 }
 
-/// Who begins to close.
+/// The side that closes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closer {
     /// The suite.
     Suite,
-    /// The one under test.
+    /// The tested peer.
     Peer,
 }
 
@@ -139,35 +139,35 @@ pub(crate) enum Finally {
     Close,
 }
 
-/// How the verdict on a case with steps is formed.
+/// How the verdict on a case with steps is derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grading {
-    /// By the answers; and the suite closes as soon as they are all there.
+    /// By the answers; the suite closes as soon as it has received all of them.
     Answers,
-    /// By the answers; the steps close. A wrong close code fails the case, too.
+    /// By the answers; the steps close. A wrong close code also fails the case.
     AnswersAndCode,
-    /// RFC 6455 leaves the outcome open: it is reported, and never wrong.
+    /// RFC 6455 leaves the outcome open: it is reported and never fails the case.
     Open,
 }
 
-/// Messages, each sent when the one before has come back.
+/// Messages, each sent when the previous one has come back.
 #[derive(Clone, Debug)]
 pub(crate) struct Echo {
     /// Text or binary.
     pub(crate) kind: Kind,
-    /// What the messages consist of.
+    /// The content of the messages.
     pub(crate) content: Content,
-    /// The bytes of a message.
+    /// The size of a message in bytes.
     pub(crate) len: usize,
-    /// How many messages there are.
+    /// The number of messages.
     pub(crate) count: usize,
-    /// The bytes of a fragment, where messages are fragmented.
+    /// The size of a fragment in bytes, if messages are fragmented.
     pub(crate) fragment: Option<usize>,
-    /// How frames are given to TCP.
+    /// How frames are written to TCP.
     pub(crate) delivery: Delivery,
-    /// The extension, where the case is about it.
+    /// The negotiation of permessage-deflate, if the case tests it.
     pub(crate) deflate: Option<Negotiation>,
-    /// The longest that all of it may take.
+    /// The time limit for all messages.
     pub(crate) limit: Duration,
 }
 
@@ -185,12 +185,12 @@ pub(crate) enum Kind {
 pub(crate) struct Negotiation {
     /// What the suite offers as a client.
     pub(crate) offers: Vec<Offer>,
-    /// What the suite demands as a server; the first that a client's offer allows.
+    /// What the suite demands as a server, in order of preference.
     pub(crate) demands: Vec<Demand>,
 }
 
 impl Pause {
-    /// The event that it has passed; without a name it is none that counts.
+    /// Returns the event for the end of the pause; without a name it does not matter.
     pub(crate) fn event(self) -> Event {
         match self {
             Self::Exactly(_) => Event::Waited(""),
@@ -216,12 +216,12 @@ impl Case {
         }
     }
 
-    /// Whether time or memory is measured in it.
+    /// Whether the case measures time or memory.
     pub(crate) fn is_measured(&self) -> bool {
         matches!(&self.script, Script::Probe(probe) if probe.measure.is_some())
     }
 
-    /// The bytes of all its messages together: what the work is proportional to.
+    /// Returns the total size of its messages in bytes, to which the work is proportional.
     pub(crate) fn volume(&self) -> usize {
         match &self.script {
             Script::Steps(_) | Script::Probe(_) => 0,
@@ -229,7 +229,7 @@ impl Case {
         }
     }
 
-    /// What may come back, in words.
+    /// Describes what may come back.
     pub(crate) fn expectation(&self) -> String {
         match &self.script {
             Script::Steps(steps) => {
@@ -254,15 +254,15 @@ impl CloseRule {
 
     fn words(&self) -> String {
         let codes: Vec<String> = self.codes.iter().map(u16::to_string).collect();
-        let who = match self.first {
+        let side = match self.first {
             Closer::Suite => "the suite closes",
             Closer::Peer => "the peer fails the connection",
         };
-        format!("Then {who}; its code: {} or none", codes.join(" or "))
+        format!("Then {side}; its code: {} or none", codes.join(" or "))
     }
 }
 
-/// Events in words.
+/// Describes events.
 pub(crate) fn events_in_words(events: &[Event]) -> String {
     let words = |event: &Event| match event {
         Event::Text(payload) => format!("text {payload:?}"),

@@ -1,6 +1,6 @@
-//! The suite's end of a connection: reads what the peer sends as RFC 6455 has it, and follows the closing handshake.
+//! The suite's end of a connection: parses what the peer sends by RFC 6455, and follows the closing handshake.
 //!
-//! It is strict with what it receives (a fault of the peer's fails the connection) and careless with what it sends.
+//! It is strict with what it receives (a protocol error of the peer fails the connection) and sends anything.
 
 mod end;
 
@@ -23,17 +23,17 @@ pub(crate) use end::{End, Phase};
 /// The suite's end of an open connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// The role of the one under test.
+    /// The role of the tested peer.
     pub(crate) tested: Role,
-    /// How far closing is.
+    /// The phase of closing.
     pub(crate) phase: Phase,
-    /// What is known of the end.
+    /// What is known about the end.
     pub(crate) end: End,
-    /// What happened.
+    /// The wire log.
     pub(crate) log: Log,
-    /// What is to be written.
+    /// The bytes to write.
     pub(crate) out: VecDeque<Chunk>,
-    /// Of the suite's own messages, where the extension is agreed.
+    /// Compresses the suite's messages, if the extension was agreed.
     pub(crate) deflater: Option<Deflater>,
     inflater: Option<Inflater>,
     input: Vec<u8>,
@@ -46,24 +46,24 @@ pub(crate) struct Session {
 pub(crate) struct Chunk {
     /// The bytes.
     pub(crate) bytes: Vec<u8>,
-    /// How many of them have been written.
+    /// How many bytes have been written.
     pub(crate) written: usize,
-    /// How they are given to TCP.
+    /// How they are written to TCP.
     pub(crate) delivery: Delivery,
 }
 
-/// Where in the peer's bytes the session is.
+/// The parse state of the peer's bytes.
 #[derive(Debug)]
 enum Reading {
-    /// Before a head.
+    /// Before a frame header.
     Head,
-    /// Before the payload of a frame that counts.
+    /// Before the payload of a frame.
     Payload(Header, usize),
-    /// In a payload that does not count: this many bytes of it are still to come.
+    /// In a payload that is skipped: this many bytes are still to come.
     Skipping(u64),
 }
 
-/// A message of which fragments have come.
+/// A message whose first fragments have been received.
 #[derive(Debug)]
 struct Message {
     opcode: u8,
@@ -71,15 +71,15 @@ struct Message {
     payload: Vec<u8>,
 }
 
-/// The longest message that the suite takes: twice what it sends.
+/// The longest message that the suite accepts: twice what it sends.
 const LONGEST: usize = 32 << 20;
 
-/// What the codes mean that the suite itself sends (RFC 6455 section 7.4.1).
+/// The codes that the suite sends (RFC 6455 section 7.4.1).
 const PROTOCOL_ERROR: u16 = 1002;
 const NOT_UTF8: u16 = 1007;
 
 impl Session {
-    /// A connection whose opening handshake is complete.
+    /// Creates the session of a connection whose opening handshake is complete.
     pub(crate) fn new(tested: Role, agreed: Option<Agreed>) -> Self {
         let (ours, theirs) = match (agreed, tested) {
             (None, _) => (None, None),
@@ -100,7 +100,7 @@ impl Session {
         }
     }
 
-    /// The key that the suite masks with: a client must mask, a server must not (RFC 6455 section 5.1).
+    /// Returns the masking key: a client must mask, a server must not (RFC 6455 section 5.1).
     pub(crate) fn mask(&self) -> Option<[u8; 4]> {
         match self.tested {
             Role::Server => Some(KEY),
@@ -115,7 +115,7 @@ impl Session {
         self.write(bytes, delivery);
     }
 
-    /// Writes bytes after all that is waiting.
+    /// Queues bytes to be written.
     pub(crate) fn write(&mut self, bytes: Vec<u8>, delivery: Delivery) {
         match self.out.back_mut() {
             Some(last)
@@ -129,7 +129,7 @@ impl Session {
         }
     }
 
-    /// Begins the closing handshake, if nobody has.
+    /// Begins the closing handshake, unless it has begun.
     pub(crate) fn close(&mut self, body: Vec<u8>) {
         if self.phase == Phase::Open {
             self.end.closed_by_suite = true;
@@ -138,7 +138,7 @@ impl Session {
         }
     }
 
-    /// Fails the connection (RFC 6455 section 7.1.7): with a Close; by TCP when one was sent before.
+    /// Fails the connection (RFC 6455 section 7.1.7) with a Close, or ends TCP if a Close was sent before.
     pub(crate) fn fail(&mut self, code: u16, why: &str) {
         self.end.failed_by_suite = true;
         match self.phase {
@@ -159,13 +159,13 @@ impl Session {
         }
     }
 
-    /// The peer has not done in time what closing asks of it.
+    /// Records that the peer has not done its part of closing in time.
     pub(crate) fn closing_is_late(&mut self) {
         let note = match self.phase {
             Phase::Closing => "the peer did not answer the Close in time",
             _ => "the server did not end the TCP connection in time",
         };
-        // After the peer's own Close its handshake was clean; that it lingers is judged by who ends TCP.
+        // After the peer's Close the handshake was clean; a late end is judged by which side ends TCP.
         if self.phase == Phase::Closing || self.end.closed_by_suite {
             self.end.clean = false;
         }
@@ -174,7 +174,7 @@ impl Session {
         self.drop_connection();
     }
 
-    /// Takes bytes from the peer and returns the messages and Pongs that are complete.
+    /// Receives bytes from the peer and returns the complete messages and Pongs.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         self.input.extend_from_slice(bytes);
@@ -191,8 +191,7 @@ impl Session {
         events
     }
 
-    /// Reads one head or payload at the beginning of `input` and returns how many bytes that took; `None` when some
-    /// are missing.
+    /// Parses one header or payload at the beginning of `input` and returns its size; `None` when bytes are missing.
     fn next(&mut self, input: &mut [u8], events: &mut Vec<Event>) -> Option<usize> {
         match self.reading {
             Reading::Head => {
@@ -299,7 +298,7 @@ impl Session {
         }
     }
 
-    /// The peer's Close has come (RFC 6455 sections 5.5.1 and 7.1.5).
+    /// Handles the peer's Close (RFC 6455 sections 5.5.1 and 7.1.5).
     fn closed(&mut self, body: &[u8]) {
         let (code, reason) = match body.split_first_chunk::<2>() {
             Some((code, reason)) => (Some(u16::from_be_bytes(*code)), reason),
@@ -340,9 +339,9 @@ impl Session {
     }
 }
 
-/// The key that the suite masks with, the one of RFC 6455 section 5.7: the log is easier to read when all frames have
-/// the same, and nobody has to be protected from what the suite sends.
+/// The masking key of the suite, which is the one of RFC 6455 section 5.7: the log is easier to read when all frames
+/// have the same key, and no intermediary has to be protected from what the suite sends.
 pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// Joined frames are written in pieces of about this size.
+/// The approximate size of the writes of joined frames.
 const JOINED: usize = 64 << 10;

@@ -1,4 +1,4 @@
-//! A case with steps while it is played.
+//! Runs a case with steps.
 
 use std::time::Duration;
 
@@ -25,19 +25,19 @@ pub(crate) struct Stepping<'a> {
     received: Vec<Event>,
 }
 
-/// What is waited for.
+/// What the case waits for.
 #[derive(Clone, Copy, Debug)]
 enum Waiting {
-    /// A pause within the steps.
+    /// A pause between steps.
     Pause(Instant, Option<&'static str>),
     /// The last answer; then the case ends.
     Answers(Instant),
-    /// Nothing any more.
+    /// Nothing.
     Nothing,
 }
 
 impl<'a> Stepping<'a> {
-    /// Before the first step.
+    /// The state before the first step.
     pub(crate) fn new(tested: Role, script: &'a Steps, patience: Duration) -> Self {
         Self { tested, script, patience, next: 0, waiting: Waiting::Nothing, received: Vec::new() }
     }
@@ -52,7 +52,7 @@ impl<'a> Stepping<'a> {
         judge::steps(self.tested, self.script, &self.received, &session.end)
     }
 
-    /// Takes steps up to the next pause.
+    /// Takes the steps up to the next pause.
     fn go_on(&mut self, session: &mut Session) {
         while let Some(step) = self.script.steps.get(self.next) {
             self.next = self.next.saturating_add(1);
@@ -87,7 +87,7 @@ impl<'a> Stepping<'a> {
         self.waiting = Waiting::Answers(Instant::now() + self.patience);
     }
 
-    /// Whether the suite closes as soon as the answers are there.
+    /// Whether the suite closes as soon as it has received the answers.
     fn closes_when_answered(&self) -> bool {
         self.script.close.first == Closer::Suite && self.script.accepted.len() == 1
     }
@@ -95,7 +95,7 @@ impl<'a> Stepping<'a> {
 
 impl Program for Stepping<'_> {
     fn received(&mut self, event: Event, session: &mut Session) {
-        // One more than any script accepts is enough to fail.
+        // One event more than the script accepts is enough to fail.
         if self.received.len() <= self.script.accepted.iter().map(|(_, e)| e.len()).max().unwrap_or(0) {
             self.received.push(event);
         }
@@ -121,7 +121,7 @@ impl Program for Stepping<'_> {
                 }
             }
             Waiting::Answers(_) => {
-                session.log.note("nothing more is waited for");
+                session.log.note("the case stops waiting");
                 match self.script.finally {
                     Finally::Close => session.close(Vec::new()),
                     Finally::Fail => session.fail(1001, "the case is over"),

@@ -1,4 +1,4 @@
-//! Where the server under test is, and how connections to it are made.
+//! The address of the tested server, and connecting to it.
 
 use std::{
     fs,
@@ -21,18 +21,18 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// An address as it is given on the command line.
+/// An address from the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
-    /// How the server is reached.
+    /// How to connect to the server.
     pub(crate) scheme: Scheme,
-    /// Host and port, as in `Host`.
+    /// Host and port for the field `Host`.
     pub(crate) authority: String,
-    /// The path, and a query if there is one.
+    /// The path with the query.
     pub(crate) path: String,
 }
 
-/// How a server is reached.
+/// How to connect to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     /// `ws://`
@@ -44,12 +44,12 @@ pub(crate) enum Scheme {
 }
 
 impl Address {
-    /// The address of a server on TCP, for its root path.
+    /// Returns the address of the root path of a server on TCP.
     pub(crate) fn of(address: SocketAddr) -> Self {
         Self { scheme: Scheme::Tcp, authority: address.to_string(), path: "/".to_owned() }
     }
 
-    /// The URL; `None` for a Unix socket, which has none.
+    /// Returns the URL; `None` for a Unix socket.
     pub(crate) fn url(&self) -> Option<String> {
         let scheme = match self.scheme {
             Scheme::Tcp => "ws",
@@ -73,7 +73,7 @@ impl std::str::FromStr for Address {
                 None => (rest, "/".to_owned()),
             };
             if socket.is_empty() {
-                return Err(wrong("there is no socket"));
+                return Err(wrong("the path of the socket is missing"));
             }
             let scheme = Scheme::Unix(PathBuf::from(socket));
             return Ok(Self { scheme, authority: "localhost".to_owned(), path });
@@ -81,7 +81,7 @@ impl std::str::FromStr for Address {
         let (scheme, rest, port) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
             (Some(rest), _) => (Scheme::Tcp, rest, 80),
             (_, Some(rest)) => (Scheme::Tls, rest, 443),
-            _ => return Err(wrong("this is no address of a WebSocket server")),
+            _ => return Err(wrong("this is not the address of a WebSocket server")),
         };
         let rest = rest.split('#').next().unwrap_or_default();
         let (authority, path) = match rest.find(['/', '?']) {
@@ -89,7 +89,7 @@ impl std::str::FromStr for Address {
             None => (rest, "/"),
         };
         if authority.is_empty() || authority.contains(['@', ' ']) {
-            return Err(wrong("there is no host"));
+            return Err(wrong("the host is missing"));
         }
         let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let authority = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
@@ -98,22 +98,22 @@ impl std::str::FromStr for Address {
     }
 }
 
-/// Which certificates a server on TLS may present.
+/// The certificates that are accepted from a server on TLS.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Trust {
-    /// Those of Mozilla's list of authorities.
+    /// Those issued by Mozilla's list of authorities.
     #[default]
     Public,
-    /// Those of the authorities in this PEM file.
+    /// Those issued by the authorities in this PEM file.
     File(PathBuf),
     /// Any.
     Anything,
 }
 
-/// The server under test.
+/// The tested server.
 #[derive(Clone)]
 pub(crate) struct Target {
-    /// Where it is.
+    /// The address.
     pub(crate) address: Address,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
@@ -125,10 +125,10 @@ impl std::fmt::Debug for Target {
 }
 
 impl Target {
-    /// The server at an address; the certificates that are trusted matter for `wss://` only.
+    /// Creates a target; the trusted certificates matter only for `wss://`.
     ///
     /// # Errors
-    /// The certificates cannot be read, or the host is not a name that TLS knows.
+    /// The certificates cannot be read, or the host is not a valid name for TLS.
     pub(crate) fn new(address: Address, trust: &Trust) -> Result<Self, String> {
         let tls = match address.scheme {
             Scheme::Tls => {
@@ -143,10 +143,10 @@ impl Target {
         Ok(Self { address, tls })
     }
 
-    /// Makes a connection, TLS included, within `patience`.
+    /// Connects, including TLS, within `patience`.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why there is no connection.
     pub(crate) async fn connect(&self, patience: Duration) -> Result<Box<dyn Wire>, String> {
         match timeout(patience, self.connect_patiently()).await {
             Ok(connected) => connected,
@@ -160,7 +160,7 @@ impl Target {
             return unix(path).await;
         }
         let stream = TcpStream::connect(&self.address.authority).await.map_err(no)?;
-        // Without it what is sent alone would wait for more.
+        // Without it, small writes would be delayed.
         let _ = stream.set_nodelay(true);
         match &self.tls {
             None => Ok(Box::new(stream)),
@@ -185,15 +185,15 @@ async fn unix(_: &Path) -> Result<Box<dyn Wire>, String> {
     Err("this system has no Unix sockets".to_owned())
 }
 
-/// A connection of whatever kind.
+/// A connection of any kind.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {
-    /// From here on, dropping the connection resets it (RFC 9293 section 3.10.7.4), where it can be reset.
+    /// From now on, dropping the connection resets it (RFC 9293 section 3.10.7.4) if that is possible.
     fn arm_reset(&self) {}
 }
 
 impl Wire for TcpStream {
     fn arm_reset(&self) {
-        // Where it fails the connection ends with a FIN.
+        // If this fails, the connection ends with a FIN.
         let _ = socket2::SockRef::from(self).set_linger(Some(Duration::ZERO));
     }
 }
@@ -230,7 +230,7 @@ fn config(trust: &Trust) -> Result<ClientConfig, String> {
             .with_no_client_auth(),
         Trust::File(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
     };
-    // RFC 7301: without it a server may choose HTTP/2.
+    // RFC 7301: without this a server may choose HTTP/2.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -243,12 +243,12 @@ fn roots(path: &Path) -> Result<RootCertStore, String> {
         roots.add(certificate.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
     }
     match roots.is_empty() {
-        true => Err(wrong(&"there is no certificate in PEM in it")),
+        true => Err(wrong(&"the file has no certificate in PEM format")),
         false => Ok(roots),
     }
 }
 
-/// `--insecure`: whoever answers is the one under test. The signatures of the handshake itself are still checked.
+/// `--insecure`: accepts any certificate. The signatures of the TLS handshake are still verified.
 #[derive(Debug)]
 struct Any(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! The words that cases are written in, in the order in which things happen:
+//! The builder for cases of Autobahn, with methods in the order of events:
 //!
 //! ```text
 //! case("3.2", RESERVED_BITS, "a text message, another with RSV2 set, a Ping; all at once")
@@ -20,26 +20,26 @@ use crate::{
     verdict::Behavior,
 };
 
-/// The text message that is expected back.
+/// Returns the event of a text message that is echoed.
 pub(crate) fn echo(payload: impl Into<Payload>) -> Event {
     Event::Text(payload.into())
 }
 
-/// The binary message that is expected back.
+/// Returns the event of a binary message that is echoed.
 pub(crate) fn echo_binary(payload: impl Into<Payload>) -> Event {
     Event::Binary(payload.into())
 }
 
-/// The Pong that is expected.
+/// Returns the event of a Pong.
 pub(crate) fn ponged(payload: impl Into<Payload>) -> Event {
     Event::Pong(payload.into())
 }
 
-/// Begins a case with steps: unless the words that follow say otherwise, nothing may come back, and the suite closes
-/// with 1000.
+/// Begins a case with steps: unless the following methods change it, nothing may come back, and the suite closes with
+/// 1000.
 ///
 /// # Panics
-/// `id` is not an id; the tests go through all cases.
+/// Panics if `id` is invalid; tests construct all cases.
 pub(crate) fn case(id: &str, rule: &'static str, what: impl Into<String>) -> Building {
     let id = match id.parse() {
         Ok(id) => id,
@@ -55,7 +55,7 @@ pub(crate) fn case(id: &str, rule: &'static str, what: impl Into<String>) -> Bui
     Building { id, rule, what: what.into(), steps }
 }
 
-/// A case with steps that is being written down.
+/// A builder for a case with steps.
 #[derive(Debug)]
 pub(crate) struct Building {
     id: CaseId,
@@ -65,12 +65,12 @@ pub(crate) struct Building {
 }
 
 impl Building {
-    /// Sends a frame, together with its neighbours.
+    /// Sends a frame in one write with those before and after it.
     pub(crate) fn send(self, frame: Frame) -> Self {
         self.deliver(Delivery::Joined, frame)
     }
 
-    /// Sends a frame in this manner.
+    /// Sends a frame with this delivery.
     pub(crate) fn deliver(mut self, delivery: Delivery, frame: Frame) -> Self {
         self.steps.steps.push(Step::Send(frame, delivery));
         self
@@ -87,75 +87,75 @@ impl Building {
         self
     }
 
-    /// Waits, and goes on if the connection is still open.
+    /// Waits, and continues if the connection is still open.
     pub(crate) fn wait(mut self, pause: Pause) -> Self {
         self.steps.steps.push(Step::Wait(pause));
         self
     }
 
-    /// Closes with a code and a reason, be they allowed or not.
+    /// Closes with a code and a reason, valid or not.
     pub(crate) fn close(self, code: u16, reason: &[u8]) -> Self {
         self.close_raw(close_body(code, reason))
     }
 
-    /// Closes with any body. From here on the case is about closing: a wrong code in the answer fails it.
+    /// Closes with any body. A wrong code in the answer then fails the case.
     pub(crate) fn close_raw(mut self, body: Vec<u8>) -> Self {
         self.steps.steps.push(Step::Close(body));
         self.steps.grading = Grading::AnswersAndCode;
         self
     }
 
-    /// The verdict is by the answers alone, though the steps close.
+    /// Bases the verdict on the answers alone, although the steps close.
     pub(crate) fn graded_by_answers(mut self) -> Self {
         self.steps.grading = Grading::Answers;
         self
     }
 
-    /// Whatever happens is right.
+    /// Accepts any outcome.
     pub(crate) fn open(mut self) -> Self {
         self.steps.grading = Grading::Open;
         self
     }
 
-    /// A wrong code in the peer's Close fails the case.
+    /// Fails the case for a wrong code in the peer's Close.
     pub(crate) fn code_counts(mut self) -> Self {
         self.steps.grading = Grading::AnswersAndCode;
         self
     }
 
-    /// When nothing more comes, the suite closes instead of failing the connection.
+    /// When nothing more is received, closes instead of failing the connection.
     pub(crate) fn then_close(mut self) -> Self {
         self.steps.finally = Finally::Close;
         self
     }
 
-    /// RFC 6455 section 7.1.7: the peer must fail the connection, with this code or none.
+    /// Requires that the peer fails the connection, with this code or none (RFC 6455 section 7.1.7).
     pub(crate) fn must_fail(mut self, code: u16) -> Self {
         self.steps.close = CloseRule { first: Closer::Peer, codes: vec![code], clean: false, fatal: false };
         self
     }
 
-    /// RFC 6455 section 8.1: as `must_fail` with 1007, and a peer that does not has failed the case.
+    /// Like `must_fail` with 1007, but the whole case fails if the peer does not (RFC 6455 section 8.1).
     pub(crate) fn must_fail_for_utf8(mut self) -> Self {
         self.steps.close = CloseRule { first: Closer::Peer, codes: vec![1007], clean: false, fatal: true };
         self
     }
 
-    /// The peer's Close may have one of these codes or none; it may as well drop the connection.
+    /// Allows one of these codes or none in the peer's Close; the peer may also drop the connection.
     pub(crate) fn answered_with(mut self, codes: &[u16]) -> Self {
         self.steps.close =
             CloseRule { first: Closer::Suite, codes: codes.to_vec(), clean: false, fatal: false };
         self
     }
 
-    /// The peer's Close must come, with one of these codes or none.
+    /// Requires a Close of the peer, with one of these codes or none.
     pub(crate) fn answered_cleanly_with(mut self, codes: &[u16]) -> Self {
         self.steps.close =
             CloseRule { first: Closer::Suite, codes: codes.to_vec(), clean: true, fatal: false };
         self
     }
 
-    /// These answers are right. Ends the case unless `non_strict` follows.
+    /// Accepts these answers as OK, and completes the case; `non_strict` may follow.
     pub(crate) fn ok<const N: usize>(mut self, events: [Event; N]) -> Case {
         self.steps.accepted.push((Behavior::Ok, events.to_vec()));
         let Self { id, rule, what, steps } = self;
@@ -164,7 +164,7 @@ impl Building {
 }
 
 impl Case {
-    /// These answers do as well, but are not as strict as they could be.
+    /// Accepts these answers as NON-STRICT.
     pub(crate) fn non_strict<const N: usize>(mut self, events: [Event; N]) -> Self {
         if let Script::Steps(steps) = &mut self.script {
             steps.accepted.push((Behavior::NonStrict, events.to_vec()));

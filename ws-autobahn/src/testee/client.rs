@@ -1,4 +1,4 @@
-//! ws-client as the suite meets it: it asks for the cases one by one and echoes what comes.
+//! ws-client as the tested client: it requests the cases one by one and echoes what it receives.
 
 use std::{
     future::poll_fn,
@@ -10,19 +10,19 @@ use std::{
 use tokio::{net::TcpStream, time::sleep};
 use ws_client::{Client, Message, Options, ProxyChoice, ws_core::deflate};
 
-/// Does the client's part on the suite's server at `port`: counts the cases, runs each, `jobs` at a time, has the
-/// reports written and the suite end.
+/// Runs the client's part with the suite's server at `port`: requests the number of cases, runs each, `jobs` at a time,
+/// then requests the reports and the end of the suite.
 ///
-/// What becomes of a case is for the suite to say, so its errors are none here.
+/// The suite judges each case, so errors within a case are not errors here.
 ///
 /// # Errors
-/// The suite has another number of cases, or does not speak as it should.
+/// The suite has another number of cases, or does not follow its protocol.
 pub(crate) async fn play(port: u16, agent: &str, cases: usize, jobs: usize) -> Result<(), String> {
     wait_until_open(port).await;
     let suite = Suite::new(port)?;
     let count = suite.case_count().await?;
     if count != cases {
-        return Err(format!("the suite has {count} cases, not the {cases} that were asked for"));
+        return Err(format!("the suite has {count} cases, not the {cases} that were requested"));
     }
     let next = AtomicUsize::new(1);
     let worker = async || {
@@ -44,10 +44,10 @@ pub(crate) async fn play(port: u16, agent: &str, cases: usize, jobs: usize) -> R
     Ok(())
 }
 
-/// Has the reports written and the suite end.
+/// Requests the reports and the end of the suite.
 ///
 /// # Errors
-/// Our client cannot be made.
+/// The client cannot be created.
 pub(crate) async fn finish(port: u16, agent: &str) -> Result<(), String> {
     Suite::new(port)?.finish(agent).await;
     Ok(())
@@ -55,7 +55,7 @@ pub(crate) async fn finish(port: u16, agent: &str) -> Result<(), String> {
 
 struct Suite {
     client: Client,
-    /// For what the suite answers when its reports are written.
+    /// For the request that the suite answers only when its reports are written.
     patient: Client,
     base: String,
 }
@@ -63,12 +63,12 @@ struct Suite {
 impl Suite {
     fn new(port: u16) -> Result<Self, String> {
         let of = |timeout| client(timeout).map_err(|e| e.to_string());
-        // A case may leave the request without an answer: the client is to end by itself before the case does.
+        // A case may never answer the request: the client must end before the case does.
         let (client, patient) = (of(Duration::from_secs(20))?, of(Duration::from_secs(300))?);
         Ok(Self { client, patient, base: format!("ws://127.0.0.1:{port}") })
     }
 
-    /// It ends without a Close once the reports are written; whether they are is seen from the reports.
+    /// The connection ends without a Close once the reports are written; the reports show whether they are.
     async fn finish(&self, agent: &str) {
         let _ =
             self.echo(&self.patient, &format!("/updateReports?agent={agent}&shutdownOnComplete=true")).await;
@@ -99,11 +99,11 @@ impl Suite {
     }
 }
 
-/// How a connection may end badly.
+/// The ways in which a connection may fail.
 type EchoError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The defaults, except where the suite wants no words but its own, or takes its time. Every message is compressed,
-/// however short.
+/// The defaults, except where the suite allows no unexpected frames or takes long. Every message is compressed, however
+/// short.
 fn client(timeout: Duration) -> Result<Client, ws_client::SettingError> {
     let mut options = Options::default();
     let mut compression = deflate::Config::client();
@@ -115,11 +115,11 @@ fn client(timeout: Duration) -> Result<Client, ws_client::SettingError> {
     options.build()
 }
 
-/// Waits until somebody listens; whoever calls this sees to it that there is an end.
+/// Waits until a server listens at the port; the caller limits the time.
 pub(crate) async fn wait_until_open(port: u16) {
     loop {
         if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)).await
-            // With nobody there, the system may pick the same port for our end and join it with itself.
+            // Without a listener, the system may choose the same port for our end and connect it to itself.
             && stream.local_addr().ok() != stream.peer_addr().ok()
         {
             return;

@@ -1,11 +1,11 @@
-//! ws-server as the suite meets it: an echo server on the loopback interface.
+//! ws-server as the tested server: an echo server on the loopback interface.
 
 use std::net::SocketAddr;
 
 use tokio::sync::oneshot;
 use ws_server::{Config, Endpoint, WebSocket, deflate};
 
-/// A running server; it shuts down when this is dropped.
+/// A running server, which shuts down when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
@@ -13,10 +13,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server on a port that the system picks.
+    /// Starts a server on a port that the system chooses.
     ///
     /// # Errors
-    /// The port cannot be had.
+    /// The server cannot listen.
     pub(crate) async fn start() -> Result<Self, String> {
         let endpoint = Endpoint::new(echo).connection(config()).deflate(compression());
         let server = ws_server::Server::builder().endpoint("/", endpoint);
@@ -27,7 +27,7 @@ impl Server {
         Ok(Self { address, _running: running })
     }
 
-    /// Where it listens.
+    /// Returns the address on which it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -40,7 +40,7 @@ async fn echo(mut socket: WebSocket) -> Result<(), ws_server::Error> {
     Ok(())
 }
 
-/// The defaults, except where the suite goes beyond them or wants no words but its own.
+/// The defaults, except where the suite exceeds them or allows no unexpected frames.
 fn config() -> Config {
     let mut config = Config::server();
     // 9.1.6 and 9.2.6: messages of 16 MiB.

@@ -37,7 +37,7 @@ async fn server(library: String, port: u16) -> Result<()> {
     }
 }
 
-/// Without limits the process of tokio-tungstenite aborted in a run of all cases; which case did it was not looked into.
+/// Without limits the process of tokio-tungstenite aborted in a run of all cases; which case was not analysed.
 fn config() -> WebSocketConfig {
     WebSocketConfig::default().max_message_size(Some(64 << 20)).max_frame_size(Some(64 << 20))
 }

@@ -9,7 +9,7 @@ use crate::native::{
 
 const LENGTHS: &str = "RFC 6455 section 5.2, \"Payload length\"";
 
-/// The lengths, and how the frame is given to TCP. 126 and 65536 are the first that need a longer encoding.
+/// The lengths, and how the frame is written to TCP. 126 and 65536 are the first lengths with a longer encoding.
 const SIZES: [(usize, Delivery); 8] = [
     (0, Delivery::Joined),
     (125, Delivery::Joined),

@@ -1,4 +1,4 @@
-//! Section 10: a message that a sender has cut into fragments by itself.
+//! Section 10: a message that its sender has split into fragments.
 
 use crate::native::{
     script::Case,

@@ -1,7 +1,7 @@
 //! Sections 12 and 13, permessage-deflate (RFC 7692): kinds of content, and what can be negotiated.
 //!
-//! Each subsection has the same eighteen sizes of messages and fragments. A message is sent when the one before has
-//! come back; all of them are pieces of one text or file, so that a window that is kept, is useful.
+//! Each subsection has the same eighteen sizes of messages and fragments. A message is sent when the previous one has
+//! come back; all messages are pieces of one text or file, so that a window that is kept improves the compression.
 
 use std::time::Duration;
 
@@ -39,24 +39,24 @@ const SIZES: [(usize, Option<usize>); 18] = [
 /// The contents of section 12, in order.
 const CONTENTS: [Data; 5] = [Data::Json, Data::Bitmap, Data::Prose, Data::Html, Data::Document];
 
-/// What Autobahn's client offers unless a case is about it: it can do whatever a server may ask for.
+/// What Autobahn's client offers unless a case tests the offer: everything that a server may require.
 const DEFAULT: Offer =
-    Offer { server_forgets: false, server_bits: None, client_forgets: true, client_can_limit: true };
+    Offer { server_no_takeover: false, server_bits: None, client_no_takeover: true, client_can_limit: true };
 
-/// The demands on the other side that section 13 is about, in order: as a client by its offer, as a server by its
-/// answer. The last subsection gives three to choose from.
+/// The demands on the other side that section 13 tests, in order: as a client by its offer, as a server by its answer.
+/// The last subsection gives three alternatives.
 const DEMANDS: [&[Demand]; 7] = [
     &[NOTHING],
     &[FORGET],
-    &[Demand { forget: false, bits: Some(9) }],
-    &[Demand { forget: false, bits: Some(15) }],
+    &[Demand { no_takeover: false, bits: Some(9) }],
+    &[Demand { no_takeover: false, bits: Some(15) }],
     &[FORGET_SMALL],
-    &[Demand { forget: true, bits: Some(15) }],
+    &[Demand { no_takeover: true, bits: Some(15) }],
     &[FORGET_SMALL, FORGET, NOTHING],
 ];
-const NOTHING: Demand = Demand { forget: false, bits: None };
-const FORGET: Demand = Demand { forget: true, bits: None };
-const FORGET_SMALL: Demand = Demand { forget: true, bits: Some(9) };
+const NOTHING: Demand = Demand { no_takeover: false, bits: None };
+const FORGET: Demand = Demand { no_takeover: true, bits: None };
+const FORGET_SMALL: Demand = Demand { no_takeover: true, bits: Some(9) };
 
 pub(super) fn cases(volume: usize) -> Vec<Case> {
     let mut cases = Vec::new();
@@ -66,16 +66,16 @@ pub(super) fn cases(volume: usize) -> Vec<Case> {
     }
     for (demands, sub) in DEMANDS.into_iter().zip(1..) {
         let offers =
-            demands.iter().map(|d| Offer { server_forgets: d.forget, server_bits: d.bits, ..DEFAULT });
+            demands.iter().map(|d| Offer { server_no_takeover: d.no_takeover, server_bits: d.bits, ..DEFAULT });
         let negotiation = Negotiation { offers: offers.collect(), demands: demands.to_vec() };
         let words: Vec<String> = demands.iter().map(words).collect();
-        let words = format!("; the peer is asked for {}", words.join(", or else for "));
+        let words = format!("; the suite requires {}", words.join(", or alternatively "));
         cases.extend(family((13, sub), PARAMETERS, Data::Json, &words, &negotiation, volume));
     }
     cases
 }
 
-/// The eighteen cases of a subsection.
+/// Returns the eighteen cases of a subsection.
 fn family(
     (section, sub): (u16, u16),
     rule: &'static str,
@@ -104,7 +104,7 @@ fn family(
 }
 
 fn words(demand: &Demand) -> String {
-    match (demand.forget, demand.bits) {
+    match (demand.no_takeover, demand.bits) {
         (false, None) => "nothing".to_owned(),
         (true, None) => "no context takeover".to_owned(),
         (false, Some(bits)) => format!("a window of 2^{bits}"),
@@ -112,6 +112,6 @@ fn words(demand: &Demand) -> String {
     }
 }
 
-/// How many messages Autobahn sends, and how few a bounded case may.
+/// How many messages Autobahn sends, and the fewest that a bounded case sends.
 const AUTOBAHNS: usize = 1000;
 const FEWEST: usize = 4;

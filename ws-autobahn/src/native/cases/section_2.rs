@@ -14,7 +14,7 @@ const CONTROL: &str = "RFC 6455 section 5.5";
 
 pub(super) fn cases() -> Vec<Case> {
     let longest = Payload::repeated(b"\xfe", 125);
-    let unsolicited = "a Pong nobody asked for";
+    let unsolicited = "an unsolicited Pong";
     vec![
         case("2.1", PING, "a Ping without payload").send(ping("")).then_close().ok([ponged("")]),
         case("2.2", PING, "a Ping with text").send(ping(HELLO)).then_close().ok([ponged(HELLO)]),
@@ -22,11 +22,11 @@ pub(super) fn cases() -> Vec<Case> {
             .send(ping(NOT_TEXT))
             .then_close()
             .ok([ponged(NOT_TEXT)]),
-        case("2.4", PING, "a Ping with 125 bytes, the most that are allowed")
+        case("2.4", PING, "a Ping with 125 bytes, the maximum")
             .send(ping(longest.clone()))
             .then_close()
             .ok([ponged(longest.clone())]),
-        case("2.5", CONTROL, "a Ping with 126 bytes, one more than is allowed")
+        case("2.5", CONTROL, "a Ping with 126 bytes, one more than the maximum")
             .send(ping(Payload::repeated(b"\xfe", 126)))
             .must_fail(1002)
             .ok([]),
@@ -34,17 +34,17 @@ pub(super) fn cases() -> Vec<Case> {
             .deliver(Delivery::Chopped(1), ping(longest.clone()))
             .then_close()
             .ok([ponged(longest)]),
-        case("2.7", PONG, "a Pong without payload that answers nothing, then a Close")
+        case("2.7", PONG, "an unsolicited Pong without payload, then a Close")
             .send(pong(""))
             .close(1000, b"")
             .graded_by_answers()
             .ok([]),
-        case("2.8", PONG, "a Pong with payload that answers nothing, then a Close")
+        case("2.8", PONG, "an unsolicited Pong with payload, then a Close")
             .send(pong(unsolicited))
             .close(1000, b"")
             .graded_by_answers()
             .ok([]),
-        case("2.9", PONG, "a Pong that answers nothing, then a Ping")
+        case("2.9", PONG, "an unsolicited Pong, then a Ping")
             .send(pong(unsolicited))
             .send(ping("ping payload"))
             .then_close()
@@ -54,8 +54,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Ten Pings, all of which are to be answered in order. RFC 6455 section 5.5.3 allows to answer the last only;
-/// Autobahn expects more, and all implementations do so.
+/// Ten Pings, all of which must be answered in order. RFC 6455 section 5.5.3 allows answering only the last one;
+/// Autobahn expects more, and all implementations answer all of them.
 fn ten(id: &str, what: &str, delivery: Delivery) -> Case {
     let payload = |n: usize| format!("payload-{n}").into_bytes();
     let answers: [Event; 10] = std::array::from_fn(|n| ponged(payload(n)));

@@ -1,4 +1,4 @@
-//! Section 3, reserved bits: without an extension they must be 0. What was echoed before the fault must arrive.
+//! Section 3, reserved bits: without an extension they must be 0. Echoes of earlier messages must still arrive.
 
 use super::{HELLO, NOT_TEXT};
 use crate::native::{
@@ -15,7 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
         behind_a_message("3.2", "a text message, another with RSV = 2, a Ping", 2, Delivery::Joined),
         behind_a_message(
             "3.3",
-            "a text message, another with RSV = 3, a Ping; each in a TCP write of its own",
+            "a text message, another with RSV = 3, a Ping; each in a separate TCP write",
             3,
             Delivery::Alone,
         ),
@@ -29,7 +29,7 @@ pub(super) fn cases() -> Vec<Case> {
             .send(binary(NOT_TEXT).rsv(5))
             .must_fail(1002)
             .ok([]),
-        // Autobahn announces a Ping and sends this.
+        // Autobahn describes this case as a Ping, but sends a binary message.
         case("3.6", RESERVED, "a binary message with RSV = 6")
             .send(binary(HELLO).rsv(6))
             .must_fail(1002)

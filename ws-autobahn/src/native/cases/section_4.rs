@@ -1,4 +1,4 @@
-//! Section 4, opcodes that are reserved: 3 to 7 for data, 11 to 15 for control.
+//! Section 4, reserved opcodes: 3 to 7 for data, 11 to 15 for control.
 
 use super::HELLO;
 use crate::native::{
@@ -58,7 +58,7 @@ fn alone(id: &str, what: &str, reserved: Frame) -> Case {
     case(id, OPCODES, what).send(reserved).must_fail(1002).ok([])
 }
 
-/// What was echoed before the fault must arrive.
+/// Echoes of messages before the reserved opcode must arrive.
 fn behind_a_message(id: &str, what: &str, reserved: Frame, delivery: Delivery) -> Case {
     case(id, OPCODES, what)
         .deliver(delivery, text(HELLO))

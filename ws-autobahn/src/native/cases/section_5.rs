@@ -1,4 +1,4 @@
-//! Section 5, fragmentation: control frames are whole, messages do not mix, and control frames come in between.
+//! Section 5, fragmentation: control frames are not fragmented and may come between fragments; messages do not mix.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ const FRAGMENTS: &str = "RFC 6455 section 5.4";
 const NOTHING: &str = "RFC 6455 section 5.4: a continuation follows a first fragment";
 const BETWEEN: &str = "RFC 6455 section 5.4: control frames may come between fragments";
 
-/// The three ways in which most of these cases are given to TCP.
+/// The three ways in which most of these cases are written to TCP.
 const DELIVERIES: [(Delivery, &str); 3] = [
     (Delivery::Joined, ""),
-    (Delivery::Alone, ", each frame in a TCP write of its own"),
+    (Delivery::Alone, ", each frame in a separate TCP write"),
     (Delivery::Chopped(1), ", in TCP writes of one byte"),
 ];
 
@@ -42,47 +42,64 @@ pub(super) fn cases() -> Vec<Case> {
             .ok([echo("fragment1fragment2")])
     }));
     cases.extend(DELIVERIES.into_iter().zip(6..).map(|((delivery, how), n)| {
-        case(&format!("5.{n}"), BETWEEN, format!("a text message in two fragments with a Ping between{how}"))
-            .deliver(delivery, text("fragment1").more())
-            .deliver(delivery, ping("ping payload"))
-            .deliver(delivery, continuation("fragment2"))
-            .then_close()
-            .ok([ponged("ping payload"), echo("fragment1fragment2")])
+        case(
+            &format!("5.{n}"),
+            BETWEEN,
+            format!("a text message in two fragments with a Ping between them{how}"),
+        )
+        .deliver(delivery, text("fragment1").more())
+        .deliver(delivery, ping("ping payload"))
+        .deliver(delivery, continuation("fragment2"))
+        .then_close()
+        .ok([ponged("ping payload"), echo("fragment1fragment2")])
     }));
-    let last = continuation("continuation of nothing");
+    let last = continuation("continuation outside a message");
     cases.extend(DELIVERIES.into_iter().zip(9..).map(|((delivery, how), n)| {
-        stray(n, format!("a last fragment of nothing, then a text message{how}"), last.clone(), delivery)
+        stray(
+            n,
+            format!("a final continuation frame outside a message, then a text message{how}"),
+            last.clone(),
+            delivery,
+        )
     }));
     cases.extend(DELIVERIES.into_iter().zip(12..).map(|((delivery, how), n)| {
-        let what = format!("a fragment of nothing that is not the last, then a text message{how}");
+        let what = format!("a continuation frame without FIN outside a message, then a text message{how}");
         stray(n, what, last.clone().more(), delivery)
     }));
     cases.extend([
-        case("5.15", NOTHING, "a text message in two fragments, a fragment of nothing, a text message")
-            .send(text("fragment1").more())
-            .send(continuation("fragment2"))
-            .send(continuation("fragment3").more())
-            .send(text("fragment4"))
-            .must_fail(1002)
-            .ok([echo("fragment1fragment2")])
-            .non_strict([]),
-        twice("5.16", "twice: a fragment of nothing, then a text message in two fragments", |frame| {
-            frame.more()
-        }),
-        twice("5.17", "twice: a last fragment of nothing, then a text message in two fragments", |frame| {
-            frame
-        }),
-        case("5.18", FRAGMENTS, "a text message in two fragments that both have the opcode of text")
+        case(
+            "5.15",
+            NOTHING,
+            "a text message in two fragments, a continuation frame outside a message, a text message",
+        )
+        .send(text("fragment1").more())
+        .send(continuation("fragment2"))
+        .send(continuation("fragment3").more())
+        .send(text("fragment4"))
+        .must_fail(1002)
+        .ok([echo("fragment1fragment2")])
+        .non_strict([]),
+        twice(
+            "5.16",
+            "twice: a continuation frame without FIN outside a message, then a text message in two fragments",
+            |frame| frame.more(),
+        ),
+        twice(
+            "5.17",
+            "twice: a final continuation frame outside a message, then a text message in two fragments",
+            |frame| frame,
+        ),
+        case("5.18", FRAGMENTS, "a text message in two fragments that both have the text opcode")
             .send(text("fragment1").more())
             .send(text("fragment2"))
             .must_fail(1002)
             .ok([]),
         five(
             "5.19",
-            "a text message in five fragments with two Pings and a pause of 1 s between",
+            "a text message in five fragments with two Pings and a pause of 1 s between them",
             Delivery::Joined,
         ),
-        five("5.20", "as 5.19, each frame in a TCP write of its own", Delivery::Alone),
+        five("5.20", "like 5.19, each frame in a separate TCP write", Delivery::Alone),
     ]);
     cases
 }

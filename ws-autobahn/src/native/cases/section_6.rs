@@ -1,5 +1,5 @@
-//! Section 6, UTF-8 in text messages (RFC 3629): what is valid comes back, what is not fails the connection, and at
-//! the byte that cannot be followed by anything valid.
+//! Section 6, UTF-8 in text messages (RFC 3629): valid text comes back, invalid text fails the connection, at best
+//! at the first byte that cannot be part of valid text.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::native::{
 const TEXT: &str = "RFC 6455 section 5.6";
 const UTF8: &str = "RFC 6455 section 8.1";
 
-/// Letters of two bytes among ASCII; between `HALF` and the rest no letter is cut.
+/// Letters of two bytes among ASCII; `HALF` is the border of a letter.
 const GREETING: &str = "Hello-µ@ßöäüàá-UTF-8!!";
 const HALF: usize = "Hello-µ@ßöä".len();
 /// "κόσμε", in eleven bytes.
 const KOSME: &[u8] = "κ\u{1f79}σμε".as_bytes();
-/// A surrogate: not valid from its second byte on.
+/// A surrogate: invalid from its second byte on.
 const SURROGATE: &[u8] = &[0xed, 0xa0, 0x80];
-/// U+110000, beyond the last character: not valid from its second byte on.
+/// U+110000, beyond the last character: invalid from its second byte on.
 const BEYOND: &[u8] = &[0xf4, 0x90, 0x80, 0x80];
 const EDITED: &[u8] = b"edited";
 
@@ -36,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// 6.1 and 6.2: messages that are valid, however they are cut.
+/// 6.1 and 6.2: messages that are valid however they are split.
 fn whole() -> Vec<Case> {
     let greeting = GREETING.as_bytes();
     let (first, second) = greeting.split_at(HALF);
@@ -48,7 +48,7 @@ fn whole() -> Vec<Case> {
             .send(continuation(""))
             .then_close()
             .ok([echo("")]),
-        case("6.1.3", TEXT, "a text message in three fragments, the first and the last of them empty")
+        case("6.1.3", TEXT, "a text message in three fragments, of which the first and the last are empty")
             .send(text("").more())
             .send(continuation("the fragment between").more())
             .send(continuation(""))
@@ -58,12 +58,12 @@ fn whole() -> Vec<Case> {
             .send(text(greeting))
             .then_close()
             .ok([echo(greeting)]),
-        case("6.2.2", UTF8, "a valid text message in two fragments, cut between characters")
+        case("6.2.2", UTF8, "a valid text message in two fragments, split between characters")
             .send(text(first).more())
             .send(continuation(second))
             .then_close()
             .ok([echo(greeting)]),
-        case("6.2.3", UTF8, "a valid text message in fragments of one byte, cut within characters")
+        case("6.2.3", UTF8, "a valid text message in fragments of one byte, split inside characters")
             .fragments(1, greeting)
             .then_close()
             .ok([echo(greeting)]),
@@ -74,7 +74,7 @@ fn whole() -> Vec<Case> {
     ]
 }
 
-/// 6.3: a surrogate within a message.
+/// 6.3: a surrogate inside a message.
 fn broken() -> Vec<Case> {
     let message = [KOSME, SURROGATE, EDITED].concat();
     vec![
@@ -89,8 +89,8 @@ fn broken() -> Vec<Case> {
     ]
 }
 
-/// 6.4: a message that stops being valid while it is sent. RFC 6455 allows to notice it at the end; a strict peer
-/// does at the byte. The first pause must pass, for until then all is well.
+/// 6.4: a message that becomes invalid while it is sent. RFC 6455 allows detecting this at the end; a strict peer does
+/// at the first invalid byte. The first pause must pass, because the text is valid until then.
 fn fail_fast() -> Vec<Case> {
     let message = [KOSME, BEYOND, EDITED].concat();
     let (after, at) = (KOSME.len() + BEYOND.len(), KOSME.len() + 1);
@@ -118,24 +118,14 @@ fn fail_fast() -> Vec<Case> {
             KOSME.len(),
             after,
         ),
-        in_fragments(
-            "6.4.2",
-            "three fragments, the second with just the byte that cannot follow",
-            at,
-            at + 1,
-        ),
+        in_fragments("6.4.2", "three fragments, the second with only the invalid byte", at, at + 1),
         in_pieces(
             "6.4.3",
             "one frame in three pieces, the second with a code point beyond the last",
             KOSME.len(),
             after,
         ),
-        in_pieces(
-            "6.4.4",
-            "one frame in three pieces, the second with just the byte that cannot follow",
-            at,
-            at + 1,
-        ),
+        in_pieces("6.4.4", "one frame in three pieces, the second with only the invalid byte", at, at + 1),
     ];
     cases
         .map(|case| {
@@ -148,7 +138,7 @@ fn fail_fast() -> Vec<Case> {
 const FIRST: Pause = Pause::Noted(Duration::from_secs(1), "A");
 const SECOND: Pause = Pause::Patiently("B");
 
-/// A text message of these bytes: it comes back, or must not be taken.
+/// A text message of these bytes, which comes back if it is valid and must be refused otherwise.
 fn sequence(id: &str, bytes: Vec<u8>) -> Case {
     let shown = hex(&bytes);
     if std::str::from_utf8(&bytes).is_ok() {
@@ -163,10 +153,10 @@ fn sequence(id: &str, bytes: Vec<u8>) -> Case {
     }
 }
 
-/// Byte sequences by kind, after Markus Kuhn's stress test for decoders; 6.5 is the first kind.
+/// Byte sequences by kind, from Markus Kuhn's stress test for decoders; 6.5 is the first kind.
 fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let list = |bytes: &[&[u8]]| bytes.iter().map(|b| b.to_vec()).collect::<Vec<_>>();
-    // A first byte that promises more than comes.
+    // A leading byte with too few continuation bytes.
     let cut_off: [&[u8]; 10] = [
         &[0xc0],
         &[0xe0, 0x80],
@@ -203,13 +193,13 @@ fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
                 KOSME,
             ]),
         ),
-        ("all beginnings of a valid text", (1..=KOSME.len()).map(|n| KOSME[..n].to_vec()).collect()),
+        ("all prefixes of a valid text", (1..=KOSME.len()).map(|n| KOSME[..n].to_vec()).collect()),
         (
             "the first character of each length",
             list(&[&[0x00], &[0xc2, 0x80], &[0xe0, 0xa0, 0x80], &[0xf0, 0x90, 0x80, 0x80]]),
         ),
         (
-            "the first sequences of five and six bytes, which are none",
+            "the first sequences of five and six bytes, which are invalid",
             list(&[&[0xf8, 0x88, 0x80, 0x80, 0x80], &[0xfc, 0x84, 0x80, 0x80, 0x80, 0x80]]),
         ),
         (
@@ -217,7 +207,7 @@ fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             list(&[&[0x7f], &[0xdf, 0xbf], &[0xef, 0xbf, 0xbf], &[0xf4, 0x8f, 0xbf, 0xbf]]),
         ),
         (
-            "the last sequences of four to six bytes, which are none",
+            "the last sequences of four to six bytes, which are invalid",
             list(&[
                 &[0xf7, 0xbf, 0xbf, 0xbf],
                 &[0xfb, 0xbf, 0xbf, 0xbf, 0xbf],
@@ -235,7 +225,7 @@ fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             ]),
         ),
         (
-            "continuation bytes without a first one",
+            "continuation bytes without a leading byte",
             list(&[
                 &[0x80],
                 &[0xbf],
@@ -248,14 +238,14 @@ fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             ]),
         ),
         (
-            "first bytes, each followed by a blank",
+            "leading bytes, each followed by a space",
             [0xc0..=0xdf, 0xe0..=0xef, 0xf0..=0xf7, 0xf8..=0xfb, 0xfc..=0xfd].map(lonely).to_vec(),
         ),
         ("sequences without their last byte", list(&cut_off)),
         ("all of these one after the other", vec![cut_off.concat()]),
         ("bytes that never occur", list(&[&[0xfe], &[0xff], &[0xfe, 0xfe, 0xff, 0xff]])),
         (
-            "a slash in more bytes than it needs",
+            "a slash in an overlong encoding",
             list(&[
                 &[0xc0, 0xaf],
                 &[0xe0, 0x80, 0xaf],
@@ -265,7 +255,7 @@ fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             ]),
         ),
         (
-            "the largest code points in more bytes than they need",
+            "the largest code points in overlong encodings",
             list(&[
                 &[0xc1, 0xbf],
                 &[0xe0, 0x9f, 0xbf],
@@ -275,7 +265,7 @@ fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             ]),
         ),
         (
-            "NUL in more bytes than it needs",
+            "NUL in an overlong encoding",
             list(&[
                 &[0xc0, 0x80],
                 &[0xe0, 0x80, 0x80],
@@ -286,7 +276,7 @@ fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ),
         ("single surrogates", surrogates.iter().map(|s| s.to_vec()).collect()),
         ("pairs of surrogates", pairs.map(|(high, low)| [&high[..], &[0xed], &low].concat()).collect()),
-        ("code points that are no characters, and valid", noncharacters()),
+        ("noncharacters, which are valid", noncharacters()),
         (
             "the specials at the end of the basic plane",
             (0xfff9..=0xffff).filter_map(char::from_u32).map(|c| c.to_string().into_bytes()).collect(),
@@ -294,7 +284,7 @@ fn sequences() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     ]
 }
 
-/// U+FFFE and U+FFFF, and their like at the end of each of the sixteen planes above.
+/// U+FFFE and U+FFFF, and the last two code points of each of the sixteen planes above.
 fn noncharacters() -> Vec<Vec<u8>> {
     let planes = (0..=16u32).flat_map(|plane| [plane << 16 | 0xfffe, plane << 16 | 0xffff]);
     planes.filter_map(char::from_u32).map(|c| c.to_string().into_bytes()).collect()

@@ -1,4 +1,4 @@
-//! Section 7, closing: nothing after a Close counts, and what its body may be.
+//! Section 7, closing: frames after a Close are ignored, and which bodies a Close may have.
 
 use super::HELLO;
 use crate::native::{
@@ -12,10 +12,10 @@ const CLOSING: &str = "RFC 6455 section 5.5.1";
 const BODY: &str = "RFC 6455 section 5.5.1, the body of a Close";
 const CODES: &str = "RFC 6455 section 7.4";
 
-/// Codes that may stand in a Close (RFC 6455 sections 7.4.1 and 7.4.2), and some that must not.
+/// Codes that may be in a Close (RFC 6455 sections 7.4.1 and 7.4.2), and some that must not.
 const VALID: [u16; 13] = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999];
 const INVALID: [u16; 9] = [0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999];
-/// Codes beyond all that RFC 6455 speaks of.
+/// Codes that RFC 6455 does not mention.
 const UNDEFINED: [u16; 2] = [5000, 65535];
 
 pub(super) fn cases() -> Vec<Case> {
@@ -43,10 +43,10 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// 7.1: a message before the Close counts, nothing after it does.
+/// 7.1: a message before the Close is echoed, frames after it are ignored.
 fn what_follows() -> Vec<Case> {
     vec![
-        case("7.1.1", CLOSING, "a text message; a Close when it has come back")
+        case("7.1.1", CLOSING, "a text message, and a Close after its echo")
             .send(text(HELLO))
             .code_counts()
             .ok([echo(HELLO)]),
@@ -58,7 +58,7 @@ fn what_follows() -> Vec<Case> {
             .close(1000, b"")
             .send(continuation("fragment2"))
             .ok([]),
-        // Whether the messages come back before the Close is left to implementations.
+        // Implementations decide whether the messages come back before the Close.
         case("7.1.6", CLOSING, "a text message of 256 KiB, another, a Close, a Ping; all at once")
             .send(text(Payload::repeated(b"BAsd7&jh23", 256 << 10)))
             .send(text(HELLO))
@@ -70,7 +70,7 @@ fn what_follows() -> Vec<Case> {
     ]
 }
 
-/// 7.3 and 7.5: bodies of all lengths that matter.
+/// 7.3 and 7.5: bodies of all relevant lengths.
 fn bodies() -> Vec<Case> {
     let not_utf8 = [&b"\xce\xba\xe1\xbd\xb9"[..], &[0xed, 0xa0, 0x80], b"edited"].concat();
     vec![
@@ -81,10 +81,10 @@ fn bodies() -> Vec<Case> {
             .ok([]),
         case("7.3.3", BODY, "a Close with a code").close(1000, b"").ok([]),
         case("7.3.4", BODY, "a Close with a code and a reason").close(1000, HELLO.as_bytes()).ok([]),
-        case("7.3.5", BODY, "a Close with a reason of 123 bytes, the most that fit")
+        case("7.3.5", BODY, "a Close with a reason of 123 bytes, the maximum")
             .close(1000, &[b'*'; 123])
             .ok([]),
-        case("7.3.6", BODY, "a Close with a reason of 124 bytes, one more than fits")
+        case("7.3.6", BODY, "a Close with a reason of 124 bytes, one more than the maximum")
             .close(1000, &[b'*'; 124])
             .answered_with(&[1002])
             .ok([]),

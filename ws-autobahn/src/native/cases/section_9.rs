@@ -46,7 +46,8 @@ pub(super) fn cases() -> Vec<Case> {
     }
     for ((kind, word), sub) in kinds.into_iter().zip(7..) {
         cases.extend(MANY.into_iter().zip(1..).map(|(len, n)| {
-            let what = format!("1000 {word} messages of {len} bytes, each after the echo of the one before");
+            let what =
+                format!("1000 {word} messages of {len} bytes, each sent after the echo of the previous one");
             echo((sub, n), MESSAGES, what, Echo { count: 1000, ..one(kind, len) })
         }));
     }
@@ -58,7 +59,7 @@ fn echo((sub, n): (u16, u16), rule: &'static str, what: String, echo: Echo) -> C
     Case { id, rule, what, script: Script::Echo(echo) }
 }
 
-/// One message of the same byte over and over.
+/// One message that repeats one byte.
 fn one(kind: Kind, len: usize) -> Echo {
     let unit: &[u8] = match kind {
         Kind::Text => b"*",
@@ -76,7 +77,7 @@ fn one(kind: Kind, len: usize) -> Echo {
     }
 }
 
-/// Units whose lengths no power of two divides.
+/// Units whose lengths do not divide a power of two.
 fn mixed(kind: Kind) -> Content {
     Content::Repeated(match kind {
         Kind::Text => b"BAsd7&jh23",

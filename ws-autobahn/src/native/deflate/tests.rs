@@ -1,15 +1,15 @@
-//! What the suite compresses and inflates.
+//! Tests of the suite's compression.
 
 use super::*;
 
-const PLAIN: Direction = Direction { forgets: false, bits: 15 };
+const PLAIN: Direction = Direction { no_takeover: false, bits: 15 };
 
 #[test]
 fn messages_round_trip_with_every_window_with_and_without_takeover() {
     let data: Vec<u8> = (0..40_000u32).flat_map(|n| (n * n).to_string().into_bytes()).collect();
     for bits in 8..=15 {
-        for forgets in [false, true] {
-            let direction = Direction { forgets, bits };
+        for no_takeover in [false, true] {
+            let direction = Direction { no_takeover, bits };
             let (mut deflater, mut inflater) = (Deflater::new(direction), Inflater::new(direction));
             for message in [&data[..], b"", b"x", &data[7..], &data[..1000]] {
                 let packed = deflater.message(message).unwrap();
@@ -44,19 +44,19 @@ fn a_bomb_and_garbage_are_refused() {
 #[test]
 fn deflate_offers_are_encoded_parsed_and_accepted() {
     let full =
-        Offer { server_forgets: true, server_bits: Some(9), client_forgets: true, client_can_limit: true };
+        Offer { server_no_takeover: true, server_bits: Some(9), client_no_takeover: true, client_can_limit: true };
     let plain = Offer::default();
     let text = full.text();
     assert_eq!(Offer::parse_all(&[format!("{text}, x-other; a=1, permessage-deflate")]), [full, plain]);
     assert_eq!(Offer::parse_all(&["permessage-deflate; server_max_window_bits=08".to_owned()]), []);
-    let demands = [Demand { forget: true, bits: Some(9) }, Demand { forget: true, bits: None }];
+    let demands = [Demand { no_takeover: true, bits: Some(9) }, Demand { no_takeover: true, bits: None }];
     let (answer, agreed) = Offer::accept(&[plain, full], &demands).unwrap();
     assert_eq!(
         answer,
         "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; client_no_context_takeover; \
          client_max_window_bits=9"
     );
-    let nine = Direction { forgets: true, bits: 9 };
+    let nine = Direction { no_takeover: true, bits: 9 };
     assert_eq!(agreed, Agreed { server: nine, client: nine });
     assert_eq!(Agreed::parse(&[answer]).unwrap(), Some(agreed));
     assert_eq!(

@@ -1,49 +1,49 @@
-//! What a broken peer does wrong.
+//! The faults of a broken peer.
 
-/// What a broken peer does wrong; otherwise it is as it should be.
+/// What a broken peer does wrong; apart from that it is correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Nothing.
     Faultless,
     /// Changes the last byte of each echo.
     CorruptsEchoes,
-    /// Sends text back as binary, and binary as text.
+    /// Echoes text as binary, and binary as text.
     SwapsKinds,
-    /// Sends each message back twice.
+    /// Echoes each message twice.
     EchoesTwice,
-    /// Does not send empty messages back.
+    /// Does not echo empty messages.
     DropsEmptyMessages,
-    /// Sends no more than 65535 bytes of a message back.
+    /// Echoes at most 65535 bytes of a message.
     CutsLongMessages,
-    /// Sends the last fragment back for the message.
+    /// Echoes the last fragment instead of the message.
     KeepsTheLastFragment,
-    /// Loses the part of a frame that a read ends with.
+    /// Loses an incomplete frame at the end of a read.
     NeedsWholeFrames,
     /// Does not answer Pings.
     NeverPongs,
     /// Answers Pings without their payload.
     PongsEmpty,
-    /// Answers a Ping when the message that it came within is complete.
+    /// Answers a Ping between fragments only when the message is complete.
     PongsLate,
     /// Answers Pongs with Pongs.
     AnswersPongs,
-    /// Takes control frames of more than 125 bytes.
+    /// Accepts control frames of more than 125 bytes.
     TakesLongControlFrames,
-    /// Takes control frames in fragments.
+    /// Accepts fragmented control frames.
     TakesControlFragments,
-    /// Takes all frames whatever their reserved bits.
+    /// Accepts all frames whatever their reserved bits.
     TakesReservedBits,
-    /// Passes over frames with reserved opcodes.
+    /// Ignores frames with reserved opcodes.
     PassesReservedOpcodes,
-    /// Passes over continuations of nothing.
+    /// Ignores continuation frames outside a message.
     PassesStrayContinuations,
-    /// Takes a new message inside another as its continuation.
+    /// Treats a new message inside another as its continuation.
     TakesMessagesInside,
-    /// Does not send what was echoed before a fault.
+    /// Does not send the echoes of messages before a protocol error.
     LosesEchoesWhenFailing,
-    /// Takes text that is not UTF-8.
+    /// Accepts text that is not UTF-8.
     TakesAnyText,
-    /// Notices that text is not UTF-8 when the message is complete.
+    /// Detects invalid UTF-8 only when the message is complete.
     ChecksTextAtTheEnd,
     /// Fails the connection with 1000.
     FailsAsIfAllWereWell,
@@ -53,26 +53,26 @@ pub(crate) enum Fault {
     DropsInsteadOfClosing,
     /// Answers a Close with a code that was not sent.
     ClosesWithAnotherCode,
-    /// Answers what follows a Close, and then the Close.
+    /// Answers what follows a Close, then the Close.
     GoesOnAfterClose,
-    /// Answers a Close with any code with the same.
+    /// Answers a Close with the same code, even an invalid one.
     TakesAnyCode,
-    /// Takes a Close with a body of one byte.
+    /// Accepts a Close with a body of one byte.
     TakesOneByteCloses,
-    /// Takes a Close with a reason that is not UTF-8.
+    /// Accepts a Close with a reason that is not UTF-8.
     TakesAnyReason,
-    /// Closes at once when the connection is open.
+    /// Closes the connection as soon as it is open.
     ClosesAtOnce,
-    /// Does not end the TCP connection, though it is the server.
+    /// As a server, does not end the TCP connection.
     LeavesTcpOpen,
-    /// Answers the opening handshake with nonsense.
+    /// Answers the opening handshake with invalid bytes.
     AnswersNonsense,
     /// Never answers the opening handshake.
     Hangs,
-    /// Does not know permessage-deflate.
+    /// Does not support permessage-deflate.
     NoDeflate,
-    /// Forgets the window of the other side after each message, though it must not.
+    /// Discards the window for received messages after each message, which breaks context takeover.
     ForgetsTheWindow,
-    /// Keeps its own window from message to message, though it must not.
+    /// Keeps its window from message to message although no context takeover was agreed.
     KeepsTheWindow,
 }

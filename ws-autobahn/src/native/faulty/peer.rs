@@ -1,4 +1,4 @@
-//! An echo peer in either role that can be told to be wrong.
+//! An echo peer in either role, optionally with a fault.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
         against_server::read_head,
         deflate::{Agreed, Deflater, Demand, Direction, Inflater, Offer},
         frame::{BINARY, CLOSE, CONTINUATION, Header, PING, PONG, TEXT, apply_mask, close_body, frame},
-        handshake::{Asked, Request},
+        handshake::{CheckedRequest, Request},
     },
     role::Role,
 };
@@ -40,9 +40,9 @@ async fn accept(stream: &mut DuplexStream, fault: Fault) -> Opened {
     let (head, _, early) = read_head(stream).await?;
     let demands = match fault {
         Fault::NoDeflate => &[][..],
-        _ => &[Demand { forget: false, bits: None }],
+        _ => &[Demand { no_takeover: false, bits: None }],
     };
-    let (mut answer, agreed) = Asked::check(&head)?.answer(demands);
+    let (mut answer, agreed) = CheckedRequest::check(&head)?.answer(demands);
     if fault == Fault::AnswersNonsense {
         answer = "HTTP/1.1 101 Fine\r\nUpgrade: websocket\r\n\r\n\x01\x02\x03".to_owned();
     }
@@ -53,7 +53,7 @@ async fn accept(stream: &mut DuplexStream, fault: Fault) -> Opened {
 async fn connect(stream: &mut DuplexStream, fault: Fault) -> Opened {
     let offers = match fault {
         Fault::NoDeflate => Vec::new(),
-        _ => vec![Offer { client_can_limit: true, client_forgets: true, ..Offer::default() }],
+        _ => vec![Offer { client_can_limit: true, client_no_takeover: true, ..Offer::default() }],
     };
     let request = Request::new("localhost", "/runCase?case=1&agent=faulty", &offers);
     if fault == Fault::AnswersNonsense {
@@ -84,12 +84,12 @@ struct Message {
     payload: Vec<u8>,
 }
 
-/// What the peer does next.
+/// The next action of the peer.
 #[derive(PartialEq, Eq)]
 enum Next {
-    /// Reads on.
+    /// Continues to read.
     Read,
-    /// Closes with this body when all that was received is answered.
+    /// Closes with this body when everything received is answered.
     Close(Vec<u8>),
     /// Ends the connection.
     End,
@@ -102,9 +102,9 @@ impl Peer {
             (Some(agreed), Role::Server) => (Some(agreed.server), Some(agreed.client)),
             (Some(agreed), Role::Client) => (Some(agreed.client), Some(agreed.server)),
         };
-        let ours = ours.map(|d| Direction { forgets: d.forgets && fault != Fault::KeepsTheWindow, ..d });
+        let ours = ours.map(|d| Direction { no_takeover: d.no_takeover && fault != Fault::KeepsTheWindow, ..d });
         let theirs =
-            theirs.map(|d| Direction { forgets: d.forgets || fault == Fault::ForgetsTheWindow, ..d });
+            theirs.map(|d| Direction { no_takeover: d.no_takeover || fault == Fault::ForgetsTheWindow, ..d });
         let (deflater, inflater) = (ours.map(Deflater::new), theirs.map(Inflater::new));
         let (out, late) = (Vec::new(), Vec::new());
         Self { stream, role, fault, input, out, message: None, deflater, inflater, late, next: Next::Read }
@@ -123,7 +123,7 @@ impl Peer {
             }
             let mut bytes = vec![0; 16 << 10];
             let read = if self.fault == Fault::LosesEchoesWhenFailing && self.next == Next::Read {
-                // Its answers wait for more of them.
+                // Its answers wait until there are several.
                 timeout(Duration::from_millis(100), self.stream.read(&mut bytes)).await.ok()
             } else {
                 None
@@ -149,7 +149,7 @@ impl Peer {
         let _ = self.stream.read_to_end(&mut self.input).await;
     }
 
-    /// Answers all frames that have come.
+    /// Answers all received frames.
     fn answer_input(&mut self) {
         while self.next != Next::End
             && let Some((header, size)) = Header::read(&self.input)
@@ -176,7 +176,7 @@ impl Peer {
         }
     }
 
-    /// The code with which a head fails the connection.
+    /// Returns the close code if a frame header fails the connection.
     fn wrong(&self, header: &Header) -> Option<u16> {
         let Header { opcode, fin, length, rsv, .. } = *header;
         let control = header.is_control();
@@ -198,7 +198,7 @@ impl Peer {
         faults.into_iter().any(|(wrong, fault)| wrong && self.fault != fault).then_some(1002)
     }
 
-    /// Whether text can no longer become valid with these bytes of a frame.
+    /// Whether the text cannot become valid any more with these bytes of a frame.
     fn text_goes_wrong(&self, header: &Header, payload: &[u8]) -> bool {
         let (text, before) = match &self.message {
             Some(message) => (message.opcode == TEXT && !message.compressed, &message.payload[..]),
@@ -210,7 +210,7 @@ impl Peer {
         {
             return false;
         }
-        // Only the last few bytes can have been valid so far and be so no longer.
+        // Only the last few bytes can be the beginning of a character that is not valid any more.
         let before = &before[before.len().saturating_sub(8)..];
         let start = before.iter().position(|byte| byte & 0xc0 != 0x80).unwrap_or(0);
         let bytes = [&before[start..], payload].concat();

@@ -2,7 +2,7 @@
 
 use super::Fault::{self, *};
 
-/// Faults, and the cases that fail because of each, in both roles. Ranges as in `expectations.txt`.
+/// Faults with the cases that each of them fails, in both roles. Ranges are written as in `expectations.txt`.
 pub(super) const TABLE: &[(Fault, &[&str])] = &[
     (
         CorruptsEchoes,
@@ -128,14 +128,14 @@ pub(super) const TABLE: &[(Fault, &[&str])] = &[
     (KeepsTheWindow, &["13.2.2-18", "13.5.2-18", "13.6.2-18", "13.7.2-18"]),
 ];
 
-/// Faults of a server alone.
+/// Faults of a server only.
 pub(super) const SERVER_TABLE: &[(Fault, &[&str])] = &[(
     LeavesTcpOpen,
     &["1.*", "2.*", "3.*", "4.*", "5.*", "6.2.1", "7.1.1-5", "7.3.*", "7.5.1", "7.7.*", "7.9.*", "9.7.1"],
 )];
 
-/// Faults that leave nothing to test: all cases fail, but for those that cannot.
+/// Faults because of which all cases fail, except those that cannot fail.
 pub(super) const HOPELESS: &[Fault] = &[AnswersNonsense, Hangs];
 
-/// No fault can fail these: RFC 6455 leaves open what a peer does, and so does Autobahn.
+/// Cases that no fault can fail, because RFC 6455 and Autobahn leave open what a peer does.
 pub(super) const OPEN: [&str; 3] = ["7.1.6", "7.13.1", "7.13.2"];

@@ -1,4 +1,4 @@
-//! How a case beyond Autobahn's is written down: one act and one accepted course of events after the other.
+//! The builder for cases beyond Autobahn.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use crate::{
     verdict::Behavior,
 };
 
-/// Begins a case about servers.
+/// Begins a case for servers.
 pub(crate) fn server(id: &str, rule: &'static str, what: impl Into<String>) -> Building {
     begin(Role::Server, id, rule, what.into())
 }
 
-/// Begins a case about clients.
+/// Begins a case for clients.
 pub(crate) fn client(id: &str, rule: &'static str, what: impl Into<String>) -> Building {
     begin(Role::Client, id, rule, what.into())
 }
 
 /// # Panics
-/// `id` is not an id; the tests go through all cases.
+/// Panics if `id` is invalid; tests construct all cases.
 fn begin(tested: Role, id: &str, rule: &'static str, what: String) -> Building {
     let id = match id.parse() {
         Ok(id) => id,
@@ -41,7 +41,7 @@ fn begin(tested: Role, id: &str, rule: &'static str, what: String) -> Building {
     Building { id, rule, what, probe }
 }
 
-/// A case that is being written down.
+/// A builder for a case.
 #[derive(Debug)]
 pub(crate) struct Building {
     id: CaseId,
@@ -70,17 +70,17 @@ impl Building {
         self.act(Act::Head(head))
     }
 
-    /// Waits for the answer to the head; the case is over if it does not open the connection.
+    /// Waits for the answer to the head; the case ends if the answer does not open the connection.
     pub(crate) fn await_open(self) -> Self {
         self.act(Act::Answer)
     }
 
-    /// Waits for the answer to the head, and goes on whatever it is.
+    /// Waits for the answer to the head, and continues whatever it is.
     pub(crate) fn await_head(self) -> Self {
         self.act(Act::Answered)
     }
 
-    /// Opens the connection as it should be.
+    /// Opens the connection with a valid handshake.
     pub(crate) fn open(self) -> Self {
         let head = match self.probe.tested {
             Role::Server => draft::upgrade(),
@@ -89,12 +89,12 @@ impl Building {
         self.ask(head)
     }
 
-    /// Sends a frame together with its neighbours.
+    /// Sends a frame in one write with those before and after it.
     pub(crate) fn send(self, frame: Frame) -> Self {
         self.act(Act::Frame(frame, Delivery::Joined))
     }
 
-    /// Sends a frame in this manner.
+    /// Sends a frame with this delivery.
     pub(crate) fn deliver(self, delivery: Delivery, frame: Frame) -> Self {
         self.act(Act::Frame(frame, delivery))
     }
@@ -114,7 +114,7 @@ impl Building {
         self.act(Act::Bomb(size))
     }
 
-    /// From here on, deliveries in pieces pause for this time between them.
+    /// Sets the pause between the pieces of the following deliveries in pieces.
     pub(crate) fn pace(self, millis: u64) -> Self {
         self.act(Act::Pace(Duration::from_millis(millis)))
     }
@@ -129,12 +129,12 @@ impl Building {
         self.act(Act::Deaf(Duration::from_millis(millis)))
     }
 
-    /// Waits until this many events were seen.
+    /// Waits until this many events were observed.
     pub(crate) fn until(self, events: usize) -> Self {
         self.act(Act::Until(events))
     }
 
-    /// Notes the moment among the events.
+    /// Records this moment as an event.
     pub(crate) fn mark(self) -> Self {
         self.act(Act::Mark)
     }
@@ -154,7 +154,7 @@ impl Building {
         self.act(Act::Neighbour)
     }
 
-    /// The same case on further connections, each with a name: what was written so far begins each of them.
+    /// Runs the case on several connections, each with a name; each begins with the acts so far.
     pub(crate) fn each<T>(
         mut self,
         values: impl IntoIterator<Item = T>,
@@ -169,40 +169,40 @@ impl Building {
         self
     }
 
-    /// The suite does not answer a Close.
+    /// Makes the suite not answer a Close.
     pub(crate) fn impolite(mut self) -> Self {
         self.probe.polite = false;
         self
     }
 
-    /// What must come may take this long.
+    /// Sets the time limit for the accepted events.
     pub(crate) fn within(mut self, seconds: u64) -> Self {
         self.probe.within = Some(Duration::from_secs(seconds));
         self
     }
 
-    /// Measures.
+    /// Sets what is measured.
     pub(crate) fn measure(mut self, measure: Measure) -> Self {
         self.probe.measure = Some(measure);
         self
     }
 
-    /// This course of events is right.
+    /// Accepts this sequence of events as OK.
     pub(crate) fn must(self, course: impl Into<Vec<Want>>) -> Self {
         self.accept(Behavior::Ok, course)
     }
 
-    /// This course of events breaks a SHOULD, or does what the rule asks for by other means.
+    /// Accepts this sequence of events as NON-STRICT: it breaks a SHOULD, or meets the rule in another way.
     pub(crate) fn should(self, course: impl Into<Vec<Want>>) -> Self {
         self.accept(Behavior::NonStrict, course)
     }
 
-    /// This course of events is reported, and neither right nor wrong.
+    /// Accepts this sequence of events as INFORMATIONAL.
     pub(crate) fn reported(self, course: impl Into<Vec<Want>>) -> Self {
         self.accept(Behavior::Informational, course)
     }
 
-    /// This course of events means that the peer does not know what the case is about.
+    /// Accepts this sequence of events as UNIMPLEMENTED.
     pub(crate) fn unknown(self, course: impl Into<Vec<Want>>) -> Self {
         self.accept(Behavior::Unimplemented, course)
     }
@@ -216,7 +216,7 @@ impl Building {
         self
     }
 
-    /// The case is complete.
+    /// Completes the case.
     pub(crate) fn done(self) -> Case {
         let Self { id, rule, what, probe } = self;
         Case { id, rule, what, script: Script::Probe(Box::new(probe)) }

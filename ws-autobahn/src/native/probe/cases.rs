@@ -1,5 +1,4 @@
-//! The cases beyond Autobahn's, by section. Each file reads as a specification: what is sent, what may come of it, and
-//! which rule decides.
+//! The cases beyond Autobahn, by section. Each file specifies what is sent, which events are accepted, and the rule.
 
 mod answers;
 mod closing;
@@ -15,10 +14,10 @@ use crate::{
     role::Role,
 };
 
-/// What small messages say.
+/// The content of small messages.
 const HELLO: &str = "Hello, world!";
 
-/// All cases beyond Autobahn's for a role, in order.
+/// Returns all cases beyond Autobahn for a role, in order.
 pub(crate) fn all(role: Role) -> Vec<Case> {
     let mut cases = [
         request_line::cases(),

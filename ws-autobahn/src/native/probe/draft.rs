@@ -1,9 +1,9 @@
-//! Heads as bytes: a good one, and everything that can be done to it.
+//! HTTP heads as bytes: a valid one, and the changes that cases make to it.
 
 use crate::native::script::Delivery;
 
-/// The head of a request or a response that is to be sent. `{host}`, `{path}`, `{key}` and `{accept}` stand for what
-/// the connection gives them.
+/// The head of a request or response to send. `{host}`, `{path}`, `{key}` and `{accept}` are replaced by the values of
+/// the connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     first: String,
@@ -11,11 +11,11 @@ pub(crate) struct Draft {
     line_end: &'static str,
     blank: &'static str,
     after: Vec<u8>,
-    /// How the bytes are given to TCP.
+    /// How the bytes are written to TCP.
     pub(crate) delivery: Delivery,
 }
 
-/// The request of RFC 6455 section 4.1.
+/// Returns the request of RFC 6455 section 4.1.
 pub(crate) fn upgrade() -> Draft {
     Draft::new(
         "GET {path} HTTP/1.1",
@@ -29,7 +29,7 @@ pub(crate) fn upgrade() -> Draft {
     )
 }
 
-/// The response of RFC 6455 section 4.2.2.
+/// Returns the response of RFC 6455 section 4.2.2.
 pub(crate) fn switching() -> Draft {
     Draft::new(
         "HTTP/1.1 101 Switching Protocols",
@@ -37,7 +37,7 @@ pub(crate) fn switching() -> Draft {
     )
 }
 
-/// Bytes that are no head at all.
+/// Returns bytes that are not a head.
 pub(crate) fn bytes(bytes: impl Into<Vec<u8>>) -> Draft {
     Draft { line_end: "", blank: "", after: bytes.into(), ..Draft::new("", &[]) }
 }
@@ -56,18 +56,18 @@ impl Draft {
         }
     }
 
-    /// Has another first line.
+    /// Replaces the first line.
     pub(crate) fn line(self, first: &str) -> Self {
         Self { first: first.to_owned(), ..self }
     }
 
-    /// Has no field of this name.
+    /// Removes the field of this name.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.fields.retain(|field| !is(field, name));
         self
     }
 
-    /// The field has another value.
+    /// Sets the value of a field.
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
         for field in self.fields.iter_mut().filter(|field| is(field, name)) {
             *field = format!("{name}: {value}");
@@ -75,7 +75,7 @@ impl Draft {
         self
     }
 
-    /// The line of a field is another.
+    /// Replaces the line of a field.
     pub(crate) fn replace(mut self, name: &str, line: impl Into<String>) -> Self {
         let line = line.into();
         for field in self.fields.iter_mut().filter(|field| is(field, name)) {
@@ -84,51 +84,51 @@ impl Draft {
         self
     }
 
-    /// Has another line.
+    /// Adds a line.
     pub(crate) fn with(mut self, line: impl Into<String>) -> Self {
         self.fields.push(line.into());
         self
     }
 
-    /// Has another line before all others.
+    /// Adds a line before all fields.
     pub(crate) fn with_first(mut self, line: &str) -> Self {
         self.fields.insert(0, line.to_owned());
         self
     }
 
-    /// Has this line this many times, each with its number for `#`.
+    /// Adds this line this many times; `#` is replaced by its number.
     pub(crate) fn with_many(mut self, count: usize, line: &str) -> Self {
         self.fields.extend((0..count).map(|n| line.replace('#', &n.to_string())));
         self
     }
 
-    /// Lines end like this.
+    /// Sets the line ending.
     pub(crate) fn line_end(self, line_end: &'static str) -> Self {
         Self { line_end, blank: line_end, ..self }
     }
 
-    /// The end of the head is missing.
+    /// Removes the empty line at the end of the head.
     pub(crate) fn endless(self) -> Self {
         Self { blank: "", ..self }
     }
 
-    /// Is followed by these bytes in the same write.
+    /// Adds these bytes after the head, in the same write.
     pub(crate) fn followed_by(self, after: impl Into<Vec<u8>>) -> Self {
         Self { after: after.into(), ..self }
     }
 
-    /// Is preceded by these bytes.
+    /// Adds these bytes before the head.
     pub(crate) fn after(mut self, before: &str) -> Self {
         self.first.insert_str(0, before);
         self
     }
 
-    /// Is given to TCP like this.
+    /// Sets how the bytes are written to TCP.
     pub(crate) fn delivered(self, delivery: Delivery) -> Self {
         Self { delivery, ..self }
     }
 
-    /// The bytes, with the values for the words in braces.
+    /// Returns the bytes, with the values for the names in braces.
     pub(crate) fn encode(&self, values: &[(&str, &str)]) -> Vec<u8> {
         let mut text = self.first.clone();
         text.push_str(self.line_end);
@@ -145,7 +145,7 @@ impl Draft {
         bytes
     }
 
-    /// What a field of this head says, all its values together.
+    /// Returns all values of a field, joined by commas.
     pub(crate) fn value(&self, name: &str) -> String {
         let values = self.fields.iter().filter(|field| is(field, name));
         values.filter_map(|field| field.split_once(':')).map(|(_, value)| value).collect::<Vec<_>>().join(",")

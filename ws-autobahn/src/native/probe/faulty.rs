@@ -1,5 +1,5 @@
-//! Every case beyond Autobahn's against a peer that is deliberately broken: no case can only pass. That ours passes
-//! them all is checked by `.ci/run conformance`.
+//! Runs every case beyond Autobahn against peers that are deliberately broken, to show that every case can fail.
+//! `.ci/run conformance` checks that ws-server and ws-client pass all of them.
 
 mod peer;
 
@@ -26,22 +26,22 @@ use crate::{
     verdict::Behavior,
 };
 
-/// What a broken peer does wrong. Otherwise it echoes, and fails the connection for a reserved opcode.
+/// What a broken peer does wrong. Apart from that it echoes, and fails the connection for a reserved opcode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Opens the connection whatever the head says, and takes every frame.
+    /// Opens the connection whatever the head contains, and accepts every frame.
     TakesEverything,
-    /// Agrees to every subprotocol and extension besides.
+    /// The same, and agrees to every subprotocol and extension.
     AgreesToEverything,
-    /// Refuses every opening handshake, without a word on why.
+    /// Refuses every opening handshake without a reason.
     RefusesEverything,
-    /// Answers a refused request, and the next, with success.
+    /// Answers a request that must be refused, and the next one, with 200.
     AnswersOk,
-    /// A client that asks for nothing that RFC 6455 wants.
+    /// A client whose request has nothing that RFC 6455 requires.
     AsksBadly,
     /// Reads, and never answers.
     Hangs,
-    /// Answers nothing after the opening.
+    /// Answers nothing after the opening handshake.
     EchoesNothing,
     /// Answers what follows a Close.
     GoesOnAfterClose,
@@ -51,21 +51,21 @@ pub(crate) enum Fault {
     Resets,
     /// Never ends the connection.
     KeepsOpen,
-    /// Ends the connection as soon as it is quiet.
+    /// Ends the connection as soon as it is idle.
     EndsEarly,
     /// A client that ends TCP right after its Close.
     EndsFirst,
-    /// Serves a single connection.
+    /// Serves only one connection.
     ServesOne,
-    /// Takes four times as long for the double.
+    /// Takes four times as long for twice the work.
     TakesTheSquare,
-    /// Fills memory when a connection opens.
+    /// Allocates much memory when a connection opens.
     FillsMemory,
 }
 
 use Fault::*;
 
-/// Faults of servers, and the cases that do not pass because of each.
+/// Faults of servers, with the cases that each of them fails.
 const SERVERS: &[(Fault, &[&str])] = &[
     (
         TakesEverything,
@@ -138,7 +138,7 @@ const SERVERS: &[(Fault, &[&str])] = &[
     (Hangs, &["25.1.2-4"]),
 ];
 
-/// Faults of clients.
+/// Faults of clients, with the cases that each of them fails.
 const CLIENTS: &[(Fault, &[&str])] = &[
     (
         TakesEverything,
@@ -155,11 +155,11 @@ const CLIENTS: &[(Fault, &[&str])] = &[
 
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Plays a case on a peer with a fault.
+/// Runs a case against a peer with a fault.
 async fn play(case: &Case, fault: Fault) -> Record {
     let Script::Probe(probe) = &case.script else { panic!("{}", case.id) };
     let mut probe = probe.clone();
-    // What does not come need not be waited for any longer.
+    // A short wait is enough for events that do not come.
     probe.within = None;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -197,7 +197,7 @@ async fn play(case: &Case, fault: Fault) -> Record {
     }
 }
 
-/// The cases that a row of a table names.
+/// Returns the cases that a row of a table names.
 fn named(role: Role, words: &[&str]) -> BTreeSet<CaseId> {
     let known: Vec<CaseId> = all(role).iter().map(|case| case.id).collect();
     let of = |word: &&str| -> Vec<CaseId> {
@@ -211,7 +211,7 @@ fn named(role: Role, words: &[&str]) -> BTreeSet<CaseId> {
     ids
 }
 
-/// The cases of the table that pass in spite of their fault.
+/// Returns the cases of the table that pass despite their fault.
 async fn passing(role: Role, table: &'static [(Fault, &'static [&'static str])]) -> Vec<String> {
     let places = Arc::new(Semaphore::new(24));
     let mut tasks = JoinSet::new();
@@ -223,8 +223,7 @@ async fn passing(role: Role, table: &'static [(Fault, &'static [&'static str])])
                 let _place = places.acquire_many(if case.is_measured() { 24 } else { 1 }).await;
                 let record = play(&case, *fault).await;
                 let passed = record.verdict().behavior == Behavior::Ok;
-                passed
-                    .then(|| format!("{role} {} passes in spite of {fault:?}: {}", case.id, record.reason()))
+                passed.then(|| format!("{role} {} passes despite {fault:?}: {}", case.id, record.reason()))
             });
         }
     }

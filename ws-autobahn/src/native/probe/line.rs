@@ -1,4 +1,4 @@
-//! The suite's end of a connection, below any rule: it writes what it is given, and notes what comes back.
+//! The suite's end of a connection in cases beyond Autobahn: it writes any bytes and records what it receives.
 
 mod input;
 
@@ -27,21 +27,21 @@ pub(crate) struct Line<S> {
     reader: ReadHalf<S>,
     writer: WriteHalf<S>,
     tested: Role,
-    /// What was seen, in order.
+    /// The observed events, in order.
     pub(crate) seen: Vec<Seen>,
-    /// What happened, for the report.
+    /// The wire log, for the report.
     pub(crate) log: Log,
-    /// The text of the server's answer.
+    /// The head of the server's answer.
     pub(crate) answer: String,
     /// The code of the peer's Close.
     pub(crate) code: Option<u16>,
-    /// Whether the peer has ended its half.
+    /// Whether the peer has ended its half of the connection.
     pub(crate) ended: bool,
-    /// Whether a Close is answered.
+    /// Whether the suite answers a Close.
     pub(crate) polite: bool,
-    /// Between the pieces of a delivery in pieces.
+    /// The pause between the pieces of a delivery in pieces.
     pub(crate) pause: Duration,
-    /// What compresses, if the extension is agreed.
+    /// Compresses messages, if the extension was agreed.
     pub(crate) deflater: Option<Deflater>,
     inflater: Option<Inflater>,
     state: State,
@@ -53,24 +53,24 @@ pub(crate) struct Line<S> {
     sent_code: Option<u16>,
 }
 
-/// What the bytes of the peer are.
+/// What is expected of the peer's bytes.
 #[derive(Debug)]
 enum State {
-    /// The head of an answer to this key; what was offered besides.
+    /// The head of an answer to this key and these offers.
     Head { key: String, subprotocols: String, extensions: String },
     /// Frames.
     Frames,
-    /// Nothing that matters: what follows an answer that is none, or a fault.
+    /// Nothing: bytes after an invalid answer or a protocol error are ignored.
     Nothing,
 }
 
-/// More events than these are not kept.
+/// The maximum number of events that are kept.
 const EVENTS: usize = 10_000;
-/// The longest message that is taken.
+/// The longest accepted message.
 const LONGEST: usize = 64 << 20;
 
 impl<S: Wire> Line<S> {
-    /// For a connection on which the peer has opened as a client, or has to answer.
+    /// Creates the suite's end for a client whose request was read, or for a server that will be sent a request.
     pub(crate) fn new(stream: S, tested: Role, polite: bool) -> Self {
         let (reader, writer) = split(stream);
         Self {
@@ -98,12 +98,12 @@ impl<S: Wire> Line<S> {
         }
     }
 
-    /// From here on an answer to this key is expected, to a request with these offers.
+    /// Expects an answer to a request with this key and these offers.
     pub(crate) fn expect_answer(&mut self, key: &str, subprotocols: String, extensions: String) {
         self.state = State::Head { key: key.to_owned(), subprotocols, extensions };
     }
 
-    /// The extension is agreed.
+    /// Uses permessage-deflate with these parameters.
     pub(crate) fn agree(&mut self, agreed: Agreed) {
         let (ours, theirs) = match self.tested {
             Role::Server => (agreed.client, agreed.server),
@@ -113,23 +113,23 @@ impl<S: Wire> Line<S> {
         self.inflater = Some(Inflater::new(theirs));
     }
 
-    /// Whether the head of the answer is there, or will never be.
+    /// Whether the head of the answer has been received, or the connection has ended.
     pub(crate) fn is_answered(&self) -> bool {
         self.ended || !matches!(self.state, State::Head { .. })
     }
 
-    /// Whether the connection is open, as far as is known.
+    /// Whether the connection is known to be open.
     pub(crate) fn is_open(&self) -> bool {
         !self.ended && matches!(self.state, State::Frames)
     }
 
-    /// Whether both Closes were exchanged and all is written.
+    /// Whether both Closes were exchanged and everything is written.
     pub(crate) fn is_closed(&self) -> bool {
         let received = self.seen.iter().any(|seen| matches!(seen, Seen::Close(..)));
         received && self.close_sent && self.is_flushed()
     }
 
-    /// Whether all is written.
+    /// Whether everything is written.
     pub(crate) fn is_flushed(&self) -> bool {
         self.out.is_empty()
     }
@@ -139,7 +139,7 @@ impl<S: Wire> Line<S> {
         self.out.push_back((bytes, 0, delivery));
     }
 
-    /// Sends a frame; with `count`, as often.
+    /// Sends a frame `count` times.
     pub(crate) fn send_frame(&mut self, frame: &Frame, delivery: Delivery, count: usize) {
         let bytes = frame.encode((self.tested == Role::Server).then_some(KEY));
         self.log.sent(&bytes);
@@ -162,7 +162,7 @@ impl<S: Wire> Line<S> {
         }
     }
 
-    /// Reads (unless it is deaf) and writes until `done`, or until this time.
+    /// Writes, and reads unless `deaf`, until `done` returns true or until this time.
     pub(crate) async fn run(&mut self, until: Instant, deaf: bool, done: impl Fn(&Self) -> bool) {
         let mut buffer = vec![0; 64 << 10];
         while !done(self) {
@@ -202,14 +202,14 @@ impl<S: Wire> Line<S> {
         }
     }
 
-    /// Ends the suite's half.
+    /// Ends the suite's half of the connection.
     pub(crate) async fn half_close(&mut self) {
         self.log.note("the suite ends its half of the connection");
-        // A peer that is gone sees to it itself.
+        // An error means that the connection has already ended.
         let _ = self.writer.shutdown().await;
     }
 
-    /// Resets the connection; returns what was seen.
+    /// Resets the connection and returns the observed events and the log.
     pub(crate) fn reset(self) -> (Vec<Seen>, Log) {
         let (seen, mut log) = (self.seen, self.log);
         log.note("the suite resets the connection");
@@ -224,7 +224,7 @@ impl<S: Wire> Line<S> {
     }
 
     fn see(&mut self, seen: Seen) {
-        // The last event counts in any case.
+        // The last event is always kept.
         if self.seen.len() >= EVENTS {
             self.seen.pop();
         }
@@ -238,10 +238,10 @@ impl<S: Wire> Line<S> {
     }
 }
 
-/// The code in the body of a Close.
+/// Returns the code in the body of a Close.
 fn code_of(body: &[u8]) -> Option<u16> {
     body.first_chunk::<2>().map(|code| u16::from_be_bytes(*code))
 }
 
-/// Between the pieces of a delivery, so that the peer can read each alone.
+/// The default pause between the pieces of a delivery, so that the peer can read each on its own.
 const SHORT: Duration = Duration::from_millis(1);

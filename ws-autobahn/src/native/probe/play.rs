@@ -1,4 +1,4 @@
-//! Plays a case beyond Autobahn's and judges it.
+//! Runs a case beyond Autobahn and judges it.
 
 mod measure;
 mod playing;
@@ -31,7 +31,7 @@ use self::{
     playing::Playing,
 };
 
-/// What came of one connection.
+/// The result of one connection.
 #[derive(Debug, Default)]
 struct Course {
     name: String,
@@ -42,10 +42,10 @@ struct Course {
     took: Duration,
 }
 
-/// The connections of one case at a time.
+/// The maximum number of connections of one case at the same time.
 const CONNECTIONS: usize = 16;
 
-/// Plays a case on a server; `pid` is its process, if it is known.
+/// Runs a case on a server; `pid` is its process, if it is known.
 pub(crate) async fn on_server(
     target: &Target,
     case: &Case,
@@ -60,7 +60,7 @@ pub(crate) async fn on_server(
         None => connections(target, probe, patience).await,
     };
     for course in &mut courses {
-        // A server that is gone shows itself to the next case as well; here it is the reason.
+        // Without any event, silence is the reason.
         if course.seen.is_empty() {
             course.seen.push(Seen::Silence);
         }
@@ -68,7 +68,7 @@ pub(crate) async fn on_server(
     judge(case, probe, courses, start.elapsed())
 }
 
-/// All variants, several at a time.
+/// Runs all variants, several at a time.
 async fn connections(target: &Target, probe: &Probe, patience: Duration) -> Vec<Course> {
     if let [variant] = &probe.variants[..] {
         return vec![connection(target, probe, variant, patience).await];
@@ -106,7 +106,7 @@ async fn connection(target: &Target, probe: &Probe, variant: &Variant, patience:
     Playing { probe, patience, values: &values, target: Some(target) }.run(line, variant, String::new()).await
 }
 
-/// Plays a case on a client, of which the request was read; `early` is what came after it.
+/// Runs a case on a client whose request was read; `early` are the bytes after it.
 pub(crate) async fn on_client<S: Wire>(
     stream: S,
     request: (Head, String, Vec<u8>),
@@ -132,11 +132,11 @@ pub(crate) async fn on_client<S: Wire>(
     judge(case, probe, vec![course], start.elapsed())
 }
 
-/// The worst of all connections decides.
+/// Judges the case by the worst connection.
 fn judge(case: &Case, probe: &Probe, courses: Vec<Course>, took: Duration) -> Record {
     let grade = |course: &Course| {
         let mut accepted = probe.accepted.iter();
-        // A course that is accepted and less than right ends when nothing more comes.
+        // A sequence that is accepted but not OK may end with silence.
         let quiet = course.seen.strip_suffix(&[Seen::Silence]);
         let fits = |wanted: &[want::Want]| {
             want::matches(wanted, &course.seen) || quiet.is_some_and(|seen| want::matches(wanted, seen))
@@ -152,8 +152,8 @@ fn judge(case: &Case, probe: &Probe, courses: Vec<Course>, took: Duration) -> Re
     let wanted = probe.accepted.first().map(|(_, course)| want::words(course)).unwrap_or_default();
     let seen = shown.first().map(|course| want::seen_words(&course.seen)).unwrap_or_default();
     let mut reason = match worst {
-        Behavior::Ok => format!("seen: {seen}"),
-        _ => format!("wanted: {wanted}; seen: {seen}"),
+        Behavior::Ok => format!("observed: {seen}"),
+        _ => format!("expected: {wanted}; observed: {seen}"),
     };
     if worst != Behavior::Ok && all > 1 {
         let some = names.iter().take(8).copied().collect::<Vec<_>>().join("; ");
@@ -162,7 +162,7 @@ fn judge(case: &Case, probe: &Probe, courses: Vec<Course>, took: Duration) -> Re
     }
     let first = if shown.is_empty() { Course::default() } else { shown.swap_remove(0) };
     let verdict = Verdict { behavior: worst, close: CloseBehavior::Ok, code: first.code };
-    let judgement = Judgement { verdict, reason, close_reason: "part of what was wanted".to_owned() };
+    let judgement = Judgement { verdict, reason, close_reason: "part of the expected events".to_owned() };
     let log = first.log.unwrap_or_else(Log::new);
     Record::played(case, first.heads, Played { judgement, log }, took)
 }

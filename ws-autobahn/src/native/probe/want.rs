@@ -1,4 +1,4 @@
-//! What was seen on a connection, and which courses of events are wanted.
+//! The observed events of a connection, and the expected sequences of events.
 
 use std::ops::RangeInclusive;
 
@@ -6,16 +6,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::native::{handshake::Head, payload::words as payload_words};
 
-/// Something that was seen on a connection.
+/// An observed event of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// The request of a client.
     Request(Head),
     /// The connection is open.
     Open(Head),
-    /// An answer that does not open it.
+    /// An answer that does not open the connection.
     Status(u16, Head),
-    /// Something that is no answer, no frame, or a frame that must not be sent.
+    /// An invalid answer or frame.
     Wrong(String),
     /// A text message.
     Text(Vec<u8>),
@@ -25,7 +25,7 @@ pub(crate) enum Seen {
     Ping,
     /// A Pong.
     Pong(Vec<u8>),
-    /// A Close with this code; whether the suite's Close had the same.
+    /// A Close with this code, and whether the suite's Close had the same code.
     Close(Option<u16>, bool),
     /// The peer ended its half of the connection.
     Fin,
@@ -33,22 +33,22 @@ pub(crate) enum Seen {
     Reset,
     /// The moment of `Act::Mark`.
     Mark,
-    /// Nothing came for as long as the case waits.
+    /// Nothing was received for as long as the case waits.
     Silence,
-    /// Another connection was served, or not.
+    /// Whether another connection was served.
     Neighbour(bool),
-    /// More was measured than is allowed; the words say what.
+    /// A measurement above the limit, with a description.
     TooMuch(String),
 }
 
-/// An event that is wanted.
+/// An expected event.
 #[derive(Clone, Debug)]
 pub(crate) enum Want {
-    /// The request of a client, with such fields; it begins every course of a client's.
+    /// The request of a client with these fields; every sequence of a client begins with it.
     Request(Vec<Field>),
-    /// The connection is open, with such fields in the answer.
+    /// The connection is open, with these fields in the answer.
     Open(Vec<Field>),
-    /// An answer of such a status, with such fields.
+    /// An answer with one of these status codes and these fields.
     Status(RangeInclusive<u16>, Vec<Field>),
     /// This text.
     Text(Vec<u8>),
@@ -60,9 +60,9 @@ pub(crate) enum Want {
     Control,
     /// This Pong.
     Pong(Vec<u8>),
-    /// A Close with one of these codes; without one if there are none.
+    /// A Close with one of these codes; without a code if the list is empty.
     Close(&'static [u16]),
-    /// A Close with the code of the suite's.
+    /// A Close with the same code as the suite's Close.
     SameClose,
     /// A Close of any kind.
     AnyClose,
@@ -72,45 +72,45 @@ pub(crate) enum Want {
     Fin,
     /// FIN or RST.
     End,
-    /// Nothing more, with the connection still there.
+    /// Nothing more, while the connection is still open.
     Silence,
     /// Another connection was served.
     Neighbour,
-    /// More was measured than is allowed.
+    /// A measurement above the limit.
     TooMuch,
-    /// This many of these.
+    /// This many of this event.
     Many(RangeInclusive<usize>, Box<Self>),
     /// Anything, or nothing.
     Rest,
 }
 
-/// What a head must be like.
+/// A condition on the fields of a head.
 #[derive(Clone, Debug)]
 pub(crate) enum Field {
-    /// It is there.
+    /// The field is present.
     There(&'static str),
-    /// It is not there.
+    /// The field is absent.
     Absent(&'static str),
-    /// It has this element, whatever the case of letters.
+    /// The field has this element; case is ignored.
     Has(&'static str, &'static str),
-    /// It has an element that begins so.
+    /// The field has an element that begins with this.
     Begins(&'static str, &'static str),
-    /// It has no element that contains this.
+    /// The field has no element that contains this.
     Lacks(&'static str, &'static str),
-    /// It has an element that contains this.
+    /// The field has an element that contains this.
     Contains(&'static str, &'static str),
-    /// It is there once, with this value.
+    /// The field is present once, with this value.
     Is(&'static str, &'static str),
-    /// It is there once, and is sixteen bytes in Base64.
+    /// The field is present once, with sixteen bytes in Base64.
     Nonce(&'static str),
-    /// It is there once, and not empty.
+    /// The field is present once and not empty.
     Once(&'static str),
-    /// The first line begins and ends like this, and has two spaces.
+    /// The first line begins and ends with these, and has two spaces.
     Line(&'static str, &'static str),
 }
 
 impl Want {
-    /// The answer must have this field, too.
+    /// Requires that the answer also has this field.
     pub(crate) fn with(mut self, field: Field) -> Self {
         if let Self::Request(fields) | Self::Open(fields) | Self::Status(_, fields) = &mut self {
             fields.push(field);
@@ -173,7 +173,7 @@ impl Field {
     }
 }
 
-/// Whether what was seen is this course of events, from beginning to end.
+/// Whether the observed events are this sequence, from beginning to end.
 pub(crate) fn matches(course: &[Want], seen: &[Seen]) -> bool {
     match course.split_first() {
         None => seen.is_empty(),
@@ -189,12 +189,12 @@ pub(crate) fn matches(course: &[Want], seen: &[Seen]) -> bool {
     }
 }
 
-/// Whether a case may end here: the course is complete, and says something.
+/// Whether a case may end here: the sequence is complete and not empty.
 pub(crate) fn is_complete(course: &[Want], seen: &[Seen]) -> bool {
     !matches!(course.last(), None | Some(Want::Rest)) && matches(course, seen)
 }
 
-/// A course of events in words.
+/// Describes a sequence of expected events.
 pub(crate) fn words(course: &[Want]) -> String {
     let words = |want: &Want| match want {
         Want::Request(fields) => format!("a request{}", field_words(fields)),
@@ -215,14 +215,14 @@ pub(crate) fn words(course: &[Want]) -> String {
             let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
             format!("a Close with {}", codes.join(" or "))
         }
-        Want::SameClose => "a Close with the code of the suite's".to_owned(),
+        Want::SameClose => "a Close with the code of the suite's Close".to_owned(),
         Want::Mark => "the pause ends".to_owned(),
         Want::AnyClose => "a Close".to_owned(),
         Want::Fin => "FIN".to_owned(),
         Want::End => "the end of the connection".to_owned(),
         Want::Silence => "nothing more".to_owned(),
         Want::Neighbour => "another connection is served".to_owned(),
-        Want::TooMuch => "more than is allowed is measured".to_owned(),
+        Want::TooMuch => "a measurement above the limit".to_owned(),
         Want::Many(count, want) if *count.end() == 1 => format!("({})", words(std::slice::from_ref(want))),
         Want::Many(_, want) => format!("any number of: {}", words(std::slice::from_ref(want))),
         Want::Rest => "anything".to_owned(),
@@ -249,7 +249,7 @@ fn field_words(fields: &[Field]) -> String {
     fields.iter().map(word).collect()
 }
 
-/// What was seen, in words.
+/// Describes observed events.
 pub(crate) fn seen_words(seen: &[Seen]) -> String {
     let words = |seen: &Seen| match seen {
         Seen::Request(_) => "a request".to_owned(),

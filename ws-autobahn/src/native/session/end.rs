@@ -1,19 +1,19 @@
-//! How far the closing of a connection is, and what is known of its end.
+//! The phases of closing a connection, and what is known about its end.
 
-/// How far closing is.
+/// The phase of closing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No Close was sent.
     Open,
     /// The suite has sent its Close and waits for the peer's.
     Closing,
-    /// Both have been sent: the server, which is under test, ends the TCP connection (RFC 6455 section 7.1.1).
+    /// Both Closes have been sent: the tested server ends the TCP connection (RFC 6455 section 7.1.1).
     Closed,
     /// The suite ends the TCP connection.
     Over,
 }
 
-/// What is known of the end of a connection.
+/// What is known about the end of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct End {
     /// Whether the suite's Close came first.
@@ -26,6 +26,6 @@ pub(crate) struct End {
     pub(crate) clean: bool,
     /// The code of the peer's Close.
     pub(crate) code: Option<u16>,
-    /// Why it is not clean, or what the peer did wrong.
+    /// Why the end is not clean, or what the peer did wrong.
     pub(crate) note: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Which addresses name a target.
+//! Tests of addresses and connections.
 
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,7 +32,7 @@ fn a_file_without_certificates_is_refused_with_its_name() {
     assert!(error.starts_with("--ca /dev/null: "), "{error}");
 }
 
-/// What is written on a connection comes back.
+/// Checks that bytes written to a connection come back.
 async fn echoes(target: &Target) -> Result<(), String> {
     let mut stream = target.connect(Duration::from_secs(30)).await?;
     stream.write_all(b"hello").await.map_err(|e| e.to_string())?;

@@ -1,4 +1,4 @@
-//! Sections 22.1 and 22.2: what a client asks, and the answers that open the connection.
+//! Sections 22.1 and 22.2: the request of a client, and the answers that open the connection.
 
 use super::HELLO;
 use crate::native::{
@@ -8,9 +8,9 @@ use crate::native::{
 };
 
 const ASKED: &str = "RFC 6455 section 4.1: the requirements for the opening handshake of a client";
-const ANSWER: &str = "RFC 6455 section 4.1: what a client checks in the answer, and nothing else";
+const ANSWER: &str = "RFC 6455 section 4.1: the checks of the answer by a client, and no others";
 const SPELLING: &str =
-    "RFC 9110 section 5: field names and these tokens are case-insensitive, lists have blanks";
+    "RFC 9110 section 5: field names and these tokens are case-insensitive, lists may contain whitespace";
 const INTERIM: &str = "RFC 9110 section 15.2: a client parses any number of 1xx answers before the final one";
 const ROBUST: &str = "RFC 9112 section 2.2: message parsing robustness";
 
@@ -68,17 +68,17 @@ fn requests() -> Vec<Case> {
     ]
 }
 
-/// The client opens the connection, which works.
+/// The client opens the connection and echoes.
 fn opened(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
     client(id, rule, what).ask(head).send(text(HELLO)).must([echoes(HELLO)]).done()
 }
 
-/// As `opened`; a client that refuses it breaks a SHOULD.
+/// Like `opened`, but a client that refuses the answer only breaks a SHOULD.
 fn lenient(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
     client(id, rule, what).ask(head).send(text(HELLO)).must([echoes(HELLO)]).should([ends()]).done()
 }
 
-/// The rule allows both.
+/// The rule allows the client to open the connection or to refuse the answer.
 fn either(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
     client(id, rule, what).ask(head).send(text(HELLO)).must([echoes(HELLO)]).must([ends()]).done()
 }
@@ -97,7 +97,7 @@ fn answers() -> Vec<Case> {
         opened(
             "22.2.2",
             ANSWER,
-            "another reason phrase",
+            "a different reason phrase",
             switching().line("HTTP/1.1 101 Web Socket Protocol Handshake"),
         ),
         opened(
@@ -109,7 +109,7 @@ fn answers() -> Vec<Case> {
         lenient(
             "22.2.4",
             "RFC 9112 section 4: the space is not optional",
-            "no reason phrase, nor the space before it",
+            "no reason phrase and no space before it",
             switching().line("HTTP/1.1 101"),
         ),
         opened("22.2.5", SPELLING, "field names in lower case", names(str::to_lowercase)),
@@ -131,19 +131,19 @@ fn answers() -> Vec<Case> {
         opened(
             "22.2.11",
             SPELLING,
-            "no blank after a colon",
+            "no space after a colon",
             switching().replace("Upgrade", "Upgrade:websocket"),
         ),
         opened(
             "22.2.12",
             SPELLING,
-            "tabs and blanks around a value",
+            "tabs and spaces around a value",
             switching().replace("Upgrade", "Upgrade: \t websocket \t "),
         ),
         opened(
             "22.2.13",
             ANSWER,
-            "fields that nobody knows",
+            "unknown fields",
             switching().with("Server: x").with("X-Unknown: a; b=\"c\"").with("X-Empty:"),
         ),
         opened("22.2.14", ANSWER, "60 more fields", switching().with_many(60, "X-Field-#: some value")),
@@ -165,7 +165,7 @@ fn answers() -> Vec<Case> {
             "a head that arrives in pieces of 7 bytes",
             switching().delivered(Delivery::Chopped(7)),
         ),
-        client("22.2.18", ROBUST, "a head of which the last byte comes later")
+        client("22.2.18", ROBUST, "a head whose last bytes arrive later")
             .head(switching().endless())
             .wait(50)
             .bytes("\r")
@@ -194,14 +194,14 @@ fn answers() -> Vec<Case> {
         ),
         lenient(
             "22.2.22",
-            "RFC 9112 section 5.2: a client replaces a fold by spaces",
+            "RFC 9112 section 5.2: a client replaces a line fold by spaces",
             "a folded line",
             switching().with("X-A: a\r\n b"),
         ),
         client(
             "22.2.23",
             "RFC 6455 section 4.1: frames may follow at once",
-            "frames in the write of the head",
+            "frames in the same write as the head",
         )
         .head(switching().followed_by([text(HELLO).encode(None), text("2").encode(None)].concat()))
         .must([echoes(HELLO), echoes("2")])
@@ -209,7 +209,7 @@ fn answers() -> Vec<Case> {
         client(
             "22.2.24",
             "RFC 6455 section 4.1: frames may follow at once",
-            "the head and a half of a frame, then the rest",
+            "the head and half of a frame, then the rest",
         )
         .head(switching().followed_by(vec![0x81, 0x02, b'a']))
         .wait(50)
@@ -231,7 +231,7 @@ fn answers() -> Vec<Case> {
         either(
             "22.2.27",
             ROBUST,
-            "lines that end with LF alone, which a client MAY accept",
+            "lines that end with a bare LF, which a client MAY accept",
             switching().line_end("\n"),
         ),
         opened(

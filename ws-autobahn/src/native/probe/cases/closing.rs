@@ -1,4 +1,4 @@
-//! Section 23: the end of a connection: which side ends TCP, and how; what follows a Close; half of a connection.
+//! Section 23, the end of a connection: frames after a Close, which side ends TCP and how, and half-closed connections.
 
 use super::HELLO;
 use crate::{
@@ -12,11 +12,12 @@ use crate::{
     role::Role,
 };
 
-const CLOSING: &str = "RFC 6455 section 5.5.1: a Close is answered by a Close, and nothing follows it";
+const CLOSING: &str = "RFC 6455 section 5.5.1: a Close is answered by a Close, and no frame follows it";
 const TCP: &str = "RFC 6455 section 7.1.1: the server ends the TCP connection, so that nothing is lost";
-const FAILING: &str = "RFC 6455 section 7.1.7: a Close says why the connection fails, and its end is orderly";
+const FAILING: &str =
+    "RFC 6455 section 7.1.7: a Close states why the connection fails, before an orderly end";
 const DROPPED: &str = "RFC 6455 section 7.1.5: a connection may end without a Close";
-const OTHERS: &str = "RFC 6455 section 10.4: what one connection does is nothing to another";
+const OTHERS: &str = "RFC 6455 section 10.4: one connection does not affect another";
 const FATAL: u8 = 3;
 
 fn close() -> Frame {
@@ -28,7 +29,7 @@ fn bad() -> Frame {
     frame(FATAL, "")
 }
 
-/// A case of either role on an open connection: a server's course begins with the opening.
+/// Begins a case for either role on an open connection.
 fn case(role: Role, item: usize, rule: &'static str, what: &str) -> Building {
     match role {
         Role::Server => server(&format!("23.1.{item}"), rule, what).open(),
@@ -36,7 +37,7 @@ fn case(role: Role, item: usize, rule: &'static str, what: &str) -> Building {
     }
 }
 
-/// The course on an open connection.
+/// Returns the events on an open connection; those of a server begin with the opening.
 fn course(role: Role, wants: &[Want]) -> Vec<Want> {
     let opening = (role == Role::Server).then(opens);
     opening.into_iter().chain(wants.iter().cloned()).collect()
@@ -48,7 +49,7 @@ pub(super) fn cases() -> Vec<Case> {
     [servers, servers_alone(), clients, clients_alone()].concat()
 }
 
-/// What both roles are asked for.
+/// The cases for both roles.
 fn both(role: Role) -> Vec<Case> {
     let of = |wants: &[Want]| course(role, wants);
     let clean = || of(&[closes(&[1000]), ends()]);
@@ -117,7 +118,7 @@ fn both(role: Role) -> Vec<Case> {
             role,
             11,
             FAILING,
-            "a frame with a reserved opcode, of which the Close is not answered: the end comes within 20 s",
+            "a frame with a reserved opcode; the suite does not answer the Close: the connection ends within 20 s",
         )
         .impolite()
         .send(bad())
@@ -133,7 +134,7 @@ fn both(role: Role) -> Vec<Case> {
             .must(of(&[echoes(HELLO), maybe(Want::AnyClose), ends()]))
             .should(of(&[echoes(HELLO), Want::Silence]))
             .done(),
-        case(role, 13, DROPPED, "the suite ends its half of the connection within a frame")
+        case(role, 13, DROPPED, "the suite ends its half of the connection inside a frame")
             .bytes(match role {
                 Role::Server => vec![0x81, 0x85, 1, 2, 3, 4, 5],
                 Role::Client => vec![0x81, 0x05, 1],
@@ -142,7 +143,7 @@ fn both(role: Role) -> Vec<Case> {
             .must(of(&[maybe(Want::AnyClose), ends()]))
             .should(of(&[Want::Silence]))
             .done(),
-        case(role, 14, CLOSING, "a Close, and the end of the suite's half in the same moment")
+        case(role, 14, CLOSING, "a Close, and at the same time the end of the suite's half of the connection")
             .send(close())
             .half_close()
             .must(clean())
@@ -182,18 +183,18 @@ fn servers_alone() -> Vec<Case> {
             .must([opens(), Want::Binary(256 << 10), closes(&[1000]), ends()])
             .should([opens(), closes(&[1000]), ends()])
             .done(),
-        server("23.1.19", DROPPED, "the end of the suite's half within the head")
+        server("23.1.19", DROPPED, "the end of the suite's half of the connection inside the head")
             .head(upgrade().endless())
             .half_close()
             .must([maybe(status(400..=599)), ends()])
             .should([Want::Silence])
             .done(),
-        server("23.1.20", DROPPED, "the end of the suite's half before any byte")
+        server("23.1.20", DROPPED, "the end of the suite's half of the connection before any byte")
             .half_close()
             .must([maybe(status(400..=599)), ends()])
             .should([Want::Silence])
             .done(),
-        server("23.1.21", OTHERS, "a reset within the head")
+        server("23.1.21", OTHERS, "a reset inside the head")
             .head(upgrade().endless())
             .reset()
             .neighbour()
@@ -204,7 +205,7 @@ fn servers_alone() -> Vec<Case> {
             .neighbour()
             .must([opens(), Want::Neighbour])
             .done(),
-        begin(23, OTHERS, "a reset within a frame")
+        begin(23, OTHERS, "a reset inside a frame")
             .bytes(vec![0x82, 0xfe, 0x10, 0x00, 1, 2, 3, 4, 5])
             .reset()
             .neighbour()
@@ -240,7 +241,7 @@ fn clients_alone() -> Vec<Case> {
             .must([closes(&[1000]), ends()])
             .should([closes(&[1000]), Want::Silence])
             .done(),
-        begin(19, DROPPED, "the end of the server's half within a fragmented message")
+        begin(19, DROPPED, "the end of the server's half of the connection inside a fragmented message")
             .send(text("a").more())
             .half_close()
             .must([maybe(Want::AnyClose), ends()])

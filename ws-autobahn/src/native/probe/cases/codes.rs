@@ -1,4 +1,4 @@
-//! Section 24: close codes and lengths, all of them, and rules of frames that Autobahn's cases leave out.
+//! Section 24: all close codes and lengths of a reason, and rules for frames that Autobahn does not test.
 
 use super::HELLO;
 use crate::{
@@ -13,17 +13,17 @@ use crate::{
 const CODES: &str = "RFC 6455 section 7.4 and the registry of close codes";
 const ECHOED: &str = "RFC 6455 section 5.5.1: the answer typically has the code of the Close";
 const RESERVED: &str = "RFC 6455 section 7.4: codes that must not be in a Close";
-const LENGTHS: &str = "RFC 6455 section 5.5: a control frame has 125 bytes at most";
+const LENGTHS: &str = "RFC 6455 section 5.5: a control frame has at most 125 bytes";
 const REASON: &str = "RFC 6455 sections 5.5.1 and 8.1: a reason is UTF-8";
-const CONTROL: &str = "RFC 6455 section 5.5: a control frame is whole, and without reserved bits";
+const CONTROL: &str = "RFC 6455 section 5.5: a control frame is not fragmented and has no reserved bits";
 const MASKED: &str = "RFC 6455 section 5.1: a client masks every frame, a server none";
-const MINIMAL: &str = "RFC 6455 section 5.2: a length takes the fewest bytes, and its first bit is 0";
+const MINIMAL: &str = "RFC 6455 section 5.2: a length is encoded in the fewest bytes, and its first bit is 0";
 
 fn close(code: u16, reason: &[u8]) -> Frame {
     frame(CLOSE, close_body(code, reason))
 }
 
-/// The course on an open connection of either role.
+/// Returns the events on an open connection of either role.
 fn course(role: Role, wants: &[Want]) -> Vec<Want> {
     let opening = (role == Role::Server).then(opens);
     opening.into_iter().chain(wants.iter().cloned()).collect()
@@ -36,12 +36,12 @@ fn begin(role: Role, id: &str, rule: &'static str, what: impl Into<String>) -> B
     }
 }
 
-/// The Close is answered by the same.
+/// The Close is answered by the same code.
 fn echoed(case: Building, role: Role) -> Case {
     case.must(course(role, &[Want::SameClose, ends()])).should(course(role, &[Want::AnyClose, ends()])).done()
 }
 
-/// The connection fails with one of these codes or none; a polite answer breaks the rule.
+/// The connection fails with one of these codes or none; echoing the code is not accepted.
 fn fails(case: Building, role: Role, codes: &'static [u16]) -> Case {
     case.must(course(role, &[closes(codes), ends()]))
         .must(course(role, &[closes(&[]), ends()]))
@@ -65,11 +65,11 @@ fn servers_codes() -> Vec<Case> {
     };
     let good = |id: &str, what: &str, codes: Vec<u16>| echoed(group(id, ECHOED, what, codes), Role::Server);
     let bad = |id: &str, what: &str, codes: Vec<u16>| {
-        // An answer with 1000 says that the code was not looked at.
+        // An answer with 1000 shows that the code was not checked.
         let case = group(id, RESERVED, what, codes).should([opens(), closes(&[1000]), ends()]);
         fails(case, Role::Server, &[1002])
     };
-    // A code every 61, and both sides of each power of two.
+    // Every 61st code, and both sides of each power of two.
     let borders = [5000, 8191, 8192, 16383, 16384, 32767, 32768, 65534, 65535];
     let far = borders.into_iter().chain((5001..=65535).step_by(61)).collect();
     vec![
@@ -80,7 +80,7 @@ fn servers_codes() -> Vec<Case> {
         bad("24.1.5", "all codes from 0 to 999", (0..=999).collect()),
         bad("24.1.6", "the codes 1004, 1005, 1006 and 1015", vec![1004, 1005, 1006, 1015]),
         bad("24.1.7", "all codes from 1016 to 2999, which are not assigned", (1016..=2999).collect()),
-        group("24.1.8", CODES, "a thousand codes from 5000 to 65535, of which no RFC says anything", far)
+        group("24.1.8", CODES, "a thousand codes from 5000 to 65535, which no RFC defines", far)
             .must([opens(), closes(&[1002]), ends()])
             .must([opens(), closes(&[]), ends()])
             .reported([opens(), Want::Rest])
@@ -133,8 +133,8 @@ fn servers_lengths() -> Vec<Case> {
             Role::Server,
             &[1002],
         ),
-        utf8("24.1.11", "a reason with a byte 0xff at each of 123 places", reasons),
-        utf8("24.1.12", "a reason that ends within a character", cut("é€\u{1f600}")),
+        utf8("24.1.11", "a reason with a byte 0xff at each of 123 positions", reasons),
+        utf8("24.1.12", "a reason that ends inside a character", cut("é€\u{1f600}")),
         echoed(
             server("24.1.13", REASON, "reasons of characters of 2, 3 and 4 bytes").open().each(
                 ["é", "€", "\u{1f600}", "é€\u{1f600}", "\u{0}", "\u{ffff}", "\u{10ffff}"],
@@ -176,7 +176,7 @@ fn clients_codes() -> Vec<Case> {
         bad(
             "24.2.19",
             REASON,
-            "a reason that ends within a character",
+            "a reason that ends inside a character",
             close_body(1000, b"abc\xe2\x82"),
             &[1007, 1002],
         ),
@@ -184,7 +184,7 @@ fn clients_codes() -> Vec<Case> {
     ]
 }
 
-/// What Autobahn's cases leave out: masks, lengths in too many bytes, a Close that is not as it should be.
+/// What Autobahn does not test: masks, lengths that are not minimal, invalid Close frames.
 fn frames(role: Role) -> Vec<Case> {
     let section = if role == Role::Server { 3 } else { 4 };
     let begin = |item: usize, rule, what: &str| begin(role, &format!("24.{section}.{item}"), rule, what);
@@ -193,7 +193,7 @@ fn frames(role: Role) -> Vec<Case> {
         Role::Client => None,
     };
     let bit = if mask.is_some() { 0x80 } else { 0 };
-    // The length of five bytes in more bytes than it needs, and a length with its first bit set.
+    // A length of five bytes that is not minimal, and a length with its first bit set.
     let wide = |head: &[u8]| [&[0x81][..], head, &mask.map_or(Vec::new(), Vec::from), b"Hello"].concat();
     let fail = |case: Building| fails(case, role, &[1002]);
     let wrong_mask = match role {
@@ -241,10 +241,10 @@ fn frames(role: Role) -> Vec<Case> {
             0,
             5,
         ]))),
-        fail(begin(8, CONTROL, "a Close in fragments").send(close(1000, b"").more())),
+        fail(begin(8, CONTROL, "a fragmented Close").send(close(1000, b"").more())),
         fail(begin(9, CONTROL, "a Close with RSV1").send(close(1000, b"").rsv(4))),
         fail(begin(10, CONTROL, "a Close with RSV3").send(close(1000, b"").rsv(1))),
-        begin(11, MASKED, "a message that is masked with a key of zeros, if it is masked")
+        begin(11, MASKED, "a message, masked with a key of zeros if the suite must mask")
             .bytes(text(HELLO).encode(mask))
             .must(course(role, &[echoes(HELLO)]))
             .done(),

@@ -1,4 +1,4 @@
-//! Sections 21.2 to 21.5: which fields a request must have and how often, how they may be spelled, bodies, limits.
+//! Sections 21.2 to 21.5: required fields and how often they may occur, their syntax, bodies, limits.
 
 use super::HELLO;
 use crate::native::{
@@ -8,18 +8,17 @@ use crate::native::{
 };
 
 const HOST: &str = "RFC 9112 section 3.2: a request without exactly one valid Host is answered by 400";
-const NEEDED: &str = "RFC 6455 section 4.2.1: a handshake that is not as described is answered by an error";
+const NEEDED: &str = "RFC 6455 section 4.2.1: an invalid handshake is answered by an error";
 const VERSIONS: &str =
     "RFC 6455 sections 4.2.2 and 4.4: another version is answered by an error with Sec-WebSocket-Version";
 const ONCE: &str = "RFC 6455 section 11.3: the field must not appear more than once";
 const SPELLING: &str =
-    "RFC 9110 section 5: field names and these tokens are case-insensitive, lists have blanks";
+    "RFC 9110 section 5: field names and these tokens are case-insensitive, lists may contain whitespace";
 const GRAMMAR: &str = "RFC 9112 section 5: field-name \":\" OWS field-value OWS";
 const LENGTH: &str = "RFC 9112 section 6.3: message body length";
-const LIMITS: &str =
-    "RFC 6585 section 5, RFC 6455 section 10.4: limits are the server's, and it must have some";
+const LIMITS: &str = "RFC 6585 section 5, RFC 6455 section 10.4: a server must have limits and chooses them";
 
-/// The server opens the connection, which works.
+/// The server opens the connection and echoes.
 fn opened(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
     server(id, rule, what).ask(head).send(text(HELLO)).must([opens(), echoes(HELLO)]).done()
 }
@@ -29,12 +28,12 @@ fn refused(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
     server(id, rule, what).ask(head).must([refuses()]).should([status(500..=599)]).should([ends()]).done()
 }
 
-/// The server does not open the connection; without an upgrade the request is one for a page, too.
+/// The server does not open the connection; without an upgrade, the request may also be answered with a page.
 fn no_upgrade(id: &str, what: &str, head: Draft) -> Case {
     server(id, NEEDED, what).ask(head).must([status(200..=599)]).should([ends()]).done()
 }
 
-/// An error, or a connection that works: the rule allows both.
+/// The rule allows an error or an open connection that echoes.
 fn either(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
     server(id, rule, what)
         .ask(head)
@@ -46,7 +45,7 @@ fn either(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
         .done()
 }
 
-/// An error; a server that is not as strict breaks a SHOULD.
+/// An error; a server that accepts the request breaks a SHOULD.
 fn strict(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
     server(id, rule, what)
         .ask(head)
@@ -78,10 +77,10 @@ fn needed() -> Vec<Case> {
         exactly_400("21.2.2", "two Hosts", upgrade().with_first("Host: other.example")),
         exactly_400("21.2.3", "a Host that is no host", upgrade().set("Host", "a b/c")),
         no_upgrade("21.2.4", "no Upgrade", without("Upgrade")),
-        no_upgrade("21.2.5", "an Upgrade to h2c alone", upgrade().set("Upgrade", "h2c")),
+        no_upgrade("21.2.5", "an Upgrade to h2c only", upgrade().set("Upgrade", "h2c")),
         no_upgrade(
             "21.2.6",
-            "an Upgrade to websockets, which is another word",
+            "an Upgrade to websockets, which is another token",
             upgrade().set("Upgrade", "websockets"),
         ),
         no_upgrade("21.2.7", "no Connection", without("Connection")),
@@ -108,7 +107,7 @@ fn versions() -> Vec<Case> {
     vec![
         refused("21.2.19", NEEDED, "no version", upgrade().without("Sec-WebSocket-Version")),
         other("21.2.20", "version 12", version("12")),
-        // A server may understand the version of a draft as well.
+        // A server may also support the version of a draft.
         server("21.2.21", VERSIONS, "version 8, of a draft")
             .ask(version("8"))
             .must([status(400..=499).with(Field::Has("sec-websocket-version", "13"))])
@@ -117,13 +116,13 @@ fn versions() -> Vec<Case> {
         other("21.2.22", "version 14", version("14")),
         other("21.2.23", "version 0", version("0")),
         other("21.2.24", "version 255", version("255")),
-        server("21.2.25", "RFC 9110 section 15.5.22: a 426 has Upgrade", "version 12: what a 426 says")
+        server("21.2.25", "RFC 9110 section 15.5.22: a 426 has Upgrade", "version 12: the fields of a 426")
             .ask(version("12"))
             .must([status(426..=426).with(Field::Has("upgrade", "websocket"))])
             .must([status(400..=425)])
             .must([status(427..=599)])
             .done(),
-        refused("21.2.26", NEEDED, "the version 13, 8", version("13, 8")),
+        refused("21.2.26", NEEDED, "the version \"13, 8\"", version("13, 8")),
         refused("21.2.27", NEEDED, "the version thirteen", version("thirteen")),
         strict(
             "21.2.28",
@@ -172,13 +171,13 @@ fn spelling() -> Vec<Case> {
         opened(
             "21.3.9",
             GRAMMAR,
-            "no blank after a colon",
+            "no space after a colon",
             upgrade().replace("Upgrade", "Upgrade:websocket"),
         ),
         opened(
             "21.3.10",
             GRAMMAR,
-            "tabs and blanks around a value",
+            "tabs and spaces around a value",
             upgrade().replace("Sec-WebSocket-Version", "Sec-WebSocket-Version: \t 13 \t "),
         ),
         opened("21.3.11", GRAMMAR, "a field with an empty value", upgrade().with("X-Empty:")),
@@ -188,19 +187,14 @@ fn spelling() -> Vec<Case> {
             "a value with bytes beyond ASCII",
             upgrade().with("X-Name: Gr\u{fc}\u{df}e"),
         ),
-        opened(
-            "21.3.13",
-            GRAMMAR,
-            "a field that nobody knows",
-            upgrade().with("X-Unknown_Field.1: a b; c=\"d\""),
-        ),
+        opened("21.3.13", GRAMMAR, "an unknown field", upgrade().with("X-Unknown_Field.1: a b; c=\"d\"")),
     ]
 }
 
 fn grammar() -> Vec<Case> {
     const BLANK: &str = "RFC 9112 section 5.1: whitespace before the colon is answered by 400";
-    const FOLD: &str = "RFC 9112 section 5.2: a folded line is refused, or the fold becomes spaces";
-    const NUL: &str = "RFC 9110 section 5.5: CR, LF and NUL in a value are refused, or become spaces";
+    const FOLD: &str = "RFC 9112 section 5.2: a folded line is refused, or the fold is replaced by spaces";
+    const NUL: &str = "RFC 9110 section 5.5: CR, LF and NUL in a value are refused, or replaced by spaces";
     vec![
         refused("21.3.14", BLANK, "a space before a colon", upgrade().with("X-A : b")),
         refused(
@@ -220,7 +214,7 @@ fn grammar() -> Vec<Case> {
         strict(
             "21.3.19",
             "RFC 9112 section 2.2: whitespace before the first field",
-            "a blank before the first field",
+            "a space before the first field",
             upgrade().with_first(" X-A: b"),
         ),
         either("21.3.20", NUL, "a NUL in a value", upgrade().with("X-A: a\0b")),
@@ -238,13 +232,13 @@ fn bodies() -> Vec<Case> {
         either(
             "21.4.2",
             LENGTH,
-            "a body of 5 bytes, which are no frames",
+            "a body of 5 bytes that is not a frame",
             with("Content-Length: 5").followed_by("hello"),
         ),
         refused(
             "21.4.3",
             LENGTH,
-            "two Content-Lengths that differ: smuggling",
+            "two different Content-Lengths: request smuggling",
             with("Content-Length: 0").with("Content-Length: 5").followed_by("hello"),
         ),
         refused("21.4.4", LENGTH, "Content-Length: -1", with("Content-Length: -1")),
@@ -263,8 +257,8 @@ fn bodies() -> Vec<Case> {
         ),
         either(
             "21.4.8",
-            "RFC 9112 section 6.1: Transfer-Encoding and Content-Length together are an error or handled with care",
-            "Transfer-Encoding and Content-Length: smuggling",
+            "RFC 9112 section 6.1: Transfer-Encoding with Content-Length is an error or handled with care",
+            "Transfer-Encoding and Content-Length: request smuggling",
             with("Content-Length: 3").with("Transfer-Encoding: chunked").followed_by("0\r\n\r\n"),
         ),
         server(
@@ -311,7 +305,7 @@ fn limits() -> Vec<Case> {
         too_much("21.5.3", "20,000 more fields", upgrade().with_many(20_000, "X-Field-#: some value")),
         too_much("21.5.4", "a field of 1 MiB", upgrade().with(format!("X-Field: {huge}"))),
         too_much("21.5.5", "a field name of 1 MiB", upgrade().with(format!("{huge}: value"))),
-        server("21.5.6", LIMITS, "a head without end: 8 MiB of fields")
+        server("21.5.6", LIMITS, "an endless head: 8 MiB of fields")
             .ask(upgrade().with_many(8, &format!("X-#: {huge}")).endless())
             .must([status(400..=499), maybe(ends())])
             .should([status(500..=599), maybe(ends())])

@@ -1,4 +1,4 @@
-//! Sections 21.6 to 21.9: subprotocols, extensions, Origin, and what follows a refusal.
+//! Sections 21.6 to 21.9: subprotocols, extensions, Origin, and the connection after a refusal.
 
 use super::HELLO;
 use crate::native::{
@@ -9,9 +9,9 @@ use crate::native::{
 
 const SUBPROTOCOL: &str = "RFC 6455 section 4.2.2, number 5: at most one subprotocol, of those offered";
 const SUBPROTOCOLS: &str = "RFC 6455 section 4.1, number 10: subprotocols are tokens, each once";
-const EXTENSION: &str = "RFC 6455 section 9.1: extensions that nobody knows are ignored";
+const EXTENSION: &str = "RFC 6455 section 9.1: unknown extensions are ignored";
 const OFFER: &str = "RFC 7692 section 7.1: an offer with such parameters is declined";
-const ORIGIN: &str = "RFC 6455 section 10.2, RFC 6454: which origins are let in is the server's choice";
+const ORIGIN: &str = "RFC 6455 section 10.2, RFC 6454: the server chooses which origins it accepts";
 const REFUSAL: &str = "RFC 9112 section 9.6: after Connection: close the server ends the connection";
 
 const NAME: &str = "sec-websocket-extensions";
@@ -23,7 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn subprotocols() -> Vec<Case> {
     let offer = |value: &str| upgrade().with(format!("Sec-WebSocket-Protocol: {value}"));
-    // That what comes is one of those offered is checked with every answer.
+    // Every answer is checked for subprotocols that were not offered.
     let opened = |id: &str, what: &str, head: Draft| {
         server(id, SUBPROTOCOL, what)
             .ask(head)
@@ -49,7 +49,7 @@ fn subprotocols() -> Vec<Case> {
             offer(&(0..200).map(|n| format!("x-{n}")).collect::<Vec<_>>().join(",")),
         ),
         strict("21.6.5", SUBPROTOCOLS, "the same subprotocol twice", offer("x-one, x-one")),
-        strict("21.6.6", SUBPROTOCOLS, "a subprotocol that is no token", offer("x one")),
+        strict("21.6.6", SUBPROTOCOLS, "a subprotocol that is not a token", offer("x one")),
         strict("21.6.7", SUBPROTOCOLS, "a subprotocol with a slash", offer("x/one")),
         server("21.6.8", SUBPROTOCOLS, "an empty Sec-WebSocket-Protocol")
             .ask(offer(""))
@@ -69,11 +69,11 @@ fn extensions() -> Vec<Case> {
         server(id, EXTENSION, what).ask(head).send(text(HELLO)).must([opened, echoes(HELLO)]).done()
     };
     vec![
-        none("21.7.1", "an extension that nobody knows", offer("x-unknown")),
-        none("21.7.2", "one with parameters", offer("x-unknown; a; b=1; c=\"2\"")),
+        none("21.7.1", "an unknown extension", offer("x-unknown")),
+        none("21.7.2", "an unknown extension with parameters", offer("x-unknown; a; b=1; c=\"2\"")),
         none(
             "21.7.3",
-            "the extension x-webkit-deflate-frame, which is none",
+            "x-webkit-deflate-frame, which is not a registered extension",
             offer("x-webkit-deflate-frame"),
         ),
         server("21.7.4", EXTENSION, "permessage-deflate after an unknown extension in another line")
@@ -81,7 +81,7 @@ fn extensions() -> Vec<Case> {
             .must([opens().with(Field::Begins(NAME, "permessage-deflate"))])
             .unknown([opens()])
             .done(),
-        server("21.7.5", "RFC 6455 section 9.1: extension-list", "an extension list outside its grammar")
+        server("21.7.5", "RFC 6455 section 9.1: extension-list", "an extension list with invalid syntax")
             .ask(offer("permessage-deflate; ="))
             .must([refuses()])
             .must([opens().with(Field::Absent(NAME))])
@@ -103,7 +103,7 @@ fn parameters() -> Vec<Case> {
             .should([refuses()])
             .done()
     };
-    // Taken up with the word for it, or declined.
+    // Accepted with the parameter in the answer, or declined.
     let answered = |id: &str, rule: &'static str, parameters: &str, word: &'static str| {
         server(id, rule, format!("the offer permessage-deflate; {parameters}"))
             .ask(offer(&format!("permessage-deflate; {parameters}")))
@@ -137,13 +137,13 @@ fn parameters() -> Vec<Case> {
         declined("21.7.20", "client_max_window_bits=abc"),
         answered(
             "21.7.21",
-            "RFC 7692 section 7.1.1.1: who takes it up says so",
+            "RFC 7692 section 7.1.1.1: a server that accepts the parameter includes it in the answer",
             "server_no_context_takeover",
             "server_no_context_takeover",
         ),
         answered(
             "21.7.22",
-            "RFC 7692 section 7.1.2.1: who takes it up says so",
+            "RFC 7692 section 7.1.2.1: a server that accepts the parameter includes it in the answer",
             "server_max_window_bits=10",
             "server_max_window_bits",
         ),
@@ -167,8 +167,8 @@ fn parameters() -> Vec<Case> {
         ),
         server(
             "21.7.26",
-            "RFC 7692 section 5: the first offer that can be taken up is",
-            "an offer to decline, and one to take up",
+            "RFC 7692 section 5: the first acceptable offer is accepted",
+            "an offer that must be declined, and an acceptable one",
         )
         .ask(offer("permessage-deflate; unknown, permessage-deflate"))
         .send(text(HELLO))
@@ -199,7 +199,7 @@ fn origins() -> Vec<Case> {
             .done(),
         origin(
             "21.8.2",
-            "a foreign origin: cross-site hijacking is possible if it is let in",
+            "a foreign origin: cross-site hijacking is possible if it is accepted",
             upgrade().with("Origin: https://evil.example"),
         ),
         origin(
@@ -210,7 +210,7 @@ fn origins() -> Vec<Case> {
         origin("21.8.4", "the origin null, of a sandboxed page", upgrade().with("Origin: null")),
         origin(
             "21.8.5",
-            "an origin that begins like the server's",
+            "an origin that begins like that of the server",
             upgrade().with("Origin: http://{host}.evil.example"),
         ),
         server("21.8.6", "RFC 6454 section 7.3: one Origin field", "two Origins, one of them foreign")
@@ -225,7 +225,7 @@ fn refusals() -> Vec<Case> {
     let bad = || upgrade().without("Sec-WebSocket-Key");
     let closing = Field::Has("connection", "close");
     vec![
-        server("21.9.1", REFUSAL, "what follows a refusal: the end, or the next request")
+        server("21.9.1", REFUSAL, "after a refusal: the end of the connection, or the next request")
             .head(bad())
             .await_head()
             .must([refuses(), ends()])
@@ -235,13 +235,13 @@ fn refusals() -> Vec<Case> {
         server(
             "21.9.2",
             "RFC 9110 section 6.6.1: an answer with a 4xx has a Date, if there is a clock",
-            "a refusal: Date",
+            "a refusal has a Date",
         )
         .ask(bad())
         .must([refuses().with(Field::There("date"))])
         .should([refuses()])
         .done(),
-        server("21.9.3", REFUSAL, "a refusal: its end is FIN, so that the answer can be read")
+        server("21.9.3", REFUSAL, "a refusal ends with FIN, so that the answer can be read")
             .head(bad().followed_by(vec![b'x'; 64 << 10]))
             .await_head()
             .must([refuses(), Want::Fin])
@@ -251,8 +251,8 @@ fn refusals() -> Vec<Case> {
             .done(),
         server(
             "21.9.4",
-            "RFC 6455 section 10.4: one client's fault is not another's",
-            "a neighbour of a refused client",
+            "RFC 6455 section 10.4: one client does not affect another",
+            "another connection after a refusal",
         )
         .head(bad())
         .await_head()
@@ -262,8 +262,8 @@ fn refusals() -> Vec<Case> {
         .done(),
         server(
             "21.9.5",
-            "RFC 9112 section 9.3: a connection that stays open takes another request",
-            "a good request after a refused one",
+            "RFC 9112 section 9.3: a connection that stays open accepts another request",
+            "a valid request after a refused one",
         )
         .head(bad())
         .await_head()
@@ -277,7 +277,7 @@ fn refusals() -> Vec<Case> {
         .done(),
         server(
             "21.9.6",
-            "RFC 6455 section 4.2.2: frames count on an open connection only",
+            "RFC 6455 section 4.2.2: frames are valid only on an open connection",
             "frames after a refused request",
         )
         .ask(bad().followed_by(text(HELLO).encode(Some([1, 2, 3, 4]))))

@@ -1,4 +1,4 @@
-//! Sections 22.3 to 22.5: the answers that a client must not take for an open connection, and answers without end.
+//! Sections 22.3 to 22.5: the answers that must not open the connection of a client, and endless answers.
 
 use super::HELLO;
 use crate::native::{
@@ -12,26 +12,27 @@ use crate::native::{
     script::Case,
 };
 
-const STATUS: &str = "RFC 6455 section 4.1: an answer that is not 101 is handled by HTTP, and opens nothing";
+const STATUS: &str =
+    "RFC 6455 section 4.1: an answer other than 101 is handled by HTTP and does not open the connection";
 const LINE: &str = "RFC 9112 section 4: HTTP-version SP status-code SP";
 const FIELDS: &str =
     "RFC 6455 section 4.1, numbers 2 and 3: without these fields the client fails the connection";
 const ACCEPT: &str =
-    "RFC 6455 section 4.1, number 4: without the right accept the client fails the connection";
+    "RFC 6455 section 4.1, number 4: without the right Sec-WebSocket-Accept the client fails the connection";
 const EXTENSION: &str =
-    "RFC 6455 section 4.1, number 5: an extension that was not asked for fails the connection";
+    "RFC 6455 section 4.1, number 5: an extension that was not offered fails the connection";
 const SUBPROTOCOL: &str =
-    "RFC 6455 section 4.1, number 6: a subprotocol that was not asked for fails the connection";
+    "RFC 6455 section 4.1, number 6: a subprotocol that was not offered fails the connection";
 const PARAMETERS: &str = "RFC 7692 section 7.1: an answer with such parameters fails the connection";
 const GRAMMAR: &str = "RFC 9112 section 5: field-name \":\" OWS field-value OWS";
-const BOUNDED: &str = "RFC 6455 section 10.4: an implementation protects itself against what has no end";
+const BOUNDED: &str = "RFC 6455 section 10.4: an implementation protects itself against endless input";
 
-/// The client ends the connection; a message that follows is not answered.
+/// The client ends the connection and does not answer the message that follows.
 fn refused(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
     client(id, rule, what).ask(head).send(text(HELLO)).must([ends()]).should([Want::AnyClose, ends()]).done()
 }
 
-/// As `refused`; a client that takes it all the same breaks a SHOULD.
+/// Like `refused`, but a client that accepts the answer only breaks a SHOULD.
 fn strict(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
     client(id, rule, what)
         .ask(head)
@@ -42,7 +43,7 @@ fn strict(id: &str, rule: &'static str, what: &str, head: Draft) -> Case {
         .done()
 }
 
-/// The client ends the connection after an answer of HTTP.
+/// The client ends the connection after an answer other than 101.
 fn answered(id: &str, line: &str, more: &[&str]) -> Case {
     let head = switching().line(&format!("HTTP/1.1 {line}")).without("Sec-WebSocket-Accept");
     let head =
@@ -82,8 +83,8 @@ fn statuses() -> Vec<Case> {
         refused(
             "22.3.16",
             LINE,
-            "bytes that are no answer",
-            bytes("\u{16}\u{3}\u{1} this is no HTTP\r\n\r\n"),
+            "bytes that are not an answer",
+            bytes("\u{16}\u{3}\u{1} this is not HTTP\r\n\r\n"),
         ),
     ]
 }
@@ -99,32 +100,47 @@ fn fields() -> Vec<Case> {
         refused("22.3.21", FIELDS, "Connection: close", set("Connection", "close")),
         refused("22.3.22", FIELDS, "Connection: upgrades", set("Connection", "upgrades")),
         refused("22.3.23", ACCEPT, "no Sec-WebSocket-Accept", without("Sec-WebSocket-Accept")),
-        refused("22.3.24", ACCEPT, "an empty accept", set("Sec-WebSocket-Accept", "")),
+        refused("22.3.24", ACCEPT, "an empty Sec-WebSocket-Accept", set("Sec-WebSocket-Accept", "")),
         refused(
             "22.3.25",
             ACCEPT,
-            "the accept of another key",
+            "the Sec-WebSocket-Accept of another key",
             set("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
         ),
-        refused("22.3.26", ACCEPT, "the key itself", set("Sec-WebSocket-Accept", "{key}")),
-        refused("22.3.27", ACCEPT, "the accept and another byte", set("Sec-WebSocket-Accept", "{accept}x")),
-        refused("22.3.28", ACCEPT, "the accept in quotes", set("Sec-WebSocket-Accept", "\"{accept}\"")),
+        refused(
+            "22.3.26",
+            ACCEPT,
+            "the key itself as Sec-WebSocket-Accept",
+            set("Sec-WebSocket-Accept", "{key}"),
+        ),
+        refused(
+            "22.3.27",
+            ACCEPT,
+            "the right Sec-WebSocket-Accept and another byte",
+            set("Sec-WebSocket-Accept", "{accept}x"),
+        ),
+        refused(
+            "22.3.28",
+            ACCEPT,
+            "the right Sec-WebSocket-Accept in quotes",
+            set("Sec-WebSocket-Accept", "\"{accept}\""),
+        ),
         refused(
             "22.3.29",
             ACCEPT,
-            "two accepts, the second wrong",
+            "two fields Sec-WebSocket-Accept, the second wrong",
             switching().with("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
         ),
         refused(
             "22.3.30",
             ACCEPT,
-            "two accepts, the first wrong",
+            "two fields Sec-WebSocket-Accept, the first wrong",
             switching().with_first("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
         ),
         strict(
             "22.3.31",
             "RFC 6455 section 11.3.3: the field must not appear more than once",
-            "the right accept twice",
+            "the right Sec-WebSocket-Accept twice",
             switching().with("Sec-WebSocket-Accept: {accept}"),
         ),
         strict("22.3.32", GRAMMAR, "a line without a colon", switching().with("nonsense")),
@@ -155,13 +171,13 @@ fn negotiated() -> Vec<Case> {
         refused(
             "22.4.5",
             EXTENSION,
-            "one that was perhaps offered, and one that was not",
+            "permessage-deflate, and an extension that was not offered",
             extension("permessage-deflate, x-not-offered"),
         ),
         refused(
             "22.4.6",
             EXTENSION,
-            "x-webkit-deflate-frame, which is none",
+            "x-webkit-deflate-frame, which was not offered",
             extension("x-webkit-deflate-frame"),
         ),
         refused(
@@ -173,12 +189,12 @@ fn negotiated() -> Vec<Case> {
         refused(
             "22.4.8",
             "RFC 6455 section 9.1: extension-list",
-            "an extension list outside its grammar",
+            "an extension list with invalid syntax",
             extension("permessage-deflate; ="),
         ),
         client(
             "22.4.9",
-            "RFC 6455 section 4.1, number 5: an extension that was asked for",
+            "RFC 6455 section 4.1, number 5: an extension that was offered",
             "permessage-deflate, if it was offered",
         )
         .ask(extension("permessage-deflate"))
@@ -195,7 +211,7 @@ fn negotiated() -> Vec<Case> {
     ]
 }
 
-/// Whether or not the client has offered the extension, these fail the connection.
+/// Parameters that fail the connection, whether or not the client has offered the extension.
 fn parameters() -> Vec<Case> {
     let parameters = |id: &str, parameters: &str| {
         let head = switching().with(format!("Sec-WebSocket-Extensions: permessage-deflate; {parameters}"));
@@ -225,25 +241,25 @@ fn endless() -> Vec<Case> {
     let huge = "a".repeat(1 << 20);
     vec![
         ended("22.5.1", "the end of the connection instead of an answer", bytes("")),
-        ended("22.5.2", "the end of the connection within the head", switching().endless()),
-        client("22.5.3", BOUNDED, "a head without end: 16 MiB of fields")
+        ended("22.5.2", "the end of the connection inside the head", switching().endless()),
+        client("22.5.3", BOUNDED, "an endless head: 16 MiB of fields")
             .head(switching().with_many(16, &format!("X-#: {huge}")).endless())
             .within(20)
             .must([ends()])
             .should([Want::Silence])
             .done(),
-        client("22.5.4", BOUNDED, "interim answers without end: 100,000")
+        client("22.5.4", BOUNDED, "100,000 interim answers")
             .head(bytes("HTTP/1.1 100 Continue\r\n\r\n".repeat(100_000)))
             .within(20)
             .must([ends()])
             .should([Want::Silence])
             .done(),
-        client("22.5.5", BOUNDED, "no answer at all for 25 s")
+        client("22.5.5", BOUNDED, "no answer for 25 s")
             .within(25)
             .must([ends()])
             .should([Want::Silence])
             .done(),
-        client("22.5.6", BOUNDED, "an answer of one byte a second, for 25 s")
+        client("22.5.6", BOUNDED, "an answer at one byte per second, for 25 s")
             .pace(1000)
             .head(switching().endless().delivered(crate::native::script::Delivery::Chopped(1)))
             .within(25)

@@ -1,4 +1,4 @@
-//! Section 21.1: the request line, and how the head arrives.
+//! Section 21.1: the request line, and heads that arrive in pieces.
 
 use super::HELLO;
 use crate::native::{
@@ -17,7 +17,7 @@ const TARGET: &str = "RFC 9112 section 3.2: the forms of the request target";
 const VERSION: &str = "RFC 6455 section 4.2.1, number 1: a GET of HTTP/1.1 or higher";
 const ROBUST: &str = "RFC 9112 section 2.2: message parsing robustness";
 
-/// A status that is none of success of the upgrade.
+/// Any status other than 101.
 fn not_open() -> Want {
     status(200..=599)
 }
@@ -43,7 +43,7 @@ pub(super) fn cases() -> Vec<Case> {
             .must([status(400..=599)])
             .should([ends()])
             .done(),
-        server("21.1.4", "RFC 9110 section 15.5.6: a 405 has Allow", "the method POST: what a 405 says")
+        server("21.1.4", "RFC 9110 section 15.5.6: a 405 has Allow", "the method POST: the fields of a 405")
             .ask(upgrade().line("POST {path} HTTP/1.1").with("Content-Length: 0"))
             .must([status(405..=405).with(Field::There("allow"))])
             .must([status(400..=404)])
@@ -117,24 +117,28 @@ pub(super) fn cases() -> Vec<Case> {
             .should([refuses()])
             .should([ends()])
             .done(),
-        server("21.1.17", ROBUST, "lines that end with LF alone, which a server MAY accept")
+        server("21.1.17", ROBUST, "lines that end with a bare LF, which a server MAY accept")
             .ask(upgrade().line_end("\n"))
             .must([refuses()])
             .should([ends()])
             .reported([opens(), Want::Rest])
             .done(),
-        server("21.1.18", ROBUST, "a bare CR in a value: invalid, or a space")
+        server("21.1.18", ROBUST, "a bare CR in a value: refused, or replaced by a space")
             .ask(upgrade().with("X-A: a\rSec-WebSocket-Protocol: b"))
             .must([refuses()])
             .must([opens().with(Field::Absent("sec-websocket-protocol"))])
             .should([ends()])
             .done(),
-        server("21.1.19", "RFC 9112 section 3: lines of 8000 bytes at least", "a target of 7900 bytes")
-            .ask(upgrade().line(&long))
-            .must([opens()])
-            .must([status(404..=404)])
-            .should([refuses()])
-            .done(),
+        server(
+            "21.1.19",
+            "RFC 9112 section 3: support for request lines of at least 8000 bytes",
+            "a target of 7900 bytes",
+        )
+        .ask(upgrade().line(&long))
+        .must([opens()])
+        .must([status(404..=404)])
+        .should([refuses()])
+        .done(),
         server(
             "21.1.20",
             "RFC 9112 section 3: a target that is too long is answered by 414",
@@ -155,7 +159,7 @@ pub(super) fn cases() -> Vec<Case> {
             .send(text(HELLO))
             .must(works())
             .done(),
-        server("21.1.23", ROBUST, "a head of which the last byte comes later")
+        server("21.1.23", ROBUST, "a head whose last bytes arrive later")
             .head(upgrade().endless())
             .wait(50)
             .bytes("\r")
@@ -165,8 +169,8 @@ pub(super) fn cases() -> Vec<Case> {
             .send(text(HELLO))
             .must(works())
             .done(),
-        server("21.1.24", LINE, "bytes that are no request")
-            .ask(bytes("\u{16}\u{3}\u{1} this is no HTTP\r\n\r\n"))
+        server("21.1.24", LINE, "bytes that are not a request")
+            .ask(bytes("\u{16}\u{3}\u{1} this is not HTTP\r\n\r\n"))
             .must([status(400..=599)])
             .should([ends()])
             .done(),
@@ -179,7 +183,7 @@ pub(super) fn cases() -> Vec<Case> {
         server(
             "21.1.26",
             "RFC 6455 section 4.1: a client waits before it sends",
-            "a frame in the write of the head",
+            "a frame in the same write as the head",
         )
         .ask(upgrade().followed_by(text(HELLO).encode(Some([1, 2, 3, 4]))))
         .must(works())

@@ -1,5 +1,5 @@
-//! Section 25: slow and endless peers, floods and bombs, with stated bounds. RFC 6455 section 10.4 asks for limits and
-//! leaves them to the implementation: what misses a bound here is NON-STRICT.
+//! Section 25: slow and endless peers, floods and bombs, with the bounds that the cases state. RFC 6455 section 10.4
+//! requires limits and leaves them to the implementation: a peer that exceeds a bound is NON-STRICT.
 
 use super::HELLO;
 use crate::{
@@ -15,14 +15,14 @@ use crate::{
 };
 
 const SLOW: &str =
-    "RFC 6455 section 10.4: a slow peer is served, one that stands still is not waited for without end";
-const FLOOD: &str = "RFC 6455 section 10.4: many small frames cost a bounded amount";
-const BOMB: &str = "RFC 6455 section 10.4: the size of frames and messages has a limit, and memory follows what was received";
-const COST: &str = "RFC 6455 section 10.4: twice as much costs about twice as much";
+    "RFC 6455 section 10.4: a slow peer is served, a stalled one is not waited for without limit";
+const FLOOD: &str = "RFC 6455 section 10.4: many small frames have a bounded cost";
+const BOMB: &str = "RFC 6455 section 10.4: frames and messages have a size limit, and memory is allocated for received bytes only";
+const COST: &str = "RFC 6455 section 10.4: twice the work takes about twice the time";
 
-/// Closes that a limit is reported with.
+/// The close codes that report a limit.
 const LIMIT: &[u16] = &[1001, 1002, 1008, 1009, 1011, 1013];
-/// The double may take this many times as long, in percent: a cost that grows with the square takes 400.
+/// The percentage of the time that twice the work may take; a quadratic cost takes 400.
 const DOUBLE: Measure = Measure::Cost(330);
 
 fn course(role: Role, wants: &[Want]) -> Vec<Want> {
@@ -41,15 +41,15 @@ fn slow_servers() -> Vec<Case> {
         server(id, SLOW, what).within(30).must([maybe(status(400..=499)), ends()]).should([Want::Silence])
     };
     vec![
-        server("25.1.1", SLOW, "a head of 4 ms a byte")
+        server("25.1.1", SLOW, "a head at one byte every 4 ms")
             .pace(4)
             .ask(upgrade().delivered(Delivery::Chopped(1)))
             .send(text(HELLO))
             .must([opens(), echoes(HELLO)])
             .done(),
         ended("25.1.2", "a connection without a byte: it ends within 30 s").done(),
-        ended("25.1.3", "a head that stops half way: the connection ends within 30 s").head(upgrade().endless()).done(),
-        ended("25.1.4", "a head of a byte every half second: the connection ends within 30 s")
+        ended("25.1.3", "an incomplete head: the connection ends within 30 s").head(upgrade().endless()).done(),
+        ended("25.1.4", "a head at one byte every half second: the connection ends within 30 s")
             .pace(500)
             .head(upgrade().delivered(Delivery::Chopped(1)))
             .done(),
@@ -65,7 +65,7 @@ fn slow_servers() -> Vec<Case> {
     ]
 }
 
-/// What both roles are asked for.
+/// The cases for both roles.
 fn both(role: Role) -> Vec<Case> {
     let section = if role == Role::Server { 2 } else { 5 };
     let begin = |item: usize, rule, what: &str| -> Building {
@@ -82,33 +82,33 @@ fn both(role: Role) -> Vec<Case> {
         Role::Client => vec![0x82, 0x7f, 0x3f, 0, 0, 0, 0, 0, 0, 0, 5],
     };
     vec![
-        begin(1, SLOW, "a message of 20 ms a byte")
+        begin(1, SLOW, "a message at one byte every 20 ms")
             .pace(20)
             .deliver(Delivery::Chopped(1), text(HELLO))
             .must(of(&[echoes(HELLO)]))
             .done(),
-        begin(2, FLOOD, "20,000 Pings at once: the last is answered (section 5.5.3)")
+        begin(2, FLOOD, "20,000 Pings at once: the last one is answered (section 5.5.3)")
             .times(20_000, &ping("ping"))
             .send(ping("last"))
             .within(20)
             .must(of(&[many(Want::Control), Want::Pong(b"last".to_vec())]))
             .should(refused())
             .done(),
-        begin(3, FLOOD, "20,000 Pongs that answer nothing, and a message")
+        begin(3, FLOOD, "20,000 unsolicited Pongs, and a message")
             .times(20_000, &pong("pong"))
             .send(text(HELLO))
             .within(20)
             .must(of(&[echoes(HELLO)]))
             .should(refused())
             .done(),
-        begin(4, FLOOD, "20,000 empty messages, and one that is not")
+        begin(4, FLOOD, "20,000 empty messages, and one that is not empty")
             .times(20_000, &text(""))
             .send(text(HELLO))
             .within(20)
             .must(of(&[many(echoes("")), echoes(HELLO)]))
             .should(of(&[many(echoes("")), closes(LIMIT), ends()]))
             .done(),
-        begin(5, FLOOD, "a message of 20,000 empty fragments and one that is not")
+        begin(5, FLOOD, "a message of 20,000 empty fragments and one that is not empty")
             .send(text("").more())
             .times(20_000, &continuation("").more())
             .send(continuation(HELLO))
@@ -117,7 +117,7 @@ fn both(role: Role) -> Vec<Case> {
             .must(refused())
             .should(of(&[ends()]))
             .done(),
-        begin(6, BOMB, "a frame that declares 2^62 bytes: it is refused at its head")
+        begin(6, BOMB, "a frame that declares 2^62 bytes: it is refused at its header")
             .bytes(declared)
             .must(refused())
             .should(of(&[ends()]))
@@ -134,7 +134,7 @@ fn both(role: Role) -> Vec<Case> {
     ]
 }
 
-/// With `--pid` the memory of the server is watched.
+/// Cases that measure the memory of the server with `--pid`.
 fn bombs() -> Vec<Case> {
     let memory = |id: &str, rule: &'static str, what: &str| {
         server(id, rule, what).open().measure(Measure::Memory(64 << 20))
@@ -146,7 +146,7 @@ fn bombs() -> Vec<Case> {
         memory(
             "25.3.1",
             BOMB,
-            "a frame that declares 1 GiB and sends a byte: others are served, 64 MiB are enough",
+            "a frame that declares 1 GiB and has one byte: others are served, memory grows by at most 64 MiB",
         )
         .bytes(large(0x40))
         .wait(500)
@@ -156,16 +156,20 @@ fn bombs() -> Vec<Case> {
         .should([opens(), ends(), Want::Neighbour])
         .should([opens(), Want::Rest])
         .done(),
-        memory("25.3.2", FLOOD, "200,000 fragments of a byte, without end: 64 MiB are enough")
-            .send(binary("x").more())
-            .times(200_000, &continuation("x").more())
-            .wait(500)
-            .neighbour()
-            .must([opens(), closes(LIMIT), maybe(ends()), Want::Neighbour, maybe(ends())])
-            .reported([opens(), Want::Neighbour, Want::Silence])
-            .should([opens(), ends(), Want::Neighbour])
-            .should([opens(), Want::Rest])
-            .done(),
+        memory(
+            "25.3.2",
+            FLOOD,
+            "200,000 fragments of one byte without a last one: memory grows by at most 64 MiB",
+        )
+        .send(binary("x").more())
+        .times(200_000, &continuation("x").more())
+        .wait(500)
+        .neighbour()
+        .must([opens(), closes(LIMIT), maybe(ends()), Want::Neighbour, maybe(ends())])
+        .reported([opens(), Want::Neighbour, Want::Silence])
+        .should([opens(), ends(), Want::Neighbour])
+        .should([opens(), Want::Rest])
+        .done(),
         server("25.3.3", BOMB, "a compressed message of 32 MiB of zeros, 32 KiB on the wire")
             .ask(offer)
             .bomb(32 << 20)
@@ -183,7 +187,7 @@ fn bombs() -> Vec<Case> {
     ]
 }
 
-/// What is sent, and the double of it, in one write; the last message comes back.
+/// The time for a number of frames in one write, compared with that for twice the number; the last message comes back.
 fn costs() -> Vec<Case> {
     let cost =
         |id: &str, what: &str, count: usize, one: Frame, end: fn(Building) -> Building, course: Vec<Want>| {
@@ -211,7 +215,7 @@ fn costs() -> Vec<Case> {
     vec![
         cost(
             "25.4.1",
-            "messages of a byte",
+            "messages of one byte",
             20_000,
             text("x"),
             hello,
@@ -233,7 +237,7 @@ fn costs() -> Vec<Case> {
             last,
             vec![opens(), Want::Many(1..=1, Box::new(Want::AnyBinary))],
         ),
-        cost("25.4.4", "Pongs that answer nothing", 40_000, pong("x"), hello, vec![opens(), echoes(HELLO)]),
+        cost("25.4.4", "unsolicited Pongs", 40_000, pong("x"), hello, vec![opens(), echoes(HELLO)]),
         cost(
             "25.4.5",
             "Pings between messages",

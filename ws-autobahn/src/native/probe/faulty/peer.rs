@@ -1,4 +1,4 @@
-//! A peer in either role that is wrong in one way.
+//! A peer in either role with one fault.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ use crate::{
     role::Role,
 };
 
-/// Opens a connection and echoes until it ends; `frames` is what the first connection had.
+/// Opens a connection and echoes until it ends; `frames` is how many frames the first connection had.
 pub(super) async fn run(mut stream: TcpStream, role: Role, fault: Fault, frames: Arc<AtomicU64>) {
     if fault == Fault::Hangs {
         let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -54,7 +54,7 @@ pub(super) async fn run(mut stream: TcpStream, role: Role, fault: Fault, frames:
     }
 }
 
-/// Reads until there is an empty line, or nothing more comes.
+/// Reads up to an empty line or the end of the stream.
 async fn read_any_head(stream: &mut TcpStream) -> (String, Vec<u8>) {
     let mut bytes = Vec::new();
     loop {
@@ -121,7 +121,7 @@ async fn connect(stream: &mut TcpStream, fault: Fault) -> Option<Vec<u8>> {
         match fault {
             Fault::RefusesEverything => return None,
             _ if !head.starts_with("HTTP/1.1 10") || head.starts_with("HTTP/1.1 101") => return Some(rest),
-            // An interim answer. What follows it in the same segment is lost: enough for a broken peer.
+            // An interim answer. Bytes after it in the same segment are lost, which is acceptable for this peer.
             _ if rest.is_empty() => {}
             _ => return Some(after_head(&rest)),
         }
@@ -174,7 +174,7 @@ impl Peer {
         }
     }
 
-    /// Answers all frames that are there, and returns how many they are.
+    /// Answers all received frames and returns their number.
     fn answer_input(&mut self) -> u64 {
         let (mut count, mut at) = (0, 0);
         while (!self.ends || self.fault == Fault::GoesOnAfterClose)

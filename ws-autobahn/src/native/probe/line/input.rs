@@ -1,4 +1,4 @@
-//! What the peer sends: a head, frames and messages.
+//! Receiving: the head, frames and messages of the peer.
 
 use super::{LONGEST, Line, State, code_of};
 use crate::native::{
@@ -12,7 +12,7 @@ use crate::native::{
 };
 
 impl<S: Wire> Line<S> {
-    /// Takes bytes from the peer.
+    /// Receives bytes from the peer.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
         loop {
@@ -25,7 +25,7 @@ impl<S: Wire> Line<S> {
                         let text = std::mem::replace(&mut self.input, rest);
                         self.head(head, &String::from_utf8_lossy(&text));
                     }
-                    Err(why) => self.wrong(format!("no head: {why}")),
+                    Err(why) => self.wrong(format!("an invalid head: {why}")),
                 },
                 State::Frames => {
                     let Some((header, size)) = Header::read(&self.input) else { return };
@@ -59,8 +59,8 @@ impl<S: Wire> Line<S> {
         let status =
             head.first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|s| s.parse().ok());
         match status {
-            None => self.wrong(format!("{:?}, which is no status line", head.first)),
-            // RFC 9110 section 15.2: more than one of these may come before the answer.
+            None => self.wrong(format!("{:?}, which is not a status line", head.first)),
+            // RFC 9110 section 15.2: several of these may come before the final answer.
             Some(100 | 102..=199) => {}
             Some(101) => match check(&head, key, subprotocols, extensions) {
                 Ok(agreed) => {
@@ -137,7 +137,7 @@ impl<S: Wire> Line<S> {
     }
 }
 
-/// A client's checks of a 101 (RFC 6455 section 4.1).
+/// Checks a 101 as a client must (RFC 6455 section 4.1).
 fn check(head: &Head, key: &str, subprotocols: &str, extensions: &str) -> Result<Option<Agreed>, String> {
     if !head.has_token("upgrade", "websocket") || !head.has_token("connection", "upgrade") {
         return Err("a 101 that does not upgrade to websocket".to_owned());

@@ -1,4 +1,4 @@
-//! Cases whose verdict depends on what they cost the server: time or memory.
+//! Cases whose verdict depends on the time or memory that the server needs.
 
 use std::{
     fs,
@@ -14,12 +14,13 @@ use crate::native::{
     target::Target,
 };
 
-/// How often the cost of a case is measured before it counts as too high: other work on the machine must not decide.
+/// How often the time of a case is measured before it counts as too long, because of other work on the machine.
 const TRIES: usize = 4;
-/// Less time than this is not compared with the double of it.
+/// The shortest time that is compared; shorter times count as this long.
 const LEAST: Duration = Duration::from_millis(40);
 
-/// The second variant does the double of the first. The time of each is the least of some tries.
+/// Compares the time of the second variant, which does twice the work, with that of the first. Repeats the
+/// measurement until it is within the limit, `TRIES` times at most.
 pub(super) async fn cost(target: &Target, probe: &Probe, patience: Duration, limit: u32) -> Vec<Course> {
     let mut courses = Vec::new();
     for _ in 0..TRIES {
@@ -35,14 +36,14 @@ pub(super) async fn cost(target: &Target, probe: &Probe, patience: Duration, lim
             }
             let (once, double) = (once.as_millis(), twice.took.as_millis());
             twice.seen.push(Seen::TooMuch(format!(
-                "{once} ms for the first, {double} ms for the double: more than {limit} %"
+                "{once} ms for the first, {double} ms for twice the work: more than {limit} %"
             )));
         }
     }
     courses
 }
 
-/// Watches the memory of the process meanwhile.
+/// Runs the variants while measuring the memory of the process.
 pub(super) async fn memory(
     target: &Target,
     probe: &Probe,
@@ -77,7 +78,7 @@ pub(super) async fn memory(
     courses
 }
 
-/// The resident memory of a process in bytes; `None` where the system does not say.
+/// Returns the resident memory of a process in bytes; `None` where the system does not report it.
 fn resident(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

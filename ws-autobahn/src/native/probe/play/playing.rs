@@ -1,4 +1,4 @@
-//! One connection on which a case is played.
+//! Runs a variant of a case on one connection.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::{
     verdict::Behavior,
 };
 
-/// A connection on which a case is played.
+/// What is needed to run a variant.
 pub(super) struct Playing<'a> {
     pub(super) probe: &'a Probe,
     pub(super) patience: Duration,
@@ -117,7 +117,7 @@ impl Playing<'_> {
         }
     }
 
-    /// Waits for what is still wanted, then ends the connection.
+    /// Waits for the events that are still expected, then ends the connection.
     async fn finish<S: Wire>(&self, line: &mut Line<S>, until: Instant) {
         let complete = |line: &Line<S>| {
             let good = self.probe.accepted.iter().filter(|(behavior, _)| *behavior == Behavior::Ok);
@@ -139,7 +139,7 @@ impl Playing<'_> {
             }
             line.seen = seen;
         } else {
-            line.log.note("nothing more is waited for");
+            line.log.note("the case stops waiting");
             line.seen.push(Seen::Silence);
         }
     }
@@ -166,10 +166,10 @@ impl Playing<'_> {
     }
 }
 
-/// How long the end of a connection may take on which all was seen.
+/// How long to wait for the end of a connection after all expected events.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Whether the server opens another connection and sends a message back, within `patience`.
+/// Whether the server opens another connection and echoes a message within `patience`.
 async fn serves(target: &Target, patience: Duration) -> bool {
     let Ok(stream) = target.connect(patience).await else { return false };
     let mut line = Line::new(stream, Role::Server, true);
