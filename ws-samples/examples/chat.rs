@@ -142,7 +142,7 @@ async fn main() -> ExitCode {
     config.write_timeout = Duration::from_secs(10);
     let endpoint =
         Endpoint::new(move |socket, request| chat(socket, request, rooms.clone())).connection(config);
-    let page = include_str!("chat.html");
+    let page = concat!(include_str!("../../ws-server/examples/page.html"), include_str!("chat.html"));
     let server = Server::builder()
         .endpoint("/chat/{room}", endpoint)
         .page("/chat/{room}", "text/html; charset=utf-8", page)

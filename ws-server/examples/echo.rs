@@ -28,7 +28,7 @@ async fn server(options: &Options) -> Result<Server, BuildError> {
     let mut builder = Server::builder()
         .endpoint("/", endpoint.clone())
         .endpoint("/echo", endpoint)
-        .page("/", "text/html; charset=utf-8", include_str!("echo.html"))
+        .page("/", "text/html; charset=utf-8", concat!(include_str!("page.html"), include_str!("echo.html")))
         .health("/healthz")
         .allowed_hosts(HostPolicy::for_listener(options.listen));
     if let Some((chain, key)) = &options.tls {
