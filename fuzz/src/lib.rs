@@ -1,8 +1,10 @@
-//! What the fuzz targets share: how an input is cut into settings, splits and a stream, drivers that record what
-//! comes of it, and references to compare with, written from the RFCs without a look at ws-core.
+//! What the fuzz targets share: splitting an input into settings, splits and a stream, drivers that record the
+//! results, and references to compare with, written from the RFCs without the code of ws-core.
 
 pub mod head;
 pub mod heap;
+/// The decoder of the tests of ws-core.
+#[path = "../../ws-core/tests/deflate/data/raw_inflate.rs"]
 pub mod inflate;
 pub mod input;
 pub mod record;

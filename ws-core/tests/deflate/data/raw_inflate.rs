@@ -1,14 +1,14 @@
-//! RFC 1951 and RFC 7692 section 7.2.2 once more, slowly: bit by bit, all output at hand. It shares no code with
-//! ws-core, nor with the zlib under it.
+//! A second, slow implementation of RFC 1951 and RFC 7692 section 7.2.2, which reads bit by bit and keeps all output. It
+//! shares no code with ws-core or zlib. The fuzz targets use this file as well.
 
-/// Why data does not inflate.
+/// Why data cannot be inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not DEFLATE, or refers back to before the window.
+    /// The data is not DEFLATE, or refers to bytes before the window.
     Corrupt,
-    /// It ends inside a block.
+    /// The data ends inside a block.
     CutOff,
-    /// It inflates to more than it may.
+    /// The content is longer than the limit.
     TooLong,
 }
 
@@ -17,32 +17,34 @@ pub enum Fault {
 pub struct Inflater {
     window: usize,
     takeover: bool,
-    /// What the messages so far inflated to, as far as the window reaches.
+    /// The content of the previous messages, at most a window.
     history: Vec<u8>,
 }
 
-/// What a message inflates to.
+/// The result of inflating a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inflated {
-    /// The content, as far as it could be had.
+    /// The content up to the fault.
     pub content: Vec<u8>,
-    /// What is wrong with the message; if it goes on, `CutOff` is not.
+    /// What is wrong with the message. `CutOff` is reported only for a whole message.
     pub fault: Option<Fault>,
-    /// The furthest that it looked back.
+    /// The largest distance of a back-reference; 0 without one.
     pub distance: usize,
-    /// DEFLATE streams in it.
+    /// The number of DEFLATE streams in the message.
     pub streams: usize,
+    /// How many of them end with a final block.
+    pub ended: usize,
 }
 
 impl Inflater {
-    /// For a peer that compresses with `window` bits, with or without context takeover.
+    /// Creates an inflater for a peer that compresses with a window of `bits`, with or without context takeover.
     pub fn new(bits: u8, takeover: bool) -> Self {
         Self { window: 1 << bits, takeover, history: Vec::new() }
     }
 
-    /// Inflates all that is there of a message, up to `limit` bytes and one; `whole` says that this is the whole of it.
+    /// Inflates a message, or its beginning unless `whole`, up to one byte over `limit`.
     pub fn message(&mut self, payload: &[u8], whole: bool, limit: usize) -> Inflated {
-        let mut inflated = Inflated { content: Vec::new(), fault: None, distance: 0, streams: 0 };
+        let mut inflated = Inflated { content: Vec::new(), fault: None, distance: 0, streams: 0, ended: 0 };
         inflated.fault = self.streams(payload, whole, limit, &mut inflated).err();
         if whole && inflated.fault.is_none() && self.takeover {
             self.history.extend(&inflated.content);
@@ -59,7 +61,7 @@ impl Inflater {
         inflated: &mut Inflated,
     ) -> Result<(), Fault> {
         let mut at = 0;
-        // A DEFLATE stream of no bytes is taken as complete.
+        // A DEFLATE stream of no bytes counts as complete.
         while at < payload.len() {
             inflated.streams += 1;
             let mut window = if self.takeover { self.history.clone() } else { Vec::new() };
@@ -72,10 +74,13 @@ impl Inflater {
             inflated.content.extend(stream.content());
             inflated.distance = inflated.distance.max(stream.distance);
             match end {
-                Ok(()) => at += stream.bytes_read(),
+                Ok(()) => {
+                    at += stream.bytes_read();
+                    inflated.ended += 1;
+                }
                 Err(Fault::CutOff) if whole => {
-                    // Section 7.2.2: with four more bytes it is complete, or ends between two blocks; an empty
-                    // final block shows it.
+                    // Section 7.2.2: with four more bytes the stream is complete, or ends between two blocks, which an
+                    // empty final block shows.
                     let ended = [&payload[at..], &[0, 0, 0xFF, 0xFF], &[1, 0, 0, 0xFF, 0xFF]].concat();
                     let preset = stream.output[..stream.preset].to_vec();
                     let mut again = Stream::new(&ended, preset, usize::MAX);
@@ -95,7 +100,7 @@ impl Inflater {
 /// One DEFLATE stream.
 struct Stream<'a> {
     input: &'a [u8],
-    /// Bits read.
+    /// The number of bits read.
     position: usize,
     output: Vec<u8>,
     preset: usize,
@@ -103,7 +108,7 @@ struct Stream<'a> {
     distance: usize,
 }
 
-/// A Huffman code: how many symbols have each length, and the symbols in order.
+/// A canonical Huffman code (RFC 1951 section 3.2.2): the number of symbols of each length, and the symbols in order.
 struct Code {
     counts: [u16; 16],
     symbols: Vec<u16>,
@@ -122,7 +127,7 @@ impl<'a> Stream<'a> {
         self.position.div_ceil(8)
     }
 
-    /// Up to the end of a final block.
+    /// Reads up to the end of a final block.
     fn run(&mut self) -> Result<(), Fault> {
         loop {
             let last = self.bits(1)? == 1;
@@ -226,7 +231,7 @@ impl<'a> Stream<'a> {
         Ok(base + self.bits(bits)?)
     }
 
-    /// The codes of a dynamic block (section 3.2.7).
+    /// Reads the codes of a dynamic block (section 3.2.7).
     fn codes(&mut self) -> Result<(Code, Code), Fault> {
         let (literals, distances) = (self.bits(5)? + 257, self.bits(5)? + 1);
         let given = self.bits(4)? + 4;
@@ -238,7 +243,7 @@ impl<'a> Stream<'a> {
             lengths[place] = self.bits(3)? as u8;
         }
         if lengths == [0; 19] {
-            // As zlib does: each bit is then a length of 0, and in the end that of the symbol for the end is missing.
+            // Like zlib: each bit is then a length of 0, so that the end-of-block symbol has no code.
             for _ in 0..literals + distances {
                 self.bits(1)?;
             }
@@ -254,7 +259,7 @@ impl<'a> Stream<'a> {
             let (value, times) = match symbol {
                 0..16 => (symbol as u8, 1),
                 16 => {
-                    // As zlib does: the bits first.
+                    // Like zlib: the bits first.
                     let times = 3 + self.bits(2)?;
                     (*lengths.last().ok_or(Fault::Corrupt)?, times)
                 }
@@ -272,7 +277,7 @@ impl<'a> Stream<'a> {
                 lengths.iter().all(|&length| length < 2) && lengths.iter().filter(|&&n| n == 1).count() == 1;
             match Code::new(lengths).unused(lengths) {
                 Some(0) => {}
-                // A code of one symbol has one bit, of which the other value is unused.
+                // A code with a single symbol has one bit, whose other value is unused.
                 Some(_) if single => {}
                 _ => return Err(Fault::Corrupt),
             }
@@ -294,7 +299,7 @@ impl Code {
         Self { counts, symbols }
     }
 
-    /// How many codes of 15 bits no symbol has; `None` if there are too few codes, 0 for no symbols at all.
+    /// Returns the number of unused codes of 15 bits; `None` if there are too few codes, 0 without symbols.
     fn unused(&self, lengths: &[u8]) -> Option<u32> {
         if lengths.iter().all(|&length| length == 0) {
             return Some(0);
@@ -304,7 +309,7 @@ impl Code {
     }
 }
 
-/// Section 3.2.5: base and extra bits.
+/// Section 3.2.5: the base and the number of extra bits of each length and distance.
 const LENGTHS: [(usize, usize); 29] = [
     (3, 0),
     (4, 0),
