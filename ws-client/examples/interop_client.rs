@@ -1,5 +1,5 @@
-//! Drives another implementation's echo server through everything a client does; the scripts in
-//! `interop/` start the servers. Ends with status 1 at the first exchange that is not as it should be.
+//! Tests an echo server of another implementation with everything that a client does; the scripts in `interop/` start
+//! the servers. Exits with status 1 at the first wrong exchange.
 
 use std::process::ExitCode;
 
@@ -12,13 +12,13 @@ use ws_client::{Client, CloseCode, Message, Options, Proxy, ProxyChoice, Tls, We
 struct Arguments {
     /// The server: ws://host:port, with the paths /echo, /fragments, /ping and /close?CODE
     url: String,
-    /// Compress every message, and insist that the server agrees to it
+    /// Compress every message, and require that the server agrees to compression
     #[arg(long)]
     compress: bool,
-    /// Go through this proxy
+    /// Connect through this proxy
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
-    /// The authorities to trust under wss://: a PEM file
+    /// PEM file with the authorities to trust for wss://
     #[arg(long, value_name = "FILE")]
     roots: Option<std::path::PathBuf>,
 }
@@ -45,7 +45,7 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     options.deflate = arguments.compress.then(|| {
         let mut config = deflate::Config::client();
         config.threshold = 0;
-        // The harder way: each message may refer back to those before it.
+        // With context takeover: each message may refer back to earlier ones.
         config.client_no_context_takeover = false;
         config
     });
@@ -97,16 +97,16 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     Ok(exchanges + 2)
 }
 
-/// The edges of the three length encodings (RFC 6455 section 5.2), and more than any buffer takes at once.
+/// The borders of the three length encodings (RFC 6455 section 5.2), and more than a buffer takes at once.
 const SIZES: [usize; 8] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 4 << 20];
 
-/// Codes that may stand in a Close frame and that both sides let a program send.
+/// Codes that may be in a Close and that both sides allow a program to send.
 const CODES: [u16; 9] = [1000, 1001, 1003, 1008, 1011, 3000, 3999, 4000, 4999];
 
 /// Messages sent in pieces come back whole.
 async fn pieces(ws: &mut WebSocket<ws_client::Stream>) -> Result<usize, Failure> {
     let ue = "ü".as_bytes();
-    // A character cut in two; empty pieces; a piece over 64 KiB.
+    // A character that is split; empty pieces; a piece over 64 KiB.
     let long = "b".repeat(70_000);
     let text: [&[u8]; 5] = [b"gr", ue, b"", long.as_bytes(), b"end"];
     for (i, piece) in text.iter().enumerate() {
@@ -121,7 +121,7 @@ async fn pieces(ws: &mut WebSocket<ws_client::Stream>) -> Result<usize, Failure>
     Ok(2)
 }
 
-/// Every code, closed by us and by them.
+/// Closes with every code, from either side.
 async fn closes(client: &Client, url: &str) -> Result<usize, Failure> {
     for code in CODES.map(CloseCode) {
         let (mut ws, _negotiated) = client.connect(format!("{url}/echo")).await?;
@@ -130,7 +130,7 @@ async fn closes(client: &Client, url: &str) -> Result<usize, Failure> {
 
         let (mut ws, _negotiated) = client.connect(format!("{url}/close?{code}")).await?;
         let info = match ws.recv().await {
-            Ok(None) => ws.close_info().ok_or("no record of their close")?,
+            Ok(None) => ws.close_info().ok_or("no information about their close")?,
             Err(ws_client::Error::Closed(info)) if !info.is_normal() => *info,
             other => return Err(format!("{other:?} instead of their close").into()),
         };
@@ -160,7 +160,7 @@ fn text(size: usize) -> String {
     text
 }
 
-/// Bytes of every value but a few.
+/// Returns bytes with almost all values.
 fn bytes(size: usize) -> Vec<u8> {
     (0..size).map(|i| (i * 7919 % 251) as u8).collect()
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ws_client::{Backoff, Client, ConnectError, Message, Options, Retry};
 
-/// Prints the messages of one connection after another and passes them to `each`; sends "hello" on every new one. It ends
-/// when `each` returns false, or on a fatal error: a wrong address, an invalid certificate, 401.
+/// Prints the messages of one connection after another and passes them to `each`; sends "hello" on every new one. It
+/// returns when `each` returns false, or on a fatal error such as a wrong address, an invalid certificate or a 401.
 pub async fn follow(
     client: &Client,
     url: &str,
@@ -18,7 +18,7 @@ pub async fn follow(
     loop {
         let (mut socket, _negotiated) = connections.next().await?;
         println!("connected");
-        // A new connection has no state of the one before: what the server has to know is sent again.
+        // A new connection has no state of the previous one: what the server needs to know is sent again.
         let mut result = socket.send("hello").await;
         while let Ok(()) = result {
             match socket.recv().await {
@@ -36,7 +36,7 @@ pub async fn follow(
     }
 }
 
-/// Prints why there is no connection, and when the next attempt is made.
+/// Prints why there is no connection and when the next attempt follows.
 fn show(retry: &Retry<'_>) {
     match retry.error {
         Some(error) => eprintln!("{error}\n  failure {}, again in {:.1?}", retry.failures, retry.delay),
@@ -44,7 +44,7 @@ fn show(retry: &Retry<'_>) {
     }
 }
 
-/// The delays between attempts.
+/// Returns the delays between attempts.
 pub fn options() -> Options {
     // The first delay is random, between zero and `initial`; then the bound doubles, up to `max`.
     let backoff = Backoff::default().initial(Duration::from_millis(200)).max(Duration::from_secs(10));

@@ -1,7 +1,7 @@
-//! WebSockets in an application of axum's: `cargo run -p ws-samples --example axum`; `--listen` takes another address.
+//! WebSockets in an axum application: `cargo run -p ws-samples --example axum`; `--listen` sets another address.
 //!
-//! `/rooms/{room}` shows the extractor, `/echo` an endpoint that was made once. When the program is stopped, both
-//! kinds are closed with 1001, and waited for.
+//! `/rooms/{room}` uses the extractor, `/echo` an endpoint that was created once. When the program is stopped, it
+//! closes both kinds with 1001 and waits for them.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +13,7 @@ use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use ws_server::{Drained, Endpoint, Error, WebSocket, WebSocketHub, WebSocketUpgrade, shutdown_signal};
 
-/// Any extractor may stand beside `WebSocketUpgrade`; its options are those of an `Endpoint`.
+/// Can be combined with any other extractor; `WebSocketUpgrade` has the options of an `Endpoint`.
 async fn room(upgrade: WebSocketUpgrade, Path(room): Path<String>) -> Response {
     upgrade.subprotocols(["chat.v1"]).open(move |socket| greet(socket, room)).await
 }
@@ -30,7 +30,7 @@ async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     Ok(())
 }
 
-/// Serves until `stop` is ready, then closes what is open.
+/// Serves until `stop` is ready, then closes the open WebSockets.
 pub async fn serve(
     listener: TcpListener,
     sockets: WebSocketHub,

@@ -1,8 +1,8 @@
 //! Chat rooms: `cargo run --release -p ws-samples --example chat`.
 //!
 //! A room exists while it has members. Messages, joining and leaving are published through a [`Broadcast`]. Its policy
-//! for slow readers is to close them ([`SlowPolicy::Close`], 1013): the list of members is sent as differences, and with one
-//! of them lost it would stay wrong. The page reconnects, and then gets the list and the latest messages anew.
+//! for slow readers is to close them ([`SlowPolicy::Close`], 1013): the list of members is sent as differences, and
+//! would stay wrong if one of them were lost. The page reconnects, and receives the list and the latest messages again.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -16,18 +16,18 @@ use ws_server::{
     Broadcast, Config, Endpoint, Error, HostPolicy, Member, Request, Sender, Server, SlowPolicy, WebSocket,
 };
 
-/// Chat rooms, with a page.
+/// Chat rooms with a page.
 #[derive(Parser)]
 #[command(name = "chat")]
 struct Options {
-    /// Where to listen; port 0 picks a free one
+    /// Address to listen on; port 0 chooses a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9003", value_parser = ws_samples::address)]
     listen: SocketAddr,
 }
 
-/// The number of messages that a new member gets.
+/// The number of messages that a new member receives.
 const HISTORY: usize = 50;
-/// The longest name, in characters.
+/// The maximum length of a name in characters.
 const NAME: usize = 24;
 
 #[derive(Default)]
@@ -35,15 +35,15 @@ struct Room {
     members: Broadcast,
     names: Vec<String>,
     history: VecDeque<Value>,
-    /// When the last thing happened, in milliseconds since 1970.
+    /// The time of the last event, in milliseconds since 1970.
     last: u64,
 }
 
-/// All rooms that have members. Every change is made under the lock, so that all members see one order.
+/// All rooms that have members. Every change is made under the lock, so that all members see the same order.
 #[derive(Clone, Default)]
 struct Rooms(Arc<Mutex<HashMap<String, Room>>>);
 
-/// Somebody in a room, until it is dropped.
+/// A member of a room, which leaves the room when dropped.
 struct Seat {
     rooms: Rooms,
     room: String,
@@ -66,7 +66,7 @@ async fn chat(socket: WebSocket, request: Request, rooms: Rooms) -> Result<(), E
 }
 
 impl Rooms {
-    /// Adds a member: it gets the list and the latest messages, the others get its name.
+    /// Adds a member: it receives the list and the latest messages, the others receive its name.
     fn enter(&self, room: String, wanted: &str, sender: Sender) -> Seat {
         let mut rooms = self.lock();
         let place = rooms.entry(room.clone()).or_default();
@@ -75,7 +75,7 @@ impl Rooms {
         place.names.push(name.clone());
         let welcome =
             json!({ "type": "welcome", "name": name, "here": place.names, "history": place.history });
-        // It is the first message of all, and so there is room for it.
+        // This is the first message of the connection, so that the queue has room for it.
         let _ = sender.try_send(welcome.to_string());
         let member = place.members.join(sender, SlowPolicy::Close);
         Seat { rooms: self.clone(), room, name, _member: member }
@@ -87,7 +87,7 @@ impl Rooms {
 }
 
 impl Room {
-    /// Returns the wanted name, with a number appended if it is taken.
+    /// Returns the requested name, with a number appended if it is taken.
     fn free_name(&self, wanted: &str) -> String {
         let plain: String = wanted.trim().chars().filter(|c| !c.is_control()).take(NAME).collect();
         let plain = if plain.is_empty() { "guest".into() } else { plain };
@@ -96,7 +96,7 @@ impl Room {
         names.find(|name| !self.names.contains(name)).unwrap_or(plain)
     }
 
-    /// Publishes an event with its time, which is later than those of all events before.
+    /// Publishes an event with its time, which is later than those of all previous events.
     #[expect(clippy::disallowed_methods, reason = "a time of day is shown; nothing is measured")]
     fn publish(&mut self, mut event: Value) -> Value {
         let now = SystemTime::UNIX_EPOCH.elapsed().as_ref().map_or(0, Duration::as_millis);
@@ -138,7 +138,7 @@ async fn main() -> ExitCode {
     let rooms = Rooms::default();
     let mut config = Config::server();
     config.max_message_size = 4 << 10;
-    // A member that does not read leaves the room soon: its Close cannot be written either.
+    // A member that does not read leaves the room soon, because its Close cannot be written either.
     config.write_timeout = Duration::from_secs(10);
     let endpoint =
         Endpoint::new(move |socket, request| chat(socket, request, rooms.clone())).connection(config);

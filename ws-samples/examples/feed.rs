@@ -1,8 +1,8 @@
 //! A feed of 1,000 updates a second: `cargo run --release -p ws-samples --example feed`.
 //!
-//! All pages are one [`Broadcast`]. For a page that is too slow an update waits, in place of an earlier one of the same
-//! sensor ([`SlowPolicy::conflate`]): it then gets fewer updates, but those it gets are the latest, and neither the producer nor
-//! another page waits for it.
+//! All pages are one [`Broadcast`]. For a page that is too slow, an update replaces an earlier one of the same sensor
+//! that still waits ([`SlowPolicy::conflate`]): the page gets fewer updates, but the latest ones, and neither the
+//! producer nor another page waits for it.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use ws_server::{
 #[derive(Parser)]
 #[command(name = "feed")]
 struct Options {
-    /// Where to listen; port 0 picks a free one
+    /// Address to listen on; port 0 chooses a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9004", value_parser = ws_samples::address)]
     listen: SocketAddr,
 }
@@ -28,10 +28,10 @@ struct Options {
 const SENSORS: u8 = 5;
 /// Each sensor is read 200 times a second.
 const PERIOD: Duration = Duration::from_millis(5);
-/// How long the connection of a simulated slow page is occupied at a time.
+/// How long the connection of a page that is simulated as slow is blocked at a time.
 const SLOW: Duration = Duration::from_millis(250);
 
-/// One page. It sends `slow` or `quick`: it cannot read slowly by itself, because its browser reads ahead.
+/// Serves one page, which sends `slow` or `quick`: a page cannot read slowly, because its browser reads ahead.
 async fn feed(socket: WebSocket, pages: Broadcast) -> Result<(), Error> {
     let (sender, mut receiver) = socket.split();
     let _member =
@@ -47,7 +47,8 @@ async fn feed(socket: WebSocket, pages: Broadcast) -> Result<(), Error> {
     }
 }
 
-/// Occupies the connection for a while, as a large message does on a slow line: no other goes between its pieces.
+/// Blocks the connection for a while, as a large message does on a slow network: no other message can be sent between
+/// its pieces.
 async fn occupy(sender: &Sender) -> Result<(), Error> {
     let mut message = sender.send_stream(DataType::Text).await;
     message.write(b"-").await?;
@@ -57,7 +58,7 @@ async fn occupy(sender: &Sender) -> Result<(), Error> {
 
 /// Publishes `sensor number value` for each sensor, and once a second `s pages delivered dropped`.
 async fn produce(pages: Broadcast) {
-    // It catches up after a delay: the rate is the same on a busy computer.
+    // Ticks that are late are made up for, so that the rate is the same on a busy computer.
     let mut time = interval(PERIOD);
     for number in 0_u64.. {
         time.tick().await;
@@ -71,7 +72,7 @@ async fn produce(pages: Broadcast) {
     }
 }
 
-/// The value of a sensor, from -1 to 1: slow waves that differ between sensors, with a tremor.
+/// Returns the value of a sensor, from -1 to 1: slow waves that differ between sensors, with some noise.
 fn reading(sensor: u8, number: u64) -> f64 {
     let seconds = number as f64 * PERIOD.as_secs_f64();
     let own = f64::from(sensor) + 1.0;
@@ -83,8 +84,7 @@ fn reading(sensor: u8, number: u64) -> f64 {
 async fn server(listen: SocketAddr, pages: Broadcast) -> Result<Server, BuildError> {
     let bind = |source| BuildError::Bind { address: listen.to_string(), source };
     let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(bind)?;
-    // The more the system has queued, the older it is: with little of it, a slow page shows the present and not the
-    // past seconds. The same goes for what waits in the connection.
+    // A slow page shows old values if much is queued, so the queues of the system and of the connection are small.
     socket.set_send_buffer_size(16 << 10).and_then(|()| socket.set_reuseaddr(true)).map_err(bind)?;
     socket.bind(listen).map_err(bind)?;
     let mut config = Config::server();

@@ -1,8 +1,8 @@
-//! Bursts and floods of opening handshakes: `cargo run --release -p ws-samples --example handshakes -- burst`, `… burst
-//! --tls`, `… flood`. Ends with status 1 when a client of the burst is not served, or fewer than 95 of 100 honest clients
-//! get in during a flood from one address.
+//! Bursts and floods of opening handshakes: `cargo run --release -p ws-samples --example handshakes -- burst`, `…
+//! burst --tls`, `… flood`. Exits with status 1 when a client of the burst is not served, or when fewer than 95 % of
+//! the honest clients are served during a flood from one address.
 //!
-//! The server is a separate process with default options.
+//! The server is a separate process with the default options.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{ExitCode, Stdio};
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use ws_server::{Error, Server, ServerOptions, Tls, WebSocket};
 
-/// Connects many clients at once to a server in a process beside this one, or floods it.
+/// Connects many clients at once to a server in a separate process, or floods it.
 #[derive(Parser)]
 #[command(name = "handshakes")]
 struct Arguments {
@@ -27,37 +27,37 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Many honest clients at once, from one address
+    /// Connect many honest clients at once, from one address
     Burst {
-        /// How many
+        /// Number of clients
         #[arg(long, default_value_t = 10_000)]
         clients: usize,
-        /// Over TLS
+        /// Use TLS
         #[arg(long)]
         tls: bool,
     },
-    /// Connections that come to nothing, and honest clients from other addresses
+    /// Open connections that never complete a handshake, and honest clients from other addresses
     Flood {
-        /// How many connections a second
+        /// Number of connections per second
         #[arg(long, default_value_t = 1_200)]
         rate: u64,
-        /// From how many addresses
+        /// Number of addresses that they come from
         #[arg(long, default_value_t = 1)]
         addresses: u32,
-        /// The server's max_handshakes
+        /// max_handshakes of the server
         #[arg(long, default_value_t = 120)]
         seats: usize,
-        /// How many bytes of its request each of them sends at once
+        /// Number of bytes of its request that each of them sends at once
         #[arg(long, default_value_t = 0)]
         first: usize,
-        /// After how many milliseconds each of them sends another byte
+        /// Milliseconds after which each of them sends another byte
         #[arg(long)]
         trickle: Option<u64>,
-        /// How long, in seconds
+        /// Duration in seconds
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
-    /// Be the server
+    /// Run the server (internal)
     #[command(hide = true)]
     Serve {
         #[arg(long)]
@@ -103,7 +103,7 @@ async fn burst(clients: usize, tls: bool) -> Result<(), Failure> {
     let mut server = ServerProcess::start(tls, None).await?;
     println!("server: {}", server.usage().await?);
     let mut options = ws_client::Options::default();
-    // They are patient: whether the server cuts one off is the question.
+    // The clients wait as long as necessary: the test is whether the server refuses one.
     options.opening_timeout = Duration::from_secs(300);
     if tls {
         options.tls = ws_client::Tls::from_root_pem(server.certificate.as_bytes())?;
@@ -120,7 +120,7 @@ async fn burst(clients: usize, tls: bool) -> Result<(), Failure> {
             socket.send("hello").await?;
             let echo = socket.recv().await?;
             if echo.as_ref().and_then(ws_client::Message::as_text) != Some("hello") {
-                return Err(format!("another echo: {echo:?}").into());
+                return Err(format!("wrong echo: {echo:?}").into());
             }
             let opened = begin.elapsed();
             socket.close(ws_client::CloseCode::NORMAL_CLOSURE, "").await?;
@@ -167,7 +167,7 @@ impl Flood {
                 stream.write_all(&[*byte]).await?;
             }
         }
-        // Until the server has enough of it.
+        // Until the server closes the connection.
         stream.read(&mut [0]).await.map(drop)
     }
 }
@@ -178,7 +178,7 @@ async fn connect(from: Ipv4Addr, server: SocketAddr) -> std::io::Result<TcpStrea
     socket.connect(server).await
 }
 
-/// A client whose handshake takes 250 ms, and which waits no longer than 10 s for its answer.
+/// A client whose handshake takes 250 ms and which waits at most 10 s for the answer.
 async fn honest(from: Ipv4Addr, server: SocketAddr) -> Option<Duration> {
     let begin = Instant::now();
     let handshake = async {
@@ -212,7 +212,7 @@ async fn flooded(
         for tick in 1.. {
             ticks.tick().await;
             while begun < tick * rate / 100 {
-                // Behind those that wait in vain for the server there is no room for more.
+                // There is no room for more connections behind those that wait for the server.
                 if connections.len() < 15_000 {
                     let from = Ipv4Addr::from_bits(0x7f02_0001 + (begun % u64::from(addresses)) as u32);
                     connections.spawn(flood.connection(from, address));
@@ -223,7 +223,7 @@ async fn flooded(
             }
             while connections.try_join_next().is_some() {}
             if tick.is_multiple_of(500) {
-                println!("flood: {begun} connections, {} there, {failed} not even tried", connections.len());
+                println!("flood: {begun} connections, {} open, {failed} not started", connections.len());
             }
         }
     });
@@ -251,7 +251,7 @@ async fn flooded(
     );
     println!("server: {}", server.usage().await?);
     if addresses == 1 && share < 0.95 {
-        return Err("fewer than 95 % got in".into());
+        return Err("fewer than 95 % of the honest clients were served".into());
     }
     Ok(())
 }
@@ -263,7 +263,7 @@ struct ServerProcess {
     answers: Lines<BufReader<ChildStdout>>,
     address: SocketAddr,
     certificate: String,
-    /// Ended with this.
+    /// The server process, which is killed when this is dropped.
     _process: Child,
 }
 
@@ -280,14 +280,14 @@ impl ServerProcess {
         let commands = process.stdin.take().ok_or("no standard input")?;
         let mut answers = BufReader::new(process.stdout.take().ok_or("no standard output")?).lines();
         let line = answers.next_line().await?.ok_or("the server did not start")?;
-        let (address, certificate) = line.split_once(' ').ok_or("the server said something else")?;
+        let (address, certificate) = line.split_once(' ').ok_or("unexpected output of the server")?;
         let (address, certificate) = (address.parse()?, certificate.replace('|', "\n"));
         Ok(Self { commands, answers, address, certificate, _process: process })
     }
 
     async fn usage(&mut self) -> Result<String, Failure> {
         self.commands.write_all(b"usage\n").await?;
-        Ok(self.answers.next_line().await?.ok_or("the server is gone")?)
+        Ok(self.answers.next_line().await?.ok_or("the server has ended")?)
     }
 }
 
@@ -327,7 +327,7 @@ async fn serve(tls: bool, seats: Option<usize>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The memory that this process uses, as Linux reports it; zeros elsewhere.
+/// Returns the memory use of this process as Linux reports it; zeros elsewhere.
 fn usage() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = |name| {

@@ -1,5 +1,4 @@
-//! A WebSocket in an HTTP server of hyper's: `cargo run -p ws-samples --example hyper`; `--listen` takes
-//! another address.
+//! A WebSocket in a hyper HTTP server: `cargo run -p ws-samples --example hyper`; `--listen` sets another address.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,13 +18,13 @@ async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     Ok(())
 }
 
-/// Serves for ever: `/` is hyper's own, `/echo` the endpoint's.
+/// Serves without end: hyper answers `/`, the endpoint `/echo`.
 pub async fn serve(listener: TcpListener, echo: EndpointService) -> io::Result<()> {
     loop {
         let (stream, peer) = listener.accept().await?;
         let echo = echo.clone();
         let service = service_fn(move |mut request| {
-            // So that the endpoint's guards and log know the client.
+            // Gives the address of the client to the endpoint's guards and log.
             request.extensions_mut().insert(peer);
             let echo = echo.clone();
             async move {
@@ -36,7 +35,7 @@ pub async fn serve(listener: TcpListener, echo: EndpointService) -> io::Result<(
                 Ok::<_, Infallible>(response.map(Full::new))
             }
         });
-        // Without `with_upgrades` hyper would not hand over the connection.
+        // Without `with_upgrades` hyper would never complete the upgrade.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades());
     }
 }

@@ -1,5 +1,5 @@
-//! What the scripts in `interop/` need of a server that the sample `echo` has not: handlers whose every byte can be
-//! counted at the other end, and that close while much is on its way.
+//! The server of the scripts in `interop/` that need more than the sample `echo`: handlers whose bytes can be counted
+//! at the other end, and that close while much is still to be written.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use ws_server::{CloseCode, Config, Endpoint, Error, Server, Tls, WebSocket};
 #[derive(Parser)]
 #[command(name = "interop_server")]
 struct Options {
-    /// Where to listen; port 0 picks a free one
+    /// Address to listen on; port 0 chooses a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001", value_parser = ws_samples::address)]
     listen: SocketAddr,
-    /// Speak TLS, with this certificate chain and its key (PEM files)
+    /// Use TLS with this certificate chain and its key (PEM files)
     #[arg(long, num_args = 2, value_names = ["CHAIN", "KEY"])]
     tls: Option<Vec<PathBuf>>,
 }
@@ -37,12 +37,12 @@ async fn ack(mut socket: WebSocket) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sends and returns: what was sent has to arrive before the Close.
+/// Sends and returns: everything sent must arrive before the Close.
 async fn burst(mut socket: WebSocket) -> Result<(), Error> {
     send_burst(&mut socket).await
 }
 
-/// The same with the Close sent by the handler, which reports how that ended.
+/// The same, but the handler closes the connection and prints how it ended.
 async fn burst_and_close(mut socket: WebSocket) -> Result<(), Error> {
     let sent = send_burst(&mut socket).await;
     println!("{}", socket.close(CloseCode::NORMAL_CLOSURE, "").await?);
@@ -51,7 +51,7 @@ async fn burst_and_close(mut socket: WebSocket) -> Result<(), Error> {
 
 async fn send_burst(socket: &mut WebSocket) -> Result<(), Error> {
     for number in 0..20u8 {
-        // Letters, so that it is text of this length, each message of another letter.
+        // Each message repeats a different letter, so that it is text of this length.
         let letter = char::from(b'a' + number);
         socket.send(letter.to_string().repeat(100_000)).await?;
     }

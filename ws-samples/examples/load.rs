@@ -1,8 +1,8 @@
-//! Ten thousand connections that all echo once a second, and then a shutdown with half of the peers dead:
-//! `cargo run --release -p ws-samples --example load`. Ends with status 1 when one is lost, the shutdown is late, or a
-//! descriptor is left.
+//! Ten thousand connections that echo once a second, then a shutdown while half of the peers are dead:
+//! `cargo run --release -p ws-samples --example load`. Exits with status 1 when a connection is lost, the shutdown is
+//! late, or a descriptor remains open.
 //!
-//! The server is a separate process, so that its use of resources is measured apart from that of the peers.
+//! The server is a separate process, so that its resources are measured without those of the peers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{ExitCode, Stdio};
@@ -18,21 +18,21 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use ws_server::{Error, Server, ServerOptions, WebSocket};
 
-/// Opens many connections to a separate server, has all of them echo once a second, and shuts the server down while
-/// half of the peers are dead.
+/// Opens many connections to a server in a separate process, lets all of them echo once a second, and shuts the server
+/// down while half of the peers are dead.
 #[derive(Parser, Clone)]
 #[command(name = "load")]
 struct Arguments {
-    /// How many connections
+    /// Number of connections
     #[arg(long, default_value_t = 10_000)]
     connections: usize,
-    /// How long they echo, in seconds
+    /// Duration of the echoing in seconds
     #[arg(long, default_value_t = 120)]
     seconds: u64,
-    /// The server's drain_timeout, in seconds
+    /// drain_timeout of the server in seconds
     #[arg(long, default_value_t = 5)]
     drain: u64,
-    /// Be the server; commands come on standard input
+    /// Run the server, which reads commands from standard input (internal)
     #[arg(long, hide = true)]
     serve: bool,
 }
@@ -75,10 +75,10 @@ async fn load(arguments: &Arguments) -> Result<(), Failure> {
     println!("server: {busy}");
     println!("a connection that has echoed: {:.1} KiB", kib_each(&before, &busy, arguments.connections)?);
     phase.send_replace(Phase::Leave);
-    // A peer that waits for an echo gets it first.
+    // A peer that waits for an echo receives it first.
     let _ = all_quiet.recv().await;
 
-    // Those that are dead keep their sockets and look at them no more; the others answer the Close.
+    // Dead peers keep their sockets open and do not use them any more; the others answer the Close.
     let stopping = Instant::now();
     let drained = server.ask("stop").await?;
     let took = stopping.elapsed();
@@ -94,11 +94,11 @@ async fn load(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     let most = arguments.connections as u64 * arguments.seconds;
-    println!("{} messages echoed, of {most} if nothing ever waited; {}", all.count, all.times());
+    println!("{} messages echoed, of at most {most}; {}", all.count, all.times());
     if let Some(first) = lost.first() {
         return Err(format!("{} connections were lost; the first: {first}", lost.len()).into());
     }
-    // A dead peer counts as closed when the connection's own close_timeout is over before the server's drain_timeout.
+    // A dead peer counts as closed when the connection's close_timeout ends before the server's drain_timeout.
     if number(&drained, "closed")? + number(&drained, "aborted")? != arguments.connections as u64 {
         return Err("the shutdown has not counted every connection".into());
     }
@@ -107,18 +107,18 @@ async fn load(arguments: &Arguments) -> Result<(), Failure> {
         return Err(format!("the shutdown took {took:?}, longer than {latest:?}").into());
     }
     if number(&drained, "descriptors")? > number(&before, "descriptors")? {
-        return Err("the server has kept descriptors".into());
+        return Err("descriptors of the server remain open".into());
     }
-    println!("nothing was lost; the shutdown took {took:.2?} of at most {latest:?}; no descriptor is left");
+    println!("nothing was lost; the shutdown took {took:.2?} of at most {latest:?}; no descriptor remains open");
     Ok(())
 }
 
-/// What all peers are doing.
+/// The phase of all peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,
     Echo,
-    /// Half of them leave at the Close; the others are dead.
+    /// Half of the peers answer the Close; the others are dead.
     Leave,
     Over,
 }
@@ -145,13 +145,13 @@ async fn open_all(
         });
     }
     for _ in 0..arguments.connections {
-        let opened = openings.recv().await.ok_or("the peers are gone")?;
+        let opened = openings.recv().await.ok_or("the peers have ended")?;
         opened.map_err(|error| format!("a connection did not open: {error}"))?;
     }
     Ok(peers)
 }
 
-/// Connects from one of many addresses of this machine, a hundred connections each.
+/// Connects from one of many loopback addresses, each with a hundred connections.
 async fn open(index: usize, server: SocketAddr) -> Result<ws_client::WebSocket<TcpStream>, Failure> {
     let [high, low] = u16::try_from(index / 100).map_err(|_| "too many connections")?.to_be_bytes();
     let socket = TcpSocket::new_v4()?;
@@ -162,7 +162,7 @@ async fn open(index: usize, server: SocketAddr) -> Result<ws_client::WebSocket<T
     Ok(ws)
 }
 
-/// The life of one peer; an error when its connection is lost. `echoing` is dropped when it has got its last echo.
+/// Runs one peer; fails when its connection is lost. Drops `echoing` after the last echo.
 async fn peer(
     index: usize,
     mut ws: ws_client::WebSocket<TcpStream>,
@@ -170,7 +170,7 @@ async fn peer(
     echoing: mpsc::Sender<()>,
 ) -> Result<Echoes, Failure> {
     phases.wait_for(|phase| *phase != Phase::Open).await?;
-    // Spread over the second, as strangers would be.
+    // Spread over the second, like independent clients.
     let offset = Duration::from_micros(u64::try_from(index)? * 7919 % 1_000_000);
     let mut ticks = interval_at(tokio::time::Instant::now() + offset, Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -178,8 +178,8 @@ async fn peer(
     loop {
         tokio::select! {
             biased;
-            // `recv` answers pings while there is nothing to send.
-            received = ws.recv() => return Err(format!("instead of silence: {received:?}").into()),
+            // `recv` also answers pings.
+            received = ws.recv() => return Err(format!("unexpected: {received:?}").into()),
             changed = phases.wait_for(|phase| *phase != Phase::Echo) => { changed?; break }
             _ = ticks.tick() => {}
         }
@@ -188,7 +188,7 @@ async fn peer(
         ws.send(sent.clone()).await?;
         let back = timeout(Duration::from_secs(20), ws.recv()).await.map_err(|_| "no echo in 20 s")??;
         if back.as_ref().and_then(ws_client::Message::as_text) != Some(&*sent) {
-            return Err(format!("another echo: {back:?}").into());
+            return Err(format!("wrong echo: {back:?}").into());
         }
         echoes.record(begin.elapsed());
     }
@@ -197,18 +197,18 @@ async fn peer(
         phases.wait_for(|phase| *phase == Phase::Over).await?;
         drop(ws);
     } else if let Some(message) = timeout(Duration::from_secs(60), ws.recv()).await?? {
-        return Err(format!("instead of a Close: {message:?}").into());
+        return Err(format!("expected a Close, received {message:?}").into());
     } else if ws.close_info().is_none_or(|info| info.code() != ws_client::CloseCode::GOING_AWAY) {
-        return Err(format!("closed otherwise than with 1001: {:?}", ws.close_info()).into());
+        return Err(format!("not closed with 1001: {:?}", ws.close_info()).into());
     }
     Ok(echoes)
 }
 
-/// How many echoes there were, and how long they took.
+/// The number of echoes and their round-trip times.
 #[derive(Default)]
 struct Echoes {
     count: u64,
-    /// By the binary logarithm of the microseconds.
+    /// Counts by the binary logarithm of the microseconds.
     buckets: [u64; 32],
     longest: Duration,
 }
@@ -252,7 +252,7 @@ fn kib_each(before: &str, after: &str, connections: usize) -> Result<f64, Failur
     Ok(grown as f64 / connections as f64)
 }
 
-/// The value of `name=value` in one of the server's lines.
+/// Returns the value of `name=value` in a line of the server.
 fn number(line: &str, name: &str) -> Result<u64, Failure> {
     let value = line.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     Ok(value.ok_or_else(|| format!("no {name} in {line:?}"))?.parse()?)
@@ -262,7 +262,7 @@ struct ServerProcess {
     commands: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
     address: SocketAddr,
-    /// Ended with this.
+    /// The server process, which is killed when this is dropped.
     _process: Child,
 }
 
@@ -284,7 +284,7 @@ impl ServerProcess {
 
     async fn ask(&mut self, command: &str) -> Result<String, Failure> {
         self.commands.write_all(format!("{command}\n").as_bytes()).await?;
-        Ok(self.answers.next_line().await?.ok_or("the server is gone")?)
+        Ok(self.answers.next_line().await?.ok_or("the server has ended")?)
     }
 }
 
@@ -319,7 +319,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What this process uses, as Linux reports it; zeros elsewhere.
+/// Returns the memory and descriptors of this process as Linux reports them; zeros elsewhere.
 fn usage() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));

@@ -1,18 +1,19 @@
 //! A REPL in the browser: `cargo run --release -p ws-samples --example repl`.
 //!
-//! What is typed in the page is evaluated here, with [Rhai](https://rhai.rs). Each connection has its own
-//! variables and functions, which end with it.
+//! Evaluates what a user types in the page, with [Rhai](https://rhai.rs). Each connection has separate variables and
+//! functions, which are dropped with it.
 //!
-//! A client that may evaluate may use this computer, within the limits of `repl/evaluate.rs`. So access is restricted:
+//! A client that may evaluate code uses this computer, within the limits of `repl/evaluate.rs`. So access is
+//! restricted:
 //!
-//! - It listens on loopback only; another address is refused.
-//! - Only its own page may connect (`Origin`). Browsers let any page of the web open a WebSocket to this
-//!   computer, and with a name that changes its address the page can even look as if it came from here.
-//! - The URL that is printed ends in a token, as other users of this computer reach loopback too. It is in the fragment,
-//!   which a browser sends to nobody and the page removes at once. It opens one connection, and is worth nothing
-//!   afterwards: not in a history, not on a screen. That connection is given a key that opens others, for a
-//!   reload; the page keeps it in `sessionStorage`, which belongs to one origin, port included. A cookie would
-//!   not do: it is sent to every port of the host.
+//! - The server listens on loopback only; other addresses are refused.
+//! - Only its own page may connect (`Origin`). Browsers let any page of the web open a WebSocket to this computer, and
+//!   with DNS rebinding a page can even appear to come from here (`HostPolicy`).
+//! - The printed URL ends in a token, because other users of this computer can also connect to loopback. The token is in
+//!   the fragment, which a browser never sends and which the page removes at once. It opens one connection and is invalid
+//!   afterwards, so that it is useless in a history or on a screen. That connection receives a key that opens further
+//!   ones, for a reload; the page keeps the key in `sessionStorage`, which belongs to one origin including the port. A
+//!   cookie is not suitable, because it is sent to every port of the host.
 
 use std::future::ready;
 use std::net::SocketAddr;
@@ -30,24 +31,24 @@ use evaluate::{Outcome, Session};
 
 #[path = "repl/evaluate.rs"]
 mod evaluate;
-/// Evaluates what is typed in a page on this computer.
+/// Evaluates code that a user types in a page on this computer.
 #[derive(Parser)]
 #[command(name = "repl")]
 struct Options {
-    /// Where to listen, on loopback; port 0 picks a free one
+    /// Address on loopback to listen on; port 0 chooses a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9002", value_parser = loopback)]
     listen: SocketAddr,
 }
 
 /// Who may connect.
 struct Access {
-    /// The end of the printed URL, until it is used.
+    /// The token at the end of the printed URL, until it is used.
     token: Mutex<Option<String>>,
-    /// The first connection gets it, to open others with.
+    /// The key that the first connection receives, to open further ones.
     key: String,
 }
 
-/// What the guard passes to the handler: the key, for the client that showed the token.
+/// What the guard passes to the handler: the key, if the client presented the token.
 #[derive(Clone)]
 struct Key(String);
 
@@ -56,7 +57,7 @@ impl Access {
         Ok(Self { token: Mutex::new(Some(token)), key: secret()? })
     }
 
-    /// Whether a request shows the token or the key. The client that shows the token gets the key.
+    /// Checks whether a request has the token or the key. A client with the token receives the key.
     fn admits(&self, request: &mut Request) -> bool {
         let shown = request.query_param("key").unwrap_or_default().into_owned();
         let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +70,7 @@ impl Access {
     }
 }
 
-/// One connection: a line of source in, an answer out. `places` bounds how many are evaluated at a time.
+/// Serves one connection: receives source, sends answers. `places` limits the concurrent evaluations.
 async fn repl(mut socket: WebSocket, request: Request, places: Arc<Semaphore>) -> Result<(), Error> {
     if let Some(Key(key)) = request.extensions().get() {
         socket.send(json!({ "key": key }).to_string()).await?;
@@ -79,7 +80,7 @@ async fn repl(mut socket: WebSocket, request: Request, places: Arc<Semaphore>) -
     while let Some(message) = socket.recv().await? {
         let Some(source) = message.as_text().map(str::to_owned) else { continue };
         let place = places.acquire().await;
-        // Off the runtime's threads, which an evaluation would keep from all other connections.
+        // Not on the threads of the runtime, because an evaluation would block other connections.
         let evaluated = tokio::task::spawn_blocking(move || {
             let outcome = session.evaluate(&source);
             (session, outcome)
@@ -91,7 +92,7 @@ async fn repl(mut socket: WebSocket, request: Request, places: Arc<Semaphore>) -
             }
             Err(_) => {
                 session = Session::new();
-                Outcome::error("the interpreter failed; all variables are gone".into())
+                Outcome::error("the interpreter failed; all variables were discarded".into())
             }
         };
         drop(place);
@@ -141,7 +142,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(code) => return code,
     };
-    // The interpreter is recursive: its limits are such that it never needs more stack than this.
+    // The interpreter is recursive; its limits ensure that this stack is enough.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(evaluate::STACK).build();
     match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(options))) {
@@ -153,16 +154,16 @@ fn main() -> ExitCode {
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address = ws_samples::address(text)?;
     let refused =
-        "it must be an address of loopback, 127.0.0.1 or [::1]: clients that reach it may run code here";
+        "it must be a loopback address, 127.0.0.1 or [::1]: clients that can connect may run code here";
     address.ip().is_loopback().then_some(address).ok_or_else(|| refused.into())
 }
 
-/// 128 bits that nobody can guess.
+/// Returns 128 random bits in hex.
 fn secret() -> Result<String, getrandom::Error> {
     Ok(format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
 }
 
-/// Whether two secrets are the same, in a time that does not tell where they differ.
+/// Compares two secrets in constant time.
 fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }

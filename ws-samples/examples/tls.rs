@@ -1,8 +1,8 @@
 //! A server with a self-signed certificate, and a client that trusts it:
 //! `cargo run -p ws-samples --example tls`.
 //!
-//! In production the certificate comes from an authority that clients trust already: the server is then given
-//! `Tls::from_files("chain.pem", "key.pem")`, and the client needs nothing.
+//! In production the certificate comes from an authority that clients already trust: the server then uses
+//! `Tls::from_pem_files("chain.pem", "key.pem")`, and the client needs no setting.
 
 use std::error::Error;
 
@@ -17,7 +17,7 @@ async fn echo(mut socket: WebSocket) -> Result<(), ws_server::Error> {
     Ok(())
 }
 
-/// Serves with `tls` on a free port; the URL.
+/// Serves with `tls` on a free port and returns the URL.
 pub async fn serve(tls: Tls) -> Result<String, Box<dyn Error>> {
     let server = Server::builder().route("/", echo).tls(tls).bind("127.0.0.1:0").await?;
     let url = format!("wss://localhost:{}/", server.local_addr()?.port());
@@ -25,12 +25,12 @@ pub async fn serve(tls: Tls) -> Result<String, Box<dyn Error>> {
     Ok(url)
 }
 
-/// Sends a message to `url`, and waits for its echo.
+/// Sends a message to `url` and waits for the echo.
 pub async fn talk(url: &str, tls: ws_client::Tls) -> Result<(Option<Message>, CloseInfo), Box<dyn Error>> {
     let mut options = Options::default();
     options.tls = tls;
     let (mut socket, _) = options.build()?.connect(url).await?;
-    socket.send("nobody else can read this").await?;
+    socket.send("this message is encrypted").await?;
     let echo = socket.recv().await?;
     Ok((echo, socket.close(CloseCode::NORMAL_CLOSURE, "").await?))
 }

@@ -1,12 +1,12 @@
-//! TCP through WebSockets, both ways, where only HTTP gets through. Beside the target:
+//! TCP through WebSockets, in both directions, where only HTTP is possible. Near the target run:
 //!
 //! `cargo run -p ws-samples --example tunnel -- exit 127.0.0.1:9001 127.0.0.1:22`
 //!
-//! and where it is to be reached from; `ssh -p 2222 localhost` then goes through:
+//! and where the clients are, after which `ssh -p 2222 localhost` reaches the target:
 //!
 //! `cargo run -p ws-samples --example tunnel -- entry 127.0.0.1:2222 ws://127.0.0.1:9001/`
 //!
-//! Every client of the exit reaches the target: in production it needs TLS and a guard that asks for a token.
+//! Every client of the exit can reach the target: in production the exit needs TLS and a guard that checks a token.
 
 use std::error::Error;
 use std::io;
@@ -22,13 +22,13 @@ use ws_server::{ByteStream, CloseCode, Server, WebSocket, shutdown_signal};
 #[derive(Parser)]
 #[command(name = "tunnel")]
 enum Options {
-    /// Takes WebSockets at LISTEN, and connects each to TARGET
+    /// Accept WebSockets on LISTEN and connect each to TARGET
     Exit { listen: String, target: String },
-    /// Takes TCP connections at LISTEN, and carries each to the exit at URL
+    /// Accept TCP connections on LISTEN and connect each to the exit at URL
     Entry { listen: String, url: String },
 }
 
-/// The exit: this WebSocket becomes a TCP connection to `target`.
+/// The exit: connects a WebSocket to `target`.
 pub async fn leave(mut socket: WebSocket, target: Arc<str>) -> io::Result<()> {
     match TcpStream::connect(&*target).await {
         Ok(mut stream) => {
@@ -42,7 +42,7 @@ pub async fn leave(mut socket: WebSocket, target: Arc<str>) -> io::Result<()> {
     }
 }
 
-/// The entry: each TCP connection becomes a WebSocket to `url`.
+/// The entry: opens a WebSocket to `url` for each TCP connection.
 pub async fn enter(listener: TcpListener, url: Arc<str>) -> io::Result<()> {
     loop {
         let (mut stream, _) = listener.accept().await?;
@@ -54,9 +54,9 @@ pub async fn enter(listener: TcpListener, url: Arc<str>) -> io::Result<()> {
             };
             match carried.await {
                 Ok((received, sent)) => {
-                    println!("a connection is done: {sent} bytes sent, {received} received")
+                    println!("a connection has ended: {sent} bytes sent, {received} received")
                 }
-                Err(error) => eprintln!("a connection is lost: {error}"),
+                Err(error) => eprintln!("a connection failed: {error}"),
             }
         });
     }

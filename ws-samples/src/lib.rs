@@ -1,8 +1,8 @@
-//! Sample programs of `ws-server` and `ws-client` that need more than these crates do: an interpreter, other HTTP
-//! servers, a maker of certificates. They are a package apart, and so are the tests that need the same, because Cargo
-//! builds what one example or test of a package needs for each of its examples: `ws-server` alone stays small.
+//! Sample programs of `ws-server` and `ws-client` that need further dependencies: an interpreter, other HTTP servers,
+//! a generator of certificates. They and the tests with the same dependencies are a separate package, because Cargo
+//! builds the dev-dependencies of a package for each of its examples: those of `ws-server` stay few.
 //!
-//! The library is what the samples have in common: how they read their command line, print their address, and end.
+//! The library is what the samples share: parsing the command line, printing the address, and ending.
 
 mod listen;
 
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ws_server::{BuildError, Server, shutdown_signal};
 
-/// Reads the command line; an error in it is reported in one line.
+/// Parses the command line; reports an error in one line and exits.
 pub fn options<O: Parser>() -> Result<O, ExitCode> {
     O::try_parse().map_err(|error| {
         if !error.use_stderr() {
@@ -28,7 +28,7 @@ pub fn options<O: Parser>() -> Result<O, ExitCode> {
     })
 }
 
-/// Reads an address to listen on.
+/// Parses an address to listen on.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write it as address:port, for example 127.0.0.1:9001 or [::1]:0".into())
 }
@@ -44,7 +44,7 @@ pub async fn serve(
         Ok(Err(error)) => return failed(name, &error.to_string()),
         Err(error) => return failed(name, &error.to_string()),
     };
-    // A closed pipe is no reason to stop.
+    // A closed pipe must not stop the server.
     let _ = writeln!(io::stdout(), "{}", line(address));
     if let Ok(server) = server {
         server.serve_until(shutdown_signal()).await;
@@ -58,7 +58,7 @@ pub fn failed(name: &str, what: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The examples of the README compile, and those of the how-tos of `ws-server`, which need the client, run.
+/// Compiles the examples of the README, and runs those of the how-tos of `ws-server`, which need the client.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 #[doc = include_str!("../../ws-server/docs/how-to.md")]

@@ -1,4 +1,4 @@
-//! The listener of the samples that bring one themselves.
+//! The listener of the samples that do not use `ws_server::Server`.
 
 use std::net::SocketAddr;
 
@@ -7,12 +7,12 @@ use tokio::net::TcpListener;
 
 #[derive(Parser)]
 struct Options {
-    /// Where to listen; port 0 picks a free one
+    /// Address to listen on; port 0 chooses a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
     listen: SocketAddr,
 }
 
-/// Listens where the command line says. An address in use is reported in one line, and ends the program.
+/// Listens on the address of the command line. Reports an error in one line and exits.
 pub async fn listen(name: &str) -> TcpListener {
     let address = Options::parse().listen;
     TcpListener::bind(address).await.unwrap_or_else(|error| {

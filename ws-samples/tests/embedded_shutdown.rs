@@ -1,4 +1,4 @@
-//! An application whose HTTP is served by axum or hyper shuts down.
+//! Shutdown of an application whose HTTP server is axum or hyper.
 #![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
@@ -45,7 +45,7 @@ async fn half_a_request_delays_neither_the_closing_of_websockets_nor_the_shutdow
     assert!(open.head().await.starts_with("HTTP/1.1 101 "));
     let mut half = connect(address).await;
     half.send("GET /echo HTTP/1.1\r\nHost").await;
-    // axum has read it when it answers a whole one that came later.
+    // axum has read it once it answers a complete request that was sent later.
     let mut page = connect(address).await;
     page.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     assert!(page.text().await.starts_with("HTTP/1.1 200 "));
@@ -56,7 +56,7 @@ async fn half_a_request_delays_neither_the_closing_of_websockets_nor_the_shutdow
     let body = open.bytes(close[1].into()).await;
     assert_eq!((close[0], &body[..2]), (0x88, &[0x03, 0xe9][..]));
     let told = begin.elapsed();
-    assert!(told < drain / 2, "the Close came after {told:?}");
+    assert!(told < drain / 2, "the Close was received after {told:?}");
     open.send(common::frame(0x88, &[0x03, 0xe9])).await;
     let drained = soon(serving).await.unwrap().unwrap();
     assert_eq!((drained.closed, drained.aborted), (1, 0));
@@ -107,7 +107,7 @@ async fn a_shutdown_waits_for_an_upgrade_whose_other_extractors_run_and_refuses_
     peer.send(opening("/", "")).await;
     soon(asking.recv()).await.unwrap();
     let mut draining = std::pin::pin!(sockets.drain());
-    assert!(poll_once(draining.as_mut()).await.is_none(), "there is a request to wait for");
+    assert!(poll_once(draining.as_mut()).await.is_none(), "a request is still open");
     decide.send(()).unwrap();
     let drained = soon(draining).await;
     assert_eq!((drained.closed, drained.aborted), (1, 0));
@@ -115,7 +115,7 @@ async fn a_shutdown_waits_for_an_upgrade_whose_other_extractors_run_and_refuses_
     assert_eq!(sockets.stats().opened(), 0);
 }
 
-/// What a future returns at its first poll, if it is ready then.
+/// Returns the output of a future if it is ready at its first poll.
 async fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
     let mut future = future;
     std::future::poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! What axum's handlers learn of an upgrade before they open it, and of a request that is none.
+//! What an axum handler can read from an upgrade before it opens the WebSocket, and requests without an upgrade.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../../ws-server/tests/common/mod.rs"]
@@ -15,14 +15,14 @@ use ws_server::{Acceptor, AcceptorBuilder, Request, WebSocket, WebSocketHub, Web
 
 use common::{Peer, get, opening};
 
-/// What the handler knows, as its answer.
+/// Answers with what the handler can read.
 async fn facts(upgrade: WebSocketUpgrade) -> Response {
     let upgrade = upgrade.subprotocols(["chat.v2", "chat.v1"]);
     let text = format!("{:?} {:?} {upgrade:?}", upgrade.offered_subprotocols(), upgrade.subprotocol());
     (StatusCode::OK, text).into_response()
 }
 
-/// A page and a WebSocket at the same path.
+/// Serves a page and a WebSocket at the same path.
 async fn either(upgrade: Option<WebSocketUpgrade>) -> Response {
     match upgrade {
         Some(upgrade) => upgrade.open(async |_: WebSocket| {}).await,
@@ -73,7 +73,7 @@ async fn a_handler_of_an_optional_upgrade_answers_both_kinds_of_request() {
     assert!(ask(address, &wrong).await.starts_with("HTTP/1.1 426 "));
 }
 
-/// An acceptor whose page says where the request comes from.
+/// Returns an acceptor with a page that contains the peer address of the request.
 fn acceptor() -> Acceptor {
     let page = async |request: Request| response::text(StatusCode::OK, &format!("{:?}", request.peer_addr()));
     AcceptorBuilder::default().page(page).build().unwrap()

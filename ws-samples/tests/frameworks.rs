@@ -1,4 +1,4 @@
-//! Endpoints in HTTP servers of others: the examples `axum` and `hyper`, spoken to by our client and in raw bytes.
+//! Endpoints in other HTTP servers: the examples `axum` and `hyper`, tested with ws-client and with raw bytes.
 
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
 #[path = "../examples/axum.rs"]
@@ -21,7 +21,7 @@ use ws_server::{
     ServerOptions, WebSocket, WebSocketHub, response,
 };
 
-/// The example `axum`, on a free port.
+/// Runs the example `axum` on a free port.
 struct Axum {
     address: SocketAddr,
     sockets: WebSocketHub,
@@ -44,7 +44,7 @@ async fn serve_axum(options: ServerOptions) -> Axum {
     Axum { address, sockets, stop, serving }
 }
 
-/// An endpoint that echoes, with a guard, under hyper.
+/// Runs an echo endpoint with a guard under hyper.
 async fn serve_hyper(sockets: &WebSocketHub) -> SocketAddr {
     let (listener, address) = listen().await;
     let endpoint = Endpoint::new(async |mut socket: WebSocket| {
@@ -71,12 +71,12 @@ async fn serve_hyper(sockets: &WebSocketHub) -> SocketAddr {
     address
 }
 
-/// Sends raw bytes and reads to the end, which must come.
+/// Sends raw bytes and reads to the end of the stream.
 async fn talk(address: SocketAddr, bytes: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.expect("it hangs").unwrap();
+    timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.expect("the connection did not end").unwrap();
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -128,7 +128,7 @@ async fn refusals_are_those_of_our_own_server() {
             let (head, _) = answer.split_once("\r\n\r\n").unwrap();
             let head = head.to_lowercase();
             assert!(head.contains(field), "{request:?} {path}: {answer}");
-            // RFC 9110 section 6.6.1: hyper and axum add the date by themselves.
+            // RFC 9110 section 6.6.1: hyper and axum add the date.
             assert_eq!(head.matches("\r\ndate: ").count(), 1, "{request:?} {path}: {answer}");
             let (_, body) = answer.split_once("\r\n\r\n").unwrap();
             assert_eq!(body, line, "{request:?} {path}");
@@ -188,7 +188,7 @@ async fn guards_can_refuse_panic_and_add_fields_under_hyper() {
     let request = ClientRequest::new(&url).unwrap().subprotocol("echo.v0").subprotocol("echo.v1");
     let (mut client, answer) = ws_client::connect(request).await.unwrap();
     assert_eq!(answer.headers()["sec-websocket-protocol"], "echo.v1");
-    assert_eq!(answer.headers()["x-peer"], "127.0.0.1", "guards know the client");
+    assert_eq!(answer.headers()["x-peer"], "127.0.0.1", "guards see the peer address");
     client.send("hello").await.unwrap();
     assert_eq!(client.recv().await.unwrap(), Some(Message::text("hello")));
     assert!(client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap().is_clean());
@@ -229,7 +229,7 @@ async fn a_router_drains_with_its_websockets() {
             (end, client.close_info().unwrap().received)
         }));
     }
-    // One that has opened, and never reads.
+    // An open WebSocket whose peer never reads.
     let mut silent = TcpStream::connect(axum.address).await.unwrap();
     silent.write_all(get("/echo", &[UPGRADE, KEY, VERSION].concat()).as_bytes()).await.unwrap();
     silent.read_exact(&mut [0; 12]).await.unwrap();
@@ -292,7 +292,7 @@ async fn on_upgrade_opens_a_websocket_and_answers_503_at_once_when_all_are_taken
     let begin = std::time::Instant::now();
     let full = talk(address, &get("/", &[UPGRADE, KEY, VERSION].concat())).await;
     assert!(full.starts_with("HTTP/1.1 503 ") && full.contains("retry-after: 5"), "{full}");
-    assert!(begin.elapsed() < Duration::from_secs(9), "it waited for overload_wait");
+    assert!(begin.elapsed() < Duration::from_secs(9), "the answer waited for overload_wait");
     serving.abort();
 }
 
@@ -342,7 +342,7 @@ async fn an_acceptor_returns_a_response_and_a_future_of_the_websocket() {
             }
         })
     };
-    // The frame comes with the head, in one packet, on a stream that is no socket.
+    // The frame is sent with the head in one packet, on a stream that is not a socket.
     let (mut client, server) = tokio::io::duplex(1 << 16);
     let serving = http1::Builder::new().serve_connection(TokioIo::new(server), service());
     let serving = tokio::spawn(serving.with_upgrades());
@@ -357,7 +357,7 @@ async fn an_acceptor_returns_a_response_and_a_future_of_the_websocket() {
     client.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
 
-    // Without `with_upgrades` the connection is never handed over.
+    // Without `with_upgrades` the upgrade never completes.
     let (mut client, server) = tokio::io::duplex(1 << 16);
     let serving = tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service()));
     client.write_all(get("/", &[UPGRADE, KEY, VERSION].concat()).as_bytes()).await.unwrap();

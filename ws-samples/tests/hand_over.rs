@@ -1,4 +1,4 @@
-//! The connection that hyper or axum has read a request from, and hands over.
+//! Upgrades of connections from which hyper or axum has read a request.
 #![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
@@ -39,7 +39,8 @@ async fn frames_that_hyper_read_with_the_request_are_delivered() {
     tokio::spawn(hyper_example::serve(hyper, sockets.endpoint(Endpoint::new(echo)).unwrap()));
     for address in addresses {
         let mut peer = Peer(TcpStream::connect(address).await.unwrap());
-        // Two frames and the head of a third, in one write with the request: hyper reads them with it.
+        // Two frames and the header of a third, in one write with the request, so that hyper reads them with the
+        // request.
         let mut bytes = opening("/echo", "").into_bytes();
         bytes.extend(frame(0x81, b"one"));
         bytes.extend(frame(0x81, b"two"));

@@ -1,4 +1,4 @@
-//! Two crypto providers in one build: each is used where it is given, and none is the process's.
+//! Two crypto providers in one build: each is used where it is passed, and no default is installed for the process.
 #![cfg(feature = "aws-lc-rs")]
 #![allow(clippy::unwrap_used)]
 
@@ -42,13 +42,13 @@ async fn ring_and_aws_lc_work_in_one_build() {
             assert_eq!(&head, b"HTTP/1.1 101 ");
         }
     }
-    assert!(CryptoProvider::get_default().is_none(), "nothing was installed for the process");
+    assert!(CryptoProvider::get_default().is_none(), "no default was installed");
 }
 
 #[tokio::test]
 async fn the_provider_that_is_passed_is_the_one_used() {
     let certificate = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    // One that can do nothing: if it is asked, no server can be built.
+    // A provider without any algorithm: if it is used, no server can be built.
     let useless = CryptoProvider { cipher_suites: Vec::new(), ..aws_lc_rs::default_provider() };
     let tls = Tls::from_pem(certificate.cert.pem(), certificate.signing_key.serialize_pem());
     let server = Server::builder().route("/", echo).tls(tls.provider(Arc::new(useless)));

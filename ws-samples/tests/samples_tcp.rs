@@ -1,4 +1,4 @@
-//! The examples `tunnel` and `tls`, run.
+//! The examples `tunnel` and `tls`.
 
 #[allow(dead_code, unreachable_pub, reason = "its main is not run here")]
 #[path = "../examples/tls.rs"]
@@ -23,10 +23,10 @@ async fn listen() -> (TcpListener, SocketAddr) {
 }
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), future).await.expect("it hangs")
+    timeout(Duration::from_secs(20), future).await.expect("timed out")
 }
 
-/// An entry whose exit leads to `target`; where to connect to.
+/// Starts an exit to `target` and an entry, and returns the address of the entry.
 async fn tunnel_to(target: SocketAddr) -> SocketAddr {
     let target: Arc<str> = target.to_string().into();
     let server = Server::builder().route("/", move |socket| tunnel::leave(socket, target.clone()));
@@ -49,7 +49,7 @@ async fn a_tunnel_carries_megabytes_both_ways_at_once_and_the_end_of_both() {
         let (read, written) = tokio::join!(reader.read_exact(&mut received), writer.write_all(&[2; COUNT]));
         assert!(read.is_ok() && written.is_ok());
         assert!(received.iter().all(|&byte| byte == 1));
-        // The client ends; that passes through.
+        // The client ends its half, which passes through the tunnel.
         reader.read(&mut [0]).await.unwrap()
     });
     let mut client = TcpStream::connect(tunnel_to(address).await).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_tunnel_to_a_target_that_refuses_connections_ends_the_connection() {
     let (listener, address) = listen().await;
     drop(listener);
     let mut client = TcpStream::connect(tunnel_to(address).await).await.unwrap();
-    assert!(!matches!(soon(client.read(&mut [0])).await, Ok(1..)), "nothing came");
+    assert!(!matches!(soon(client.read(&mut [0])).await, Ok(1..)), "no byte arrives");
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn the_tls_client_connects_only_to_the_certificate_that_it_trusts() {
     let url = tls::serve(tls).await.unwrap();
     let trust = |pem: String| ws_client::Tls::from_root_pem(pem.as_bytes()).unwrap();
     let (echo, info) = soon(tls::talk(&url, trust(own.cert.pem()))).await.unwrap();
-    assert_eq!(echo.unwrap().as_text(), Some("nobody else can read this"));
+    assert_eq!(echo.unwrap().as_text(), Some("this message is encrypted"));
     assert!(info.is_clean());
     let error = soon(tls::talk(&url, trust(other.cert.pem()))).await.unwrap_err().to_string();
     assert!(error.contains("certificate"), "{error}");

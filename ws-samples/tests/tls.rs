@@ -1,4 +1,4 @@
-//! A server that speaks TLS.
+//! A server with TLS.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../../ws-server/tests/common/mod.rs"]
@@ -28,7 +28,7 @@ fn tls(certificate: &CertifiedKey<KeyPair>) -> Tls {
     Tls::from_pem(certificate.cert.pem(), certificate.signing_key.serialize_pem())
 }
 
-/// A client that trusts one certificate, and may show one.
+/// Returns the configuration of a client that trusts one certificate and may present one.
 fn client(trusted: &CertifiedKey<KeyPair>, own: Option<&CertifiedKey<KeyPair>>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.cert.der().clone()).unwrap();
@@ -46,7 +46,7 @@ async fn connect(server: &Running, config: ClientConfig) -> io::Result<TlsStream
     soon(TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), stream)).await
 }
 
-/// Sends `request`, and reads as much as is expected to come back.
+/// Sends `request` and reads until the answer ends with `until`.
 async fn exchange(
     stream: &mut TlsStream<TcpStream>,
     request: impl AsRef<[u8]>,
@@ -78,7 +78,7 @@ async fn a_websocket_opens_over_tls_with_http_1_1() {
     assert!(answer.starts_with(b"HTTP/1.1 101 "));
     let close = exchange(&mut stream, frame(0x88, &[3, 232]), &reply(0x88, &[3, 232])).await.unwrap();
     assert_eq!(close.len(), 4);
-    assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0, "a close_notify ends it");
+    assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0, "the stream ends with a close_notify");
 
     let mut stream = connect(&server, config).await.unwrap();
     let answer = exchange(&mut stream, get("/healthz"), b"ok\n").await.unwrap();
@@ -96,7 +96,7 @@ async fn a_client_that_offers_only_http_2_is_refused() {
     server.until(|stats| stats.failed_handshakes() == 1).await;
 }
 
-/// The greeting of a client that knows no version of TLS above `minor` (RFC 4346 section 7.4.1.2, RFC 5246).
+/// Returns the ClientHello of a client whose highest version is 3.`minor` (RFC 4346 section 7.4.1.2, RFC 5246).
 fn client_hello(minor: u8) -> Vec<u8> {
     let mut hello = vec![3, minor];
     hello.extend([7; 32]); // random
@@ -124,7 +124,7 @@ async fn a_client_that_supports_only_tls_1_1_gets_a_protocol_version_alert() {
         assert_eq!(peer.rest().await, b"");
     }
     server.until(|stats| stats.failed_handshakes() == 2).await;
-    // The same greeting in TLS 1.2 is answered with a handshake.
+    // The same ClientHello with TLS 1.2 is answered with a handshake.
     let mut peer = server.connect().await;
     peer.send(client_hello(3)).await;
     assert_eq!(peer.bytes(3).await, [22, 3, 3]);
@@ -161,14 +161,14 @@ async fn the_handshake_timeout_does_not_start_again_after_the_tls_handshake() {
     let mut answer = String::new();
     let _ = soon(stream.read_to_string(&mut answer)).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    // Begun anew it would be 7 s.
+    // If the timeout started again it would be 7 s.
     assert!((4.0..6.5).contains(&begin.elapsed().as_secs_f64()), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]
 async fn a_refusal_over_tls_reaches_a_peer_that_goes_on_sending() {
     let certificate = certificate();
-    // However slow this machine is.
+    // Long enough for a slow machine.
     let options = options(|options| options.handshake.linger_timeout = Duration::from_secs(30));
     let page = "x".repeat(12 << 20);
     let builder = Server::builder().page("/", "text/plain", page).options(options);
@@ -194,13 +194,13 @@ async fn a_refusal_over_tls_reaches_a_peer_that_goes_on_sending() {
 async fn the_close_of_a_handler_that_panicked_arrives_over_tls_though_the_peer_goes_on_sending() {
     let certificate = certificate();
     let handler = async |mut socket: WebSocket| {
-        assert!(socket.recv().await.unwrap().is_none(), "as it was told");
+        assert!(socket.recv().await.unwrap().is_none(), "the handler panics at the Close");
     };
     let server = run(Server::builder().route("/", handler).tls(tls(&certificate))).await;
     let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
     exchange(&mut stream, opening("/", ""), b"\r\n\r\n").await.unwrap();
     for _ in 0..5 {
-        // A socket that was closed rather than lingering would answer with a reset, and the next write would fail.
+        // A socket that was closed without lingering would answer with a reset, and the next write would fail.
         stream.write_all(&frame(0x82, &[7; 100]).repeat(100)).await.unwrap();
         stream.flush().await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -278,7 +278,7 @@ async fn a_missing_close_notify_is_not_clean() {
     let server = run(Server::builder().route("/", handler).tls(tls(&certificate))).await;
     let mut stream = connect(&server, client(&certificate, None)).await.unwrap();
     exchange(&mut stream, opening("/", ""), b"\r\n\r\n").await.unwrap();
-    // The socket's write side, not TLS's.
+    // Shuts down the socket without a close_notify.
     let (mut socket, _) = stream.into_inner();
     socket.shutdown().await.unwrap();
     let (error, info) = soon(told).await.unwrap();
@@ -303,7 +303,7 @@ async fn changed_files_serve_new_connections_and_leave_open_ones_alone() {
     let mut before = connect(&server, client(&old, None)).await.unwrap();
     exchange(&mut before, opening("/", ""), b"\r\n\r\n").await.unwrap();
 
-    // What cannot be used changes nothing.
+    // An invalid file changes nothing.
     tokio::time::sleep(Duration::from_millis(60)).await;
     fs::write(&chain, "not a certificate").unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -316,20 +316,20 @@ async fn changed_files_serve_new_connections_and_leave_open_ones_alone() {
         }
     })
     .await;
-    assert!(connect(&server, client(&old, None)).await.is_err(), "the old certificate is served no more");
+    assert!(connect(&server, client(&old, None)).await.is_err(), "the old certificate is not served any more");
     let answer = exchange(&mut before, frame(0x81, b"x"), &reply(0x81, b"x")).await.unwrap();
-    assert_eq!(answer.len(), 3, "who was connected stays so");
+    assert_eq!(answer.len(), 3, "an open connection stays open");
     fs::remove_dir_all(&folder).unwrap();
 }
 
-/// A folder for the files of one test.
+/// Creates a folder for the files of one test.
 fn folder(test: &str) -> std::path::PathBuf {
     let folder = std::env::temp_dir().join(format!("ws-server-{test}-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Waits until new connections get this very certificate.
+/// Waits until new connections are served with this certificate.
 async fn served(server: &Running, certificate: &CertifiedKey<KeyPair>) {
     let is_shown = |stream: &TlsStream<TcpStream>| {
         stream.get_ref().1.peer_certificates() == Some(&[certificate.cert.der().clone()][..])
@@ -356,7 +356,7 @@ async fn a_renewed_certificate_for_the_same_key_is_served() {
     let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     let renewed =
         CertifiedKey { cert: params.self_signed(&old.signing_key).unwrap(), signing_key: old.signing_key };
-    // The comment makes it another length, whatever the step of the file system's clock.
+    // The comment changes the length, in case the time of the file system has a coarse resolution.
     fs::write(&chain, format!("renewed\n{}", renewed.cert.pem())).unwrap();
     served(&server, &renewed).await;
     fs::remove_dir_all(&folder).unwrap();
@@ -372,7 +372,7 @@ async fn files_that_changed_between_build_and_serve_are_read() {
     };
     let (old, new) = (certificate(), certificate());
     write(&old, "");
-    // Long: the first look is to find it.
+    // Long, so that only the first check can find the change.
     let tls = Tls::from_pem_files(&chain, &key).check_every(Duration::from_secs(3600));
     let built = Server::builder().route("/", echo).tls(tls).bind("127.0.0.1:0").await.unwrap();
     write(&new, "new\n");
@@ -394,7 +394,7 @@ async fn a_required_client_certificate_is_verified_and_shown_to_the_handler() {
     let mut stream = connect(&server, client(&certificate, Some(&friend))).await.unwrap();
     exchange(&mut stream, opening("/", ""), &reply(0x81, b"friend")).await.unwrap();
     for shown in [None, Some(&stranger)] {
-        // With TLS 1.3 a client learns of it when it reads.
+        // With TLS 1.3 a client receives the refusal only when it reads.
         let refused = match connect(&server, client(&certificate, shown)).await {
             Ok(mut stream) => exchange(&mut stream, opening("/", ""), b"\r\n\r\n").await.is_err(),
             Err(_) => true,

@@ -11,7 +11,7 @@ mod options;
 
 async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
-        // What arrived in one piece goes back in one write: `feed` leaves writing to the next `recv`.
+        // Messages that arrive together are echoed in one write: `feed` leaves writing to the next `recv`.
         socket.feed(message).await?;
     }
     Ok(())
@@ -41,7 +41,7 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let server = server(&options).await?;
     let address = server.local_addr()?;
     let s = if options.tls.is_some() { "s" } else { "" };
-    // That nobody reads this line is no reason to stop.
+    // A closed pipe must not stop the server.
     let _ = writeln!(
         std::io::stdout(),
         "Open http{s}://{address}/ in a browser; the WebSocket is ws{s}://{address}/"

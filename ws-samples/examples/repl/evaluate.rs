@@ -1,4 +1,4 @@
-//! Rhai with a limit for everything.
+//! Rhai with limits for time, memory and recursion.
 
 use std::alloc::System;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,29 +7,29 @@ use std::time::{Duration, Instant};
 use cap::Cap;
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Scope};
 
-/// The stack of the threads that evaluate: [`CALL_LEVELS`] calls, each [`EXPRESSION_DEPTH`] deep, need less, as does
-/// dropping a value that is nested as deep as it may have elements.
+/// The stack size of the threads that evaluate. It is enough for [`CALL_LEVELS`] calls, each [`EXPRESSION_DEPTH`] deep,
+/// and for dropping a value that is nested as deeply as the limit on elements allows.
 pub(crate) const STACK: usize = 64 << 20;
 
-/// Of one evaluation.
+/// Limits of one evaluation.
 const TIME: Duration = Duration::from_secs(2);
 const OPERATIONS: u64 = 20_000_000;
 const CALL_LEVELS: usize = 32;
 const EXPRESSION_DEPTH: usize = 32;
 const OUTPUT: usize = 64 << 10;
 
-/// Of one value, in bytes and elements, those of inner values counted.
+/// Limits of one value in bytes and elements, including those of inner values.
 const STRING: usize = 16 << 10;
 const ARRAY: usize = 4096;
 const MAP: usize = 512;
 
-/// Of what a connection keeps.
+/// Limits of what a connection keeps.
 const VARIABLES: usize = 64;
 const FUNCTIONS: usize = 64;
 const KEPT: usize = 4 << 20;
 
-/// Of the whole program: what runs when the heap gets larger is stopped. The limits of values do not bound it by
-/// themselves: a value may be held often, and keys of maps are not counted.
+/// Limit of the heap of the whole program; running evaluations are stopped when it is exceeded. It is needed because a
+/// value can be stored many times and keys of maps are not counted.
 const MEMORY: usize = 128 << 20;
 
 #[global_allocator]
@@ -44,12 +44,12 @@ pub(crate) struct Session {
     deadline: Arc<Mutex<Instant>>,
 }
 
-/// What came of an evaluation.
+/// The result of an evaluation.
 pub(crate) struct Outcome {
     pub(crate) printed: String,
     pub(crate) answer: Option<String>,
     pub(crate) error: Option<String>,
-    /// The source ended in the middle of something.
+    /// Whether the source is incomplete.
     pub(crate) incomplete: bool,
 }
 
@@ -61,7 +61,7 @@ impl Session {
         Self { engine, scope: Scope::new(), functions: AST::empty(), printed, deadline }
     }
 
-    /// Evaluates a piece of source. What it defined before it failed stays.
+    /// Evaluates source. What the source defined before an error is kept.
     pub(crate) fn evaluate(&mut self, source: &str) -> Outcome {
         *lock(&self.deadline) = Instant::now() + TIME;
         let result = self.run(source);
@@ -76,7 +76,7 @@ impl Session {
     }
 
     fn run(&mut self, source: &str) -> Result<Option<String>, Box<EvalAltResult>> {
-        // What is curried is in no count of elements, and doubles at each step.
+        // Curried values are not counted as elements, and can double at each step.
         if source.split(|c: char| c != '_' && !c.is_alphanumeric()).any(|word| word == "curry") {
             return Err("`curry` is not allowed here".into());
         }
@@ -92,7 +92,7 @@ impl Session {
         self.scope = self.scope.clone_visible();
         if self.scope.iter_raw().map(|(name, _, value)| name.len() + size(value)).sum::<usize>() > KEPT {
             self.scope.clear();
-            return Err(format!("the variables took more than {} MiB; they are gone", KEPT >> 20).into());
+            return Err(format!("the variables took more than {} MiB and were discarded", KEPT >> 20).into());
         }
         let answer = result?;
         Ok((!answer.is_unit()).then(|| shortened(format!("{answer:?}"))))
@@ -105,7 +105,7 @@ impl Outcome {
     }
 }
 
-/// An interpreter without access to files, modules or `eval`, that stops at each of the limits.
+/// Returns an interpreter without files, modules or `eval` that enforces the limits.
 fn engine(printed: Arc<Mutex<String>>, deadline: Arc<Mutex<Instant>>) -> Engine {
     let mut engine = Engine::new();
     engine
@@ -119,7 +119,7 @@ fn engine(printed: Arc<Mutex<String>>, deadline: Arc<Mutex<Instant>>) -> Engine 
         .set_max_array_size(ARRAY)
         .set_max_map_size(MAP)
         .set_max_strings_interned(256);
-    // Sleeping is one operation, and would occupy a thread for as long as the script asks.
+    // Sleeping counts as one operation and would block a thread.
     let no_sleep = || -> Result<(), Box<EvalAltResult>> { Err("sleeping is not allowed here".into()) };
     engine.register_fn("sleep", move |_: i64| no_sleep());
     engine.register_fn("sleep", move |_: f64| no_sleep());
@@ -137,7 +137,7 @@ fn engine(printed: Arc<Mutex<String>>, deadline: Arc<Mutex<Instant>>) -> Engine 
     engine
 }
 
-/// Adds a line to the output; at its limit a mark takes the place of all that follows.
+/// Adds a line to the output; at the limit, a mark replaces everything that follows.
 fn print(output: &Mutex<String>, line: &str) {
     let mut output = lock(output);
     if output.ends_with(MORE) {
@@ -151,7 +151,7 @@ fn print(output: &Mutex<String>, line: &str) {
     }
 }
 
-/// The answer, or as much of it as is worth reading.
+/// Formats the answer, shortened to a readable length.
 fn shortened(mut text: String) -> String {
     if text.len() > OUTPUT {
         text.truncate(text.floor_char_boundary(OUTPUT));
@@ -160,7 +160,7 @@ fn shortened(mut text: String) -> String {
     text
 }
 
-/// Whether the parser came to the end of the source and wants more.
+/// Whether the parser reached the end of the source and expects more.
 fn is_at_end(error: &EvalAltResult, source: &str) -> bool {
     let EvalAltResult::ErrorParsing(_, position) = error else { return false };
     let source = source.trim_end();
@@ -168,7 +168,7 @@ fn is_at_end(error: &EvalAltResult, source: &str) -> bool {
     (position.line(), position.position()) > (Some(source.lines().count()), Some(end))
 }
 
-/// The approximate size of a value, in bytes.
+/// Returns the approximate size of a value in bytes.
 fn size(value: &Dynamic) -> usize {
     let inner = if let Ok(array) = value.as_array_ref() {
         array.iter().map(size).sum()
@@ -181,7 +181,7 @@ fn size(value: &Dynamic) -> usize {
     size_of::<Dynamic>() + inner
 }
 
-/// An error as a user reads it.
+/// Formats an error for the user.
 fn in_words(error: &EvalAltResult) -> String {
     match error {
         EvalAltResult::ErrorTerminated(why, _) => format!("stopped: {why}"),
@@ -199,6 +199,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A key's place in a map.
+/// The approximate size of an entry of a map without its key and value.
 const ENTRY: usize = 32;
 const MORE: &str = "… (more is not shown)\n";

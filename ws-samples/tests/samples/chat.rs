@@ -1,4 +1,4 @@
-//! Rooms: members, messages, and members that read too slowly.
+//! The sample `chat`: members, messages, and members that read too slowly.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use ws_client::{CloseCode, WebSocket};
 
 use crate::process::{Sample, event, soon};
 
-/// An event without its time.
+/// Receives an event and removes its time.
 async fn next(socket: &mut WebSocket) -> Value {
     let mut event = event(socket).await;
     event.as_object_mut().unwrap().remove("at");
     event
 }
 
-/// Somebody in a room, and what there was in it.
+/// Opens a WebSocket as a member of a room and returns the welcome message.
 async fn enter(sample: &Sample, room: &str, name: &str) -> (WebSocket, Value) {
     let mut socket = sample.open(&format!("/chat/{room}?name={name}")).await;
     let welcome = event(&mut socket).await;
@@ -45,7 +45,7 @@ async fn members_of_a_room_see_its_messages_and_who_joins_and_leaves() {
     soon(bo.close(CloseCode::NORMAL_CLOSURE, "")).await.unwrap();
     assert_eq!(next(&mut ann).await, json!({ "type": "left", "name": "Bo B" }));
 
-    // The other room has received none of it.
+    // The other room has received no event of this one.
     other.send("alone").await.unwrap();
     assert_eq!(next(&mut other).await, json!({ "type": "said", "name": "Cy", "text": "alone" }));
 }
@@ -89,11 +89,11 @@ async fn a_new_member_of_a_chat_room_gets_the_last_fifty_messages_unless_the_roo
     let (mut bo, welcome) = enter(&sample, "a", "Bo").await;
     let history = welcome["history"].as_array().unwrap();
     assert_eq!((history.len(), &history[0]["text"], &history[49]["text"]), (50, &json!("10"), &json!("59")));
-    assert!(history.is_sorted_by_key(|said| said["at"].as_u64()), "times never go back");
+    assert!(history.is_sorted_by_key(|said| said["at"].as_u64()), "times are ascending");
     soon(ann.close(CloseCode::NORMAL_CLOSURE, "")).await.unwrap();
     assert_eq!(next(&mut bo).await["type"], "left");
     soon(bo.close(CloseCode::NORMAL_CLOSURE, "")).await.unwrap();
-    // Each sees its own Close answered before the server has ended its task.
+    // A member's Close is answered before the server has ended its task.
     let emptied = async {
         while enter(&sample, "a", "Cy").await.1["history"] != json!([]) {
             sleep(Duration::from_millis(10)).await;
@@ -118,7 +118,7 @@ async fn a_message_that_is_too_long_closes_its_sender_only() {
 async fn a_member_that_does_not_read_is_closed_without_a_wait_for_the_others() {
     let sample = Sample::start("chat", &[]);
     let (mut ann, _) = enter(&sample, "a", "Ann").await;
-    // Bo reads nothing more from here on.
+    // Bo does not read any more.
     let (bo, _) = enter(&sample, "a", "Bo").await;
     assert_eq!(next(&mut ann).await["type"], "joined");
     let text = "x".repeat(4000);

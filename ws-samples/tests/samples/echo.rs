@@ -1,4 +1,4 @@
-//! Messages come back.
+//! The sample `echo`.
 
 use ws_client::{Client, CloseCode, Message};
 
@@ -22,7 +22,7 @@ async fn echo_sends_back_text_and_bytes_and_closes_with_the_code_it_receives() {
 async fn echo_speaks_its_subprotocol_and_compresses_with_its_option() {
     let sample = Sample::start("echo", &["--compress"]);
     let request = sample.request("/").subprotocol("chat").subprotocol("echo");
-    // It offers compression by default.
+    // The client offers compression by default.
     let (mut socket, response) = soon(Client::new().unwrap().connect(request)).await.unwrap();
     assert_eq!(response.headers()["sec-websocket-protocol"], "echo");
     assert!(
@@ -32,7 +32,7 @@ async fn echo_speaks_its_subprotocol_and_compresses_with_its_option() {
     assert_eq!(soon(socket.recv()).await.unwrap(), Some(Message::from("again ".repeat(10_000))));
 
     let without = open(Sample::start("echo", &[]).request("/").subprotocol("chat")).await;
-    assert!(without.is_ok(), "a server may leave a subprotocol out");
+    assert!(without.is_ok(), "a server may choose no subprotocol");
 }
 
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Every update for pages that keep up, the latest for those that do not.
+//! The sample `feed`: every update for pages that keep up, the latest ones for pages that do not.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
@@ -7,7 +7,7 @@ use ws_client::WebSocket;
 
 use crate::process::{Sample, soon};
 
-/// What came of each of the sensors.
+/// The updates that were received for each sensor.
 #[derive(Default)]
 struct Seen {
     last: [Option<u64>; 5],
@@ -49,7 +49,7 @@ async fn a_page_that_keeps_up_gets_a_thousand_updates_a_second_and_misses_none()
     }
     let seconds = began.elapsed().as_secs_f64();
     assert_eq!(seen.conflated, 0);
-    // A little faster is possible at first: the producer catches up what a busy computer held up.
+    // Slightly more is possible at first, because the producer makes up for delays.
     assert!((2.0..10.0).contains(&seconds), "3,000 updates took {seconds} s");
 }
 
@@ -70,7 +70,7 @@ async fn a_page_that_is_simulated_as_slow_gets_fewer_updates_ending_with_the_lat
     assert!(of_slow.received < of_quick.received / 2, "{} and {}", of_slow.received, of_quick.received);
 
     slow.send("quick").await.unwrap();
-    // Soon there is a second in which nothing is left out.
+    // After some time there is a second in which no update is conflated.
     let mut since = (of_slow.conflated, of_slow.received);
     while of_slow.received - since.1 < 1000 {
         receive(&mut slow, &mut of_slow).await;
@@ -80,7 +80,7 @@ async fn a_page_that_is_simulated_as_slow_gets_fewer_updates_ending_with_the_lat
     }
 }
 
-/// No asking here: the peer has little room, and reads nothing for a while.
+/// Without the message `slow`: the peer has a small receive buffer and does not read for a while.
 #[tokio::test]
 async fn a_page_that_did_not_read_gets_the_latest_value_of_each_sensor_and_delays_no_other_page() {
     let sample = Sample::start("feed", &[]);
@@ -95,7 +95,7 @@ async fn a_page_that_did_not_read_gets_the_latest_value_of_each_sensor_and_delay
     );
     idle.write_all(request.as_bytes()).await.unwrap();
 
-    // The server says how many updates it has conflated: `s pages delivered dropped`.
+    // The server reports how many updates it has conflated: `s pages delivered dropped`.
     let mut of_quick = Seen::default();
     let conflating = async {
         loop {
@@ -108,7 +108,7 @@ async fn a_page_that_did_not_read_gets_the_latest_value_of_each_sensor_and_delay
         }
     };
     soon(conflating).await;
-    assert_eq!(of_quick.conflated, 0, "the other notices nothing");
+    assert_eq!(of_quick.conflated, 0, "the other page is not affected");
     let newest = of_quick.newest();
 
     let mut seen = Seen::default();

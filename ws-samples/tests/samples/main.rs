@@ -1,6 +1,6 @@
-//! The samples, each as its own process: what it prints, what it serves, what it refuses.
+//! The samples, each as a separate process: what it prints, serves and refuses.
 //!
-//! They have to be built before: `cargo test --workspace` does, `cargo build --examples -p ws-samples -p ws-server`, too.
+//! They must be built before: `cargo test --workspace` and `cargo build --examples -p ws-samples -p ws-server` do that.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod chat;

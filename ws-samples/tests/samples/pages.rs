@@ -1,4 +1,4 @@
-//! What the pages of all samples have in common.
+//! What the samples with a page have in common.
 
 use crate::process::{Sample, refused};
 

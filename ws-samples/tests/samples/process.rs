@@ -1,4 +1,4 @@
-//! A sample that runs until the test ends, and its clients.
+//! A sample that runs as a process until the test ends, and its clients.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use ws_client::{Client, ConnectError, Request, WebSocket};
 
 pub(crate) struct Sample {
     child: Child,
-    /// What its first line says: `http://127.0.0.1:1234/`, and what follows.
+    /// The URL of its first line: `http://127.0.0.1:1234/`, with a path or fragment.
     pub(crate) url: String,
 }
 
@@ -24,12 +24,12 @@ impl Sample {
         Self { url: url.unwrap_or_else(|| panic!("{name} said {line:?}")).to_owned(), child }
     }
 
-    /// `127.0.0.1:1234`.
+    /// Returns host and port, such as `127.0.0.1:1234`.
     pub(crate) fn host(&self) -> &str {
         self.url.trim_start_matches("http://").split('/').next().unwrap()
     }
 
-    /// A request for one of its endpoints, as its own page would make it.
+    /// Returns a request for one of its endpoints with the origin of its page.
     pub(crate) fn request(&self, target: &str) -> Request {
         let request = Request::new(&format!("ws://{}{target}", self.host())).unwrap();
         request.header("Origin", format!("http://{}", self.host())).unwrap()
@@ -39,7 +39,7 @@ impl Sample {
         open(self.request(target)).await.unwrap()
     }
 
-    /// What it answers to a plain GET.
+    /// Sends a GET and returns the answer.
     pub(crate) async fn get(&self, target: &str) -> String {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut socket = tokio::net::TcpStream::connect(self.host()).await.unwrap();
@@ -50,19 +50,19 @@ impl Sample {
         answer
     }
 
-    /// Asks it to end, as Docker, systemd and Kubernetes do.
+    /// Sends SIGTERM, as Docker, systemd and Kubernetes do.
     #[cfg(unix)]
     pub(crate) fn terminate(&self) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
     }
 
-    /// Its exit status, once it has ended.
+    /// Waits for the exit status.
     #[cfg(unix)]
     pub(crate) fn ended(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 
-    /// The most memory it has had, in MiB.
+    /// Returns its peak memory in MiB.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -78,7 +78,7 @@ impl Drop for Sample {
     }
 }
 
-/// Runs a sample that ends by itself: its status, and what it says to standard error.
+/// Runs a sample that ends by itself and returns its status and its standard error.
 pub(crate) fn refused(name: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let mut child = command(name).args(arguments).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
@@ -90,20 +90,20 @@ pub(crate) async fn open(request: Request) -> Result<WebSocket, ConnectError> {
     Ok(soon(Client::new().unwrap().connect(request)).await?.0)
 }
 
-/// The status that the server refuses a request with.
+/// Sends a request that is refused and returns the status.
 pub(crate) async fn status(request: Request) -> Option<u16> {
     open(request).await.err().and_then(|error| Some(error.response()?.status().as_u16()))
 }
 
-/// The next message, as JSON.
+/// Receives the next message as JSON.
 pub(crate) async fn event(socket: &mut WebSocket) -> serde_json::Value {
     let message = soon(socket.recv()).await.unwrap().expect("a message");
     serde_json::from_slice(message.as_bytes()).unwrap()
 }
 
-/// Fails the test rather than letting it hang.
+/// Awaits a future with a time limit.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(30), future).await.expect("it takes too long")
+    timeout(Duration::from_secs(30), future).await.expect("timed out")
 }
 
 fn command(name: &str) -> Command {

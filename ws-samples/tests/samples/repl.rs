@@ -1,4 +1,4 @@
-//! Access to the interpreter, and the limits of an evaluation.
+//! The sample `repl`: access to the interpreter, and the limits of an evaluation.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use ws_client::{Request, WebSocket};
 
 use crate::process::{Sample, event, open, refused, soon, status};
 
-/// The sample, its token used: the key that it was exchanged for, and the first connection.
+/// Starts the sample and uses the token; returns the key and the first connection.
 async fn begin() -> (Sample, String, WebSocket) {
     let sample = Sample::start("repl", &[]);
     let (_, token) = sample.url.split_once('#').unwrap();
@@ -21,7 +21,7 @@ async fn evaluate(socket: &mut WebSocket, source: &str) -> Value {
     event(socket).await
 }
 
-/// The answer to a piece of source that has one.
+/// Evaluates source and returns the answer.
 async fn answer(socket: &mut WebSocket, source: &str) -> String {
     let reply = evaluate(socket, source).await;
     reply["answer"].as_str().unwrap_or_else(|| panic!("{source}: {reply}")).to_owned()
@@ -65,7 +65,7 @@ async fn only_the_page_of_the_repl_may_connect() {
         let request = Request::new(&url).unwrap().header("Origin", origin).unwrap();
         assert_eq!(status(request).await, Some(403), "{origin}");
     }
-    // A name that has been made to lead here: host and origin agree, and it is another origin all the same.
+    // DNS rebinding: host and origin agree, but the origin is not that of the page.
     let rebound =
         Request::new(&url).unwrap().header("Origin", format!("http://evil.example:{port}")).unwrap();
     assert_eq!(status(rebound).await, Some(403));
@@ -127,7 +127,7 @@ async fn an_endless_loop_is_stopped_and_delays_no_other_connection() {
     let (sample, key, mut looping) = begin().await;
     let mut other = sample.open(&format!("/repl?key={key}")).await;
     looping.send("loop {}").await.unwrap();
-    // With a single processor there is a single place; then it waits for the end of the loop.
+    // With one processor there is one place, so that this waits for the end of the loop.
     let several = std::thread::available_parallelism().unwrap().get() > 1;
     let began = Instant::now();
     assert_eq!(answer(&mut other, "1 + 1").await, "2");
@@ -168,7 +168,7 @@ async fn deep_recursion_and_nesting_end_before_the_stack_does() {
     }
     let nested = format!("{}1{}", "(".repeat(5000), ")".repeat(5000));
     assert!(error(&mut socket, &nested).await.contains("complexity"));
-    // As deep as an array may have elements, then printed, copied and dropped.
+    // Nested as deeply as the limit on elements allows, then printed, copied and dropped.
     let deep = "let a = []; for i in 0..4000 { a = [a]; } let b = a; print(a); a.len()";
     let reply = evaluate(&mut socket, deep).await;
     assert!(reply["answer"] == "1" || reply["error"].as_str().unwrap().starts_with("stopped"), "{reply}");
@@ -186,7 +186,7 @@ async fn memory_bombs_are_stopped_and_what_is_kept_is_bounded() {
         ("blob(1000000000)", "array/BLOB too large"),
         ("[].pad(1000000000, 0)", "too large"),
         ("\"\".pad(1000000000, \"x\")", "too large"),
-        // Keys are in no count of elements.
+        // Keys are not counted as elements.
         (
             "let s = \"\"; s.pad(16000, 'y'); let m = #{}; for i in 0..500 { m[s + i] = i; }",
             "variables took more",
@@ -199,7 +199,7 @@ async fn memory_bombs_are_stopped_and_what_is_kept_is_bounded() {
     ] {
         let reply = evaluate(&mut socket, source).await;
         let said = reply["error"].as_str().unwrap_or_else(|| panic!("{source}: {reply}"));
-        // On a busy computer the time may be over first; what there is by then may be too much to keep.
+        // On a busy computer the time limit may be reached first, or what exists by then may be too large to keep.
         let late = said.starts_with("stopped: ") || said.contains("variables took more");
         assert!(said.contains(wanted) || late, "{source}: {said}");
         assert!(reply["printed"].as_str().unwrap().len() < 70_000);
