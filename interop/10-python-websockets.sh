@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Python's websockets as the other side, in both roles, without and with compression; our server over TLS too (our
-# client is, in 40-proxies-tls.sh).
+# Tests our server and client with Python's websockets, without and with compression; our server also over TLS (our
+# client: 40-proxies-tls.sh).
 # apt: openssl
 source "$(dirname "$0")/lib/setup.bash"
 build

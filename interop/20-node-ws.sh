@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Node's ws as the other side, in both roles, without and with compression, plain and over TLS.
+# Tests our server and client with Node's ws, without and with compression, plain and over TLS.
 # apt: openssl
 source "$(dirname "$0")/lib/setup.bash"
 build

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Visits the pages of the samples with a real browser, headless: connects, sends, sees what comes back, makes a
-# newcomer's errors, starts the server again. Needs node and npm, and
+# Visits the pages of the samples with a headless browser: connects, sends, checks the answers, makes a beginner's
+# mistakes, restarts the server. Needs node and npm, and
 # apt: chromium
-# Pictures of each page are kept in target/interop/pages. It takes about half a minute.
+# Saves screenshots of each page in target/interop/pages. It takes about half a minute.
 #
 #   interop/30-browser.sh            all pages
 #   interop/30-browser.sh NAME...    these: echo, repl, chat, feed

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# curl as the other side of our server: plain HTTP and the upgrade on one port, ws:// where curl has it;
-# the same over TLS; and our own command `ws`.
+# Tests our server with curl: plain HTTP and the upgrade on one port, ws:// if curl supports it; the same over TLS; and
+# with our command `ws`.
 # apt: openssl
 source "$(dirname "$0")/lib/setup.bash"
 command -v curl >/dev/null || fail "curl is needed"
@@ -22,7 +22,7 @@ says() {
     esac
 }
 
-# The upgrade by hand, with the key of RFC 6455 section 1.3; curl waits on the open connection until told to end.
+# A manual upgrade, with the key of RFC 6455 section 1.3; curl waits on the open connection until it is stopped.
 upgrade() {
     "${curl[@]}" --include --no-buffer --max-time 2 -H 'Connection: keep-alive, Upgrade' -H 'Upgrade: WebSocket' \
         -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "$@"
@@ -60,10 +60,10 @@ in_shell "curl: a version we do not speak" says "Sec-WebSocket-Version: 13" upgr
 in_shell "curl: a version we do not speak is 426" says "426 " upgrade -H 'Sec-WebSocket-Version: 8' "$http/"
 in_shell "curl: an alien origin" says "403 " upgrade -H 'Sec-WebSocket-Version: 13' -H 'Origin: http://evil.example' "$http/"
 if curl --version | grep -qE '^Protocols:.* ws( |$)'; then
-    # Open until the time is over (status 28), or until it hears nothing and ends.
+    # Open until the timeout (status 28), or until curl ends because no data arrives.
     in_shell "curl: ws://" says "101 Switching Protocols" "${curl[@]}" --include --max-time 2 "$address/"
 else
-    echo "  --  curl: ws:// is not in this curl; the upgrade by hand stands for it"
+    echo "  --  curl: this curl does not support ws://; the manual upgrade is tested instead"
 fi
 
 answers=$(printf 'hello\nw\xc3\xb6rld\n\nlast without newline')

@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# Our deflate codecs and zlib as Python ships it: whatever one writes the other reads.
+# Tests our deflate codecs with Python's zlib: each reads what the other writes.
 set -euo pipefail
 exec "$(dirname "$0")/deflate_zlib.py" "$@"

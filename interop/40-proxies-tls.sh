@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Our client through real proxies (tinyproxy: CONNECT; microsocks: SOCKS5), plain and TLS, to Python's websockets.
+# Tests our client through proxies (tinyproxy: CONNECT; microsocks: SOCKS5), plain and TLS, with Python's websockets.
 # apt: tinyproxy-bin microsocks openssl
 source "$(dirname "$0")/lib/setup.bash"
 need_programs tinyproxy microsocks openssl

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# nginx and haproxy with TLS before our server: websockets, ws and curl come through them; and before Python's server,
-# to which our client comes through them.
+# Tests our server behind nginx and haproxy with TLS, with websockets, ws and curl as clients; and our client with
+# Python's server behind them.
 # apt: nginx-light haproxy openssl
 source "$(dirname "$0")/lib/setup.bash"
 need_programs nginx haproxy openssl curl
@@ -15,8 +15,8 @@ ours=${address#ws://}
 start server.py "$work/py/bin/python" interop/peers/server.py --compress
 theirs=${address#ws://}
 
-# A location for WebSockets as nginx's documentation has it: HTTP/1.1, the hop-by-hop fields handed on, and Host, which
-# our check of Origin compares. The timeout is longer than the 20 s between our pings, which keep the connection in use.
+# A location for WebSockets as in nginx's documentation: HTTP/1.1, the hop-by-hop fields forwarded, and Host, which our
+# check of Origin needs. The timeout is longer than the 20 s between our pings, which keep the connection in use.
 nginx_port=$(free_port)
 nginx_to_theirs=$(free_port)
 mkdir -p "$work/$name.nginx"
@@ -59,7 +59,7 @@ $(site "$nginx_to_theirs" "$theirs")
 END
 listen_at "$nginx_port" nginx nginx -p "$work/$name.nginx" -e stderr -c "$work/$name.nginx.conf"
 
-# haproxy understands the upgrade by itself; `timeout tunnel` is for what comes after it.
+# haproxy supports the upgrade; `timeout tunnel` applies after it.
 haproxy_port=$(free_port)
 haproxy_to_theirs=$(free_port)
 cat >"$work/$name.haproxy.conf" <<END
@@ -79,7 +79,7 @@ listen theirs
 END
 listen_at "$haproxy_port" haproxy haproxy -db -f "$work/$name.haproxy.conf"
 
-# answers STATUS COMMAND...: curl's last status, whatever becomes of the connection.
+# answers STATUS COMMAND...: checks curl's last status; the end of the connection does not matter.
 answers() {
     local expected=$1 found
     shift

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Slow links: each run has a link of its own between two network namespaces, with a server at one end and a client at the
-# other, one of them ours or both. A transfer takes longer than our keepalive (20 s and 20 s) and far longer than our
-# close_timeout (5 s), with the default settings; every byte has to arrive, and every end has to be clean.
+# Tests slow links: each run has a separate link between two network namespaces, with a server at one end and a client at
+# the other, of which at least one is ours. A transfer takes longer than our keepalive (20 s and 20 s) and much longer than
+# our close_timeout (5 s), with the default settings; every byte must arrive, and every end must be clean.
 # Needs root, or user namespaces; and /dev/net/tun. All runs at once take about a minute and a half.
 # apt: iproute2 openssl util-linux
 #
 #   interop/60-slow-links.sh            all runs
-#   interop/60-slow-links.sh TEXT       those that have this in their name
+#   interop/60-slow-links.sh TEXT       the runs whose name contains TEXT
 source "$(dirname "$0")/lib/setup.bash"
 need_programs ip openssl unshare
 only=${1-}
 
-# Namespaces for users, processes, mounts and networks: all that is made inside is gone when this script is.
+# Namespaces for users, processes, mounts and networks: everything created inside ends with this script.
 if [ -z "${SLOW_LINKS_INSIDE-}" ]; then
     build
     cargo build --release --quiet -p ws-samples --example interop_server --example tunnel
     need_python
     unshare=(unshare --mount --net --pid --fork --kill-child --mount-proc)
     [ "$EUID" -eq 0 ] || unshare+=(--user --map-root-user)
-    "${unshare[@]}" true || fail "network namespaces cannot be made: run it as root, or allow user namespaces"
-    [ -w /dev/net/tun ] || fail "/dev/net/tun cannot be opened: load the module tun, and run it as root"
+    "${unshare[@]}" true || fail "network namespaces cannot be created: run this as root, or allow user namespaces"
+    [ -w /dev/net/tun ] || fail "/dev/net/tun cannot be opened: load the module tun, and run this as root"
     trap - EXIT
     SLOW_LINKS_INSIDE=1 exec "${unshare[@]}" "$0" "$@"
 fi
@@ -31,7 +31,7 @@ slow=interop/peers/slow.py
 longest=200
 runs=()
 
-# over "UP DOWN [DELAY [LOSS [QUEUE]]]" SERVER CLIENT ARGUMENT...: a run, in the background; lib/slow_link.py has the units.
+# over "UP DOWN [DELAY [LOSS [QUEUE]]]" SERVER CLIENT ARGUMENT...: starts a run; lib/slow_link.py describes the units.
 over() {
     local link=$1 what="${*:2} over $1"
     [[ $what == *"$only"* ]] || return 0
@@ -65,7 +65,7 @@ over() {
 there() { ip netns exec "$server" "$@"; }
 here() { ip netns exec "$client" timeout --kill-after=5 "$longest" "$@"; }
 
-# --- servers: each leaves its address in $address ------------------------------------
+# --- servers: each sets $address ------------------------------------
 
 serve_ours() { start_there interop_server "$programs/interop_server" --listen 10.9.0.1:0; }
 serve_ours_tls() { start_there interop_server "$programs/interop_server" --listen 10.9.0.1:0 --tls "$certificate" "$key"; }
@@ -80,9 +80,9 @@ serve_tunnel() { # serve_tunnel BYTES [SENT]
 }
 start_there() { start "$1" ip netns exec "$server" "${@:2}"; }
 
-# --- clients: each says last how many bytes have arrived -----------------------------
+# --- clients: the last output of each is the number of bytes that arrived -----------------------------
 
-# Lines piped into `ws`, which closes at their end; the answer to each has to come out. Python's server is asked to close.
+# Lines piped into `ws`, which closes at their end and must print the answer to each. Python's server is requested to close.
 use_ws_lines() { # use_ws_lines COUNT [OPTION...]
     { printf '%01000d\n' $(seq "$1"); end; } |
         pipe_into_ws "$(seq -f 'ack %g 1000' "$1")" "$address/ack" "${@:2}" "${wait[@]}"
@@ -98,7 +98,7 @@ use_ws_echo() { # use_ws_echo COUNT
 use_ws_burst() { # use_ws_burst PATH
     pipe_into_ws "$(for letter in {a..t}; do printf "%0100000d\n" 0 | tr 0 "$letter"; done)" "$address/$1" --wait inf </dev/null
 }
-# `ws` closes in the middle of what it is sent: that takes as long as what is on its way, and is clean.
+# `ws` closes while it is sent data: this takes until the data in transit has arrived, and is clean.
 use_ws_middle() {
     local status=0
     here "$ws" --proxy none "$address/burst" --json --once -m x </dev/null >"$out.got" || status=$?
@@ -112,42 +112,8 @@ pipe_into_ws() { # pipe_into_ws EXPECTED ARGUMENT...
     here "$ws" --proxy none "${@:2}" >"$out.got" || status=$?
     local expected got
     expected=$(wc -l <<<"$1") got=$(wc -l <"$out.got")
-    cmp -s "$out.got" - <<<"$1" || echo "what came out of ws is not what it should be" >&2
-    echo "$got of $expected lines out of ws ($(wc -c <"$out.got") bytes)"
-    return "$status"
-}
-# Python's websockets, or plain TCP for the tunnel.
-use_echo() { here "$python" "$slow" echo "$address/echo" "$1"; }
-use_lines() { here "$python" "$slow" lines "$address/ack" "$1"; }
-use_burst() { here "$python" "$slow" burst "$address/$1"; }
-use_tcp() { here "$python" "$slow" tunnel 127.0.0.1 9000 "$1"; }
-use_tcp_upload() { # Only the target knows what has arrived.
-    here "$python" "$slow" upload 127.0.0.1 9000 "$1" >/dev/null || return
-    local waited=0
-    until grep -q bytes "$out.target"; do
-        waited=$((waited + 1))
-        [ "$waited" -lt 600 ] || { echo "the target has seen no end" >&2; return 1; }
-        sleep 0.1
-    done
-    grep bytes "$out.target"
-    grep -qx "$1 bytes" "$out.target" || echo "the target has not all of $1 bytes" >&2
-}
-# `ws` closes in the middle of what it is sent: that takes as long as what is on its way, and is clean.
-use_ws_middle() {
-    local status=0
-    here "$ws" --proxy none "$address/burst" --json --once -m x </dev/null >"$out.got" || status=$?
-    tail -n 1 "$out.got" | grep -q '"event":"close","code":1000,.*"clean":true' ||
-        tail -n 1 "$out.got" | cut -c 1-300 >&2
-    echo "$(grep -c '"event":"message"' "$out.got") message, and a Close"
-    return "$status"
-}
-pipe_into_ws() { # pipe_into_ws EXPECTED ARGUMENT...
-    local status=0
-    here "$ws" --proxy none "${@:2}" >"$out.got" || status=$?
-    local expected got
-    expected=$(wc -l <<<"$1") got=$(wc -l <"$out.got")
-    cmp -s "$out.got" - <<<"$1" || echo "what came out of ws is not what it should be" >&2
-    echo "$got of $expected lines out of ws ($(wc -c <"$out.got") bytes)"
+    cmp -s "$out.got" - <<<"$1" || echo "ws printed the wrong lines" >&2
+    echo "ws printed $got of $expected lines ($(wc -c <"$out.got") bytes)"
     return "$status"
 }
 # Python's websockets, or plain TCP for the tunnel.
@@ -160,11 +126,11 @@ use_tcp_upload() { # Only the target knows what has arrived.
     local waited=0
     until grep -q bytes "$out.target"; do
         waited=$((waited + 1))
-        [ "$waited" -lt "$((10 * longest))" ] || { echo "the target has seen no end" >&2; return 1; }
+        [ "$waited" -lt "$((10 * longest))" ] || { echo "the target has not received the end" >&2; return 1; }
         sleep 0.1
     done
     grep bytes "$out.target"
-    grep -qx "$1 bytes" "$out.target" || echo "the target has not all of $1 bytes" >&2
+    grep -qx "$1 bytes" "$out.target" || echo "the target has not received all of $1 bytes" >&2
 }
 
 certificate=$work/$name.cert.pem

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the deflate codecs against zlib as Python ships it, both ways.
+"""Tests the deflate codecs with Python's zlib in both directions.
 
 Every window size, level, strategy and memory level; context takeover and none; random and structured messages;
 pieces with every flush; final blocks, stored blocks, empty blocks; and damaged messages, where both must come to the
@@ -46,11 +46,11 @@ class Pipe:
     def close(self):
         self.process.stdin.close()
         if self.process.wait(timeout=10) != 0:
-            raise SystemExit("the codecs' process has failed")
+            raise SystemExit("the process of the codecs has failed")
 
 
 class Messages:
-    """Data worth compressing, data not worth it, and all between."""
+    """Data that compresses well, badly and in between."""
 
     def __init__(self, rng):
         self.rng = rng
@@ -75,7 +75,7 @@ class Messages:
         return data[:length]
 
     def echoes(self, length):
-        """Repeats itself at every distance up to 64 KiB."""
+        """Data with repetitions at every distance up to 64 KiB."""
         data = bytearray(self.rng.randbytes(20))
         while len(data) < length:
             if self.rng.random() < 0.25:
@@ -87,7 +87,7 @@ class Messages:
 
 
 def pieces(rng, data):
-    """Cuts at up to five places, perhaps none."""
+    """Splits data at up to five positions, possibly none."""
     cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(6)))
     return [data[a:b] for a, b in zip([0] + cuts, cuts + [len(data)])]
 
@@ -119,7 +119,7 @@ def ours_to_zlib(pipe, rng, messages, bits, takeover, level):
 
 
 class ZlibSender:
-    """A peer with zlib's compressor and everything RFC 7692 section 7.2.1 allows it to do."""
+    """A peer that uses zlib's compressor in all ways that RFC 7692 section 7.2.1 allows."""
 
     def __init__(self, rng, bits, takeover, level):
         self.rng, self.takeover = rng, takeover
@@ -155,7 +155,7 @@ class ZlibSender:
                 payload += self.codec.flush(zlib.Z_FINISH)
                 self.start()
                 if last:
-                    # Section 7.2.3.4: an empty stored block follows, less its last four bytes.
+                    # Section 7.2.3.4: an empty stored block follows, without its last four bytes.
                     return payload + b"\x00"
             elif action == "empty":
                 payload += self.codec.flush(zlib.Z_SYNC_FLUSH)
@@ -186,7 +186,7 @@ def zlib_to_ours(pipe, rng, messages, bits, takeover, level):
 
 
 def reference(payload, history):
-    """What zlib says of a message: its bytes, or None."""
+    """Returns a message as zlib inflates it, or None."""
     out = b""
     data, begun = payload, False
     codec = zlib.decompressobj(-15, history) if history else zlib.decompressobj(-15)
@@ -278,7 +278,7 @@ def main():
                         raise
                     sessions, refused, accepted = sessions + 1, refused + no, accepted + yes
     pipe.close()
-    # Else the damage would not be damage.
+    # Otherwise the message would not be damaged.
     assert refused > 100 and accepted > 10, (refused, accepted)
     print(
         f"deflate: {sessions} sessions each way with zlib {zlib.ZLIB_RUNTIME_VERSION} agree, "

@@ -1,5 +1,5 @@
-# What every interop script needs: our programs built, theirs installed, and everything ended again.
-# Sourced, not run. Offers: $root $work $programs $ws; step, fail, start, stop, build; need_programs, need_python,
+# What every interop script needs: builds our programs, installs the others, and ends all processes at exit.
+# It is sourced. Defines: $root $work $programs $ws; step, fail, start, stop, build; need_programs, need_python,
 # need_node, need_certificate; free_port, listen_at.
 set -euo pipefail
 
@@ -12,14 +12,14 @@ name=$(basename "$0" .sh)
 mkdir -p "$work"
 cd "$root"
 
-# No step takes longer than this, in seconds.
+# The time limit of a step, in seconds.
 limit=${INTEROP_LIMIT:-120}
 steps=0
 started=()
 
 finish() {
     status=$?
-    # Only what this script started, by its id.
+    # Ends only the processes that this script started, by id.
     for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
     for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
     if [ "$status" -eq 0 ]; then
@@ -49,7 +49,7 @@ step() {
     echo "  ok  $what  $(tail -n 1 "$log")"
 }
 
-# start NAME COMMAND...: starts a server, waits for the ws:// or wss:// address it prints, leaves it in $address.
+# start NAME COMMAND...: starts a server, waits for the ws:// or wss:// address that it prints, sets $address.
 start() {
     local log=$work/$name.$1.log
     local what=$1 waited=0
@@ -103,8 +103,8 @@ need_programs() { # need_programs PROGRAM...
     done
 }
 
-# need_certificate: leaves in $certificate and $key a certificate of this machine that is its own authority, and tells
-# Python and Node to trust it.
+# need_certificate: sets $certificate and $key to a self-signed certificate of this machine, and configures Python and
+# Node to trust it.
 need_certificate() {
     need_programs openssl
     certificate=$work/$name.cert.pem
@@ -119,7 +119,7 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# listen_at PORT NAME COMMAND...: starts a program and waits until it listens there.
+# listen_at PORT NAME COMMAND...: starts a program and waits until it listens on the port.
 listen_at() {
     local port=$1 what=$2 waited=0
     shift 2

@@ -23,7 +23,7 @@ IFF_TUN_NO_PI = 0x1001
 
 
 def device(name, namespace, address, deep):
-    """A TUN device in this namespace; it stays ours wherever it is moved to. `deep`: the kernel takes much at once."""
+    """A TUN device in this namespace, which stays open when it is moved. `deep`: the kernel queues much at once."""
     fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN_NO_PI))
     ip = lambda *arguments: subprocess.run(["ip", *arguments], check=True)
@@ -33,7 +33,7 @@ def device(name, namespace, address, deep):
     ip(*inside, "address", "add", f"{address}/24", "dev", name)
     ip(*inside, "link", "set", name, "up")
     if deep:
-        # What a socket's buffer grows to by itself, now and then, from the beginning.
+        # Sets the size to which the buffer of a socket would grow, from the beginning.
         buffer = "echo 4096 2097152 4194304 >/proc/sys/net/ipv4/tcp_wmem"
         ip("netns", "exec", namespace, "sh", "-c", buffer)
     return fd
@@ -46,15 +46,15 @@ class Direction:
         self.loss = loss
         self.queue = queue
         self.chance = random.Random(seed)
-        # When the last packet that was taken will have been sent.
+        # When the last accepted packet will have been sent.
         self.busy = 0.0
 
     def takes_at(self, now):
-        """From when on a packet is taken from the device."""
+        """Returns the time from which a packet is read from the device."""
         return now if self.queue else self.busy
 
     def arrival(self, size, now):
-        """When a packet arrives; None if it is lost."""
+        """Returns when a packet arrives; None if it is lost."""
         begin = max(now, self.busy)
         if self.queue and (begin - now) * self.rate + size > self.queue or self.chance.random() < self.loss:
             return None
@@ -65,7 +65,7 @@ class Direction:
 def main():
     server, client, up, down, *rest = sys.argv[1:]
     delay, loss, queue = (float(x) for x in (rest + ["0", "0", "0"][len(rest):]))
-    # The device at the server gives what goes down.
+    # The device at the server provides the packets of the downlink.
     unique = os.getpid()
     ends = [device(f"s{unique}", server, "10.9.0.1", not queue), device(f"c{unique}", client, "10.9.0.2", not queue)]
     directions = [Direction(float(kbits), delay / 1000, loss / 100, queue * 1024, seed)

@@ -1,4 +1,4 @@
-// Drives our echo server with Node's ws. Usage: client.js URL [--compress]
+// Tests our echo server with Node's ws. Usage: client.js URL [--compress]
 'use strict';
 const assert = require('assert');
 const { once } = require('events');
@@ -41,7 +41,7 @@ async function main() {
             done++;
         }
     }
-    // In pieces, with a ping between them.
+    // In fragments, with a ping between them.
     ws.send('grü', { fin: false });
     ws.ping('between');
     ws.send('', { fin: false });

@@ -1,4 +1,4 @@
-"""Drives our echo server with Python's websockets. Usage: client.py URL [--compress]"""
+"""Tests our echo server with Python's websockets. Usage: client.py URL [--compress]"""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ async def main():
                 back = await ws.recv()
                 assert back == sent, f"{type(sent).__name__} of {size} bytes came back as {len(back)}"
                 done += 1
-        # In pieces, a character cut in two among them.
+        # In fragments, one of which ends inside a character.
         for pieces in (["a", "", "ü", "b" * 70000], [b"", b"\x00" * 126, b"end"], [""]):
             await ws.send(iter(pieces))
             back = await ws.recv()
@@ -45,7 +45,7 @@ async def main():
             await asyncio.wait_for(await ws.ping(payload), 5)
             done += 1
         await ws.pong(b"nobody asked")
-        # Many without waiting, the answers in order.
+        # Many messages without waiting; the answers arrive in order.
         async def send():
             for i in range(1000):
                 await ws.send(f"message {i}")

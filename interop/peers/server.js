@@ -1,4 +1,4 @@
-// An echo server by Node's ws, with the same paths as server.py. Usage: server.js [--compress] [--tls CERTIFICATE KEY]
+// An echo server with Node's ws, with the same paths as server.py. Usage: server.js [--compress] [--tls CERTIFICATE KEY]
 'use strict';
 const fs = require('fs');
 const http = require('http');

@@ -1,4 +1,4 @@
-"""An echo server by Python's websockets, with paths that make it do more. Usage: server.py [--compress] [--tls CERTIFICATE KEY]
+"""An echo server with Python's websockets, with further functions by path. Usage: server.py [--compress] [--tls CERTIFICATE KEY]
 
 /echo          echoes
 /fragments     sends one text message in pieces

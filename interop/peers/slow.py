@@ -1,4 +1,4 @@
-"""Python's websockets at one end of a slow link; counts every byte. Its own pings are off: only ours are tried.
+"""Python's websockets at one end of a slow link; counts every byte. Its pings are off, so that only ours are tested.
 
 slow.py serve HOST            /ack answers each message with its number and length, and closes after "end";
                               /burst sends 20 messages of 100 KB and closes
@@ -37,7 +37,7 @@ async def handler(ws):
         await ws.close()
     else:
         number = 0
-        # It answers a Close at once, whatever is still in its queue: so it has to be the one that closes.
+        # It answers a Close at once, even if its queue is not empty: so it must close first.
         async for message in ws:
             if message == "end":
                 break
@@ -73,7 +73,7 @@ async def run_lines(url, count):
         receiving = asyncio.create_task(receive())
         for number in range(count):
             await ws.send(f"{number:01000}")
-        # The answers that are on their way arrive before the answer to this.
+        # The answers in transit arrive before the answer to this.
         closing = asyncio.create_task(ws.close())
         await receiving
         await closing
@@ -137,7 +137,7 @@ async def run_upload(host, port, size):
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"c" * int(size))
     writer.write_eof()
-    # A WebSocket that closes carries nothing back, so that an answer may be missing.
+    # A WebSocket that closes transfers nothing back, so that an answer may be missing.
     await reader.read(-1)
     writer.close()
     return int(size)

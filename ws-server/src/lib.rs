@@ -36,8 +36,8 @@
 //! | send from another task | `let (sender, receiver) = socket.split()`: [`Sender`] |
 //! | close with a code | `socket.close(CloseCode::POLICY_VIOLATION, "why")`: [how to](how_to#close-with-a-code) |
 //! | limit memory | [`Config::max_message_size`], [`Config::max_memory`], [`ServerOptions::max_connections`]: [how to](how_to#set-limits) |
-//! | use TLS, stand behind nginx | [`Tls`], [how to](how_to#speak-tls); [nginx](how_to#stand-behind-nginx) |
-//! | shut down | [`Server::serve_until`]: [how to](how_to#shut-down-without-losing-anybody) |
+//! | use TLS, run behind nginx | [`Tls`], [how to](how_to#use-tls); [nginx](how_to#run-behind-nginx) |
+//! | shut down | [`Server::serve_until`]: [how to](how_to#shut-down-gracefully) |
 //! | use axum, tower, hyper | `WebSocketHub`, `WebSocketUpgrade`: [how to](how_to#embed-it-in-axum-tower-or-hyper) |
 //! | come from tokio-tungstenite, axum's `ws`, fastwebsockets | [their lines, our lines](how_to::migrate) |
 //!
@@ -65,20 +65,6 @@
 //!
 //! On streams other than a listener's, [`accept`] and [`Acceptor`] do steps 2 to 5.
 //!
-//! # Folders
-//!
-//! The source is in folders, each of which imports only from those above it:
-//!
-//! | folder | what is in it |
-//! |---|---|
-//! | `config` | options, and the errors of options that cannot work |
-//! | `transport` | listeners, streams, TLS |
-//! | `web` | HTTP without WebSockets: requests, responses, handlers, and the exchange of both on a stream |
-//! | `hub` | what is open and how much may be: registry, admission, numbers |
-//! | `opening` | from a request to a decision: routes, endpoints, origins, the opening handshake |
-//! | `serve` | the life of a connection that a server has accepted |
-//! | `embed` | the same in an application whose HTTP is served by hyper, tower or axum |
-//!
 //! # Where to read on
 //!
 //! - [`how_to`]: an example for each common task. [`how_to::migrate`]: from other libraries to this one.
@@ -97,7 +83,15 @@
 //! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `WebSocketUpgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// Each folder imports only from those above it: tests/layers.rs.
+// The folders of the source, of which each imports only from those listed before it (tests/layers.rs):
+//
+// config      options and the errors of invalid settings
+// transport   listeners, streams, TLS
+// web         HTTP without WebSockets: requests, responses, handlers, and their exchange on a stream
+// hub         the open connections and their limits: registry, admission, statistics
+// opening     from a request to a decision: routes, endpoints, origins, the opening handshake
+// serve       the life of a connection that a server has accepted
+// embed       the same in an application whose HTTP server is hyper, tower or axum
 mod config;
 #[cfg(feature = "hyper")]
 mod embed;

@@ -1,4 +1,4 @@
-// The page of the sample `chat`: two people in a room, one of whom goes and comes back.
+// The page of the sample `chat`: two members of a room, one of whom leaves and joins again.
 "use strict";
 const assert = require("node:assert/strict");
 const {Sample, visit, look, leave} = require("./visit.cjs");
@@ -17,7 +17,7 @@ module.exports = async browser => {
     await people(ann, "Ann");
     await say(ann, "Is anybody here?");
 
-    // The address leads into the room.
+    // The address opens the room.
     await bo.goto(ann.url());
     assert.equal(await bo.inputValue("#room"), "tea & cake");
     await bo.fill("#name", "Bo <b>");
@@ -30,7 +30,7 @@ module.exports = async browser => {
     await say(ann, "A line that is long enough to be broken on a telephone, and a word that is not: " + "o".repeat(60));
     await look(ann, "chat-open");
 
-    // All come back after a restart, and what was said is not said twice.
+    // All members reconnect after a restart, and no message is shown twice.
     await sample.stop();
     await ann.state("waiting");
     await ann.fill("#text", "too soon");

@@ -1,4 +1,4 @@
-// The page of the sample `echo`: everything it can do, with compression and without.
+// The page of the sample `echo`: all its functions, with and without compression.
 "use strict";
 const assert = require("node:assert/strict");
 const {Sample, visit, look, leave, DESKTOP, PHONE} = require("./visit.cjs");
@@ -23,7 +23,7 @@ async function everything(browser, sample) {
   assert.equal(await text("#extensions"), "none");
   assert.equal(await text("#protocol"), "none");
 
-  // By keyboard alone: the field has the focus.
+  // By keyboard only: the field has the focus.
   await page.keyboard.press("Control+A");
   await page.keyboard.type("Grüße, 世界 🌍");
   await page.keyboard.press("Control+Enter");
@@ -72,7 +72,7 @@ async function everything(browser, sample) {
   assert.match(await text("#log"), /reason: enough for today.*closed with code 4321: application code/s);
   await look(page, "echo-closed");
 
-  // The errors of a newcomer, each in words.
+  // The mistakes of a beginner, each with a message.
   const fails = async (url, wanted) => {
     await page.fill("#url", url);
     await page.click("#open");
@@ -88,7 +88,7 @@ async function everything(browser, sample) {
   await page.state("open");
   assert.equal(await text("#protocol"), "echo");
 
-  // It comes back after the server says goodbye, and after it does not.
+  // The page reconnects after the server closed, and after the server was killed.
   for (const signal of ["SIGINT", "SIGKILL"]) {
     await sample.stop(signal);
     await page.state("waiting");
@@ -105,7 +105,7 @@ async function everything(browser, sample) {
   await leave(page);
 }
 
-// 1 MiB of text in eights, and a file of 3 MiB.
+// 1 MiB of repeated text, and a file of 3 MiB.
 async function sendMuch(page, line) {
   await page.fill("#text", Array.from({length: 1 << 17}, (_, i) => String(i % 9973).padStart(8)).join(""));
   await page.click("#send-text");

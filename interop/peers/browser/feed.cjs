@@ -1,4 +1,4 @@
-// The page of the sample `feed`: it gets every update, and fewer but the latest while it is slow.
+// The page of the sample `feed`: it receives every update, and fewer updates with the latest values while it is slow.
 "use strict";
 const assert = require("node:assert/strict");
 const {Sample, visit, look, leave} = require("./visit.cjs");
@@ -19,7 +19,7 @@ module.exports = async browser => {
     await until("conflated", 0, 0);
     await until("total", 3000, Infinity);
     await look(page, "feed-open");
-    // Where all lines end at the bottom, their labels stand above each other.
+    // Where all lines end at the bottom, their labels do not overlap.
     const labels = await page.evaluate(() => labels(() => 100, 100).map(label => label.at));
     assert.deepEqual(labels, [48, 61, 74, 87, 100]);
 
@@ -29,7 +29,7 @@ module.exports = async browser => {
     await until("conflated", 500, Infinity);
     await until("rate", 10, 400);
     await look(page, "feed-slow");
-    // Quick again, it gets every update again.
+    // Without the simulation, it receives every update again.
     await page.keyboard.press("Space");
     await until("conflated", 0, 0);
     await until("rate", 900, 1100);

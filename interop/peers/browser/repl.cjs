@@ -1,4 +1,4 @@
-// The page of the sample `repl`: evaluating, history, limits, and who is let in.
+// The page of the sample `repl`: evaluating, history, limits, and access control.
 "use strict";
 const assert = require("node:assert/strict");
 const {Sample, visit, look, leave} = require("./visit.cjs");
@@ -13,7 +13,7 @@ module.exports = async browser => {
     await evaluate(page);
     await look(page, "repl-open");
 
-    // A reload is let in, with new variables; another browser with the used token is not.
+    // A reload has access, with new variables; another browser with the used token does not.
     await page.reload();
     await page.state("open");
     await type(page, "greeting", ".failed", "Variable not found: greeting");
@@ -26,7 +26,7 @@ module.exports = async browser => {
     await look(other, "repl-refused");
     await leave(other);
 
-    // A server that has been started again has a new token.
+    // A restarted server has a new token.
     await sample.stop();
     await page.waitForSelector("#error:has-text('Cannot reach the server')");
     await look(page, "repl-lost");
@@ -52,7 +52,7 @@ async function type(page, source, kind, wanted) {
 async function evaluate(page) {
   await type(page, "6 * 7", ".answer", "42");
   await type(page, "let greeting = `hello`; print(greeting); greeting.len()", ".printed", "hello");
-  // Unfinished source comes back into the field; the rest is typed behind it.
+  // Unfinished source is put back into the field; the rest is typed after it.
   await page.keyboard.type("fn double(n) {");
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => document.getElementById("source").value === "fn double(n) {\n");
@@ -65,7 +65,7 @@ async function evaluate(page) {
   await type(page, "#{name: `Ann`, list: [1, 2.5, true]}", ".answer", "2.5");
   await type(page, "1 / 0", ".failed", "Division by zero");
   await type(page, "loop {}", ".failed", "stopped:");
-  // Up goes back, line by line within several lines, and down returns to what was being typed.
+  // Up recalls earlier input, line by line within several lines, and down returns to the current input.
   await page.keyboard.type("draft");
   for (let i = 0; i < 5; i++) await page.keyboard.press("ArrowUp");
   assert.match(await page.inputValue("#source"), /^fn double/);

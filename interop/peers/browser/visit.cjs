@@ -1,4 +1,4 @@
-// What the visits to the samples' pages have in common: a sample to be started and stopped, a page to be looked at.
+// What the visits to the pages share: starting and stopping a sample, and checking a page.
 "use strict";
 const assert = require("node:assert/strict");
 const {spawn} = require("node:child_process");
@@ -10,7 +10,7 @@ const SHOTS = "target/interop/pages";
 const DESKTOP = {width: 1100, height: 820}, PHONE = {width: 390, height: 844};
 const PATIENCE = 15000;
 
-// A sample of ws-server, on a port that it keeps when it is started again.
+// A sample, on a port that it keeps when it is restarted.
 class Sample {
   constructor(name, ...options) {
     Object.assign(this, {name, options, port: 0});
@@ -28,7 +28,7 @@ class Sample {
     return this;
   }
 
-  // SIGINT: it says goodbye. SIGKILL: it does not.
+  // SIGINT: the server closes its connections. SIGKILL: it does not.
   async stop(signal = "SIGINT") {
     if (!this.child || this.child.exitCode !== null || this.child.signalCode) return;
     const gone = once(this.child, "exit");
@@ -37,7 +37,7 @@ class Sample {
   }
 }
 
-// A page that is watched: it must ask nobody but its own server, and nothing in it may go wrong.
+// A page that is monitored: it must send requests only to its server, and must have no errors.
 async function visit(browser, sample, options = {}) {
   const context = await browser.newContext({viewport: DESKTOP, colorScheme: "light", ...options});
   context.setDefaultTimeout(PATIENCE);
@@ -45,7 +45,7 @@ async function visit(browser, sample, options = {}) {
   page.complaints = [];
   page.on("pageerror", error => page.complaints.push(String(error)));
   page.on("console", message => {
-    // A connection that fails, or a request that is refused, is written to the console by the browser itself.
+    // The browser writes failed connections and refused requests to the console.
     const expected = /WebSocket connection to|Failed to load resource|net::ERR_CONNECTION/;
     if (message.type() === "error" && !expected.test(message.text())) page.complaints.push(message.text());
   });
@@ -56,8 +56,8 @@ async function visit(browser, sample, options = {}) {
   return page;
 }
 
-// Takes pictures of the page on a desk and on a phone, light and dark, in target/interop/pages; and checks what a program
-// can: nothing is wider than the screen, and every field and button has a name.
+// Saves screenshots of the page in the size of a desktop and a phone, light and dark, in target/interop/pages; checks
+// that nothing is wider than the screen, and that every field and button has a name.
 async function look(page, name) {
   for (const [where, size] of [["desk", DESKTOP], ["phone", PHONE]]) {
     await page.setViewportSize(size);
