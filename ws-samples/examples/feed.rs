@@ -92,7 +92,11 @@ async fn server(listen: SocketAddr, pages: Broadcast) -> Result<Server, BuildErr
     let endpoint = Endpoint::new(move |socket| feed(socket, pages.clone())).connection(config);
     let server = Server::builder()
         .endpoint("/feed", endpoint)
-        .page("/", "text/html; charset=utf-8", concat!(include_str!("../../ws-server/examples/page.html"), include_str!("feed.html")))
+        .page(
+            "/",
+            "text/html; charset=utf-8",
+            concat!(include_str!("../../ws-server/examples/page.html"), include_str!("feed.html")),
+        )
         .health("/healthz")
         .allowed_hosts(HostPolicy::for_listener(listen))
         .listener(socket.listen(1024).map_err(bind)?);

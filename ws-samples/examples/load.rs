@@ -109,7 +109,9 @@ async fn load(arguments: &Arguments) -> Result<(), Failure> {
     if number(&drained, "descriptors")? > number(&before, "descriptors")? {
         return Err("descriptors of the server remain open".into());
     }
-    println!("nothing was lost; the shutdown took {took:.2?} of at most {latest:?}; no descriptor remains open");
+    println!(
+        "nothing was lost; the shutdown took {took:.2?} of at most {latest:?}; no descriptor remains open"
+    );
     Ok(())
 }
 

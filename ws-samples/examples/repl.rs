@@ -126,7 +126,11 @@ async fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let server = Server::builder()
         .options(limits)
         .endpoint("/repl", endpoint)
-        .page("/", "text/html; charset=utf-8", concat!(include_str!("../../ws-server/examples/page.html"), include_str!("repl.html")))
+        .page(
+            "/",
+            "text/html; charset=utf-8",
+            concat!(include_str!("../../ws-server/examples/page.html"), include_str!("repl.html")),
+        )
         .health("/healthz")
         .allowed_hosts(HostPolicy::for_listener(address))
         .listener(listener)

@@ -68,7 +68,8 @@ impl Offer {
         text.extend(offer.server_bits.map(|bits| format!("; server_max_window_bits={bits}")));
         text.extend(demand.no_takeover.then_some("; client_no_context_takeover"));
         text.extend(demand.bits.map(|bits| format!("; client_max_window_bits={bits}")));
-        let server = Direction { no_takeover: offer.server_no_takeover, bits: offer.server_bits.unwrap_or(LARGEST) };
+        let server =
+            Direction { no_takeover: offer.server_no_takeover, bits: offer.server_bits.unwrap_or(LARGEST) };
         let client = Direction { no_takeover: demand.no_takeover, bits: demand.bits.unwrap_or(LARGEST) };
         Some((text, Agreed { server, client }))
     }

@@ -65,8 +65,11 @@ pub(super) fn cases(volume: usize) -> Vec<Case> {
         cases.extend(family((12, sub), COMPRESSION, data, "", &negotiation, volume));
     }
     for (demands, sub) in DEMANDS.into_iter().zip(1..) {
-        let offers =
-            demands.iter().map(|d| Offer { server_no_takeover: d.no_takeover, server_bits: d.bits, ..DEFAULT });
+        let offers = demands.iter().map(|d| Offer {
+            server_no_takeover: d.no_takeover,
+            server_bits: d.bits,
+            ..DEFAULT
+        });
         let negotiation = Negotiation { offers: offers.collect(), demands: demands.to_vec() };
         let words: Vec<String> = demands.iter().map(words).collect();
         let words = format!("; the suite requires {}", words.join(", or alternatively "));

@@ -43,8 +43,12 @@ fn a_bomb_and_garbage_are_refused() {
 
 #[test]
 fn deflate_offers_are_encoded_parsed_and_accepted() {
-    let full =
-        Offer { server_no_takeover: true, server_bits: Some(9), client_no_takeover: true, client_can_limit: true };
+    let full = Offer {
+        server_no_takeover: true,
+        server_bits: Some(9),
+        client_no_takeover: true,
+        client_can_limit: true,
+    };
     let plain = Offer::default();
     let text = full.text();
     assert_eq!(Offer::parse_all(&[format!("{text}, x-other; a=1, permessage-deflate")]), [full, plain]);

@@ -102,7 +102,8 @@ impl Peer {
             (Some(agreed), Role::Server) => (Some(agreed.server), Some(agreed.client)),
             (Some(agreed), Role::Client) => (Some(agreed.client), Some(agreed.server)),
         };
-        let ours = ours.map(|d| Direction { no_takeover: d.no_takeover && fault != Fault::KeepsTheWindow, ..d });
+        let ours =
+            ours.map(|d| Direction { no_takeover: d.no_takeover && fault != Fault::KeepsTheWindow, ..d });
         let theirs =
             theirs.map(|d| Direction { no_takeover: d.no_takeover || fault == Fault::ForgetsTheWindow, ..d });
         let (deflater, inflater) = (ours.map(Deflater::new), theirs.map(Inflater::new));
