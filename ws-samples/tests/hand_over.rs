@@ -21,7 +21,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
-use ws_server::{AcceptError, AcceptorBuilder, Endpoint, ServerOptions, WebSocket, WebSocketHub};
+use ws_server::{
+    AcceptError, AcceptorBuilder, Endpoint, Message, OriginPolicy, ServerOptions, WebSocket, WebSocketHub,
+};
 
 #[tokio::test]
 async fn frames_that_hyper_read_with_the_request_are_delivered() {
@@ -110,4 +112,70 @@ async fn an_upgrade_that_does_not_complete_in_time_releases_its_permit() {
     let mut head = [0; 12];
     peer.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 101");
+}
+
+#[tokio::test]
+async fn a_request_without_an_upgrade_is_answered_501_and_one_over_http_2_505() {
+    let acceptor = AcceptorBuilder::default().build().unwrap();
+    let request = || {
+        http::Request::get("/")
+            .header("host", "h")
+            .header("upgrade", "websocket")
+            .header("connection", "Upgrade")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("sec-websocket-version", "13")
+    };
+    let refusal = acceptor.upgrade(request().body(()).unwrap()).await.unwrap_err();
+    assert_eq!(refusal.status(), 501);
+    let http2 = request().version(http::Version::HTTP_2).body(()).unwrap();
+    let refusal = acceptor.upgrade(http2).await.unwrap_err();
+    assert_eq!((refusal.status().as_u16(), refusal.headers().contains_key("connection")), (505, false));
+    assert!(std::str::from_utf8(refusal.body()).unwrap().contains("HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn an_acceptor_returns_a_response_and_a_future_of_the_websocket() {
+    let mut builder = AcceptorBuilder::default();
+    builder.endpoint.origin = OriginPolicy::List(vec!["https://a.example".into()]);
+    let acceptor = std::sync::Arc::new(builder.build().unwrap());
+    let (sent, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let service = move || {
+        let (acceptor, sent) = (acceptor.clone(), sent.clone());
+        service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let (acceptor, sent) = (acceptor.clone(), sent.clone());
+            async move {
+                let response = match acceptor.upgrade(request).await {
+                    Ok((response, upgrading)) => {
+                        assert_eq!(format!("{upgrading:?}"), "Upgrading { .. }");
+                        sent.send(upgrading).unwrap();
+                        response
+                    }
+                    Err(refusal) => refusal,
+                };
+                Ok::<_, std::convert::Infallible>(response.map(http_body_util::Full::new))
+            }
+        })
+    };
+    // The frame is sent with the head in one packet, on a stream that is not a socket.
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(server), service());
+    let serving = tokio::spawn(serving.with_upgrades());
+    let origin = "Origin: HTTPS://A.example\r\n";
+    client.write_all(opening("/x?y", origin).as_bytes()).await.unwrap();
+    client.write_all(b"\x82\x82\0\0\0\0hi").await.unwrap();
+    let (mut socket, request) = received.recv().await.unwrap().await.unwrap();
+    assert_eq!((request.path(), request.query()), ("/x", Some("y")));
+    assert_eq!(socket.recv().await.unwrap(), Some(Message::binary(&b"hi"[..])));
+    serving.await.unwrap().unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+
+    // Without `with_upgrades` the upgrade never completes.
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let serving = tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service()));
+    client.write_all(opening("/", "").as_bytes()).await.unwrap();
+    let upgrading = received.recv().await.unwrap();
+    drop(serving.await.unwrap());
+    assert!(matches!(upgrading.await, Err(AcceptError::Upgrade(_))));
 }

@@ -10,6 +10,7 @@ mod support;
 mod connection;
 mod faults;
 mod negotiation;
+mod pieces;
 mod receive_ahead;
 mod rfc_examples;
 mod roundtrip;

@@ -9,6 +9,7 @@ mod support;
 mod body;
 mod client;
 mod client_request;
+mod client_rows;
 mod oracle;
 mod parsed;
 mod refusal_texts;

@@ -22,6 +22,7 @@ mod message_limits;
 mod message_values;
 mod messages;
 mod pieces;
+mod read_around;
 mod receive_ahead;
 mod rfc_examples;
 mod send_errors;
