@@ -110,7 +110,7 @@ fn settled(server: &Server) -> Result<u64> {
     machine::private_memory(server.pid())
 }
 
-/// Sends a message so many times in one write and waits for the answers.
+/// Sends a message this many times in one write and waits for the answers.
 fn exchange(stream: &mut TcpStream, message: &[u8], times: usize, expected: Expected) -> Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     stream.write_all(&message.repeat(times))?;

@@ -236,7 +236,7 @@ fn check_answers_on_the_way(settings: &Settings, stream: &[u8], splits: Splits) 
     }
 }
 
-/// Memory follows what has been received, never what has been announced, and is told truly.
+/// Checks that memory is allocated for received bytes, never for announced ones, and is reported correctly.
 fn check_memory(settings: &Settings, stream: &[u8], mut splits: Splits) {
     let mut stream = stream.to_vec();
     let received = stream.len();

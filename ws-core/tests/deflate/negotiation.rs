@@ -21,7 +21,7 @@ fn bits(bits: u8) -> WindowBits {
     WindowBits::new(bits).unwrap()
 }
 
-/// A server without wishes: what it answers comes from the offer alone.
+/// A server without preferences: its answer depends on the offer alone.
 fn plain() -> Config {
     Config::server().server_max_window_bits(WindowBits::MAX).client_max_window_bits(WindowBits::MAX)
 }

@@ -43,7 +43,7 @@ fn a_stream_inflates_in_bounded_memory_and_is_bounded_by_its_own_limit() {
     assert_eq!(error, ProtocolError::StreamTooBig { limit: 1 << 20 });
 }
 
-/// What had been put together is given up once it has been handed out, and all behind it.
+/// The inflated part is dropped once it has been returned, as is the rest of the message.
 #[test]
 #[cfg_attr(miri, ignore = "megabytes are the point")]
 fn a_stream_that_was_begun_as_a_whole_message_goes_on_in_bounded_memory() {

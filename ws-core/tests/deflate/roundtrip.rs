@@ -314,7 +314,7 @@ fn a_flushed_piece_can_be_read_at_once() {
     assert!(inflate(&mut inflater, &payload).unwrap().is_empty());
 }
 
-/// A compressor that is given up half way still holds output: used again, that made zlib-rs panic.
+/// A compressor that is abandoned inside a message still has output, with which zlib-rs panicked when it was reused.
 #[test]
 fn messages_that_compression_does_not_shorten_leave_no_trace_in_the_window() {
     let mut rng = Rng(7);

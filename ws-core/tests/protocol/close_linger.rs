@@ -121,7 +121,7 @@ fn the_close_frame_of_a_failure_is_written_however_much_lies_behind_the_fault() 
         let error = give(&mut connection, &[0xFF; 100]).unwrap_err();
         give(&mut connection, &[0xFF; 100]).unwrap();
         let sent = frames_from(role, &written(&mut connection));
-        assert_eq!(sent.len(), 1, "the peer is told why");
+        assert_eq!(sent.len(), 1, "the Close reports the reason to the peer");
         assert_eq!(sent[0].1[..2], error.close_code().0.to_be_bytes());
         assert!(connection.wants_shutdown());
         connection.shutdown_done();

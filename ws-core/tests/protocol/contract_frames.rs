@@ -8,7 +8,7 @@ use crate::support::{
 };
 use ws_core::{Config, ProtocolError, Role};
 
-/// That `stream` fails with `error`, that the peer is told its code, and at which byte.
+/// Checks that `stream` fails with `error`, at which byte, and that the Close to the peer has its code.
 fn fails(role: Role, config: &Config, stream: &[u8], error: ProtocolError, code: u16, at: usize) {
     let got = receive_every_way(|| open(role, config), stream);
     assert_eq!(got.error, Some(error));

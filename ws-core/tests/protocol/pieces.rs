@@ -1,4 +1,4 @@
-//! Messages handed out piece by piece, and both ways of receiving mixed.
+//! Messages received piece by piece, and both ways of receiving mixed.
 
 use crate::support;
 use crate::support::miri::few_or;

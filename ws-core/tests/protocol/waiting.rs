@@ -140,7 +140,7 @@ fn a_late_pong_to_a_keepalive_ping_is_not_reported_and_measures_no_round_trip() 
         let mut now = 0.0;
         run(&mut connection, &mut now, 30.0);
         give(&mut connection, &sent_to(role, TEXT, b"busy")).unwrap();
-        // The first ping is given up when the second is due: the peer lives.
+        // The first ping is abandoned when the second is due, because the peer is alive.
         assert_eq!(run(&mut connection, &mut now, 50.0), [(40.0, PING, asked(2))]);
         assert_eq!(give(&mut connection, &sent_to(role, PONG, &asked(1))), Ok(vec![]));
         run(&mut connection, &mut now, 51.0);
@@ -294,7 +294,7 @@ fn control_frames_at_the_limit_pass_for_ever_however_seldom_the_clock_is_looked_
             let mut now = 0.0;
             for _ in 0..20 {
                 give(&mut connection, &stream_to(role, &[(PING, b""), (PONG, b"")])).unwrap();
-                // The driver waits for input or the deadline it is told, whichever is first.
+                // The driver waits for input or the returned deadline, whichever is first.
                 let until = now + gap;
                 run(&mut connection, &mut now, until);
             }

@@ -24,7 +24,7 @@ async fn enter(sample: &Sample, room: &str, name: &str) -> (WebSocket, Value) {
 }
 
 #[tokio::test]
-async fn members_of_a_room_see_its_messages_and_who_joins_and_leaves() {
+async fn members_receive_the_messages_joins_and_leaves_of_their_room_only() {
     let sample = Sample::start("chat", &[]);
     let (mut ann, welcome) = enter(&sample, "tea%20%26%20cake", "Ann").await;
     assert_eq!((&welcome["name"], &welcome["here"]), (&json!("Ann"), &json!(["Ann"])));

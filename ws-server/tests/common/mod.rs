@@ -31,7 +31,7 @@ pub fn options(set: impl FnOnce(&mut ServerOptions)) -> ServerOptions {
     options
 }
 
-/// A server that runs until the test is over, or until it is told to stop.
+/// A server that runs until the test ends, or until it is stopped.
 pub struct Running {
     pub address: SocketAddr,
     pub stats: Stats,

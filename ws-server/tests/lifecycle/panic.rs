@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::{ask, frame, get, opening, reply, run};
 use ws_server::{Endpoint, Error, Request, Response, Server, WebSocket};
 
-/// Echoes, until it is told to panic.
+/// Echoes until it receives the message that makes it panic.
 async fn fragile(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
         assert_ne!(message.as_text(), Some("panic"), "as it was told");
