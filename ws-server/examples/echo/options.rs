@@ -1,18 +1,18 @@
-//! The command line, read without a parser's crates: this sample is to build fast.
+//! The command line, parsed without a crate, so that this sample builds fast.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub(crate) const HELP: &str = "\
-Sends back what it receives; a page to try it with is at the same address
+Echoes every message, and serves a page to try it at the same address
 
 Usage: echo [OPTIONS]
 
 Options:
-      --listen <ADDR>      Where to listen; port 0 picks a free one [default: 127.0.0.1:9001]
+      --listen <ADDR>      Address to listen on; port 0 chooses a free port [default: 127.0.0.1:9001]
       --compress           Compress messages (permessage-deflate) for clients that offer it
-      --tls <CHAIN> <KEY>  Speak TLS, with this certificate chain and its key (PEM files)
+      --tls <CHAIN> <KEY>  Use TLS with this certificate chain and its key (PEM files)
   -h, --help               Print help
 ";
 
@@ -23,7 +23,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the arguments; `None` if they ask for help.
+    /// Parses the arguments; `None` for `--help`.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, String> {
         let mut options = Self { listen: ([127, 0, 0, 1], 9001).into(), compress: false, tls: None };
         let mut arguments = arguments.into_iter();
