@@ -31,7 +31,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run an echo server: every message is sent back
     Serve(Serve),
-    /// Measure the throughput and latency of an echo server
+    /// Measure the throughput and latency of an echo server, or hold connections open (--idle)
     Bench(Bench),
     /// Print a completion script for a shell
     Completions {
@@ -160,7 +160,7 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// The echo server: ws://host:port/path, wss://host:port/path, or unix:PATH for a Unix socket. Without a scheme:
+    /// The echo server (with --idle any server): ws://host:port/path, wss://host:port/path, or unix:PATH for a Unix socket. Without a scheme:
     /// wss:// if the port is 443, else ws://
     #[arg(required_unless_present = "unix")]
     pub(crate) url: Option<String>,
@@ -172,7 +172,11 @@ pub(crate) struct Bench {
     /// Size of a message
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(..=(1 << 26)))]
     pub(crate) size: u32,
-    /// How long to measure
+    /// Send no messages: hold the connections open for --duration, and report those that end earlier. Pings are sent and
+    /// answered as always
+    #[arg(long, conflicts_with_all = ["size", "rate", "in_flight", "binary"])]
+    pub(crate) idle: bool,
+    /// How long to measure; inf until Ctrl-C
     #[arg(long, value_name = "SECONDS", value_parser = positive, default_value = "10")]
     pub(crate) duration: Duration,
     /// Messages per second, over all connections; latency is then measured from when each was due. Default: the next

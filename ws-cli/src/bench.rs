@@ -1,4 +1,4 @@
-//! `ws bench URL`: a load test of an echo server.
+//! `ws bench URL`: a load test of an echo server, or with `--idle` of connections that wait.
 
 mod load;
 mod report;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use ws_client::{CloseCode, Stream, WebSocket};
 
 use self::load::Load;
-use self::report::Report;
+use self::report::{Opened, Report};
 use self::tally::Tally;
 use crate::args;
 use crate::connect::Connecting;
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
         // Each has failed: the first failure says why.
         return Err(failures.swap_remove(0));
     }
-    let opened = (open.len(), started.elapsed());
+    let opened = Opened { connections: open.len(), failed: failures.len() as u64, took: started.elapsed() };
 
     let tally = Arc::new(Tally::new(failures));
     let mut running = JoinSet::new();
@@ -52,17 +52,17 @@ pub(crate) async fn run(args: args::Bench) -> Result<Status, Failure> {
         closers.push(websocket.closer());
         running.spawn(load.clone().run(index, websocket, tally.clone()));
     }
-    let interrupted = watch(&mut running, &tally, &mut signals).await;
+    let interrupted = watch(&mut running, &tally, args.idle, &mut signals).await;
     if interrupted.is_some() {
         for closer in &closers {
             // The code may be sent and there is no reason that could be too long.
             let _ = closer.start_close(CloseCode::GOING_AWAY, "");
         }
         // A second signal does not wait for the server.
-        watch(&mut running, &tally, &mut signals).await;
+        watch(&mut running, &tally, args.idle, &mut signals).await;
     }
-    // Without an answer there is no last one to count up to.
-    let measured = tally.last_answer().map_or(begin.elapsed(), |last| last - begin);
+    // Without an answer there is no last one to count up to; closing takes its own time.
+    let measured = tally.last_answer().map_or(begin.elapsed().min(args.duration), |last| last - begin);
     let report = Report::new(&args, &tally, opened, measured);
     if args.json {
         print(&(Output::new().json(report.to_json().to_string()) + "\n"))?;
@@ -100,8 +100,13 @@ async fn open_all(connecting: Connecting, count: u32) -> (Vec<WebSocket<Stream>>
     (open, failures)
 }
 
-/// Shows the rate each second until all have ended, or a signal comes.
-async fn watch(running: &mut JoinSet<()>, tally: &Tally, signals: &mut Signals) -> Option<Status> {
+/// Shows the rate, or how many connections are open, each second until all have ended, or a signal comes.
+async fn watch(
+    running: &mut JoinSet<()>,
+    tally: &Tally,
+    idle: bool,
+    signals: &mut Signals,
+) -> Option<Status> {
     let terminal = io::stderr().is_terminal();
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.tick().await;
@@ -111,7 +116,10 @@ async fn watch(running: &mut JoinSet<()>, tally: &Tally, signals: &mut Signals) 
             ended = running.join_next() => if ended.is_none() { break None },
             _ = seconds.tick() => {
                 second += 1;
-                let line = tally.last_second();
+                let line = match idle {
+                    true => format!("{:9} open   {} failed", running.len(), tally.failures()),
+                    false => tally.last_second(),
+                };
                 let (before, after) = if terminal { ("\r\x1b[K", "") } else { ("", "\n") };
                 // Nobody need look at it.
                 let _ = write!(io::stderr(), "{before}{second:4} s  {line}{after}");

@@ -276,6 +276,37 @@ fn bench_reports_in_json_and_as_a_table() {
     );
 }
 
+#[test]
+fn an_idle_bench_holds_connections_open_and_reports_those_that_are_lost() {
+    let server = Serving::new(&[]);
+    let load = ["--idle", "--connections", "20", "--duration", "1.5"];
+    let output = run(&[&["bench", &server.url], &load[..]].concat(), b"");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let (words, live) = (text(&output.stdout), text(&output.stderr));
+    assert!(words.contains("20 opened") && words.contains("held         20 for 1.5 s, 0 lost"), "{words}");
+    assert!(live.contains("20 open   0 failed"), "{live}");
+
+    // Sends messages to all, and closes every fourth.
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let url = serving(move |mut socket| {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move {
+            socket.send("news").await?;
+            if number.is_multiple_of(4) {
+                socket.close(ws_server::CloseCode(4000), "enough").await?;
+            }
+            while socket.recv().await?.is_some() {}
+            Ok(())
+        }
+    });
+    let output = run(&[&["bench", &url, "--json"], &load[..]].concat(), b"");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let result: Value = serde_json::from_str(text(&output.stdout).lines().next().unwrap()).unwrap();
+    assert_eq!((&result["connections"], &result["lost"]), (&20.into(), &5.into()), "{result}");
+    assert!(result["first_failure"].as_str().unwrap().contains("4000"), "{result}");
+    assert!(result["seconds"].as_f64().unwrap() >= 1.5, "{result}");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_bench_reports_what_it_has() {

@@ -72,6 +72,8 @@ fn an_invalid_option_is_named() {
         (&["ws://h", "--reconnect", "--once"], "--once"),
         (&["ws://h", "--unix", "a", "--proxy", "none"], "--proxy"),
         (&["bench"], "<URL>"),
+        (&["bench", "ws://h", "--idle", "--rate", "5"], "--rate <COUNT>"),
+        (&["bench", "ws://h", "--idle", "--size", "5"], "--size <BYTES>"),
         (
             &["bench", "ws://h", "--size", "60000000", "--in-flight", "1000"],
             "--connections × --in-flight × --size",

@@ -1,10 +1,11 @@
 //! What one connection of a load test does.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 use ws_client::ws_core::{Initiator, SendError};
 use ws_client::ws_tokio::Error;
 use ws_client::{CloseCode, Message, Stream, WebSocket};
@@ -20,6 +21,8 @@ pub(super) struct Load {
     /// Messages a second by all together.
     rate: Option<u32>,
     duration: Duration,
+    /// Whether nothing is sent.
+    idle: bool,
     /// How long an answer may take.
     patience: Duration,
     connections: usize,
@@ -31,10 +34,11 @@ impl Load {
         let default = if args.rate.is_some() { 100 } else { 1 };
         let in_flight = args.in_flight.unwrap_or(default);
         let load = Self {
-            message: message(args.size as usize, args.binary),
+            message: message(if args.idle { 0 } else { args.size as usize }, args.binary),
             in_flight: in_flight as usize,
             rate: args.rate,
             duration: args.duration,
+            idle: args.idle,
             patience: args.connect.timeout,
             connections: args.connections as usize,
             begin: Instant::now(),
@@ -70,16 +74,20 @@ impl Load {
         self.begin.checked_add(after).unwrap_or_else(|| self.begin + LONGEST_PATIENCE)
     }
 
-    /// Sends and measures until the time is over, then waits for the answers that are due, and closes.
+    /// Sends and measures until the time is over, or only waits until then, then waits for the answers that are due, and
+    /// closes.
     pub(super) async fn run(
         self: Arc<Self>,
         index: usize,
         mut websocket: WebSocket<Stream>,
         tally: Arc<Tally>,
     ) {
-        let echoed = self.echo(index, &mut websocket, &tally).await;
+        let held = match self.idle {
+            true => self.hold(&mut websocket).await,
+            false => self.echo(index, &mut websocket, &tally).await,
+        };
         let interrupted = websocket.close_info().is_some_and(|info| info.initiator == Initiator::Local);
-        if let Err(failure) = echoed
+        if let Err(failure) = held
             && !interrupted
         {
             return tally.fail(failure);
@@ -88,6 +96,18 @@ impl Load {
             Ok(info) if Status::of_end(&info) == Status::Success => {}
             Ok(info) => tally.fail(Failure::of_end(&info)),
             Err(error) => tally.fail(error.into()),
+        }
+    }
+
+    /// Keeps a connection open until the time is over, and drops the messages of the server.
+    async fn hold(&self, websocket: &mut WebSocket<Stream>) -> Result<(), Failure> {
+        // A time without end is one for tokio as well.
+        let mut end = pin!(sleep(self.duration.saturating_sub(self.begin.elapsed())));
+        loop {
+            tokio::select! {
+                message = websocket.recv() => if message?.is_none() { return Err(ended_early(websocket)) },
+                () = end.as_mut() => return Ok(()),
+            }
         }
     }
 
@@ -129,8 +149,7 @@ impl Load {
             tokio::select! {
                 answer = websocket.recv() => {
                     let Some(answer) = answer? else {
-                        let early = websocket.close_info().map_or_else(String::new, |info| failure::ending(&info));
-                        return Err(Failure::new(Status::Network, early + ", before the test was over"));
+                        return Err(ended_early(websocket));
                     };
                     let Some(sent) = waiting.pop_front() else {
                         return Err(Failure::new(Status::Protocol, NOT_AN_ECHO));
@@ -154,6 +173,11 @@ impl Load {
             }
         }
     }
+}
+
+fn ended_early(websocket: &WebSocket<Stream>) -> Failure {
+    let how = websocket.close_info().map_or_else(String::new, |info| failure::ending(&info));
+    Failure::new(Status::Network, how + ", before the test was over")
 }
 
 /// Text that compresses about as well as JSON does.
@@ -187,6 +211,7 @@ mod tests {
             in_flight: 1,
             rate: Some(200),
             duration: Duration::from_millis(500),
+            idle: false,
             patience: Duration::from_secs(1),
             connections: 3,
             begin,

@@ -9,11 +9,18 @@ use serde_json::{Value, json};
 use super::tally::{Tally, milliseconds};
 use crate::args;
 
-/// What came out.
+/// How opening the connections went.
+#[derive(Clone, Copy)]
+pub(super) struct Opened {
+    pub(super) connections: usize,
+    pub(super) failed: u64,
+    pub(super) took: Duration,
+}
+
+/// The result of a test.
 pub(super) struct Report<'a> {
     args: &'a args::Bench,
-    connections: usize,
-    opening: Duration,
+    opened: Opened,
     measured: Duration,
     latencies: Histogram<u64>,
     failures: u64,
@@ -21,16 +28,10 @@ pub(super) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(
-        args: &'a args::Bench,
-        tally: &Tally,
-        (connections, opening): (usize, Duration),
-        measured: Duration,
-    ) -> Self {
+    pub(super) fn new(args: &'a args::Bench, tally: &Tally, opened: Opened, measured: Duration) -> Self {
         Self {
             args,
-            connections,
-            opening,
+            opened,
             measured,
             latencies: tally.latencies(),
             failures: tally.failures(),
@@ -42,7 +43,22 @@ impl<'a> Report<'a> {
         self.latencies.len() as f64 / self.measured.as_secs_f64()
     }
 
+    /// Connections that ended before the test was over, or did not close properly at its end.
+    fn lost(&self) -> u64 {
+        self.failures.saturating_sub(self.opened.failed)
+    }
+
     pub(super) fn to_json(&self) -> Value {
+        if self.args.idle {
+            return json!({
+                "connections": self.opened.connections,
+                "opening_ms": self.opened.took.as_secs_f64() * 1e3,
+                "seconds": self.measured.as_secs_f64(),
+                "lost": self.lost(),
+                "failed": self.failures,
+                "first_failure": self.first_failure,
+            });
+        }
         let ms = |nanos: u64| nanos as f64 / 1e6;
         let quantiles: serde_json::Map<_, _> = QUANTILES
             .iter()
@@ -52,8 +68,8 @@ impl<'a> Report<'a> {
             .map(|(upto, count)| json!({ "upto_ms": ms(upto), "count": count }))
             .collect();
         json!({
-            "connections": self.connections,
-            "opening_ms": self.opening.as_secs_f64() * 1e3,
+            "connections": self.opened.connections,
+            "opening_ms": self.opened.took.as_secs_f64() * 1e3,
             "seconds": self.measured.as_secs_f64(),
             "size": self.args.size,
             "messages": self.latencies.len(),
@@ -68,8 +84,14 @@ impl<'a> Report<'a> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { args, connections, latencies, .. } = self;
-        let opening = self.opening.as_secs_f64() * 1e3;
+        let Self { args, opened: Opened { connections, failed, took }, latencies, .. } = self;
+        let opening = took.as_secs_f64() * 1e3;
+        if args.idle {
+            let (lost, seconds) = (self.lost(), self.measured.as_secs_f64());
+            writeln!(f, "connections  {connections} opened in {opening:.1} ms, {failed} failed")?;
+            let held = (*connections as u64).saturating_sub(lost);
+            return writeln!(f, "held         {held} for {seconds:.1} s, {lost} lost");
+        }
         writeln!(f, "connections  {connections} opened in {opening:.1} ms, {} failed", self.failures)?;
         let kind = if args.binary { "binary" } else { "text" };
         let bytes = self.rate() * f64::from(args.size) / 1e6;
