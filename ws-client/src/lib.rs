@@ -66,6 +66,7 @@
 //! - `hyper`: the opening handshake through an HTTP client of hyper, by `Client::upgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 mod attempt;
 mod backoff;
 mod challenge;

@@ -15,6 +15,7 @@ use ws_core::handshake::FieldNames;
 use self::owned::owned_by_caller;
 pub(crate) use self::redirect::redirect;
 use self::secret::is_secret;
+use crate::address;
 use crate::credentials::basic;
 use crate::request_error::{HeaderError, UrlError};
 
@@ -58,12 +59,7 @@ impl Request {
     /// [`UrlError`], which says what to write instead. `http://` and `https://` are errors, not synonyms: such an address is
     /// usually that of something else.
     pub fn new(url: &str) -> Result<Self, UrlError> {
-        let parsed = match Url::parse(url.trim()) {
-            Ok(parsed) => parsed,
-            Err(url::ParseError::RelativeUrlWithoutBase) => return Err(UrlError::NoScheme),
-            Err(e) => return Err(UrlError::Invalid(e)),
-        };
-        Self::from_url(parsed)
+        Self::from_url(address::parse(url)?)
     }
 
     /// Adds a header field; a repeated name gives two field lines.
@@ -162,12 +158,12 @@ impl Request {
 
     /// Returns the port to connect to: the URL's, or 80 and 443 (RFC 6455 section 3).
     pub(crate) fn port(&self) -> u16 {
-        self.url.port().unwrap_or(if self.is_secure() { 443 } else { 80 })
+        address::port(&self.url)
     }
 
     /// Returns `host:port`, for messages and logs: it contains no secret.
     pub(crate) fn authority(&self) -> String {
-        format!("{}:{}", self.url.host_str().unwrap_or_default(), self.port())
+        address::authority(&self.url)
     }
 
     /// Returns the template that the handshake completes: origin-form target and `Host`.
@@ -187,24 +183,7 @@ impl Request {
     }
 
     fn from_url(mut url: Url) -> Result<Self, UrlError> {
-        match url.scheme() {
-            "ws" | "wss" => {}
-            "http" => return Err(UrlError::Http { found: "http", instead: "ws" }),
-            "https" => return Err(UrlError::Http { found: "https", instead: "wss" }),
-            // `localhost:9001` reads as a scheme and a path.
-            _ if url.cannot_be_a_base() => return Err(UrlError::NoScheme),
-            other => return Err(UrlError::Scheme(other.into())),
-        }
-        // §3: fragment identifiers MUST NOT be used on these URIs.
-        if url.fragment().is_some() {
-            return Err(UrlError::Fragment);
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(UrlError::Host);
-        }
-        if url.port() == Some(0) {
-            return Err(UrlError::PortZero);
-        }
+        address::check(&url)?;
         let (mut headers, mut names) = (HeaderMap::new(), FieldNames::default());
         if !url.username().is_empty() || url.password().is_some() {
             headers.insert(AUTHORIZATION, basic(url.username(), url.password().unwrap_or_default())?);
@@ -220,10 +199,8 @@ impl Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A query often carries a token: it is left out.
-        let shown = &self.url[..url::Position::AfterPath];
         f.debug_struct("Request")
-            .field("url", &format_args!("{shown}{}", if self.url.query().is_some() { "?…" } else { "" }))
+            .field("url", &address::Shown(&self.url))
             .field("headers", &self.headers)
             .field("subprotocols", &self.subprotocols)
             .finish()
