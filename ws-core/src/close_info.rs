@@ -82,6 +82,13 @@ pub enum Deadline {
 }
 
 impl CloseInfo {
+    /// Returns a record without codes, for a connection that is not a [`Connection`](crate::Connection): that of a browser,
+    /// say, which reports only how it ended.
+    pub const fn new(initiator: Initiator, cause: CloseCause) -> Self {
+        let reason = ByteString::new();
+        Self { initiator, cause, sent: None, received: None, reason, rtt: None, unsent: 0 }
+    }
+
     /// Returns the close code in the sense of RFC 6455 section 7.1.5: the peer's, 1005 if its Close frame
     /// had none, 1006 if there was no Close frame from it.
     pub fn code(&self) -> CloseCode {
