@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use options::Options;
-use ws_server::{BuildError, Config, Endpoint, Error, HostPolicy, Server, Tls, WebSocket, deflate};
+use ws_server::{
+    BuildError, Config, Endpoint, Error, HostPolicy, OriginPolicy, Server, Tls, WebSocket, deflate,
+};
 
 #[path = "echo/options.rs"]
 mod options;
@@ -22,6 +24,9 @@ async fn server(options: &Options) -> Result<Server, BuildError> {
     config.max_message_size = 16 << 20;
     // The page offers this subprotocol; a client that offers none, or another, is served without one.
     let mut endpoint = Endpoint::new(echo).connection(config).subprotocols(["echo"]);
+    if let Some(origin) = &options.origin {
+        endpoint = endpoint.origin(OriginPolicy::List(vec![origin.clone()]));
+    }
     if options.compress {
         endpoint = endpoint.deflate(deflate::Config::server());
     }

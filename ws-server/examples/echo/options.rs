@@ -11,6 +11,7 @@ Usage: echo [OPTIONS]
 
 Options:
       --listen <ADDR>      Address to listen on; port 0 chooses a free port [default: 127.0.0.1:9001]
+      --origin <ORIGIN>    Serve pages of this origin instead of those of this server, for example http://localhost:8080
       --compress           Compress messages (permessage-deflate) for clients that offer it
       --tls <CHAIN> <KEY>  Use TLS with this certificate chain and its key (PEM files)
   -h, --help               Print help
@@ -18,6 +19,7 @@ Options:
 
 pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
+    pub(crate) origin: Option<String>,
     pub(crate) compress: bool,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
 }
@@ -25,7 +27,8 @@ pub(crate) struct Options {
 impl Options {
     /// Parses the arguments; `None` for `--help`.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, String> {
-        let mut options = Self { listen: ([127, 0, 0, 1], 9001).into(), compress: false, tls: None };
+        let mut options =
+            Self { listen: ([127, 0, 0, 1], 9001).into(), origin: None, compress: false, tls: None };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let argument = argument.to_string_lossy();
@@ -35,6 +38,12 @@ impl Options {
             };
             match (name, value) {
                 ("--listen", value) => options.listen = address(value.or_else(|| arguments.next()))?,
+                ("--origin", value) => {
+                    let origin = value
+                        .or_else(|| arguments.next())
+                        .ok_or("--origin needs an origin, for example http://localhost:8080")?;
+                    options.origin = Some(origin.to_string_lossy().into_owned());
+                }
                 ("--compress", None) => options.compress = true,
                 ("--tls", None) => {
                     let (chain, key) = (arguments.next(), arguments.next());
