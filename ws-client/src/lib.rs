@@ -1,4 +1,5 @@
-//! A WebSocket client on tokio: RFC 6455, over TCP, TLS, Unix sockets, proxies and custom streams.
+//! A WebSocket client on tokio: RFC 6455, over TCP, TLS, Unix sockets, proxies and custom streams; and in a browser, on the
+//! browser's own `WebSocket` ([`in_a_browser`]).
 //!
 //! ```no_run
 //! use ws_client::Message;
@@ -32,6 +33,7 @@
 //! | reconnect | [`Client::reconnect`]: [how to](how_to#reconnect) |
 //! | trust a certificate | [`Tls::from_root_pem`]: [how to](how_to#trust-a-servers-certificate) |
 //! | use a proxy | [`Proxy`]: [how to](how_to#go-through-a-proxy) |
+//! | run in a browser | the same names for `wasm32-unknown-unknown`: [how to](in_a_browser) |
 //! | come from tokio-tungstenite, fastwebsockets | `ws_server::how_to::migrate` has their lines and ours, for clients too |
 //!
 //! The methods of an open connection are those of [`ws_tokio::WebSocket`].
@@ -65,78 +67,131 @@
 //! - `deflate` (default): permessage-deflate (RFC 7692).
 //! - `hyper`: the opening handshake through an HTTP client of hyper, by `Client::upgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// This page is that of all targets, and names what is not in a browser.
+#![cfg_attr(target_arch = "wasm32", allow(rustdoc::broken_intra_doc_links))]
 
 mod address;
+#[cfg(not(target_arch = "wasm32"))]
 mod attempt;
 mod backoff;
+#[cfg(target_arch = "wasm32")]
+mod browser;
+#[cfg(not(target_arch = "wasm32"))]
 mod challenge;
+#[cfg(not(target_arch = "wasm32"))]
 mod chance;
+#[cfg(not(target_arch = "wasm32"))]
 mod client;
+#[cfg(not(target_arch = "wasm32"))]
 mod connector;
+#[cfg(not(target_arch = "wasm32"))]
 mod credentials;
+#[cfg(not(target_arch = "wasm32"))]
 mod deadline;
 mod debug;
+#[cfg(not(target_arch = "wasm32"))]
 mod dial;
+#[cfg(not(target_arch = "wasm32"))]
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
 mod negotiated;
+#[cfg(not(target_arch = "wasm32"))]
 mod opening;
+#[cfg(not(target_arch = "wasm32"))]
 mod options;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
 mod pem;
+#[cfg(not(target_arch = "wasm32"))]
 mod proxy;
+#[cfg(not(target_arch = "wasm32"))]
 mod proxy_choice;
+#[cfg(not(target_arch = "wasm32"))]
 mod proxy_error;
+#[cfg(not(target_arch = "wasm32"))]
 mod reconnect;
+#[cfg(not(target_arch = "wasm32"))]
 mod request;
 mod request_error;
+#[cfg(not(target_arch = "wasm32"))]
 mod resolver;
+#[cfg(not(target_arch = "wasm32"))]
 mod retry_after;
+#[cfg(not(target_arch = "wasm32"))]
 mod setup;
+#[cfg(not(target_arch = "wasm32"))]
 mod shared;
+#[cfg(not(target_arch = "wasm32"))]
 mod stream;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
 mod tls;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
 mod tls_error;
-#[cfg(feature = "hyper")]
+#[cfg(all(feature = "hyper", not(target_arch = "wasm32")))]
 mod upgrade;
 
 pub use backoff::Backoff;
+#[cfg(target_arch = "wasm32")]
+pub use browser::{
+    Client, Config, ConnectError, Error, Negotiated, Opened, Options, Overflow, Receiver, Reconnect, Request,
+    Retry, Sender, TrySendError, WebSocket, connect,
+};
+#[cfg(not(target_arch = "wasm32"))]
 pub use client::Client;
+#[cfg(not(target_arch = "wasm32"))]
 pub use connector::{Connecting, Connector};
+#[cfg(not(target_arch = "wasm32"))]
 pub use dial::DialError;
+#[cfg(not(target_arch = "wasm32"))]
 pub use error::{Blame, ConnectError, Stage};
+#[cfg(not(target_arch = "wasm32"))]
 pub use negotiated::{Negotiated, Opened};
+#[cfg(not(target_arch = "wasm32"))]
 pub use options::Options;
+#[cfg(not(target_arch = "wasm32"))]
 pub use proxy::Proxy;
+#[cfg(not(target_arch = "wasm32"))]
 pub use proxy_choice::ProxyChoice;
+#[cfg(not(target_arch = "wasm32"))]
 pub use proxy_error::{ProxyError, ProxyUrlError};
+#[cfg(not(target_arch = "wasm32"))]
 pub use reconnect::{Reconnect, Retry};
+#[cfg(not(target_arch = "wasm32"))]
 pub use request::Request;
-pub use request_error::{HeaderError, UrlError};
+#[cfg(not(target_arch = "wasm32"))]
+pub use request_error::HeaderError;
+pub use request_error::UrlError;
+#[cfg(not(target_arch = "wasm32"))]
 pub use resolver::{Resolver, Resolving};
+#[cfg(not(target_arch = "wasm32"))]
 pub use shared::{connect, handshake};
+#[cfg(not(target_arch = "wasm32"))]
 pub use stream::{Stream, Transport};
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
 pub use tls::Tls;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
 pub use tls_error::TlsError;
 pub use ws_core::SettingError;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub use http;
 /// For custom roots, configurations and crypto providers ([`Tls`]).
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
 pub use rustls;
 pub use url;
 pub use ws_core;
 /// For the offer of permessage-deflate ([`Options::deflate`]).
-#[cfg(feature = "deflate")]
+#[cfg(all(feature = "deflate", not(target_arch = "wasm32")))]
 pub use ws_core::deflate;
+#[cfg(not(target_arch = "wasm32"))]
 pub use ws_core::handshake::{
     Extension, ExtensionParameter, HandshakeError, HeadLimits, Refused, RequestError,
 };
-pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, PreparedMessage};
+pub use ws_core::{CloseCode, CloseInfo, DataType, Message};
+#[cfg(not(target_arch = "wasm32"))]
+pub use ws_core::{Config, PreparedMessage};
+#[cfg(not(target_arch = "wasm32"))]
 pub use ws_tokio;
+#[cfg(not(target_arch = "wasm32"))]
 pub use ws_tokio::{Broadcast, ByteStream, Error, Member, PublishReport, Sender, SlowPolicy, TrySendError};
 
 /// An open WebSocket. [`connect`] returns a `WebSocket`, on a [`Stream`]; [`handshake`] returns a `WebSocket<S>`, on a
@@ -144,14 +199,21 @@ pub use ws_tokio::{Broadcast, ByteStream, Error, Member, PublishReport, Sender, 
 ///
 /// Its methods are those of [`ws_tokio::WebSocket`]: [`recv`](ws_tokio::WebSocket::recv), [`send`](ws_tokio::WebSocket::send),
 /// [`close`](ws_tokio::WebSocket::close), [`split`](ws_tokio::WebSocket::split) and more.
+#[cfg(not(target_arch = "wasm32"))]
 pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
 
 /// The receiving half of a [`WebSocket`].
 ///
 /// Its methods are those of [`ws_tokio::Receiver`].
+#[cfg(not(target_arch = "wasm32"))]
 pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
 
 /// How to do common things with a client.
-#[cfg(any(doc, doctest))]
+#[cfg(all(any(doc, doctest), not(target_arch = "wasm32")))]
 #[doc = include_str!("../docs/how-to.md")]
 pub mod how_to {}
+
+/// How to use this crate in a browser.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/in-a-browser.md")]
+pub mod in_a_browser {}

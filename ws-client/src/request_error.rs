@@ -1,5 +1,6 @@
 //! The errors of addresses and header fields.
 
+#[cfg(not(target_arch = "wasm32"))]
 use http::header::HeaderName;
 use thiserror::Error;
 
@@ -38,6 +39,12 @@ pub enum UrlError {
         "the user name contains a colon, or the credentials a control character: Basic authentication cannot carry them"
     )]
     Credentials,
+    /// A user name or password, in a browser: not every browser sends them.
+    #[cfg(target_arch = "wasm32")]
+    #[error(
+        "the address has a user name or a password, which not every browser sends: give a token in the query, in a cookie or as a subprotocol"
+    )]
+    UserInfo,
     /// A path or query that cannot be a request target.
     #[error("the path or query of the address cannot be sent as a request target")]
     Target,
@@ -47,6 +54,7 @@ pub enum UrlError {
 }
 
 /// A header field that cannot be sent with an opening handshake.
+#[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HeaderError {
@@ -69,4 +77,6 @@ pub enum HeaderError {
     },
 }
 
-debug_as_display!(UrlError, HeaderError);
+debug_as_display!(UrlError);
+#[cfg(not(target_arch = "wasm32"))]
+debug_as_display!(HeaderError);

@@ -1,0 +1,154 @@
+//! What is up to this crate in a browser: limits of what is received, and connecting again.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt as _};
+use wasm_bindgen_test::wasm_bindgen_test;
+use ws_client::{
+    Backoff, CloseCode, Config, ConnectError, Error, Message, Options, Overflow, Request, UrlError, WebSocket,
+};
+
+use super::page::{Page, at, sleep};
+use super::scenarios::{Place as _, last_close};
+
+const LIMIT: usize = 1 << 20;
+/// 64 MiB, each message with its number first.
+const COUNT: u32 = 16 << 10;
+
+/// A connection to a server that sends all that at once, and then closes.
+async fn flooded(overflow: Overflow) -> WebSocket {
+    let config = Config::client().max_received(LIMIT).overflow(overflow);
+    let client = Options::default().connection(config).build().unwrap();
+    client.connect(format!("{}/flood?{COUNT}", Page.peer())).await.unwrap().0
+}
+
+/// Waits for the end without receiving; returns by how many bytes the program's memory has grown meanwhile.
+async fn stall(ws: &WebSocket) -> usize {
+    let pages = core::arch::wasm32::memory_size::<0>();
+    while ws.close_info().is_none() {
+        sleep(Duration::from_millis(10)).await;
+        assert!(ws.received() <= LIMIT, "{} bytes wait", ws.received());
+    }
+    (core::arch::wasm32::memory_size::<0>() - pages) << 16
+}
+
+fn number(message: &Message) -> u32 {
+    u32::from_be_bytes(message.as_bytes()[..4].try_into().unwrap())
+}
+
+#[wasm_bindgen_test]
+async fn a_flood_that_is_not_received_closes_the_connection() {
+    let mut ws = flooded(Overflow::Close).await;
+    let grown = stall(&ws).await;
+    assert!(grown < 4 * LIMIT, "the memory has grown by {grown} bytes");
+    let mut received = 0;
+    let error = loop {
+        match ws.recv().await {
+            Ok(message) => {
+                assert_eq!(number(&message.unwrap()), received);
+                received += 1;
+            }
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::Overflow { limit: LIMIT }), "{error}");
+    assert!((200..260).contains(&received), "{received} messages were kept");
+    assert_eq!(ws.dropped(), 0);
+    let info = ws.close_info().unwrap();
+    assert_eq!(info.sent, Some(Config::TRY_AGAIN_LATER));
+    assert_eq!(last_close(&Page).await, "4013");
+}
+
+#[wasm_bindgen_test]
+async fn a_flood_that_is_received_arrives_whole() {
+    let mut ws = flooded(Overflow::Close).await;
+    for expected in 0..COUNT {
+        assert_eq!(number(&ws.recv().await.unwrap().unwrap()), expected);
+    }
+    assert_eq!(ws.recv().await.unwrap(), None);
+}
+
+#[wasm_bindgen_test]
+async fn the_oldest_or_the_newest_messages_are_dropped_where_that_is_chosen() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        let mut ws = flooded(overflow).await;
+        let grown = stall(&ws).await;
+        assert!(grown < 4 * LIMIT, "the memory has grown by {grown} bytes");
+        let mut numbers = Vec::new();
+        while let Some(message) = ws.recv().await.unwrap() {
+            numbers.push(number(&message));
+        }
+        let kept = numbers.len() as u32;
+        assert!((200..260).contains(&kept), "{kept} messages were kept");
+        let first = if overflow == Overflow::DropOldest { COUNT - kept } else { 0 };
+        assert_eq!(numbers, (first..first + kept).collect::<Vec<_>>());
+        assert_eq!(ws.dropped(), u64::from(COUNT - kept));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_message_over_the_limit_closes_the_connection() {
+    let client = Options::default().connection(Config::client().max_message_size(4095)).build().unwrap();
+    let (mut ws, _) = client.connect(format!("{}/flood?{COUNT}", Page.peer())).await.unwrap();
+    assert!(matches!(ws.recv().await, Err(Error::Protocol(_))));
+    let info = ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+    assert_eq!(info.sent, Some(Config::TOO_BIG));
+    assert_eq!(last_close(&Page).await, "4009");
+}
+
+#[wasm_bindgen_test]
+async fn codes_that_browsers_do_not_allow_are_an_error() {
+    let (mut ws, _) = ws_client::connect(Page.echo()).await.unwrap();
+    for code in [999, 1001, 1013, 2999, 5000] {
+        let error = ws.start_close(CloseCode(code), "").unwrap_err();
+        assert!(matches!(error, Error::CloseCode(CloseCode(c)) if c == code), "{error}");
+    }
+    assert!(ws.is_open());
+}
+
+#[wasm_bindgen_test]
+fn credentials_in_the_address_are_an_error() {
+    let error = Request::new("wss://user:secret@example.com/").unwrap_err();
+    assert_eq!(error, UrlError::UserInfo);
+    assert!(!error.to_string().contains("secret"));
+}
+
+#[wasm_bindgen_test]
+async fn a_websocket_is_a_stream_and_a_sink() {
+    let (mut ws, _) = ws_client::connect(Page.echo()).await.unwrap();
+    let mut numbers = futures_util::stream::iter((0..10).map(|n| Ok(Message::text(n.to_string()))));
+    ws.send_all(&mut numbers).await.unwrap();
+    for expected in 0..10 {
+        assert_eq!(ws.next().await.unwrap().unwrap().as_text(), Some(&*expected.to_string()));
+    }
+    SinkExt::close(&mut ws).await.unwrap();
+    assert!(ws.next().await.is_none() && ws.next().await.is_none());
+}
+
+/// The script starts the server again some time after it has ended.
+#[wasm_bindgen_test]
+async fn a_client_connects_again_after_the_server_was_killed() {
+    let place = at(option_env!("WS_BROWSER_MORTAL"));
+    let backoff = Backoff::default().initial(Duration::from_millis(50)).max(Duration::from_millis(200));
+    let client = Options::default().backoff(backoff).build().unwrap();
+    let failures = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&failures);
+    let mut connections = client.reconnect(format!("{place}/echo")).unwrap().on_wait(move |retry| {
+        assert!(retry.error.is_none_or(|error| matches!(error, ConnectError::Failed { .. })));
+        counted.set(retry.failures);
+    });
+    let (mut ws, _) = connections.next().await.unwrap();
+    ws.send("before").await.unwrap();
+    assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("before"));
+
+    let _ = ws_client::connect(format!("{place}/die")).await;
+    let error = ws.recv().await.unwrap_err();
+    assert!(matches!(&error, Error::Closed(info) if info.code() == CloseCode::ABNORMAL_CLOSURE), "{error}");
+
+    let (mut ws, _) = connections.next().await.unwrap();
+    assert!(failures.get() >= 2, "the server was away: {} failures", failures.get());
+    ws.send("after").await.unwrap();
+    assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("after"));
+}
