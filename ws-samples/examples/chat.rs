@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -23,12 +24,22 @@ struct Options {
     /// Address to listen on; port 0 chooses a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9003", value_parser = ws_samples::address)]
     listen: SocketAddr,
+    /// Also serve, at /rust, the page whose client is Rust: what ws-client/examples/chat_page/build has made
+    #[arg(long, value_name = "DIR")]
+    rust: Option<PathBuf>,
 }
 
 /// The number of messages that a new member receives.
 const HISTORY: usize = 50;
 /// The maximum length of a name in characters.
 const NAME: usize = 24;
+
+/// The page whose client is Rust: paths, files, their types.
+const RUST: [(&str, &str, &str); 3] = [
+    ("/rust", "chat_page.html", "text/html; charset=utf-8"),
+    ("/rust/chat_page.js", "chat_page.js", "text/javascript"),
+    ("/rust/chat_page_bg.wasm", "chat_page_bg.wasm", "application/wasm"),
+];
 
 #[derive(Default)]
 struct Room {
@@ -143,7 +154,19 @@ async fn main() -> ExitCode {
     let endpoint =
         Endpoint::new(move |socket, request| chat(socket, request, rooms.clone())).connection(config);
     let page = concat!(include_str!("../../ws-server/examples/page.html"), include_str!("chat.html"));
-    let server = Server::builder()
+    let mut builder = Server::builder();
+    if let Some(directory) = &options.rust {
+        for (path, file, content_type) in RUST {
+            let file = directory.join(file);
+            match std::fs::read(&file) {
+                Ok(body) => builder = builder.page(path, content_type, body),
+                Err(error) => {
+                    return ws_samples::failed("chat", &format!("--rust: {}: {error}", file.display()));
+                }
+            }
+        }
+    }
+    let server = builder
         .endpoint("/chat/{room}", endpoint)
         .page("/chat/{room}", "text/html; charset=utf-8", page)
         .page("/", "text/html; charset=utf-8", page)

@@ -5,8 +5,9 @@ const {spawn} = require("node:child_process");
 const {once} = require("node:events");
 const readline = require("node:readline");
 
-const EXAMPLES = "target/debug/examples";
-const SHOTS = "target/interop/pages";
+const TARGET = process.env.CARGO_TARGET_DIR || "target";
+const EXAMPLES = `${TARGET}/debug/examples`;
+const SHOTS = `${TARGET}/interop/pages`;
 const DESKTOP = {width: 1100, height: 820}, PHONE = {width: 390, height: 844};
 const PATIENCE = 15000;
 
