@@ -133,11 +133,12 @@ async fn a_client_connects_again_after_the_server_was_killed() {
     let place = at(option_env!("WS_BROWSER_MORTAL"));
     let backoff = Backoff::default().initial(Duration::from_millis(50)).max(Duration::from_millis(200));
     let client = Options::default().backoff(backoff).build().unwrap();
-    let failures = Rc::new(Cell::new(0));
-    let counted = Rc::clone(&failures);
+    let (failures, delays) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(Duration::ZERO)));
+    let (counted, waited) = (Rc::clone(&failures), Rc::clone(&delays));
     let mut connections = client.reconnect(format!("{place}/echo")).unwrap().on_wait(move |retry| {
         assert!(retry.error.is_none_or(|error| matches!(error, ConnectError::Failed { .. })));
         counted.set(retry.failures);
+        waited.set(waited.get() + retry.delay);
     });
     let (mut ws, _) = connections.next().await.unwrap();
     ws.send("before").await.unwrap();
@@ -147,7 +148,10 @@ async fn a_client_connects_again_after_the_server_was_killed() {
     let error = ws.recv().await.unwrap_err();
     assert!(matches!(&error, Error::Closed(info) if info.code() == CloseCode::ABNORMAL_CLOSURE), "{error}");
 
+    let began = js_sys::Date::now();
     let (mut ws, _) = connections.next().await.unwrap();
+    let taken = Duration::from_secs_f64((js_sys::Date::now() - began).max(0.0) / 1000.0);
+    assert!(taken + Duration::from_millis(50) >= delays.get(), "{taken:?} for delays of {:?}", delays.get());
     assert!(failures.get() >= 2, "the server was away: {} failures", failures.get());
     ws.send("after").await.unwrap();
     assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("after"));
