@@ -16,7 +16,7 @@ use ws_core::SettingError;
 /// | the way to the server | method |
 /// |---|---|
 /// | TCP, TLS, a proxy, a custom [`Connector`](crate::Connector) | [`connect`](Self::connect) |
-/// | a Unix socket | [`connect_unix`](Self::connect_unix) |
+/// | a Unix socket, on Unix | `connect_unix` |
 /// | a stream that is open already, of any type | [`handshake`](Self::handshake) |
 /// | an HTTP client of hyper's | `upgrade` (feature `hyper`) |
 /// | any of the first row, again whenever the connection is lost | [`reconnect`](Self::reconnect) |
@@ -67,11 +67,12 @@ impl Client {
         attempt.finish(result)
     }
 
-    /// Opens a WebSocket over a Unix socket. The URL still gives the `Host`, the path and whether to encrypt.
+    /// Opens a WebSocket over a Unix socket; on Unix only. The URL still gives the `Host`, the path and whether to encrypt.
     ///
     /// # Errors
     /// [`ConnectError`].
     #[cfg(unix)]
+    #[cfg_attr(docsrs, doc(cfg(unix)))]
     #[doc(alias = "uds")]
     pub async fn connect_unix(
         &self,

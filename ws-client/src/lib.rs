@@ -58,6 +58,14 @@
 //!
 //! One [`opening_timeout`](Options::opening_timeout) applies to all of it, and its error names the [`Stage`].
 //!
+//! # Platforms
+//!
+//! Linux is what it is measured on. On Windows there are no Unix sockets (`connect_unix`, and a [`Stream`] from a `UnixStream`, do not
+//! compile); `Tls::platform` trusts the system's certificate store; [`ProxyChoice::Environment`] reads environment variables as elsewhere, not the
+//! proxy of the system's settings. On Linux and Android the system takes at most 32 KiB ahead that it has not sent
+//! (`TCP_NOTSENT_LOWAT`); elsewhere it takes its send buffer, so that deadlines for a server that does not read begin somewhat later. For browsers
+//! see [`in_a_browser`].
+//!
 //! # Features
 //! - `ring` (default): `wss://`, by rustls with *ring*. The process-wide provider is never used.
 //! - `aws-lc-rs`: the same with AWS-LC, given to `Tls::provider`, or by itself in a build without `ring`. It needs a C
@@ -67,6 +75,8 @@
 //! - `deflate` (default): permessage-deflate (RFC 7692).
 //! - `hyper`: the opening handshake through an HTTP client of hyper, by `Client::upgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// A browser has the same names: `in_a_browser` lists what it lacks.
+#![cfg_attr(docsrs, doc(auto_cfg(hide(target_arch = "wasm32"))))]
 // This page is that of all targets, and names what is not in a browser.
 #![cfg_attr(target_arch = "wasm32", allow(rustdoc::broken_intra_doc_links))]
 

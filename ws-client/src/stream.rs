@@ -94,7 +94,9 @@ impl From<TcpStream> for Stream {
     }
 }
 
+/// On Unix only.
 #[cfg(unix)]
+#[cfg_attr(docsrs, doc(cfg(unix)))]
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
         Self(Carrier::Unix(stream))

@@ -72,6 +72,20 @@
 //! - [`ws_core`]: the layers below, and the path of a byte through them.
 //! - [`Stats`]: the numbers of a running server. Events go to `tracing`, never to standard output.
 //!
+//! # Platforms
+//!
+//! Linux is what it is measured on. Elsewhere these differ:
+//!
+//! | | Linux, Android | macOS, BSD | Windows |
+//! |---|---|---|---|
+//! | Unix sockets (`UnixListener` as a [`Listener`]) | yes | yes | do not compile |
+//! | `shutdown_signal` | Ctrl-C, SIGTERM | Ctrl-C, SIGTERM | Ctrl-C, Ctrl-Break, the console closes, the system shuts down; there is no SIGTERM, and `taskkill` without `/F` does not reach a console program |
+//! | default limits of WebSockets and handshakes | by the limit of open files | by the limit of open files | 10,000 and 4,096: there is no such limit |
+//! | a port whose old connections are still known | is taken (`SO_REUSEADDR`) | is taken | needs no option |
+//! | what the system takes to send ahead | 32 KiB unsent (`TCP_NOTSENT_LOWAT`) | its send buffer | its send buffer |
+//!
+//! The last row means that deadlines for a peer that does not read begin somewhat later where the system takes more.
+//!
 //! # Features
 //! - `ring` (default): `wss://` and `https://`, by rustls with *ring*. The process-wide provider is never taken.
 //! - `aws-lc-rs`: the same with AWS-LC, given to `Tls::provider`, or by itself in a build without `ring`. It needs a C

@@ -28,7 +28,9 @@ impl From<TcpListener> for Listener {
     }
 }
 
+/// On Unix only.
 #[cfg(unix)]
+#[cfg_attr(docsrs, doc(cfg(unix)))]
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
         Self(Socket::Unix(listener))
