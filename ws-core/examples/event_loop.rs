@@ -223,8 +223,9 @@ impl Client {
                 Ok(0) => connection.transport_ended(TransportEnd::Eof),
                 Ok(n) => {
                     self.receive(&mut shared.input[..n], &mut shared.output);
-                    // A short read has emptied the socket: the next event says when there is more.
-                    if n < shared.input.len() && self.write(shared) && !self.is_closing() {
+                    // A short read has emptied the socket: the next event says when there is more. On Windows mio waits for
+                    // events again only after `WouldBlock`.
+                    if cfg!(unix) && n < shared.input.len() && self.write(shared) && !self.is_closing() {
                         break;
                     }
                     reads += 1;
