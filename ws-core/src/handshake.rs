@@ -4,11 +4,13 @@
 //! `receive` again; every byte is looked at once, however the bytes arrive. A fault is reported at the byte that
 //! proves it, so a driver need not wait for the end of a head that can only be refused.
 //!
-//! - Where another HTTP library reads the head: [`Opening::from_request`], [`UpgradeRequest::response`] and
-//!   [`complete_response`] for a server, [`ClientHandshake::request`] and [`ClientHandshake::judge`] for a client.
-//!
 //! - Server: [`RequestReader`] → [`Opening`] → [`UpgradeRequest::accept`], or a [`Refusal`].
 //! - Client: [`ClientHandshake`] → [`Established`], or a [`HandshakeError`] which carries the server's answer.
+//! - Where another HTTP library reads the head: [`Opening::from_request`], [`UpgradeRequest::response`] and
+//!   [`complete_response`] for a server, [`ClientHandshake::request`] and [`ClientHandshake::judge`] for a client.
+//! - HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), over any library that has extended CONNECT: [`Opening::from_connect`],
+//!   [`UpgradeRequest::response`] and [`Refusal::response`] for a server. Host, origin, subprotocols and extensions are
+//!   judged by the same code as over HTTP/1.1; only the proof that the request was understood differs.
 //!
 //! Both sides on one page, without a socket between them:
 //!
@@ -45,6 +47,7 @@ mod key;
 mod opening;
 mod origin;
 mod parsed;
+mod proof;
 mod refusal;
 mod refused;
 mod request;

@@ -115,7 +115,7 @@ async fn an_upgrade_that_does_not_complete_in_time_releases_its_permit() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_upgrade_is_answered_501_and_one_over_http_2_505() {
+async fn a_request_without_an_upgrade_is_answered_501_one_in_http_0_9_505_and_one_over_http_2_400() {
     let acceptor = AcceptorBuilder::default().build().unwrap();
     let request = || {
         http::Request::get("/")
@@ -127,10 +127,14 @@ async fn a_request_without_an_upgrade_is_answered_501_and_one_over_http_2_505() 
     };
     let refusal = acceptor.upgrade(request().body(()).unwrap()).await.unwrap_err();
     assert_eq!(refusal.status(), 501);
+    let http09 = request().version(http::Version::HTTP_09).body(()).unwrap();
+    let refusal = acceptor.upgrade(http09).await.unwrap_err();
+    assert_eq!(refusal.status(), 505);
+    assert!(std::str::from_utf8(refusal.body()).unwrap().contains("HTTP/1.1"));
+    // RFC 9113 §8.2.2: over HTTP/2 these fields are malformed.
     let http2 = request().version(http::Version::HTTP_2).body(()).unwrap();
     let refusal = acceptor.upgrade(http2).await.unwrap_err();
-    assert_eq!((refusal.status().as_u16(), refusal.headers().contains_key("connection")), (505, false));
-    assert!(std::str::from_utf8(refusal.body()).unwrap().contains("HTTP/1.1"));
+    assert_eq!((refusal.status().as_u16(), refusal.headers().contains_key("connection")), (400, false));
 }
 
 #[tokio::test]

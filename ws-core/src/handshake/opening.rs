@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode, Version, header};
 
+use super::proof::Proof;
 use super::refusal::Refusal;
 use super::token::has_token;
 use super::upgrade::UpgradeRequest;
@@ -9,7 +10,8 @@ use super::upgrade::UpgradeRequest;
 /// A well-formed request.
 #[derive(Debug)]
 pub enum Opening {
-    /// The client requests a WebSocket, and everything it sent is as RFC 6455 section 4.2.1 requires it.
+    /// The client requests a WebSocket, and everything it sent is as RFC 6455 section 4.2.1 requires it, or RFC 8441
+    /// section 5 over HTTP/2.
     Upgrade(UpgradeRequest),
     /// A GET or HEAD that does not request a WebSocket: a page, a health check. Its version may be HTTP/1.0, and `Host` may
     /// then be absent.
@@ -17,6 +19,7 @@ pub enum Opening {
 }
 
 impl Opening {
+    /// Judges a well-formed request of HTTP/1.1.
     pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
         let headers = request.headers();
         // RFC 9110 §7.8: a server MUST ignore Upgrade in an HTTP/1.0 request.
@@ -29,7 +32,8 @@ impl Opening {
         }
         let connection = has_token(headers, header::CONNECTION, "upgrade");
         if upgrade && connection {
-            return UpgradeRequest::new(request).map(Self::Upgrade);
+            let proof = Proof::http1(headers)?;
+            return UpgradeRequest::new(request, proof).map(Self::Upgrade);
         }
         // What is left of a handshake is not taken for the request of a page: a part of it was lost on the way.
         let version = headers.contains_key(header::SEC_WEBSOCKET_VERSION);

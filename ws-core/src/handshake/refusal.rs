@@ -20,6 +20,8 @@ pub struct Refusal {
     body: String,
     /// The request was a HEAD: the response has no body, but the length that the body would have.
     to_head: bool,
+    /// The response names the supported version of the WebSocket protocol, whatever its status.
+    names_version: bool,
 }
 
 debug_by_display!(Refusal);
@@ -31,7 +33,7 @@ impl Refusal {
     pub fn new(status: StatusCode, reason: &str) -> Self {
         let is_error = status.is_client_error() || status.is_server_error();
         let status = if is_error { status } else { StatusCode::INTERNAL_SERVER_ERROR };
-        Self { status, body: format!("{reason}\n"), to_head: false }
+        Self { status, body: format!("{reason}\n"), to_head: false, names_version: false }
     }
 
     /// A 400: `reason` says what is wrong with the request.
@@ -44,6 +46,12 @@ impl Refusal {
         Self { to_head, ..self }
     }
 
+    /// The same refusal with the supported version of the WebSocket protocol (RFC 6455 section 4.4), for a status that
+    /// does not imply it.
+    pub(super) fn with_version(self) -> Self {
+        Self { names_version: true, ..self }
+    }
+
     /// Returns the status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -52,6 +60,9 @@ impl Refusal {
     /// Returns the fields that follow from the status, beside `Connection` and `Content-Length`.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = required_headers(self.status);
+        if self.names_version {
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+        }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers
     }
@@ -72,6 +83,18 @@ impl Refusal {
         let mut headers = self.headers();
         headers.insert(header::DATE, date);
         self.encode_with(headers)
+    }
+
+    /// Returns the response for another HTTP library to write over this version of HTTP, which adds `Content-Length`;
+    /// without a body for a HEAD request. HTTP/2 and later have no `Connection` and no `Upgrade` (RFC 9113 section
+    /// 8.2.2).
+    pub fn response(&self, version: http::Version) -> http::Response<String> {
+        let body = if self.to_head { String::new() } else { self.body.clone() };
+        let mut response = http::Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers();
+        adapt(&mut response, version);
+        response
     }
 
     fn encode_with(&self, headers: HeaderMap) -> Vec<u8> {
@@ -120,6 +143,11 @@ pub enum ResponseError {
     /// A status below 200: those are not final, and 101 comes from [`accept`](super::UpgradeRequest::accept) only.
     #[error("status {0} is not the status of a final response")]
     InterimStatus(StatusCode),
+    /// Bytes of HTTP/1.1 were asked for as the answer to a request of HTTP/2 or HTTP/3.
+    #[error(
+        "the request came over HTTP/2 or HTTP/3; give UpgradeRequest::response to the library that has read it"
+    )]
+    NotHttp1,
     /// A body with a status that has none (RFC 9110 section 6.4.1: 204, 205 and 304).
     #[error("a response with status {0} has no body")]
     BodyNotAllowed(StatusCode),
@@ -161,13 +189,19 @@ pub fn complete_response<B: AsRef<[u8]>>(
 ) -> Result<http::Response<B>, ResponseError> {
     let required = check_response(&response)?;
     response.headers_mut().extend(required);
+    adapt(&mut response, version);
+    Ok(response)
+}
+
+/// Gives a response the fields that are about the connection, or takes them away where there are none.
+fn adapt<B>(response: &mut http::Response<B>, version: http::Version) {
     if version < http::Version::HTTP_2 {
         let options = HeaderValue::from_static(connection_options(response.status()));
         response.headers_mut().insert(header::CONNECTION, options);
     } else {
+        // RFC 9113 §8.2.2.
         response.headers_mut().remove(header::UPGRADE);
     }
-    Ok(response)
 }
 
 fn encode<B: AsRef<[u8]>>(response: &http::Response<B>, body: &[u8]) -> Result<Vec<u8>, ResponseError> {

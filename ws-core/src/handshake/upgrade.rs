@@ -2,22 +2,21 @@
 
 use std::mem;
 
-use http::header::{self, HeaderName};
-use http::{HeaderMap, StatusCode, Uri};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Uri};
 
 use super::extension::Extension;
 use super::host::effective_host;
-use super::key::{accept_key, is_key};
+use super::proof::Proof;
 use super::refusal::{Refusal, ResponseError, check_not_owned, write_field};
 use super::subprotocol::parse_subprotocols;
 use super::token::{is_token, values};
-use super::version::VERSION;
 
-/// A client's request for a WebSocket.
+/// A client's request for a WebSocket, over any version of HTTP.
 #[derive(Debug)]
 pub struct UpgradeRequest {
     request: http::Request<()>,
-    accept: String,
+    proof: Proof,
     subprotocols: Vec<String>,
     extensions: Vec<Extension>,
 }
@@ -58,27 +57,15 @@ impl<'a> Acceptance<'a> {
 }
 
 impl UpgradeRequest {
-    /// Judges what only matters for a WebSocket.
-    pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
+    /// Judges what only matters for a WebSocket, whatever the version of HTTP; `proof` is how the answer shows that the
+    /// request was understood.
+    pub(super) fn new(request: http::Request<()>, proof: Proof) -> Result<Self, Refusal> {
         let headers = request.headers();
-        // §4.4: another version gets 426 with the supported one; it is checked first, because another
-        // version may have other fields.
-        if single(headers, header::SEC_WEBSOCKET_VERSION)? != VERSION.as_bytes() {
-            return Err(Refusal::new(
-                StatusCode::UPGRADE_REQUIRED,
-                "this server supports only version 13 of the WebSocket protocol",
-            ));
-        }
-        // §4.2.1 item 5: a key which, decoded, is 16 bytes long.
-        let key = single(headers, header::SEC_WEBSOCKET_KEY)?;
-        if !is_key(key) {
-            return Err(Refusal::bad_request("Sec-WebSocket-Key is not 16 bytes in Base64"));
-        }
         let subprotocols = parse_subprotocols(values(headers, &header::SEC_WEBSOCKET_PROTOCOL))
             .map_err(Refusal::bad_request)?;
         let extensions = Extension::parse_list(values(headers, &header::SEC_WEBSOCKET_EXTENSIONS))
             .map_err(|error| Refusal::bad_request(&error.to_string()))?;
-        Ok(Self { accept: accept_key(key), subprotocols, extensions, request })
+        Ok(Self { proof, subprotocols, extensions, request })
     }
 
     /// Returns the request: its target (`request().uri().path()`, `.query()`) and its fields.
@@ -116,8 +103,12 @@ impl UpgradeRequest {
     ///
     /// # Errors
     /// [`ResponseError`]: a subprotocol or extension that was not offered or is no token, a field among the headers
-    /// that is not the caller's to set.
+    /// that is not the caller's to set, and [`ResponseError::NotHttp1`] for a request of HTTP/2 or HTTP/3, whose answer
+    /// [`response`](Self::response) returns.
     pub fn accept(&self, acceptance: Acceptance<'_>) -> Result<Vec<u8>, ResponseError> {
+        if matches!(self.proof, Proof::Connect) {
+            return Err(ResponseError::NotHttp1);
+        }
         let mut head = Vec::with_capacity(USUAL_ANSWER);
         head.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
         for (_, name, value) in self.fields(&acceptance)? {
@@ -130,17 +121,31 @@ impl UpgradeRequest {
         Ok(head)
     }
 
+    /// Returns the answer that opens the WebSocket for another HTTP library to write: over HTTP/1.1 the 101 that
+    /// [`accept`](Self::accept) returns as bytes; over HTTP/2 and HTTP/3 a 200 whose body does not end, on which the
+    /// WebSocket runs (RFC 8441 section 5).
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn response(&self, acceptance: Acceptance<'_>) -> Result<http::Response<()>, ResponseError> {
+        let mut response = http::Response::new(());
+        *response.status_mut() = self.proof.status();
+        for (name, _, value) in self.fields(&acceptance)? {
+            // They have been found to be tokens and lists of tokens.
+            let invalid = |_| ResponseError::InvalidExtensions(value.into());
+            response.headers_mut().insert(name, HeaderValue::from_str(value).map_err(invalid)?);
+        }
+        response.headers_mut().extend(acceptance.headers);
+        Ok(response)
+    }
+
     /// The fields that are the handshake's own, checked; each with the name as RFC 6455 spells it.
-    pub(super) fn fields<'a>(
+    fn fields<'a>(
         &'a self,
         acceptance: &'a Acceptance<'_>,
     ) -> Result<Vec<(HeaderName, &'static str, &'a str)>, ResponseError> {
         check_not_owned(&acceptance.headers)?;
-        let mut fields = vec![
-            (header::UPGRADE, "Upgrade", "websocket"),
-            (header::CONNECTION, "Connection", "Upgrade"),
-            (header::SEC_WEBSOCKET_ACCEPT, "Sec-WebSocket-Accept", self.accept.as_str()),
-        ];
+        let mut fields = self.proof.fields();
         if let Some(subprotocol) = acceptance.subprotocol {
             self.check_subprotocol(subprotocol)?;
             fields.push((header::SEC_WEBSOCKET_PROTOCOL, "Sec-WebSocket-Protocol", subprotocol));
@@ -191,17 +196,6 @@ impl UpgradeRequest {
             }
         }
         Ok(())
-    }
-}
-
-/// The value of a field that must be there once.
-fn single(headers: &HeaderMap, name: HeaderName) -> Result<&[u8], Refusal> {
-    let mut lines = values(headers, &name);
-    // §11.3.1 and §11.3.5: these fields MUST NOT appear more than once in a request.
-    match (lines.next(), lines.next()) {
-        (Some(value), None) => Ok(value),
-        (None, _) => Err(Refusal::bad_request(&format!("there is no {name} field"))),
-        (Some(_), Some(_)) => Err(Refusal::bad_request(&format!("there is more than one {name} field"))),
     }
 }
 

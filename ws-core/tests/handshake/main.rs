@@ -10,6 +10,7 @@ mod body;
 mod client;
 mod client_request;
 mod client_rows;
+mod connect;
 mod oracle;
 mod parsed;
 mod refusal_texts;
