@@ -66,7 +66,7 @@
 //! driver, line, waiting             a connection and its transport; the order of senders; the wakers
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
 //! backlog, piece, buffer            what waits for a slow peer, pieces of a message, buffers of a thread
-//! error, exclusive, halves
+//! error, exclusive, halves, http2
 //! ```
 //!
 //! Each line imports only from the lines below it: `tests/layers.rs` checks that.
@@ -81,6 +81,10 @@ mod driver;
 mod error;
 mod exclusive;
 mod halves;
+// As `Exclusive`.
+#[cfg(feature = "http2")]
+#[doc(hidden)]
+pub mod http2;
 mod line;
 mod piece;
 mod publish_report;
