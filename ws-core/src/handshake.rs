@@ -44,6 +44,7 @@ mod field_names;
 mod head;
 mod host;
 mod key;
+mod offered;
 mod opening;
 mod origin;
 mod parsed;
@@ -62,12 +63,13 @@ mod version;
 // What is hidden is shared by the crates of this workspace: HTTP/1.1 as far as a handshake needs it, and no API to keep.
 #[doc(hidden)]
 pub use body::{BodyFraming, BodyProgress, BodyReader};
-pub use client::{ClientHandshake, Established, MAX_INTERIM_RESPONSES};
+pub use client::{ClientHandshake, MAX_INTERIM_RESPONSES};
 pub use extension::{Extension, ExtensionParameter, InvalidExtensions};
 pub use field_names::FieldNames;
 pub use head::{HeadError, HeadLimits};
 pub use host::{Authority, effective_host};
 pub use key::accept_key;
+pub use offered::Established;
 pub use opening::Opening;
 pub use origin::{Origin, is_same_host_or_absent};
 pub use refusal::{Refusal, ResponseError, complete_response};

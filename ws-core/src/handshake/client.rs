@@ -6,37 +6,24 @@ use http::header::{self, HeaderMap, HeaderName};
 use http::{StatusCode, Version};
 
 use super::body::BodyFraming;
-use super::extension::Extension;
 use super::head::HeadLimits;
 use super::key::{accept_key, encode_key};
+use super::offered::{Established, Offered};
 use super::opening::Opening;
 use super::refused::{HandshakeError, Refused};
-use super::request::{Offer, RequestError, encode_request, offered_extensions};
+use super::request::{Offer, RequestError, encode_request};
 use super::response::ResponseReader;
 use super::server::RequestReader;
-use super::token::{has_token, list_elements, values};
+use super::token::{has_token, values};
 
 /// One opening handshake as a client: the request to send, then the reader of the answer.
 pub struct ClientHandshake {
     request: Vec<u8>,
     accept: String,
-    subprotocols: Vec<String>,
-    extensions: Vec<String>,
+    offered: Offered,
     limits: HeadLimits,
     interim: usize,
     reader: ResponseReader,
-}
-
-/// What the server agreed to.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Established {
-    /// The server's 101, with all its fields.
-    pub response: http::Response<()>,
-    /// The subprotocol it chose, one of those offered.
-    pub subprotocol: Option<String>,
-    /// The extensions it chose, each offered by name and none twice; their parameters are still to be judged.
-    pub extensions: Vec<Extension>,
 }
 
 /// How many interim (1xx) responses may come before the final one.
@@ -63,13 +50,12 @@ impl ClientHandshake {
         nonce: [u8; 16],
     ) -> Result<Self, RequestError> {
         let key = encode_key(nonce);
-        let offered = offered_extensions(extensions)?;
+        let offered = Offered::new(subprotocols, extensions)?;
         let limits = HeadLimits::client();
         Ok(Self {
             request: encode_request(&request, &Offer { key: &key, subprotocols, extensions })?,
             accept: accept_key(key.as_bytes()),
-            subprotocols: subprotocols.to_vec(),
-            extensions: offered,
+            offered,
             limits,
             interim: 0,
             reader: ResponseReader::new(limits),
@@ -168,39 +154,7 @@ impl ClientHandshake {
             Ok(None) => return Err(HandshakeError::MissingAccept),
             Err(Repeated) => return Err(HandshakeError::RepeatedAccept),
         }
-        let extensions = self.agreed_extensions(headers)?;
-        let subprotocol = self.agreed_subprotocol(headers)?;
-        Ok(Established { response, subprotocol, extensions })
-    }
-
-    fn agreed_extensions(&self, headers: &HeaderMap) -> Result<Vec<Extension>, HandshakeError> {
-        let agreed = Extension::parse_list(values(headers, &header::SEC_WEBSOCKET_EXTENSIONS))?;
-        for (index, extension) in agreed.iter().enumerate() {
-            // Item 5: an extension that was not offered fails the connection.
-            if !self.extensions.contains(&extension.name) {
-                return Err(HandshakeError::UnofferedExtension(excerpt(extension.name.as_bytes())));
-            }
-            // §9.1: each is agreed to once. (The work is bounded by the offer: a repetition ends the loop.)
-            if agreed.iter().take(index).any(|earlier| earlier.name == extension.name) {
-                return Err(HandshakeError::RepeatedExtension(excerpt(extension.name.as_bytes())));
-            }
-        }
-        Ok(agreed)
-    }
-
-    fn agreed_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, HandshakeError> {
-        // RFC 9110 §5.6.1.2: empty elements are ignored; with none left it is as if the field were absent.
-        let mut chosen = list_elements(values(headers, &header::SEC_WEBSOCKET_PROTOCOL));
-        let Some(subprotocol) = chosen.next() else { return Ok(None) };
-        // §4.2.2 step 5: it is a single value; §11.3.4: MUST NOT appear more than once in a response.
-        if chosen.next().is_some() {
-            return Err(HandshakeError::RepeatedSubprotocol);
-        }
-        // Item 6: a subprotocol that was not offered fails the connection.
-        match self.subprotocols.iter().find(|offered| offered.as_bytes() == subprotocol) {
-            Some(offered) => Ok(Some(offered.clone())),
-            None => Err(HandshakeError::UnofferedSubprotocol(excerpt(subprotocol))),
-        }
+        self.offered.establish(response)
     }
 }
 
@@ -208,24 +162,12 @@ impl fmt::Debug for ClientHandshake {
     /// Without the request, which may hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientHandshake")
-            .field("subprotocols", &self.subprotocols)
-            .field("extensions", &self.extensions)
+            .field("offered", &self.offered)
             .field("limits", &self.limits)
             .field("interim", &self.interim)
             .finish_non_exhaustive()
     }
 }
-
-/// What the peer sent, short enough for a line in a log.
-fn excerpt(bytes: &[u8]) -> String {
-    match bytes.split_at_checked(MAX_EXCERPT) {
-        Some((start, rest)) if !rest.is_empty() => format!("{}...", String::from_utf8_lossy(start)),
-        _ => String::from_utf8_lossy(bytes).into_owned(),
-    }
-}
-
-/// The most of a peer's name that an error repeats, in bytes.
-const MAX_EXCERPT: usize = 100;
 
 /// A field that may occur once occurs twice.
 struct Repeated;
