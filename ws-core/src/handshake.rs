@@ -39,6 +39,7 @@
 
 mod body;
 mod client;
+mod connect;
 mod extension;
 mod field_names;
 mod head;
@@ -64,6 +65,7 @@ mod version;
 #[doc(hidden)]
 pub use body::{BodyFraming, BodyProgress, BodyReader};
 pub use client::{ClientHandshake, MAX_INTERIM_RESPONSES};
+pub use connect::ConnectHandshake;
 pub use extension::{Extension, ExtensionParameter, InvalidExtensions};
 pub use field_names::FieldNames;
 pub use head::{HeadError, HeadLimits};

@@ -180,7 +180,8 @@ fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&[u8]>, Repeat
     }
 }
 
-fn refused(response: http::Response<()>, head_length: usize) -> Refused {
+/// What is known of a refusal by its head.
+pub(super) fn refused(response: http::Response<()>, head_length: usize) -> Refused {
     let framing = BodyFraming::of(&response);
     let body_complete = matches!(framing, BodyFraming::None | BodyFraming::Length(0));
     Refused { response: response.map(|()| Vec::new()), body_complete, framing, head_length }

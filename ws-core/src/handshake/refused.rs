@@ -15,7 +15,7 @@ use super::head::HeadError;
 #[derive(Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The server answered with a final status other than 101.
+    /// The server answered with a final status that opens no WebSocket: other than 101, or over HTTP/2 other than 2xx.
     #[error("the server refused the handshake with status {}", .0.response.status())]
     Refused(Box<Refused>),
     /// The answer is not an HTTP response, or exceeds the limits.
@@ -55,7 +55,7 @@ pub enum HandshakeError {
     #[error("the server chose the subprotocol {0:?}, which was not offered")]
     UnofferedSubprotocol(String),
     /// `Sec-WebSocket-Protocol` occurs more than once or names more than one (RFC 6455 section 11.3.4).
-    #[error("the server's 101 has more than one Sec-WebSocket-Protocol value")]
+    #[error("the server's response has more than one Sec-WebSocket-Protocol value")]
     RepeatedSubprotocol,
     /// `Sec-WebSocket-Extensions` is outside its grammar (RFC 6455 section 9.1).
     #[error(transparent)]
@@ -87,7 +87,7 @@ impl From<HeadError> for HandshakeError {
     }
 }
 
-/// The server's final answer when it is not a 101.
+/// The server's final answer when it opens no WebSocket.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Refused {

@@ -64,16 +64,7 @@ pub(super) fn encode_request(
     template: &http::Request<()>,
     offer: &Offer<'_>,
 ) -> Result<Vec<u8>, RequestError> {
-    // §4.1 item 2: the method MUST be GET, the version at least 1.1.
-    if template.method() != Method::GET {
-        return Err(RequestError::Method(template.method().clone()));
-    }
-    if template.version() != Version::HTTP_11 {
-        return Err(RequestError::Version(template.version()));
-    }
-    if let Some(name) = template.headers().keys().find(|name| is_owned(name)) {
-        return Err(RequestError::OwnedHeader(name.clone()));
-    }
+    check_template(template)?;
     let mut head = b"GET ".to_vec();
     write_target(&mut head, template.uri());
     head.extend_from_slice(b" HTTP/1.1\r\n");
@@ -84,8 +75,7 @@ pub(super) fn encode_request(
     write_field(&mut head, "Sec-WebSocket-Key", offer.key.as_bytes());
     write_field(&mut head, "Sec-WebSocket-Version", VERSION.as_bytes());
     if !offer.subprotocols.is_empty() {
-        check_subprotocols(offer.subprotocols)?;
-        write_field(&mut head, "Sec-WebSocket-Protocol", offer.subprotocols.join(", ").as_bytes());
+        write_field(&mut head, "Sec-WebSocket-Protocol", subprotocol_list(offer.subprotocols)?.as_bytes());
     }
     if let Some(extensions) = offer.extensions {
         write_field(&mut head, "Sec-WebSocket-Extensions", extensions.as_bytes());
@@ -99,6 +89,21 @@ pub(super) fn encode_request(
     }
     head.extend_from_slice(b"\r\n");
     Ok(head)
+}
+
+/// Checks what a template has beside its URI.
+pub(super) fn check_template(template: &http::Request<()>) -> Result<(), RequestError> {
+    // §4.1 item 2: the method MUST be GET, the version at least 1.1.
+    if template.method() != Method::GET {
+        return Err(RequestError::Method(template.method().clone()));
+    }
+    if template.version() != Version::HTTP_11 {
+        return Err(RequestError::Version(template.version()));
+    }
+    match template.headers().keys().find(|name| is_owned(name)) {
+        Some(name) => Err(RequestError::OwnedHeader(name.clone())),
+        None => Ok(()),
+    }
 }
 
 /// The names of the extensions in an offer.
@@ -128,7 +133,8 @@ fn host(template: &http::Request<()>) -> Result<String, RequestError> {
     }
 }
 
-fn host_of_uri(scheme: &str, authority: &str) -> Result<String, RequestError> {
+/// The host of an absolute URI, with the port if it is not the scheme's own.
+pub(super) fn host_of_uri(scheme: &str, authority: &str) -> Result<String, RequestError> {
     let Some(default_port) = default_port(scheme) else {
         return Err(RequestError::Scheme(scheme.into()));
     };
@@ -159,8 +165,8 @@ fn host_of_headers(headers: &HeaderMap) -> Result<String, RequestError> {
     }
 }
 
-/// The target in origin form (RFC 9112 section 3.2.1).
-fn write_target(head: &mut Vec<u8>, uri: &Uri) {
+/// Writes the target in origin form (RFC 9112 section 3.2.1).
+pub(super) fn write_target(head: &mut Vec<u8>, uri: &Uri) {
     let query = uri.query().map(|query| ["?", query]).unwrap_or_default();
     // RFC 6455 §3: an empty path is sent as "/": that is what `path` says then.
     for byte in [uri.path()].into_iter().chain(query).flat_map(str::bytes) {
@@ -173,13 +179,14 @@ fn write_target(head: &mut Vec<u8>, uri: &Uri) {
     }
 }
 
-fn check_subprotocols(subprotocols: &[String]) -> Result<(), RequestError> {
+/// The value of `Sec-WebSocket-Protocol`.
+pub(super) fn subprotocol_list(subprotocols: &[String]) -> Result<String, RequestError> {
     // §4.1 item 10: non-empty tokens, all unique.
     if let Some(name) = subprotocols.iter().find(|name| !is_token(name.as_bytes())) {
         return Err(RequestError::InvalidSubprotocol(name.clone()));
     }
     match repeated(subprotocols) {
         Some(name) => Err(RequestError::RepeatedSubprotocol(name.into())),
-        None => Ok(()),
+        None => Ok(subprotocols.join(", ")),
     }
 }

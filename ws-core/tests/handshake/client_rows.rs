@@ -145,12 +145,12 @@ pub(crate) const CHOICES: &[Row] = &[
     (
         "RFC 6455 §4.2.2",
         "{101}{UCA}{P}: chat, superchat\r\n\r\n",
-        "the server's 101 has more than one Sec-WebSocket-P",
+        "the server's response has more than one Sec-W",
     ),
     (
         "RFC 6455 §4.2.2",
         "{101}{UCA}{P}: ,chat,,other\r\n\r\n",
-        "the server's 101 has more than one Sec-WebSocket-P",
+        "the server's response has more than one Sec-W",
     ),
     ("RFC 9110 §5.6.1.2", "{101}{UCA}{P}:\r\n\r\n", "open"),
     ("RFC 9110 §5.6.1.2", "{101}{UCA}{P}: , ,\r\n\r\n", "open"),
@@ -160,7 +160,7 @@ pub(crate) const CHOICES: &[Row] = &[
     (
         "RFC 6455 §11.3.4",
         "{101}{UCA}{P}: chat\r\n{P}: chat\r\n\r\n",
-        "the server's 101 has more than one Sec-WebSocket-P",
+        "the server's response has more than one Sec-W",
     ),
     ("RFC 6455 §4.1", "{101}{UCA}{E}: permessage-deflate; server_max_window_bits=10\r\n\r\n", "open"),
     ("RFC 6455 §11.3.2", "{101}{UCA}{E}: permessage-deflate\r\n{E}: x-extra\r\n\r\n", "open"),

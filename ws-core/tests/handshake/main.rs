@@ -8,6 +8,7 @@ mod support;
 
 mod body;
 mod client;
+mod client_connect;
 mod client_request;
 mod client_rows;
 mod connect;
