@@ -5,7 +5,8 @@
 //! proves it, so a driver need not wait for the end of a head that can only be refused.
 //!
 //! - Server: [`RequestReader`] → [`Opening`] → [`UpgradeRequest::accept`], or a [`Refusal`].
-//! - Client: [`ClientHandshake`] → [`Established`], or a [`HandshakeError`] which carries the server's answer.
+//! - Client: [`ClientHandshake`] → [`Established`], or a [`HandshakeError`] which carries the server's answer. Over HTTP/2
+//!   [`ConnectHandshake`] takes its place.
 //! - Where another HTTP library reads the head: [`Opening::from_request`], [`UpgradeRequest::response`] and
 //!   [`complete_response`] for a server, [`ClientHandshake::request`] and [`ClientHandshake::judge`] for a client.
 //! - HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), over any library that has extended CONNECT: [`Opening::from_connect`],
