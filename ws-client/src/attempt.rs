@@ -1,8 +1,13 @@
 //! One attempt to open a WebSocket: from a request to a stream, and from that to the open connection.
 
+#[cfg(feature = "http2")]
+mod over_http2;
+
 use std::io;
 #[cfg(unix)]
 use std::path::Path;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -11,6 +16,8 @@ use tokio::time::error::Elapsed;
 use ws_core::handshake::{ClientHandshake, Established, HandshakeError};
 use ws_tokio::WebSocket;
 
+#[cfg(feature = "http2")]
+use self::over_http2::Http2Outcome;
 use crate::deadline::from_now;
 use crate::dial::dial;
 use crate::error::{ConnectError, Stage};
@@ -21,6 +28,7 @@ use crate::proxy_error::ProxyError;
 use crate::request::{Request, redirect};
 use crate::request_error::UrlError;
 use crate::resolver::{Resolver, resolve};
+use crate::route::Route;
 use crate::setup::Setup;
 use crate::stream::Stream;
 #[cfg(feature = "tls")]
@@ -62,8 +70,8 @@ impl<'s> Attempt<'s> {
     pub(crate) async fn connect(&mut self) -> Result<Opened, ConnectError> {
         let mut redirects = self.setup.options.max_redirects;
         loop {
-            let stream = self.reach().await?;
-            match self.perform_handshake(stream).await {
+            let route = self.route()?;
+            match self.connect_by(&route).await {
                 Err(ConnectError::Refused(refused)) if redirects > 0 => {
                     let Some(next) = redirect(&self.request, &refused.response)? else {
                         return Err(ConnectError::Refused(refused));
@@ -80,14 +88,29 @@ impl<'s> Attempt<'s> {
     /// The same over a Unix socket, without redirects.
     #[cfg(unix)]
     pub(crate) async fn connect_unix(&mut self, path: &Path) -> Result<Opened, ConnectError> {
-        self.stage = Stage::Dial;
-        let connected = tokio::net::UnixStream::connect(path).await;
-        let stream = connected.map_err(|source| ConnectError::Io {
-            authority: path.display().to_string(),
-            during: self.stage,
-            source,
-        })?;
-        let stream = self.encrypt_if_secure(stream.into()).await?;
+        self.connect_by(&Route::Unix(path.to_owned())).await
+    }
+
+    /// Opens a WebSocket in the version of HTTP that the options say.
+    async fn connect_by(&mut self, route: &Route) -> Result<Opened, ConnectError> {
+        if self.request.is_secure() && cfg!(not(feature = "tls")) {
+            // Checked first, so that no error of the network hides it.
+            return Err(ConnectError::TlsMissing);
+        }
+        #[cfg(feature = "http2")]
+        let stream = match self.connect_over_http2(route).await? {
+            Http2Outcome::Opened(opened) => return Ok(*opened),
+            Http2Outcome::Http1(stream) => stream,
+        };
+        #[cfg(not(feature = "http2"))]
+        let stream = None;
+        let stream = match stream {
+            Some(stream) => stream,
+            None => {
+                let stream = self.reach(route).await?;
+                self.encrypt_if_secure(stream).await?
+            }
+        };
         self.perform_handshake(stream).await
     }
 
@@ -104,27 +127,40 @@ impl<'s> Attempt<'s> {
         }
     }
 
-    /// Returns a stream to the server, through TCP, a proxy or the connector, encrypted for `wss`.
-    async fn reach(&mut self) -> Result<Stream, ConnectError> {
-        if self.request.is_secure() && cfg!(not(feature = "tls")) {
-            // Checked first, so that no error of the network hides it.
-            return Err(ConnectError::TlsMissing);
-        }
+    /// Returns the way to the server.
+    fn route(&self) -> Result<Route, ConnectError> {
         let options = &self.setup.options;
-        let stream = if let Some(connector) = &options.connector {
-            self.stage = Stage::Dial;
-            connector.connect(&self.request).await.map_err(|source| self.broke(source))?
-        } else {
-            let choice = options.proxy.pick(&self.request).map_err(|error| ConnectError::Proxy {
-                proxy: "from the environment".into(),
-                source: error.into(),
-            })?;
-            match choice {
-                Some(proxy) => self.reach_through(&proxy).await?,
-                None => self.reach_directly().await?,
+        if options.connector.is_some() {
+            return Ok(Route::Connector);
+        }
+        let choice = options.proxy.pick(&self.request).map_err(|error| ConnectError::Proxy {
+            proxy: "from the environment".into(),
+            source: error.into(),
+        })?;
+        Ok(choice.map_or(Route::Direct, Route::Proxy))
+    }
+
+    /// Returns a stream to the server, not yet encrypted for `wss`.
+    async fn reach(&mut self, route: &Route) -> Result<Stream, ConnectError> {
+        match route {
+            Route::Proxy(proxy) => self.reach_through(proxy).await,
+            #[cfg(unix)]
+            Route::Unix(path) => {
+                self.stage = Stage::Dial;
+                let connected = tokio::net::UnixStream::connect(path).await;
+                let authority = || path.display().to_string();
+                let during = self.stage;
+                let broke = |source| ConnectError::Io { authority: authority(), during, source };
+                Ok(connected.map_err(broke)?.into())
             }
-        };
-        self.encrypt_if_secure(stream).await
+            Route::Direct | Route::Connector => match &self.setup.options.connector {
+                Some(connector) if *route == Route::Connector => {
+                    self.stage = Stage::Dial;
+                    connector.connect(&self.request).await.map_err(|source| self.broke(source))
+                }
+                _ => self.reach_directly().await,
+            },
+        }
     }
 
     async fn reach_directly(&mut self) -> Result<Stream, ConnectError> {
@@ -160,14 +196,24 @@ impl<'s> Attempt<'s> {
         Ok(stream)
     }
 
+    /// Encrypts a stream for `wss`, for HTTP/1.1.
     #[cfg(feature = "tls")]
     async fn encrypt_if_secure(&mut self, stream: Stream) -> Result<Stream, ConnectError> {
+        self.encrypt_by(&self.setup.tls, stream).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn encrypt_by(
+        &mut self,
+        config: &Arc<rustls::ClientConfig>,
+        stream: Stream,
+    ) -> Result<Stream, ConnectError> {
         if !self.request.is_secure() {
             return Ok(stream);
         }
         self.stage = Stage::Tls;
         let host = self.request.host().ok_or(UrlError::Host)?;
-        Ok(crate::tls::encrypt(&self.setup.tls, host, &self.request.authority(), stream).await?)
+        Ok(crate::tls::encrypt(config, host, &self.request.authority(), stream).await?)
     }
 
     #[cfg(not(feature = "tls"))]
@@ -194,6 +240,7 @@ impl<'s> Attempt<'s> {
         tracing::debug!(
             server = %authority,
             secure = self.request.is_secure(),
+            version = ?negotiated.http_version(),
             compressing = connection.is_compressing(),
             "websocket open"
         );

@@ -11,7 +11,8 @@ use crate::request::Request;
 use crate::setup::Setup;
 use ws_core::SettingError;
 
-/// Opens WebSockets. It is cheap to clone and meant to be kept: TLS sessions are resumed between its connections.
+/// Opens WebSockets. It is cheap to clone and meant to be kept: TLS sessions are resumed between its connections, and its
+/// clones share the HTTP/2 connections.
 ///
 /// | the way to the server | method |
 /// |---|---|
@@ -86,7 +87,7 @@ impl Client {
 
     /// Performs the opening handshake on a stream that is already connected, and encrypted if it is to be: the scheme
     /// of the URL changes nothing here but the default port. The stream can be of any type, also one that is not
-    /// `Send`.
+    /// `Send`. It is HTTP/1.1 always.
     ///
     /// # Errors
     /// [`ConnectError`].

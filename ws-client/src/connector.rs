@@ -11,7 +11,8 @@ use crate::stream::Stream;
 
 /// Reaches the server instead of TCP and proxies: a tunnel, an in-memory pipe, a bound source address.
 ///
-/// TLS (for `wss`) and the opening handshake follow within the same deadline.
+/// TLS (for `wss`) and the opening handshake follow within the same deadline. Over HTTP/2 it is called for each connection, which
+/// WebSockets to the same scheme, host and port share.
 ///
 /// ```
 /// use std::io;

@@ -13,6 +13,8 @@ use ws_core::handshake::{HandshakeError, Refused, RequestError};
 
 use self::advice::{hint, refusal};
 use crate::dial::DialError;
+#[cfg(feature = "http2")]
+use crate::http2_error::Http2Error;
 use crate::proxy_error::ProxyError;
 use crate::request_error::{HeaderError, UrlError};
 use crate::retry_after::retry_after;
@@ -76,7 +78,8 @@ pub enum ConnectError {
         /// The server's host and port.
         authority: String,
     },
-    /// The server answered with another status than 101 (Switching Protocols); contains the whole answer.
+    /// The server answered with another status than 101 (Switching Protocols), or than 2xx over HTTP/2; contains the whole
+    /// answer.
     #[error("{}", refusal(.0))]
     Refused(Box<Refused>),
     /// The server broke a rule of the opening handshake (RFC 6455 section 4.1).
@@ -95,6 +98,15 @@ pub enum ConnectError {
         authority: String,
         /// The rule that was broken.
         r#source: NegotiationError,
+    },
+    /// The server opened no WebSocket over HTTP/2 (RFC 8441), and gave no answer with a status.
+    #[cfg(feature = "http2")]
+    #[error("{authority} did not open a WebSocket over HTTP/2: {source}")]
+    Http2 {
+        /// The server's host and port.
+        authority: String,
+        /// The reason.
+        r#source: Http2Error,
     },
     /// A redirect leads from `wss` to `ws`: it is not followed.
     #[error(
@@ -151,6 +163,9 @@ pub enum Stage {
     Proxy,
     /// The TLS handshake.
     Tls,
+    /// Waiting for the server's first SETTINGS, with which an HTTP/2 connection begins.
+    #[cfg(feature = "http2")]
+    Http2,
     /// The opening handshake of RFC 6455.
     Handshake,
 }
@@ -162,6 +177,8 @@ impl fmt::Display for Stage {
             Self::Dial => "connecting",
             Self::Proxy => "connecting through the proxy",
             Self::Tls => "the TLS handshake",
+            #[cfg(feature = "http2")]
+            Self::Http2 => "waiting for the server's HTTP/2 settings",
             Self::Handshake => "the opening handshake",
         })
     }
@@ -191,6 +208,12 @@ impl ConnectError {
             Self::TlsExpected { .. } | Self::Custom { .. } => Blame::Caller,
             Self::Resolve { .. } | Self::Dial(_) | Self::Io { .. } | Self::Random(_) => Blame::Network,
             Self::Timeout { during: Stage::Tls | Stage::Handshake, .. } => Blame::Server,
+            #[cfg(feature = "http2")]
+            Self::Timeout { during: Stage::Http2, .. } => Blame::Server,
+            #[cfg(feature = "http2")]
+            Self::Http2 { source: Http2Error::NotOffered | Http2Error::NotAllowed, .. } => Blame::Caller,
+            #[cfg(feature = "http2")]
+            Self::Http2 { .. } => Blame::Server,
             Self::Timeout { during: Stage::Proxy, .. } => Blame::Proxy,
             Self::Timeout { .. } => Blame::Network,
             Self::Proxy { .. } => Blame::Proxy,
@@ -215,6 +238,8 @@ impl ConnectError {
             Self::Proxy { source, .. } => source.is_fatal(),
             #[cfg(feature = "tls")]
             Self::Tls(error) => error.is_fatal(),
+            #[cfg(feature = "http2")]
+            Self::Http2 { source, .. } => source.is_fatal(),
             Self::Refused(refused) => match refused.response.status().as_u16() {
                 408 | 425 | 429 => false,
                 501 | 505 => true,

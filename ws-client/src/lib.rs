@@ -33,6 +33,7 @@
 //! | reconnect | [`Client::reconnect`]: [how to](how_to#reconnect) |
 //! | trust a certificate | [`Tls::from_root_pem`]: [how to](how_to#trust-a-servers-certificate) |
 //! | use a proxy | [`Proxy`]: [how to](how_to#go-through-a-proxy) |
+//! | use HTTP/2 | `Options::http_version`: [how to](how_to#use-http2) |
 //! | run in a browser | the same names for `wasm32-unknown-unknown`: [how to](in_a_browser) |
 //! | come from tokio-tungstenite, fastwebsockets | `ws_server::how_to::migrate` has their lines and ours, for clients too |
 //!
@@ -73,6 +74,7 @@
 //! - `tls`: rustls without either, for your own provider.
 //! - `native-roots`: the operating system's certificates, by `Tls::platform`.
 //! - `deflate` (default): permessage-deflate (RFC 7692).
+//! - `http2`: WebSockets over HTTP/2 (RFC 8441), by `Options::http_version`.
 //! - `hyper`: the opening handshake through an HTTP client of hyper, by `Client::upgrade`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A browser has the same names: `in_a_browser` lists what it lacks.
@@ -103,6 +105,14 @@ mod debug;
 mod dial;
 #[cfg(not(target_arch = "wasm32"))]
 mod error;
+#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
+mod http2;
+#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
+mod http2_config;
+#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
+mod http2_error;
+#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
+mod http_version;
 #[cfg(not(target_arch = "wasm32"))]
 mod negotiated;
 #[cfg(not(target_arch = "wasm32"))]
@@ -126,6 +136,8 @@ mod request_error;
 mod resolver;
 #[cfg(not(target_arch = "wasm32"))]
 mod retry_after;
+#[cfg(not(target_arch = "wasm32"))]
+mod route;
 #[cfg(not(target_arch = "wasm32"))]
 mod setup;
 #[cfg(not(target_arch = "wasm32"))]
@@ -153,6 +165,12 @@ pub use connector::{Connecting, Connector};
 pub use dial::DialError;
 #[cfg(not(target_arch = "wasm32"))]
 pub use error::{Blame, ConnectError, Stage};
+#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
+pub use http_version::HttpVersion;
+#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
+pub use http2_config::Http2Config;
+#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
+pub use http2_error::Http2Error;
 #[cfg(not(target_arch = "wasm32"))]
 pub use negotiated::{Negotiated, Opened};
 #[cfg(not(target_arch = "wasm32"))]

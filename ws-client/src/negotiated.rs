@@ -64,7 +64,16 @@ impl Negotiated {
         self.deflate.as_ref()
     }
 
-    /// Returns the head of the server's response: its status, 101 (Switching Protocols), and its header fields.
+    /// Returns the version of HTTP in which the WebSocket was opened: HTTP/1.1 or, if
+    #[cfg_attr(feature = "http2", doc = "[`Options::http_version`](crate::Options::http_version)")]
+    #[cfg_attr(not(feature = "http2"), doc = "`Options::http_version`")]
+    /// allows it, HTTP/2.
+    pub fn http_version(&self) -> http::Version {
+        self.established.response.version()
+    }
+
+    /// Returns the head of the server's response: its status, 101 (Switching Protocols) or over HTTP/2 a 2xx, and its
+    /// header fields.
     pub fn response(&self) -> &Response<()> {
         &self.established.response
     }

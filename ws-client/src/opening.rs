@@ -53,7 +53,7 @@ pub(crate) async fn open<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Reads as much of a refusal's body as arrives in time: the status is returned without it, too.
-async fn read_body<S: AsyncRead + Unpin>(
+pub(crate) async fn read_body<S: AsyncRead + Unpin>(
     stream: &mut S,
     refused: &mut Refused,
     received: &[u8],

@@ -8,6 +8,10 @@ use ws_core::handshake::{BodyReader, HeadLimits};
 
 use crate::backoff::Backoff;
 use crate::connector::Connector;
+#[cfg(feature = "http2")]
+use crate::http_version::HttpVersion;
+#[cfg(feature = "http2")]
+use crate::http2_config::Http2Config;
 use crate::proxy_choice::ProxyChoice;
 use crate::resolver::Resolver;
 #[cfg(feature = "tls")]
@@ -53,7 +57,16 @@ pub struct Options {
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     #[doc(alias("compression", "permessage_deflate"))]
     pub deflate: Option<ws_core::deflate::Config>,
-    /// Limits of the server's response head. Default 64 KiB, 100 field lines.
+    /// The version of HTTP. Default [`HttpVersion::Http1`].
+    #[cfg(feature = "http2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+    #[doc(alias("h2", "alpn", "multiplex"))]
+    pub http_version: HttpVersion,
+    /// The settings of HTTP/2 connections. Default [`Http2Config::default`].
+    #[cfg(feature = "http2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+    pub http2: Http2Config,
+    /// Limits of the server's response head over HTTP/1.1. Default 64 KiB, 100 field lines.
     pub head: HeadLimits,
     /// The largest part of a refusal's body that is kept, in bytes. Default 64 KiB.
     pub max_refusal_body: usize,
@@ -88,6 +101,10 @@ impl Default for Options {
             attempt_delay: Duration::from_millis(250),
             #[cfg(feature = "deflate")]
             deflate: Some(ws_core::deflate::Config::client()),
+            #[cfg(feature = "http2")]
+            http_version: HttpVersion::default(),
+            #[cfg(feature = "http2")]
+            http2: Http2Config::default(),
             head: HeadLimits::client(),
             max_refusal_body: BodyReader::DEFAULT_LIMIT,
             max_redirects: 0,
@@ -131,6 +148,24 @@ impl Options {
     #[must_use]
     pub fn deflate(mut self, deflate: impl Into<Option<ws_core::deflate::Config>>) -> Self {
         self.deflate = deflate.into();
+        self
+    }
+
+    /// Sets the [version of HTTP](Self#structfield.http_version).
+    #[cfg(feature = "http2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+    #[must_use]
+    pub fn http_version(mut self, version: HttpVersion) -> Self {
+        self.http_version = version;
+        self
+    }
+
+    /// Sets the [settings of HTTP/2 connections](Self#structfield.http2).
+    #[cfg(feature = "http2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+    #[must_use]
+    pub fn http2(mut self, config: Http2Config) -> Self {
+        self.http2 = config;
         self
     }
 
@@ -221,6 +256,8 @@ impl Options {
         if let Some(deflate) = &self.deflate {
             deflate.check()?;
         }
+        #[cfg(feature = "http2")]
+        self.http2.check()?;
         self.backoff.check()
     }
 }
@@ -268,6 +305,10 @@ mod tests {
             attempt_delay: second * 2,
             #[cfg(feature = "deflate")]
             deflate: None,
+            #[cfg(feature = "http2")]
+            http_version: HttpVersion::Http2,
+            #[cfg(feature = "http2")]
+            http2: Http2Config::default().stream_window(1 << 20),
             head,
             max_refusal_body: 3,
             max_redirects: 4,
@@ -295,6 +336,9 @@ mod tests {
             .connector(Nowhere);
         #[cfg(feature = "deflate")]
         let options = options.deflate(None);
+        #[cfg(feature = "http2")]
+        let options =
+            options.http_version(HttpVersion::Http2).http2(Http2Config::default().stream_window(1 << 20));
         #[cfg(feature = "tls")]
         let options = options.tls(Tls::from_roots(rustls::RootCertStore::empty()));
         assert_eq!(format!("{options:?}"), format!("{expected:?}"));

@@ -11,7 +11,7 @@ use crate::proxy_error::ProxyUrlError;
 
 /// A proxy: HTTP CONNECT over TCP or TLS (RFC 9110 section 9.3.6), or SOCKS5 (RFC 1928).
 #[doc(alias("socks", "http_connect"))]
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Proxy {
     scheme: Scheme,
     host: Host<String>,
@@ -80,7 +80,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Scheme {
     Http,
     Https,
@@ -89,7 +89,7 @@ enum Scheme {
 }
 
 /// Credentials in the form in which they are sent.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Credentials {
     /// The value of `Proxy-Authorization`.
     Basic(http::HeaderValue),

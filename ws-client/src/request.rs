@@ -182,6 +182,19 @@ impl Request {
         Ok(template)
     }
 
+    /// Returns the template of an extended CONNECT: an absolute URI, with the caller's `Host` as its authority.
+    #[cfg(feature = "http2")]
+    pub(crate) fn connect_template(&self) -> Result<http::Request<()>, UrlError> {
+        let mut template = self.template()?;
+        let host = template.headers_mut().remove(http::header::HOST).ok_or(UrlError::Host)?;
+        let mut parts = std::mem::take(template.uri_mut()).into_parts();
+        parts.scheme =
+            Some(if self.is_secure() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP });
+        parts.authority = Some(host.as_bytes().try_into().map_err(|_| UrlError::Host)?);
+        *template.uri_mut() = Uri::from_parts(parts).map_err(|_| UrlError::Target)?;
+        Ok(template)
+    }
+
     fn from_url(mut url: Url) -> Result<Self, UrlError> {
         address::check(&url)?;
         let (mut headers, mut names) = (HeaderMap::new(), FieldNames::default());

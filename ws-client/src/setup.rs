@@ -9,6 +9,8 @@ use ws_core::{Config, Connection};
 
 use crate::chance;
 use crate::error::ConnectError;
+#[cfg(feature = "http2")]
+use crate::http2::Pool;
 use crate::negotiated::Negotiated;
 use crate::options::Options;
 use ws_core::SettingError;
@@ -20,15 +22,28 @@ pub(crate) struct Setup {
     connection: Arc<Config>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Arc<rustls::ClientConfig>,
+    /// What is offered where HTTP/2 is.
+    #[cfg(all(feature = "tls", feature = "http2"))]
+    pub(crate) tls_http2: Arc<rustls::ClientConfig>,
+    #[cfg(feature = "http2")]
+    pub(crate) pool: Arc<Pool>,
 }
 
 impl Setup {
     pub(crate) fn new(options: Options) -> Result<Self, SettingError> {
         options.check()?;
+        #[cfg(feature = "tls")]
+        let tls = options.tls.build()?;
+        #[cfg(all(feature = "tls", feature = "http2"))]
+        let (tls, tls_http2) = crate::tls::for_version(tls, options.http_version)?;
         Ok(Self {
             connection: Arc::new(options.connection.clone()),
             #[cfg(feature = "tls")]
-            tls: options.tls.build()?,
+            tls,
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            tls_http2,
+            #[cfg(feature = "http2")]
+            pool: Arc::default(),
             options: Arc::new(options),
         })
     }

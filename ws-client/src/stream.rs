@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::client::TlsStream;
+#[cfg(feature = "http2")]
+use ws_tokio::http2::Http2Stream;
 
 /// The stream under a client's WebSocket: TCP or a Unix socket, with or without TLS, or a custom stream. It is one type for
 /// every way to the server, so that `WebSocket<Stream>` can be named without a generic parameter.
@@ -29,7 +31,24 @@ enum Carrier {
     /// Over any of the others. Boxed, because the state of rustls is about a kilobyte.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<Stream>>),
+    /// One of the streams of an HTTP/2 connection over any of the others.
+    #[cfg(feature = "http2")]
+    Http2(Box<Http2Stream>, Box<Place>),
     Custom(Box<dyn Transport>),
+}
+
+/// The place of a stream on an HTTP/2 connection that others share.
+#[cfg(feature = "http2")]
+pub(crate) struct Place {
+    /// Whether the connection is encrypted.
+    pub(crate) is_tls: bool,
+    /// The version of TLS, if it is encrypted.
+    #[cfg(feature = "tls")]
+    pub(crate) tls_version: Option<rustls::ProtocolVersion>,
+    /// The address at the other end of the connection.
+    pub(crate) peer_addr: Option<SocketAddr>,
+    /// Kept until the stream is dropped.
+    pub(crate) _slot: Box<dyn std::any::Any + Send + Sync>,
 }
 
 /// Any byte stream that can carry a WebSocket; implemented for all types that fit.
@@ -48,12 +67,14 @@ impl Stream {
         match self.0 {
             #[cfg(feature = "tls")]
             Carrier::Tls(_) => true,
+            #[cfg(feature = "http2")]
+            Carrier::Http2(_, ref place) => place.is_tls,
             _ => false,
         }
     }
 
-    /// Returns the TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket and a custom
-    /// stream.
+    /// Returns the TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, on a custom stream,
+    /// and over HTTP/2, where it is shared.
     pub fn tcp(&self) -> Option<&TcpStream> {
         match &self.0 {
             Carrier::Tcp(stream) => Some(stream),
@@ -65,10 +86,15 @@ impl Stream {
 
     /// Returns the address at the other end of TCP, under TLS too; that of the proxy when there is one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.tcp()?.peer_addr().ok()
+        match &self.0 {
+            #[cfg(feature = "http2")]
+            Carrier::Http2(_, place) => place.peer_addr,
+            _ => self.tcp()?.peer_addr().ok(),
+        }
     }
 
-    /// Returns the TLS session: the server's certificates, protocol version, ALPN.
+    /// Returns the TLS session: the server's certificates, protocol version, ALPN. `None` without TLS, and over HTTP/2,
+    /// where the session is shared.
     ///
     /// The type is that of rustls; a new major version of it is one of this crate.
     #[cfg(feature = "tls")]
@@ -81,10 +107,38 @@ impl Stream {
         }
     }
 
+    /// Returns the version of TLS, over HTTP/2 too.
+    ///
+    /// The type is that of rustls; a new major version of it is one of this crate.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls_version(&self) -> Option<rustls::ProtocolVersion> {
+        match &self.0 {
+            #[cfg(feature = "http2")]
+            Carrier::Http2(_, place) => place.tls_version,
+            _ => self.tls()?.protocol_version(),
+        }
+    }
+
     /// Wraps what rustls has encrypted.
     #[cfg(feature = "tls")]
     pub(crate) fn encrypted(stream: TlsStream<Self>) -> Self {
         Self(Carrier::Tls(Box::new(stream)))
+    }
+
+    /// Wraps a stream of an HTTP/2 connection.
+    #[cfg(feature = "http2")]
+    pub(crate) fn http2(stream: Http2Stream, place: Place) -> Self {
+        Self(Carrier::Http2(Box::new(stream), Box::new(place)))
+    }
+
+    /// Whether the server has chosen HTTP/2 by ALPN.
+    #[cfg(feature = "http2")]
+    pub(crate) fn speaks_http2(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls().is_some_and(|session| session.alpn_protocol() == Some(b"h2"));
+        #[cfg(not(feature = "tls"))]
+        false
     }
 }
 
@@ -111,6 +165,8 @@ impl fmt::Debug for Stream {
             Carrier::Unix(stream) => stream.fmt(f),
             #[cfg(feature = "tls")]
             Carrier::Tls(stream) => f.debug_tuple("Tls").field(stream.get_ref().0).finish(),
+            #[cfg(feature = "http2")]
+            Carrier::Http2(_, place) => f.debug_tuple("Http2").field(&place.peer_addr).finish(),
             Carrier::Custom(_) => f.write_str("Custom"),
         }
     }
@@ -125,6 +181,8 @@ macro_rules! forward {
             Carrier::Unix($stream) => $call,
             #[cfg(feature = "tls")]
             Carrier::Tls($stream) => $call,
+            #[cfg(feature = "http2")]
+            Carrier::Http2($stream, _) => $call,
             Carrier::Custom($stream) => $call,
         }
     };

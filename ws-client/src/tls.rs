@@ -10,12 +10,15 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use url::Host;
 
+#[cfg(feature = "http2")]
+use crate::http_version::HttpVersion;
 use crate::pem;
 use crate::stream::Stream;
 use crate::tls_error::TlsError;
 use ws_core::SettingError;
 
-/// Which certificates to trust under `wss://`, and which one to present. TLS 1.2 and 1.3, ALPN `http/1.1`.
+/// Which certificates to trust under `wss://`, and which one to present. TLS 1.2 and 1.3, ALPN `http/1.1`, or
+/// `h2` where HTTP/2 is to be used.
 ///
 /// There is no switch that turns verification off.
 ///
@@ -78,7 +81,8 @@ impl Tls {
         Ok(Self::from_roots(pem::roots(pem)?))
     }
 
-    /// Uses a custom configuration of rustls unchanged, except that `http/1.1` is offered by ALPN if it offers nothing.
+    /// Uses a custom configuration of rustls unchanged, except that `http/1.1`, or `h2` where HTTP/2 is to be used, is
+    /// offered by ALPN if it offers nothing. One that offers protocols must have `h2` among them for HTTP/2.
     pub fn from_rustls(config: Arc<ClientConfig>) -> Self {
         Self::new(Trust::Config(config))
     }
@@ -187,8 +191,38 @@ pub(crate) async fn encrypt(
     Ok(Stream::encrypted(stream))
 }
 
-/// RFC 7301: WebSocket over TLS begins as HTTP/1.1.
+/// Returns the configurations for HTTP/1.1 and for HTTP/2; `built` is that of [`Tls::build`]. They differ in what they offer
+/// by ALPN (RFC 7301), and share the sessions that can be resumed.
+#[cfg(feature = "http2")]
+pub(crate) fn for_version(
+    built: Arc<ClientConfig>,
+    version: HttpVersion,
+) -> Result<(Arc<ClientConfig>, Arc<ClientConfig>), SettingError> {
+    let offering = |protocols: &[&[u8]]| {
+        let mut config = ClientConfig::clone(&built);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Arc::new(config)
+    };
+    let http2 = match version {
+        HttpVersion::Http1 => return Ok((built.clone(), built)),
+        // RFC 9113 §3.2: the identifier of HTTP/2 over TLS is "h2".
+        HttpVersion::Http2 => offering(&[HTTP_2]),
+        HttpVersion::Http2IfOffered => offering(&[HTTP_2, HTTP_1_1]),
+    };
+    // A custom configuration that names protocols is used unchanged.
+    let names_others = built.alpn_protocols != [HTTP_1_1];
+    if names_others && !built.alpn_protocols.iter().any(|protocol| protocol == HTTP_2) {
+        let must = "the configuration of Tls::from_rustls offers other protocols by ALPN: add `h2`, or leave the list empty";
+        return Err(SettingError::new("http_version", format!("{version:?}"), must));
+    }
+    let http2 = if names_others { built.clone() } else { http2 };
+    Ok((offering(&[HTTP_1_1]), http2))
+}
+
+/// What is offered by ALPN (RFC 7301) for a WebSocket that is opened over HTTP/1.1.
 const HTTP_1_1: &[u8] = b"http/1.1";
+#[cfg(feature = "http2")]
+const HTTP_2: &[u8] = b"h2";
 
 /// Returns the provider that this build has; of two, *ring*, so that the features of other crates do not change it.
 fn default_provider() -> Option<Arc<CryptoProvider>> {

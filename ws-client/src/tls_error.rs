@@ -29,6 +29,12 @@ impl TlsError {
         self.rustls().is_some()
     }
 
+    /// Whether the server speaks none of the protocols that were offered.
+    #[cfg(feature = "http2")]
+    pub(crate) fn is_about_alpn(&self) -> bool {
+        matches!(self.rustls(), Some(Error::AlertReceived(Alert::NoApplicationProtocol)))
+    }
+
     /// Recognises the alert of a server that refuses the client's certificate, which with TLS 1.3 arrives only after the
     /// handshake (RFC 8446 section 4.4.2.4); other errors are returned unchanged.
     pub(crate) fn late(authority: &str, source: io::Error) -> Result<Self, io::Error> {

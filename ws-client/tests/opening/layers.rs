@@ -5,11 +5,12 @@ use std::path::Path;
 
 /// From the ground up. A folder is one module.
 #[rustfmt::skip]
-const ORDER: [&str; 31] = [
-    "debug", "deadline", "retry_after", "setting_error", "request_error", "stream",
+const ORDER: [&str; 36] = [
+    "debug", "deadline", "retry_after", "http_version", "http2_config", "http2_error",
+    "setting_error", "request_error", "stream",
     "credentials", "backoff", "dial", "pem", "tls_error", "proxy_error", "tls",
     "challenge", "error", "chance", "request",
-    "connector", "resolver", "proxy", "proxy_choice",
+    "connector", "resolver", "proxy", "proxy_choice", "route", "http2",
     "opening", "negotiated", "options", "setup", "attempt",
     "client", "shared", "reconnect", "upgrade", "lib",
 ];
