@@ -118,6 +118,9 @@ pub(crate) struct Connect {
     /// Offer to compress messages (permessage-deflate)
     #[arg(short, long)]
     pub(crate) compress: bool,
+    /// Open the WebSocket over HTTP/2 (RFC 8441), or not at all. Under ws:// the server must be known to speak it on this port
+    #[arg(long)]
+    pub(crate) http2: bool,
     /// Follow up to this many redirects
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(crate) redirects: u8,
@@ -210,7 +213,7 @@ Exit status:
     1  closed by the server with another code, or any other failure
     2  invalid option, address or file
     3  network: name not found, connection refused or lost, or a proxy failed
-    4  refused: the server answered with a status other than 101
+    4  refused: the server answered with a status that opens no WebSocket
     5  protocol: not a WebSocket server, a violation, a message over --max-size
     6  TLS: invalid certificate
     7  timed out: opening, the answer of --once, keepalive, or closing
@@ -223,8 +226,8 @@ At the prompt, a line that begins with / is a command:
   //TEXT                send a message that begins with /
 
 Events of --json, each with \"time\" (UTC, RFC 3339) and \"event\":
-  open     url, subprotocol or null, compressed, tls (version) or null,
-           peer (null for a Unix socket), took_ms
+  open     url, subprotocol or null, compressed, http (version: 1.1 or 2),
+           tls (version) or null, peer (null for a Unix socket), took_ms
   message  type: text or binary; data: the text, or the bytes in base64; size in bytes
   ping     data in base64; it has been answered
   pong     data in base64; rtt_ms if it answers a ping of --ping, else null

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use ws_client::{Client, ConnectError, Opened, Options, Proxy, ProxyChoice, Reconnect, Request, Tls};
+use ws_client::{
+    Client, ConnectError, HttpVersion, Opened, Options, Proxy, ProxyChoice, Reconnect, Request, Tls,
+};
 
 use crate::address::{Address, UnixSocket};
 use crate::args::Connect;
@@ -67,6 +69,9 @@ fn options(connect: &Connect) -> Result<Options, Failure> {
     options.connection.max_message_size = connect.max_size;
     if !connect.compress {
         options.deflate = None;
+    }
+    if connect.http2 {
+        options.http_version = HttpVersion::Http2;
     }
     match connect.proxy.as_deref() {
         None => {}

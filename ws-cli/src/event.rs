@@ -17,6 +17,7 @@ pub(crate) enum Event<'a> {
         url: &'a str,
         subprotocol: Option<&'a str>,
         compressed: bool,
+        http: &'static str,
         tls: Option<&'static str>,
         peer: Option<SocketAddr>,
         #[serde(rename = "took_ms", serialize_with = "milliseconds")]

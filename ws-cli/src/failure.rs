@@ -216,11 +216,14 @@ pub(crate) fn in_options(message: String) -> String {
     SETTINGS.iter().fold(message, |message, (setting, option)| message.replace(setting, option))
 }
 
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 10] = [
     ("to Tls::from_root_pem", "as --cacert FILE"),
     ("set Options::max_redirects to follow", "give --redirects COUNT to follow"),
     ("`Request::subprotocol`", "--subprotocol NAME"),
     ("`Options::deflate`", "--compress"),
+    // The longer one first.
+    ("set Options::http_version to HttpVersion::Http2IfOffered or HttpVersion::Http1", "leave out --http2"),
+    ("set Options::http_version to HttpVersion::Http1", "leave out --http2"),
     ("opening_timeout =", "--timeout ="),
     ("max_message_size =", "--max-size ="),
     ("as an Authorization field `Bearer TOKEN`", "as --header 'Authorization: Bearer TOKEN'"),

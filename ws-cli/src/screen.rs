@@ -175,8 +175,9 @@ fn painted(event: &Event<'_>, colours: bool) -> String {
             let ellipsis = if shown.len() < bytes.len() { " …" } else { "" };
             (CYAN, format!("< ({size} bytes) {}{ellipsis}", hexadecimal(shown)))
         }
-        Event::Open { url, subprotocol, compressed, tls, took, .. } => {
-            let mut line = format!("connected to {url} in {:.1} ms", took.as_secs_f64() * 1000.0);
+        Event::Open { url, subprotocol, compressed, http, tls, took, .. } => {
+            let took = took.as_secs_f64() * 1000.0;
+            let mut line = format!("connected to {url} in {took:.1} ms, HTTP/{http}");
             for part in [*tls, *subprotocol, compressed.then_some("compressing")].into_iter().flatten() {
                 line.push_str(", ");
                 line.push_str(part);

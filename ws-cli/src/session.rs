@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::sleep;
+use ws_client::http::Version;
 use ws_client::ws_core;
 use ws_client::ws_tokio::{self, Closer};
 use ws_client::{CloseCode, Message, Opened, Stream, WebSocket};
@@ -146,7 +147,8 @@ impl Session {
             url: connecting.request().url().as_str(),
             subprotocol,
             compressed: websocket.connection().is_compressing(),
-            tls: stream.tls().and_then(|tls| tls.protocol_version()).and_then(|version| version.as_str()),
+            http: if negotiated.http_version() == Version::HTTP_2 { "2" } else { "1.1" },
+            tls: stream.tls_version().and_then(|version| version.as_str()),
             peer: stream.peer_addr(),
             took,
         };

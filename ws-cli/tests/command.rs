@@ -2,6 +2,8 @@
 
 #[path = "common/command.rs"]
 mod command;
+#[path = "command/http2.rs"]
+mod http2;
 #[path = "command/messages.rs"]
 mod messages;
 #[cfg(unix)]
@@ -57,6 +59,7 @@ fn json_has_one_event_a_line_with_its_time() {
     let open = &events[0];
     assert_eq!((&open["event"], &open["subprotocol"]), (&"open".into(), &"chat".into()));
     assert_eq!((&open["compressed"], &open["tls"]), (&true.into(), &Value::Null));
+    assert_eq!(open["http"], "1.1");
     assert!(open["peer"].is_string() && open["took_ms"].as_f64().unwrap() > 0.0, "{open}");
     let messages: Vec<_> = events.iter().filter(|event| event["event"] == "message").collect();
     assert_eq!((&messages[0]["type"], &messages[0]["data"]), (&"text".into(), &"first".into()));
