@@ -126,8 +126,8 @@ fn closing_ends_by_its_deadline_although_the_peer_never_pauses() {
         });
         done.send(info.unwrap())
     });
-    let info = // Under an emulator one turn of a task that is flooded takes seconds.
-    told.recv_timeout(Duration::from_secs(120)).expect("close does not return");
+    // Under an emulator one turn of a task that is flooded takes seconds.
+    let info = told.recv_timeout(Duration::from_secs(120)).expect("close does not return");
     assert_eq!(info.cause, CloseCause::Timeout(Deadline::Close));
 }
 
