@@ -25,7 +25,8 @@ use crate::buffer::{self, Input};
 use crate::closer::{CloseRequest, Closer};
 use crate::error::Error;
 use crate::piece::{OwnedPiece, PieceSource};
-use state::{Closing, Progress, Reading, Transport, Writing};
+pub(super) use state::Progress;
+use state::{Closing, Reading, Transport, Writing};
 use transport_slot::TransportSlot;
 
 /// What drives a [`Connection`] over `S`. All progress lives here, so that every future on top of

@@ -63,7 +63,7 @@
 //! writer                            a message sent in pieces
 //! waits                             the places of futures that wait
 //! shared                            a driver behind a lock, and which task is woken
-//! driver, line, waiting             a connection and its transport; the order of senders; the wakers
+//! driver, turn, waiting             a connection and its transport; the turns of senders; the wakers
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
 //! backlog, piece, buffer            what waits for a slow peer, pieces of a message, buffers of a thread
 //! error, exclusive, halves, http2
@@ -85,7 +85,6 @@ mod halves;
 #[cfg(feature = "http2")]
 #[doc(hidden)]
 pub mod http2;
-mod line;
 mod piece;
 mod publish_report;
 mod reader;
@@ -94,6 +93,7 @@ mod shared;
 mod sink;
 mod split;
 mod take_over;
+mod turn;
 mod waiting;
 mod waits;
 mod websocket;

@@ -11,11 +11,11 @@ use ws_core::{CloseCode, CloseInfo, Connection, DataType, MemoryUsage, Message, 
 
 use crate::backlog::SlowPolicy;
 use crate::error::Error;
-use crate::line::Turn;
 use crate::publish_report::{Membership, PublishReport};
 use crate::shared::{Identity, Link, Queued};
+use crate::turn::Turn;
 use crate::waiting::Waiter;
-use crate::waits::{InLine, Waits};
+use crate::waits::Waits;
 use crate::writer::{Hold, MessageWriter};
 
 /// The sending half of a WebSocket: clone it into as many tasks as there are.
@@ -252,11 +252,12 @@ impl Sender {
         if let Some(queued) = self.link.try_queue(&self.identity, &mut queue) {
             return queued;
         }
-        let mut line = InLine::new(&*self.link);
-        poll_fn(|cx| line.link.poll_queue(cx, &mut line.place, &self.identity, &mut queue)).await
+        // Closed with the connection, which then refuses the message.
+        let _permit = self.link.line().acquire().await.ok();
+        self.wait(|link, cx, waiter| link.poll_queue(cx, waiter, &self.identity, &mut queue)).await
     }
 
-    async fn wait<T>(&self, poll: impl Fn(&dyn Link, &mut Context<'_>, Waiter) -> Poll<T>) -> T {
+    async fn wait<T>(&self, mut poll: impl FnMut(&dyn Link, &mut Context<'_>, Waiter) -> Poll<T>) -> T {
         let mut waits = Waits::new(&*self.link);
         poll_fn(|cx| waits.poll(|link, waiter| poll(link, cx, waiter))).await
     }

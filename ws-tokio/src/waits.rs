@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use crate::shared::{Link, Place};
+use crate::shared::Link;
 use crate::waiting::Waiter;
 
 /// A sender's place among the tasks that wait; its waker is removed however the waiting ends.
@@ -30,27 +30,6 @@ impl Drop for Waits<'_> {
     fn drop(&mut self) {
         if self.listed {
             self.link.waiting().forget(self.waiter);
-        }
-    }
-}
-
-/// A sender's place in the line; the next takes it over, however the waiting ends.
-pub(super) struct InLine<'a> {
-    pub(super) link: &'a dyn Link,
-    pub(super) place: Place,
-}
-
-impl<'a> InLine<'a> {
-    pub(super) fn new(link: &'a dyn Link) -> Self {
-        Self { link, place: Place { waiter: link.waiting().waiter(), ticket: None } }
-    }
-}
-
-impl Drop for InLine<'_> {
-    fn drop(&mut self) {
-        self.link.waiting().forget(self.place.waiter);
-        if let Some(ticket) = self.place.ticket.take() {
-            self.link.leave(ticket);
         }
     }
 }

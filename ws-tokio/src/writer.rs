@@ -5,12 +5,13 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::SemaphorePermit;
 use ws_core::{CloseCode, Connection, DataType, SendError};
 
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::shared::Link;
-use crate::waits::{InLine, Waits};
+use crate::waits::Waits;
 
 /// Where pieces go: a WebSocket, or the sending half of one.
 pub(super) trait PieceSink {
@@ -129,19 +130,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PieceSink for &mut Driver<S> {
 pub(super) struct Hold<'a> {
     link: &'a dyn Link,
     waits: Waits<'a>,
+    /// None once the connection is closing, when no message can be sent any longer.
+    _permit: Option<SemaphorePermit<'a>>,
 }
 
 impl<'a> Hold<'a> {
     pub(super) async fn take(link: &'a dyn Link) -> Self {
-        let mut line = InLine::new(link);
-        poll_fn(|cx| link.poll_hold(cx, &mut line.place)).await;
-        Self { link, waits: Waits::new(link) }
-    }
-}
-
-impl Drop for Hold<'_> {
-    fn drop(&mut self) {
-        self.link.release();
+        let _permit = link.line().acquire().await.ok();
+        Self { link, waits: Waits::new(link), _permit }
     }
 }
 

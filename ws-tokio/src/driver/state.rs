@@ -76,6 +76,11 @@ pub(in super::super) struct Progress {
 }
 
 impl Progress {
+    /// Whether messages can be sent.
+    pub(in super::super) const fn is_open(self) -> bool {
+        self.open
+    }
+
     /// Whether the receiver may have waited for what has happened since `before`. Bytes that are written
     /// concern it only while it is held back, or closes.
     pub(in super::super) fn concerns_receiver(self, before: Self) -> bool {

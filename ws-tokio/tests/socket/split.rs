@@ -323,6 +323,16 @@ async fn a_message_waits_for_the_end_of_another_in_pieces() {
 }
 
 #[tokio::test]
+async fn a_send_behind_a_message_in_pieces_is_refused_if_the_websocket_was_closing_when_it_was_split() {
+    let (mut client, _server) = pair(1000);
+    client.start_close(CloseCode::NORMAL_CLOSURE, "").unwrap();
+    let (sender, _receiver) = client.split();
+    let _pieces = sender.send_stream(DataType::Text).await;
+    let refused = tokio::time::timeout(std::time::Duration::from_secs(60), sender.send("late")).await;
+    assert!(refused.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn a_send_that_waits_for_a_message_in_pieces_fails_once_the_connection_ends() {
     let (client, mut server) = pair(1000);
     let (sender, receiver) = client.split();
