@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::{Buf, Bytes, BytesMut};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{FlowControl, Reason, RecvStream};
 use tokio::io::ReadBuf;
 
 use super::paced::{Pace, Paced};
-use super::stream::Http2Stream;
 
 /// What has arrived on the streams of one connection. It belongs to the task that drives the connection.
 ///
@@ -156,9 +155,8 @@ impl Drop for Inboxes {
 }
 
 impl Opener {
-    /// Returns a stream that reads and writes the DATA of these two halves. Both must be of the connection that this
-    /// opener was made for.
-    pub fn open(&self, send: SendStream<Bytes>, mut recv: RecvStream) -> Http2Stream {
+    /// Makes an inbox for the DATA of a stream, which must be of the connection that this opener was made for.
+    pub(super) fn receive(&self, mut recv: RecvStream) -> (FlowControl, Arc<Inbox>, Place) {
         let shared = &self.0;
         let flow = recv.flow_control().clone();
         let inbox = Arc::new(Inbox::default());
@@ -180,7 +178,7 @@ impl Opener {
         drop(entries);
         // Something may have arrived already.
         signal.wake();
-        Http2Stream::new(send, flow, inbox, Place { key, shared: shared.clone() })
+        (flow, inbox, Place { key, shared: shared.clone() })
     }
 }
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{FlowControl, SendStream};
+use h2::{FlowControl, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::inboxes::{End, Inbox, Place};
+use super::inboxes::{End, Inbox, Opener, Place};
 use super::outgoing::Outgoing;
 
 /// One stream of an HTTP/2 connection as a stream of bytes: END_STREAM is the end of the stream, in both directions, and
@@ -28,8 +28,17 @@ pub struct Http2Stream {
     _place: Place,
 }
 
+impl Opener {
+    /// Returns a stream that reads and writes the DATA of these two halves. Both must be of the connection that this
+    /// opener was made for.
+    pub fn open(&self, send: SendStream<Bytes>, recv: RecvStream) -> Http2Stream {
+        let (flow, inbox, place) = self.receive(recv);
+        Http2Stream::new(send, flow, inbox, place)
+    }
+}
+
 impl Http2Stream {
-    pub(super) fn new(send: SendStream<Bytes>, flow: FlowControl, inbox: Arc<Inbox>, place: Place) -> Self {
+    fn new(send: SendStream<Bytes>, flow: FlowControl, inbox: Arc<Inbox>, place: Place) -> Self {
         let outgoing = Arc::default();
         Self { send, flow, inbox, outgoing, is_shut_down: false, _place: place }
     }
