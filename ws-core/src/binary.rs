@@ -5,6 +5,8 @@ use core::ops::Deref;
 
 use bytes::Bytes;
 
+use crate::copy;
+
 /// The bytes of a binary message: borrowed from where they were read, or owned. Dereferences to them.
 ///
 /// Like a [`Cow`](alloc::borrow::Cow), but what is owned is [`Bytes`], which can be part of a larger buffer: a large
@@ -21,7 +23,7 @@ impl Binary<'_> {
     /// Returns the bytes as owned ones: copied only if they are borrowed.
     pub fn into_bytes(self) -> Bytes {
         match self {
-            Self::Lent(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Lent(bytes) => copy::bytes(bytes),
             Self::Owned(bytes) => bytes,
         }
     }

@@ -17,7 +17,7 @@
 //! binary, close, mask, utf8         sections 5.3, 5.5.1 and 8.1
 //! setting_error                     SettingError
 //! error                             ProtocolError, SendError
-//! close_code, setters               section 7.4
+//! close_code, copy, setters         section 7.4; long copies
 //! ```
 //!
 //! Each line imports only from the lines below it, and the files of a folder have no circles among them: `tests/layers.rs` checks
@@ -120,6 +120,7 @@ mod close_code;
 mod close_info;
 mod config;
 mod connection;
+pub mod copy;
 // Public for the fuzz targets, the tests and the benchmarks of this workspace: a part of the engine, and no API to keep.
 #[doc(hidden)]
 pub mod decode;

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
 use crate::binary::Binary;
+use crate::copy;
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::utf8::Utf8Validator;
@@ -112,7 +113,7 @@ impl Message {
 
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
-        Self::Text(text.into())
+        Self::Text(copy::text(text).into())
     }
 }
 
@@ -158,7 +159,7 @@ impl From<Utf8Bytes> for Message {
 
 impl From<&[u8]> for Message {
     fn from(bytes: &[u8]) -> Self {
-        Self::Binary(Bytes::copy_from_slice(bytes))
+        Self::Binary(copy::bytes(bytes))
     }
 }
 
@@ -286,7 +287,7 @@ impl Assembly {
                     return Ok(Payload::Text(Cow::Borrowed(checked.text)));
                 }
                 text.extend(checked.straddling);
-                text.push_str(checked.text);
+                copy::append_text(text, checked.text);
                 Ok(self.drain())
             }
             Self::Binary(_) => Ok(Payload::Binary(Binary::Lent(bytes))),
@@ -299,9 +300,9 @@ impl Assembly {
             Self::Text { text, utf8 } => {
                 let checked = utf8.feed(bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
                 text.extend(checked.straddling);
-                text.push_str(checked.text);
+                copy::append_text(text, checked.text);
             }
-            Self::Binary(buffer) => buffer.extend_from_slice(bytes),
+            Self::Binary(buffer) => copy::append_bytes(buffer, bytes),
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{Connection, End, State};
+use crate::copy;
 use crate::error::SendError;
 use crate::frame::{EncodedHeader, FrameHeader, OpCode};
 use crate::mask::{MaskKey, mask};
@@ -214,7 +215,7 @@ impl Connection {
         data.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
         header.encode().append_to(data);
         let start = data.len();
-        data.extend_from_slice(payload);
+        copy::append(data, payload);
         if let Some(key) = key {
             mask(data.get_mut(start..).unwrap_or_default(), key);
         }
