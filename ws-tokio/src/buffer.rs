@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use ws_core::{FrameHeader, LargeMessage};
+use ws_core::copy::pieces;
+use ws_core::{FrameHeader, LargeMessage, Utf8Bytes};
 
 /// What has been read and not been received yet.
 ///
@@ -145,7 +146,9 @@ pub(super) fn enlarge(message: &mut BytesMut, most: usize) {
     // Others are too small, or the message that lies there is still kept by a caller.
     match take(|pool| &mut pool.large, |place| place.try_reclaim(len.saturating_add(most))) {
         Some(mut place) => {
-            place.extend_from_slice(message);
+            for piece in pieces(message, place.spare_capacity_mut().as_ptr().cast()) {
+                place.extend_from_slice(piece);
+            }
             *message = place;
         }
         None => message.reserve(most.min(len.max(INPUT))),
@@ -160,6 +163,33 @@ pub(super) fn hand_over(mut message: BytesMut) -> Bytes {
         give(|pool| &mut pool.large, message);
     }
     bytes
+}
+
+/// An empty place for a text of this many bytes, which a message had before that is gone.
+pub(super) fn take_text(len: usize) -> Option<String> {
+    // Not much larger: what is held counts, and not what is used of it.
+    let sizes = len..=len.saturating_mul(2);
+    let will_do = |text: &mut Text| text.bytes.is_unique() && sizes.contains(&text.capacity);
+    let mut bytes = take(|pool| &mut pool.texts, will_do)?.bytes;
+    // To be taken as a vector without moving its bytes; with none of them `Bytes` would drop its memory.
+    bytes.truncate(1);
+    let mut bytes = Vec::from(bytes);
+    bytes.clear();
+    String::from_utf8(bytes).ok().filter(|text| text.capacity() >= len)
+}
+
+/// A long text as its receiver gets it. The thread keeps a handle on its memory, as on that of a large message.
+pub(super) fn hand_over_text(mut text: String) -> Utf8Bytes {
+    if text.capacity() > LARGE && text.len() <= LARGE {
+        // It has grown to twice its length, the first time.
+        text.shrink_to_fit();
+    }
+    let capacity = text.capacity();
+    let text = Utf8Bytes::from(text);
+    if (INPUT..=LARGE).contains(&capacity) {
+        give(|pool| &mut pool.texts, Text { bytes: text.as_bytes().clone(), capacity });
+    }
+    text
 }
 
 /// An empty allocation for what is to be written; none if the pool has none, it then grows as needed.
@@ -192,6 +222,14 @@ struct Pool {
     inputs: Vec<Box<Buffer>>,
     outputs: Vec<Vec<u8>>,
     large: Vec<BytesMut>,
+    texts: Vec<Text>,
+}
+
+/// The memory of a long text, which its receiver may still have.
+#[derive(Debug)]
+struct Text {
+    bytes: Bytes,
+    capacity: usize,
 }
 
 thread_local! {

@@ -1,10 +1,12 @@
 //! Large binary messages, which are not moved from where they were read.
 
+use alloc::string::String;
 use core::mem;
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Connection, Frame};
+use crate::copy;
 use crate::mask::{MaskKey, mask};
 use crate::message::Assembly;
 
@@ -53,6 +55,38 @@ impl Connection {
 }
 
 impl Connection {
+    /// Lets the driver say where a long text is put together, before it reads more of it.
+    ///
+    /// If one of 64 KiB or more is being received whole, and has no room for the rest of its frame yet, `place` is called with the
+    /// bytes that it has and those to come: it may return an empty string with room for them, which was used before. Without one
+    /// the memory grows with what is received: a peer announces much and sends little. Any earlier input must have been used up.
+    #[inline]
+    pub fn place_long_text(&mut self, place: impl FnOnce(usize) -> Option<String>) {
+        let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
+        if remaining > 0 && self.frame == Frame::Data && self.takes_data() {
+            self.make_room_for_text(remaining, place);
+        }
+    }
+
+    #[inline(never)]
+    fn make_room_for_text(&mut self, remaining: usize, place: impl FnOnce(usize) -> Option<String>) {
+        let bound = self.config.memory_bound();
+        let Some(Assembly::Text { text, .. }) = self.incoming.as_mut().map(|incoming| &mut incoming.assembly)
+        else {
+            return;
+        };
+        let room = text.capacity().saturating_sub(text.len());
+        // One that is compressed, or returned in pieces, is not assembled here.
+        let whole = text.len().saturating_add(remaining);
+        if text.is_empty() || whole < LARGE || room >= remaining {
+            return;
+        }
+        if let Some(mut place) = place(whole).filter(|place| place.capacity() <= bound) {
+            copy::append_text(&mut place, text);
+            *text = place;
+        }
+    }
+
     /// The binary message of 16 KiB or more that lies whole and uncompressed at the front of `input`, if one does.
     #[inline]
     pub(super) fn large_message(&mut self, input: &[u8]) -> Option<LargeMessage> {

@@ -169,8 +169,8 @@ fn owned_piece(piece: Piece<'_>) -> Option<OwnedPiece> {
 }
 
 fn text_message(text: Cow<'_, str>) -> Message {
-    Message::Text(match text {
+    match text {
         Cow::Borrowed(text) => text.into(),
-        Cow::Owned(text) => text.into(),
-    })
+        Cow::Owned(text) => Message::Text(buffer::hand_over_text(text)),
+    }
 }

@@ -17,6 +17,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Reads once. Ready when something new is to be looked at: input, or the transport's end.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { io, connection, .. } = self;
+        connection.place_long_text(buffer::take_text);
         let large = connection.read_large_payload(|message, most| {
             buffer::enlarge(message, most);
             let room = message.capacity().saturating_sub(message.len());

@@ -1,0 +1,65 @@
+//! What receiving long texts one after another allocates.
+
+#![allow(clippy::unwrap_used)]
+
+use std::alloc::System;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cap::Cap;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use ws_core::{Config, Connection};
+use ws_tokio::WebSocket;
+
+#[global_allocator]
+static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+
+const SIZE: usize = 1 << 20;
+const MESSAGES: usize = 20;
+
+async fn pair() -> (TcpStream, WebSocket<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (peer, server) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    let connection = Connection::server(Arc::new(Config::server()));
+    (peer.unwrap(), WebSocket::new(server.unwrap().0, connection, &[]))
+}
+
+/// A text of 1 MiB, as a frame that is masked with zeros.
+fn frame() -> Vec<u8> {
+    let mut frame = vec![0x81, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0];
+    frame.resize(frame.len() + SIZE, b'x');
+    frame
+}
+
+/// What the first read brings has a place until the rest is known to come. One test, so that nothing else allocates meanwhile.
+#[tokio::test]
+async fn long_texts_that_are_received_and_dropped_share_one_allocation() {
+    let frame = frame();
+
+    // A peer that announces as much and sends little of it. Nothing can be reused yet.
+    for sent in [100, 40_000, 200_000] {
+        let (mut peer, mut websocket) = pair().await;
+        peer.write_all(&frame[..sent]).await.unwrap();
+        while websocket.memory_usage().assembled < sent - 14 {
+            let received = tokio::time::timeout(Duration::from_millis(1), websocket.recv()).await;
+            assert!(received.is_err(), "{received:?}");
+        }
+        let held = websocket.memory_usage().assembled;
+        assert!(held <= 2 * sent + (64 << 10), "{held} bytes are held for {sent}");
+    }
+
+    let (mut peer, mut websocket) = pair().await;
+    let mut before = 0;
+    for message in 0..MESSAGES {
+        if message == 3 {
+            before = HEAP.total_allocated();
+        }
+        let (sent, received) = tokio::join!(peer.write_all(&frame), websocket.recv());
+        sent.unwrap();
+        assert_eq!(received.unwrap().unwrap().len(), SIZE);
+    }
+    let each = (HEAP.total_allocated() - before) / (MESSAGES - 3);
+    println!("received: {each} bytes a message");
+    assert!(each < SIZE / 8, "{each} bytes are allocated for each text of {SIZE} that is received");
+}
