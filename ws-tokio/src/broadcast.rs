@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 
+use tokio::runtime::Handle;
 use tokio::task::{unconstrained, yield_now};
 use ws_core::PreparedMessage;
 
@@ -78,8 +79,12 @@ impl Broadcast {
 
     /// Sends a message to all members. Only waits for those with [`SlowPolicy::Wait`], after all others have it; if
     /// the future is dropped then, those that were still waited for do not get it, and count as dropped.
+    ///
+    /// The message is queued when this returns, and written by a separate task, which runs when the calling task waits for
+    /// something else: what is published in a row goes out in one write for each member, at most 16 messages. Outside of a tokio
+    /// runtime the message is written at once.
     pub async fn publish(&self, message: impl Into<PreparedMessage>) -> PublishReport {
-        self.offer_and_wait(&[message.into()]).await
+        self.offer_and_wait(&[message.into()], Handle::try_current().ok()).await
     }
 
     /// As [`publish`](Self::publish) for each message in turn, but with one write for each member, and a member is
@@ -91,41 +96,48 @@ impl Broadcast {
         messages: impl IntoIterator<Item = M>,
     ) -> PublishReport {
         let messages: Vec<PreparedMessage> = messages.into_iter().map(Into::into).collect();
-        self.offer_and_wait(&messages).await
+        self.offer_and_wait(&messages, None).await
     }
 
     /// As [`publish`](Self::publish) without waiting, also outside of a runtime: a member with [`SlowPolicy::Wait`] and no room
     /// counts as dropped.
     pub fn try_publish(&self, message: impl Into<PreparedMessage>) -> PublishReport {
-        let (mut published, full) = self.offer_all(&[message.into()]);
+        let (mut published, full, _) = self.offer_all(&[message.into()], None);
         published.dropped = published.dropped.saturating_add(full.len() as u64);
         self.room.count(published);
         published
     }
 
-    async fn offer_and_wait(&self, messages: &[PreparedMessage]) -> PublishReport {
-        let (offered, full) = self.offer_all(messages);
+    /// Offers messages to all, and waits where the policy says so. With a runtime a task of that writes them.
+    async fn offer_and_wait(&self, messages: &[PreparedMessage], later: Option<Handle>) -> PublishReport {
+        let (offered, full, unwritten) = self.offer_all(messages, later.as_ref());
         let lacking = full.iter().map(|(_, from)| messages.len().saturating_sub(*from) as u64);
         let mut counting = Counting { room: &self.room, published: offered, waiting: lacking.sum() };
         for (place, from) in full {
             counting.wait_for(&place.sender, messages.get(from..).unwrap_or_default()).await;
         }
-        if counting.published.delivered >= MANY {
-            // It has taken a while, outside of the budget.
+        if counting.published.delivered >= MANY || unwritten >= IN_A_ROW {
+            // It has taken a while, outside of the budget. The task that writes is to wait for what is published next.
+            self.room.pause();
             yield_now().await;
         }
         counting.published
     }
 
-    /// Offers messages to all; returns those it is to be waited for, from which message on.
-    fn offer_all(&self, messages: &[PreparedMessage]) -> (PublishReport, Vec<(Arc<Place>, usize)>) {
+    /// Offers messages to all. Returns the members that are to be waited for, from which message on; and how many times in a row
+    /// this has left the writing to a task.
+    fn offer_all(
+        &self,
+        messages: &[PreparedMessage],
+        later: Option<&Handle>,
+    ) -> (PublishReport, Vec<(Arc<Place>, usize)>, u32) {
         let mut published = PublishReport::default();
         let (mut full, mut leaving) = (Vec::new(), Vec::new());
         let turn = self.room.take_turn();
         let members = self.room.members();
         without_budget(|| {
-            for place in members.iter().filter(|place| !place.has_left()) {
-                match place.sender.offer(messages, &place.slow, &mut published) {
+            for place in members.places.iter().filter(|place| !place.has_left()) {
+                match place.sender.offer(messages, &place.slow, later.is_some(), &mut published) {
                     Membership::Stays => {}
                     Membership::Waits { from } => full.push((Arc::clone(place), from)),
                     Membership::Leaves => leaving.push(Arc::clone(place)),
@@ -134,13 +146,41 @@ impl Broadcast {
         });
         drop(turn);
         self.room.leave_all(&leaving);
+        let unwritten = later.map_or(0, |runtime| {
+            let unwritten = self.room.leave_unwritten(members);
+            if unwritten == 1 {
+                runtime.spawn(write(Arc::clone(&self.room)));
+            }
+            unwritten
+        });
         // With the list of members the last handles of connections may go, and with them code of the transport's.
-        (published, full)
+        (published, full, unwritten)
     }
 }
 
 /// After this many messages to members others get their turn: what a task may do at a time, by tokio's own measure.
 const MANY: u64 = 128;
+
+/// This many messages in a row are written together at most.
+const IN_A_ROW: u32 = 16;
+
+/// Writes to the members that are still to be written to.
+async fn write(room: Arc<Room>) {
+    while room.take_pause(IN_A_ROW) {
+        yield_now().await;
+    }
+    let mut written = 0u64;
+    for members in room.take_unwritten().members {
+        for some in members.chunks(MANY as usize) {
+            if written >= MANY {
+                written = 0;
+                yield_now().await;
+            }
+            without_budget(|| some.iter().for_each(|place| place.sender.write()));
+            written = written.saturating_add(some.len() as u64);
+        }
+    }
+}
 
 /// Does something that tokio's budget of a task is not to interrupt.
 ///

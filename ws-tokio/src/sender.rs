@@ -98,9 +98,10 @@ impl Sender {
         &self,
         messages: &[PreparedMessage],
         slow: &SlowPolicy,
+        later: bool,
         published: &mut PublishReport,
     ) -> Membership {
-        self.link.offer(messages, slow, published)
+        self.link.offer(messages, slow, later, published)
     }
 
     /// Writes what can be written without waiting.

@@ -102,6 +102,7 @@ pub(super) trait Link: Send + Sync {
         &self,
         messages: &[PreparedMessage],
         slow: &SlowPolicy,
+        later: bool,
         published: &mut PublishReport,
     ) -> Membership;
     /// Writes what can be written without waiting.
@@ -298,9 +299,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
         &self,
         messages: &[PreparedMessage],
         slow: &SlowPolicy,
+        later: bool,
         published: &mut PublishReport,
     ) -> Membership {
-        self.drive(|driver, cx| driver.offer(cx, messages, slow, published))
+        self.drive(|driver, cx| driver.offer(cx, messages, slow, later, published))
     }
 
     fn write(&self) {

@@ -1,6 +1,7 @@
 //! The members of a broadcast.
 
 use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +16,27 @@ pub(super) struct Room {
     /// Held while messages are offered, which may take as long as all the members' transports take. Never taken with
     /// `set` locked.
     turn: Mutex<()>,
+    unwritten: Mutex<Unwritten>,
+}
+
+/// Members that have been offered messages which are still to be written.
+#[derive(Default)]
+pub(super) struct Unwritten {
+    /// A list for each set of members: there is another when some have joined in between.
+    pub(super) members: Vec<Vec<Arc<Place>>>,
+    /// [`Members::joined`] of the last list.
+    joined: u64,
+    /// How many messages, or batches of them.
+    publishes: u32,
+    /// A publisher lets other tasks run, and may publish more after that.
+    paused: bool,
+}
+
+/// The members at one moment.
+pub(super) struct Members {
+    pub(super) places: Vec<Arc<Place>>,
+    /// How many have ever joined: those of an earlier list are all of them if it is the same.
+    joined: u64,
 }
 
 /// Locked for moments only: nothing is sent, and nothing of a member's is dropped.
@@ -22,6 +44,7 @@ pub(super) struct Room {
 struct Set {
     places: Vec<Arc<Place>>,
     total: PublishReport,
+    joined: u64,
 }
 
 /// A member.
@@ -49,6 +72,7 @@ impl Room {
         let mut set = self.lock();
         place.index.store(set.places.len(), Ordering::Relaxed);
         set.places.push(Arc::clone(&place));
+        set.joined = set.joined.wrapping_add(1);
         place
     }
 
@@ -76,8 +100,37 @@ impl Room {
     }
 
     /// Returns the members as they are now: to copy a list of pointers takes moments, beside what a delivery takes.
-    pub(super) fn members(&self) -> Vec<Arc<Place>> {
-        self.lock().places.clone()
+    pub(super) fn members(&self) -> Members {
+        let set = self.lock();
+        Members { places: set.places.clone(), joined: set.joined }
+    }
+
+    /// Keeps in mind that these are still to be written to. Returns how many times that has been done since the last
+    /// [`take_unwritten`](Self::take_unwritten).
+    pub(super) fn leave_unwritten(&self, members: Members) -> u32 {
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        if unwritten.members.is_empty() || unwritten.joined != members.joined {
+            unwritten.joined = members.joined;
+            unwritten.members.push(members.places);
+        }
+        unwritten.publishes = unwritten.publishes.saturating_add(1);
+        unwritten.publishes
+    }
+
+    /// Notes that a publisher is going to let other tasks run.
+    pub(super) fn pause(&self) {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).paused = true;
+    }
+
+    /// Whether a publisher has done so since this was asked last, and less than so many messages are unwritten.
+    pub(super) fn take_pause(&self, enough: u32) -> bool {
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        mem::take(&mut unwritten.paused) && unwritten.publishes < enough
+    }
+
+    /// Takes the members that are still to be written to.
+    pub(super) fn take_unwritten(&self) -> Unwritten {
+        mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -12,12 +12,13 @@ use crate::publish_report::{Membership, PublishReport};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Queues the messages of a broadcast for which there is room, or does with them what the policy says; writes
-    /// what is queued in one go, as far as that needs no waiting. Counts what became of them.
+    /// what is queued in one go, as far as that needs no waiting, unless the caller does so `later`. Counts what became of them.
     pub(in super::super) fn offer(
         &mut self,
         cx: &mut Context<'_>,
         messages: &[PreparedMessage],
         slow: &SlowPolicy,
+        later: bool,
         published: &mut PublishReport,
     ) -> Membership {
         self.check_close_reply(cx);
@@ -32,7 +33,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             };
             break;
         }
-        self.write_in_passing(cx);
+        if !later || membership != Membership::Stays {
+            self.write_in_passing(cx);
+        }
         membership
     }
 

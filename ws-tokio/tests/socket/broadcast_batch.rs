@@ -113,6 +113,57 @@ async fn what_is_published_together_goes_out_in_one_write_for_each_member() {
 }
 
 #[tokio::test]
+async fn what_is_published_in_a_row_goes_out_in_one_write_for_each_member() {
+    let room = Broadcast::new();
+    let transports = [0, 1, 2].map(|_| Transport::with_room(100_000));
+    let (_first, mut first) = member(&room, SlowPolicy::DropNewest, &transports[0]);
+    let _second = member(&room, SlowPolicy::Wait, &transports[1]);
+    for n in 0..8 {
+        let published = room.publish(numbered(n)).await;
+        assert_eq!(published, PublishReport { delivered: 2, ..PublishReport::default() });
+    }
+    // One that joins in between gets what comes after that.
+    let _third = member(&room, SlowPolicy::DropNewest, &transports[2]);
+    assert_eq!(room.publish(numbered(8)).await.delivered, 3);
+    assert!(transports.iter().all(|transport| transport.writes().is_empty()), "nobody has waited yet");
+    tokio::task::yield_now().await;
+    for (transport, from) in transports.iter().zip([0, 0, 8]) {
+        let writes = transport.writes();
+        assert_eq!(writes.len(), 1, "writes");
+        assert_eq!(numbers(&writes[0]), (from..9).collect::<Vec<_>>());
+    }
+
+    // What is queued is written also by its own receiver.
+    room.publish(numbered(9)).await;
+    let receiving = tokio::time::timeout(Duration::ZERO, first.recv()).await;
+    assert!(receiving.is_err() && numbers(&transports[0].writes().concat()) == (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn publishing_without_a_pause_lets_the_task_that_writes_run_after_16_messages() {
+    let room = Broadcast::new();
+    let transport = Transport::with_room(10_000);
+    let _member = member(&room, SlowPolicy::DropNewest, &transport);
+    for n in 0..40u8 {
+        room.publish(vec![n]).await;
+    }
+    let lengths = || transport.writes().iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(lengths(), [48, 48]);
+    tokio::task::yield_now().await;
+    assert_eq!(lengths(), [48, 48, 24]);
+}
+
+#[test]
+fn what_is_published_outside_of_a_runtime_is_written_at_once() {
+    let room = Broadcast::new();
+    let transport = Transport::with_room(10_000);
+    let _member = member(&room, SlowPolicy::DropNewest, &transport);
+    let publish = std::pin::pin!(room.publish(numbered(0)));
+    assert!(publish.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    assert_eq!(transport.writes().len(), 1);
+}
+
+#[tokio::test]
 async fn a_batch_beyond_the_high_water_mark_makes_no_fast_member_slow() {
     let room = Broadcast::new();
     let (quick, slow) = (Transport::with_room(1_000_000), Transport::with_room(0));
