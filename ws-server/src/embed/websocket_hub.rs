@@ -230,11 +230,11 @@ where
     seat.start(accepted.0.request().peer_addr(), |seat| serve(seat, accepted));
 }
 
+#[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
 fn serve<H>(seat: Seat, accepted: Box<(Agreed, H)>) -> impl Future<Output = ()>
 where
     H: FnOnce(WebSocket, Request) -> HandlerFuture,
 {
-    // A block, as in `serve::connection`.
     async move {
         let opening = async {
             let (agreed, handler) = *accepted;

@@ -33,8 +33,8 @@ pub(crate) struct Arrival {
 }
 
 /// Serves one connection to its end.
+#[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
 pub(crate) fn serve(seat: Seat, arrival: Box<Arrival>) -> impl Future<Output = ()> {
-    // A block, which keeps what it captures once; an async function keeps its arguments and the variables they become.
     async move { run(&seat, Box::pin(arrive(&seat, arrival))).await }
 }
 
