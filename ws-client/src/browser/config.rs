@@ -13,8 +13,9 @@ pub struct Config {
     /// Above zero; default 16 MiB.
     #[doc(alias("max_size"))]
     pub max_message_size: usize,
-    /// The limit of received messages that wait for `recv`, in bytes of payload and 64 for each. A single message may be larger, up
-    /// to `max_message_size`. What happens beyond is [`overflow`](Self::overflow). Above zero; default 16 MiB.
+    /// The limit of received messages that wait for `recv`, in bytes of payload and 64 for each. A single message may
+    /// be larger, up to `max_message_size`. What happens beyond is [`overflow`](Self::overflow). Above zero; default
+    /// 16 MiB.
     pub max_received: usize,
     /// What happens to a message that there is no room for. Default [`Overflow::Close`].
     pub overflow: Overflow,
@@ -39,8 +40,9 @@ pub enum Overflow {
 }
 
 impl Config {
-    /// Stands for 1013 (try again later) where messages wait beyond [`max_received`](Self::max_received). Browsers let a program close with 1000
-    /// and 3000 to 4999 only, of which 4000 and above are for private use (RFC 6455 section 7.4.2).
+    /// Stands for 1013 (try again later) where messages wait beyond [`max_received`](Self::max_received). Browsers
+    /// let a program close with 1000 and 3000 to 4999 only, of which 4000 and above are for private use (RFC 6455
+    /// section 7.4.2).
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(4013);
 
     /// Stands for 1009 (message too big), for the same reason.

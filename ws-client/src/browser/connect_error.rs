@@ -34,7 +34,8 @@ pub enum ConnectError {
     },
     /// There is no connection, or the server refused the opening handshake; the browser does not report which.
     #[error(
-        "no WebSocket to {authority}: the server cannot be reached, or refused (the address, the page's origin, the login?); see the browser's console"
+        "no WebSocket to {authority}: the server cannot be reached, or refused; check the address, the page's origin and the login, \
+         and see the browser's console"
     )]
     Failed {
         /// The server's host and port.

@@ -22,7 +22,8 @@ pub enum Error {
     CloseCode(CloseCode),
     /// Messages were not received as fast as they came, and [`Overflow::Close`](crate::Overflow::Close) applies.
     #[error(
-        "closed with {}: the messages that waited for recv were over the limit of max_received = {limit} bytes; receive them sooner, raise it or drop some (Config::overflow)",
+        "closed with {}: the messages that waited for recv were over the limit of max_received = {limit} bytes; \
+         receive them sooner, raise it or drop some (Config::overflow)",
         Config::TRY_AGAIN_LATER
     )]
     Overflow {

@@ -54,7 +54,8 @@ enum State {
 type Requesting = Pin<Box<dyn Future<Output = Result<Request, ConnectError>>>>;
 
 impl Client {
-    /// Returns an object that opens connections to the same server, one after another, with [`Options::backoff`](crate::Options::backoff).
+    /// Returns an object that opens connections to the same server, one after another, with
+    /// [`Options::backoff`](crate::Options::backoff).
     ///
     /// # Errors
     /// [`ConnectError`] if the request itself is invalid.

@@ -21,7 +21,8 @@ impl Request {
     /// cookies for that host, and the page's `Origin`.
     ///
     /// # Errors
-    /// [`UrlError`], which says what to write instead. A user name or a password is an error, because not every browser sends them.
+    /// [`UrlError`], which says what to write instead. A user name or a password is an error, because not every
+    /// browser sends them.
     pub fn new(url: &str) -> Result<Self, UrlError> {
         Self::from_url(address::parse(url)?)
     }

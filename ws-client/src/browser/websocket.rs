@@ -70,9 +70,9 @@ impl WebSocket {
         poll_fn(|cx| room.poll_flush(&self.socket, cx)).await
     }
 
-    /// Closes the connection: the browser sends a Close behind what is queued and waits for the peer's, as long as it likes. Messages that
-    /// come meanwhile are dropped by it.
-    /// On a connection that is closed already this only reports how it ended.
+    /// Closes the connection: the browser sends a Close behind what is queued and waits for the peer's, with a deadline
+    /// of the browser. It drops messages that come meanwhile. On a connection that is closed already this only
+    /// reports how it ended.
     ///
     /// # Errors
     /// [`Error::CloseCode`] for a code that browsers do not allow, [`Error::Send`] for a reason over 123 bytes; the
@@ -111,8 +111,8 @@ impl WebSocket {
         self.socket.queued()
     }
 
-    /// Returns the size of the received messages that wait for [`recv`](Self::recv), as [`max_received`](crate::Config::max_received)
-    /// counts it.
+    /// Returns the size of the received messages that wait for [`recv`](Self::recv), as
+    /// [`max_received`](crate::Config::max_received) counts it.
     pub fn received(&self) -> usize {
         self.socket.waiting()
     }
