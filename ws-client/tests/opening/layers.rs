@@ -5,9 +5,9 @@ use std::path::Path;
 
 /// From the ground up. A folder is one module.
 #[rustfmt::skip]
-const ORDER: [&str; 36] = [
+const ORDER: [&str; 37] = [
     "debug", "deadline", "retry_after", "http_version", "http2_config", "http2_error",
-    "setting_error", "request_error", "stream",
+    "setting_error", "request_error", "address", "stream",
     "credentials", "backoff", "dial", "pem", "tls_error", "proxy_error", "tls",
     "challenge", "error", "chance", "request",
     "connector", "resolver", "proxy", "proxy_choice", "route", "http2",
@@ -43,6 +43,10 @@ fn modules_import_only_from_lower_layers() {
     let mut faults = Vec::new();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
         let path = entry.unwrap().path();
+        // The client in a browser takes the place of the modules here, and its files import what the crate exports.
+        if path.file_stem().is_some_and(|stem| stem == "browser") {
+            continue;
+        }
         check(&path, path.file_stem().unwrap().to_str().unwrap(), &mut faults);
     }
     assert!(faults.is_empty(), "{faults:#?}");
