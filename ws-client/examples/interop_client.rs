@@ -4,11 +4,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use ws_client::http::Version;
 use ws_client::ws_core::DataType;
-use ws_client::{
-    Client, CloseCode, HttpVersion, Message, Options, Proxy, ProxyChoice, Tls, WebSocket, deflate,
-};
+use ws_client::{Client, CloseCode, Message, Options, Proxy, ProxyChoice, Tls, WebSocket, deflate};
 
 /// Exchanges messages of all sizes, in pieces, pings and close codes with an echo server.
 #[derive(Parser)]
@@ -21,9 +18,6 @@ struct Arguments {
     /// Connect through this proxy
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
-    /// Open the WebSockets over HTTP/2, and many at once
-    #[arg(long)]
-    http2: bool,
     /// PEM file with the authorities to trust for wss://
     #[arg(long, value_name = "FILE")]
     roots: Option<std::path::PathBuf>,
@@ -61,15 +55,10 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     if let Some(path) = &arguments.roots {
         options.tls = Tls::from_root_pem(&std::fs::read(path)?)?;
     }
-    if arguments.http2 {
-        options.http_version = HttpVersion::Http2;
-    }
     let client = options.build()?;
     let mut exchanges = 0;
 
-    let (mut ws, negotiated) = client.connect(format!("{url}/echo")).await?;
-    let version = if arguments.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-    equal(&negotiated.http_version(), &version, "version of HTTP")?;
+    let (mut ws, _negotiated) = client.connect(format!("{url}/echo")).await?;
     equal(&ws.connection().is_compressing(), &arguments.compress, "compression agreed")?;
     for size in SIZES {
         for message in [Message::text(text(size)), Message::binary(bytes(size))] {
@@ -97,9 +86,6 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     exchanges += 3;
 
     exchanges += closes(&client, url).await?;
-    if arguments.http2 {
-        exchanges += many(&client, url).await?;
-    }
 
     let (mut ws, _negotiated) = client.connect(format!("{url}/fragments")).await?;
     let whole = format!("grüß{}end", "e ".repeat(50_000));
@@ -152,27 +138,6 @@ async fn closes(client: &Client, url: &str) -> Result<usize, Failure> {
         equal(&&*info.reason, &"as you wish", "their reason")?;
     }
     Ok(2 * CODES.len())
-}
-
-/// Many WebSockets that are open at once.
-async fn many(client: &Client, url: &str) -> Result<usize, Failure> {
-    const MANY: usize = 100;
-    let mut open = Vec::new();
-    for _ in 0..MANY {
-        open.push(client.connect(format!("{url}/echo")).await?.0);
-    }
-    for (number, ws) in open.iter_mut().enumerate() {
-        ws.feed(format!("number {number}")).await?;
-        ws.flush().await?;
-    }
-    for (number, ws) in open.iter_mut().enumerate() {
-        same(ws, &Message::text(format!("number {number}")), "one of many WebSockets").await?;
-    }
-    for mut ws in open {
-        let info = ws.close(CloseCode::NORMAL_CLOSURE, "").await?;
-        equal(&info.is_clean(), &true, "the close of one of many WebSockets")?;
-    }
-    Ok(MANY)
 }
 
 async fn same(ws: &mut WebSocket<ws_client::Stream>, expected: &Message, what: &str) -> Result<(), Failure> {
