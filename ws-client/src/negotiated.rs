@@ -64,10 +64,8 @@ impl Negotiated {
         self.deflate.as_ref()
     }
 
-    /// Returns the version of HTTP in which the WebSocket was opened: HTTP/1.1 or, if
-    #[cfg_attr(feature = "http2", doc = "[`Options::http_version`](crate::Options::http_version)")]
-    #[cfg_attr(not(feature = "http2"), doc = "`Options::http_version`")]
-    /// allows it, HTTP/2.
+    /// Returns the version of HTTP in which the WebSocket was opened: HTTP/1.1 or, if `Options::http_version` (feature
+    /// `http2`) allows it, HTTP/2.
     pub fn http_version(&self) -> http::Version {
         self.established.response.version()
     }
