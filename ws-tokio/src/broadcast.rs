@@ -149,7 +149,7 @@ impl Broadcast {
         let unwritten = later.map_or(0, |runtime| {
             let unwritten = self.room.leave_unwritten(members);
             if unwritten == 1 {
-                runtime.spawn(write(Arc::clone(&self.room)));
+                runtime.spawn(write(Writer(Arc::clone(&self.room))));
             }
             unwritten
         });
@@ -165,7 +165,8 @@ const MANY: u64 = 128;
 const IN_A_ROW: u32 = 16;
 
 /// Writes to the members that are still to be written to.
-async fn write(room: Arc<Room>) {
+async fn write(writer: Writer) {
+    let room = &writer.0;
     while room.take_pause(IN_A_ROW) {
         yield_now().await;
     }
@@ -178,6 +179,18 @@ async fn write(room: Arc<Room>) {
             }
             without_budget(|| some.iter().for_each(|place| place.sender.write()));
             written = written.saturating_add(some.len() as u64);
+        }
+    }
+}
+
+/// What the task that writes owns. A runtime that is shut down drops the task, perhaps before it has run; the members may be
+/// of another runtime, and what is published there later waits for no task that is gone.
+struct Writer(Arc<Room>);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        for members in self.0.take_unwritten().members {
+            without_budget(|| members.iter().for_each(|place| place.sender.write()));
         }
     }
 }

@@ -154,6 +154,23 @@ async fn publishing_without_a_pause_lets_the_task_that_writes_run_after_16_messa
 }
 
 #[test]
+fn a_runtime_that_ends_before_its_task_has_run_leaves_nothing_unwritten() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let room = Broadcast::new();
+    let transport = Transport::with_room(10_000);
+    let _member = member(&room, SlowPolicy::DropNewest, &transport);
+    let first = runtime();
+    first.block_on(room.publish(numbered(0)));
+    drop(first);
+    assert_eq!(transport.writes().len(), 1);
+    runtime().block_on(async {
+        room.publish(numbered(1)).await;
+        tokio::task::yield_now().await;
+        assert_eq!(transport.writes().len(), 2);
+    });
+}
+
+#[test]
 fn what_is_published_outside_of_a_runtime_is_written_at_once() {
     let room = Broadcast::new();
     let transport = Transport::with_room(10_000);
