@@ -3,11 +3,13 @@
 //! ```text
 //! reconnect                    one connection after another
 //! client, negotiated           from a request to an open WebSocket
-//! websocket, halves, stream    WebSocket; Sender and Receiver; Stream and Sink
-//! socket, room                 the browser's object and its events; waiting for room to send
+//! stream, websocket            Stream and Sink; WebSocket
+//! halves, operations           Sender and Receiver; what they and WebSocket do alike
+//! room, socket                 waiting for room to send; the browser's object and its events
 //! received, timer              the queue of received messages; setTimeout and the clock
-//! options, config, request
+//! options, request
 //! connect_error, error
+//! config
 //! ```
 //!
 //! Each line imports only from the lines below it, and from what the crate has for all targets.
@@ -18,6 +20,7 @@ mod connect_error;
 mod error;
 mod halves;
 mod negotiated;
+mod operations;
 mod options;
 mod received;
 mod reconnect;

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use ws_core::{CloseCode, CloseInfo, Message};
 
 use super::error::{Error, TrySendError};
+use super::operations;
 use super::room::Room;
 use super::socket::Socket;
-use super::websocket;
 
 /// The half of a [`WebSocket`](crate::WebSocket) that sends. Its clones are for other tasks of the same page or worker.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl Sender {
     /// # Errors
     /// As there.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        websocket::send(&self.socket, &message.into()).await
+        operations::send(&self.socket, &message.into()).await
     }
 
     /// As [`WebSocket::feed`](crate::WebSocket::feed).
@@ -48,7 +48,7 @@ impl Sender {
     /// # Errors
     /// As there.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
-        websocket::try_send(&self.socket, message.into())
+        operations::try_send(&self.socket, message.into())
     }
 
     /// As [`WebSocket::flush`](crate::WebSocket::flush).
@@ -65,7 +65,7 @@ impl Sender {
     /// # Errors
     /// As there.
     pub async fn close(&self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
-        websocket::close(&self.socket, code, reason).await
+        operations::close(&self.socket, code, reason).await
     }
 
     /// As [`WebSocket::start_close`](crate::WebSocket::start_close).

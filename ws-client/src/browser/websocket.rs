@@ -8,6 +8,7 @@ use ws_core::{CloseCode, CloseInfo, Message};
 
 use super::error::{Error, TrySendError};
 use super::halves::{Receiver, Sender};
+use super::operations;
 use super::room::Room;
 use super::socket::Socket;
 
@@ -42,7 +43,7 @@ impl WebSocket {
     /// # Errors
     /// [`Error::Closed`] or [`Error::Send`] when the connection is closed or closing.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        send(&self.socket, &message.into()).await
+        operations::send(&self.socket, &message.into()).await
     }
 
     /// As [`send`](Self::send): the browser writes by itself.
@@ -58,7 +59,7 @@ impl WebSocket {
     /// # Errors
     /// [`TrySendError`], with the message.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
-        try_send(&self.socket, message.into())
+        operations::try_send(&self.socket, message.into())
     }
 
     /// Waits until the browser has sent everything.
@@ -78,7 +79,7 @@ impl WebSocket {
     /// [`Error::CloseCode`] for a code that browsers do not allow, [`Error::Send`] for a reason over 123 bytes; the
     /// connection is open still.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
-        close(&self.socket, code, reason).await
+        operations::close(&self.socket, code, reason).await
     }
 
     /// Has the browser send a Close behind what is queued, without waiting for anything.
@@ -121,28 +122,6 @@ impl WebSocket {
     pub fn dropped(&self) -> u64 {
         self.socket.dropped()
     }
-}
-
-pub(super) async fn send(socket: &Socket, message: &Message) -> Result<(), Error> {
-    let mut room = Room::default();
-    poll_fn(|cx| room.poll_ready(socket, cx)).await?;
-    socket.send(message)
-}
-
-pub(super) fn try_send(socket: &Socket, message: Message) -> Result<(), TrySendError> {
-    if socket.is_open() && socket.queued() >= socket.high_water() {
-        return Err(TrySendError::Full(message));
-    }
-    socket.send(&message).map_err(|error| TrySendError::Refused(message, error))
-}
-
-pub(super) async fn close(socket: &Socket, code: CloseCode, reason: &str) -> Result<CloseInfo, Error> {
-    match socket.start_close(code, reason) {
-        // Closing already is what is wanted.
-        Ok(()) | Err(Error::Closed(_) | Error::Send(ws_core::SendError::Closing)) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(poll_fn(|cx| socket.poll_closed(cx)).await)
 }
 
 impl fmt::Debug for WebSocket {

@@ -5,10 +5,10 @@ use std::path::Path;
 
 /// From the ground up. A folder is one module.
 #[rustfmt::skip]
-const ORDER: [&str; 37] = [
+const ORDER: [&str; 38] = [
     "debug", "deadline", "retry_after", "http_version", "http2_config", "http2_error",
     "setting_error", "request_error", "address", "stream",
-    "credentials", "backoff", "dial", "pem", "tls_error", "proxy_error", "tls",
+    "credentials", "backoff", "browser", "dial", "pem", "tls_error", "proxy_error", "tls",
     "challenge", "error", "chance", "request",
     "connector", "resolver", "proxy", "proxy_choice", "route", "http2",
     "opening", "negotiated", "options", "setup", "attempt",
