@@ -3,15 +3,14 @@
 mod room;
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Waker};
 
 use tokio::runtime::Handle;
-use tokio::task::{unconstrained, yield_now};
+use tokio::task::yield_now;
 use ws_core::PreparedMessage;
 
 use crate::backlog::SlowPolicy;
+use crate::budget::without_budget;
 use crate::publish_report::{Membership, PublishReport};
 use crate::sender::Sender;
 use room::{Place, Room};
@@ -193,15 +192,6 @@ impl Drop for Writer {
             without_budget(|| members.iter().for_each(|place| place.sender.write()));
         }
     }
-}
-
-/// Does something that tokio's budget of a task is not to interrupt.
-///
-/// With none left a socket says that it takes nothing, although it does: each further member would be written to by a
-/// separate task, which has to be woken for it.
-fn without_budget(act: impl FnOnce()) {
-    // There is no await in it: one poll is all.
-    let _ = pin!(unconstrained(async { act() })).poll(&mut Context::from_waker(Waker::noop()));
 }
 
 /// Counts messages that are being published, also if that is dropped.

@@ -5,6 +5,7 @@ mod aside;
 mod broadcast;
 mod decode;
 mod drain;
+mod outbox;
 mod state;
 mod timer;
 mod transport;
@@ -250,7 +251,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let aside = self.reading.aside.as_ref().map_or(0, |aside| aside.bytes());
         usage.assembled = usage.assembled.saturating_add(large).saturating_add(aside);
         let backlog = self.writing.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
-        usage.queued = usage.queued.saturating_add(backlog);
+        let outboxes = self.writing.outboxes.as_ref().map_or(0, |outboxes| outboxes.memory_usage());
+        usage.queued = usage.queued.saturating_add(backlog).saturating_add(outboxes);
         usage
     }
 
@@ -299,6 +301,7 @@ const IN_A_ROW: u8 = 8;
 impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
         (self.on_drop)(self);
+        self.close_outboxes();
         if let Some(request) = &self.close_request {
             if !self.connection.is_ended() {
                 self.connection.abort();

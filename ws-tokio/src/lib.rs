@@ -34,6 +34,8 @@
 //!   [`Closer`] closes from another task;
 //! - send to many connections: [`Broadcast::publish`], with a [`SlowPolicy`] for peers that read too slowly;
 //! - send from many tasks: [`split`](WebSocket::split), and clone the [`Sender`];
+//! - keep another queue in front of a connection, with other rules for slow peers: an [`Outbox`], attached by [`Sender::attach`], and a
+//!   [`WeakSender`], which does not keep the connection alive;
 //! - limit memory: [`Config::max_message_size`] for each message, [`Config::max_memory`] for the whole connection;
 //!   [`memory_usage`](WebSocket::memory_usage) returns what is in use;
 //! - send or receive messages larger than memory: [`send_stream`](WebSocket::send_stream) and
@@ -59,14 +61,15 @@
 //! byte_stream, sink, split          a WebSocket as a stream of bytes, as Sink and Stream, as two halves
 //! take_over                         a WebSocket that is dropped and continues
 //! websocket, broadcast              WebSocket, with one owner; one message to many connections
+//! weak_sender                       a sender that keeps nothing alive
 //! sender                            the half that many tasks send with
 //! writer                            a message sent in pieces
 //! waits                             the places of futures that wait
 //! shared                            a driver behind a lock, and which task is woken
 //! driver, turn, waiting             a connection and its transport; the turns of senders; the wakers
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
-//! backlog, piece, buffer            what waits for a slow peer, pieces of a message, buffers of a thread
-//! error, exclusive, halves, http2
+//! backlog, outbox, piece, buffer    what waits for a slow peer, here or elsewhere, pieces of a message, buffers of a thread
+//! error, exclusive, halves, budget, http2
 //! ```
 //!
 //! Each line imports only from the lines below it: `tests/layers.rs` checks that.
@@ -74,6 +77,7 @@
 
 mod backlog;
 mod broadcast;
+mod budget;
 mod buffer;
 mod byte_stream;
 mod closer;
@@ -85,6 +89,7 @@ mod halves;
 #[cfg(feature = "http2")]
 #[doc(hidden)]
 pub mod http2;
+mod outbox;
 mod piece;
 mod publish_report;
 mod reader;
@@ -96,6 +101,7 @@ mod take_over;
 mod turn;
 mod waiting;
 mod waits;
+mod weak_sender;
 mod websocket;
 mod writer;
 
@@ -107,11 +113,13 @@ pub use error::Error;
 // Has nothing to do with WebSockets: ws-server and ws-client need it to make streams of custom types `Sync`.
 #[doc(hidden)]
 pub use exclusive::Exclusive;
+pub use outbox::Outbox;
 pub use publish_report::PublishReport;
 pub use reader::MessageReader;
-pub use sender::{Sender, TrySendError};
+pub use sender::{ConnectionId, Sender, TrySendError};
 pub use split::{Receiver, ReuniteError};
 pub use take_over::TakeOver;
+pub use weak_sender::WeakSender;
 pub use websocket::WebSocket;
 pub use writer::MessageWriter;
 

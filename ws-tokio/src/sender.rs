@@ -11,6 +11,7 @@ use ws_core::{CloseCode, CloseInfo, Connection, DataType, MemoryUsage, Message, 
 
 use crate::backlog::SlowPolicy;
 use crate::error::Error;
+use crate::outbox::Outbox;
 use crate::publish_report::{Membership, PublishReport};
 use crate::shared::{Identity, Link, Queued};
 use crate::turn::Turn;
@@ -29,6 +30,23 @@ pub struct Sender {
     pub(super) link: Arc<dyn Link>,
     /// Distinguishes this clone from others.
     identity: Identity,
+}
+
+/// What distinguishes a connection from all others of this process, those that have ended included: no number is used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    /// Returns the number, which is never 0.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
 }
 
 /// Why `try_send` of a [`Sender`] or a [`WebSocket`](super::WebSocket) did not queue the message, which is returned.
@@ -227,6 +245,27 @@ impl Sender {
     /// As [`WebSocket::memory_usage`](super::WebSocket::memory_usage).
     pub fn memory_usage(&self) -> MemoryUsage {
         self.link.memory_usage()
+    }
+
+    /// Returns what distinguishes the connection from all others: the same for every clone.
+    pub fn connection_id(&self) -> ConnectionId {
+        ConnectionId(self.link.waiting().number)
+    }
+
+    /// Attaches a queue out of which the connection takes messages when it has room, until it ends or its halves are
+    /// reunited. Several may be attached; they take turns.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], or [`SendError::Closing`] in [`Error::Send`], if the connection takes no more messages.
+    pub fn attach(&self, outbox: Arc<dyn Outbox>) -> Result<(), Error> {
+        self.link.attach(outbox)
+    }
+
+    /// Takes messages out of the [attached](Self::attach) outboxes as far as there is room, and writes what can be written without
+    /// waiting; also outside of a runtime. Returns whether there is room for more: then nothing is left in the outboxes. What
+    /// is left is taken out, and written, while the [`Receiver`](super::Receiver) is being polled.
+    pub fn write_now(&self) -> bool {
+        self.link.write_now()
     }
 
     async fn queue_and_write(

@@ -45,8 +45,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 use crate::backlog::SlowPolicy;
+use crate::budget::without_budget;
 use crate::driver::{Driver, Progress, step_back};
 use crate::error::Error;
+use crate::outbox::Outbox;
 use crate::publish_report::{Membership, PublishReport};
 use crate::turn::Turn;
 use crate::waiting::{Waiter, Waiting};
@@ -107,6 +109,10 @@ pub(super) trait Link: Send + Sync {
     ) -> Membership;
     /// Writes what can be written without waiting.
     fn write(&self);
+    /// See [`Driver::attach`].
+    fn attach(&self, outbox: Arc<dyn Outbox>) -> Result<(), Error>;
+    /// See [`Driver::write_now_and_look`].
+    fn write_now(&self) -> bool;
     /// The list of the tasks that wait.
     fn waiting(&self) -> &Waiting;
 }
@@ -142,7 +148,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     }
 
     pub(super) fn into_driver(self) -> Driver<S> {
-        self.locked.into_inner().unwrap_or_else(PoisonError::into_inner).driver
+        let mut driver = self.locked.into_inner().unwrap_or_else(PoisonError::into_inner).driver;
+        // Nobody reaches it through a weak sender any more.
+        driver.close_outboxes();
+        driver
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Locked<S>> {
@@ -307,6 +316,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
 
     fn write(&self) {
         self.drive(Driver::write_in_passing);
+    }
+
+    fn attach(&self, outbox: Arc<dyn Outbox>) -> Result<(), Error> {
+        self.drive(|driver, _| driver.attach(outbox))
+    }
+
+    fn write_now(&self) -> bool {
+        let mut room = false;
+        without_budget(|| room = self.drive(Driver::write_now_and_look));
+        room
     }
 
     fn waiting(&self) -> &Waiting {

@@ -46,6 +46,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut moved = Self::new(io, ws_core::Connection::server(config), &[]);
         std::mem::swap(self, &mut moved);
         std::mem::swap(&mut self.io, &mut moved.io);
+        // No sender reaches these any more: they are closed with what is dropped.
+        std::mem::swap(self.outboxes(), moved.outboxes());
         // The driver that continues sends the Close.
         self.set_on_drop(|_| {});
         moved.set_on_drop(Self::close_on_drop);

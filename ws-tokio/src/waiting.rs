@@ -1,7 +1,7 @@
 //! The wakers of the tasks that wait for a connection that many tasks use.
 
 use std::mem;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 #[cfg(not(shuttle))]
@@ -30,11 +30,21 @@ pub(super) struct Waiting {
     wakers: Mutex<Vec<(Waiter, Waker)>>,
     waiters: AtomicU32,
     senders: AtomicU32,
+    /// What no other has in this process.
+    pub(super) number: u64,
 }
+
+/// The next number. 2^64 of them are never used up. It is of std's atomics in the model of the wake-ups too: nobody waits for it.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        Self { wakers: Mutex::new(Vec::new()), waiters: AtomicU32::new(0), senders: AtomicU32::new(0) }
+        Self {
+            wakers: Mutex::new(Vec::new()),
+            waiters: AtomicU32::new(0),
+            senders: AtomicU32::new(0),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// Returns the key of another future that may wait; the caller [forgets](Self::forget) it in the end.

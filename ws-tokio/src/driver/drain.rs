@@ -90,6 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.connection.is_ended() {
                 // There may be no write and no receive after this: what waits of a broadcast goes now.
                 self.queue_backlog();
+                self.queue_outboxes();
                 return Poll::Ready(self.outcome());
             }
             if (self.connection.queued() == 0 && !self.connection.is_unflushed()) || enough(self) {

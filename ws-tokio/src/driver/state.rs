@@ -8,6 +8,7 @@ use ws_core::TransportEnd;
 use super::aside::Aside;
 use crate::backlog::Backlog;
 use crate::buffer::Input;
+use crate::outbox::Outboxes;
 
 /// What has been read and not been received.
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ pub(super) struct Writing {
     pub(super) written: u64,
     /// Messages of a broadcast that wait for room.
     pub(super) backlog: Option<Box<Backlog>>,
+    /// Queues elsewhere, out of which messages are taken when there is room.
+    pub(super) outboxes: Option<Box<Outboxes>>,
 }
 
 /// How far the end has come.

@@ -61,6 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     #[inline]
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.queue_backlog();
+        self.queue_outboxes();
         while self.connection.queued() > 0 {
             match ready!(self.poll_write_once(cx)) {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
@@ -68,6 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.writing.written = self.writing.written.saturating_add(n as u64);
                     self.connection.set_unflushed(true);
                     self.queue_backlog();
+                    self.queue_outboxes();
                 }
                 Err(error) => self.failed(error),
             }

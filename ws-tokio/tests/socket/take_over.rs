@@ -3,12 +3,13 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use ws_core::{CloseCode, Config, Connection, Message};
-use ws_tokio::{TakeOver, WebSocket};
+use ws_core::{CloseCode, Config, Connection, Message, PreparedMessage};
+use ws_tokio::{Outbox, TakeOver, WebSocket};
 
 /// A pipe that sends the WebSocket it takes over to the test.
 struct Pipe {
@@ -130,4 +131,34 @@ async fn a_websocket_taken_over_after_a_panic_writes_what_was_queued_and_a_close
     assert_eq!((&message[..2], close), (&[0x82, 100][..], &[0x88, 2, 3, 0xf3][..]));
     writing.await.unwrap().unwrap();
     assert!(taken_over.recv().await.is_none());
+}
+
+/// Counts how often it was reported closed.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Outbox for Counter {
+    fn next(&self) -> Option<PreparedMessage> {
+        None
+    }
+
+    fn memory_usage(&self) -> usize {
+        0
+    }
+
+    fn closed(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn an_outbox_is_closed_when_its_connection_is_taken_over() {
+    let (websocket, mut taken, _far) = open();
+    let (sender, receiver) = websocket.split();
+    let outbox = Arc::new(Counter::default());
+    sender.attach(outbox.clone()).unwrap();
+    drop((sender, receiver));
+    assert_eq!(outbox.0.load(Ordering::SeqCst), 1);
+    assert!(taken.recv().await.unwrap().is_open());
+    assert_eq!(outbox.0.load(Ordering::SeqCst), 1);
 }

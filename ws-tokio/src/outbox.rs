@@ -1,0 +1,85 @@
+//! Messages that a connection takes from elsewhere when it has room.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ws_core::PreparedMessage;
+
+/// A queue in front of a connection, which takes the messages out as it has room: what crates use that keep their own
+/// queue for each connection, with their own rules for slow peers. It is attached by [`Sender::attach`](super::Sender::attach).
+///
+/// The methods are called with the connection locked, from whichever task drives it, also outside of a runtime. They must
+/// return at once, and must not use a [`Sender`](super::Sender) or [`Receiver`](super::Receiver) of that connection: that would wait for ever.
+pub trait Outbox: Send + Sync {
+    /// Takes the next message out, or returns `None` if there is none. It is asked whenever less than
+    /// [`Config::send_high_water`](ws_core::Config::send_high_water) is queued and something is written: by the receiver that is
+    /// polled, by any `send` or `flush`, and by [`Sender::write_now`](super::Sender::write_now). What it returns is sent, unless
+    /// the connection ends first.
+    fn next(&self) -> Option<PreparedMessage>;
+
+    /// Returns the bytes of memory held, which count as [`queued`](ws_core::MemoryUsage::queued) in the memory of the connection.
+    fn memory_usage(&self) -> usize;
+
+    /// Reports, once, that the connection takes no more messages: it is closing or closed, was dropped or [taken over](super::TakeOver), or its halves
+    /// were [reunited](super::Receiver::reunite). Nothing is asked afterwards.
+    fn closed(&self);
+}
+
+/// The outboxes of one connection.
+#[derive(Default)]
+pub(super) struct Outboxes {
+    list: Vec<Arc<dyn Outbox>>,
+    /// The one that is asked first, so that each gets its turn.
+    first: usize,
+    /// Taken out, but there was no room for it after all.
+    left_over: Option<PreparedMessage>,
+}
+
+impl Outboxes {
+    pub(super) fn attach(&mut self, outbox: Arc<dyn Outbox>) {
+        self.list.push(outbox);
+    }
+
+    /// Takes the next message out of whichever has one.
+    pub(super) fn next(&mut self) -> Option<PreparedMessage> {
+        if let Some(message) = self.left_over.take() {
+            return Some(message);
+        }
+        for _ in 0..self.list.len() {
+            let place = self.first;
+            self.first = if place.saturating_add(1) < self.list.len() { place.saturating_add(1) } else { 0 };
+            if let Some(message) = self.list.get(place).and_then(|outbox| outbox.next()) {
+                return Some(message);
+            }
+        }
+        None
+    }
+
+    /// Keeps a message that could not be queued; it comes next.
+    pub(super) fn put_back(&mut self, message: PreparedMessage) {
+        self.left_over = Some(message);
+    }
+
+    /// Whether a message waits that could not be queued.
+    pub(super) const fn is_stuck(&self) -> bool {
+        self.left_over.is_some()
+    }
+
+    pub(super) fn memory_usage(&self) -> usize {
+        let left_over = self.left_over.as_ref().map_or(0, |message| message.message().len());
+        self.list.iter().map(|outbox| outbox.memory_usage()).fold(left_over, usize::saturating_add)
+    }
+
+    /// Reports the end to all.
+    pub(super) fn close(self) {
+        for outbox in self.list {
+            outbox.closed();
+        }
+    }
+}
+
+impl fmt::Debug for Outboxes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outboxes").field("attached", &self.list.len()).finish_non_exhaustive()
+    }
+}
