@@ -1,0 +1,310 @@
+//! What exists: topics by name, filters, connections.
+
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+
+use ws_tokio::{ConnectionId, Sender};
+
+use crate::error::TopicError;
+use crate::options::{Access, Action, TopicsOptions};
+use crate::position::Position;
+use crate::stats::Stats;
+use crate::subscribe_options::{Start, SubscribeOptions};
+use crate::topic::{Begun, Budget, Filters, Home, Limits, Outgoing, Place, Seat, Subscriber, Topic, Visits};
+
+pub(crate) struct Hub {
+    pub(crate) options: Arc<TopicsOptions>,
+    topics: RwLock<Known>,
+    filters: Filters,
+    connections: Mutex<Connections>,
+    /// The limits of the latest subscription: most have the same.
+    limits: Mutex<Option<Arc<Limits>>>,
+    budget: Arc<Budget>,
+    epochs: Epochs,
+    itself: Weak<Self>,
+}
+
+#[derive(Default)]
+struct Known {
+    topics: HashSet<Named>,
+    /// With this many topics the idle ones are dropped.
+    sweep_at: usize,
+}
+
+#[derive(Default)]
+struct Connections {
+    known: HashMap<ConnectionId, Arc<Subscriber>>,
+    /// The counts of those that have ended.
+    ended: Stats,
+}
+
+/// A topic that is found by its name, which is kept once.
+struct Named(Arc<Topic>);
+
+/// Numbers that no other topic had, nor one of an earlier process, as far as chance goes.
+struct Epochs {
+    first: u64,
+    count: AtomicU64,
+}
+
+impl Hub {
+    pub(crate) fn new(options: TopicsOptions) -> Arc<Self> {
+        let budget = Arc::new(Budget::new(options.max_history_bytes));
+        Arc::new_cyclic(|itself| Self {
+            options: Arc::new(options),
+            topics: RwLock::default(),
+            filters: Filters::default(),
+            connections: Mutex::default(),
+            limits: Mutex::default(),
+            budget,
+            epochs: Epochs { first: RandomState::new().hash_one(0), count: AtomicU64::new(0) },
+            itself: Weak::clone(itself),
+        })
+    }
+
+    /// Errors unless the connection may do it.
+    pub(crate) fn authorize(&self, sender: &Sender, topic: &str, action: Action) -> Result<(), TopicError> {
+        let access = Access { connection: sender.connection_id(), topic, action };
+        match &self.options.authorize {
+            Some(authorize) if !authorize(&access) => Err(TopicError::Forbidden { topic: topic.into() }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn subscribe_to_topic(
+        &self,
+        sender: &Sender,
+        name: &str,
+        options: SubscribeOptions,
+    ) -> Result<Begun, TopicError> {
+        let subscriber = self.subscriber(sender)?;
+        let limits = self.limits(&options);
+        loop {
+            let topic = self.find_or_add(name)?;
+            let member = options.presence.clone();
+            match topic.subscribe(&subscriber, &limits, options.start, member) {
+                // It has just been dropped for being idle.
+                None => {}
+                Some(Ok(subscribed)) => return Ok(subscribed),
+                Some(Err(error)) => {
+                    self.drop_if_idle(&topic);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn subscribe_to_filter(
+        &self,
+        sender: &Sender,
+        filter: &str,
+        options: &SubscribeOptions,
+    ) -> Result<Arc<Seat>, TopicError> {
+        let not_for_filters = |what| TopicError::NotForFilters { filter: filter.into(), what };
+        if options.start != Start::Live {
+            return Err(not_for_filters("history"));
+        }
+        if options.presence.is_some() {
+            return Err(not_for_filters("presence"));
+        }
+        let subscriber = self.subscriber(sender)?;
+        let limits = self.limits(options);
+        self.filters.with(filter, self.options.max_filters, |filter| {
+            let place = Place::Filter(Arc::clone(filter));
+            let seat = Arc::new(Seat::new(place, Arc::clone(&subscriber), limits));
+            // The connection's end takes it out of the filter, and so waits for this.
+            filter.join(&seat)?;
+            Ok(seat)
+        })
+    }
+
+    /// Ends a subscription, unless it has ended.
+    pub(crate) fn unsubscribe(&self, seat: &Arc<Seat>) {
+        self.leave(seat);
+        seat.subscriber.remove(seat);
+    }
+
+    pub(crate) fn publish(
+        &self,
+        name: &str,
+        outgoing: &Outgoing,
+        visits: &mut Visits,
+    ) -> Result<Option<Position>, TopicError> {
+        loop {
+            let Some(topic) = self.find(name) else {
+                // A topic is there for those who subscribe to it, and for its history.
+                let wanted = self.options.history_of(name).is_some() || self.is_filtered(name);
+                if !wanted {
+                    return Ok(None);
+                }
+                self.find_or_add(name)?;
+                continue;
+            };
+            if let Some(position) = topic.publish(outgoing, &self.filters, &self.options, visits) {
+                return Ok(Some(position));
+            }
+        }
+    }
+
+    /// Finds a topic, or adds it.
+    pub(crate) fn find_or_add(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+        if let Some(topic) = self.find(name) {
+            return Ok(topic);
+        }
+        let mut known = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Named(topic)) = known.topics.get(name) {
+            return Ok(Arc::clone(topic));
+        }
+        let limit = self.options.max_topics;
+        if known.topics.len() >= known.sweep_at.clamp(SWEPT, limit.max(SWEPT)).min(limit) {
+            known.topics.retain(|Named(topic)| !topic.remove_if_idle());
+            known.sweep_at = known.topics.len().saturating_mul(2);
+            if known.topics.len() >= limit {
+                return Err(TopicError::TooManyTopics { limit });
+            }
+        }
+        let topic = Topic::new(name, self.epochs.next(), self.options.history_of(name), &self.budget);
+        let topic = Arc::new(topic);
+        known.topics.insert(Named(Arc::clone(&topic)));
+        Ok(topic)
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<Topic>> {
+        let known = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        known.topics.get(name).map(|Named(topic)| Arc::clone(topic))
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let connections = self.connections();
+        let mut stats = connections.ended;
+        for subscriber in connections.known.values() {
+            stats.add(subscriber.counts());
+            let (messages, bytes) = subscriber.waiting();
+            stats.waiting = stats.waiting.saturating_add(messages as u64);
+            stats.waiting_bytes = stats.waiting_bytes.saturating_add(bytes as u64);
+        }
+        stats.connections = connections.known.len();
+        drop(connections);
+        stats.history_bytes = self.budget.used() as u64;
+        stats.topics = self.topics.read().unwrap_or_else(PoisonError::into_inner).topics.len();
+        stats
+    }
+
+    /// Finds the connection's subscriber, or adds it.
+    fn subscriber(&self, sender: &Sender) -> Result<Arc<Subscriber>, TopicError> {
+        let id = sender.connection_id();
+        let mut connections = self.connections();
+        if let Some(subscriber) = connections.known.get(&id) {
+            return Ok(Arc::clone(subscriber));
+        }
+        let home: Weak<Self> = Weak::clone(&self.itself);
+        let subscriber = Arc::new(Subscriber::new(sender, Arc::clone(&self.options), home));
+        connections.known.insert(id, Arc::clone(&subscriber));
+        drop(connections);
+        // A connection that is locked may wait for the list, so this must not wait for a connection while it has locked it.
+        if sender.attach(Arc::clone(&subscriber) as _).is_err() {
+            self.ended(id);
+            return Err(TopicError::Closed);
+        }
+        Ok(subscriber)
+    }
+
+    /// Takes a subscription out of its topic or filter.
+    fn leave(&self, seat: &Arc<Seat>) {
+        match &seat.place {
+            Place::Topic(topic) => {
+                if topic.unsubscribe(seat) {
+                    self.drop_if_idle(topic);
+                }
+            }
+            Place::Filter(filter) => {
+                if filter.leave(seat) {
+                    self.filters.remove_if_idle(filter);
+                }
+            }
+        }
+    }
+
+    fn drop_if_idle(&self, topic: &Arc<Topic>) {
+        let mut known = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        if topic.remove_if_idle()
+            && known.topics.get(topic.name()).is_some_and(|own| Arc::ptr_eq(&own.0, topic))
+        {
+            known.topics.remove(topic.name());
+        }
+    }
+
+    fn is_filtered(&self, name: &str) -> bool {
+        self.filters.generation() > 0 && !self.filters.matching(name).is_empty()
+    }
+
+    fn limits(&self, options: &SubscribeOptions) -> Arc<Limits> {
+        let limits = Limits {
+            slow: options.slow.clone(),
+            max_messages: options.max_messages.max(1),
+            max_bytes: options.max_bytes,
+        };
+        let mut latest = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*latest {
+            Some(latest) if latest.is_same(&limits) => Arc::clone(latest),
+            _ => Arc::clone(latest.insert(Arc::new(limits))),
+        }
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Home for Hub {
+    fn ended(&self, id: ConnectionId) {
+        let mut connections = self.connections();
+        let Some(subscriber) = connections.known.remove(&id) else { return };
+        let seats = subscriber.end();
+        connections.ended.add(subscriber.counts());
+        drop(connections);
+        for seat in seats {
+            self.leave(&seat);
+        }
+    }
+}
+
+impl Epochs {
+    fn next(&self) -> u64 {
+        // Less than 2^53, which JavaScript has exactly.
+        self.first.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed)) & ((1 << 53) - 1)
+    }
+}
+
+impl Borrow<str> for Named {
+    fn borrow(&self) -> &str {
+        self.0.name()
+    }
+}
+
+impl Hash for Named {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name().hash(state);
+    }
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
+impl Eq for Named {}
+
+/// With fewer topics than this, idle ones are not looked for.
+const SWEPT: usize = 1_024;
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Publish and subscribe over WebSockets, on one server and in memory: topics and filters, history and resumption, presence, and bounds
+//! for slow subscribers.
+//!
+//! A [`ws_tokio::Broadcast`] is one set of connections, and nothing for a client that was away. [`Topics`] are many sets by name, which
+//! keep what was published for those that come back. It is a crate by itself because it needs nothing but `ws-tokio`'s public API: it
+//! works with the [`Sender`](ws_tokio::Sender) of any WebSocket, of `ws-server`, in axum or hyper, or of `ws-client`.
+//!
+//! ```
+//! use ws_tokio::{Config, Message, Role, WebSocket};
+//! use ws_topics::{History, Position, SubscribeOptions, Topics, TopicsOptions};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The topics below `prices` keep their latest messages. Subscribers get the position with each message.
+//! let topics = Topics::new(
+//!     TopicsOptions::default()
+//!         .history("prices/#", History::default().max_messages(1_000))
+//!         .frame(|it| format!("{} {}", it.position, it.message.as_text().unwrap_or_default()).into()),
+//! )?;
+//!
+//! // What a server does for each connection: subscribe it, and receive until it ends.
+//! # let connect = || -> std::io::Result<_> {
+//! # let (near, far) = tokio::io::duplex(4096);
+//! # let socket = WebSocket::from_raw(far, Role::Server, Config::server())?;
+//! # let client = WebSocket::from_raw(near, Role::Client, Config::client())?;
+//! # Ok((socket, client)) };
+//! # let (socket, mut client) = connect()?;
+//! let (sender, receiver) = socket.split();
+//! let subscription = topics.subscribe(&sender, "prices/gold", SubscribeOptions::default())?;
+//! let connection = tokio::spawn(receiver.discard());
+//!
+//! topics.publish("prices/gold", "2412")?;
+//! let message = client.recv().await?.expect("it is open");
+//! let (position, price) = message.as_text().and_then(|text| text.split_once(' ')).expect("as framed");
+//! assert_eq!(price, "2412");
+//! let seen: Position = position.parse()?;
+//!
+//! // The client is away for two messages; then it comes back, with the position that it has seen.
+//! drop((client, subscription));
+//! topics.publish_all([("prices/gold", "2413"), ("prices/gold", "2415")])?;
+//! # let _ = connection.await;
+//! # let (socket, mut client) = connect()?;
+//! let (sender, receiver) = socket.split();
+//! let _subscription = topics.subscribe(&sender, "prices/gold", SubscribeOptions::default().since(seen))?;
+//! # tokio::spawn(receiver.discard());
+//! for price in ["2413", "2415"] {
+//!     let message = client.recv().await?.expect("it is open");
+//!     assert!(message.as_text().is_some_and(|text| text.ends_with(price)));
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # How to …
+//!
+//! - subscribe: [`Topics::subscribe`], to a topic (`prices/gold`) or a filter (`prices/+`, `prices/#`) as in MQTT 5 section 4.7. The
+//!   [`Subscription`] ends when it is dropped, and with its connection;
+//! - publish: [`publish`](Topics::publish); [`publish_from`](Topics::publish_from) leaves the sender out; [`publish_all`](Topics::publish_all)
+//!   and [`batch`](Topics::batch) let several messages reach each subscriber in one write;
+//! - choose what slow subscribers lose: [`SubscribeOptions::slow`];
+//! - keep a history: [`TopicsOptions::history`]; resume from it: [`SubscribeOptions::since`]; begin with the latest: [`SubscribeOptions::last`];
+//! - let clients know the position of a message: [`TopicsOptions::frame`]; the form of gap marks: [`TopicsOptions::gap_mark`];
+//! - list who is there: [`SubscribeOptions::present`], [`Topics::presence`], [`Topics::watch_presence`];
+//! - decide who may do what: [`TopicsOptions::authorize`];
+//! - count: [`Topics::stats`], [`Subscription::dropped`].
+//!
+//! # What is lost, and what is not
+//!
+//! Each line has the test that checks it, in `tests/topics`.
+//!
+//! | | test |
+//! |---|---|
+//! | A subscriber whose connection has room gets every message, in the order of publishing. | `every_subscriber_gets_every_message_in_the_order_of_publishing` |
+//! | All subscribers of a topic see the same order, whichever threads publish. | `publishers_on_several_threads_are_seen_in_one_order_by_all` |
+//! | A batch of any length makes no subscriber slow. | `a_batch_larger_than_the_bounds_makes_no_fast_subscriber_slow` |
+//! | A slow subscriber delays no other. | `a_slow_subscriber_delays_no_other` |
+//! | A slow subscriber loses what its policy says, counted exactly, with one mark at each place where something is missing. | `drop_oldest_…`, `drop_newest_…`, `conflation_…`, `a_subscriber_gets_one_mark_for_each_place_…` |
+//! | A message that nobody has subscribed to and no history keeps is gone. | `a_message_without_subscribers_and_history_is_gone` |
+//! | A subscriber that resumes gets what it missed and goes on live, without loss, duplicate or disorder, as long as the history has it. | `a_subscriber_that_resumes_gets_what_it_missed_and_then_goes_on_live` |
+//! | If the history does not have it, the subscriber learns so, and gets a mark and what there is. | `a_subscriber_that_missed_more_than_is_kept_gets_a_mark_and_what_there_is` |
+//! | A restart of the process loses the histories; a position of before is a gap of unknown size. | `a_position_of_another_epoch_or_of_the_future_is_a_gap_of_unknown_size` |
+//! | What a history loses while a slow subscriber replays it is marked. | `what_a_history_loses_during_a_slow_replay_is_marked` |
+//! | A message that is too large for a history is delivered, and missing from it. | `a_message_larger_than_a_history_is_delivered_and_not_kept` |
+//! | What a connection publishes itself by `publish_from` it does not get, now or in a replay; a new connection does. | `what_a_connection_published_itself_is_not_replayed_to_it_but_to_its_successor` |
+//! | What waits when a subscription is dropped is dropped with it. | `dropping_a_subscription_ends_it_and_drops_what_waits_for_it` |
+//! | What waits when a connection ends is lost for it, and counted. | `what_waits_when_a_connection_ends_is_counted_as_ended` |
+//!
+//! What a connection has taken is beyond this crate: it may still be lost with the connection. A client that must not miss anything
+//! resumes from the last position that it has *seen*. `tests/simulation.rs` checks all of this against a model, from 10,000 seeds.
+//!
+//! # How a message travels
+//!
+//! [`publish`](Topics::publish) locks the topic, gives the message the next position, puts it into the history and into the queue of each
+//! subscriber: one step. Then, with nothing locked, it has each connection take what is in its queue, as far as there is room, and write it.
+//! What is left is taken when the peer has read, by whoever polls the connection's [`Receiver`](ws_tokio::Receiver): keep one going. Only when a
+//! connection has no room do bounds and policy count: whoever is fast never loses anything.
+//!
+//! A subscription that resumes gets no live messages at first. Its connection fetches the history in small pieces as it has room; at
+//! the end of the history it goes live in the same moment, so that there is nothing that would have to be held back or compared.
+//!
+//! Do not call these methods while the connection is locked: in [`for_each_event`](ws_tokio::Receiver::for_each_event) that would wait for ever.
+//!
+//! # What it costs
+//!
+//! On the heap (`cargo test -p ws-topics --test heap -- --nocapture`): a subscription takes 106 bytes, a topic
+//! 172 bytes with a name of 20; goals are 120 and 400. What a history or a queue counts as is more than it takes.
+//!
+//! Time for a delivery, in nanoseconds, over TCP on loopback, beside [`ws_tokio::Broadcast`], which knows one set and no queue
+//! (`cargo bench -p ws-topics`, on two cores):
+//!
+//! | subscribers | | `Broadcast` | `Topics` | ratio | with a history |
+//! |---|---|---|---|---|---|
+//! | 200 | one message | 3,699 | 3,884 | 1.05 | 3,812 |
+//! | 200 | eight in a batch | 494 | 570 | 1.15 | 569 |
+//! | 2,000 | one message | 13,346 | 14,050 | 1.05 | 14,502 |
+//! | 2,000 | eight in a batch | 1,760 | 2,297 | 1.31 | 2,107 |
+//!
+//! The goal is 1.1 for each delivery. A batch misses it: each of its messages goes through the queues of all subscribers by itself, so that
+//! every topic keeps its order, where `Broadcast` visits each member once. (The machine was busy: the times compare, and are not the least.)
+//!
+//! # Bounds
+//!
+//! | | default | |
+//! |---|---|---|
+//! | topics | 100,000 | [`TopicsOptions::max_topics`] |
+//! | different filters | 10,000 | [`TopicsOptions::max_filters`] |
+//! | bytes of a name | 255 | [`TopicsOptions::max_topic_length`] |
+//! | subscriptions of a connection | 1,000 | [`TopicsOptions::max_subscriptions`] |
+//! | what waits for a subscription | 1,024 messages, 1 MiB | [`SubscribeOptions::max_messages`], [`max_bytes`](SubscribeOptions::max_bytes) |
+//! | what waits for a connection | 8,192 messages, 8 MiB | [`TopicsOptions::max_waiting_messages`], [`max_waiting_bytes`](TopicsOptions::max_waiting_bytes) |
+//! | the history of a topic, if it has one | 1,000 messages, 1 MiB, one hour | [`History`] |
+//! | all histories | 64 MiB | [`TopicsOptions::max_history_bytes`] |
+//! | identity and value of a member | 1,024 bytes | [`TopicsOptions::max_presence_bytes`] |
+//!
+//! Beyond the bounds of what waits there are, for a moment, one message of each thread that publishes, and 32 out of a history.
+//! Payloads are shared: what waits for many, and is kept, is in memory once.
+//!
+//! # The layers
+//!
+//! ```text
+//! topics                                 Topics: what users call
+//! batch, subscription                    several messages in one write; a subscription as its owner has it
+//! hub, presence_watch                    what exists: topics by name, filters, connections; who comes and goes
+//! topic                                  one topic: its subscriptions, their queues, its history, who is present
+//! options, subscribe_options             the settings
+//! name, position, stats                  names and filters; where a message stands; counts
+//! error                                  why something is refused
+//! ```
+//!
+//! Each line imports only from the lines below it: `tests/topics/layers.rs` checks that.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod batch;
+mod error;
+mod hub;
+mod name;
+mod options;
+mod position;
+mod presence_watch;
+mod stats;
+mod subscribe_options;
+mod subscription;
+mod topic;
+mod topics;
+
+pub use batch::{Batch, Published};
+pub use error::TopicError;
+pub use options::{Access, Action, History, Publication, TopicsOptions};
+pub use position::{GapMark, Position, PositionError};
+pub use presence_watch::{PresenceChange, PresenceWatch};
+pub use stats::Stats;
+pub use subscribe_options::{Member, SlowSubscriber, Start, SubscribeOptions};
+pub use subscription::Subscription;
+pub use topic::{Gap, Resumed};
+pub use topics::Topics;
+
+pub use ws_tokio;

@@ -1,0 +1,61 @@
+//! A subscription, as its owner has it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::hub::Hub;
+use crate::topic::{Resumed, Seat};
+
+/// A connection's subscription to a topic or filter. It ends when this is dropped, or with the connection: when that closes, begins to close, or
+/// is dropped. It does not keep the connection alive.
+///
+/// What waits for it then is dropped; what the connection has taken already is sent.
+#[must_use = "the subscription ends when this is dropped"]
+pub struct Subscription {
+    hub: Arc<Hub>,
+    seat: Arc<Seat>,
+    resumed: Option<Resumed>,
+}
+
+impl Subscription {
+    pub(crate) const fn new(hub: Arc<Hub>, seat: Arc<Seat>, resumed: Option<Resumed>) -> Self {
+        Self { hub, seat, resumed }
+    }
+
+    /// Returns the topic or filter.
+    pub fn topic(&self) -> &str {
+        self.seat.place.name()
+    }
+
+    /// Returns how it began, if it was to begin [after a position](crate::Start::Since).
+    pub const fn resumed(&self) -> Option<Resumed> {
+        self.resumed
+    }
+
+    /// Whether it has ended with its connection.
+    pub fn is_ended(&self) -> bool {
+        self.seat.has_left()
+    }
+
+    /// Returns how many messages wait for room.
+    pub fn waiting(&self) -> usize {
+        self.seat.waiting()
+    }
+
+    /// Returns how many messages were dropped because the subscriber was slow.
+    pub fn dropped(&self) -> u64 {
+        self.seat.dropped()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.unsubscribe(&self.seat);
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("topic", &self.topic()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! What a topic keeps of its messages.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::time::Instant;
+use ws_tokio::{ConnectionId, PreparedMessage};
+
+use crate::options::History;
+
+/// The bytes of all histories together.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+/// The latest messages of a topic, oldest first; their offsets are consecutive.
+#[derive(Debug)]
+pub(crate) struct Log {
+    kept: VecDeque<Kept>,
+    /// The offset of the first that is kept, or that the next one will have.
+    oldest: u64,
+    bytes: usize,
+    limits: History,
+    budget: Arc<Budget>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    message: PreparedMessage,
+    from: Option<ConnectionId>,
+    at: Instant,
+}
+
+/// What a message counts as, wherever it is kept: its payload and what is around it.
+pub(crate) fn cost(message: &PreparedMessage) -> usize {
+    const AROUND: usize = 512;
+    message.message().len().saturating_add(AROUND)
+}
+
+impl Budget {
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self { used: AtomicUsize::new(0), limit }
+    }
+
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+impl Log {
+    pub(super) fn new(limits: History, budget: Arc<Budget>) -> Self {
+        Self { kept: VecDeque::new(), oldest: 1, bytes: 0, limits, budget }
+    }
+
+    /// Keeps a message, and drops the oldest beyond the limits.
+    pub(super) fn push(&mut self, message: PreparedMessage, from: Option<ConnectionId>) {
+        let (at, cost) = (Instant::now(), cost(&message));
+        self.expire(at);
+        // First room, then the message: the histories never hold more than they may, not even for a moment.
+        while !self.kept.is_empty()
+            && (self.kept.len() >= self.limits.max_messages
+                || self.bytes.saturating_add(cost) > self.limits.max_bytes)
+        {
+            self.drop_oldest();
+        }
+        while !self.reserve(cost) {
+            if self.kept.is_empty() {
+                // It is not kept at all.
+                self.oldest = self.oldest.saturating_add(1);
+                return;
+            }
+            self.drop_oldest();
+        }
+        self.bytes = self.bytes.saturating_add(cost);
+        self.kept.push_back(Kept { message, from, at });
+    }
+
+    /// Drops what is too old.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let age = self.limits.max_age;
+        while self.kept.front().is_some_and(|kept| now.saturating_duration_since(kept.at) > age) {
+            self.drop_oldest();
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    pub(super) const fn oldest(&self) -> u64 {
+        self.oldest
+    }
+
+    /// Returns the messages from an offset on, which is not older than the oldest.
+    pub(super) fn from(
+        &self,
+        offset: u64,
+    ) -> impl Iterator<Item = (u64, &PreparedMessage, Option<ConnectionId>)> {
+        let skipped = usize::try_from(offset.saturating_sub(self.oldest)).unwrap_or(usize::MAX);
+        let kept = self.kept.range(skipped.min(self.kept.len())..);
+        (offset..).zip(kept).map(|(offset, kept)| (offset, &kept.message, kept.from))
+    }
+
+    fn reserve(&self, cost: usize) -> bool {
+        if cost > self.limits.max_bytes {
+            return false;
+        }
+        let add = |used: usize| used.checked_add(cost).filter(|used| *used <= self.budget.limit);
+        self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(kept) = self.kept.pop_front() {
+            let cost = cost(&kept.message);
+            self.oldest = self.oldest.saturating_add(1);
+            self.bytes = self.bytes.saturating_sub(cost);
+            self.budget.used.fetch_sub(cost, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,278 @@
+//! What waits for one connection.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ws_tokio::PreparedMessage;
+
+use super::log::cost;
+use super::seat::Seat;
+use crate::options::TopicsOptions;
+use crate::position::Position;
+use crate::stats::Counts;
+use crate::subscribe_options::SlowSubscriber;
+
+/// Messages and marks for one connection, in the order in which they go out.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    entries: VecDeque<Entry>,
+    messages: usize,
+    bytes: usize,
+    pub(super) counts: Counts,
+    /// The connection has ended: nothing is added any more.
+    closed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) seat: Arc<Seat>,
+    pub(super) item: Item,
+}
+
+#[derive(Debug)]
+pub(super) enum Item {
+    Message(Waiting),
+    /// Messages are missing here.
+    Gap(Lost),
+    /// The history continues from this offset on.
+    Replay(u64),
+}
+
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) message: PreparedMessage,
+    /// Its epoch also distinguishes its topic from the others of a filter.
+    pub(super) position: Position,
+    /// By what it is conflated, once that has been asked.
+    pub(super) key: Option<u64>,
+}
+
+/// What is missing at one place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lost {
+    /// `None` if that is not known.
+    pub(super) messages: Option<u64>,
+    pub(super) first: Position,
+    pub(super) last: Position,
+}
+
+/// What the policy did.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Settled {
+    pub(super) dropped: u64,
+    pub(super) close: bool,
+}
+
+impl Lost {
+    const fn one(position: Position) -> Self {
+        Self { messages: Some(1), first: position, last: position }
+    }
+
+    /// What is missing if this is followed by `next`.
+    fn and(self, next: Self) -> Self {
+        let messages = self.messages.zip(next.messages).map(|(own, next)| own.saturating_add(next));
+        Self { messages, first: self.first, last: next.last }
+    }
+}
+
+impl Queue {
+    /// Adds a message; returns whether a bound is passed now.
+    pub(super) fn push(&mut self, seat: &Arc<Seat>, waiting: Waiting, options: &TopicsOptions) -> bool {
+        if self.closed {
+            return false;
+        }
+        self.remember(seat, cost(&waiting.message));
+        self.entries.push_back(Entry { seat: Arc::clone(seat), item: Item::Message(waiting) });
+        self.is_over(seat, options)
+    }
+
+    /// Adds a mark, or the place from which the history continues.
+    pub(super) fn push_item(&mut self, seat: &Arc<Seat>, item: Item) {
+        if !self.closed {
+            self.entries.push_back(Entry { seat: Arc::clone(seat), item });
+        }
+    }
+
+    /// Adds what comes next out of a history, before all that waits: no more of it is fetched than goes out soon.
+    pub(super) fn push_replayed(&mut self, seat: &Arc<Seat>, items: Vec<Item>) {
+        if self.closed {
+            return;
+        }
+        for item in items.into_iter().rev() {
+            if let Item::Message(waiting) = &item {
+                let cost = cost(&waiting.message);
+                self.remember(seat, cost);
+            }
+            self.entries.push_front(Entry { seat: Arc::clone(seat), item });
+        }
+    }
+
+    /// Takes out what is next.
+    pub(super) fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front();
+        match &entry {
+            Some(Entry { seat, item: Item::Message(waiting) }) => {
+                self.forget(seat, waiting);
+                self.counts.delivered = self.counts.delivered.saturating_add(1);
+            }
+            Some(_) => {}
+            // A queue that was long once does not stay large.
+            None if self.entries.capacity() > KEPT => self.entries = VecDeque::new(),
+            None => {}
+        }
+        entry
+    }
+
+    /// Does what the policy of a subscription says, whose connection has no room.
+    pub(super) fn settle(&mut self, seat: &Arc<Seat>, options: &TopicsOptions) -> Settled {
+        let before = self.counts.dropped;
+        let mut close = false;
+        if let SlowSubscriber::Conflate(by) = &seat.limits.slow {
+            while let Some(place) = self.entries.iter().position(|entry| entry.is_unkeyed(seat)) {
+                let Some(Entry { item: Item::Message(waiting), .. }) = self.entries.get_mut(place) else {
+                    break;
+                };
+                let key = by.as_ref().map_or(0, |by| by(waiting.message.message()));
+                waiting.key = Some(key);
+                let epoch = waiting.position.epoch;
+                let earlier = self.entries.range(..place).position(|entry| {
+                    entry
+                        .message_of(seat)
+                        .is_some_and(|other| (other.position.epoch, other.key) == (epoch, Some(key)))
+                });
+                if let Some(earlier) = earlier {
+                    self.drop_at(earlier);
+                }
+            }
+        }
+        while self.is_over(seat, options) {
+            let mut own = self.entries.iter();
+            let place = match seat.limits.slow {
+                SlowSubscriber::Close => {
+                    close = true;
+                    break;
+                }
+                SlowSubscriber::DropNewest => own.rposition(|entry| entry.message_of(seat).is_some()),
+                SlowSubscriber::DropOldest | SlowSubscriber::Conflate(_) => {
+                    own.position(|entry| entry.message_of(seat).is_some())
+                }
+            };
+            let Some(place) = place else { break };
+            self.drop_at(place);
+        }
+        Settled { dropped: self.counts.dropped.saturating_sub(before), close }
+    }
+
+    /// Drops all of a subscription that has ended.
+    pub(super) fn remove(&mut self, seat: &Arc<Seat>) {
+        let entries = std::mem::take(&mut self.entries);
+        let (own, others) = entries.into_iter().partition(|entry| Arc::ptr_eq(&entry.seat, seat));
+        self.entries = others;
+        self.end(own);
+    }
+
+    /// Drops everything: the connection has ended.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        let entries = std::mem::take(&mut self.entries);
+        self.end(entries);
+    }
+
+    /// How many messages wait, and what they count as.
+    pub(super) const fn waiting(&self) -> (usize, usize) {
+        (self.messages, self.bytes)
+    }
+
+    /// Bytes of memory held, payloads that others share included.
+    pub(super) fn memory_usage(&self) -> usize {
+        self.bytes.saturating_add(self.entries.capacity().saturating_mul(size_of::<Entry>()))
+    }
+
+    fn is_over(&self, seat: &Seat, options: &TopicsOptions) -> bool {
+        seat.waiting() > seat.limits.max_messages
+            || seat.bytes.load(Ordering::Relaxed) > seat.limits.max_bytes
+            || self.messages > options.max_waiting_messages
+            || self.bytes > options.max_waiting_bytes
+    }
+
+    /// Drops a message, and leaves a mark in its place: one with those of the same subscription beside it.
+    fn drop_at(&mut self, place: usize) {
+        let Some(Entry { seat, item }) = self.entries.get_mut(place) else { return };
+        let Item::Message(waiting) = item else { return };
+        let mut lost = Lost::one(waiting.position);
+        let Item::Message(waiting) = std::mem::replace(item, Item::Gap(lost)) else { return };
+        let seat = Arc::clone(seat);
+        self.forget(&seat, &waiting);
+        self.counts.dropped = self.counts.dropped.saturating_add(1);
+        seat.dropped.fetch_add(1, Ordering::Relaxed);
+
+        // One of unknown size, with which a subscription began, stays by itself: this one is known exactly.
+        let known = |entry: &Entry| match entry.item {
+            Item::Gap(lost) if lost.messages.is_some() => Some(lost),
+            _ => None,
+        };
+        let is_own = |entry: &Entry| Arc::ptr_eq(&entry.seat, &seat);
+        let behind = place.saturating_add(1);
+        let next = self.entries.iter().skip(behind).position(is_own).map(|next| next.saturating_add(behind));
+        if let Some((next, following)) = next.and_then(|next| Some((next, known(self.entries.get(next)?)?))) {
+            lost = lost.and(following);
+            self.entries.remove(next);
+        }
+        let before = self.entries.range(..place).rposition(is_own);
+        let before = before.and_then(|before| Some((before, known(self.entries.get(before)?)?)));
+        let place = match before {
+            Some((before, preceding)) => {
+                lost = preceding.and(lost);
+                self.entries.remove(before);
+                place.saturating_sub(1)
+            }
+            None => place,
+        };
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.item = Item::Gap(lost);
+        }
+    }
+
+    /// Counts entries whose subscription has ended.
+    fn end(&mut self, entries: VecDeque<Entry>) {
+        for entry in entries {
+            if let Item::Message(waiting) = &entry.item {
+                self.forget(&entry.seat, waiting);
+                self.counts.ended = self.counts.ended.saturating_add(1);
+            }
+        }
+    }
+
+    fn remember(&mut self, seat: &Seat, cost: usize) {
+        self.messages = self.messages.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(cost);
+        self.counts.offered = self.counts.offered.saturating_add(1);
+        seat.waiting.fetch_add(1, Ordering::Relaxed);
+        seat.bytes.fetch_add(cost, Ordering::Relaxed);
+    }
+
+    fn forget(&mut self, seat: &Seat, waiting: &Waiting) {
+        let cost = cost(&waiting.message);
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(cost);
+        seat.waiting.fetch_sub(1, Ordering::Relaxed);
+        seat.bytes.fetch_sub(cost, Ordering::Relaxed);
+    }
+}
+
+impl Entry {
+    fn message_of(&self, seat: &Arc<Seat>) -> Option<&Waiting> {
+        match &self.item {
+            Item::Message(waiting) if Arc::ptr_eq(&self.seat, seat) => Some(waiting),
+            _ => None,
+        }
+    }
+
+    fn is_unkeyed(&self, seat: &Arc<Seat>) -> bool {
+        self.message_of(seat).is_some_and(|waiting| waiting.key.is_none())
+    }
+}
+
+/// A queue that is empty keeps room for this many entries.
+const KEPT: usize = 8;

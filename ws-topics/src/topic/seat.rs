@@ -1,0 +1,127 @@
+//! A subscription, as topics, filters and queues know it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use super::Topic;
+use super::filters::Filter;
+use super::subscriber::Subscriber;
+use crate::subscribe_options::SlowSubscriber;
+
+/// A subscription. There may be many: its size is measured by `tests/heap.rs`.
+pub(crate) struct Seat {
+    pub(crate) place: Place,
+    pub(crate) subscriber: Arc<Subscriber>,
+    pub(crate) limits: Arc<Limits>,
+    /// Where it stands in the list of its topic or filter, or [`Self::LEFT`]; it changes under the lock of that list.
+    index: AtomicU32,
+    /// The two change under the lock of the subscriber's queue.
+    pub(super) waiting: AtomicU32,
+    /// The batch that has remembered it last.
+    pub(super) batch: AtomicU64,
+    pub(super) bytes: AtomicUsize,
+    pub(super) dropped: AtomicU64,
+    /// What is published reaches it out of the history for now; it changes under the lock of the topic.
+    pub(super) replaying: AtomicBool,
+    /// It is listed as present; it changes under the lock of the topic.
+    pub(super) present: AtomicBool,
+}
+
+/// What is subscribed to.
+#[derive(Clone)]
+pub(crate) enum Place {
+    Topic(Arc<Topic>),
+    Filter(Arc<Filter>),
+}
+
+/// Bounds that many subscriptions share.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) slow: SlowSubscriber,
+    pub(crate) max_messages: usize,
+    pub(crate) max_bytes: usize,
+}
+
+impl Limits {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.slow.is_same(&other.slow)
+            && self.max_messages == other.max_messages
+            && self.max_bytes == other.max_bytes
+    }
+}
+
+impl Place {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Topic(topic) => topic.name(),
+            Self::Filter(filter) => filter.text(),
+        }
+    }
+}
+
+impl Seat {
+    /// It is in no list.
+    const LEFT: u32 = u32::MAX;
+
+    pub(crate) const fn new(place: Place, subscriber: Arc<Subscriber>, limits: Arc<Limits>) -> Self {
+        Self {
+            place,
+            subscriber,
+            limits,
+            index: AtomicU32::new(Self::LEFT),
+            waiting: AtomicU32::new(0),
+            batch: AtomicU64::new(0),
+            bytes: AtomicUsize::new(0),
+            dropped: AtomicU64::new(0),
+            replaying: AtomicBool::new(false),
+            present: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether it is in no list any more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.index.load(Ordering::Relaxed) == Self::LEFT
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed) as usize
+    }
+
+    /// Adds it to a list; `false` if that is as long as it can be.
+    pub(super) fn join(self: &Arc<Self>, list: &mut Vec<Arc<Self>>) -> bool {
+        let Some(index) = u32::try_from(list.len()).ok().filter(|index| *index != Self::LEFT) else {
+            return false;
+        };
+        self.index.store(index, Ordering::Relaxed);
+        list.push(Arc::clone(self));
+        true
+    }
+
+    /// Takes it out of the list that it is in, at a cost that does not depend on how long it is.
+    pub(super) fn leave(&self, list: &mut Vec<Arc<Self>>) -> bool {
+        let index = self.index.swap(Self::LEFT, Ordering::Relaxed);
+        if index == Self::LEFT {
+            return false;
+        }
+        list.swap_remove(index as usize);
+        if let Some(moved) = list.get(index as usize) {
+            moved.index.store(index, Ordering::Relaxed);
+        }
+        // A list that was long once does not stay large.
+        if list.len() < list.capacity() / 4 {
+            list.shrink_to(list.len().saturating_mul(2));
+        }
+        true
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").field("place", &self.place.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,192 @@
+//! Topics to subscribe and publish to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ws_tokio::ws_core::SettingError;
+use ws_tokio::{Message, Sender};
+
+use crate::batch::{Batch, Published};
+use crate::error::TopicError;
+use crate::hub::Hub;
+use crate::name;
+use crate::options::{Action, TopicsOptions};
+use crate::position::Position;
+use crate::presence_watch::PresenceWatch;
+use crate::stats::Stats;
+use crate::subscribe_options::{Member, SubscribeOptions};
+use crate::subscription::Subscription;
+use crate::topic::{Outgoing, Visits};
+
+/// The topics of a server. Cheap to clone; every method takes `&self` and waits for nothing, and may be called outside of a runtime too.
+///
+/// See the [documentation of the crate](crate) for what is lost when, and what is not.
+#[derive(Clone)]
+pub struct Topics {
+    hub: Arc<Hub>,
+}
+
+impl Default for Topics {
+    /// With the default settings.
+    fn default() -> Self {
+        Self { hub: Hub::new(TopicsOptions::default()) }
+    }
+}
+
+impl Topics {
+    /// No topics yet.
+    ///
+    /// # Errors
+    /// [`SettingError`] if a setting is not possible.
+    pub fn new(options: TopicsOptions) -> Result<Self, SettingError> {
+        options.check()?;
+        Ok(Self { hub: Hub::new(options) })
+    }
+
+    /// Subscribes a connection to a topic, or to all topics that a filter with `+` or `#` matches, as in MQTT 5 section 4.7. A connection with
+    /// several subscriptions that match a topic gets its messages once for each.
+    ///
+    /// # Errors
+    /// [`TopicError`] if the name is not valid, the hook refuses it, a limit is reached, or the connection is closed.
+    pub fn subscribe(
+        &self,
+        sender: &Sender,
+        topic: &str,
+        options: SubscribeOptions,
+    ) -> Result<Subscription, TopicError> {
+        let hub = &self.hub;
+        name::check_filter(topic, hub.options.max_topic_length)?;
+        if let Some(Member { identity, value }) = &options.presence {
+            let (length, limit) =
+                (identity.len().saturating_add(value.len()), hub.options.max_presence_bytes);
+            if length > limit {
+                return Err(TopicError::PresenceTooLong { length, limit });
+            }
+        }
+        hub.authorize(sender, topic, Action::Subscribe)?;
+        if options.presence.is_some() {
+            hub.authorize(sender, topic, Action::Presence)?;
+        }
+        let (seat, resumed) = if name::is_filter(topic) {
+            (hub.subscribe_to_filter(sender, topic, &options)?, None)
+        } else {
+            hub.subscribe_to_topic(sender, topic, options)?
+        };
+        // There may be something to replay.
+        seat.subscriber.write(&seat);
+        Ok(Subscription::new(Arc::clone(hub), seat, resumed))
+    }
+
+    /// Publishes a message to all subscribers of a topic and of the filters that match it, and has their connections write it: each
+    /// once, as far as that needs no waiting. For several messages in a row see [`batch`](Self::batch).
+    ///
+    /// This takes as long as the writes take, some microseconds each.
+    ///
+    /// # Errors
+    /// [`TopicError`] if the name is not valid, or if the topic would have to be added, for its history or a filter, and a limit is reached.
+    pub fn publish(&self, topic: &str, message: impl Into<Message>) -> Result<Published, TopicError> {
+        name::check_topic(topic, self.hub.options.max_topic_length)?;
+        self.publish_one(topic, Outgoing { message: message.into(), from: None })
+    }
+
+    /// As [`publish`](Self::publish), on behalf of a connection: it is left out itself, and the hook
+    /// [`authorize`](TopicsOptions::authorize) is asked.
+    ///
+    /// # Errors
+    /// As there, and if the hook refuses it.
+    pub fn publish_from(
+        &self,
+        sender: &Sender,
+        topic: &str,
+        message: impl Into<Message>,
+    ) -> Result<Published, TopicError> {
+        name::check_topic(topic, self.hub.options.max_topic_length)?;
+        self.hub.authorize(sender, topic, Action::Publish)?;
+        let from = Some(sender.connection_id());
+        self.publish_one(topic, Outgoing { message: message.into(), from })
+    }
+
+    /// As [`publish`](Self::publish) for each topic and message in turn, but each subscriber gets all of them in one write.
+    ///
+    /// # Errors
+    /// As there, at the first message that is refused: those before it are published.
+    pub fn publish_all<T: AsRef<str>, M: Into<Message>>(
+        &self,
+        messages: impl IntoIterator<Item = (T, M)>,
+    ) -> Result<Published, TopicError> {
+        let mut batch = self.batch();
+        for (topic, message) in messages {
+            batch.publish(topic.as_ref(), message)?;
+        }
+        Ok(batch.finish())
+    }
+
+    /// Begins a batch: what is published with it reaches each subscriber in one write, when it is finished or dropped.
+    pub fn batch(&self) -> Batch {
+        Batch::new(Arc::clone(&self.hub))
+    }
+
+    /// Returns the position of the latest message of a topic, if the topic exists. Its `offset` is 0 before the first message.
+    pub fn head(&self, topic: &str) -> Option<Position> {
+        self.hub.find(topic).map(|topic| topic.head())
+    }
+
+    /// Returns how many subscriptions a topic has, those by filters not included.
+    pub fn subscribers(&self, topic: &str) -> usize {
+        self.hub.find(topic).map_or(0, |topic| topic.count_subscriptions())
+    }
+
+    /// Returns who is present in a topic, in no particular order.
+    pub fn presence(&self, topic: &str) -> Vec<Member> {
+        let members = self.hub.find(topic).map(|topic| topic.members()).unwrap_or_default();
+        members.into_iter().map(|(identity, value)| Member { identity, value }).collect()
+    }
+
+    /// As [`presence`](Self::presence), on behalf of a connection: the hook [`authorize`](TopicsOptions::authorize) is asked.
+    ///
+    /// # Errors
+    /// [`TopicError::Forbidden`] if the hook refuses it.
+    pub fn presence_for(&self, sender: &Sender, topic: &str) -> Result<Vec<Member>, TopicError> {
+        self.hub.authorize(sender, topic, Action::Presence)?;
+        Ok(self.presence(topic))
+    }
+
+    /// Returns how many are present in a topic, each identity once.
+    pub fn presence_count(&self, topic: &str) -> usize {
+        self.hub.find(topic).map_or(0, |topic| topic.count_members())
+    }
+
+    /// Watches who joins and leaves a topic.
+    ///
+    /// # Errors
+    /// [`TopicError`] if the name is not valid, or if the topic would have to be added and a limit is reached.
+    pub fn watch_presence(&self, topic: &str) -> Result<PresenceWatch, TopicError> {
+        name::check_topic(topic, self.hub.options.max_topic_length)?;
+        loop {
+            let topic = self.hub.find_or_add(topic)?;
+            // Otherwise it has just been dropped for being idle.
+            if let Some(version) = topic.watch() {
+                return Ok(PresenceWatch::new(topic, version));
+            }
+        }
+    }
+
+    /// Returns what became of all messages so far, and what is held now. It looks at each connection.
+    pub fn stats(&self) -> Stats {
+        self.hub.stats()
+    }
+
+    fn publish_one(&self, topic: &str, outgoing: Outgoing) -> Result<Published, TopicError> {
+        let mut visits = Visits::default();
+        let position = self.hub.publish(topic, &outgoing, &mut visits)?;
+        visits.write_all();
+        let Visits { subscribers, dropped, closed, .. } = visits;
+        Ok(Published { position, subscribers, dropped, closed })
+    }
+}
+
+impl fmt::Debug for Topics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topics").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! What subscriptions, topics, histories and waiting messages cost on the heap.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::alloc::System;
+
+use cap::Cap;
+use tokio::io::{DuplexStream, duplex};
+use ws_tokio::{Config, Receiver, Role, Sender, WebSocket};
+use ws_topics::{History, SubscribeOptions, Topics, TopicsOptions};
+
+#[global_allocator]
+static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+
+/// A connection whose peer reads nothing, and what keeps it open.
+fn connect() -> (Sender, (Receiver<DuplexStream>, DuplexStream)) {
+    let (near, far) = duplex(1);
+    let config = Config::server().keepalive(None).send_high_water(1);
+    let (sender, receiver) = WebSocket::from_raw(far, Role::Server, config).unwrap().split();
+    (sender, (receiver, near))
+}
+
+/// Runs something; returns the bytes that it has left on the heap, and its result.
+fn measure<T>(act: impl FnOnce() -> T) -> (usize, T) {
+    let before = HEAP.allocated();
+    let result = act();
+    (HEAP.allocated().saturating_sub(before), result)
+}
+
+/// One test, so that nothing else allocates meanwhile.
+#[tokio::test]
+async fn subscriptions_topics_histories_and_what_waits_take_no_more_than_stated() {
+    const TOPICS: usize = 1_000;
+    const CONNECTIONS: usize = 50;
+    let names: Vec<_> = (0..TOPICS).map(|n| format!("sensors/number/{n:05}")).collect();
+    let topics = Topics::default();
+    let options = SubscribeOptions::default;
+    // The first connection has all that a connection has: one subscription more.
+    let (first, _first) = connect();
+    let _other = topics.subscribe(&first, "other", options()).unwrap();
+    let mut subscriptions = Vec::with_capacity(TOPICS * (CONNECTIONS + 1));
+    let subscribe_all = |sender: &Sender, to: &mut Vec<_>| {
+        to.extend(names.iter().skip(1).map(|name| topics.subscribe(sender, name, options()).unwrap()));
+    };
+    let (both, ()) = measure(|| subscribe_all(&first, &mut subscriptions));
+
+    let mut connections: Vec<_> = (0..CONNECTIONS).map(|_| connect()).collect();
+    let (many, ()) = measure(|| {
+        connections.iter().for_each(|(sender, _)| subscribe_all(sender, &mut subscriptions));
+    });
+    let subscription = many / (CONNECTIONS * (TOPICS - 1));
+    let topic = both / (TOPICS - 1) - subscription;
+    println!("a subscription {subscription} bytes, a topic {topic} bytes with a name of 20");
+    assert!(subscription <= 120, "a subscription takes {subscription} bytes");
+    assert!(topic <= 400, "a topic takes {topic} bytes");
+
+    // When they have gone nothing of them is left.
+    let (left, ()) = measure(|| ());
+    assert_eq!(left, 0);
+    let before = HEAP.allocated();
+    subscriptions.clear();
+    connections.clear();
+    let freed = before - HEAP.allocated();
+    assert!(freed >= many + both - (TOPICS + CONNECTIONS) * 64, "{freed} of {} bytes came back", many + both);
+    assert_eq!(topics.stats().topics, 1);
+
+    // A history and a queue take no more than they count as.
+    let kept = History::default().max_messages(100_000).max_bytes(4 << 20);
+    let topics = Topics::new(TopicsOptions::default().history("kept", kept)).unwrap();
+    let (history, ()) = measure(|| {
+        for n in 0..20_000 {
+            topics.publish("kept", format!("{n:0100}")).unwrap();
+        }
+    });
+    let counted = topics.stats().history_bytes;
+    println!("a history that counts as {counted} bytes takes {history}");
+    assert!((3 << 20..=4 << 20).contains(&counted) && history as u64 <= counted);
+
+    let (stalled, _stalled) = connect();
+    let subscribed = options().max_messages(100_000).max_bytes(4 << 20);
+    let _subscription = topics.subscribe(&stalled, "live", subscribed).unwrap();
+    let (queue, ()) = measure(|| {
+        for n in 0..20_000 {
+            topics.publish("live", format!("{n:0100}")).unwrap();
+        }
+    });
+    let counted = topics.stats().waiting_bytes;
+    println!("a queue that counts as {counted} bytes takes {queue}");
+    assert!((3 << 20..=4 << 20).contains(&counted) && queue as u64 <= counted);
+    assert!(stalled.memory_usage().queued as u64 >= counted, "it is in the ledger of the connection");
+}
