@@ -9,3 +9,4 @@ mod feed;
 mod pages;
 mod process;
 mod repl;
+mod ticker;
