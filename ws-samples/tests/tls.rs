@@ -71,7 +71,7 @@ async fn a_websocket_opens_over_tls_with_http_1_1() {
     };
     let server = run(Server::builder().route("/", handler).health("/healthz").tls(tls(&certificate))).await;
     let mut config = client(&certificate, None);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let mut stream = connect(&server, config.clone()).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let mut bytes = opening("/", "").into_bytes();
@@ -89,9 +89,43 @@ async fn a_websocket_opens_over_tls_with_http_1_1() {
 }
 
 #[tokio::test]
-async fn a_client_that_offers_only_http_2_is_refused() {
+async fn a_websocket_opens_over_tls_with_http_2_where_the_client_prefers_it() {
     let certificate = certificate();
-    let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;
+    let handler = async |mut socket: WebSocket, request: Request| {
+        let told = format!("{:?} {} {}", request.version(), request.is_secure(), socket.get_ref().is_tls());
+        socket.send(told).await
+    };
+    let server = run(Server::builder().route("/", handler).health("/healthz").tls(tls(&certificate))).await;
+    let mut config = client(&certificate, None);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let stream = connect(&server, config).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (requests, connection) = soon(h2::client::handshake(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut requests = soon(requests.ready()).await.unwrap();
+    let request = http::Request::get("https://localhost/healthz").body(()).unwrap();
+    let (page, _) = requests.send_request(request, true).unwrap();
+    assert_eq!(soon(page).await.unwrap().status(), 200);
+    assert!(requests.is_extended_connect_protocol_enabled());
+    let request = http::Request::connect("https://localhost/")
+        .extension(h2::ext::Protocol::from_static("websocket"))
+        .header("sec-websocket-version", "13")
+        .header("origin", "https://localhost")
+        .body(())
+        .unwrap();
+    let (opened, _send) = requests.send_request(request, false).unwrap();
+    let mut opened = soon(opened).await.unwrap();
+    assert_eq!(opened.status(), 200);
+    let data = soon(opened.body_mut().data()).await.unwrap().unwrap();
+    assert_eq!(data[..], reply(0x81, b"HTTP/2.0 true true"));
+    assert_eq!((server.stats.open(), server.stats.plain()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_only_http_2_is_refused_where_that_is_off() {
+    let certificate = certificate();
+    let options = options(|options| options.http2 = None);
+    let server = run(Server::builder().route("/", echo).options(options).tls(tls(&certificate))).await;
     let mut config = client(&certificate, None);
     config.alpn_protocols = vec![b"h2".to_vec()];
     assert!(connect(&server, config).await.is_err());

@@ -47,6 +47,9 @@ enum Stage {
     Request(#[expect(dead_code, reason = "held")] Permit),
     /// A connection, which is counted.
     Connection,
+    /// A stream of one.
+    #[cfg(feature = "http2")]
+    Stream,
 }
 
 impl Hub {
@@ -62,6 +65,12 @@ impl Hub {
             self.stats.connection_begins();
             Seat { hub: self.clone(), id, stage: Stage::Connection }
         })
+    }
+
+    /// Returns a seat for a stream of an HTTP/2 connection, which has one itself; `None` during a shutdown.
+    #[cfg(feature = "http2")]
+    pub(crate) fn stream(self: &Arc<Self>, id: ConnectionId) -> Option<Seat> {
+        self.registry.enter(id).then(|| Seat { hub: self.clone(), id, stage: Stage::Stream })
     }
 
     /// Returns a seat for a request that another HTTP server has read, before anything decides on it, so that
@@ -119,6 +128,8 @@ impl Drop for Seat {
     fn drop(&mut self) {
         match self.stage {
             Stage::Connection => self.hub.stats.connection_ends(),
+            #[cfg(feature = "http2")]
+            Stage::Stream => {}
             #[cfg(feature = "hyper")]
             Stage::Request(_) => {}
         }

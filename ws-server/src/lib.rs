@@ -63,6 +63,9 @@
 //! and a warning in the log if the handler returned an error. A handler that panics costs its own connection, which is
 //! closed with 1011.
 //!
+//! Over HTTP/2 each request is a stream with a task of its connection's: steps 3 to 5 are the same, with status 200 in place of
+//! 101. [`Request::version`] is what a handler can ask. A connection holds a seat until its first request.
+//!
 //! On streams other than a listener's, [`accept`] and [`Acceptor`] do steps 2 to 5.
 //!
 //! # Where to read on
@@ -92,6 +95,7 @@
 //!   compiler.
 //! - `tls`: rustls without either, for your own provider.
 //! - `deflate` (default): permessage-deflate (RFC 7692), once an endpoint turns it on.
+//! - `http2` (default): WebSockets and pages over HTTP/2 (RFC 8441), on the same port: `Http2Options`.
 //! - `signal` (default): `shutdown_signal`, with tokio's feature of that name.
 //! - `hyper`: `WebSocketHub` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
 //! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `WebSocketUpgrade`.
@@ -117,6 +121,9 @@ mod web;
 
 pub use config::error::{AcceptError, BuildError, SettingError};
 pub use config::host_policy::HostPolicy;
+#[cfg(feature = "http2")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+pub use config::http2::Http2Options;
 pub use config::options::{HandshakeOptions, ServerOptions};
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]

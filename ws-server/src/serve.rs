@@ -3,8 +3,11 @@
 pub(crate) mod connection;
 #[cfg(feature = "tls")]
 pub(crate) mod encryption;
+#[cfg(feature = "http2")]
+pub(crate) mod http2;
 pub(crate) mod running;
 pub(crate) mod server;
 #[cfg(feature = "signal")]
 pub(crate) mod signal;
 pub(crate) mod state;
+pub(crate) mod visit;

@@ -11,6 +11,8 @@ mod logged;
 pub(crate) mod peer;
 #[cfg(feature = "tls")]
 pub(crate) mod pem;
+#[cfg(feature = "http2")]
+pub(crate) mod replayed;
 pub(crate) mod rest;
 pub(crate) mod source;
 pub(crate) mod stream;

@@ -7,6 +7,8 @@ use ws_core::handshake::HeadLimits;
 
 use crate::config::error::SettingError;
 use crate::config::host_policy::HostPolicy;
+#[cfg(feature = "http2")]
+use crate::config::http2::Http2Options;
 use crate::config::open_files::{
     beside_connections, default_connections, default_handshakes, open_files_limit,
 };
@@ -141,6 +143,11 @@ pub struct ServerOptions {
     pub drain_spread: Duration,
     /// Whether small messages are sent at once (TCP_NODELAY) rather than gathered. Default yes.
     pub nodelay: bool,
+    /// HTTP/2, with TLS where a client prefers it (ALPN), without TLS for clients that begin with it (prior
+    /// knowledge). `None` turns it off. Default [`Http2Options::default`].
+    #[cfg(feature = "http2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+    pub http2: Option<Http2Options>,
 }
 
 impl Default for ServerOptions {
@@ -155,6 +162,8 @@ impl Default for ServerOptions {
             drain_timeout: Duration::from_secs(10),
             drain_spread: Duration::from_secs(1),
             nodelay: true,
+            #[cfg(feature = "http2")]
+            http2: Some(Http2Options::default()),
         }
     }
 }
@@ -171,6 +180,9 @@ impl ServerOptions {
         drain_spread: Duration,
         nodelay: bool,
     }
+
+    #[cfg(feature = "http2")]
+    setters! { http2: Option<Http2Options> }
 
     /// Whether the settings make sense.
     ///
@@ -203,6 +215,10 @@ impl ServerOptions {
         if self.drain_spread >= self.drain_timeout {
             let must = format!("it must be shorter than drain_timeout = {:?}", self.drain_timeout);
             return Err(SettingError::new("drain_spread", format!("{:?}", self.drain_spread), must));
+        }
+        #[cfg(feature = "http2")]
+        if let Some(http2) = &self.http2 {
+            http2.check()?;
         }
         Ok(())
     }

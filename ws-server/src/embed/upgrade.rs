@@ -12,7 +12,7 @@ use http::{Extensions, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 use ws_core::Connection;
-use ws_core::handshake::{Opening, UpgradeRequest, complete_response};
+use ws_core::handshake::{Opening, UpgradeRequest};
 
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
@@ -25,7 +25,7 @@ use crate::transport::stream::Stream;
 use crate::transport::stream::WebSocket;
 use crate::web::denied::Denied;
 use crate::web::request::Request;
-use crate::web::response::{Response, internal_error, not_found, request_timeout, text};
+use crate::web::response::{Response, not_found, text};
 
 impl Acceptor {
     /// Does the opening handshake on a request that hyper has read, with the options and guards of this acceptor.
@@ -72,7 +72,7 @@ impl Acceptor {
                     };
                     Ok((response, Upgrading(Box::pin(opening))))
                 }
-                Err(denied) => Err(finish(denied, version).0),
+                Err(denied) => Err(denied.complete(version).0),
             }
         }
     }
@@ -171,7 +171,7 @@ impl Incoming {
             Judged::Asked(asked) => asked.decide(found, options).await,
             Judged::Plain(head, peer) => {
                 let answering = plain(*head, found.params, peer, Some(found.page));
-                Err(timeout(options.timeout, answering).await.unwrap_or_else(|_| late(options)))
+                Err(timeout(options.timeout, answering).await.unwrap_or_else(|_| Denied::late(options)))
             }
         }
     }
@@ -189,7 +189,8 @@ impl Asked {
             return Err(Denied::refused(not_found()));
         };
         let deciding = decide(&mut upgrade, params, peer, gate, admission);
-        let mut granted = timeout(options.timeout, deciding).await.unwrap_or_else(|_| Err(late(options)))?;
+        let mut granted =
+            timeout(options.timeout, deciding).await.unwrap_or_else(|_| Err(Denied::late(options)))?;
         let response = upgrade
             .response(granted.acceptance())
             .map_err(|error| Denied::failed(AcceptError::Answer(error)))?;
@@ -215,21 +216,6 @@ impl Agreed {
         let (stream, received) = Stream::upgraded(upgraded.map_err(AcceptError::Upgrade)?, nodelay);
         Ok((stream, Opened { connection, request, handler: None, permit, received: received.into() }))
     }
-}
-
-/// The answer as it is to be written, and what to report.
-pub(crate) fn finish(denied: Denied, version: Version) -> (Response, AcceptError) {
-    match complete_response(*denied.response, version) {
-        Ok(response) => (response, denied.why),
-        Err(error) => {
-            let response = complete_response(internal_error(), version);
-            (response.unwrap_or_else(|_| internal_error()), AcceptError::Answer(error))
-        }
-    }
-}
-
-fn late(options: &HandshakeOptions) -> Denied {
-    Denied { response: Box::new(request_timeout()), why: AcceptError::Timeout(options.timeout) }
 }
 
 /// The client's address, if the one who serves has left it.

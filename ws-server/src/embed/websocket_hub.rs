@@ -12,7 +12,7 @@ use tokio::{join, select};
 
 use crate::config::error::SettingError;
 use crate::config::options::{ServerOptions, from_now};
-use crate::embed::upgrade::{Agreed, Incoming, finish};
+use crate::embed::upgrade::{Agreed, Incoming};
 use crate::hub::registry::Drained;
 use crate::hub::stats::Stats;
 use crate::hub::{Hub, Seat};
@@ -159,7 +159,7 @@ impl WebSocketHub {
 
     /// Reports a refusal, and makes the answer ready to be written.
     pub(crate) fn deny(&self, denied: Denied, version: http::Version) -> Response {
-        let (response, why) = finish(denied, version);
+        let (response, why) = denied.complete(version);
         report(&self.0.stats, &why);
         response
     }

@@ -38,7 +38,7 @@ struct Entry {
     closer: Option<Closer>,
 }
 
-/// How a shutdown went.
+/// How a shutdown went. WebSockets over HTTP/2 count one by one, and their connection once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {

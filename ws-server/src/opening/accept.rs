@@ -161,7 +161,7 @@ impl Acceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let deadline = from_now(self.handshake.timeout);
-        let opened = open(&mut stream, self, peer, &self.handshake, deadline).await?;
+        let opened = open(&mut stream, self, peer, &self.handshake, deadline, Vec::new()).await?;
         Ok((WebSocket::new(stream, opened.connection, &opened.received), opened.request))
     }
 }

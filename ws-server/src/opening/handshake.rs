@@ -4,7 +4,7 @@ use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 use ws_core::Connection;
-use ws_core::handshake::Opening;
+use ws_core::handshake::{Opening, UpgradeRequest};
 
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
@@ -59,18 +59,35 @@ pub(crate) struct Opened {
     pub(crate) received: Vec<u8>,
 }
 
-/// Does the opening handshake. When it comes to nothing the peer has been answered, if it can be.
+/// A request that becomes a WebSocket once the answer is written.
+pub(crate) struct Agreed {
+    pub(crate) upgrade: UpgradeRequest,
+    pub(crate) granted: Granted,
+    handler: Option<AnyHandler>,
+}
+
+impl Agreed {
+    /// The answer has been written; `received` came after the request.
+    pub(crate) fn opened(self, received: Vec<u8>) -> Opened {
+        let Granted { connection, request, permit, .. } = self.granted;
+        Opened { connection, request, handler: self.handler, permit, received }
+    }
+}
+
+/// Does the opening handshake over HTTP/1.1. When it comes to nothing the peer has been answered, if it can be.
+/// `received` has been read already.
 pub(crate) async fn open<S>(
     stream: &mut S,
     site: &impl Site,
     peer: Peer,
     options: &HandshakeOptions,
     deadline: Instant,
+    received: Vec<u8>,
 ) -> Result<Opened, AcceptError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Ok(decision) = timeout_at(deadline, negotiate(stream, site, peer, options)).await else {
+    let Ok(decision) = timeout_at(deadline, negotiate(stream, site, peer, options, received)).await else {
         parting_word(stream, &encode_or_500(request_timeout(), &Method::GET).0).await;
         return Err(AcceptError::Timeout(options.timeout));
     };
@@ -99,55 +116,69 @@ async fn negotiate<S>(
     site: &impl Site,
     peer: Peer,
     options: &HandshakeOptions,
+    received: Vec<u8>,
 ) -> Result<Decision, AcceptError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (opening, received) = match read_head(stream, options).await? {
+    let (opening, received) = match read_head(stream, options, received).await? {
         Head::Whole(opening, received) => (*opening, received),
         Head::Faulty(refusal) => {
             return Ok(Decision::Answer(encode_refusal(&refusal), AcceptError::Malformed(refusal)));
         }
     };
+    let method = method(&opening);
+    let mut agreed = match judge(opening, site, peer, options).await {
+        Ok(agreed) => agreed,
+        Err(denied) => return Ok(Decision::deny(denied, &method)),
+    };
+    match agreed.upgrade.accept(agreed.granted.acceptance()) {
+        Ok(response) => {
+            stream.write_all(&response).await?;
+            stream.flush().await?;
+            Ok(Decision::Open(Box::new(agreed.opened(received))))
+        }
+        Err(error) => Ok(Decision::deny(Denied::failed(AcceptError::Answer(error)), &method)),
+    }
+}
+
+/// The method of a request, on which it depends whether its answer has a body.
+pub(crate) fn method(opening: &Opening) -> Method {
+    match opening {
+        Opening::Upgrade(upgrade) => upgrade.request().method().clone(),
+        Opening::Plain(head) => head.method().clone(),
+    }
+}
+
+/// Decides on a well-formed request, whatever the version of HTTP that it came by.
+pub(crate) async fn judge(
+    opening: Opening,
+    site: &impl Site,
+    peer: Peer,
+    options: &HandshakeOptions,
+) -> Result<Agreed, Denied> {
     let heard = site.heard(matches!(opening, Opening::Upgrade(_)));
     let mut upgrade = match opening {
         Opening::Upgrade(upgrade) => upgrade,
         Opening::Plain(head) => {
-            let method = head.method().clone();
             let (page, params, any_host) = match site.find(head.uri().path()) {
                 Some(found) => (Some(found.page), found.params, found.any_host),
                 None => (None, Vec::new(), false),
             };
             if !any_host && let Err(refusal) = options.allowed_hosts.check_request(&head) {
-                return Ok(Decision::deny(Denied::not_allowed(refusal), &method));
+                return Err(Denied::not_allowed(refusal));
             }
-            return Ok(Decision::deny(plain(head, params, peer, page).await, &method));
+            return Err(plain(head, params, peer, page).await);
         }
     };
-    if let Err(refusal) = options.allowed_hosts.check_request(upgrade.request()) {
-        return Ok(Decision::deny(Denied::not_allowed(refusal), &Method::GET));
-    }
+    options.allowed_hosts.check_request(upgrade.request()).map_err(Denied::not_allowed)?;
     let path = upgrade.request().uri().path();
     let Some(Found { gate: Some(gate), handler, params, admission, .. }) = site.find(path) else {
-        return Ok(Decision::deny(Denied::refused(not_found()), &Method::GET));
+        return Err(Denied::refused(not_found()));
     };
-    if let Err(denied) = heard {
-        return Ok(Decision::deny(denied, &Method::GET));
-    }
-    let mut granted = match decide(&mut upgrade, params, peer, gate, admission).await {
-        Ok(granted) => granted,
-        Err(denied) => return Ok(Decision::deny(denied, &Method::GET)),
-    };
-    match upgrade.accept(granted.acceptance()) {
-        Ok(response) => {
-            stream.write_all(&response).await?;
-            stream.flush().await?;
-            let Granted { connection, request, permit, .. } = granted;
-            let handler = handler.cloned();
-            Ok(Decision::Open(Box::new(Opened { connection, request, handler, permit, received })))
-        }
-        Err(error) => Ok(Decision::deny(Denied::failed(AcceptError::Answer(error)), &Method::GET)),
-    }
+    heard?;
+    let granted = decide(&mut upgrade, params, peer, gate, admission).await?;
+    Ok(Agreed { upgrade, granted, handler: handler.cloned() })
 }
 
 impl Decision {

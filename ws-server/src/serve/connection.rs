@@ -1,26 +1,31 @@
 //! The life of one connection of a server.
 
-use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::select;
+#[cfg(feature = "http2")]
+use tokio::time::timeout_at;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::error::AcceptError;
 use crate::hub::Seat;
-use crate::hub::admission::{Admission, Permit};
-use crate::hub::handshakes::{Handshake, HandshakeSeat};
-use crate::opening::handshake::{Found, Site, open};
+use crate::hub::admission::Admission;
+use crate::hub::handshakes::{Handshake, Progress};
+use crate::opening::handshake::open;
 #[cfg(feature = "tls")]
 use crate::serve::encryption::encrypt;
-use crate::serve::running::{Running, run};
+#[cfg(feature = "http2")]
+use crate::serve::http2::{self, Http2Connection};
+use crate::serve::running::{Running, report};
 use crate::serve::state::ServerState;
+use crate::serve::visit::Visit;
 use crate::transport::peer::Peer;
+#[cfg(feature = "http2")]
+use crate::transport::replayed::begins_http2;
 use crate::transport::stream::Socket;
-#[cfg(not(feature = "tls"))]
+#[cfg(any(feature = "http2", not(feature = "tls")))]
 use crate::transport::stream::Stream;
 use crate::transport::watched::Watched;
-use crate::web::denied::Denied;
 
 /// A connection that has been accepted.
 pub(crate) struct Arrival {
@@ -35,7 +40,23 @@ pub(crate) struct Arrival {
 /// Serves one connection to its end.
 #[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
 pub(crate) fn serve(seat: Seat, arrival: Box<Arrival>) -> impl Future<Output = ()> {
-    async move { run(&seat, Box::pin(arrive(&seat, arrival))).await }
+    async move {
+        // Boxed so that the memory of the handshake is freed before the long life begins. By reference, as in `run`.
+        match &mut Box::pin(arrive(&seat, arrival)).await {
+            Ok(Life::WebSocket(running)) => running.finish(seat.hub()).await,
+            #[cfg(feature = "http2")]
+            Ok(Life::Http2(connection)) => Box::pin(connection.serve()).await,
+            Err(error) => report(&seat.hub().stats, error),
+        }
+    }
+}
+
+/// What a connection is after its handshake.
+enum Life {
+    WebSocket(Running),
+    /// Many WebSockets, each in its own task.
+    #[cfg(feature = "http2")]
+    Http2(Box<Http2Connection>),
 }
 
 impl Arrival {
@@ -51,104 +72,81 @@ impl Arrival {
     }
 }
 
-async fn arrive(seat: &Seat, mut arrival: Box<Arrival>) -> Result<Running, AcceptError> {
+async fn arrive(seat: &Seat, mut arrival: Box<Arrival>) -> Result<Life, AcceptError> {
     arrival.first_byte(&seat.hub().admission).await?;
     // Boxed again: what reading and TLS need is not there for a peer that is silent.
     Box::pin(shake_hands(seat, arrival)).await
 }
 
 /// The opening handshake, for as long as it keeps its seat.
-async fn shake_hands(seat: &Seat, arrival: Box<Arrival>) -> Result<Running, AcceptError> {
+async fn shake_hands(seat: &Seat, arrival: Box<Arrival>) -> Result<Life, AcceptError> {
     let Arrival { server, socket, peer, deadline, handshake: Handshake { seat: handshake, cut } } = *arrival;
-    let visit = Visit { server: &server, handshake, stage: Mutex::new(Stage::Handshake) };
+    let progress = handshake.progress();
+    let visit = Visit::new(&server, Some(handshake));
     select! {
         biased;
-        started = start(seat, &visit, socket, peer, deadline) => started,
+        started = start(seat, &server, &visit, progress, (socket, peer), deadline) => started,
         Ok(why) = cut => Err(why),
     }
 }
 
-/// From the accepted connection to the open WebSocket.
+/// From the accepted connection to the open WebSocket, or to the first request over HTTP/2.
 async fn start(
     seat: &Seat,
+    server: &Arc<ServerState>,
     visit: &Visit<'_>,
-    socket: Socket,
-    peer: Peer,
+    progress: Arc<Progress>,
+    (socket, peer): (Socket, Peer),
     deadline: Instant,
-) -> Result<Running, AcceptError> {
-    let progress = visit.handshake.progress();
+) -> Result<Life, AcceptError> {
     #[cfg(feature = "tls")]
-    let (mut stream, peer) = encrypt(visit.server, socket, peer, deadline, &progress).await?;
+    let (stream, peer) = encrypt(server, socket, peer, deadline, &progress).await?;
     #[cfg(not(feature = "tls"))]
-    let mut stream = Stream::from(socket);
-    let mut watched = Watched { io: &mut stream, progress: Some(progress) };
-    let mut opened = open(&mut watched, visit, peer, &seat.hub().options.handshake, deadline).await?;
+    let stream = Stream::from(socket);
+    let handshake = &seat.hub().options.handshake;
+    let mut watched = Watched { io: stream, progress: Some(progress) };
+    #[cfg(feature = "http2")]
+    let received = {
+        let (is_http2, received) = speaks_http2(server, &mut watched, &peer, deadline).await?;
+        if is_http2 {
+            let connection = http2::begin(server.clone(), watched, received, peer, deadline).await?;
+            visit.end_handshake();
+            return Ok(Life::Http2(connection));
+        }
+        received
+    };
+    #[cfg(not(feature = "http2"))]
+    let received = {
+        let _ = server;
+        Vec::new()
+    };
+    let mut opened = open(&mut watched, visit, peer, handshake, deadline, received).await?;
     let Some(handler) = opened.handler.take() else { return Err(AcceptError::Closed) };
     let handler = move |websocket, request| handler(websocket, request);
-    Ok(Running::start(stream, opened, handler, seat))
+    Ok(Life::WebSocket(Running::start(watched.io, opened, handler, seat)))
 }
 
-/// One connection on its way through a server. What it holds follows from how far it has come, so that there is a limit
-/// for each stage, and none takes from another.
-struct Visit<'a> {
-    server: &'a ServerState,
-    handshake: HandshakeSeat,
-    stage: Mutex<Stage>,
-}
-
-enum Stage {
-    /// In a seat of the handshakes.
-    Handshake,
-    /// Guards decide on a request for a WebSocket.
-    Guards(#[expect(dead_code, reason = "held")] Permit),
-    /// An answer is being made, or written.
-    Answer(#[expect(dead_code, reason = "held")] Permit),
-    /// There were too many answers already.
-    Leaving,
-}
-
-impl Visit<'_> {
-    fn enter(&self, stage: Stage) -> Stage {
-        mem::replace(&mut *self.stage.lock().unwrap_or_else(PoisonError::into_inner), stage)
+/// Whether the peer speaks HTTP/2, and what has been read to know that.
+#[cfg(feature = "http2")]
+async fn speaks_http2(
+    server: &ServerState,
+    watched: &mut Watched<Stream>,
+    peer: &Peer,
+    deadline: Instant,
+) -> Result<(bool, Vec<u8>), AcceptError> {
+    let options = &server.hub.options;
+    if options.http2.is_none() {
+        return Ok((false, Vec::new()));
     }
-}
-
-impl Site for Visit<'_> {
-    fn heard(&self, upgrade: bool) -> Result<(), Denied> {
-        let admission = &self.server.hub.admission;
-        let stage = match upgrade {
-            true => Stage::Guards(admission.request()?),
-            // Without a permit the answer comes from the seat of the handshake, which gives way when it stands still.
-            false => match admission.answer() {
-                Some(permit) => Stage::Answer(permit),
-                None => return Ok(()),
-            },
-        };
-        self.handshake.end();
-        self.enter(stage);
-        Ok(())
+    #[cfg(feature = "tls")]
+    if peer.secure {
+        return Ok((watched.io.chose_http2(), Vec::new()));
     }
-
-    fn has_time_to_answer(&self) -> bool {
-        match self.enter(Stage::Leaving) {
-            // The guards have decided: peers that take their time with the answer keep no request from them.
-            Stage::Guards(_) => match self.server.hub.admission.answer() {
-                Some(permit) => {
-                    self.enter(Stage::Answer(permit));
-                    true
-                }
-                None => false,
-            },
-            stage @ (Stage::Handshake | Stage::Answer(_)) => {
-                self.enter(stage);
-                true
-            }
-            Stage::Leaving => false,
-        }
-    }
-
-    fn find(&self, path: &str) -> Option<Found<'_>> {
-        self.server.find(path)
+    let _ = peer;
+    match timeout_at(deadline, begins_http2(watched, options.handshake.head.bytes)).await {
+        Ok(begins) => Ok(begins?),
+        // What was read is no request of HTTP/1.1 either: the answer is that it came too late.
+        Err(_) => Ok((false, Vec::new())),
     }
 }
 

@@ -27,6 +27,7 @@ use crate::web::request::Request;
 /// Runs a connection in its seat to the end: waits until its WebSocket is open, and then for the handler.
 ///
 /// `start` is boxed so that the memory of the handshake is freed before the handler's long life begins.
+#[cfg(any(feature = "hyper", feature = "http2"))]
 pub(crate) async fn run<F>(seat: &Seat, start: Pin<Box<F>>)
 where
     F: Future<Output = Result<Running, AcceptError>>,
@@ -67,7 +68,7 @@ impl Running {
     }
 
     /// Until the handler is done and the peer has seen the end.
-    async fn finish(&mut self, hub: &Hub) {
+    pub(crate) async fn finish(&mut self, hub: &Hub) {
         let options = &hub.options.handshake;
         let farewell = poll_fn(|context| self.poll_handler(context, &hub.stats, options)).await;
         // Boxed, as it takes a moment only.

@@ -168,11 +168,19 @@ impl ServerBuilder {
             return Err(SettingError::new("listeners", "none", must));
         }
         self.options.warn_of_few_files();
+        #[cfg(all(feature = "tls", feature = "http2"))]
+        let offers_http2 = self.options.http2.is_some();
+        #[cfg(all(feature = "tls", not(feature = "http2")))]
+        let offers_http2 = false;
         let state = ServerState {
             routes: self.routes.build(self.fallback)?,
             hub: Hub::new(self.options),
             #[cfg(feature = "tls")]
-            tls: self.tls.map(CurrentTls::new).transpose()?.map(Arc::new),
+            tls: self
+                .tls
+                .map(|tls| CurrentTls::new(tls.offer_http2(offers_http2)))
+                .transpose()?
+                .map(Arc::new),
         };
         Ok(Server { listeners: self.listeners, state: Arc::new(state) })
     }

@@ -27,4 +27,16 @@ impl Peer {
             certificates: Vec::new(),
         }
     }
+
+    /// The same peer on another stream of its connection, which has a number of its own.
+    #[cfg(feature = "http2")]
+    pub(crate) fn on_another_stream(&self) -> Self {
+        Self {
+            id: ConnectionId::next(),
+            addr: self.addr,
+            secure: self.secure,
+            #[cfg(feature = "tls")]
+            certificates: self.certificates.clone(),
+        }
+    }
 }

@@ -19,11 +19,14 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
-use ws_tokio::Exclusive;
-use ws_tokio::TakeOver;
+#[cfg(feature = "http2")]
+use ws_tokio::http2::Http2Stream;
+use ws_tokio::{Exclusive, TakeOver};
 
 use crate::transport::connection_id::ConnectionId;
 use crate::transport::rest::Rest;
+#[cfg(all(feature = "http2", feature = "tls"))]
+use crate::transport::tls::HTTP_2;
 #[cfg(feature = "tls")]
 use crate::transport::watched::Watched;
 
@@ -39,8 +42,8 @@ pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
 /// Its methods are those of [`ws_tokio::Receiver`].
 pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
 
-/// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS, or what another HTTP server has handed
-/// over.
+/// What a server's WebSockets run on: TCP or a Unix socket, with or without TLS, a stream of an HTTP/2 connection, or what
+/// another HTTP server has handed over.
 #[derive(Debug)]
 pub struct Stream {
     /// `None` only after `drop`.
@@ -50,6 +53,16 @@ pub struct Stream {
     /// The peer has shut down its side.
     ended: bool,
     rest: Option<Rest>,
+    #[cfg(feature = "http2")]
+    shared: Option<Box<Shared>>,
+}
+
+/// What is known of the connection that an HTTP/2 stream is a part of.
+#[cfg(feature = "http2")]
+#[derive(Debug, Clone, Copy)]
+struct Shared {
+    addr: Option<SocketAddr>,
+    secure: bool,
 }
 
 /// A socket, perhaps with TLS.
@@ -58,6 +71,8 @@ enum Transport {
     Plain(Socket),
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<Watched<Socket>>>),
+    #[cfg(feature = "http2")]
+    Http2(Box<Http2Stream>),
     /// Of a type that is not known here, such as what hyper's HTTP server has handed over.
     Custom(Box<dyn Io>),
 }
@@ -136,14 +151,40 @@ impl Stream {
         Self::new(Transport::Tls(Box::new(stream)))
     }
 
-    /// Returns the address of the peer; `None` where [`tcp`](Self::tcp) returns none.
+    /// A stream of an HTTP/2 connection, whose peer has that address; `secure` is whether the connection is encrypted.
+    #[cfg(feature = "http2")]
+    pub(crate) fn http2(stream: Http2Stream, addr: Option<SocketAddr>, secure: bool) -> Self {
+        let mut stream = Self::new(Transport::Http2(Box::new(stream)));
+        stream.shared = Some(Box::new(Shared { addr, secure }));
+        stream
+    }
+
+    /// Whether the TLS handshake has agreed on HTTP/2.
+    #[cfg(all(feature = "http2", feature = "tls"))]
+    pub(crate) fn chose_http2(&self) -> bool {
+        match &self.transport {
+            Some(Transport::Tls(stream)) => stream.get_ref().1.alpn_protocol() == Some(HTTP_2),
+            _ => false,
+        }
+    }
+
+    /// Returns the address of the peer, over HTTP/2 too; `None` on a Unix socket, and where [`tcp`](Self::tcp)
+    /// returns none for another reason.
     #[doc(alias = "remote_address")]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
+        #[cfg(feature = "http2")]
+        if let Some(shared) = &self.shared {
+            return shared.addr;
+        }
         self.tcp()?.peer_addr().ok()
     }
 
     /// Whether this server has encrypted the stream with TLS.
     pub fn is_tls(&self) -> bool {
+        #[cfg(feature = "http2")]
+        if let Some(shared) = &self.shared {
+            return shared.secure;
+        }
         match &self.transport {
             #[cfg(feature = "tls")]
             Some(Transport::Tls(_)) => true,
@@ -151,13 +192,15 @@ impl Stream {
         }
     }
 
-    /// Returns the TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, on a
-    /// [custom](Self::custom) stream, and where another HTTP server has handed over something else.
+    /// Returns the TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, over HTTP/2, where
+    /// others share the socket, on a [custom](Self::custom) stream, and where another HTTP server has handed over something else.
     pub fn tcp(&self) -> Option<&TcpStream> {
         match self.transport.as_ref()? {
             Transport::Plain(socket) => socket.tcp(),
             #[cfg(feature = "tls")]
             Transport::Tls(stream) => stream.get_ref().0.io.tcp(),
+            #[cfg(feature = "http2")]
+            Transport::Http2(_) => None,
             Transport::Custom(_) => None,
         }
     }
@@ -183,7 +226,14 @@ impl Stream {
     }
 
     fn new(transport: Transport) -> Self {
-        Self { transport: Some(transport), shut_down: false, ended: false, rest: None }
+        Self {
+            transport: Some(transport),
+            shut_down: false,
+            ended: false,
+            rest: None,
+            #[cfg(feature = "http2")]
+            shared: None,
+        }
     }
 
     /// Has the task that runs this keep what is left of it, or of the WebSocket on it, when that is dropped.
@@ -206,7 +256,14 @@ impl TakeOver for Stream {
         if !self.rest.as_ref()?.is_here() {
             return None;
         }
-        let hollow = Self { transport: None, shut_down: false, ended: false, rest: None };
+        let hollow = Self {
+            transport: None,
+            shut_down: false,
+            ended: false,
+            rest: None,
+            #[cfg(feature = "http2")]
+            shared: None,
+        };
         Some(mem::replace(self, hollow))
     }
 
@@ -236,6 +293,8 @@ macro_rules! transport {
             Transport::Plain($inner) => $call,
             #[cfg(feature = "tls")]
             Transport::Tls($inner) => $call,
+            #[cfg(feature = "http2")]
+            Transport::Http2($inner) => $call,
             Transport::Custom($inner) => $call,
         }
     };

@@ -13,7 +13,8 @@ use rustls::{RootCertStore, ServerConfig};
 use crate::config::error::SettingError;
 use crate::transport::pem::{certificates, names_a_host, private_key, unusable};
 
-/// The certificate of a server, and whether clients need one: TLS 1.2 and 1.3, ALPN `http/1.1`.
+/// The certificate of a server, and whether clients need one: TLS 1.2 and 1.3, ALPN `h2` (unless
+/// [`ServerOptions::http2`](crate::ServerOptions) is `None`) and `http/1.1`.
 ///
 /// The crypto provider is *ring* (feature `ring`, on by default) unless [`provider`](Self::provider) gives another;
 /// in a build without *ring* it is AWS-LC (feature `aws-lc-rs`). That of the process is never asked for, so it does not
@@ -24,6 +25,7 @@ pub struct Tls {
     clients: Option<(Vec<u8>, ClientCertificates)>,
     provider: Option<Arc<CryptoProvider>>,
     check_every: Duration,
+    offers_http2: bool,
 }
 
 /// Whether clients need a certificate.
@@ -57,13 +59,20 @@ impl Tls {
         Self::new(Identity::Pem { chain: chain.into(), key: key.into() })
     }
 
-    /// Uses a custom configuration as it is, except for ALPN: `http/1.1` is answered when it names nothing.
+    /// Uses a custom configuration as it is, except for ALPN: where it names nothing, what the server speaks is
+    /// set. One that names protocols is asked for HTTP/2 only if it names `h2`.
     pub fn from_rustls(config: Arc<ServerConfig>) -> Self {
         Self::new(Identity::Config(config))
     }
 
     fn new(identity: Identity) -> Self {
-        Self { identity, clients: None, provider: None, check_every: Duration::from_secs(10) }
+        Self {
+            identity,
+            clients: None,
+            provider: None,
+            check_every: Duration::from_secs(10),
+            offers_http2: false,
+        }
     }
 
     /// Asks clients for a certificate issued by one of these authorities (PEM). Without effect beside
@@ -88,6 +97,18 @@ impl Tls {
         self
     }
 
+    /// Whether clients may choose HTTP/2.
+    pub(crate) fn offer_http2(mut self, offers_http2: bool) -> Self {
+        self.offers_http2 = offers_http2;
+        self
+    }
+
+    /// RFC 7301: what is spoken, in our order of preference.
+    fn alpn(&self) -> Vec<Vec<u8>> {
+        let http2 = self.offers_http2.then(|| HTTP_2.to_vec());
+        http2.into_iter().chain([HTTP_1_1.to_vec()]).collect()
+    }
+
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         if self.check_every.is_zero() {
             return Err(SettingError::new("tls check_every", "0ns", "it must be longer than zero"));
@@ -106,7 +127,7 @@ impl Tls {
             Identity::Config(config) if !config.alpn_protocols.is_empty() => return Ok(config.clone()),
             Identity::Config(config) => {
                 let mut config = ServerConfig::clone(config);
-                config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+                config.alpn_protocols = self.alpn();
                 return Ok(Arc::new(config));
             }
             Identity::Pem { chain, key } => (chain.clone(), key.clone(), ("PEM".into(), "PEM".into())),
@@ -154,7 +175,7 @@ impl Tls {
         // That chain and key belong together is checked here too.
         let mut config =
             builder.with_single_cert(chain, key).map_err(|error| unusable(&named.0, &named.1, &error))?;
-        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        config.alpn_protocols = self.alpn();
         Ok(Arc::new(config))
     }
 
@@ -200,8 +221,9 @@ fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, SettingError> {
         .map_err(|error| SettingError::new(setting, path.display(), format!("it cannot be read: {error}")))
 }
 
-/// RFC 7301; RFC 6455 needs HTTP/1.1.
 const HTTP_1_1: &[u8] = b"http/1.1";
+/// RFC 9113 section 3.2.
+pub(crate) const HTTP_2: &[u8] = b"h2";
 
 #[cfg(all(test, feature = "ring"))]
 mod tests {

@@ -1,8 +1,16 @@
 //! A request that becomes no WebSocket.
 
+#[cfg(any(feature = "hyper", feature = "http2"))]
+use http::Version;
 use ws_core::handshake::Refusal;
+#[cfg(any(feature = "hyper", feature = "http2"))]
+use ws_core::handshake::complete_response;
 
 use crate::config::error::AcceptError;
+#[cfg(any(feature = "hyper", feature = "http2"))]
+use crate::config::options::HandshakeOptions;
+#[cfg(any(feature = "hyper", feature = "http2"))]
+use crate::web::response::request_timeout;
 use crate::web::response::{Response, internal_error, text};
 
 /// A request that becomes no WebSocket: what to answer, and what to report.
@@ -25,6 +33,24 @@ impl Denied {
     /// 500, for what is our own fault.
     pub(crate) fn failed(why: AcceptError) -> Self {
         Self { response: Box::new(internal_error()), why }
+    }
+
+    /// The answer as it is to be written over this version of HTTP by another library, and what to report.
+    #[cfg(any(feature = "hyper", feature = "http2"))]
+    pub(crate) fn complete(self, version: Version) -> (Response, AcceptError) {
+        match complete_response(*self.response, version) {
+            Ok(response) => (response, self.why),
+            Err(error) => {
+                let response = complete_response(internal_error(), version);
+                (response.unwrap_or_else(|_| internal_error()), AcceptError::Answer(error))
+            }
+        }
+    }
+
+    /// 408: the handshake's time is over.
+    #[cfg(any(feature = "hyper", feature = "http2"))]
+    pub(crate) fn late(options: &HandshakeOptions) -> Self {
+        Self { response: Box::new(request_timeout()), why: AcceptError::Timeout(options.timeout) }
     }
 
     pub(crate) fn panicked(panic: String) -> Self {

@@ -24,26 +24,37 @@ pub(crate) enum Head {
     Faulty(Refusal),
 }
 
-/// Reads the head of a request. The caller sets the deadline.
-pub(crate) async fn read_head<S>(stream: &mut S, options: &HandshakeOptions) -> Result<Head, AcceptError>
+/// Reads the head of a request, of which the bytes in `buffer` have been read already. The caller sets the deadline.
+pub(crate) async fn read_head<S>(
+    stream: &mut S,
+    options: &HandshakeOptions,
+    mut buffer: Vec<u8>,
+) -> Result<Head, AcceptError>
 where
     S: AsyncRead + Unpin,
 {
     let mut reader = RequestReader::new(options.head);
-    let mut buffer = Vec::with_capacity(FIRST_READ.min(options.head.bytes));
+    buffer.reserve_exact(FIRST_READ.min(options.head.bytes));
     loop {
+        if !buffer.is_empty()
+            && let Some(head) = judge_head(&mut reader, &mut buffer)
+        {
+            return Ok(head);
+        }
         // Limits before allocation: a reader that wants more has been given less than the limit.
         let room = options.head.bytes.saturating_sub(buffer.len()).max(1) as u64;
         if (&mut *stream).take(room).read_buf(&mut buffer).await? == 0 {
             return Err(AcceptError::Closed);
         }
-        match reader.receive(&buffer) {
-            Ok(None) => {}
-            Ok(Some((opening, length))) => {
-                return Ok(Head::Whole(Box::new(opening), buffer.split_off(length)));
-            }
-            Err(refusal) => return Ok(Head::Faulty(refusal)),
-        }
+    }
+}
+
+/// What the bytes that have been read are; `None` if more are needed.
+fn judge_head(reader: &mut RequestReader, buffer: &mut Vec<u8>) -> Option<Head> {
+    match reader.receive(buffer) {
+        Ok(None) => None,
+        Ok(Some((opening, length))) => Some(Head::Whole(Box::new(opening), buffer.split_off(length))),
+        Err(refusal) => Some(Head::Faulty(refusal)),
     }
 }
 

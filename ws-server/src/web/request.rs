@@ -42,7 +42,13 @@ impl Request {
         self.0.peer.id
     }
 
-    /// The method; an opening handshake's is always GET (RFC 6455 section 4.1).
+    /// Returns the version of HTTP that the request came by: HTTP/1.0 for some pages, HTTP/1.1, HTTP/2.
+    pub fn version(&self) -> http::Version {
+        self.0.head.version()
+    }
+
+    /// Returns the method; an opening handshake's is GET over HTTP/1.1 (RFC 6455 section 4.1) and CONNECT over HTTP/2 (RFC
+    /// 8441 section 4).
     pub fn method(&self) -> &Method {
         self.0.head.method()
     }

@@ -1,0 +1,14 @@
+//! A server over HTTP/2 (RFC 8441), with `h2` as the peer, and bytes for what `h2` does not send.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod ends;
+mod floods;
+mod many;
+mod opening;
+mod peer;
+mod raw;
+mod shutdown;
