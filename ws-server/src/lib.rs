@@ -37,6 +37,7 @@
 //! | close with a code | `socket.close(CloseCode::POLICY_VIOLATION, "why")`: [how to](how_to#close-with-a-code) |
 //! | limit memory | [`Config::max_message_size`], [`Config::max_memory`], [`ServerOptions::max_connections`]: [how to](how_to#set-limits) |
 //! | use TLS, run behind nginx | [`Tls`], [how to](how_to#use-tls); [nginx](how_to#run-behind-nginx) |
+//! | use HTTP/2 | nothing to do: [how to](how_to::http2) |
 //! | shut down | [`Server::serve_until`]: [how to](how_to#shut-down-gracefully) |
 //! | use axum, tower, hyper | `WebSocketHub`, `WebSocketUpgrade`: [how to](how_to#embed-it-in-axum-tower-or-hyper) |
 //! | come from tokio-tungstenite, axum's `ws`, fastwebsockets | [their lines, our lines](how_to::migrate) |
@@ -171,6 +172,10 @@ pub use ws_tokio::{Broadcast, ByteStream, Error, Member, PublishReport, Sender, 
 #[doc = include_str!("../docs/how-to.md")]
 #[cfg_attr(feature = "axum", doc = include_str!("../docs/embed.md"))]
 pub mod how_to {
+    /// How to serve WebSockets over HTTP/2.
+    #[cfg(feature = "http2")]
+    #[doc = include_str!("../docs/http2.md")]
+    pub mod http2 {}
     /// How to migrate from tokio-tungstenite, axum's `ws` or fastwebsockets.
     #[doc = include_str!("../docs/migrate.md")]
     pub mod migrate {}
