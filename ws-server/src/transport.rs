@@ -14,6 +14,7 @@ pub(crate) mod pem;
 #[cfg(feature = "http2")]
 pub(crate) mod replayed;
 pub(crate) mod rest;
+pub(crate) mod socket;
 pub(crate) mod source;
 pub(crate) mod stream;
 #[cfg(feature = "tls")]

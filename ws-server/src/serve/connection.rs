@@ -22,7 +22,7 @@ use crate::serve::visit::Visit;
 use crate::transport::peer::Peer;
 #[cfg(feature = "http2")]
 use crate::transport::replayed::begins_http2;
-use crate::transport::stream::Socket;
+use crate::transport::socket::Socket;
 #[cfg(any(feature = "http2", not(feature = "tls")))]
 use crate::transport::stream::Stream;
 use crate::transport::watched::Watched;

@@ -11,7 +11,8 @@ use crate::config::error::AcceptError;
 use crate::hub::handshakes::Progress;
 use crate::serve::state::ServerState;
 use crate::transport::peer::Peer;
-use crate::transport::stream::{Socket, Stream};
+use crate::transport::socket::Socket;
+use crate::transport::stream::Stream;
 use crate::transport::watched::Watched;
 use crate::web::exchange::{answer, encode_refusal};
 

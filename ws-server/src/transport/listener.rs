@@ -9,7 +9,7 @@ use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::sleep;
 
-use crate::transport::stream::{Socket as Accepted, prepare};
+use crate::transport::socket::{Socket as Accepted, prepare};
 
 /// A socket that listens: TCP or Unix.
 #[derive(Debug)]

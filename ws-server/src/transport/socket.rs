@@ -1,0 +1,98 @@
+//! A socket: TCP or Unix.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+/// A socket.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// Sets what is to hold for a socket that a WebSocket is to run on.
+pub(crate) fn prepare(stream: &TcpStream, nodelay: bool) {
+    // Each of them fails only on a connection that is gone; reading reports that.
+    if nodelay {
+        let _ = stream.set_nodelay(true);
+    }
+    // What the system has taken cannot be seen any more, and deadlines begin when it has: it takes little ahead.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+}
+
+/// Bytes that the system takes of a connection before it has sent what it has.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 32 << 10;
+
+impl Socket {
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+/// Runs a method of whichever socket it is.
+macro_rules! socket {
+    ($socket:expr, $inner:ident => $call:expr) => {
+        match $socket {
+            Socket::Tcp($inner) => $call,
+            #[cfg(unix)]
+            Socket::Unix($inner) => $call,
+        }
+    };
+}
+
+impl Socket {
+    /// Waits for the first byte or the end.
+    pub(crate) async fn readable(&self) {
+        // An error is found by reading.
+        let _ = socket!(self, io => io.readable().await);
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        socket!(self, io => io.is_write_vectored())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        socket!(self.get_mut(), io => Pin::new(io).poll_shutdown(context))
+    }
+}
