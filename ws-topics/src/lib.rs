@@ -85,7 +85,7 @@
 //! | What waits when a connection ends is lost for it, and counted. | `what_waits_when_a_connection_ends_is_counted_as_ended` |
 //!
 //! What a connection has taken is beyond this crate: it may still be lost with the connection. A client that must not miss anything
-//! resumes from the last position that it has *seen*. `tests/simulation.rs` checks all of this against a model, from 10,000 seeds.
+//! resumes from the last position that it has *seen*. `tests/simulation` checks all of this against a model, from 10,000 seeds.
 //!
 //! # How a message travels
 //!
