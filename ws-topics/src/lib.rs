@@ -109,10 +109,10 @@
 //!
 //! | subscribers | | `Broadcast` | `Topics` | ratio | with a history |
 //! |---|---|---|---|---|---|
-//! | 200 | one message | 3,699 | 3,884 | 1.05 | 3,812 |
-//! | 200 | eight in a batch | 494 | 570 | 1.15 | 569 |
-//! | 2,000 | one message | 13,346 | 14,050 | 1.05 | 14,502 |
-//! | 2,000 | eight in a batch | 1,760 | 2,297 | 1.31 | 2,107 |
+//! | 200 | one message | 3,628 | 3,935 | 1.08 | 3,876 |
+//! | 200 | eight in a batch | 532 | 623 | 1.17 | 622 |
+//! | 2,000 | one message | 11,921 | 12,651 | 1.06 | 12,543 |
+//! | 2,000 | eight in a batch | 1,307 | 1,465 | 1.12 | 1,450 |
 //!
 //! The goal is 1.1 for each delivery. A batch misses it: each of its messages goes through the queues of all subscribers by itself, so that
 //! every topic keeps its order, where `Broadcast` visits each member once. (The machine was busy: the times compare, and are not the least.)
