@@ -54,6 +54,7 @@ in_shell() { # in_shell FUNCTION ARGUMENTS...: a step that is one of the functio
 
 in_shell "curl: the page" says "<html" "${curl[@]}" --include "$http/"
 in_shell "curl: the health check" says "200 OK" "${curl[@]}" --include "$http/healthz"
+in_shell "curl: HTTP/2 with prior knowledge" says "HTTP/2 200" "${curl[@]}" --http2-prior-knowledge --include "$http/healthz"
 in_shell "curl: a path that is none" says "404 Not Found" "${curl[@]}" --include "$http/no-such-path"
 in_shell "curl: the upgrade by hand" says "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" upgrade -H 'Sec-WebSocket-Version: 13' "$http/"
 in_shell "curl: a version we do not speak" says "Sec-WebSocket-Version: 13" upgrade -H 'Sec-WebSocket-Version: 8' "$http/"
@@ -80,7 +81,8 @@ start echo "$programs/echo" --listen 127.0.0.1:0 --tls "$certificate" "$key"
 https=https://localhost:${address##*:}
 curl+=(--cacert "$certificate")
 in_shell "curl, TLS: the page" says "<html" "${curl[@]}" --include "$https/"
-in_shell "curl, TLS: HTTP/1.1 is what is agreed" says "HTTP/1.1 200 OK" "${curl[@]}" --http2 --include "$https/healthz"
-in_shell "curl, TLS: the upgrade by hand" says "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" upgrade -H 'Sec-WebSocket-Version: 13' "$https/"
+in_shell "curl, TLS: HTTP/2 where it is offered" says "HTTP/2 200" "${curl[@]}" --http2 --include "$https/healthz"
+in_shell "curl, TLS: HTTP/1.1 otherwise" says "HTTP/1.1 200 OK" "${curl[@]}" --http1.1 --include "$https/healthz"
+in_shell "curl, TLS: the upgrade by hand" says "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" upgrade --http1.1 -H 'Sec-WebSocket-Version: 13' "$https/"
 in_shell "curl, TLS: http:// gets an answer that names TLS" says "This port speaks TLS" "${curl[@]}" "http://localhost:${address##*:}/"
 stop
