@@ -324,7 +324,7 @@ async fn a_request_over_http_2_is_answered_with_one_line() {
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(client)).await.unwrap();
     tokio::spawn(connection);
-    // An endpoint has no page: what asks for none of its WebSockets is told what it is.
+    // An endpoint has no page: the answer to other requests says what it is.
     for (method, status) in [("GET", 426), ("CONNECT", 405)] {
         let uri = if method == "GET" { "http://h/echo" } else { "h:80" };
         let request = http::Request::builder().method(method).uri(uri).version(http::Version::HTTP_2);

@@ -25,7 +25,7 @@ pub(crate) struct Peer {
     log: Arc<Log>,
 }
 
-/// What a server counts and is told.
+/// What a server counts, and how it behaves.
 #[derive(Default)]
 pub(crate) struct Log {
     accepted: AtomicUsize,

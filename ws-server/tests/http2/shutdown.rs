@@ -1,4 +1,4 @@
-//! A server over HTTP/2 that is told to stop.
+//! The shutdown of a server over HTTP/2.
 
 use std::time::Duration;
 

@@ -122,7 +122,7 @@ impl Room {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).paused = true;
     }
 
-    /// Whether a publisher has done so since this was asked last, and less than so many messages are unwritten.
+    /// Returns whether a publisher has noted that since the last call, and fewer than `enough` messages are unwritten.
     pub(super) fn take_pause(&self, enough: u32) -> bool {
         let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         mem::take(&mut unwritten.paused) && unwritten.publishes < enough

@@ -87,7 +87,7 @@ pub(super) enum End {
     Lost(io::ErrorKind, String),
 }
 
-/// The place of a stream; given up when it is dropped.
+/// The place of a stream, which is free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     key: u64,

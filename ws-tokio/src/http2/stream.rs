@@ -114,7 +114,7 @@ impl AsyncRead for Http2Stream {
         let length = ready!(self.inbox.poll_read(cx, buffer))?;
         if length > 0 {
             // As they leave the inbox, so that it is never larger than the window of the stream. On a stream that has ended
-            // there is nobody to be told.
+            // no peer needs the capacity.
             let _ = self.flow.release_capacity(length);
         }
         Poll::Ready(Ok(()))
