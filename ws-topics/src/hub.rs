@@ -45,10 +45,12 @@ struct Connections {
 /// A topic that is found by its name, which is kept once.
 struct Named(Arc<Topic>);
 
-/// Numbers that no other topic had, nor one of an earlier process, as far as chance goes.
+/// Numbers for the lives of topics, each another one, as far as chance goes: of another topic, of an earlier process, and of the same topic
+/// when it was published to and is forgotten. One that was never published to may come and go: nobody can have missed anything.
 struct Epochs {
-    first: u64,
-    count: AtomicU64,
+    hashing: RandomState,
+    /// How many topics that were published to are forgotten.
+    forgotten: AtomicU64,
 }
 
 impl Hub {
@@ -61,7 +63,7 @@ impl Hub {
             connections: Mutex::default(),
             limits: Mutex::default(),
             budget,
-            epochs: Epochs { first: RandomState::new().hash_one(0), count: AtomicU64::new(0) },
+            epochs: Epochs { hashing: RandomState::new(), forgotten: AtomicU64::new(0) },
             itself: Weak::clone(itself),
         })
     }
@@ -161,13 +163,13 @@ impl Hub {
         }
         let limit = self.options.max_topics;
         if known.topics.len() >= known.sweep_at.clamp(SWEPT, limit.max(SWEPT)).min(limit) {
-            known.topics.retain(|Named(topic)| !topic.remove_if_idle());
+            known.topics.retain(|Named(topic)| !self.epochs.forget_if_idle(topic));
             known.sweep_at = known.topics.len().saturating_mul(2);
             if known.topics.len() >= limit {
                 return Err(TopicError::TooManyTopics { limit });
             }
         }
-        let topic = Topic::new(name, self.epochs.next(), self.options.history_of(name), &self.budget);
+        let topic = Topic::new(name, self.epochs.current(name), self.options.history_of(name), &self.budget);
         let topic = Arc::new(topic);
         known.topics.insert(Named(Arc::clone(&topic)));
         Ok(topic)
@@ -231,7 +233,7 @@ impl Hub {
 
     fn drop_if_idle(&self, topic: &Arc<Topic>) {
         let mut known = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        if topic.remove_if_idle()
+        if self.epochs.forget_if_idle(topic)
             && known.topics.get(topic.name()).is_some_and(|own| Arc::ptr_eq(&own.0, topic))
         {
             known.topics.remove(topic.name());
@@ -274,9 +276,19 @@ impl Home for Hub {
 }
 
 impl Epochs {
-    fn next(&self) -> u64 {
+    /// For a topic that is added. The list of topics is locked, here and in the next function.
+    fn current(&self, name: &str) -> u64 {
         // Less than 2^53, which JavaScript has exactly.
-        self.first.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed)) & ((1 << 53) - 1)
+        self.hashing.hash_one((name, self.forgotten.load(Ordering::Relaxed))) & ((1 << 53) - 1)
+    }
+
+    /// Returns whether the topic is to be removed from the list.
+    fn forget_if_idle(&self, topic: &Topic) -> bool {
+        let idle = topic.remove_if_idle();
+        if idle && topic.head().offset > 0 {
+            self.forgotten.fetch_add(1, Ordering::Relaxed);
+        }
+        idle
     }
 }
 

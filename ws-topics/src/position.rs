@@ -8,8 +8,8 @@ use thiserror::Error;
 /// The place of a message in its topic: messages of one epoch have the offsets 1, 2, 3, … in the order in which all
 /// subscribers get them.
 ///
-/// A topic that is forgotten and made anew, by a restart of the process too, has another epoch, so that a position of before is
-/// never taken for one of now. Both numbers are less than 2^53: JavaScript has them exactly.
+/// A topic that was published to, is forgotten and made anew, by a restart of the process too, has another epoch, so that a position of
+/// before is never taken for one of now. Both numbers are less than 2^53: JavaScript has them exactly.
 ///
 /// Its text form, for a query or a field of a message, is `EPOCH:OFFSET`:
 ///

@@ -55,6 +55,30 @@ async fn a_subscriber_that_missed_nothing_goes_on_live() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_topic_that_was_never_published_to_has_the_same_epoch_when_it_comes_again() {
+    let topics = keeping(History::default());
+    let peer = Peer::fast();
+    let subscribe = |options| topics.subscribe(&peer.sender, "kept/a", options).unwrap();
+    let begin = || {
+        drop(subscribe(SubscribeOptions::default()));
+        let _other = topics.subscribe(&peer.sender, "kept/b", SubscribeOptions::default()).unwrap();
+        drop(topics.subscribe(&peer.sender, "news", SubscribeOptions::default()).unwrap());
+        assert_eq!(topics.head("kept/a"), None, "nothing needs the topic");
+        let _subscription = subscribe(SubscribeOptions::default());
+        topics.head("kept/a").unwrap()
+    };
+    let seen = begin();
+    let again = subscribe(since(seen));
+    assert_eq!(again.resumed(), Some(Resumed::Complete { missed: 0 }), "nothing can have been missed");
+    drop(again);
+    // A topic without history that was published to is forgotten: of that name or another.
+    let _subscription = topics.subscribe(&peer.sender, "news", SubscribeOptions::default()).unwrap();
+    topics.publish("news", "lost").unwrap();
+    drop(_subscription);
+    assert_ne!(begin().epoch, seen.epoch);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_subscriber_that_missed_more_than_is_kept_gets_a_mark_and_what_there_is() {
     let topics = keeping(History::default().max_messages(5));
     let seen = publish(&topics, 0..1);
