@@ -61,7 +61,9 @@
 //! - let clients know the position of a message: [`TopicsOptions::frame`]; the form of gap marks: [`TopicsOptions::gap_mark`];
 //! - list who is there: [`SubscribeOptions::present`], [`Topics::presence`], [`Topics::watch_presence`];
 //! - decide who may do what: [`TopicsOptions::authorize`];
-//! - count: [`Topics::stats`], [`Subscription::dropped`].
+//! - count: [`Topics::stats`], [`Subscription::dropped`];
+//! - serve browsers: `TopicsEndpoint` (feature `endpoint`), which speaks [`topics.v1`](how_to::protocol), and `ws-topics/js/topics.js`;
+//! - be a client: `TopicsClient` (feature `client`).
 //!
 //! # What is lost, and what is not
 //!
@@ -85,7 +87,7 @@
 //! | What waits when a connection ends is lost for it, and counted. | `what_waits_when_a_connection_ends_is_counted_as_ended` |
 //!
 //! What a connection has taken is beyond this crate: it may still be lost with the connection. A client that must not miss anything
-//! resumes from the last position that it has *seen*. `tests/simulation` checks all of this against a model, from 10,000 seeds.
+//! resumes from the last position that it has *seen*; the clients of `topics.v1` do (`tests/v1`). `tests/simulation` checks all of this against a model, from 10,000 seeds.
 //!
 //! # How a message travels
 //!
@@ -129,6 +131,7 @@
 //! | what waits for a connection | 8,192 messages, 8 MiB | [`TopicsOptions::max_waiting_messages`], [`max_waiting_bytes`](TopicsOptions::max_waiting_bytes) |
 //! | the history of a topic, if it has one | 1,000 messages, 1 MiB, one hour | [`History`] |
 //! | all histories | 64 MiB | [`TopicsOptions::max_history_bytes`] |
+//! | keys of publications that clients may repeat | 65,536, two minutes | `EndpointOptions::max_publish_keys`, `publish_key_age` |
 //! | identity and value of a member | 1,024 bytes | [`TopicsOptions::max_presence_bytes`] |
 //!
 //! Beyond the bounds of what waits there are, for a moment, one message of each thread that publishes, and 32 out of a history.
@@ -137,10 +140,12 @@
 //! # The layers
 //!
 //! ```text
+//! endpoint, client                       clients over the subprotocol `topics.v1`: the side of the server, and a client
 //! topics                                 Topics: what users call
 //! batch, subscription                    several messages in one write; a subscription as its owner has it
 //! hub, presence_watch                    what exists: topics by name, filters, connections; who comes and goes
 //! topic                                  one topic: its subscriptions, their queues, its history, who is present
+//! v1                                     the messages of `topics.v1`
 //! options, subscribe_options             the settings
 //! name, position, stats                  names and filters; where a message stands; counts
 //! error                                  why something is refused
@@ -150,6 +155,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod batch;
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "endpoint")]
+mod endpoint;
 mod error;
 mod hub;
 mod name;
@@ -161,8 +170,14 @@ mod subscribe_options;
 mod subscription;
 mod topic;
 mod topics;
+#[cfg(any(feature = "client", feature = "endpoint"))]
+mod v1;
 
 pub use batch::{Batch, Published};
+#[cfg(feature = "client")]
+pub use client::{ClientError, ClientSubscription, Event, SubscribeRequest, TopicsClient};
+#[cfg(feature = "endpoint")]
+pub use endpoint::{EndpointAccess, EndpointOptions, TopicsEndpoint};
 pub use error::TopicError;
 pub use options::{Access, Action, History, Publication, TopicsOptions};
 pub use position::{GapMark, Position, PositionError};
@@ -172,5 +187,16 @@ pub use subscribe_options::{Member, SlowSubscriber, Start, SubscribeOptions};
 pub use subscription::Subscription;
 pub use topic::{Gap, Resumed};
 pub use topics::Topics;
+#[cfg(any(feature = "client", feature = "endpoint"))]
+pub use v1::SUBPROTOCOL;
 
+#[cfg(feature = "client")]
+pub use ws_client;
 pub use ws_tokio;
+
+/// How to do the usual things.
+pub mod how_to {
+    /// The subprotocol `topics.v1`, for clients in other languages.
+    #[doc = include_str!("../docs/topics-v1.md")]
+    pub mod protocol {}
+}

@@ -57,6 +57,25 @@ pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     }
 }
 
+/// Whether there is a topic that both match: topics or filters, both of which are valid.
+#[cfg(feature = "endpoint")]
+pub(crate) fn overlap(one: &str, other: &str) -> bool {
+    let hides = |filter: &str, topic: &str| is_hidden(topic) && filter.starts_with(['+', '#']);
+    if hides(one, other) || hides(other, one) {
+        return false;
+    }
+    let (mut ones, mut others) = (one.split('/'), other.split('/'));
+    loop {
+        match (ones.next(), others.next()) {
+            // MQTT 5 section 4.7.1.2: `#` also matches the parent level.
+            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+            (Some("+"), Some(_)) | (Some(_), Some("+")) => {}
+            (Some(level), Some(same)) if level == same => {}
+            _ => return false,
+        }
+    }
+}
+
 fn check_text(name: &str, max: usize) -> Result<(), TopicError> {
     // MQTT 5 section 4.7.3: at least one character, no U+0000.
     if name.is_empty() {
@@ -110,6 +129,30 @@ mod tests {
         ];
         for (filter, topic) in others {
             assert!(!matches(filter, topic), "{filter} does not match {topic}");
+        }
+    }
+
+    /// Compared with what they match, for all filters of up to three levels.
+    #[cfg(feature = "endpoint")]
+    #[test]
+    fn filters_overlap_if_and_only_if_a_topic_matches_both() {
+        let levels = |names: &[&str]| {
+            let one: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let add = |to: &[String]| -> Vec<String> {
+                to.iter().flat_map(|to| names.iter().map(move |name| format!("{to}/{name}"))).collect()
+            };
+            let (two, three) = (add(&one), add(&add(&one)));
+            [one, two, three].concat()
+        };
+        let topics = levels(&["", "a", "b", "$c"]);
+        let topics: Vec<_> = topics.iter().filter(|topic| check_topic(topic, 99).is_ok()).collect();
+        let filters = levels(&["a", "+", "#", "$c"]);
+        let filters: Vec<_> = filters.iter().filter(|filter| check_filter(filter, 99).is_ok()).collect();
+        for one in &filters {
+            for other in &filters {
+                let both = topics.iter().any(|topic| matches(one, topic) && matches(other, topic));
+                assert_eq!(overlap(one, other), both, "{one} and {other}");
+            }
         }
     }
 

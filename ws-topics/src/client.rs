@@ -1,0 +1,134 @@
+//! A client of `topics.v1` that connects again, resumes, and reports what was lost.
+
+mod error;
+mod event;
+mod held;
+mod request;
+mod state;
+mod subscription;
+mod worker;
+
+use std::fmt;
+
+use tokio::sync::{mpsc, oneshot};
+use ws_client::{Client, ConnectError, Request};
+use ws_tokio::Message;
+
+pub use self::error::ClientError;
+pub use self::event::Event;
+pub use self::request::SubscribeRequest;
+use self::state::Command;
+pub use self::subscription::ClientSubscription;
+use crate::position::Position;
+use crate::subscribe_options::Member;
+
+/// A client of a [`TopicsEndpoint`](crate::TopicsEndpoint), or of another server that speaks [`topics.v1`](crate::how_to::protocol). It connects again when the
+/// connection is lost, and resumes each subscription where it was. Cheap to clone; the connection is closed when the last clone and
+/// the last subscription are dropped.
+///
+/// ```no_run
+/// use ws_topics::{Event, SubscribeRequest, TopicsClient};
+/// use ws_topics::ws_client::Client;
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let topics = TopicsClient::new(&Client::new()?, "wss://example.com/topics")?;
+/// let mut prices = topics.subscribe("prices/gold", SubscribeRequest::default().last(1)).await?;
+/// loop {
+///     match prices.next().await? {
+///         Event::Message { message, .. } => println!("{}", message.as_text().unwrap_or_default()),
+///         Event::Gap { lost, .. } => println!("lost: {lost:?}"),
+///         _ => {}
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TopicsClient {
+    commands: mpsc::Sender<Command>,
+}
+
+/// How many calls may wait for the task of the client.
+const COMMANDS: usize = 64;
+
+impl TopicsClient {
+    /// Begins to connect, in a task of its own, by [`Client::reconnect`] with the client's back-off. The request offers the subprotocol by itself.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if the request itself is not valid.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(
+        client: &Client,
+        request: impl TryInto<Request, Error: Into<ConnectError>>,
+    ) -> Result<Self, ConnectError> {
+        let request = request.try_into().map_err(Into::into)?.subprotocol(crate::SUBPROTOCOL);
+        let connections = client.reconnect(request)?;
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        tokio::spawn(worker::run(connections, receiver));
+        Ok(Self { commands })
+    }
+
+    /// Subscribes to a topic or a filter; waits for a connection and for the answer of the server. A client has at most one subscription
+    /// to each topic or filter.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] if the server refuses it; [`ClientError::AlreadySubscribed`]; [`ClientError::Connect`] and
+    /// [`ClientError::NoSubprotocol`] if there will be no connection.
+    pub async fn subscribe(
+        &self,
+        topic: impl Into<String>,
+        request: SubscribeRequest,
+    ) -> Result<ClientSubscription, ClientError> {
+        let topic = topic.into();
+        let (events, receiver) = mpsc::channel(request.max_waiting.max(1));
+        let (done, subscribed) = oneshot::channel();
+        let subscription = ClientSubscription::new(topic.clone(), receiver, self.commands.clone());
+        let behind = subscription.behind();
+        self.command(Command::Subscribe { topic, request, events, behind, done }).await?;
+        answer(subscribed).await?;
+        Ok(subscription)
+    }
+
+    /// Publishes a message, and waits until the server has published it: over losses of connection too, after which it is sent again
+    /// with the same key, so that the server publishes it once. Returns its position; `None` if the topic has neither subscribers nor
+    /// a history. If the future is dropped, the message may still be published.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub async fn publish(
+        &self,
+        topic: impl Into<String>,
+        message: impl Into<Message>,
+    ) -> Result<Option<Position>, ClientError> {
+        let (done, published) = oneshot::channel();
+        let key = request::random_key()?;
+        self.command(Command::Publish { topic: topic.into(), message: message.into(), key, done }).await?;
+        answer(published).await
+    }
+
+    /// Returns who is present in a topic.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub async fn presence(&self, topic: impl Into<String>) -> Result<Vec<Member>, ClientError> {
+        let (done, members) = oneshot::channel();
+        self.command(Command::Presence { topic: topic.into(), done }).await?;
+        answer(members).await
+    }
+
+    async fn command(&self, command: Command) -> Result<(), ClientError> {
+        self.commands.send(command).await.map_err(|_| ClientError::Ended)
+    }
+}
+
+/// The task answers everything, unless its runtime ends.
+async fn answer<T>(done: oneshot::Receiver<Result<T, ClientError>>) -> Result<T, ClientError> {
+    done.await.unwrap_or(Err(ClientError::Ended))
+}
+
+impl fmt::Debug for TopicsClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicsClient").finish_non_exhaustive()
+    }
+}

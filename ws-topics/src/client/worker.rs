@@ -1,0 +1,88 @@
+//! The task of a client: a connection after another.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use ws_client::{Opened, Reconnect};
+use ws_tokio::{CloseCode, Message};
+
+use super::error::ClientError;
+use super::state::{Command, State};
+use crate::v1::Reply;
+
+/// With this many requests without an answer no further call is taken.
+const MAX_PENDING: usize = 1_024;
+
+/// Runs until all users have gone, or there will be no connection.
+pub(super) async fn run(mut connections: Reconnect, mut commands: mpsc::Receiver<Command>) {
+    let mut state = State::default();
+    loop {
+        let opened = match open(&mut connections, &mut commands, &mut state).await {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return,
+            Err(error) => return state.fail(&error),
+        };
+        state.connected();
+        if serve(opened, &mut commands, &mut state).await.is_break() {
+            return;
+        }
+        state.disconnected();
+    }
+}
+
+/// Opens the next connection; `None` if the users have gone.
+async fn open(
+    connections: &mut Reconnect,
+    commands: &mut mpsc::Receiver<Command>,
+    state: &mut State,
+) -> Result<Option<Opened>, ClientError> {
+    loop {
+        tokio::select! {
+            opened = connections.next() => {
+                let (socket, negotiated) = opened.map_err(|error| ClientError::Connect(Arc::new(error)))?;
+                if negotiated.subprotocol() != Some(crate::SUBPROTOCOL) {
+                    return Err(ClientError::NoSubprotocol);
+                }
+                return Ok(Some((socket, negotiated)));
+            }
+            command = commands.recv(), if state.pending() < MAX_PENDING => match command {
+                Some(command) => state.command(command),
+                None => return Ok(None),
+            },
+        }
+    }
+}
+
+/// Uses a connection until it ends, or the users have gone: `Break`.
+async fn serve(
+    (mut socket, _): Opened,
+    commands: &mut mpsc::Receiver<Command>,
+    state: &mut State,
+) -> ControlFlow<()> {
+    loop {
+        while let Some(request) = state.next_request() {
+            if socket.feed(Message::text(request.to_json())).await.is_err() {
+                return ControlFlow::Continue(());
+            }
+        }
+        tokio::select! {
+            message = socket.recv() => match message {
+                Ok(Some(message)) => {
+                    // What is no reply is of a later version of the subprotocol.
+                    if let Some(reply) = message.as_text().and_then(|text| serde_json::from_str::<Reply>(text).ok()) {
+                        state.received(reply);
+                    }
+                }
+                Ok(None) | Err(_) => return ControlFlow::Continue(()),
+            },
+            command = commands.recv(), if state.pending() < MAX_PENDING => match command {
+                Some(command) => state.command(command),
+                None => {
+                    let _ = socket.close(CloseCode::NORMAL_CLOSURE, "").await;
+                    return ControlFlow::Break(());
+                }
+            },
+        }
+    }
+}

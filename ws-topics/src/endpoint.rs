@@ -1,0 +1,106 @@
+//! Topics for browsers and other clients, over the subprotocol `topics.v1`.
+
+mod keys;
+mod options;
+mod session;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_tokio::ws_core::SettingError;
+use ws_tokio::{Error, Message, WebSocket};
+
+use self::keys::PublishKeys;
+pub use self::options::{EndpointAccess, EndpointOptions};
+use self::session::Session;
+use crate::options::TopicsOptions;
+use crate::topics::Topics;
+use crate::v1::{Content, Reply};
+
+/// Serves topics to clients that speak the subprotocol [`topics.v1`](crate::how_to::protocol): JavaScript by `ws-topics/js/topics.js`, Rust by
+/// `TopicsClient` (feature `client`), or a client of your own.
+///
+/// ```
+/// use ws_topics::{EndpointOptions, History, TopicsEndpoint, TopicsOptions};
+///
+/// # async fn serve(socket: ws_topics::ws_tokio::WebSocket<tokio::io::DuplexStream>) -> Result<(), Box<dyn std::error::Error>> {
+/// let endpoint = TopicsEndpoint::new(
+///     TopicsOptions::default().history("chat/#", History::default()),
+///     EndpointOptions::default().publish(true).authorize(|access| access.topic.starts_with("chat/")),
+/// )?;
+///
+/// // The server publishes too.
+/// endpoint.topics().publish("chat/lobby", "Welcome!")?;
+///
+/// // For each connection whose opening handshake agreed on `ws_topics::SUBPROTOCOL`, with the name that the application knows its user by:
+/// endpoint.run(socket, "ada").await?;
+/// # Ok(()) }
+/// ```
+///
+/// With `ws-server` this is a handler (`Endpoint::new(move |socket, _| …).subprotocols([SUBPROTOCOL])`), with axum what `on_upgrade` calls.
+#[derive(Clone)]
+pub struct TopicsEndpoint {
+    topics: Topics,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: EndpointOptions,
+    keys: PublishKeys,
+}
+
+impl TopicsEndpoint {
+    /// Makes the topics, whose messages and gap marks have the form of the subprotocol: [`TopicsOptions::frame`] and
+    /// [`TopicsOptions::gap_mark`] are replaced.
+    ///
+    /// # Errors
+    /// [`SettingError`] if a setting is not possible.
+    pub fn new(topics: TopicsOptions, options: EndpointOptions) -> Result<Self, SettingError> {
+        options.check()?;
+        let topics = topics
+            .frame(|publication| {
+                let reply = Reply::Message {
+                    topic: publication.topic.to_owned(),
+                    position: publication.position.to_string(),
+                    content: Content::of(publication.message),
+                };
+                Message::text(reply.to_json())
+            })
+            .gap_mark(|mark| Some(Message::text(Reply::gap(mark).to_json())));
+        let topics = Topics::new(topics)?;
+        let keys = PublishKeys::new(options.max_publish_keys, options.publish_key_age);
+        Ok(Self { topics, shared: Arc::new(Shared { options, keys }) })
+    }
+
+    /// Returns the topics, to publish to from the server.
+    pub const fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// Serves one client until its connection ends. `identity` is the name by which the application knows the user: what
+    /// [`EndpointOptions::authorize`] gets, and what presence shows; several connections may have the same, and `""` is one too.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`](ws_tokio::Receiver::recv) and [`Sender::feed`](ws_tokio::Sender::feed): the connection has failed.
+    pub async fn run<S>(&self, socket: WebSocket<S>, identity: impl Into<Arc<str>>) -> Result<(), Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let identity = identity.into();
+        let (sender, mut receiver) = socket.split();
+        let mut session = Session::new(self.clone(), sender.clone(), identity);
+        while let Some(message) = receiver.recv().await? {
+            let reply = session.answer(&message);
+            // `recv` writes it, unless the queue is full: then the next request waits.
+            sender.feed(Message::text(reply.to_json())).await?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TopicsEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicsEndpoint").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,115 @@
+//! Publications that were published already.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::position::Position;
+
+/// The keys of the latest publications, with the positions that they got.
+pub(super) struct PublishKeys {
+    limit: usize,
+    age: Duration,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    positions: HashMap<Arc<Key>, Option<Position>>,
+    /// Each key once, the oldest first.
+    order: VecDeque<(Instant, Arc<Key>)>,
+}
+
+/// A client chooses the text; the rest is so that it matches no other client's.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) identity: Arc<str>,
+    pub(super) topic: Box<str>,
+    pub(super) text: Box<str>,
+}
+
+impl PublishKeys {
+    pub(super) fn new(limit: usize, age: Duration) -> Self {
+        Self { limit, age, kept: Mutex::default() }
+    }
+
+    /// Returns the position of the publication with this key, or has `publish` publish it. Nothing is remembered of one that was refused.
+    ///
+    /// This holds a lock meanwhile, so that two repetitions at the same time are one; `publish` must not write to a socket.
+    pub(super) fn once<E>(
+        &self,
+        key: Key,
+        publish: impl FnOnce() -> Result<Option<Position>, E>,
+    ) -> Result<Option<Position>, E> {
+        let now = Instant::now();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.forget_before(now.checked_sub(self.age));
+        if let Some(position) = kept.positions.get(&key) {
+            return Ok(*position);
+        }
+        let position = publish()?;
+        if kept.order.len() >= self.limit {
+            kept.forget_oldest();
+        }
+        let key = Arc::new(key);
+        kept.order.push_back((now, Arc::clone(&key)));
+        kept.positions.insert(key, position);
+        Ok(position)
+    }
+}
+
+impl Kept {
+    fn forget_before(&mut self, time: Option<Instant>) {
+        while let (Some(time), Some((at, _))) = (time, self.order.front())
+            && *at <= time
+        {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, key)) = self.order.pop_front() {
+            self.positions.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> Key {
+        Key { identity: "ada".into(), topic: "a".into(), text: text.into() }
+    }
+
+    fn publish(keys: &PublishKeys, text: &str, offset: u64) -> u64 {
+        let position = Position { epoch: 4, offset };
+        keys.once(key(text), || Ok::<_, ()>(Some(position))).unwrap().unwrap().offset
+    }
+
+    #[test]
+    fn the_oldest_key_is_forgotten_beyond_the_limit() {
+        let keys = PublishKeys::new(2, Duration::from_secs(60));
+        assert_eq!([publish(&keys, "x", 1), publish(&keys, "y", 2), publish(&keys, "x", 3)], [1, 2, 1]);
+        assert_eq!([publish(&keys, "z", 4), publish(&keys, "y", 5), publish(&keys, "x", 6)], [4, 2, 6]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_forgotten_at_its_age() {
+        let keys = PublishKeys::new(9, Duration::from_secs(60));
+        assert_eq!(publish(&keys, "x", 1), 1);
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(publish(&keys, "x", 2), 1);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(publish(&keys, "x", 3), 3);
+    }
+
+    #[test]
+    fn a_refused_publication_may_be_tried_again_with_its_key() {
+        let keys = PublishKeys::new(2, Duration::from_secs(60));
+        assert_eq!(keys.once(key("x"), || Err("no")), Err("no"));
+        assert_eq!(publish(&keys, "x", 1), 1);
+    }
+}

@@ -1,0 +1,232 @@
+//! One client.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::task::AbortHandle;
+use ws_tokio::{Message, Sender};
+
+use super::TopicsEndpoint;
+use super::keys::Key;
+use super::options::EndpointAccess;
+use crate::error::TopicError;
+use crate::name;
+use crate::options::Action;
+use crate::position::Position;
+use crate::presence_watch::{PresenceChange, PresenceWatch};
+use crate::subscribe_options::SubscribeOptions;
+use crate::subscription::Subscription;
+use crate::topic::Resumed;
+use crate::v1::{Code, Content, Person, Reply, Request, Unreadable};
+
+/// A client, and what it has subscribed to.
+pub(super) struct Session {
+    endpoint: TopicsEndpoint,
+    sender: Sender,
+    identity: Arc<str>,
+    subscriptions: HashMap<String, Subscribed>,
+}
+
+struct Subscribed {
+    _subscription: Subscription,
+    _watch: Option<Watching>,
+}
+
+/// A task that reports changes of presence, until this is dropped.
+struct Watching(AbortHandle);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A `subscribe` without its topic.
+struct Wanted {
+    since: Option<String>,
+    last: Option<u64>,
+    present: Option<String>,
+    watch: bool,
+}
+
+/// The longest key of a publication, in bytes.
+const MAX_KEY: usize = 64;
+
+impl Session {
+    pub(super) fn new(endpoint: TopicsEndpoint, sender: Sender, identity: Arc<str>) -> Self {
+        Self { endpoint, sender, identity, subscriptions: HashMap::new() }
+    }
+
+    /// Does what a message asks for. Returns the answer.
+    pub(super) fn answer(&mut self, message: &Message) -> Reply {
+        let Some(text) = message.as_text() else {
+            return invalid(None, "a request is a text message");
+        };
+        match Request::parse(text) {
+            Err(Unreadable { id, why }) => invalid(id, &why),
+            Ok(Request::Subscribe { id, topic, since, last, present, watch }) => {
+                self.subscribe(id, topic, Wanted { since, last, present, watch })
+            }
+            Ok(Request::Unsubscribe { id, topic }) => match self.subscriptions.remove(&topic) {
+                Some(_) => Reply::Unsubscribed { id, topic },
+                None => refused(id, Code::NotSubscribed, "there is no subscription to this topic"),
+            },
+            Ok(Request::Publish { id, topic, content, key, echo }) => {
+                self.publish(id, topic, content, key, echo)
+            }
+            Ok(Request::Presence { id, topic }) => match self.members(&topic) {
+                Ok(members) => Reply::Members { id, topic, members },
+                Err(error) => Reply::refused(id, &error),
+            },
+            Ok(Request::Ping { id }) => Reply::Pong { id },
+        }
+    }
+
+    fn subscribe(&mut self, id: u64, topic: String, wanted: Wanted) -> Reply {
+        // A message does not say which subscription it is for, so that all subscribers can share it: there is one for each topic.
+        if let Some(other) = self.subscriptions.keys().find(|other| name::overlap(other, &topic)) {
+            return refused(
+                id,
+                Code::Subscribed,
+                &format!("the subscription to {other:?} matches some of the same topics"),
+            );
+        }
+        let topics = self.endpoint.topics().clone();
+        let mut options = SubscribeOptions::default().slow(self.endpoint.shared.options.slow.clone());
+        match (wanted.since.map(|since| since.parse::<Position>()), wanted.last) {
+            (Some(_), Some(_)) => return invalid(Some(id), "the members since and last exclude each other"),
+            (Some(Err(error)), None) => return invalid(Some(id), &format!("the member since is {error}")),
+            (Some(Ok(since)), None) => options = options.since(since),
+            (None, Some(last)) => options = options.last(last),
+            (None, None) => {}
+        }
+        if let Some(value) = wanted.present {
+            options = options.present(Arc::clone(&self.identity), value);
+        }
+        if let Err(error) = self.may_subscribe(&topic, &options, wanted.watch) {
+            return Reply::refused(id, &error);
+        }
+        // From before: what is published from here on either follows it, or is in the history after it.
+        let before = topics.head(&topic);
+        let subscription = match topics.subscribe(&self.sender, &topic, options) {
+            Ok(subscription) => subscription,
+            Err(error) => return Reply::refused(id, &error),
+        };
+        let watch = match wanted.watch.then(|| topics.watch_presence(&topic)).transpose() {
+            Ok(watch) => watch.map(|watch| self.report_presence(&topic, watch)),
+            Err(error) => return Reply::refused(id, &error),
+        };
+        let missed = subscription.resumed().map(|resumed| match resumed {
+            Resumed::Complete { missed } => Some(missed),
+            Resumed::Gap(_) => None,
+        });
+        let position = if name::is_filter(&topic) { None } else { before.or_else(|| topics.head(&topic)) };
+        let position = position.map(|position| position.to_string());
+        let subscribed = Subscribed { _subscription: subscription, _watch: watch };
+        self.subscriptions.insert(topic.clone(), subscribed);
+        Reply::Subscribed { id, topic, position, missed }
+    }
+
+    fn may_subscribe(&self, topic: &str, options: &SubscribeOptions, watch: bool) -> Result<(), TopicError> {
+        self.authorize(topic, Action::Subscribe)?;
+        if watch && name::is_filter(topic) {
+            return Err(TopicError::NotForFilters { filter: topic.to_owned(), what: "presence" });
+        }
+        if watch || options.presence.is_some() {
+            self.authorize(topic, Action::Presence)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self, id: u64, topic: String, content: Content, key: Option<String>, echo: bool) -> Reply {
+        if !self.endpoint.shared.options.publish {
+            return refused(id, Code::Forbidden, "clients may not publish here");
+        }
+        if let Err(error) = self.authorize(&topic, Action::Publish) {
+            return Reply::refused(id, &error);
+        }
+        let message = match content.into_message() {
+            Ok(message) => message,
+            Err(why) => return invalid(Some(id), why),
+        };
+        let mut batch = self.endpoint.topics().batch();
+        let publish = || {
+            if echo {
+                batch.publish(&topic, message)
+            } else {
+                batch.publish_from(&self.sender, &topic, message)
+            }
+        };
+        let published = match key {
+            Some(text) if text.len() > MAX_KEY => {
+                return invalid(Some(id), &format!("the key is longer than {MAX_KEY} bytes"));
+            }
+            Some(text) => {
+                let key = Key {
+                    identity: Arc::clone(&self.identity),
+                    topic: topic.as_str().into(),
+                    text: text.into(),
+                };
+                self.endpoint.shared.keys.once(key, publish)
+            }
+            None => publish(),
+        };
+        // Here the connections write, and no lock is held.
+        batch.finish();
+        match published {
+            Ok(position) => {
+                Reply::Published { id, topic, position: position.map(|position| position.to_string()) }
+            }
+            Err(error) => Reply::refused(id, &error),
+        }
+    }
+
+    fn members(&self, topic: &str) -> Result<Vec<Person>, TopicError> {
+        self.authorize(topic, Action::Presence)?;
+        let members = self.endpoint.topics().presence_for(&self.sender, topic)?;
+        Ok(members.into_iter().map(Person::from).collect())
+    }
+
+    fn authorize(&self, topic: &str, action: Action) -> Result<(), TopicError> {
+        let access = EndpointAccess { identity: &self.identity, topic, action };
+        if self.endpoint.shared.options.allows(&access) {
+            Ok(())
+        } else {
+            Err(TopicError::Forbidden { topic: topic.to_owned() })
+        }
+    }
+
+    /// Sends who is present, and who comes and goes. A slow client gets fewer messages, which add up to the same.
+    fn report_presence(&self, topic: &str, mut watch: PresenceWatch) -> Watching {
+        let (sender, topic) = (self.sender.clone(), topic.to_owned());
+        let task = tokio::spawn(async move {
+            loop {
+                let reply = presence(&topic, watch.changed().await);
+                if sender.send(Message::text(reply.to_json())).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Watching(task.abort_handle())
+    }
+}
+
+fn presence(topic: &str, changes: Vec<PresenceChange>) -> Reply {
+    let (mut joined, mut updated, mut left) = (Vec::new(), Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            PresenceChange::Joined(member) => joined.push(member.into()),
+            PresenceChange::Updated(member) => updated.push(member.into()),
+            PresenceChange::Left(member) => left.push(member.into()),
+        }
+    }
+    Reply::Presence { topic: topic.to_owned(), joined, updated, left }
+}
+
+fn invalid(id: Option<u64>, why: &str) -> Reply {
+    Reply::Error { id, code: Code::Invalid, message: why.to_owned() }
+}
+
+fn refused(id: u64, code: Code, why: &str) -> Reply {
+    Reply::Error { id: Some(id), code, message: why.to_owned() }
+}

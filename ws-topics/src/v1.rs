@@ -1,0 +1,16 @@
+//! The messages of the subprotocol `topics.v1`; `docs/topics-v1.md` describes them.
+
+mod content;
+mod reply;
+mod request;
+
+pub(crate) use content::Content;
+#[cfg(feature = "endpoint")]
+pub(crate) use reply::Code;
+pub(crate) use reply::{Person, Reply};
+pub(crate) use request::Request;
+#[cfg(feature = "endpoint")]
+pub(crate) use request::Unreadable;
+
+/// The name of the subprotocol, for `Sec-WebSocket-Protocol`.
+pub const SUBPROTOCOL: &str = "topics.v1";

@@ -1,0 +1,130 @@
+//! What a client sends.
+
+use serde::{Deserialize, Serialize};
+
+use super::content::Content;
+
+/// A request of a client. Each has an `id`, which its reply repeats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum Request {
+    Subscribe {
+        id: u64,
+        topic: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        present: Option<String>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        watch: bool,
+    },
+    Unsubscribe {
+        id: u64,
+        topic: String,
+    },
+    Publish {
+        id: u64,
+        topic: String,
+        #[serde(flatten)]
+        content: Content,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        #[serde(default = "yes", skip_serializing_if = "is_true")]
+        echo: bool,
+    },
+    Presence {
+        id: u64,
+        topic: String,
+    },
+    Ping {
+        id: u64,
+    },
+}
+
+/// A message that is no request: what is wrong with it, and its `id`, if that much can be read.
+#[cfg(feature = "endpoint")]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub(crate) id: Option<u64>,
+    pub(crate) why: String,
+}
+
+impl Request {
+    #[cfg(feature = "endpoint")]
+    pub(crate) fn parse(text: &str) -> Result<Self, Unreadable> {
+        serde_json::from_str(text).map_err(|error| {
+            #[derive(Deserialize)]
+            struct Numbered {
+                id: Option<u64>,
+            }
+            let id = serde_json::from_str::<Numbered>(text).ok().and_then(|numbered| numbered.id);
+            Unreadable { id, why: format!("not a request of topics.v1: {error}") }
+        })
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn to_json(&self) -> String {
+        super::reply::to_json(self)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(all(test, feature = "endpoint"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_as_the_documentation_has_them() {
+        let subscribe = Request::Subscribe {
+            id: 1,
+            topic: "prices/gold".into(),
+            since: None,
+            last: Some(1),
+            present: None,
+            watch: false,
+        };
+        let text = r#"{"type":"subscribe","id":1,"topic":"prices/gold","last":1,"later":{"a":1}}"#;
+        assert_eq!(Request::parse(text), Ok(subscribe));
+        let publish = Request::Publish {
+            id: 3,
+            topic: "a".into(),
+            content: Content::Base64("AAE=".into()),
+            key: Some("k".into()),
+            echo: false,
+        };
+        let text = r#"{"key":"k","base64":"AAE=","echo":false,"topic":"a","id":3,"type":"publish"}"#;
+        assert_eq!(Request::parse(text), Ok(publish));
+    }
+
+    #[test]
+    fn what_is_no_request_is_reported_with_its_id_if_it_has_one() {
+        for (text, id) in [
+            ("", None),
+            ("[]", None),
+            ("{}", None),
+            (r#"{"type":"subscribe","topic":"a"}"#, None),
+            (r#"{"type":"subscribe","id":7}"#, Some(7)),
+            (r#"{"type":"fly","id":8}"#, Some(8)),
+            (r#"{"type":"subscribe","id":-1,"topic":"a"}"#, None),
+            (r#"{"type":"publish","id":9,"topic":"a"}"#, Some(9)),
+            (r#"{"type":"publish","id":9,"topic":"a","text":7}"#, Some(9)),
+        ] {
+            assert_eq!(Request::parse(text).map_err(|wrong| wrong.id), Err(id), "{text}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What a client sends, and what it gets.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use ws_tokio::{Config, Error, Message, Role, WebSocket};
+use ws_topics::{Action, EndpointOptions, History, TopicsEndpoint, TopicsOptions};
+
+struct Client {
+    socket: WebSocket<DuplexStream>,
+    serving: JoinHandle<Result<(), Error>>,
+}
+
+impl Client {
+    fn new(endpoint: &TopicsEndpoint, identity: &'static str) -> Self {
+        let (near, far) = duplex(1 << 20);
+        let socket = WebSocket::from_raw(far, Role::Server, Config::server()).unwrap();
+        let endpoint = endpoint.clone();
+        let serving = tokio::spawn(async move { endpoint.run(socket, identity).await });
+        Self { socket: WebSocket::from_raw(near, Role::Client, Config::client()).unwrap(), serving }
+    }
+
+    async fn send(&mut self, request: Value) {
+        self.socket.send(request.to_string()).await.unwrap();
+    }
+
+    async fn next(&mut self) -> Value {
+        let message = self.socket.recv().await.unwrap().unwrap();
+        serde_json::from_str(message.as_text().unwrap()).unwrap()
+    }
+
+    /// Sends a request; returns its answer, and what came before it.
+    async fn ask(&mut self, request: Value) -> (Value, Vec<Value>) {
+        let id = request["id"].clone();
+        self.send(request).await;
+        let mut before = Vec::new();
+        loop {
+            let message = self.next().await;
+            if message.get("id") == Some(&id) {
+                return (message, before);
+            }
+            before.push(message);
+        }
+    }
+
+    /// Whether nothing arrives; the clock is stopped, so that this takes no time.
+    async fn is_quiet(&mut self) -> bool {
+        tokio::time::timeout(Duration::from_secs(1), self.socket.recv()).await.is_err()
+    }
+}
+
+fn endpoint(options: EndpointOptions) -> TopicsEndpoint {
+    let topics = TopicsOptions::default().history("kept/#", History::default().max_messages(3));
+    TopicsEndpoint::new(topics, options).unwrap()
+}
+
+fn open() -> TopicsEndpoint {
+    endpoint(EndpointOptions::default().publish(true))
+}
+
+fn texts(messages: &[Value]) -> Vec<&str> {
+    messages.iter().map(|message| message["text"].as_str().unwrap_or("gap")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_gets_messages_with_their_topic_and_position() {
+    let endpoint = open();
+    let mut client = Client::new(&endpoint, "");
+    let (answer, _) = client.ask(json!({"type": "subscribe", "id": 1, "topic": "a/b"})).await;
+    assert_eq!((&answer["type"], &answer["topic"]), (&json!("subscribed"), &json!("a/b")));
+    let (epoch, offset) = answer["position"].as_str().unwrap().split_once(':').unwrap();
+    assert_eq!((offset, answer.get("missed")), ("0", None));
+    endpoint.topics().publish("a/b", "hi \"you\"").unwrap();
+    endpoint.topics().publish("a/b", Message::binary(vec![0_u8, 255])).unwrap();
+    let position = |offset| json!(format!("{epoch}:{offset}"));
+    let text = json!({"type": "message", "topic": "a/b", "position": position(1), "text": "hi \"you\""});
+    assert_eq!(client.next().await, text);
+    let binary = json!({"type": "message", "topic": "a/b", "position": position(2), "base64": "AP8="});
+    assert_eq!(client.next().await, binary);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_with_its_position_gets_what_it_missed() {
+    let endpoint = open();
+    let mut client = Client::new(&endpoint, "");
+    client.ask(json!({"type": "subscribe", "id": 1, "topic": "kept/a"})).await;
+    endpoint.topics().publish("kept/a", "1").unwrap();
+    let seen = client.next().await["position"].clone();
+    drop(client);
+    endpoint.topics().publish_all([("kept/a", "2"), ("kept/a", "3")]).unwrap();
+    let mut client = Client::new(&endpoint, "");
+    let again = json!({"type": "subscribe", "id": 1, "topic": "kept/a", "since": seen});
+    let (answer, before) = client.ask(again.clone()).await;
+    assert_eq!((texts(&before), &answer["missed"]), (vec!["2", "3"], &json!(2)));
+    drop(client);
+    // More than the history keeps.
+    for text in ["4", "5", "6"] {
+        endpoint.topics().publish("kept/a", text).unwrap();
+    }
+    let mut client = Client::new(&endpoint, "");
+    let (answer, before) = client.ask(again).await;
+    assert_eq!((texts(&before), answer.get("missed")), (vec!["gap", "4", "5", "6"], Some(&json!(null))));
+    assert_eq!((&before[0]["type"], &before[0]["lost"]), (&json!("gap"), &json!(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_begins_with_the_latest_messages_of_the_history() {
+    let endpoint = open();
+    endpoint.topics().publish_all([("kept/a", "1"), ("kept/a", "2")]).unwrap();
+    let mut client = Client::new(&endpoint, "");
+    let (answer, before) =
+        client.ask(json!({"type": "subscribe", "id": 1, "topic": "kept/a", "last": 1})).await;
+    assert_eq!((texts(&before), answer.get("missed")), (vec!["2"], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publication_reaches_all_subscribers_and_its_own_client_unless_it_asks_otherwise() {
+    let endpoint = open();
+    let (mut ada, mut bob) = (Client::new(&endpoint, "ada"), Client::new(&endpoint, "bob"));
+    for client in [&mut ada, &mut bob] {
+        client.ask(json!({"type": "subscribe", "id": 1, "topic": "a"})).await;
+    }
+    let (answer, before) = ada.ask(json!({"type": "publish", "id": 2, "topic": "a", "text": "one"})).await;
+    assert_eq!((texts(&before), &answer["type"]), (vec!["one"], &json!("published")));
+    let (answer, before) =
+        ada.ask(json!({"type": "publish", "id": 3, "topic": "a", "text": "two", "echo": false})).await;
+    assert_eq!((before.len(), answer["position"].as_str().unwrap().ends_with(":2")), (0, true));
+    assert_eq!([bob.next().await["text"].clone(), bob.next().await["text"].clone()], ["one", "two"]);
+    let (answer, _) = ada.ask(json!({"type": "publish", "id": 4, "topic": "nobody", "text": "x"})).await;
+    assert_eq!(answer["position"], json!(null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publication_that_is_repeated_with_its_key_is_published_once() {
+    let endpoint = open();
+    let mut reader = Client::new(&endpoint, "");
+    reader.ask(json!({"type": "subscribe", "id": 1, "topic": "a"})).await;
+    let publish = json!({"type": "publish", "id": 2, "topic": "a", "text": "once", "key": "k1"});
+    let (first, _) = Client::new(&endpoint, "ada").ask(publish.clone()).await;
+    let (second, _) = Client::new(&endpoint, "ada").ask(publish.clone()).await;
+    assert_eq!(first, second);
+    assert_eq!(reader.next().await["text"], "once");
+    assert!(reader.is_quiet().await);
+    // The same key of somebody else is another one.
+    let (third, _) = Client::new(&endpoint, "bob").ask(publish).await;
+    assert_ne!(first, third);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_may_not_publish_unless_the_server_allows_it() {
+    let endpoint = endpoint(EndpointOptions::default());
+    let mut client = Client::new(&endpoint, "");
+    let (answer, _) = client.ask(json!({"type": "publish", "id": 1, "topic": "a", "text": "x"})).await;
+    assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!("forbidden")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hook_decides_for_each_identity_topic_and_action() {
+    let endpoint =
+        endpoint(EndpointOptions::default().publish(true).authorize(|access| match access.action {
+            Action::Subscribe => access.topic == "room",
+            Action::Publish => access.identity == "ada",
+            _ => access.identity == "bob",
+        }));
+    let mut clients = [Client::new(&endpoint, "ada"), Client::new(&endpoint, "bob")];
+    let (ada, bob) = (0, 1);
+    let subscribe = |topic| json!({"type": "subscribe", "id": 1, "topic": topic});
+    let publish = json!({"type": "publish", "id": 2, "topic": "room", "text": "x"});
+    let presence = json!({"type": "presence", "id": 3, "topic": "room"});
+    let watch = json!({"type": "subscribe", "id": 4, "topic": "room", "watch": true});
+    let present = json!({"type": "subscribe", "id": 5, "topic": "room", "present": "Ada"});
+    for (client, request, kind) in [
+        (ada, subscribe("#"), "error"),
+        (ada, publish.clone(), "published"),
+        (ada, presence.clone(), "error"),
+        (ada, watch.clone(), "error"),
+        (ada, present.clone(), "error"),
+        (ada, subscribe("room"), "subscribed"),
+        (bob, publish, "error"),
+        (bob, presence, "members"),
+        (bob, watch, "subscribed"),
+    ] {
+        let (answer, _) = clients[client].ask(request.clone()).await;
+        assert_eq!(answer["type"], kind, "{request}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_gets_who_is_present_and_who_comes_and_goes() {
+    let endpoint = open();
+    let mut ada = Client::new(&endpoint, "ada");
+    ada.ask(json!({"type": "subscribe", "id": 1, "topic": "room", "present": "Ada"})).await;
+    let mut bob = Client::new(&endpoint, "bob");
+    let watch = json!({"type": "subscribe", "id": 1, "topic": "room", "present": "Bob", "watch": true});
+    bob.ask(watch).await;
+    let first = bob.next().await;
+    assert_eq!((&first["type"], first["joined"].as_array().unwrap().len()), (&json!("presence"), 2));
+    let (members, _) = bob.ask(json!({"type": "presence", "id": 2, "topic": "room"})).await;
+    assert_eq!(members["members"].as_array().unwrap().len(), 2);
+    let Client { socket, serving } = ada;
+    drop(socket);
+    let _ = serving.await.unwrap();
+    let gone = json!({"type": "presence", "topic": "room", "joined": [], "updated": [], "left": [{"identity": "ada", "value": "Ada"}]});
+    assert_eq!(bob.next().await, gone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_unsubscribed_sends_nothing_more() {
+    let endpoint = open();
+    let mut client = Client::new(&endpoint, "");
+    client.ask(json!({"type": "subscribe", "id": 1, "topic": "a", "watch": true})).await;
+    let (answer, _) = client.ask(json!({"type": "unsubscribe", "id": 2, "topic": "a"})).await;
+    assert_eq!(answer, json!({"type": "unsubscribed", "id": 2, "topic": "a"}));
+    endpoint.topics().publish("a", "x").unwrap();
+    assert!(client.is_quiet().await);
+    let (answer, _) = client.ask(json!({"type": "unsubscribe", "id": 3, "topic": "a"})).await;
+    assert_eq!(answer["code"], "not_subscribed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_cannot_be_granted_is_answered_with_its_reason_and_the_connection_lives() {
+    let endpoint = open();
+    let mut client = Client::new(&endpoint, "");
+    client.ask(json!({"type": "subscribe", "id": 0, "topic": "a/+"})).await;
+    for (request, code) in [
+        (json!({"type": "subscribe", "id": 1, "topic": "a/b"}), "subscribed"),
+        (json!({"type": "subscribe", "id": 1, "topic": "#"}), "subscribed"),
+        (json!({"type": "subscribe", "id": 1, "topic": "b/#", "last": 3}), "filter"),
+        (json!({"type": "subscribe", "id": 1, "topic": "b/#", "watch": true}), "filter"),
+        (json!({"type": "subscribe", "id": 1, "topic": "b+"}), "name"),
+        (json!({"type": "subscribe", "id": 1, "topic": "b", "since": "yesterday"}), "invalid"),
+        (json!({"type": "subscribe", "id": 1, "topic": "b", "since": "1:1", "last": 1}), "invalid"),
+        (json!({"type": "subscribe", "id": 1, "topic": "b", "present": "x".repeat(2_000)}), "limit"),
+        (json!({"type": "publish", "id": 1, "topic": "+", "text": ""}), "name"),
+        (json!({"type": "publish", "id": 1, "topic": "b", "base64": "?"}), "invalid"),
+        (json!({"type": "publish", "id": 1, "topic": "b", "text": "", "key": "k".repeat(65)}), "invalid"),
+        (json!({"type": "publish", "id": 1, "topic": "b"}), "invalid"),
+        (json!({"type": "fly", "id": 1}), "invalid"),
+    ] {
+        let (answer, _) = client.ask(request.clone()).await;
+        assert_eq!(answer["code"], code, "{request} {answer}");
+    }
+    client.socket.send("no JSON").await.unwrap();
+    assert_eq!(client.next().await["id"], json!(null));
+    client.socket.send(vec![1_u8]).await.unwrap();
+    assert_eq!(client.next().await["code"], "invalid");
+    let (answer, _) = client.ask(json!({"type": "ping", "id": 9})).await;
+    assert_eq!(answer, json!({"type": "pong", "id": 9}));
+}

@@ -1,0 +1,6 @@
+//! The subprotocol `topics.v1`: the endpoint by its messages, the client against it over TCP.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod client;
+mod endpoint;
