@@ -5,7 +5,7 @@
 # Saves screenshots of each page in target/interop/pages. It takes about half a minute.
 #
 #   interop/30-browser.sh            all pages
-#   interop/30-browser.sh NAME...    these: echo, repl, chat, feed
+#   interop/30-browser.sh NAME...    these: echo, repl, chat, feed, topics
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,6 @@ if [ ! -d target/interop/node/node_modules/playwright-core ]; then
   PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix target/interop/node --no-audit --no-fund --silent playwright-core
 fi
 cargo build -q -p ws-server --example echo
-cargo build -q -p ws-samples --example repl --example chat --example feed
+cargo build -q -p ws-samples --example repl --example chat --example feed --example topics
 
-NODE_PATH=target/interop/node/node_modules CHROMIUM=$CHROMIUM timeout 240 node interop/peers/browser/main.cjs "$@"
+NODE_PATH=target/interop/node/node_modules CHROMIUM=$CHROMIUM timeout 300 node interop/peers/browser/main.cjs "$@"

@@ -4,7 +4,7 @@ const fs = require("node:fs");
 const {chromium} = require("playwright-core");
 const {SHOTS} = require("./visit.cjs");
 
-const VISITS = ["echo", "repl", "chat", "feed"];
+const VISITS = ["echo", "repl", "chat", "feed", "topics"];
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 async function main(names) {
