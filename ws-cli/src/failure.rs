@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ws_client::ws_core::{CloseCause, CloseInfo, Deadline, ProtocolError, TransportEnd};
 use ws_client::ws_tokio::Error;
-use ws_client::{Blame, CloseCode, Config, ConnectError, SettingError, rustls};
+use ws_client::{Blame, CloseCode, Config, ConnectError, Retry, SettingError, rustls};
 
 /// The exit status; `ws --help` explains each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,18 @@ impl Failure {
     /// Standard output cannot be written.
     pub(crate) fn output(error: &std::io::Error) -> Self {
         Self::other(format!("standard output: {error}"))
+    }
+
+    /// Describes why there is a wait before the next attempt to connect, and how long it is.
+    pub(crate) fn of_wait(retry: &Retry<'_>) -> String {
+        let delay = retry.delay.as_secs_f64();
+        match retry.error {
+            None => format!("connecting again in {delay:.1} s"),
+            Some(error) => {
+                let Self { message, .. } = error.into();
+                format!("{message}; attempt {} failed, trying again in {delay:.1} s", retry.failures)
+            }
+        }
     }
 
     /// The end of a connection that was open.

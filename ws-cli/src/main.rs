@@ -1,4 +1,4 @@
-//! `ws`: a WebSocket client, echo server and load test for the command line.
+//! `ws`: a WebSocket client, echo server, load test and client of topics for the command line.
 //!
 //! This is a crate of its own because it uses client and server together, which otherwise never import each other, and
 //! because its dependencies (the command line, the prompt, histograms) are of no use to a program that links either.
@@ -24,6 +24,7 @@ mod screen;
 mod serve;
 mod session;
 mod signal;
+mod topics;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,7 @@ fn run(cli: Cli) -> Result<Status, Failure> {
         None => runtime.block_on(session::run(cli.session)),
         Some(Command::Serve(serve)) => runtime.block_on(serve::run(serve)),
         Some(Command::Bench(bench)) => runtime.block_on(bench::run(bench)),
+        Some(Command::Topics(topics)) => runtime.block_on(topics::run(topics)),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ws", &mut script);

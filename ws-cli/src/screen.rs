@@ -225,7 +225,7 @@ fn symbol(c: char) -> char {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let mut line = String::with_capacity(bytes.len() * 3);
     for (i, byte) in bytes.iter().enumerate() {
         // Writing to a String never fails.

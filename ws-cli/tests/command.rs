@@ -1,4 +1,4 @@
-//! The command `ws`: sessions in a pipe and in a terminal, `serve`, `bench`, `completions`.
+//! The command `ws`: sessions in a pipe and in a terminal, `serve`, `bench`, `topics`, `completions`.
 
 #[path = "common/command.rs"]
 mod command;
@@ -14,6 +14,8 @@ mod reconnect;
 #[cfg(unix)]
 #[path = "command/terminal.rs"]
 mod terminal;
+#[path = "command/topics.rs"]
+mod topics;
 #[cfg(unix)]
 #[path = "command/unix_socket.rs"]
 mod unix_socket;

@@ -9,9 +9,10 @@ mod subscription;
 mod worker;
 
 use std::fmt;
+use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
-use ws_client::{Client, ConnectError, Request};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use ws_client::{Client, ConnectError, Reconnect, Request};
 use ws_tokio::Message;
 
 pub use self::error::ClientError;
@@ -45,10 +46,15 @@ use crate::subscribe_options::Member;
 #[derive(Clone)]
 pub struct TopicsClient {
     commands: mpsc::Sender<Command>,
+    /// Room for calls without an answer.
+    room: Arc<Semaphore>,
 }
 
 /// How many calls may wait for the task of the client.
 const COMMANDS: usize = 64;
+
+/// How many calls may be without an answer; further ones wait.
+const MAX_CALLS: usize = 1_024;
 
 impl TopicsClient {
     /// Begins to connect, in a task of its own, by [`Client::reconnect`] with the client's back-off. The request offers the subprotocol by itself.
@@ -63,10 +69,18 @@ impl TopicsClient {
         request: impl TryInto<Request, Error: Into<ConnectError>>,
     ) -> Result<Self, ConnectError> {
         let request = request.try_into().map_err(Into::into)?.subprotocol(crate::SUBPROTOCOL);
-        let connections = client.reconnect(request)?;
+        Ok(Self::with_connections(client.reconnect(request)?))
+    }
+
+    /// As [`new`](Self::new), on connections of your own: with a new token for each ([`Client::reconnect_with`]), or a hook that reports why there is
+    /// none ([`Reconnect::on_wait`]). Their requests must offer the subprotocol [`SUBPROTOCOL`](crate::SUBPROTOCOL).
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn with_connections(connections: Reconnect) -> Self {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         tokio::spawn(worker::run(connections, receiver));
-        Ok(Self { commands })
+        Self { commands, room: Arc::new(Semaphore::new(MAX_CALLS)) }
     }
 
     /// Subscribes to a topic or a filter; waits for a connection and for the answer of the server. A client has at most one subscription
@@ -85,6 +99,7 @@ impl TopicsClient {
         let (done, subscribed) = oneshot::channel();
         let subscription = ClientSubscription::new(topic.clone(), receiver, self.commands.clone());
         let behind = subscription.behind();
+        let _room = self.room().await?;
         self.command(Command::Subscribe { topic, request, events, behind, done }).await?;
         answer(subscribed).await?;
         Ok(subscription)
@@ -103,6 +118,7 @@ impl TopicsClient {
     ) -> Result<Option<Position>, ClientError> {
         let (done, published) = oneshot::channel();
         let key = request::random_key()?;
+        let _room = self.room().await?;
         self.command(Command::Publish { topic: topic.into(), message: message.into(), key, done }).await?;
         answer(published).await
     }
@@ -113,8 +129,22 @@ impl TopicsClient {
     /// As [`subscribe`](Self::subscribe).
     pub async fn presence(&self, topic: impl Into<String>) -> Result<Vec<Member>, ClientError> {
         let (done, members) = oneshot::channel();
+        let _room = self.room().await?;
         self.command(Command::Presence { topic: topic.into(), done }).await?;
         answer(members).await
+    }
+
+    /// Closes the connection, for all clones and subscriptions, and waits until that is done. Whatever has no answer yet fails with
+    /// [`ClientError::Ended`].
+    pub async fn close(&self) {
+        // It may have ended by itself.
+        let _ = self.commands.send(Command::Close).await;
+        self.commands.closed().await;
+    }
+
+    async fn room(&self) -> Result<SemaphorePermit<'_>, ClientError> {
+        // It is never closed.
+        self.room.acquire().await.map_err(|_| ClientError::Ended)
     }
 
     async fn command(&self, command: Command) -> Result<(), ClientError> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use ws_client::{Opened, Reconnect, Retry};
+use ws_client::{Opened, Reconnect};
 
 use crate::connect::Connecting;
 use crate::failure::Failure;
@@ -33,7 +33,7 @@ impl<'a> Connections<'a> {
         let reconnect = connecting
             .reconnect(move || *begin.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now())
             // The receiver lives as long as the hook does.
-            .on_wait(move |retry| drop(sender.send(describe(retry))));
+            .on_wait(move |retry| drop(sender.send(Failure::of_wait(retry))));
         Self::Many { reconnect, waits, begun }
     }
 
@@ -81,15 +81,4 @@ pub(super) enum Next {
     Opened(Box<Opened>, Duration),
     /// Why there is a wait, and how long it is.
     Waiting(String),
-}
-
-fn describe(retry: &Retry<'_>) -> String {
-    let delay = retry.delay.as_secs_f64();
-    match retry.error {
-        None => format!("connecting again in {delay:.1} s"),
-        Some(error) => {
-            let Failure { message, .. } = error.into();
-            format!("{message}; attempt {} failed, trying again in {delay:.1} s", retry.failures)
-        }
-    }
 }

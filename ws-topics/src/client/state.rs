@@ -42,6 +42,8 @@ pub(super) enum Command {
         topic: String,
         done: Done<Vec<Member>>,
     },
+    /// For the task: close the connection.
+    Close,
 }
 
 /// Subscriptions, and requests without an answer.
@@ -100,6 +102,7 @@ impl State {
                 self.send(request.clone());
                 self.pending.insert(id, Pending::Publish(request, done));
             }
+            Command::Close => {}
             Command::Presence { topic, done } => {
                 let id = self.next_id();
                 let request = Request::Presence { id, topic };

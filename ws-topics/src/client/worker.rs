@@ -7,12 +7,13 @@ use tokio::sync::mpsc;
 use ws_client::{Opened, Reconnect};
 use ws_tokio::{CloseCode, Message};
 
+use super::MAX_CALLS;
 use super::error::ClientError;
 use super::state::{Command, State};
 use crate::v1::Reply;
 
-/// With this many requests without an answer no further call is taken.
-const MAX_PENDING: usize = 1_024;
+/// With this many requests without an answer the connection is of no use.
+const MAX_PENDING: usize = 4 * MAX_CALLS;
 
 /// Runs until all users have gone, or there will be no connection.
 pub(super) async fn run(mut connections: Reconnect, mut commands: mpsc::Receiver<Command>) {
@@ -46,9 +47,9 @@ async fn open(
                 }
                 return Ok(Some((socket, negotiated)));
             }
-            command = commands.recv(), if state.pending() < MAX_PENDING => match command {
+            command = commands.recv() => match command {
+                Some(Command::Close) | None => return Ok(None),
                 Some(command) => state.command(command),
-                None => return Ok(None),
             },
         }
     }
@@ -61,6 +62,9 @@ async fn serve(
     state: &mut State,
 ) -> ControlFlow<()> {
     loop {
+        if state.pending() > MAX_PENDING {
+            return ControlFlow::Continue(());
+        }
         while let Some(request) = state.next_request() {
             if socket.feed(Message::text(request.to_json())).await.is_err() {
                 return ControlFlow::Continue(());
@@ -76,12 +80,12 @@ async fn serve(
                 }
                 Ok(None) | Err(_) => return ControlFlow::Continue(()),
             },
-            command = commands.recv(), if state.pending() < MAX_PENDING => match command {
-                Some(command) => state.command(command),
-                None => {
+            command = commands.recv() => match command {
+                Some(Command::Close) | None => {
                     let _ = socket.close(CloseCode::NORMAL_CLOSURE, "").await;
                     return ControlFlow::Break(());
                 }
+                Some(command) => state.command(command),
             },
         }
     }

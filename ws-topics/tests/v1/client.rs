@@ -259,3 +259,19 @@ async fn a_server_without_the_subprotocol_ends_the_client() {
     assert!(matches!(error, ClientError::NoSubprotocol), "{error}");
     assert!(matches!(client.publish("a", "x").await, Err(ClientError::Ended)));
 }
+
+#[tokio::test]
+async fn close_ends_the_connection_with_a_closing_handshake_for_all_that_use_the_client() {
+    let served = Served::new().await;
+    let client = served.client();
+    let mut news = client.subscribe("news", live()).await.unwrap();
+    let other = client.clone();
+    client.close().await;
+    assert!(matches!(news.next().await, Err(ClientError::Ended)));
+    assert!(matches!(other.publish("news", "x").await, Err(ClientError::Ended)));
+    assert_eq!(served.endpoint.topics().subscribers("news"), 0, "the server has seen the end");
+    // And again, and while there is no connection.
+    other.close().await;
+    served.down();
+    served.client().close().await;
+}
