@@ -9,7 +9,7 @@ use crate::{
     native::{
         cases,
         play::Patience,
-        target::{Address, Trust},
+        target::{Address, Trust, Version},
     },
     role::Role,
 };
@@ -152,6 +152,11 @@ pub(crate) struct Common {
     #[arg(long, value_name = "SECONDS", default_value = "1200", value_parser = seconds)]
     pub(crate) limit: Duration,
 
+    /// Native suite: open WebSockets over HTTP/2 (RFC 8441): by prior knowledge under ws:// and on Unix sockets, by ALPN
+    /// under wss://
+    #[arg(long)]
+    pub(crate) http2: bool,
+
     /// Native suite: send as much as Autobahn in the cases about compression (up to 130 MB) instead of at most 4 MiB
     #[arg(long)]
     pub(crate) full: bool,
@@ -171,6 +176,17 @@ pub(crate) struct Common {
 }
 
 impl Common {
+    /// Returns the version of HTTP.
+    ///
+    /// # Errors
+    /// The suite does not have the version.
+    pub(crate) fn version(&self, suite: SuiteChoice) -> Result<Version, String> {
+        if self.http2 && suite.autobahn() {
+            return Err("--http2 needs --suite native: Autobahn's suite has HTTP/1.1 only".to_owned());
+        }
+        Ok(Version::of(self.http2))
+    }
+
     /// Returns the maximum size in bytes of all messages of a case about compression.
     pub(crate) fn volume(&self) -> usize {
         if self.full { usize::MAX } else { cases::BOUNDED }
@@ -288,6 +304,10 @@ mod tests {
         assert_eq!(options.common.skip.len(), 2);
         let cli = Cli::try_parse_from(["ws-autobahn", "client", "--exec", "echo {url}"]).unwrap();
         assert!(matches!(cli.target, Some(Target::Client { exec: Some(_), .. })));
+        let cli = Cli::try_parse_from(["ws-autobahn", "client", "--http2"]).unwrap();
+        let Some(Target::Client { options, .. }) = cli.target else { panic!("{cli:?}") };
+        assert_eq!(options.common.version(SuiteChoice::Native), Ok(Version::Http2));
+        assert!(options.common.version(SuiteChoice::Both).unwrap_err().starts_with("--http2 needs "));
         for wrong in [
             &["server"][..],
             &["server", "http://x"],

@@ -7,12 +7,14 @@ pub(crate) mod cases;
 pub(crate) mod content;
 pub(crate) mod control;
 pub(crate) mod deflate;
+pub(crate) mod doors;
 pub(crate) mod echo;
 pub(crate) mod exec;
 #[cfg(test)]
 mod faulty;
 pub(crate) mod frame;
 pub(crate) mod handshake;
+pub(crate) mod http2;
 pub(crate) mod judge;
 pub(crate) mod junit;
 pub(crate) mod log;

@@ -25,10 +25,12 @@ use crate::{
         against_client::Fuzzer,
         against_server,
         baseline::{Baseline, Changes},
-        cases, exec, junit,
+        cases,
+        doors::Doors,
+        exec, junit,
         record::{self, Record},
         script::Case,
-        target::Target as Server,
+        target::{Target as Server, Version},
     },
     report::Outcome,
     role::Role,
@@ -47,10 +49,16 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
         Target::Server { options, .. } => (Role::Server, options),
         Target::Client { options, .. } => (Role::Client, options),
     };
+    let version = options.common.version(options.suite)?;
     let all: Vec<CaseId> = Expectations::load()?.cases().collect();
     let known: Vec<CaseId> = match options.suite {
         SuiteChoice::Autobahn => all.clone(),
-        _ => cases::of(role, options.common.volume()).iter().map(|case| case.id).collect(),
+        _ => cases::of(role, version, options.common.volume()).iter().map(|case| case.id).collect(),
+    };
+    // A client of Autobahn's protocol composes its URLs, so that no case can have a separate port.
+    let known = match &target {
+        Target::Client { exec: None, .. } if version == Version::Http2 => all.clone(),
+        _ => known,
     };
     let ids = expectations::select(&known, &options.common.only, &options.common.skip)?;
     // Before the run, so that a wrong file name is not only noticed after it.
@@ -60,10 +68,10 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
     let mut fine = true;
     let mut outcomes: Vec<BTreeMap<CaseId, Outcome>> = Vec::new();
     if options.suite.native() {
-        let mut cases = cases::of(role, options.common.volume());
+        let mut cases = cases::of(role, version, options.common.volume());
         cases.retain(|case| ids.binary_search(&case.id).is_ok());
         let reports = folder.fresh("native")?;
-        let agents = by_native(&target, cases, options, &folder).await?;
+        let agents = by_native(&target, version, cases, options, &folder).await?;
         record::write(&reports, role, &agents)?;
         if let Some(path) = &options.junit {
             fs::write(path, junit::xml(&agents)).map_err(|e| format!("--junit {}: {e}", path.display()))?;
@@ -105,6 +113,7 @@ pub(crate) async fn test(target: Target) -> Result<bool, Box<dyn Error>> {
 
 async fn by_native(
     target: &Target,
+    version: Version,
     cases: Vec<Case>,
     options: &Other,
     folder: &Folder,
@@ -113,7 +122,7 @@ async fn by_native(
     match target {
         Target::Server { url, pid, .. } => {
             let pace = against_server::Pace { pid: *pid, ..pace };
-            let server = Server::new(url.clone(), &target.trust())?;
+            let server = Server::new(url.clone(), &target.trust(), version)?;
             let records = against_server::run(&server, cases, pace).await?;
             Ok(BTreeMap::from([(options.agent.clone(), records)]))
         }
@@ -122,7 +131,9 @@ async fn by_native(
             let listener = bound.map_err(|e| format!("--listen {listen}: {e}; choose another address"))?;
             let port = listener.local_addr()?.port();
             let n = cases.len();
-            let fuzzer = Fuzzer::new(cases, pace.patience);
+            let doors = Doors::open(&cases).await?;
+            let ports = doors.ports(port);
+            let fuzzer = Fuzzer::new(cases, version, pace.patience);
             match exec {
                 None => {
                     eprintln!("{n} cases wait for a client at ws://{}", listener.local_addr()?);
@@ -133,7 +144,7 @@ async fn by_native(
                     // The longest time of a case, and the time that the command needs to start.
                     let running = exec::all(
                         command,
-                        port,
+                        &ports,
                         n,
                         &options.agent,
                         &log,
@@ -144,6 +155,7 @@ async fn by_native(
                     tokio::select! {
                         ran = running => ran?,
                         served = serving.serve(listener, pace) => served?,
+                        () = doors.serve(Arc::clone(&fuzzer), &options.agent) => {}
                     }
                 }
             }

@@ -14,6 +14,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
+use ws_client::HttpVersion;
 
 use crate::{
     assessment::GroupResult,
@@ -186,7 +187,7 @@ impl Game<'_> {
                 })
                 .await
             }
-            _ => self.watch(process, testee::client::play(port, &agent, cases, 1)).await,
+            _ => self.watch(process, testee::client::play(port, HttpVersion::Http1, &agent, cases, 1)).await,
         }
     }
 

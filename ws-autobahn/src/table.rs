@@ -67,6 +67,8 @@ pub(crate) fn title(section: u16) -> &'static str {
         23 => "Closing and TCP",
         24 => "Close codes, lengths, masks",
         25 => "Robustness",
+        26 => "RFC 8441, by a server",
+        27 => "RFC 8441, by a client",
         _ => "",
     }
 }

@@ -73,6 +73,26 @@ fn a_server_that_answers_garbage_without_end_fails_every_case() {
 }
 
 #[test]
+fn a_server_that_hangs_or_does_not_speak_http_2_fails_every_case_over_http_2() {
+    let hangs: fn(TcpStream) = |mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    };
+    let speaks_http1: fn(TcpStream) = |mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    };
+    for (serve, name, why) in [
+        (hangs, "http2_hangs", "no answer to the opening handshake in time"),
+        (speaks_http1, "http2_http1", "the HTTP/2 connection"),
+    ] {
+        let url = format!("ws://{}/", server(serve));
+        let args = ["server", &url, "--http2", "--only", "1.*,26.1.*", "--patience", "1"];
+        let (status, said) = run(&args, &folder(name));
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains(why) && said.contains("26.1.5 FAILED"), "{said}");
+    }
+}
+
+#[test]
 fn a_run_that_exceeds_its_limit_ends_and_counts_the_remaining_cases_as_failed() {
     let address = server(|mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
@@ -109,6 +129,19 @@ fn a_command_that_connects_nowhere_is_status_2() {
     let log = fs::read_to_string(out.join("client.log")).unwrap();
     assert_eq!(log.lines().count(), 8, "{log}");
     assert!(log.contains("/runCase?case=8&agent=tested"), "{log}");
+}
+
+#[test]
+fn over_http_2_a_command_gets_a_separate_port_for_each_case_that_begins_before_the_request() {
+    let args =
+        ["client", "--http2", "--listen", "127.0.0.1:0", "--only", "1.1.*,27.1.*", "--exec", "echo {url}"];
+    let out = folder("http2_ports");
+    let (status, said) = run(&args, &out);
+    assert_eq!(status, Some(2), "{said}");
+    let log = fs::read_to_string(out.join("client.log")).unwrap();
+    let authority = |url: &str| url.split('/').nth(2).map(str::to_owned);
+    let authorities: std::collections::BTreeSet<_> = log.lines().map(authority).collect();
+    assert_eq!((log.lines().count(), authorities.len()), (8 + 6, 1 + 6), "{log}");
 }
 
 #[test]

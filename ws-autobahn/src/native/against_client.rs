@@ -2,7 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::json;
@@ -18,13 +22,18 @@ use crate::{
     native::{
         against_server::{Pace, read_head},
         control::answer,
+        deflate::{Agreed, Demand},
         handshake::CheckedRequest,
+        http2::{
+            message,
+            mux::{self, Exchange},
+        },
         play::{Patience, play},
         probe,
         progress::Progress,
         record::Record,
         script::{Case, Script},
-        target::Wire,
+        target::{Version, Wire},
     },
     role::Role,
     verdict::Behavior,
@@ -34,9 +43,12 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Fuzzer {
     cases: Vec<Case>,
+    version: Version,
     patience: Patience,
     progress: Progress,
     found: Mutex<Found>,
+    /// How many cases are running that are not requested by a path.
+    running: AtomicUsize,
     /// Notified when a case has a verdict or the reports are requested.
     news: Notify,
     /// Limits the connections that are served at the same time.
@@ -100,12 +112,14 @@ impl Wanted {
 
 impl Fuzzer {
     /// Creates a server for these cases.
-    pub(crate) fn new(cases: Vec<Case>, patience: Patience) -> Arc<Self> {
+    pub(crate) fn new(cases: Vec<Case>, version: Version, patience: Patience) -> Arc<Self> {
         Arc::new(Self {
             progress: Progress::new(Role::Client, cases.len()),
             cases,
+            version,
             patience,
             found: Mutex::default(),
+            running: AtomicUsize::new(0),
             news: Notify::new(),
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
         })
@@ -144,19 +158,40 @@ impl Fuzzer {
         if ended.await.is_err() && self.found().agents.is_empty() {
             return Err(format!("no client has run a case within {} s", pace.limit.as_secs()));
         }
+        // A client may go on before the end of a case whose connection it does not use any more.
+        let idle = async {
+            loop {
+                let mut changed = pin!(self.news.notified());
+                changed.as_mut().enable();
+                if self.running.load(Ordering::Relaxed) == 0 {
+                    break;
+                }
+                changed.await;
+            }
+        };
+        let _ = timeout(6 * self.patience.answer, idle).await;
         // The answer to the request for the reports may not have been written yet.
         let _ = timeout(self.patience.answer, async { while tasks.join_next().await.is_some() {} }).await;
         Ok(())
     }
 
-    async fn connection(&self, stream: TcpStream) {
+    async fn connection(self: &Arc<Self>, stream: TcpStream) {
         let _ = stream.set_nodelay(true);
-        self.on_stream(stream).await;
+        match self.version {
+            Version::Http1 => self.on_stream(stream).await,
+            Version::Http2 => {
+                let this = Arc::clone(self);
+                let exchange = move |exchange| {
+                    let this = Arc::clone(&this);
+                    async move { this.on_exchange(exchange).await }
+                };
+                mux::serve(stream, exchange).await;
+            }
+        }
     }
 
     /// Serves a connection.
     pub(crate) async fn on_stream<S: Wire>(&self, mut stream: S) {
-        let start = Instant::now();
         let Ok(read) = timeout(self.patience.answer, read_head(&mut stream)).await else { return };
         let Ok((head, request, early)) = read else { return };
         // A case about the opening handshake is run even if the rest of the request is invalid.
@@ -169,50 +204,101 @@ impl Fuzzer {
             let record = probe::on_client(stream, request, case, probe, self.patience.answer).await;
             return self.keep(n, agent, record);
         }
-        let asked = CheckedRequest::check(&head).and_then(|asked| Ok((Wanted::read(&asked.target)?, asked)));
-        let (wanted, asked) = match asked {
-            Ok((Wanted::RunCase(n, _) | Wanted::CaseInfo(n) | Wanted::CaseStatus(n, _), _))
-                if n >= self.cases.len() =>
-            {
-                return refuse(stream, &format!("there are {} cases", self.cases.len())).await;
-            }
+        let (wanted, asked) = match self.wanted(CheckedRequest::check(&head)) {
             Ok(asked) => asked,
             Err(why) => return refuse(stream, &why).await,
         };
-        let case = match &wanted {
-            Wanted::RunCase(n, _) => self.cases.get(*n),
-            _ => None,
-        };
-        let (response, agreed) = asked.answer(case.map(Case::demands).unwrap_or_default());
+        let (response, agreed) = asked.answer(self.demands(&wanted));
         if stream.write_all(response.as_bytes()).await.is_err() {
             return;
         }
-        let patience = self.patience;
-        match (wanted, case) {
-            (Wanted::RunCase(n, agent), Some(case)) => {
-                let played = play(stream, &early, Role::Client, agreed, case, patience).await;
-                self.keep(n, agent, Record::played(case, (request, response), played, start.elapsed()));
+        self.serve_wanted(wanted, (request, response), stream, &early, agreed).await;
+    }
+
+    /// Serves a request over HTTP/2.
+    pub(crate) async fn on_exchange(&self, exchange: Exchange) {
+        let (wanted, asked) = match self.wanted(CheckedRequest::check_connect(&exchange.head)) {
+            Ok(asked) => asked,
+            Err(why) => return exchange.refuse(&why),
+        };
+        let (response, agreed) = asked.answer_connect(self.demands(&wanted));
+        let heads = (message::text(&exchange.head.fields), message::text(&response));
+        let stream = exchange.open(&response);
+        self.serve_wanted(wanted, heads, stream, &[], agreed).await;
+    }
+
+    /// Returns what a request is for.
+    fn wanted(&self, asked: Result<CheckedRequest, String>) -> Result<(Wanted, CheckedRequest), String> {
+        let asked = asked?;
+        match Wanted::read(&asked.target)? {
+            Wanted::RunCase(n, _) | Wanted::CaseInfo(n) | Wanted::CaseStatus(n, _)
+                if n >= self.cases.len() =>
+            {
+                Err(format!("there are {} cases", self.cases.len()))
             }
-            (Wanted::CaseInfo(n), _) => {
+            wanted => Ok((wanted, asked)),
+        }
+    }
+
+    fn demands(&self, wanted: &Wanted) -> &[Demand] {
+        match wanted {
+            Wanted::RunCase(n, _) => self.cases.get(*n).map(Case::demands).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// Does what was requested on an open WebSocket.
+    async fn serve_wanted<S: Wire>(
+        &self,
+        wanted: Wanted,
+        heads: (String, String),
+        stream: S,
+        early: &[u8],
+        agreed: Option<Agreed>,
+    ) {
+        let (start, patience) = (Instant::now(), self.patience);
+        match wanted {
+            Wanted::RunCase(n, agent) => {
+                let Some(case) = self.cases.get(n) else { return };
+                let played = play(stream, early, Role::Client, agreed, case, patience).await;
+                self.keep(n, agent, Record::played(case, heads, played, start.elapsed()));
+            }
+            Wanted::CaseInfo(n) => {
                 let case = self.cases.get(n);
                 let (id, what) =
                     case.map(|case| (case.id.to_string(), case.what.clone())).unwrap_or_default();
                 answer(stream, &json!({ "id": id, "description": what }).to_string(), patience).await;
             }
-            (Wanted::CaseStatus(n, agent), _) => {
+            Wanted::CaseStatus(n, agent) => {
                 let Ok(behavior) = timeout(6 * patience.stall, self.status(n, &agent)).await else { return };
                 answer(stream, &json!({ "behavior": behavior.name() }).to_string(), patience).await;
             }
-            (Wanted::UpdateReports, _) => {
+            Wanted::UpdateReports => {
                 answer(stream, "", patience).await;
                 self.found().reports_wanted = true;
                 self.news.notify_waiters();
                 self.news.notify_one();
             }
-            (Wanted::CaseCount | Wanted::RunCase(..), _) => {
-                answer(stream, &self.cases.len().to_string(), patience).await;
-            }
+            Wanted::CaseCount => answer(stream, &self.cases.len().to_string(), patience).await,
         }
+    }
+
+    /// Returns a case by its number, counted from 0.
+    pub(crate) fn case(&self, n: usize) -> Option<&Case> {
+        self.cases.get(n)
+    }
+
+    /// Runs a case that is not requested by a path, and keeps its result.
+    pub(crate) async fn run(&self, n: usize, agent: String, record: impl Future<Output = Record>) {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        self.keep(n, agent, record.await);
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        self.news.notify_waiters();
+    }
+
+    /// Returns how long the suite waits.
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
     }
 
     fn keep(&self, n: usize, agent: String, record: Record) {

@@ -14,13 +14,14 @@ use tokio::{
 
 use crate::{
     native::{
-        handshake::{Head, Request},
+        handshake::{Head, Request, check_connect, connect_request},
+        http2::{message, mux::Client},
         play::{Patience, play},
         probe,
         progress::Progress,
         record::Record,
         script::{Case, Script},
-        target::{Address, Target},
+        target::{Address, Target, Version},
     },
     role::Role,
 };
@@ -91,9 +92,10 @@ async fn one(target: &Target, case: &Case, patience: Patience, pid: Option<u32>,
         if let Script::Probe(probe) = &case.script {
             return probe::on_server(target, case, probe, patience.answer, pid).await;
         }
-        match target.connect(patience.answer).await {
-            Ok(stream) => on_stream(stream, &target.address, case, patience).await,
-            Err(why) => Record::not_open(case, nothing.clone(), &why, start.elapsed()),
+        match (target.connect(patience.answer).await, target.version) {
+            (Ok(stream), Version::Http1) => on_stream(stream, &target.address, case, patience).await,
+            (Ok(stream), Version::Http2) => on_connection(stream, &target.address, case, patience).await,
+            (Err(why), _) => Record::not_open(case, nothing.clone(), &why, start.elapsed()),
         }
     };
     match timeout_at(end, playing).await {
@@ -140,6 +142,35 @@ pub(crate) async fn on_stream<S: AsyncRead + AsyncWrite + Unpin + Send>(
             Record::played(case, (request.text, response), played, start.elapsed())
         }
         Err(e) => Record::not_open(case, (request.text, response), &e, start.elapsed()),
+    }
+}
+
+/// Runs a case on a stream of a new HTTP/2 connection (RFC 8441 section 5).
+pub(crate) async fn on_connection<S: AsyncRead + AsyncWrite + Send + 'static>(
+    connection: S,
+    address: &Address,
+    case: &Case,
+    patience: Patience,
+) -> Record {
+    let start = Instant::now();
+    let request = connect_request(address, case.offers());
+    let text = message::text(&request);
+    let opened = timeout(patience.answer, async { Client::begin(connection).await?.open(&request).await });
+    let (head, stream) = match opened.await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(e)) => return Record::not_open(case, (text, String::new()), &e, start.elapsed()),
+        Err(_) => {
+            let why = "no answer to the opening handshake in time";
+            return Record::not_open(case, (text, String::new()), why, start.elapsed());
+        }
+    };
+    let heads = (text, message::text(&head.fields));
+    match check_connect(&head, case.offers()) {
+        Ok(agreed) => {
+            let played = play(stream, &[], Role::Server, agreed, case, patience).await;
+            Record::played(case, heads, played, start.elapsed())
+        }
+        Err(e) => Record::not_open(case, heads, &e, start.elapsed()),
     }
 }
 

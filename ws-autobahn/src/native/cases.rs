@@ -13,7 +13,7 @@ mod section_7;
 mod section_9;
 
 use crate::{
-    native::{probe, script::Case},
+    native::{probe, script::Case, target::Version},
     role::Role,
 };
 
@@ -44,9 +44,9 @@ pub(crate) fn all(volume: usize) -> Vec<Case> {
     .concat()
 }
 
-/// Returns the cases for a role, those of Autobahn and those beyond, in order.
-pub(crate) fn of(role: Role, volume: usize) -> Vec<Case> {
-    [all(volume), probe::all(role)].concat()
+/// Returns the cases for a role over a version of HTTP, those of Autobahn and those beyond, in order.
+pub(crate) fn of(role: Role, version: Version, volume: usize) -> Vec<Case> {
+    [all(volume), probe::of(role, version)].concat()
 }
 
 #[cfg(test)]

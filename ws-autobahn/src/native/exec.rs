@@ -4,7 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::process::{Process, Progress};
+use crate::{
+    native::doors::Ports,
+    process::{Process, Progress},
+};
 
 /// Returns the URL to which the client connects for case `n` (from 1).
 pub(crate) fn url(port: u16, n: usize, agent: &str) -> String {
@@ -33,7 +36,7 @@ pub(crate) async fn one(command: &str, url: &str, log: &Path, limit: Duration) -
 /// The command cannot be started.
 pub(crate) async fn all(
     command: &str,
-    port: u16,
+    ports: &Ports,
     cases: usize,
     agent: &str,
     log: &Path,
@@ -44,7 +47,7 @@ pub(crate) async fn all(
     let mut tasks = JoinSet::new();
     for n in 1..=cases {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let (command, url, log) = (command.to_owned(), url(port, n, agent), log.to_owned());
+        let (command, url, log) = (command.to_owned(), url(ports.of(n), n, agent), log.to_owned());
         tasks.spawn(async move {
             let _place = place;
             one(&command, &url, &log, limit).await

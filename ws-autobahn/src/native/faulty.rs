@@ -11,8 +11,13 @@ use crate::{
     case::{CaseId, Pattern},
     expectations::Expectations,
     native::{
-        against_client::Fuzzer, against_server::on_stream, cases, play::Patience, record::Record,
-        script::Case, target::Address,
+        against_client::Fuzzer,
+        against_server::on_stream,
+        cases,
+        play::Patience,
+        record::Record,
+        script::Case,
+        target::{Address, Version},
     },
     role::Role,
     verdict::{Behavior, CloseBehavior},
@@ -55,7 +60,7 @@ async fn play(role: Role, case: &Case, fault: Fault) -> Record {
             record
         }
         Role::Client => {
-            let fuzzer = Fuzzer::new(vec![case.clone()], PATIENCE);
+            let fuzzer = Fuzzer::new(vec![case.clone()], Version::Http1, PATIENCE);
             tokio::join!(fuzzer.on_stream(ours), peer::run(theirs, role, fault));
             let records = fuzzer.records().remove("faulty");
             match records.and_then(|mut records| records.pop()) {

@@ -8,7 +8,11 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1::{Digest, Sha1};
 
-use crate::native::deflate::{Agreed, Demand, Offer};
+use crate::native::{
+    deflate::{Agreed, Demand, Offer},
+    http2::message,
+    target::Address,
+};
 
 /// The head of a request or response: its first line, and the fields with names in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +105,35 @@ impl Request {
     }
 }
 
+/// Returns the request for a WebSocket over HTTP/2 with these offers (RFC 8441 section 5).
+pub(crate) fn connect_request(address: &Address, offers: &[Offer]) -> Vec<(String, String)> {
+    let mut fields = message::extended_connect(address.http_scheme(), &address.authority, &address.path);
+    fields.push(("user-agent".to_owned(), AGENT.to_owned()));
+    if !offers.is_empty() {
+        let offers: Vec<String> = offers.iter().map(Offer::text).collect();
+        fields.push(("sec-websocket-extensions".to_owned(), offers.join(", ")));
+    }
+    fields
+}
+
+/// Checks the answer over HTTP/2 and returns the agreed parameters of permessage-deflate.
+///
+/// # Errors
+/// The answer breaks a rule.
+pub(crate) fn check_connect(head: &Head, offers: &[Offer]) -> Result<Option<Agreed>, String> {
+    // RFC 8441 section 5: the status takes the place of 101, Upgrade, Connection and Sec-WebSocket-Accept.
+    match message::status(head) {
+        Some(200..=299) => {}
+        _ => return Err(format!("the answer is {:?}, not 200", head.first)),
+    }
+    match Agreed::parse(&head.values("sec-websocket-extensions"))? {
+        Some(_) if offers.is_empty() => {
+            Err("the server agrees to an extension that was not offered".to_owned())
+        }
+        agreed => Ok(agreed),
+    }
+}
+
 /// A client's request that was checked.
 #[derive(Debug)]
 pub(crate) struct CheckedRequest {
@@ -135,6 +168,37 @@ impl CheckedRequest {
         };
         let offers = Offer::parse_all(&head.values("sec-websocket-extensions"));
         Ok(Self { target: target.to_owned(), key, offers })
+    }
+
+    /// Checks a request over HTTP/2 (RFC 8441 section 5).
+    ///
+    /// # Errors
+    /// The request breaks a rule.
+    pub(crate) fn check_connect(head: &Head) -> Result<Self, String> {
+        let method = (head.values(":method"), head.values(":protocol"));
+        if method != (vec!["CONNECT".to_owned()], vec!["websocket".to_owned()]) {
+            return Err(format!("the request is {:?}, not a CONNECT for websocket", head.first));
+        }
+        if head.values("sec-websocket-version") != ["13"] {
+            return Err("the request is not for version 13".to_owned());
+        }
+        match &head.values(":path")[..] {
+            [path] => {
+                let offers = Offer::parse_all(&head.values("sec-websocket-extensions"));
+                Ok(Self { target: path.clone(), key: String::new(), offers })
+            }
+            _ => Err("the request has no :path".to_owned()),
+        }
+    }
+
+    /// Returns the fields of the answer over HTTP/2 and the agreed parameters.
+    pub(crate) fn answer_connect(&self, demands: &[Demand]) -> (Vec<(String, String)>, Option<Agreed>) {
+        let mut fields = message::owned(&[(":status", "200"), ("server", AGENT)]);
+        let agreed = Offer::accept(&self.offers, demands).map(|(answer, agreed)| {
+            fields.push(("sec-websocket-extensions".to_owned(), answer));
+            agreed
+        });
+        (fields, agreed)
     }
 
     /// Returns the answer and the agreed parameters; accepts the first offer that allows one of the demands.
@@ -204,6 +268,24 @@ mod tests {
         assert_eq!(asked.answer(&[]).1, None);
         let other = Request::new("example.org", "/", &[]);
         assert!(other.check(&head(&answer)).unwrap_err().contains("does not match"));
+    }
+
+    #[test]
+    fn a_request_over_http_2_and_its_answer_accept_each_other() {
+        let address: Address = "wss://example.org:1/chat?x=1".parse().unwrap();
+        let offers = [Offer { client_can_limit: true, ..Offer::default() }];
+        let request = message::head(connect_request(&address, &offers));
+        assert_eq!(request.values(":scheme"), ["https"]);
+        let asked = CheckedRequest::check_connect(&request).unwrap();
+        assert_eq!(asked.target, "/chat?x=1");
+        let (answer, agreed) = asked.answer_connect(&[Demand { no_takeover: true, bits: Some(9) }]);
+        assert_eq!(check_connect(&message::head(answer.clone()), &offers).unwrap(), agreed);
+        assert!(agreed.is_some() && check_connect(&message::head(answer), &[]).is_err());
+        assert!(check_connect(&message::head(message::owned(&[(":status", "404")])), &[]).is_err());
+        for name in [":method", ":protocol", ":path", "sec-websocket-version"] {
+            let fields = request.fields.iter().filter(|(n, _)| n != name).cloned().collect();
+            assert!(CheckedRequest::check_connect(&message::head(fields)).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod cases;
 mod draft;
 #[cfg(test)]
 mod faulty;
+pub(crate) mod http2;
 mod line;
 mod play;
 mod want;
@@ -22,13 +23,13 @@ mod want;
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
-    native::{frame::Frame, script::Delivery},
+    native::{frame::Frame, script::Delivery, target::Version},
     role::Role,
     verdict::Behavior,
 };
 
 pub(crate) use building::{Building, client, server};
-pub(crate) use cases::all;
+pub(crate) use cases::of;
 pub(crate) use draft::Draft;
 pub(crate) use play::{on_client, on_server};
 pub(crate) use want::Want;
@@ -48,6 +49,8 @@ pub(crate) struct Probe {
     pub(crate) within: Option<Duration>,
     /// What is measured as well.
     pub(crate) measure: Option<Measure>,
+    /// The version of HTTP of its connections.
+    pub(crate) version: Version,
 }
 
 /// What is done on one connection.
@@ -92,6 +95,8 @@ pub(crate) enum Act {
     Reset,
     /// Opens another connection, which must be served in time.
     Neighbour,
+    /// Does something on an HTTP/2 connection.
+    Http2(http2::Move),
 }
 
 /// What is measured.

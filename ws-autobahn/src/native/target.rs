@@ -49,6 +49,14 @@ impl Address {
         Self { scheme: Scheme::Tcp, authority: address.to_string(), path: "/".to_owned() }
     }
 
+    /// Returns the scheme of HTTP, for the pseudo-field `:scheme` (RFC 8441 section 5).
+    pub(crate) fn http_scheme(&self) -> &'static str {
+        match self.scheme {
+            Scheme::Tls => "https",
+            Scheme::Tcp | Scheme::Unix(_) => "http",
+        }
+    }
+
     /// Returns the URL; `None` for a Unix socket.
     pub(crate) fn url(&self) -> Option<String> {
         let scheme = match self.scheme {
@@ -115,7 +123,42 @@ pub(crate) enum Trust {
 pub(crate) struct Target {
     /// The address.
     pub(crate) address: Address,
+    /// The version of HTTP in which WebSockets are opened.
+    pub(crate) version: Version,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// HTTP/1.1: RFC 6455 section 4.
+    #[default]
+    Http1,
+    /// HTTP/2: RFC 8441, by prior knowledge, or with TLS by ALPN.
+    Http2,
+}
+
+impl Version {
+    /// Returns the version that `--http2` selects.
+    pub(crate) fn of(http2: bool) -> Self {
+        if http2 { Self::Http2 } else { Self::Http1 }
+    }
+
+    /// Returns the setting of ws-client.
+    pub(crate) fn of_client(self) -> ws_client::HttpVersion {
+        match self {
+            Self::Http1 => ws_client::HttpVersion::Http1,
+            Self::Http2 => ws_client::HttpVersion::Http2,
+        }
+    }
+
+    /// Returns the protocol's name for ALPN.
+    fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Http1 => b"http/1.1",
+            Self::Http2 => b"h2",
+        }
+    }
 }
 
 impl std::fmt::Debug for Target {
@@ -129,18 +172,18 @@ impl Target {
     ///
     /// # Errors
     /// The certificates cannot be read, or the host is not a valid name for TLS.
-    pub(crate) fn new(address: Address, trust: &Trust) -> Result<Self, String> {
+    pub(crate) fn new(address: Address, trust: &Trust, version: Version) -> Result<Self, String> {
         let tls = match address.scheme {
             Scheme::Tls => {
                 let host = address.authority.rsplit_once(':').map_or("", |(host, _)| host);
                 let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
                 let name = ServerName::try_from(host.clone())
                     .map_err(|e| format!("wss://{}: {host:?}: {e}", address.authority))?;
-                Some((TlsConnector::from(Arc::new(config(trust)?)), name))
+                Some((TlsConnector::from(Arc::new(config(trust, version)?)), name))
             }
             Scheme::Tcp | Scheme::Unix(_) => None,
         };
-        Ok(Self { address, tls })
+        Ok(Self { address, version, tls })
     }
 
     /// Connects, including TLS, within `patience`.
@@ -166,7 +209,12 @@ impl Target {
             None => Ok(Box::new(stream)),
             Some((connector, name)) => {
                 let connected = connector.connect(name.clone(), stream).await;
-                Ok(Box::new(connected.map_err(|e| format!("TLS: {e}"))?))
+                let stream = connected.map_err(|e| format!("TLS: {e}"))?;
+                // RFC 9113 section 3.2: HTTP/2 must be chosen by ALPN.
+                if self.version == Version::Http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+                    return Err("TLS: the server does not choose h2 by ALPN".to_owned());
+                }
+                Ok(Box::new(stream))
             }
         }
     }
@@ -209,13 +257,15 @@ impl Wire for tokio::net::UnixStream {}
 
 impl Wire for DuplexStream {}
 
+impl Wire for tokio::io::Empty {}
+
 impl Wire for Box<dyn Wire> {
     fn arm_reset(&self) {
         (**self).arm_reset();
     }
 }
 
-fn config(trust: &Trust) -> Result<ClientConfig, String> {
+fn config(trust: &Trust, version: Version) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -230,8 +280,8 @@ fn config(trust: &Trust) -> Result<ClientConfig, String> {
             .with_no_client_auth(),
         Trust::File(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
     };
-    // RFC 7301: without this a server may choose HTTP/2.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // RFC 7301: the server may choose this version only.
+    config.alpn_protocols = vec![version.alpn().to_vec()];
     Ok(config)
 }
 

@@ -8,18 +8,41 @@ use std::{
 };
 
 use tokio::{net::TcpStream, time::sleep};
-use ws_client::{Client, Message, Options, ProxyChoice, ws_core::deflate};
+use ws_client::{Client, HttpVersion, Message, Options, ProxyChoice, ws_core::deflate};
+
+use crate::native::doors::Ports;
 
 /// Runs the client's part with the suite's server at `port`: requests the number of cases, runs each, `jobs` at a time,
-/// then requests the reports and the end of the suite.
+/// then requests the reports and the end of the suite. Every WebSocket is opened in this version of HTTP.
 ///
 /// The suite judges each case, so errors within a case are not errors here.
 ///
 /// # Errors
 /// The suite has another number of cases, or does not follow its protocol.
-pub(crate) async fn play(port: u16, agent: &str, cases: usize, jobs: usize) -> Result<(), String> {
+pub(crate) async fn play(
+    port: u16,
+    version: HttpVersion,
+    agent: &str,
+    cases: usize,
+    jobs: usize,
+) -> Result<(), String> {
+    play_at(port, Ports::one(port), version, agent, cases, jobs).await
+}
+
+/// The same for a suite that has separate ports for some cases, by number.
+///
+/// # Errors
+/// As `play`.
+pub(crate) async fn play_at(
+    port: u16,
+    ports: Ports,
+    version: HttpVersion,
+    agent: &str,
+    cases: usize,
+    jobs: usize,
+) -> Result<(), String> {
     wait_until_open(port).await;
-    let suite = Suite::new(port)?;
+    let suite = Suite::new(port, version)?;
     let count = suite.case_count().await?;
     if count != cases {
         return Err(format!("the suite has {count} cases, not the {cases} that were requested"));
@@ -31,7 +54,9 @@ pub(crate) async fn play(port: u16, agent: &str, cases: usize, jobs: usize) -> R
             if case > cases {
                 return;
             }
-            let _ = suite.echo(&suite.client, &format!("/runCase?case={case}&agent={agent}")).await;
+            let port = ports.of(case);
+            let url = format!("ws://127.0.0.1:{port}/runCase?case={case}&agent={agent}");
+            let _ = suite.echo(&suite.client, &url).await;
         }
     };
     let mut workers: Vec<_> = (0..jobs).map(|_| Box::pin(worker())).collect();
@@ -49,7 +74,7 @@ pub(crate) async fn play(port: u16, agent: &str, cases: usize, jobs: usize) -> R
 /// # Errors
 /// The client cannot be created.
 pub(crate) async fn finish(port: u16, agent: &str) -> Result<(), String> {
-    Suite::new(port)?.finish(agent).await;
+    Suite::new(port, HttpVersion::Http1)?.finish(agent).await;
     Ok(())
 }
 
@@ -61,8 +86,8 @@ struct Suite {
 }
 
 impl Suite {
-    fn new(port: u16) -> Result<Self, String> {
-        let of = |timeout| client(timeout).map_err(|e| e.to_string());
+    fn new(port: u16, version: HttpVersion) -> Result<Self, String> {
+        let of = |timeout| client(timeout, version).map_err(|e| e.to_string());
         // A case may never answer the request: the client must end before the case does.
         let (client, patient) = (of(Duration::from_secs(20))?, of(Duration::from_secs(300))?);
         Ok(Self { client, patient, base: format!("ws://127.0.0.1:{port}") })
@@ -70,8 +95,12 @@ impl Suite {
 
     /// The connection ends without a Close once the reports are written; the reports show whether they are.
     async fn finish(&self, agent: &str) {
-        let _ =
-            self.echo(&self.patient, &format!("/updateReports?agent={agent}&shutdownOnComplete=true")).await;
+        let _ = self
+            .echo(
+                &self.patient,
+                &format!("{}/updateReports?agent={agent}&shutdownOnComplete=true", self.base),
+            )
+            .await;
     }
 
     async fn case_count(&self) -> Result<usize, String> {
@@ -89,9 +118,8 @@ impl Suite {
         Ok(count)
     }
 
-    async fn echo(&self, client: &Client, path: &str) -> Result<(), EchoError> {
-        let url = format!("{}{path}", self.base);
-        let (mut socket, _) = client.connect(url.as_str()).await?;
+    async fn echo(&self, client: &Client, url: &str) -> Result<(), EchoError> {
+        let (mut socket, _) = client.connect(url).await?;
         while let Some(message) = socket.recv().await? {
             socket.send(message).await?;
         }
@@ -104,7 +132,7 @@ type EchoError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The defaults, except where the suite allows no unexpected frames or takes long. Every message is compressed, however
 /// short.
-fn client(timeout: Duration) -> Result<Client, ws_client::SettingError> {
+fn client(timeout: Duration, version: HttpVersion) -> Result<Client, ws_client::SettingError> {
     let mut options = Options::default();
     let mut compression = deflate::Config::client();
     compression.threshold = 0;
@@ -112,6 +140,7 @@ fn client(timeout: Duration) -> Result<Client, ws_client::SettingError> {
     options.opening_timeout = timeout;
     options.connection.keepalive = None;
     options.proxy = ProxyChoice::Direct;
+    options.http_version = version;
     options.build()
 }
 

@@ -8,6 +8,7 @@ use crate::{
     native::{
         frame::Frame,
         script::{Case, Delivery, Script},
+        target::Version,
     },
     role::Role,
     verdict::Behavior,
@@ -37,6 +38,7 @@ fn begin(tested: Role, id: &str, rule: &'static str, what: String) -> Building {
         polite: true,
         within: None,
         measure: None,
+        version: Version::Http1,
     };
     Building { id, rule, what, probe }
 }
@@ -51,7 +53,13 @@ pub(crate) struct Building {
 }
 
 impl Building {
-    fn act(mut self, act: Act) -> Self {
+    /// Makes its connections those of HTTP/2.
+    pub(super) fn over_http2(mut self) -> Self {
+        self.probe.version = Version::Http2;
+        self
+    }
+
+    pub(super) fn act(mut self, act: Act) -> Self {
         if let Some(variant) = self.probe.variants.last_mut() {
             variant.acts.push(act);
         }
@@ -209,7 +217,15 @@ impl Building {
 
     fn accept(mut self, behavior: Behavior, course: impl Into<Vec<Want>>) -> Self {
         let mut course = course.into();
-        if self.probe.tested == Role::Client && !matches!(course.first(), Some(Want::Request(_))) {
+        if self.probe.version == Version::Http2 {
+            // Every connection begins with SETTINGS (RFC 9113 section 3.4).
+            if !matches!(course.first(), Some(Want::Permits | Want::Settings | Want::Rest)) {
+                course.insert(
+                    0,
+                    if self.probe.tested == Role::Server { Want::Permits } else { Want::Settings },
+                );
+            }
+        } else if self.probe.tested == Role::Client && !matches!(course.first(), Some(Want::Request(_))) {
             course.insert(0, Want::Request(Vec::new()));
         }
         self.probe.accepted.push((behavior, course));

@@ -9,8 +9,12 @@ mod refused_answers;
 mod request_line;
 mod robustness;
 
+use super::http2;
 use crate::{
-    native::script::{Case, Script},
+    native::{
+        script::{Case, Script},
+        target::Version,
+    },
     role::Role,
 };
 
@@ -18,7 +22,7 @@ use crate::{
 const HELLO: &str = "Hello, world!";
 
 /// Returns all cases beyond Autobahn for a role, in order.
-pub(crate) fn all(role: Role) -> Vec<Case> {
+pub(super) fn all(role: Role) -> Vec<Case> {
     let mut cases = [
         request_line::cases(),
         fields::cases(),
@@ -33,6 +37,14 @@ pub(crate) fn all(role: Role) -> Vec<Case> {
     cases.retain(|case| matches!(&case.script, Script::Probe(probe) if probe.tested == role));
     cases.sort_by_key(|case| case.id);
     cases
+}
+
+/// Returns the cases beyond Autobahn for a role over a version of HTTP, in order.
+pub(crate) fn of(role: Role, version: Version) -> Vec<Case> {
+    match version {
+        Version::Http1 => all(role),
+        Version::Http2 => http2::cases::all(role),
+    }
 }
 
 #[cfg(test)]

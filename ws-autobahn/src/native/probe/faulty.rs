@@ -1,7 +1,7 @@
 //! Runs every case beyond Autobahn against peers that are deliberately broken, to show that every case can fail.
 //! `.ci/run conformance` checks that ws-server and ws-client pass all of them.
 
-mod peer;
+pub(super) mod peer;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::all;
+use super::cases::all;
 use crate::{
     case::{CaseId, Pattern},
     native::{
@@ -20,7 +20,7 @@ use crate::{
         probe::on_server,
         record::Record,
         script::{Case, Script},
-        target::{Address, Target, Trust},
+        target::{Address, Target, Trust, Version},
     },
     role::Role,
     verdict::Behavior,
@@ -55,12 +55,22 @@ pub(crate) enum Fault {
     EndsEarly,
     /// A client that ends TCP right after its Close.
     EndsFirst,
-    /// Serves only one connection.
+    /// Serves only one connection, and over HTTP/2 only one stream.
     ServesOne,
     /// Takes four times as long for twice the work.
     TakesTheSquare,
     /// Allocates much memory when a connection opens.
     FillsMemory,
+    /// HTTP/2: a server whose SETTINGS do not permit WebSockets.
+    PermitsNothing,
+    /// HTTP/2: a server whose answers have the fields of HTTP/1.1, or a client whose requests have them.
+    SpeaksHttp1,
+    /// HTTP/2: ends the connection when it receives GOAWAY.
+    EndsOnGoAway,
+    /// HTTP/2: a client that sends its request without permission.
+    AsksWithoutPermission,
+    /// HTTP/2: a client that sends a message whatever the answer to its request is.
+    SendsAnyway,
 }
 
 use Fault::*;
@@ -175,7 +185,7 @@ async fn play(case: &Case, fault: Fault) -> Record {
                     }
                 }
             };
-            let target = Target::new(Address::of(address), &Trust::Public).unwrap();
+            let target = Target::new(Address::of(address), &Trust::Public, Version::Http1).unwrap();
             tokio::select! {
                 record = on_server(&target, case, &probe, PATIENCE, Some(std::process::id())) => record,
                 () = serving => panic!("the listener is gone"),
@@ -183,7 +193,11 @@ async fn play(case: &Case, fault: Fault) -> Record {
         }
         Role::Client => {
             let case = Case { script: Script::Probe(probe), ..case.clone() };
-            let fuzzer = Fuzzer::new(vec![case.clone()], Patience { answer: PATIENCE, stall: PATIENCE });
+            let fuzzer = Fuzzer::new(
+                vec![case.clone()],
+                Version::Http1,
+                Patience { answer: PATIENCE, stall: PATIENCE },
+            );
             let client = tokio::spawn(async move {
                 let stream = TcpStream::connect(address).await.unwrap();
                 peer::run(stream, Role::Client, fault, Arc::default()).await;
@@ -199,7 +213,12 @@ async fn play(case: &Case, fault: Fault) -> Record {
 
 /// Returns the cases that a row of a table names.
 fn named(role: Role, words: &[&str]) -> BTreeSet<CaseId> {
-    let known: Vec<CaseId> = all(role).iter().map(|case| case.id).collect();
+    named_of(&all(role), words)
+}
+
+/// Returns those of these cases that a row of a table names.
+pub(super) fn named_of(cases: &[Case], words: &[&str]) -> BTreeSet<CaseId> {
+    let known: Vec<CaseId> = cases.iter().map(|case| case.id).collect();
     let of = |word: &&str| -> Vec<CaseId> {
         match word.parse::<Pattern>() {
             Ok(pattern) => known.iter().copied().filter(|id| pattern.matches(*id)).collect(),

@@ -9,6 +9,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+pub(crate) use input::agreed;
+
 use super::want::Seen;
 use crate::{
     native::{
@@ -132,6 +134,16 @@ impl<S: Wire> Line<S> {
     /// Whether everything is written.
     pub(crate) fn is_flushed(&self) -> bool {
         self.out.is_empty()
+    }
+
+    /// Expects frames from now on, without a head before them: the head was that of an HTTP/2 stream.
+    pub(crate) fn expect_frames(&mut self) {
+        self.state = State::Frames;
+    }
+
+    /// Takes the bytes to write, each with its delivery.
+    pub(crate) fn take_out(&mut self) -> Vec<(Vec<u8>, Delivery)> {
+        self.out.drain(..).map(|(bytes, _, delivery)| (bytes, delivery)).collect()
     }
 
     /// Sends bytes.

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::{
-    Measure, Probe, Variant,
+    Measure, Probe, Variant, http2,
     line::Line,
     want::{self, Seen},
 };
@@ -20,7 +20,7 @@ use crate::{
         play::Played,
         record::Record,
         script::Case,
-        target::{Target, Wire},
+        target::{Target, Version, Wire},
     },
     role::Role,
     verdict::{Behavior, CloseBehavior, Verdict},
@@ -33,13 +33,13 @@ use self::{
 
 /// The result of one connection.
 #[derive(Debug, Default)]
-struct Course {
-    name: String,
-    seen: Vec<Seen>,
-    log: Option<Log>,
-    heads: (String, String),
-    code: Option<u16>,
-    took: Duration,
+pub(super) struct Course {
+    pub(super) name: String,
+    pub(super) seen: Vec<Seen>,
+    pub(super) log: Option<Log>,
+    pub(super) heads: (String, String),
+    pub(super) code: Option<u16>,
+    pub(super) took: Duration,
 }
 
 /// The maximum number of connections of one case at the same time.
@@ -93,6 +93,9 @@ async fn connections(target: &Target, probe: &Probe, patience: Duration) -> Vec<
 }
 
 async fn connection(target: &Target, probe: &Probe, variant: &Variant, patience: Duration) -> Course {
+    if probe.version == Version::Http2 {
+        return http2::connection(target, probe, variant, patience).await;
+    }
     let stream = match target.connect(patience).await {
         Ok(stream) => stream,
         Err(why) => {
@@ -133,7 +136,7 @@ pub(crate) async fn on_client<S: Wire>(
 }
 
 /// Judges the case by the worst connection.
-fn judge(case: &Case, probe: &Probe, courses: Vec<Course>, took: Duration) -> Record {
+pub(super) fn judge(case: &Case, probe: &Probe, courses: Vec<Course>, took: Duration) -> Record {
     let grade = |course: &Course| {
         let mut accepted = probe.accepted.iter();
         // A sequence that is accepted but not OK may end with silence.

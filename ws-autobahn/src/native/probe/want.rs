@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::native::{handshake::Head, payload::words as payload_words};
+use crate::native::{handshake::Head, http2::frames::code_words, payload::words as payload_words};
 
 /// An observed event of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,16 @@ pub(crate) enum Seen {
     Neighbour(bool),
     /// A measurement above the limit, with a description.
     TooMuch(String),
+    /// HTTP/2: the peer's first SETTINGS, and whether they permit the extended CONNECT.
+    Settings(bool),
+    /// HTTP/2: END_STREAM of the peer.
+    EndStream,
+    /// HTTP/2: RST_STREAM with this code.
+    Aborted(u32),
+    /// HTTP/2: GOAWAY with this code.
+    GoAway(u32),
+    /// HTTP/2: the end of the connection.
+    Gone,
 }
 
 /// An expected event.
@@ -78,6 +88,18 @@ pub(crate) enum Want {
     Neighbour,
     /// A measurement above the limit.
     TooMuch,
+    /// HTTP/2: SETTINGS that permit the extended CONNECT.
+    Permits,
+    /// HTTP/2: SETTINGS of a client, whatever they are.
+    Settings,
+    /// HTTP/2: END_STREAM.
+    EndStream,
+    /// HTTP/2: RST_STREAM with one of these codes; with any if the list is empty.
+    Aborted(&'static [u32]),
+    /// HTTP/2: GOAWAY with one of these codes; with any if the list is empty.
+    GoAway(&'static [u32]),
+    /// HTTP/2: the end of the connection.
+    Gone,
     /// This many of this event.
     Many(RangeInclusive<usize>, Box<Self>),
     /// Anything, or nothing.
@@ -138,7 +160,16 @@ impl Want {
             | (Self::End, Seen::Fin | Seen::Reset)
             | (Self::Silence, Seen::Silence)
             | (Self::Neighbour, Seen::Neighbour(true))
+            | (Self::Permits, Seen::Settings(true))
+            | (Self::Settings, Seen::Settings(_))
+            | (Self::EndStream, Seen::EndStream)
+            | (Self::Aborted([]), Seen::Aborted(_))
+            | (Self::GoAway([]), Seen::GoAway(_))
+            | (Self::Gone, Seen::Gone)
             | (Self::TooMuch, Seen::TooMuch(_)) => true,
+            (Self::Aborted(codes), Seen::Aborted(code)) | (Self::GoAway(codes), Seen::GoAway(code)) => {
+                codes.contains(code)
+            }
             (Self::Close(codes), Seen::Close(Some(code), _)) => codes.contains(code),
             _ => false,
         }
@@ -221,8 +252,14 @@ pub(crate) fn words(course: &[Want]) -> String {
         Want::Fin => "FIN".to_owned(),
         Want::End => "the end of the connection".to_owned(),
         Want::Silence => "nothing more".to_owned(),
-        Want::Neighbour => "another connection is served".to_owned(),
+        Want::Neighbour => "another connection or stream is served".to_owned(),
         Want::TooMuch => "a measurement above the limit".to_owned(),
+        Want::Permits => "SETTINGS that permit WebSockets".to_owned(),
+        Want::Settings => "SETTINGS".to_owned(),
+        Want::EndStream => "END_STREAM".to_owned(),
+        Want::Aborted(codes) => format!("RST_STREAM{}", code_list(codes)),
+        Want::GoAway(codes) => format!("GOAWAY{}", code_list(codes)),
+        Want::Gone => "the end of the connection".to_owned(),
         Want::Many(count, want) if *count.end() == 1 => format!("({})", words(std::slice::from_ref(want))),
         Want::Many(_, want) => format!("any number of: {}", words(std::slice::from_ref(want))),
         Want::Rest => "anything".to_owned(),
@@ -231,6 +268,11 @@ pub(crate) fn words(course: &[Want]) -> String {
         [] => "nothing".to_owned(),
         _ => course.iter().map(words).collect::<Vec<_>>().join(", "),
     }
+}
+
+fn code_list(codes: &[u32]) -> String {
+    let words: Vec<String> = codes.iter().map(|code| code_words(*code)).collect();
+    if words.is_empty() { String::new() } else { format!(" {}", words.join(" or ")) }
 }
 
 fn field_words(fields: &[Field]) -> String {
@@ -266,8 +308,14 @@ pub(crate) fn seen_words(seen: &[Seen]) -> String {
         Seen::Fin => "FIN".to_owned(),
         Seen::Reset => "RST".to_owned(),
         Seen::Silence => "nothing more".to_owned(),
-        Seen::Neighbour(true) => "another connection is served".to_owned(),
-        Seen::Neighbour(false) => "another connection is not served".to_owned(),
+        Seen::Neighbour(true) => "another connection or stream is served".to_owned(),
+        Seen::Neighbour(false) => "another connection or stream is not served".to_owned(),
+        Seen::Settings(true) => "SETTINGS that permit WebSockets".to_owned(),
+        Seen::Settings(false) => "SETTINGS that do not permit WebSockets".to_owned(),
+        Seen::EndStream => "END_STREAM".to_owned(),
+        Seen::Aborted(code) => format!("RST_STREAM {}", code_words(*code)),
+        Seen::GoAway(code) => format!("GOAWAY {}", code_words(*code)),
+        Seen::Gone => "the end of the connection".to_owned(),
     };
     const SHOWN: usize = 12;
     match seen {

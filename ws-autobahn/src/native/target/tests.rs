@@ -28,7 +28,7 @@ fn addresses_of_targets_are_parsed() {
 #[test]
 fn a_file_without_certificates_is_refused_with_its_name() {
     let address: Address = "wss://localhost".parse().unwrap();
-    let error = Target::new(address, &Trust::File("/dev/null".into())).unwrap_err();
+    let error = Target::new(address, &Trust::File("/dev/null".into()), Version::Http1).unwrap_err();
     assert!(error.starts_with("--ca /dev/null: "), "{error}");
 }
 
@@ -47,16 +47,18 @@ async fn echo(stream: impl AsyncRead + AsyncWrite) {
     let _ = tokio::io::copy(&mut reader, &mut writer).await;
 }
 
-#[tokio::test]
-async fn a_server_over_tls_is_reached_when_its_certificate_is_trusted() {
+/// Listens with TLS and echoes; returns the address and the certificate.
+async fn tls_server(protocols: &[&[u8]]) -> (Address, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
+    let mut config =
+        rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
@@ -68,14 +70,30 @@ async fn a_server_over_tls_is_reached_when_its_certificate_is_trusted() {
             }
         }
     });
+    (address.parse().unwrap(), made.cert.pem())
+}
+
+#[tokio::test]
+async fn a_server_over_tls_is_reached_when_its_certificate_is_trusted() {
+    let (address, certificate) = tls_server(&[]).await;
     let file = std::env::temp_dir().join(format!("ws-autobahn-ca-{}.pem", std::process::id()));
-    fs::write(&file, made.cert.pem()).unwrap();
+    fs::write(&file, certificate).unwrap();
     for trust in [Trust::File(file.clone()), Trust::Anything] {
-        echoes(&Target::new(address.parse().unwrap(), &trust).unwrap()).await.unwrap();
+        echoes(&Target::new(address.clone(), &trust, Version::Http1).unwrap()).await.unwrap();
     }
-    let error = echoes(&Target::new(address.parse().unwrap(), &Trust::Public).unwrap()).await.unwrap_err();
+    let error = echoes(&Target::new(address, &Trust::Public, Version::Http1).unwrap()).await.unwrap_err();
     assert!(error.starts_with("TLS: "), "{error}");
     fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn http_2_over_tls_needs_a_server_that_chooses_it_by_alpn() {
+    let target = |address| Target::new(address, &Trust::Anything, Version::Http2).unwrap();
+    let (address, _) = tls_server(&[b"http/1.1", b"h2"]).await;
+    echoes(&target(address)).await.unwrap();
+    let (address, _) = tls_server(&[]).await;
+    let error = echoes(&target(address)).await.unwrap_err();
+    assert_eq!(error, "TLS: the server does not choose h2 by ALPN");
 }
 
 #[cfg(unix)]
@@ -88,6 +106,6 @@ async fn a_server_on_a_unix_socket_is_reached() {
         echo(stream).await;
     });
     let address = format!("unix:{}:/chat", file.display()).parse().unwrap();
-    echoes(&Target::new(address, &Trust::Public).unwrap()).await.unwrap();
+    echoes(&Target::new(address, &Trust::Public, Version::Http1).unwrap()).await.unwrap();
     fs::remove_file(file).unwrap();
 }

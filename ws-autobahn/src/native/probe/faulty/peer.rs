@@ -40,8 +40,7 @@ pub(super) async fn run(mut stream: TcpStream, role: Role, fault: Fault, frames:
         assert_eq!(std::hint::black_box(filled).len(), 300 << 20);
     }
     if let Some(input) = opened {
-        let mut peer =
-            Peer { role, fault, input, out: Vec::new(), message: None, closed: false, ends: false };
+        let mut peer = Peer::new(role, fault, input);
         peer.echo(&mut stream, &frames).await;
     }
     match fault {
@@ -133,17 +132,23 @@ fn after_head(bytes: &[u8]) -> Vec<u8> {
     bytes[end..].to_vec()
 }
 
-struct Peer {
+/// The WebSocket of a peer.
+pub(in crate::native::probe) struct Peer {
     role: Role,
     fault: Fault,
-    input: Vec<u8>,
-    out: Vec<u8>,
+    pub(in crate::native::probe) input: Vec<u8>,
+    pub(in crate::native::probe) out: Vec<u8>,
     message: Option<(u8, Vec<u8>)>,
     closed: bool,
-    ends: bool,
+    /// Whether it ends the connection now.
+    pub(in crate::native::probe) ends: bool,
 }
 
 impl Peer {
+    pub(in crate::native::probe) fn new(role: Role, fault: Fault, input: Vec<u8>) -> Self {
+        Self { role, fault, input, out: Vec::new(), message: None, closed: false, ends: false }
+    }
+
     async fn echo(&mut self, stream: &mut TcpStream, frames: &AtomicU64) {
         let mut count = 0u64;
         loop {
@@ -175,7 +180,7 @@ impl Peer {
     }
 
     /// Answers all received frames and returns their number.
-    fn answer_input(&mut self) -> u64 {
+    pub(in crate::native::probe) fn answer_input(&mut self) -> u64 {
         let (mut count, mut at) = (0, 0);
         while (!self.ends || self.fault == Fault::GoesOnAfterClose)
             && let Some((header, size)) = Header::read(&self.input[at..])

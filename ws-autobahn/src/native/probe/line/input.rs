@@ -145,14 +145,19 @@ fn check(head: &Head, key: &str, subprotocols: &str, extensions: &str) -> Result
     if head.values("sec-websocket-accept") != [accept(key)] {
         return Err("a 101 with a Sec-WebSocket-Accept that does not match the key".to_owned());
     }
+    agreed(head, subprotocols, extensions)
+}
+
+/// Checks the subprotocol and the extensions of an answer that opens the connection.
+pub(crate) fn agreed(head: &Head, subprotocols: &str, extensions: &str) -> Result<Option<Agreed>, String> {
     match &head.values("sec-websocket-protocol")[..] {
         [] => {}
         [one] if subprotocols.split(',').any(|offered| offered.trim() == one) => {}
-        other => return Err(format!("a 101 with the subprotocol {other:?}, which was not offered")),
+        other => return Err(format!("an answer with the subprotocol {other:?}, which was not offered")),
     }
     match Agreed::parse(&head.values("sec-websocket-extensions"))? {
         Some(_) if !extensions.contains("permessage-deflate") => {
-            Err("a 101 with an extension that was not offered".to_owned())
+            Err("an answer with an extension that was not offered".to_owned())
         }
         agreed => Ok(agreed),
     }

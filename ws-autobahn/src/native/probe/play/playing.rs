@@ -88,6 +88,8 @@ impl Playing<'_> {
                     line.run(soon(), false, |line| line.ended || line.seen.len() >= *events).await;
                 }
                 Act::Mark => line.seen.push(Seen::Mark),
+                // A case has one version.
+                Act::Http2(_) => {}
                 Act::HalfClose => {
                     line.run(soon(), false, Line::is_flushed).await;
                     line.half_close().await;
