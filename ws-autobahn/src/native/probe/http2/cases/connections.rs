@@ -115,6 +115,8 @@ pub(super) fn cases() -> Vec<Case> {
             .send(text(HELLO))
             .within(20)
             .must([opens(), echoes(HELLO)])
+            // RFC 9113 section 5.4.1: a stream error may be treated as an error of the connection.
+            .reported([opens(), many(aborted()), Want::GoAway(&[]), Want::Rest])
             .done(),
     ]
 }

@@ -174,7 +174,7 @@ pub(super) fn cases() -> Vec<Case> {
         .beside(1)
         .must([opens(), aborted(), Want::Neighbour])
         .should([opens(), maybe(Want::AnyClose), Want::EndStream, Want::Neighbour])
-        .should([opens(), many(aborted()), many(Want::GoAway(&[])), Want::Gone, Want::Rest])
+        .reported([opens(), many(aborted()), many(Want::GoAway(&[])), Want::Gone, Want::Rest])
         .done(),
     ]
 }

@@ -154,7 +154,7 @@ fn errors() -> Vec<Case> {
             .over()
             .beside(1)
             .must([opens(), Want::Aborted(&[FLOW_CONTROL_ERROR]), Want::Neighbour])
-            .should([opens(), many(Want::Aborted(&[])), many(Want::GoAway(&[])), Want::Gone, Want::Rest])
+            .reported([opens(), many(Want::Aborted(&[])), Want::GoAway(&[]), Want::Gone, Want::Rest])
             .done(),
         begin(11, OVERFLOW, "the window of the connection above 2^31-1")
             .opened()
