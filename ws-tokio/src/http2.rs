@@ -16,12 +16,15 @@
 //! message, so a busy handler would cost all WebSockets of its connection. Here what has arrived is copied out of `h2`
 //! before more is read, whether or not the reader of the stream has time for it. An inbox is bounded by the window of its
 //! stream, because bytes are acknowledged only as they leave it.
+//!
+//! So the `data_frame_budget` of `h2`'s builders has nothing left to protect, and it is to be `usize::MAX`: `h2` 0.4.20 charges
+//! frames on streams that this end has reset, too, and never gives that back, so that any budget is used up by honest peers.
 
 mod inboxes;
 mod outgoing;
 mod paced;
 mod stream;
 
-pub use inboxes::{Inboxes, Opener};
-pub use paced::{DATA_FRAME_BUDGET, Paced};
+pub use inboxes::{Inboxes, Opener, Receiving};
+pub use paced::Paced;
 pub use stream::Http2Stream;

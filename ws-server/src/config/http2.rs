@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use ws_tokio::http2::DATA_FRAME_BUDGET;
-
 use crate::config::error::SettingError;
 use crate::config::setters::setters;
 
@@ -12,6 +10,9 @@ use crate::config::setters::setters;
 ///
 /// The permits of [`ServerOptions::max_connections`](crate::ServerOptions::max_connections) are for WebSockets, over
 /// HTTP/2 as over HTTP/1.1; these limits bound what one connection holds besides.
+///
+/// Fixed are: frames of at most 16 KiB are received; frames that arrive late are ignored on the twice `max_streams` streams
+/// that the server has reset last, for 10 s; `h2` ends a connection after a hundred empty DATA frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Http2Options {
@@ -42,10 +43,11 @@ pub struct Http2Options {
     pub max_local_error_reset_streams: usize,
     /// The most bytes of one stream that wait inside for the socket. Default 64 KiB.
     pub max_send_buffer_size: usize,
-    /// What small DATA frames may cost that have arrived and have not been taken out of `h2`: 256 for each of them, less its
-    /// payload. The default is what can arrive between two times that they are taken out, so that no peer that keeps
-    /// to its windows exhausts it; a smaller value ends connections of peers that send many small messages, with
-    /// ENHANCE_YOUR_CALM. Default 3,342,285.
+    /// What small DATA frames may cost that `h2` has received and not passed on: 256 for each of them, less its payload. When
+    /// that is exceeded the connection ends with ENHANCE_YOUR_CALM. Default `usize::MAX`, which is no limit: the server takes
+    /// what has arrived out of `h2` after each 64 KiB, so that more small frames never wait there, and a lower limit ends
+    /// connections of honest clients, because `h2` (0.4.20) never gives back what frames have cost that arrive on a stream
+    /// after the server has reset it.
     pub data_frame_budget: usize,
 }
 
@@ -60,7 +62,7 @@ impl Default for Http2Options {
             max_pending_accept_reset_streams: 64,
             max_local_error_reset_streams: 1024,
             max_send_buffer_size: 64 << 10,
-            data_frame_budget: DATA_FRAME_BUDGET,
+            data_frame_budget: usize::MAX,
         }
     }
 }
@@ -127,7 +129,7 @@ mod tests {
     fn the_defaults_of_http_2_make_sense_and_are_those_of_the_docs() {
         let options = Http2Options::default();
         options.check().unwrap();
-        assert_eq!((options.connection_window_size(), options.data_frame_budget), (8 << 20, 3_342_285));
+        assert_eq!((options.connection_window_size(), options.data_frame_budget), (8 << 20, usize::MAX));
     }
 
     #[test]

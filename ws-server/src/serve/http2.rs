@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
@@ -81,6 +82,9 @@ fn builder(options: &Http2Options) -> Builder {
         .max_header_list_size(options.max_header_list_size)
         .max_pending_accept_reset_streams(options.max_pending_accept_reset_streams)
         .max_local_error_reset_streams(Some(options.max_local_error_reset_streams))
+        // What a client has sent before it learns that its stream was reset is no fault: RFC 9113 §5.4.2.
+        .max_concurrent_reset_streams((options.max_streams as usize).saturating_mul(2))
+        .reset_stream_duration(REMEMBERED_FOR)
         .max_send_buffer_size(options.max_send_buffer_size)
         .data_frame_budget(options.data_frame_budget);
     builder
@@ -147,8 +151,9 @@ impl Http2Connection {
             // RFC 9113 §8.7: nothing has been done for it, and it may be tried again elsewhere.
             return respond.send_reset(Reason::REFUSED_STREAM);
         };
-        let (server, opener, addr) = (self.server.clone(), self.inboxes.opener(), peer.addr);
-        let call = Box::new(Call { server, request, respond, opener, peer });
+        let (server, addr) = (self.server.clone(), peer.addr);
+        let request = request.map(|body| self.inboxes.opener().receive(body));
+        let call = Box::new(Call { server, request, respond, peer });
         let in_use = self.calls.begin();
         seat.start(addr, |seat| serve(seat, call, in_use));
     }
@@ -163,6 +168,9 @@ impl Http2Connection {
         }
     }
 }
+
+/// How long late frames on a stream that was reset are ignored, instead of counted as faults.
+const REMEMBERED_FOR: Duration = Duration::from_secs(10);
 
 /// Ready at that time; never without one.
 async fn wait(until: Option<Instant>) {

@@ -5,10 +5,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bytes;
 mod ends;
 mod floods;
 mod many;
 mod opening;
 mod peer;
+mod points;
 mod raw;
 mod shutdown;

@@ -1,6 +1,7 @@
 //! What has arrived on the streams of a connection, taken out of `h2` as it arrives.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -87,9 +88,17 @@ pub(super) enum End {
     Lost(io::ErrorKind, String),
 }
 
+/// The receiving half of a stream, whose DATA is taken out of `h2` as it arrives. The stream is reset when this is dropped
+/// before both sides have ended.
+pub struct Receiving {
+    pub(super) flow: FlowControl,
+    pub(super) inbox: Arc<Inbox>,
+    _place: Place,
+}
+
 /// The place of a stream, which is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+struct Place {
     key: u64,
     shared: Arc<Shared>,
 }
@@ -155,8 +164,10 @@ impl Drop for Inboxes {
 }
 
 impl Opener {
-    /// Makes an inbox for the DATA of a stream, which must be of the connection that this opener was made for.
-    pub(super) fn receive(&self, mut recv: RecvStream) -> (FlowControl, Arc<Inbox>, Place) {
+    /// Makes an inbox for the DATA of a stream, which must be of the connection that this opener was made for. To be called as
+    /// soon as there is the stream, also when its answer is not decided: what arrives meanwhile waits there instead of in
+    /// `h2`.
+    pub fn receive(&self, mut recv: RecvStream) -> Receiving {
         let shared = &self.0;
         let flow = recv.flow_control().clone();
         let inbox = Arc::new(Inbox::default());
@@ -178,7 +189,7 @@ impl Opener {
         drop(entries);
         // Something may have arrived already.
         signal.wake();
-        (flow, inbox, Place { key, shared: shared.clone() })
+        Receiving { flow, inbox, _place: Place { key, shared: shared.clone() } }
     }
 }
 
@@ -295,6 +306,13 @@ impl Inbox {
 
     fn arrived(&self) -> MutexGuard<'_, Arrived> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Receiving {
+    /// Without what has arrived: the payload is among it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiving").finish_non_exhaustive()
     }
 }
 

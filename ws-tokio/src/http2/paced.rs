@@ -83,13 +83,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 }
 
-/// For `data_frame_budget` of `h2`'s builders: what the smallest DATA frames cost that can arrive before the inboxes are
-/// filled, so that no peer which keeps to its windows is sent ENHANCE_YOUR_CALM for them.
-///
-/// A frame of one byte is ten on the wire and is charged 255. The last read of a turn may be of more than was left.
-pub const DATA_FRAME_BUDGET: usize = 2 * TURN / SMALLEST_FRAME * 255;
-
 /// Bytes read before the inboxes are filled.
 const TURN: usize = 64 << 10;
-/// A header of nine bytes (RFC 9113 section 4.1) and one of payload.
-const SMALLEST_FRAME: usize = 10;

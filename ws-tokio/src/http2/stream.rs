@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{FlowControl, RecvStream, SendStream};
+use h2::{RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::inboxes::{End, Inbox, Opener, Place};
+use super::inboxes::{End, Opener, Receiving};
 use super::outgoing::Outgoing;
 
 /// One stream of an HTTP/2 connection as a stream of bytes: END_STREAM is the end of the stream, in both directions, and
@@ -21,28 +21,27 @@ use super::outgoing::Outgoing;
 /// what waits inside `h2`. A flush waits until `h2` has written what it was given.
 pub struct Http2Stream {
     send: SendStream<Bytes>,
-    flow: FlowControl,
-    inbox: Arc<Inbox>,
+    receiving: Receiving,
     outgoing: Arc<Outgoing>,
     is_shut_down: bool,
-    _place: Place,
 }
 
 impl Opener {
     /// Returns a stream that reads and writes the DATA of these two halves. Both must be of the connection that this
     /// opener was made for.
     pub fn open(&self, send: SendStream<Bytes>, recv: RecvStream) -> Http2Stream {
-        let (flow, inbox, place) = self.receive(recv);
-        Http2Stream::new(send, flow, inbox, place)
+        self.receive(recv).stream(send)
+    }
+}
+
+impl Receiving {
+    /// Returns a stream that reads what has arrived and what will, and writes the DATA of the other half.
+    pub fn stream(self, send: SendStream<Bytes>) -> Http2Stream {
+        Http2Stream { send, receiving: self, outgoing: Arc::default(), is_shut_down: false }
     }
 }
 
 impl Http2Stream {
-    fn new(send: SendStream<Bytes>, flow: FlowControl, inbox: Arc<Inbox>, place: Place) -> Self {
-        let outgoing = Arc::default();
-        Self { send, flow, inbox, outgoing, is_shut_down: false, _place: place }
-    }
-
     /// Gives up to `length` bytes of the slices to `h2`, as many as it has room and capacity for.
     fn poll_send(
         &mut self,
@@ -94,7 +93,7 @@ impl Http2Stream {
 
     /// Why the peer takes nothing more.
     fn write_error(&mut self, cx: &mut Context<'_>) -> io::Error {
-        if let Some(end @ (End::Reset(_) | End::Lost(..))) = self.inbox.ended() {
+        if let Some(end @ (End::Reset(_) | End::Lost(..))) = self.receiving.inbox.ended() {
             return end.error();
         }
         match self.send.poll_reset(cx) {
@@ -111,11 +110,11 @@ impl AsyncRead for Http2Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let length = ready!(self.inbox.poll_read(cx, buffer))?;
+        let length = ready!(self.receiving.inbox.poll_read(cx, buffer))?;
         if length > 0 {
             // As they leave the inbox, so that it is never larger than the window of the stream. On a stream that has ended
             // no peer needs the capacity.
-            let _ = self.flow.release_capacity(length);
+            let _ = self.receiving.flow.release_capacity(length);
         }
         Poll::Ready(Ok(()))
     }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use ws_tokio::http2::{DATA_FRAME_BUDGET, Http2Stream, Inboxes};
+use ws_tokio::http2::{Http2Stream, Inboxes};
 
 pub(crate) struct Pair {
     pub(crate) client: SendRequest<Bytes>,
@@ -55,7 +55,7 @@ async fn serve(io: DuplexStream, streams: mpsc::UnboundedSender<Http2Stream>) {
     let builder = server::Builder::new()
         .initial_window_size(WINDOW)
         .initial_connection_window_size(4 * WINDOW)
-        .data_frame_budget(DATA_FRAME_BUDGET)
+        .data_frame_budget(BUDGET)
         .handshake(inboxes.pace(io));
     let mut connection = builder.await.unwrap();
     poll_fn(|cx| {
@@ -75,6 +75,10 @@ async fn serve(io: DuplexStream, streams: mpsc::UnboundedSender<Http2Stream>) {
     .await;
     drop(connection);
 }
+
+/// For `h2` to end the connection when it holds more small frames than can arrive in two turns of 64 KiB: each is ten bytes
+/// at least, and is charged 255.
+const BUDGET: usize = (2 << 16) / 10 * 255;
 
 /// The window of the server's streams; its connection has four times that.
 pub(crate) const WINDOW: u32 = 1 << 16;

@@ -5,15 +5,15 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use h2::Reason;
 use h2::ext::Protocol;
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, DATE};
 use http::{HeaderValue, Method, StatusCode, Version};
 use tokio::select;
 use tokio::time::timeout_at;
 use ws_core::handshake::Opening;
-use ws_tokio::http2::Opener;
+use ws_tokio::http2::Receiving;
 
 use super::calls::InUse;
 use super::failed;
@@ -33,9 +33,9 @@ use crate::web::response::Response;
 /// A request that has been accepted.
 pub(crate) struct Call {
     pub(crate) server: Arc<ServerState>,
-    pub(crate) request: http::Request<RecvStream>,
+    /// What the client sends behind it is taken out of `h2` while the request is decided on.
+    pub(crate) request: http::Request<Receiving>,
     pub(crate) respond: SendResponse<Bytes>,
-    pub(crate) opener: Opener,
     pub(crate) peer: Peer,
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn serve(seat: Seat, call: Box<Call>, in_use: InUse) {
 
 /// From the request to the open WebSocket.
 async fn open(seat: &Seat, call: Box<Call>) -> Result<Running, AcceptError> {
-    let Call { server, request, mut respond, opener, peer } = *call;
+    let Call { server, request, mut respond, peer } = *call;
     let options = &server.hub.options.handshake;
     let visit = Visit::new(&server, None);
     let (addr, secure) = (peer.addr, peer.secure);
@@ -75,7 +75,7 @@ async fn open(seat: &Seat, call: Box<Call>) -> Result<Running, AcceptError> {
     };
     // RFC 8441 §5: the stream stays open, and its DATA are the WebSocket.
     let send = respond.send_response(response, false).map_err(failed)?;
-    let stream = Stream::http2(opener.open(send, body), addr, secure);
+    let stream = Stream::http2(body.stream(send), addr, secure);
     let Some(handler) = opened.handler.take() else { return Err(AcceptError::Closed) };
     Ok(Running::start(stream, opened, move |websocket, request| handler(websocket, request), seat))
 }
