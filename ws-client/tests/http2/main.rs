@@ -5,6 +5,7 @@ mod common;
 mod frames;
 mod opening;
 mod peer;
+mod points;
 mod proxies;
 mod refusal;
 mod settings;
