@@ -3,6 +3,7 @@
 
 pub mod head;
 pub mod heap;
+pub mod http2;
 /// The decoder of the tests of ws-core.
 #[path = "../../ws-core/tests/deflate/data/raw_inflate.rs"]
 pub mod inflate;
