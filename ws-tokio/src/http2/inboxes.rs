@@ -88,8 +88,7 @@ pub(super) enum End {
     Lost(io::ErrorKind, String),
 }
 
-/// The receiving half of a stream, whose DATA is taken out of `h2` as it arrives. The stream is reset when this is dropped
-/// before both sides have ended.
+/// The receiving half of a stream. Dropped before both sides have ended, it resets the stream.
 pub struct Receiving {
     pub(super) flow: FlowControl,
     pub(super) inbox: Arc<Inbox>,
@@ -164,9 +163,8 @@ impl Drop for Inboxes {
 }
 
 impl Opener {
-    /// Makes an inbox for the DATA of a stream, which must be of the connection that this opener was made for. To be called as
-    /// soon as there is the stream, also when its answer is not decided: what arrives meanwhile waits there instead of in
-    /// `h2`.
+    /// Makes an inbox for the DATA of a stream of this opener's connection. To be called as soon as there is the stream: what
+    /// arrives while its answer is decided waits there instead of in `h2`.
     pub fn receive(&self, mut recv: RecvStream) -> Receiving {
         let shared = &self.0;
         let flow = recv.flow_control().clone();

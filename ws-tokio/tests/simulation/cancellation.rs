@@ -12,7 +12,8 @@ use ws_core::{CloseCode, Config, Connection, DataType, Message};
 use ws_tokio::{MessageReader, Sender, WebSocket};
 
 use crate::chance::Chance;
-use crate::network::{Shape, Stream};
+use crate::network::Shape;
+use crate::transport::{Transport, over_http2};
 
 /// Polls a future at most `polls` times, then drops it; `None` if it was not done by then.
 async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
@@ -84,7 +85,7 @@ macro_rules! sends {
         }
     };
 }
-sends!(WebSocket<Stream>);
+sends!(WebSocket<Transport>);
 sends!(Sender);
 
 /// Sends messages 0 to 29, each future dropped after `polls` polls, more with each attempt; then closes.
@@ -157,9 +158,17 @@ async fn read(mut reader: MessageReader<'_>, polls: usize) -> Vec<u8> {
 }
 
 /// Joins two ends and has one send and the other receive, each dropping its futures.
-async fn run(polls: usize, compress: bool, split: bool, sending_end: usize) {
+async fn run(polls: usize, compress: bool, split: bool, sending_end: usize, http2: bool) {
     let shape = Shape { room: 40, grain: 30, delay: 0, hesitation: 5, held: polls % 2 * 64, link: None };
     let (net, [client, server]) = crate::network::streams(shape, Chance::new(polls as u64));
+    let [client, server] = if http2 {
+        over_http2([client, server], 100).await.map(|(stream, driver)| {
+            tokio::spawn(driver.run());
+            stream
+        })
+    } else {
+        [Transport::Direct(client), Transport::Direct(server)]
+    };
     let mut sockets = [
         WebSocket::new(client, connection(0, compress), &[]),
         WebSocket::new(server, connection(1, compress), &[]),
@@ -179,13 +188,23 @@ async fn run(polls: usize, compress: bool, split: bool, sending_end: usize) {
     tokio::join!(sender, receive_all(&mut receiving, polls));
     let net = net.lock().unwrap();
     for end in [0, 1] {
-        let wire = crate::wire::check(net.wire(end), end == 0, compress).unwrap();
+        let written = if http2 { crate::wire::data(net.wire(end)) } else { net.wire(end).to_vec() };
+        let wire = crate::wire::check(&written, end == 0, compress).unwrap();
         assert_eq!((wire.half, wire.close), (0, Some(1000)));
     }
 }
 
 #[test]
 fn every_future_can_be_dropped_at_every_await() {
+    at_every_await(false);
+}
+
+#[test]
+fn every_future_can_be_dropped_at_every_await_over_http_2() {
+    at_every_await(true);
+}
+
+fn at_every_await(http2: bool) {
     for polls in 0..25 {
         for (compress, split, end) in
             [false, true].into_iter().flat_map(|c| [(c, false, 0), (c, true, 1), (c, false, 1), (c, true, 0)])
@@ -196,8 +215,8 @@ fn every_future_can_be_dropped_at_every_await() {
                 .build()
                 .unwrap();
             let limit = std::time::Duration::from_secs(60);
-            let done = runtime
-                .block_on(async { tokio::time::timeout(limit, run(polls, compress, split, end)).await });
+            let run = run(polls, compress, split, end, http2);
+            let done = runtime.block_on(async { tokio::time::timeout(limit, run).await });
             assert!(done.is_ok(), "hangs with {polls} polls, compress {compress}, split {split}, end {end}");
         }
     }

@@ -11,8 +11,8 @@ use ws_tokio::{Error, Receiver, Sender, TrySendError, WebSocket};
 
 use super::chance::Chance;
 use super::ledger::Fate;
-use super::network::Stream;
 use super::plan::Ending;
+use super::transport::Transport;
 use super::whole;
 use super::world::Signal;
 use super::world::{Got, World, cancellable};
@@ -38,7 +38,7 @@ struct Halves {
     spare: Rc<RefCell<Option<Sender>>>,
 }
 
-pub fn run(world: &World, end: usize, socket: WebSocket<Stream>, mut chance: Chance) {
+pub fn run(world: &World, end: usize, socket: WebSocket<Transport>, mut chance: Chance) {
     let plan = world.plan.ends[end].clone();
     let (sender, receiver) = socket.split();
     let halves = Halves {
@@ -133,7 +133,7 @@ impl Halves {
         }
     }
 
-    async fn receive(self, mut receiver: Receiver<Stream>, mut chance: Chance) {
+    async fn receive(self, mut receiver: Receiver<Transport>, mut chance: Chance) {
         let plan = self.world.plan.ends[self.end].clone();
         let reunite = plan.reunites();
         loop {

@@ -74,9 +74,10 @@ impl Net {
         self.wake();
     }
 
-    /// What `end` sends stops after this many bytes: the other sees the end of the stream.
+    /// What `end` sends stops after this many bytes from now: the other sees the end of the stream.
     pub fn cut_after(&mut self, end: usize, bytes: usize) {
-        self.pipes[end].cut_after = Some(bytes);
+        let pipe = &mut self.pipes[end];
+        pipe.cut_after = Some(pipe.delivered + bytes);
     }
 
     /// All bytes that `end` ever wrote.

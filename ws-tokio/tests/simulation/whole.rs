@@ -5,11 +5,11 @@ use ws_tokio::{Error, WebSocket};
 
 use super::chance::Chance;
 use super::ledger::Fate;
-use super::network::Stream;
 use super::plan::Ending;
+use super::transport::Transport;
 use super::world::{Got, World, cancellable};
 
-pub async fn run(world: World, end: usize, mut socket: WebSocket<Stream>, mut chance: Chance) {
+pub async fn run(world: World, end: usize, mut socket: WebSocket<Transport>, mut chance: Chance) {
     let plan = world.plan.ends[end].clone();
     for n in 0..plan.messages {
         match plan.ending {
@@ -47,7 +47,7 @@ pub async fn run(world: World, end: usize, mut socket: WebSocket<Stream>, mut ch
 async fn send(
     world: &World,
     end: usize,
-    socket: &mut WebSocket<Stream>,
+    socket: &mut WebSocket<Transport>,
     message: &Message,
     chance: &mut Chance,
     cancel: usize,
@@ -95,7 +95,7 @@ async fn send(
 }
 
 /// What comes after the last message.
-pub async fn finish(world: World, end: usize, mut socket: WebSocket<Stream>, mut chance: Chance) {
+pub async fn finish(world: World, end: usize, mut socket: WebSocket<Transport>, mut chance: Chance) {
     let plan = world.plan.ends[end].clone();
     match plan.ending {
         Ending::DropAfter(_) => return drop(socket),

@@ -11,6 +11,21 @@ pub struct Wire {
     pub half: usize,
 }
 
+/// What the DATA frames have in them that an end of an HTTP/2 connection with one stream wrote (RFC 9113 section 4.1).
+pub fn data(mut http2: &[u8]) -> Vec<u8> {
+    http2 = http2.strip_prefix(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap_or(http2);
+    let mut data = Vec::new();
+    while let Some((head, rest)) = http2.split_at_checked(9) {
+        let length = usize::from_be_bytes([0, 0, 0, 0, 0, head[0], head[1], head[2]]).min(rest.len());
+        let (payload, rest) = rest.split_at(length);
+        if head[3] == 0 {
+            data.extend_from_slice(payload);
+        }
+        http2 = rest;
+    }
+    data
+}
+
 /// Checks the rules of RFC 6455 section 5 on all that an end wrote.
 pub fn check(bytes: &[u8], masked: bool, compressing: bool) -> Result<Wire, String> {
     let mut wire = Wire::default();

@@ -14,8 +14,8 @@ use ws_tokio::{Error, MessageReader, Receiver, WebSocket};
 use super::chance::Chance;
 use super::executor::Spawner;
 use super::ledger::Ledger;
-use super::network::Stream;
 use super::plan::Plan;
+use super::transport::Transport;
 
 #[derive(Clone)]
 pub struct World {
@@ -167,7 +167,7 @@ impl World {
     }
 }
 
-impl Receives for WebSocket<Stream> {
+impl Receives for WebSocket<Transport> {
     async fn next(&mut self) -> Result<Option<Message>, Error> {
         self.recv().await
     }
@@ -181,7 +181,7 @@ impl Receives for WebSocket<Stream> {
     }
 }
 
-impl Receives for Receiver<Stream> {
+impl Receives for Receiver<Transport> {
     async fn next(&mut self) -> Result<Option<Message>, Error> {
         self.recv().await
     }
