@@ -11,7 +11,8 @@
 //!   [`complete_response`] for a server, [`ClientHandshake::request`] and [`ClientHandshake::judge`] for a client.
 //! - HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), over any library that has extended CONNECT: [`Opening::from_connect`],
 //!   [`UpgradeRequest::response`] and [`Refusal::response`] for a server. Host, origin, subprotocols and extensions are
-//!   judged by the same code as over HTTP/1.1; only the proof that the request was understood differs.
+//!   judged by the same code as over HTTP/1.1; only the proof that the request was understood differs. The how-to about embedding
+//!   of `ws-server` has a whole server on the crate `h2`.
 //!
 //! Both sides on one page, without a socket between them:
 //!

@@ -1,12 +1,13 @@
-//! A WebSocket in a hyper HTTP server: `cargo run -p ws-samples --example hyper`; `--listen` sets another address.
+//! A WebSocket in a hyper HTTP server, over HTTP/1.1 and HTTP/2: `cargo run -p ws-samples --example hyper`; `--listen` sets
+//! another address.
 
 use std::convert::Infallible;
 use std::io;
 
 use http_body_util::Full;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use ws_server::response::html;
 use ws_server::{Endpoint, EndpointService, Error, WebSocket, WebSocketHub, shutdown_signal};
@@ -35,8 +36,13 @@ pub async fn serve(listener: TcpListener, echo: EndpointService) -> io::Result<(
                 Ok::<_, Infallible>(response.map(Full::new))
             }
         });
-        // Without `with_upgrades` hyper would never complete the upgrade.
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades());
+        tokio::spawn(async move {
+            let mut builder = auto::Builder::new(TokioExecutor::new());
+            // Without it no client may ask for a WebSocket over HTTP/2 (RFC 8441 section 3).
+            builder.http2().enable_connect_protocol();
+            // Without `_with_upgrades` hyper would never complete an upgrade of HTTP/1.1. An error is that of the peer.
+            let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+        });
     }
 }
 

@@ -309,7 +309,7 @@ fn the_types_for_frameworks_are_send_and_sync() {
 }
 
 #[tokio::test]
-async fn a_request_over_http_2_is_answered_with_one_line() {
+async fn a_request_over_http_2_that_asks_for_no_websocket_is_answered_with_one_line() {
     use hyper_util::rt::{TokioExecutor, TokioIo};
 
     let sockets = WebSocketHub::default();

@@ -1,5 +1,7 @@
 //! Where connections come from and what they run on: listeners, streams, TLS.
 
+#[cfg(all(feature = "hyper", feature = "http2"))]
+pub(crate) mod bounded;
 pub(crate) mod connection_id;
 #[cfg(feature = "tls")]
 pub(crate) mod current_tls;

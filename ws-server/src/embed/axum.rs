@@ -31,6 +31,9 @@ use crate::web::response::internal_error;
 /// It has the options of an [`Endpoint`](crate::Endpoint), and is checked, answered and limited as a request to a
 /// [`Server`](crate::Server) is. The WebSocket is one of the hub's.
 ///
+/// Over HTTP/2 a WebSocket is opened by CONNECT (RFC 8441): the route is made by `any`, which takes every method, and not by
+/// `get`. The [how-to](crate::how_to) names what else HTTP/2 needs.
+///
 /// A request that is malformed is answered before the handler is called, and one that asks for no WebSocket with 426;
 /// `Option<WebSocketUpgrade>` is `None` for the latter, for a page at the same path.
 ///
@@ -38,7 +41,7 @@ use crate::web::response::internal_error;
 /// better made once, by [`WebSocketHub::endpoint`], and given to `route_service`.
 ///
 /// ```no_run
-/// use axum::{Router, extract::Path, response::Response, routing::get};
+/// use axum::{Router, extract::Path, response::Response, routing::any};
 /// use ws_server::{Error, WebSocketHub, WebSocketUpgrade, WebSocket, shutdown_signal};
 ///
 /// async fn room(upgrade: WebSocketUpgrade, Path(room): Path<String>) -> Response {
@@ -51,7 +54,7 @@ use crate::web::response::internal_error;
 ///
 /// # async fn example(listener: tokio::net::TcpListener) -> std::io::Result<()> {
 /// let sockets = WebSocketHub::default();
-/// let app = Router::new().route("/rooms/{room}", get(room)).with_state(sockets.clone());
+/// let app = Router::new().route("/rooms/{room}", any(room)).with_state(sockets.clone());
 /// let serve = |stopped| axum::serve(listener, app).with_graceful_shutdown(stopped);
 /// sockets.serve_until(shutdown_signal(), serve).await?;
 /// # Ok(()) }
@@ -123,19 +126,19 @@ impl WebSocketUpgrade {
         F: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        let sockets = self.sockets.clone();
+        let (sockets, version) = (self.sockets.clone(), self.asked.version());
         // Only the wait for a permit can be pending: there are no guards here.
         let opening = pin!(unconstrained(self.open(run)));
         match opening.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(response) => response,
             Poll::Pending => {
                 let denied = sockets.overloaded();
-                sockets.deny(denied, http::Version::HTTP_11).map(Body::from)
+                sockets.deny(denied, version).map(Body::from)
             }
         }
     }
 
-    /// Makes the response: 101, after which `run` runs in its own task; 403 for an origin that may not connect;
+    /// Makes the response: 101, or 200 over HTTP/2, after which `run` runs in its own task; 403 for an origin that may not connect;
     /// 503 when as many WebSockets are open as may be, or all are being closed. An option that cannot work is logged
     /// and answered with 500.
     ///
@@ -147,6 +150,7 @@ impl WebSocketUpgrade {
         Fut: Future<Output: Outcome> + Send + 'static,
     {
         let Self { sockets, seat, asked, params, options } = self;
+        let version = asked.version();
         let decided = match Gate::new(options, Vec::new()) {
             Ok(gate) => asked.decide(sockets.found(&gate, params), &sockets.options().handshake).await,
             Err(error) => {
@@ -162,8 +166,7 @@ impl WebSocketUpgrade {
                 });
                 response.map(Body::from)
             }
-            // Only HTTP/1.1 comes as far as this.
-            Err(denied) => sockets.deny(denied, http::Version::HTTP_11).map(Body::from),
+            Err(denied) => sockets.deny(denied, version).map(Body::from),
         }
     }
 

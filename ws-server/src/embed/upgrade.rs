@@ -30,9 +30,10 @@ use crate::web::response::{Response, not_found, text};
 impl Acceptor {
     /// Does the opening handshake on a request that hyper has read, with the options and guards of this acceptor.
     ///
-    /// The first of the pair is the 101 to answer with; the second becomes the WebSocket once hyper has written that
-    /// and handed over the connection, so it is to be awaited in another task. hyper has to be asked to:
-    /// `with_upgrades` or `serve_connection_with_upgrades`.
+    /// The first of the pair is the answer, a 101 or over HTTP/2 a 200; the second becomes the WebSocket once hyper has
+    /// written that and handed over the connection or the stream, so it is to be awaited in another task. hyper has to be
+    /// configured for it: over HTTP/1.1 with `with_upgrades` or `serve_connection_with_upgrades`, over HTTP/2 with
+    /// `enable_connect_protocol`.
     ///
     /// A [`SocketAddr`] among the request's extensions is taken for the client's address.
     ///
@@ -80,7 +81,7 @@ impl Acceptor {
 
 /// Becomes a WebSocket, with the request that asked for it; see [`Acceptor::upgrade`].
 ///
-/// It fails with [`AcceptError::Timeout`] if the 101 is not written within
+/// It fails with [`AcceptError::Timeout`] if the answer is not written within
 /// [`HandshakeOptions::timeout`], and with [`AcceptError::Upgrade`] if it is never written.
 #[must_use = "the WebSocket opens only when this is awaited"]
 pub struct Upgrading(Pin<Box<dyn Future<Output = Upgraded> + Send>>);
@@ -104,6 +105,8 @@ impl fmt::Debug for Upgrading {
 /// A request that has been read elsewhere.
 pub(crate) struct Incoming {
     head: http::Request<()>,
+    /// The pseudo-field `:protocol` of an extended CONNECT (RFC 8441 section 4).
+    protocol: Option<Protocol>,
     on_upgrade: Option<OnUpgrade>,
     pub(crate) version: Version,
     pub(crate) peer: Peer,
@@ -123,7 +126,7 @@ pub(crate) struct Asked {
     pub(crate) peer: Peer,
 }
 
-/// One that has got what it asked for; the 101 is still to be written.
+/// One that has got what it asked for; the answer is still to be written.
 pub(crate) struct Agreed {
     connection: Connection,
     request: Request,
@@ -134,23 +137,27 @@ pub(crate) struct Agreed {
 impl Incoming {
     pub(crate) fn from_parts(mut parts: Parts) -> Self {
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
+        let protocol = parts.extensions.remove::<Protocol>();
         let peer = Peer::new(address(&parts.extensions));
-        Self { on_upgrade, version: parts.version, peer, head: http::Request::from_parts(parts, ()) }
+        let version = parts.version;
+        Self { protocol, on_upgrade, version, peer, head: http::Request::from_parts(parts, ()) }
     }
 
     /// Judges the head.
     pub(crate) fn judge(self, options: &HandshakeOptions) -> Result<Judged, Denied> {
         let peer = self.peer;
-        let upgrade = match Opening::from_request(self.head, options.head) {
+        let opening = match self.protocol {
+            #[cfg(feature = "http2")]
+            Some(protocol) => Opening::from_connect(self.head, Some(protocol.as_str()), options.head),
+            _ => Opening::from_request(self.head, options.head),
+        };
+        let upgrade = match opening {
             Ok(Opening::Upgrade(upgrade)) => upgrade,
             Ok(Opening::Plain(head)) => {
                 options.allowed_hosts.check_request(&head).map_err(Denied::not_allowed)?;
                 return Ok(Judged::Plain(Box::new(head), peer));
             }
-            Err(refusal) => {
-                let response = Box::new(text(refusal.status(), refusal.body().trim_end()));
-                return Err(Denied { response, why: AcceptError::Malformed(refusal) });
-            }
+            Err(refusal) => return Err(Denied::malformed(refusal)),
         };
         options.allowed_hosts.check_request(upgrade.request()).map_err(Denied::not_allowed)?;
         let Some(on_upgrade) = self.on_upgrade else {
@@ -178,7 +185,12 @@ impl Incoming {
 }
 
 impl Asked {
-    /// Asks policy and guards, within the handshake's time, and makes the 101.
+    /// The version of HTTP that the request came by.
+    pub(crate) fn version(&self) -> Version {
+        self.upgrade.request().version()
+    }
+
+    /// Asks policy and guards, within the handshake's time, and makes the answer.
     pub(crate) async fn decide(
         self,
         found: Found<'_>,
@@ -204,7 +216,7 @@ impl Agreed {
         &self.request
     }
 
-    /// Waits for the connection to be handed over.
+    /// Waits for the connection, or over HTTP/2 for the stream, to be handed over.
     pub(crate) async fn open(
         self,
         options: &HandshakeOptions,
@@ -213,12 +225,25 @@ impl Agreed {
         let Self { connection, request, permit, on_upgrade } = self;
         let upgraded = timeout(options.timeout, on_upgrade).await;
         let upgraded = upgraded.map_err(|_| AcceptError::Timeout(options.timeout))?;
-        let (stream, received) = Stream::upgraded(upgraded.map_err(AcceptError::Upgrade)?, nodelay);
+        let upgraded = upgraded.map_err(AcceptError::Upgrade)?;
+        #[cfg(feature = "http2")]
+        if request.version() >= Version::HTTP_2 {
+            let stream = Stream::upgraded_http2(upgraded, request.peer_addr());
+            let received = Vec::new();
+            return Ok((stream, Opened { connection, request, handler: None, permit, received }));
+        }
+        let (stream, received) = Stream::upgraded(upgraded, nodelay);
         Ok((stream, Opened { connection, request, handler: None, permit, received: received.into() }))
     }
 }
 
-/// The client's address, if the one who serves has left it.
+/// Which protocol an extended CONNECT asks for: hyper knows none without HTTP/2.
+#[cfg(feature = "http2")]
+type Protocol = hyper::ext::Protocol;
+#[cfg(not(feature = "http2"))]
+type Protocol = std::convert::Infallible;
+
+/// The client's address, if the HTTP server has left it among the extensions.
 fn address(extensions: &Extensions) -> Option<SocketAddr> {
     #[cfg(feature = "axum")]
     if let Some(info) = extensions.get::<::axum::extract::ConnectInfo<SocketAddr>>() {

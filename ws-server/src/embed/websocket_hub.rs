@@ -79,7 +79,7 @@ impl WebSocketHub {
         Ok(EndpointService { sockets: self.clone(), handler, gate: Arc::new(gate) })
     }
 
-    /// Returns the numbers; as connections count those that have been answered with 101.
+    /// Returns the numbers; as connections count the requests that have become WebSockets, over HTTP/2 each of them.
     pub fn stats(&self) -> Stats {
         self.0.stats.clone()
     }
@@ -186,7 +186,7 @@ impl Default for WebSocketHub {
 }
 
 impl EndpointService {
-    /// Answers a request: with 101, after which the handler runs in its own task, or with a refusal, as a
+    /// Answers a request: with 101, or 200 over HTTP/2, after which the handler runs in its own task, or with a refusal, as a
     /// [`Server`](crate::Server) would.
     pub fn answer<B>(
         &self,
@@ -221,7 +221,7 @@ impl EndpointService {
     }
 }
 
-/// Runs the handler in the seat of its request, in a task, once the 101 is written.
+/// Runs the handler in the seat of its request, in a task, once the answer is written.
 pub(crate) fn start<H>(seat: Seat, agreed: Agreed, handler: H)
 where
     H: FnOnce(WebSocket, Request) -> HandlerFuture + Send + 'static,

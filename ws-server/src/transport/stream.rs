@@ -21,6 +21,8 @@ use tokio_rustls::server::TlsStream;
 use ws_tokio::http2::Http2Stream;
 use ws_tokio::{Exclusive, TakeOver};
 
+#[cfg(all(feature = "hyper", feature = "http2"))]
+use crate::transport::bounded::Bounded;
 use crate::transport::connection_id::ConnectionId;
 use crate::transport::rest::Rest;
 use crate::transport::socket::Socket;
@@ -191,6 +193,14 @@ impl Stream {
             }
             Err(upgraded) => (Self::custom(TokioIo::new(upgraded)), Bytes::new()),
         }
+    }
+
+    /// What hyper hands over of an HTTP/2 connection, whose peer has that address: one of its streams.
+    #[cfg(all(feature = "hyper", feature = "http2"))]
+    pub(crate) fn upgraded_http2(upgraded: Upgraded, addr: Option<SocketAddr>) -> Self {
+        let mut stream = Self::custom(Bounded::new(TokioIo::new(upgraded)));
+        stream.shared = Some(Box::new(Shared { addr, secure: false }));
+        stream
     }
 
     fn new(transport: Transport) -> Self {

@@ -1,6 +1,8 @@
 //! A request that becomes no WebSocket.
 
 #[cfg(any(feature = "hyper", feature = "http2"))]
+use bytes::Bytes;
+#[cfg(any(feature = "hyper", feature = "http2"))]
 use http::Version;
 use ws_core::handshake::Refusal;
 #[cfg(any(feature = "hyper", feature = "http2"))]
@@ -30,6 +32,13 @@ impl Denied {
         Self { response, why: AcceptError::NotAllowed(refusal) }
     }
 
+    /// The request is not as the opening handshake requires it.
+    #[cfg(any(feature = "hyper", feature = "http2"))]
+    pub(crate) fn malformed(refusal: Refusal) -> Self {
+        let response = Box::new(text(refusal.status(), refusal.body().trim_end()));
+        Self { response, why: AcceptError::Malformed(refusal) }
+    }
+
     /// 500, for what is our own fault.
     pub(crate) fn failed(why: AcceptError) -> Self {
         Self { response: Box::new(internal_error()), why }
@@ -38,6 +47,10 @@ impl Denied {
     /// The answer as it is to be written over this version of HTTP by another library, and what to report.
     #[cfg(any(feature = "hyper", feature = "http2"))]
     pub(crate) fn complete(self, version: Version) -> (Response, AcceptError) {
+        if let AcceptError::Malformed(refusal) = &self.why {
+            // It may have fields that no other answer may have, such as the supported version.
+            return (refusal.response(version).map(Bytes::from), self.why);
+        }
         match complete_response(*self.response, version) {
             Ok(response) => (response, self.why),
             Err(error) => {

@@ -91,16 +91,11 @@ async fn decide(
     options: &HandshakeOptions,
 ) -> Decision {
     let protocol = head.extensions_mut().remove::<Protocol>();
-    let opening = match Opening::from_connect(head, protocol.as_ref().map(Protocol::as_str), options.head) {
-        Ok(opening) => opening,
-        Err(refusal) => {
-            let response = refusal.response(Version::HTTP_2).map(Bytes::from);
-            return Err((response, AcceptError::Malformed(refusal)));
-        }
-    };
+    let complete = |denied: Denied| denied.complete(Version::HTTP_2);
+    let opening = Opening::from_connect(head, protocol.as_ref().map(Protocol::as_str), options.head)
+        .map_err(|refusal| complete(Denied::malformed(refusal)))?;
     let judging = judge(opening, visit, peer, options);
     let judged = timeout_at(from_now(options.timeout), judging).await;
-    let complete = |denied: Denied| denied.complete(Version::HTTP_2);
     let mut agreed = judged.unwrap_or_else(|_| Err(Denied::late(options))).map_err(complete)?;
     match agreed.upgrade.response(agreed.granted.acceptance()) {
         Ok(mut response) => {
