@@ -63,7 +63,7 @@ impl Setup {
         authority: &str,
         established: Established,
     ) -> Result<(Connection, Negotiated), ConnectError> {
-        let connection = self.uncompressed()?;
+        let connection = self.uncompressed(&established)?;
         // The handshake has refused what was not offered, so there is no other extension.
         let (Some(config), Some(answer)) = (&self.options.deflate, established.extensions.first()) else {
             return Ok((connection, Negotiated::new(established, None)));
@@ -82,12 +82,15 @@ impl Setup {
         _authority: &str,
         established: Established,
     ) -> Result<(Connection, Negotiated), ConnectError> {
-        Ok((self.uncompressed()?, Negotiated::new(established)))
+        Ok((self.uncompressed(&established)?, Negotiated::new(established)))
     }
 
-    fn uncompressed(&self) -> Result<Connection, ConnectError> {
+    fn uncompressed(&self, established: &Established) -> Result<Connection, ConnectError> {
         let mut seed = [0; 32];
         chance::fill(&mut seed)?;
-        Ok(Connection::client(self.connection.clone(), seed))
+        let connection = Connection::client(self.connection.clone(), seed);
+        // RFC 8441 §5: the end of a stream is no TCP-level closure, which RFC 6455 §7.1.1 leaves to the server.
+        let is_stream = established.response.version() >= http::Version::HTTP_2;
+        Ok(if is_stream { connection.shutting_down_first() } else { connection })
     }
 }

@@ -105,7 +105,7 @@ use send::Outgoing;
 /// In Closed a Close each way is queued or written; in Failed ours alone, with the code of the fault. A server in Closed, and
 /// either side in Failed, shuts its write side down once that is written, and then reads and throws away for
 /// `linger_timeout`, so that the peer sees our Close rather than a reset. A client in Closed waits for the server to end the
-/// transport (RFC 6455 section 7.1.1).
+/// transport (RFC 6455 section 7.1.1), unless it is made by [`shutting_down_first`](Self::shutting_down_first).
 ///
 /// # Time
 ///
@@ -150,12 +150,20 @@ pub struct Connection {
 /// Which end this is, with what only that end has.
 #[derive(Debug)]
 enum End {
-    Client(Box<MaskKeys>),
+    Client(Box<Client>),
     Server,
 }
 
 // What takes data, and what sends, stand side by side, so that one comparison decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What only a client has.
+#[derive(Debug)]
+struct Client {
+    keys: MaskKeys,
+    /// It does not wait for the server to end the transport.
+    shuts_down_first: bool,
+}
+
 enum State {
     /// The transport takes nothing any more. What it still brings counts: a Close may be among it.
     ReadOnly(TransportEnd),
@@ -231,7 +239,20 @@ impl Connection {
     /// Its masking keys follow from `seed`: 32 bytes from the system's random generator, since
     /// RFC 6455 section 5.3 requires keys that nobody can predict.
     pub fn client(config: Arc<Config>, seed: [u8; 32]) -> Self {
-        Self::new(config, End::Client(Box::new(MaskKeys::from_seed(seed))))
+        let client = Client { keys: MaskKeys::from_seed(seed), shuts_down_first: false };
+        Self::new(config, End::Client(Box::new(client)))
+    }
+
+    /// Returns the connection for a transport that is a stream of HTTP/2 or HTTP/3: once the closing handshake is done, a client
+    /// shuts the write side down, too, as a server does. A client over TCP waits for the server, so that the port stays
+    /// reserved on the client's side (RFC 6455 section 7.1.1); the end of a stream (END_STREAM, RFC 8441 section 5) reserves
+    /// nothing, and a client that waited would wait `close_timeout` for a server that waits for it.
+    #[must_use]
+    pub fn shutting_down_first(mut self) -> Self {
+        if let End::Client(client) = &mut self.end {
+            client.shuts_down_first = true;
+        }
+        self
     }
 
     fn new(config: Arc<Config>, end: End) -> Self {
@@ -316,6 +337,15 @@ impl End {
     const fn role(&self) -> Role {
         match self {
             Self::Client(_) => Role::Client,
+    /// Whether this end shuts the write side down once both have closed, without waiting for the other.
+    const fn shuts_down_first(&self) -> bool {
+        match self {
+            // §7.1.1: the server closes the TCP connection first; the client waits for it.
+            Self::Client(client) => client.shuts_down_first,
+            Self::Server => true,
+        }
+    }
+
             Self::Server => Role::Server,
         }
     }

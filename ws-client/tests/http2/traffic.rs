@@ -36,6 +36,46 @@ async fn a_close_is_clean_and_ends_the_stream_but_not_the_connection() {
 }
 
 #[tokio::test]
+async fn a_client_ends_its_side_at_once_when_both_have_closed_and_waits_for_no_server_that_does_not() {
+    for server_begins in [false, true] {
+        let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
+        let peer = Peer::new(move |exchange| {
+            let sender = sender.clone();
+            async move {
+                let mut stream = exchange.accept(Response::new(()));
+                if server_begins {
+                    stream.write_all(b"\x88\x02\x03\xe8").await.unwrap();
+                }
+                // The Close of the client, masked.
+                let mut close = [0; 8];
+                stream.read_exact(&mut close).await.unwrap();
+                if !server_begins {
+                    stream.write_all(b"\x88\x02\x03\xe8").await.unwrap();
+                }
+                sender.send(stream.read(&mut close).await.unwrap()).unwrap();
+                // It never ends its own side.
+                std::future::pending::<()>().await;
+                drop(stream);
+            }
+        })
+        .await;
+        let mut config = Config::client();
+        config.close_timeout = std::time::Duration::from_secs(600);
+        let client = options().connection(config).build().unwrap();
+        let (mut websocket, _) = soon(client.connect(peer.url())).await.unwrap();
+        let info = match server_begins {
+            true => {
+                assert_eq!(soon(websocket.recv()).await.unwrap(), None);
+                websocket.close_info().unwrap()
+            }
+            false => soon(websocket.close(CloseCode::NORMAL_CLOSURE, "")).await.unwrap(),
+        };
+        assert!(info.is_normal(), "{info:?}");
+        assert_eq!(soon(seen.recv()).await, Some(0), "END_STREAM");
+    }
+}
+
+#[tokio::test]
 async fn a_websocket_that_is_not_read_does_not_stall_the_others() {
     let peer = Peer::new(|exchange| async move {
         if exchange.path() != "/flood" {

@@ -11,7 +11,6 @@ use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::close_info::{CloseCause, CloseInfo, Deadline, Initiator};
 use crate::error::{ProtocolError, SendError};
-use crate::frame::Role;
 use crate::timers::Time;
 
 /// What is known of the end, from its first sign on.
@@ -221,7 +220,7 @@ impl Connection {
     pub(super) fn awaits_peer(&self) -> bool {
         match self.state {
             State::CloseSent => true,
-            State::Closed { shut_down } => !shut_down && self.role() == Role::Client,
+            State::Closed { shut_down } => !shut_down && !self.end.shuts_down_first(),
             State::Open | State::CloseReceived | State::ReadOnly(_) | State::Failed { .. } | State::Ended => {
                 false
             }

@@ -278,7 +278,7 @@ impl Connection {
     ) -> (FrameHeader, Option<MaskKey>) {
         let mask = match &mut self.end {
             // §5.3: a fresh key for each frame.
-            End::Client(keys) => Some(keys.next_key()),
+            End::Client(client) => Some(client.keys.next_key()),
             End::Server => None,
         };
         (FrameHeader { fin, rsv1, opcode, mask, payload_len: len as u64 }, mask)

@@ -2,7 +2,6 @@
 
 use super::{Connection, State};
 use crate::close_info::{CloseCause, Initiator, TransportEnd};
-use crate::frame::Role;
 use crate::timers::{Flow, Time};
 
 /// # The transport
@@ -11,8 +10,7 @@ impl Connection {
     /// so that the peer sees our Close and not a reset. Then call [`shutdown_done`](Self::shutdown_done).
     pub fn wants_shutdown(&self) -> bool {
         let now = match self.state {
-            // §7.1.1: the server closes the TCP connection first; the client waits for it.
-            State::Closed { shut_down } => !shut_down && self.role() == Role::Server,
+            State::Closed { shut_down } => !shut_down && self.end.shuts_down_first(),
             State::Failed { shut_down } => !shut_down,
             State::Open | State::CloseSent | State::CloseReceived | State::ReadOnly(_) | State::Ended => {
                 false

@@ -186,6 +186,27 @@ fn the_server_shuts_down_first_and_the_client_waits_for_it() {
 }
 
 #[test]
+fn a_client_on_a_stream_of_http_2_shuts_down_once_both_sides_have_closed() {
+    for closes_itself in [true, false] {
+        let mut connection = open(Role::Client, &config()).shutting_down_first();
+        if closes_itself {
+            connection.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
+            written(&mut connection);
+            assert!(!connection.wants_shutdown(), "the Close of the server is awaited");
+        }
+        give(&mut connection, &sent_to(Role::Client, CLOSE, &close_body(1000, b""))).unwrap();
+        assert_eq!(connection.wants_shutdown(), closes_itself, "what is owed is written first");
+        written(&mut connection);
+        assert!(connection.wants_shutdown());
+        connection.shutdown_done();
+        // Its end of the stream is over; that of the server is waited for as long as a server waits.
+        assert_eq!(connection.next_timeout(s(1.0)), Some(s(2.0)), "linger_timeout");
+        connection.handle_timeout(s(2.0));
+        assert!(connection.is_ended() && connection.close_info().unwrap().is_clean());
+    }
+}
+
+#[test]
 fn a_failed_connection_shuts_down_in_both_roles_once_its_close_is_written() {
     for role in ROLES {
         let mut connection = open(role, &config());
