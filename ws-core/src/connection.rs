@@ -66,7 +66,7 @@ use send::Outgoing;
 /// | input | [`receive`](Self::receive), or [`receive_piece`](Self::receive_piece) for messages of any size; [`receive_ahead`](Self::receive_ahead) while the user only sends |
 /// | output | [`output`](Self::output), [`queued`](Self::queued), [`has_room`](Self::has_room) |
 /// | time | [`next_timeout`](Self::next_timeout), [`handle_timeout`](Self::handle_timeout), [`timeout_changed`](Self::timeout_changed), [`heard_from_peer`](Self::heard_from_peer) |
-/// | the transport | [`wants_shutdown`](Self::wants_shutdown), [`shutdown_done`](Self::shutdown_done), [`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed), [`set_unflushed`](Self::set_unflushed), [`is_unflushed`](Self::is_unflushed) |
+/// | the transport | [`wants_shutdown`](Self::wants_shutdown), [`shutdown_done`](Self::shutdown_done), [`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed), [`set_unflushed`](Self::set_unflushed), [`is_unflushed`](Self::is_unflushed), [`set_held`](Self::set_held), [`held`](Self::held) |
 /// | commands | [`send`](Self::send), [`send_text`](Self::send_text), [`send_binary`](Self::send_binary), [`send_uncompressed`](Self::send_uncompressed), [`send_prepared`](Self::send_prepared), [`send_piece`](Self::send_piece), [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close), [`close_without_code`](Self::close_without_code), [`reply_to_close`](Self::reply_to_close), [`abort`](Self::abort) |
 /// | state | [`is_open`](Self::is_open), [`is_ended`](Self::is_ended), [`close_info`](Self::close_info), [`write_failure`](Self::write_failure), [`owes_close_reply`](Self::owes_close_reply), [`in_piecewise_message`](Self::in_piecewise_message), [`rtt`](Self::rtt), [`memory_usage`](Self::memory_usage), [`role`](Self::role), [`config`](Self::config) |
 /// | for drivers that pool buffers | [`receive_next`](Self::receive_next), [`read_large_payload`](Self::read_large_payload), [`place_long_text`](Self::place_long_text), [`wants_buffer`](Self::wants_buffer), [`lend_buffer`](Self::lend_buffer), [`reclaim_buffer`](Self::reclaim_buffer) |
@@ -136,6 +136,8 @@ pub struct Connection {
     heard: bool,
     /// The last keepalive ping has been answered; the time of it is for the next `next_timeout`.
     pong_arrived: bool,
+    /// Bytes that the transport has taken and holds in memory.
+    held: u32,
     /// Counts keepalive pings: their payload.
     pings: u32,
     /// Control frames in the current second, where a rate is set.
@@ -154,8 +156,6 @@ enum End {
     Server,
 }
 
-// What takes data, and what sends, stand side by side, so that one comparison decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 /// What only a client has.
 #[derive(Debug)]
 struct Client {
@@ -164,6 +164,8 @@ struct Client {
     shuts_down_first: bool,
 }
 
+// What takes data, and what sends, stand side by side, so that one comparison decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The transport takes nothing any more. What it still brings counts: a Close may be among it.
     ReadOnly(TransportEnd),
@@ -269,6 +271,7 @@ impl Connection {
             timers: Timers::new(),
             heard: false,
             pong_arrived: false,
+            held: 0,
             pings: 0,
             control_count: 0,
             ending: None,
@@ -297,7 +300,7 @@ impl Connection {
             read: 0,
             assembled: self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity()),
             inflated: self.compression_memory(),
-            queued: self.queue.message_memory(),
+            queued: self.queue.message_memory().saturating_add(self.held()),
             control: received.saturating_add(self.queue.control_memory()),
         }
     }
@@ -334,9 +337,6 @@ impl Connection {
 }
 
 impl End {
-    const fn role(&self) -> Role {
-        match self {
-            Self::Client(_) => Role::Client,
     /// Whether this end shuts the write side down once both have closed, without waiting for the other.
     const fn shuts_down_first(&self) -> bool {
         match self {
@@ -346,6 +346,9 @@ impl End {
         }
     }
 
+    const fn role(&self) -> Role {
+        match self {
+            Self::Client(_) => Role::Client,
             Self::Server => Role::Server,
         }
     }

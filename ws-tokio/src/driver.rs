@@ -234,6 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Progress {
             written: self.writing.written,
             unflushed: self.connection.is_unflushed(),
+            held: self.connection.held(),
             held_back: self.reading.held_back,
             unset_deadline: self.unset_deadline,
             unread: self.reading.input.len(),
@@ -241,6 +242,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             ended: self.reading.ended.is_some(),
             over: self.connection.is_ended(),
         }
+    }
+
+    /// Counts what the transport has taken and holds from now on.
+    #[cfg(feature = "http2")]
+    pub(super) fn count_held(&mut self, held: crate::http2::Held) {
+        self.connection.set_held(held.bytes());
+        self.writing.held = Some(held);
     }
 
     /// Returns the connection's memory with what only the driver has.
@@ -253,6 +261,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let backlog = self.writing.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
         let outboxes = self.writing.outboxes.as_ref().map_or(0, |outboxes| outboxes.memory_usage());
         usage.queued = usage.queued.saturating_add(backlog).saturating_add(outboxes);
+        #[cfg(feature = "http2")]
+        if let Some(held) = &self.writing.held {
+            // As it is now rather than when something was written.
+            usage.queued = usage.queued.saturating_sub(self.connection.held()).saturating_add(held.bytes());
+        }
         usage
     }
 

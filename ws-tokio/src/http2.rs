@@ -26,5 +26,6 @@ mod paced;
 mod stream;
 
 pub use inboxes::{Inboxes, Opener, Receiving};
+pub use outgoing::Held;
 pub use paced::Paced;
 pub use stream::Http2Stream;

@@ -213,9 +213,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// The bytes of memory held for this connection, by what they are held for; the transport's own are
-    /// not among them.
+    /// not among them, except for what a stream of HTTP/2 has taken and not written yet.
     pub fn memory_usage(&self) -> MemoryUsage {
         self.driver.memory_usage()
+    }
+
+    /// Counts what a stream of HTTP/2 has taken and not written yet as queued: against the limits of what is sent, and in
+    /// [`memory_usage`](Self::memory_usage).
+    #[cfg(feature = "http2")]
+    #[doc(hidden)]
+    pub fn count_held(&mut self, held: crate::http2::Held) {
+        self.driver.count_held(held);
     }
 
     /// Returns the transport as it is: no Close is sent, and what has been queued or received is dropped.

@@ -143,7 +143,12 @@ impl Attempt<'_> {
         let mut stream = slot.stream(send, receive);
         match handshake.judge(Response::from_parts(head, ())) {
             Ok(_) if is_ended => Err(self.not_over_http2(Http2Error::Ended)),
-            Ok(established) => self.opened(slot.carry(stream), &[], established),
+            Ok(established) => {
+                let held = stream.held();
+                let (mut websocket, negotiated) = self.opened(slot.carry(stream), &[], established)?;
+                websocket.count_held(held);
+                Ok((websocket, negotiated))
+            }
             Err(HandshakeError::Refused(mut refused)) => {
                 read_body(&mut stream, &mut refused, &[], self.max_refusal_body(), self.deadline).await;
                 Err(self.failed(Failure::Handshake(HandshakeError::Refused(refused))))

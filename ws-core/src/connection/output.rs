@@ -59,12 +59,14 @@ impl Connection {
         self.queue.len()
     }
 
-    /// Whether fewer bytes than [`send_high_water`](crate::Config::send_high_water) wait to be written and neither
+    /// Whether fewer bytes than [`send_high_water`](crate::Config::send_high_water) wait to be written, those that the transport
+    /// [holds](Self::set_held) included, and neither
     /// queue nor memory is full. A driver lets its callers wait while this is `false`; it does not say whether the
     /// connection [is open](Self::is_open).
     #[inline]
     pub fn has_room(&self) -> bool {
-        self.queue.len() < self.config.send_high_water && self.check_room().is_ok()
+        let queued = self.queue.len().saturating_add(self.held());
+        queued < self.config.send_high_water && self.check_room().is_ok()
     }
 }
 

@@ -168,7 +168,7 @@ impl Connection {
 
     #[inline]
     pub(super) fn check_room(&self) -> Result<(), SendError> {
-        let queued = self.queue.len();
+        let queued = self.queue.len().saturating_add(self.held());
         if queued >= self.config.max_queued {
             return Err(SendError::QueueFull { limit: self.config.max_queued });
         }

@@ -77,6 +77,21 @@ impl Connection {
         self.timers.unflushed = unflushed && !matches!(self.state, State::ReadOnly(_) | State::Ended);
     }
 
+    /// Reports how many bytes the transport has taken and still holds in memory of this process, as a library for HTTP/2 does
+    /// until the socket takes them. They count as [`queued`](crate::MemoryUsage::queued) in the memory of the
+    /// connection, and against [`send_high_water`](crate::Config::send_high_water) and
+    /// [`max_queued`](crate::Config::max_queued). A transport that holds a fixed amount, such as TLS, needs no such report.
+    #[inline]
+    pub fn set_held(&mut self, bytes: usize) {
+        self.held = u32::try_from(bytes).unwrap_or(u32::MAX);
+    }
+
+    /// Returns how many bytes the transport holds, by the last [report](Self::set_held).
+    #[inline]
+    pub const fn held(&self) -> usize {
+        self.held as usize
+    }
+
     /// Whether the transport holds back bytes, by the last [report](Self::set_unflushed).
     #[inline]
     pub const fn is_unflushed(&self) -> bool {

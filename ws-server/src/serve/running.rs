@@ -60,7 +60,13 @@ impl Running {
         tracing::Span::current().record("path", request.path());
         debug!(subprotocol = request.subprotocol(), "open");
         let rest = stream.rest(request.id());
+        #[cfg(feature = "http2")]
+        let held = stream.held();
         let mut websocket = WebSocket::new(stream, connection, &received);
+        #[cfg(feature = "http2")]
+        if let Some(held) = held {
+            websocket.count_held(held);
+        }
         websocket.take_over_on_drop();
         let closer = websocket.closer();
         let _open = seat.opened(closer.clone());

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 #[cfg(feature = "http2")]
-use ws_tokio::http2::Http2Stream;
+use ws_tokio::http2::{Held, Http2Stream};
 use ws_tokio::{Exclusive, TakeOver};
 
 #[cfg(all(feature = "hyper", feature = "http2"))]
@@ -127,6 +127,15 @@ impl Stream {
         let mut stream = Self::new(Transport::Http2(Box::new(stream)));
         stream.shared = Some(Box::new(Shared { addr, secure }));
         stream
+    }
+
+    /// The count of what a stream of an HTTP/2 connection has taken and not written yet.
+    #[cfg(feature = "http2")]
+    pub(crate) fn held(&self) -> Option<Held> {
+        match &self.transport {
+            Some(Transport::Http2(stream)) => Some(stream.held()),
+            _ => None,
+        }
     }
 
     /// Whether the TLS handshake has agreed on HTTP/2.

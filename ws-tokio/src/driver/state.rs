@@ -38,6 +38,9 @@ pub(super) struct Writing {
     pub(super) backlog: Option<Box<Backlog>>,
     /// Queues elsewhere, out of which messages are taken when there is room.
     pub(super) outboxes: Option<Box<Outboxes>>,
+    /// What a stream of HTTP/2 has taken and not written yet.
+    #[cfg(feature = "http2")]
+    pub(super) held: Option<crate::http2::Held>,
 }
 
 /// How far the end has come.
@@ -68,6 +71,8 @@ pub(super) enum Transport {
 pub(in super::super) struct Progress {
     pub(super) written: u64,
     pub(super) unflushed: bool,
+    /// What a stream of HTTP/2 has taken and not written yet, in bytes.
+    pub(super) held: usize,
     pub(super) held_back: bool,
     pub(super) unset_deadline: bool,
     pub(super) unread: usize,
@@ -87,7 +92,7 @@ impl Progress {
     /// Whether the receiver may have waited for what has happened since `before`. Bytes that are written
     /// concern it only while it is held back, or closes.
     pub(in super::super) fn concerns_receiver(self, before: Self) -> bool {
-        let Self { written, unflushed, .. } = self;
-        before.held_back || !self.open || self != Self { written, unflushed, ..before }
+        let Self { written, unflushed, held, .. } = self;
+        before.held_back || !self.open || self != Self { written, unflushed, held, ..before }
     }
 }

@@ -50,6 +50,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Writes until nothing is left, and then flushes what the transport itself holds back.
     pub(in super::super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let written = self.poll_write_all(cx);
+        #[cfg(feature = "http2")]
+        if let Some(held) = &self.writing.held {
+            self.connection.set_held(held.bytes());
+        }
         // A ping or a Close may have been written, or the transport takes bytes again: the deadlines begin now, also if
         // this is done by a caller that does not wait. Without a timer there are none; one cannot be made everywhere.
         if self.sleep.is_some() && self.connection.timeout_changed() {

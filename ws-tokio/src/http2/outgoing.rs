@@ -13,6 +13,17 @@ pub(super) struct Outgoing {
     writer: Mutex<Option<Waker>>,
 }
 
+/// How many bytes of a stream have been given to `h2` and not been written to the socket yet.
+#[derive(Debug, Clone)]
+pub struct Held(pub(super) Arc<Outgoing>);
+
+impl Held {
+    /// Returns the number of bytes.
+    pub fn bytes(&self) -> usize {
+        self.0.held()
+    }
+}
+
 /// Bytes on their way, for as long as `h2` keeps them.
 struct Chunk {
     bytes: Vec<u8>,

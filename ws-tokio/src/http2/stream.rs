@@ -12,7 +12,7 @@ use h2::{RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::inboxes::{End, Opener, Receiving};
-use super::outgoing::Outgoing;
+use super::outgoing::{Held, Outgoing};
 
 /// One stream of an HTTP/2 connection as a stream of bytes: END_STREAM is the end of the stream, in both directions, and
 /// RST_STREAM is a reset, whose error has the reason. Dropped before both sides have ended, it resets the stream.
@@ -42,6 +42,12 @@ impl Receiving {
 }
 
 impl Http2Stream {
+    /// Returns the count of the bytes that this stream has taken and `h2` has not written yet, for
+    /// [`WebSocket::count_held`](crate::WebSocket::count_held).
+    pub fn held(&self) -> Held {
+        Held(self.outgoing.clone())
+    }
+
     /// Gives up to `length` bytes of the slices to `h2`, as many as it has room and capacity for.
     fn poll_send(
         &mut self,

@@ -161,9 +161,9 @@ fn poll_write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Poll<io::
 }
 
 /// A pipe that is not read while the gate is closed; its task looks again and again.
-struct Gate {
-    io: DuplexStream,
-    closed: Arc<AtomicBool>,
+pub(crate) struct Gate {
+    pub(crate) io: DuplexStream,
+    pub(crate) closed: Arc<AtomicBool>,
 }
 
 impl AsyncRead for Gate {

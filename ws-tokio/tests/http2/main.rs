@@ -4,5 +4,6 @@
 
 mod ends;
 mod flow;
+mod held;
 mod pair;
 mod websocket;
