@@ -5,6 +5,9 @@
 /// Over HTTP/2 (RFC 8441) the WebSockets of a [`Client`](crate::Client) to one server share a connection, so that all but
 /// the first open without a TCP and a TLS handshake. [`Negotiated::http_version`](crate::Negotiated::http_version) is the version
 /// that was used.
+///
+/// hypercorn 0.18 does not end the stream of a closed WebSocket itself, and ends the whole connection (with a `KeyError` in its log) when
+/// the client does, as RFC 8441 section 5 has it: with that server each WebSocket needs HTTP/1.1, or a connection to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum HttpVersion {
