@@ -6,13 +6,14 @@ mod over_http2;
 use std::io;
 #[cfg(unix)]
 use std::path::Path;
+use std::pin::Pin;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
 use ws_core::handshake::{ClientHandshake, Established, HandshakeError};
 use ws_tokio::WebSocket;
 
@@ -46,6 +47,9 @@ pub(crate) struct Attempt<'s> {
     pub(crate) deadline: Instant,
 }
 
+/// The future of a whole attempt.
+pub(crate) type Run<'a> = Pin<Box<dyn Future<Output = Result<Opened, ConnectError>> + Send + 'a>>;
+
 impl<'s> Attempt<'s> {
     pub(crate) fn new(setup: &'s Setup, request: Request) -> Self {
         let deadline = from_now(setup.options.opening_timeout);
@@ -66,8 +70,28 @@ impl<'s> Attempt<'s> {
         })
     }
 
+    /// Opens a WebSocket as the options say, within their timeout.
+    ///
+    /// Boxed, as is [`run_unix`](Self::run_unix), so that the future of the whole connection is not as large as that of its
+    /// opening; and `dyn`, so that all of it is compiled with this crate, not with each program.
+    pub(crate) fn run(mut self) -> Run<'s> {
+        Box::pin(async move {
+            let result = timeout_at(self.deadline, self.connect()).await;
+            self.finish(result)
+        })
+    }
+
+    /// The same over a Unix socket.
+    #[cfg(unix)]
+    pub(crate) fn run_unix(mut self, path: &'s Path) -> Run<'s> {
+        Box::pin(async move {
+            let result = timeout_at(self.deadline, self.connect_unix(path)).await;
+            self.finish(result)
+        })
+    }
+
     /// Reaches the server as the options say and performs the opening handshake, following redirects.
-    pub(crate) async fn connect(&mut self) -> Result<Opened, ConnectError> {
+    async fn connect(&mut self) -> Result<Opened, ConnectError> {
         let mut redirects = self.setup.options.max_redirects;
         loop {
             let route = self.route()?;
@@ -87,7 +111,7 @@ impl<'s> Attempt<'s> {
 
     /// The same over a Unix socket, without redirects.
     #[cfg(unix)]
-    pub(crate) async fn connect_unix(&mut self, path: &Path) -> Result<Opened, ConnectError> {
+    async fn connect_unix(&mut self, path: &Path) -> Result<Opened, ConnectError> {
         self.connect_by(&Route::Unix(path.to_owned())).await
     }
 

@@ -62,10 +62,7 @@ impl Client {
         &self,
         request: impl TryInto<Request, Error: Into<ConnectError>>,
     ) -> Result<Opened, ConnectError> {
-        let mut attempt = self.attempt(request)?;
-        // Boxed, here and below, so that the future of the whole connection is not as large as that of its opening.
-        let result = timeout_at(attempt.deadline, Box::pin(attempt.connect())).await;
-        attempt.finish(result)
+        self.attempt(request)?.run().await
     }
 
     /// Opens a WebSocket over a Unix socket; on Unix only. The URL still gives the `Host`, the path and whether to encrypt.
@@ -80,9 +77,7 @@ impl Client {
         path: impl AsRef<std::path::Path>,
         request: impl TryInto<Request, Error: Into<ConnectError>>,
     ) -> Result<Opened, ConnectError> {
-        let mut attempt = self.attempt(request)?;
-        let result = timeout_at(attempt.deadline, Box::pin(attempt.connect_unix(path.as_ref()))).await;
-        attempt.finish(result)
+        self.attempt(request)?.run_unix(path.as_ref()).await
     }
 
     /// Performs the opening handshake on a stream that is already connected, and encrypted if it is to be: the scheme
@@ -98,6 +93,7 @@ impl Client {
         stream: S,
     ) -> Result<Opened<S>, ConnectError> {
         let mut attempt = self.attempt(request)?;
+        // Boxed, so that the future of the whole connection is not as large as that of its opening.
         let result = timeout_at(attempt.deadline, Box::pin(attempt.perform_handshake(stream))).await;
         attempt.finish(result)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -222,20 +222,36 @@ impl Server {
     #[doc(alias = "shutdown")]
     #[doc(alias = "graceful_shutdown")]
     pub async fn serve_until<T>(self, signal: impl Future<Output = T>) -> Drained {
+        // What this begins and awaits is compiled with this crate: the future of a generic function is compiled with the
+        // program, each time that is built.
+        let (state, accepting) = self.accept();
+        signal.await;
+        shut_down(state, accepting).await
+    }
+
+    /// Accepts connections on all listeners until the tasks are dropped, and the listening sockets with them.
+    fn accept(self) -> (Arc<ServerState>, JoinSet<()>) {
         let Self { listeners, state } = self;
-        // Dropped at the end of the block, and the listening sockets with it.
-        {
-            let mut accepting = JoinSet::new();
-            for listener in listeners {
-                accepting.spawn(accept_all(listener, state.clone()));
-            }
-            #[cfg(feature = "tls")]
-            if let Some(tls) = &state.tls {
-                accepting.spawn(tls.clone().follow_files());
-            }
-            signal.await;
-            accepting.shutdown().await;
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(accept_all(listener, state.clone()));
         }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &state.tls {
+            accepting.spawn(tls.clone().follow_files());
+        }
+        (state, accepting)
+    }
+}
+
+/// Accepts no more connections, and closes those that are open.
+fn shut_down(
+    state: Arc<ServerState>,
+    mut accepting: JoinSet<()>,
+) -> Pin<Box<dyn Future<Output = Drained> + Send>> {
+    Box::pin(async move {
+        accepting.shutdown().await;
+        drop(accepting);
         let Hub { admission, options, .. } = &*state.hub;
         let mut draining = pin!(state.hub.drain());
         let drained = match timeout(HALF_REQUEST_TIME.min(options.drain_timeout / 2), &mut draining).await {
@@ -247,7 +263,7 @@ impl Server {
         };
         tracing::info!(closed = drained.closed, aborted = drained.aborted, "server has shut down");
         drained
-    }
+    })
 }
 
 /// Accepts connections for as long as it is polled.
