@@ -5,7 +5,8 @@
 //! client, negotiated           from a request to an open WebSocket
 //! stream, websocket            Stream and Sink; WebSocket
 //! halves, operations           Sender and Receiver; what they and WebSocket do alike
-//! room, socket                 waiting for room to send; the browser's object and its events
+//! room, socket                 waiting for room to send; the connection, and what has arrived by it
+//! event_socket, stream_socket  the browser's WebSocket and its events; its WebSocketStream
 //! received, timer              the queue of received messages; setTimeout and the clock
 //! options, request
 //! connect_error, error
@@ -18,6 +19,7 @@ mod client;
 mod config;
 mod connect_error;
 mod error;
+mod event_socket;
 mod halves;
 mod negotiated;
 mod operations;
@@ -28,6 +30,7 @@ mod request;
 mod room;
 mod socket;
 mod stream;
+mod stream_socket;
 mod timer;
 mod websocket;
 

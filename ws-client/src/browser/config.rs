@@ -27,11 +27,12 @@ pub struct Config {
 
 /// What happens to a received message when those that wait for `recv` are at the limit of [`Config::max_received`].
 ///
-/// A browser cannot be asked to receive more slowly.
+/// A browser's `WebSocket` cannot be asked to receive more slowly. Chromium's `WebSocketStream` can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The connection is closed with [`Config::TRY_AGAIN_LATER`]; `recv` returns what waits, then an error.
+    /// Where the browser has `WebSocketStream` it is used: it receives no more, and the server has to wait. Elsewhere the
+    /// connection is closed with [`Config::TRY_AGAIN_LATER`]; `recv` returns what waits, then an error.
     Close,
     /// The oldest messages that wait are dropped; `dropped` counts them.
     DropOldest,

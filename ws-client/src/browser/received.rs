@@ -32,7 +32,7 @@ impl Received {
     /// Adds a message, or applies the policy. One that is alone is never over the limit: another limit is for single ones.
     pub(super) fn push(&mut self, message: Message) -> Result<(), Full> {
         let charge = charge(&message);
-        while !self.messages.is_empty() && self.bytes.saturating_add(charge) > self.limit {
+        while !self.has_room(charge) {
             match self.overflow {
                 Overflow::Close => return Err(Full),
                 Overflow::DropOldest => drop(self.pop()),
@@ -46,6 +46,11 @@ impl Received {
         self.bytes = self.bytes.saturating_add(charge);
         self.messages.push_back(message);
         Ok(())
+    }
+
+    /// Whether a message of this charge can be added.
+    pub(super) fn has_room(&self, charge: usize) -> bool {
+        self.messages.is_empty() || self.bytes.saturating_add(charge) <= self.limit
     }
 
     pub(super) fn pop(&mut self) -> Option<Message> {
@@ -65,6 +70,7 @@ impl Received {
     }
 }
 
-fn charge(message: &Message) -> usize {
+/// What a message counts for.
+pub(super) fn charge(message: &Message) -> usize {
     message.len().saturating_add(PER_MESSAGE)
 }

@@ -9,8 +9,8 @@ use super::error::Error;
 use super::socket::Socket;
 use super::timer::Sleep;
 
-/// A wait for `bufferedAmount` to fall. No event reports that, so it is looked at again and again, after 4 ms at first and
-/// 64 ms at last.
+/// A wait for `bufferedAmount` to fall. No event of a `WebSocket` reports that, so it is looked at again and again, after 4 ms
+/// at first and 64 ms at last.
 #[derive(Default)]
 pub(super) struct Room {
     sleep: Option<Sleep>,
@@ -38,8 +38,11 @@ impl Room {
                 *self = Self::default();
                 return Poll::Ready(Ok(()));
             }
-            // The end of the connection is an event.
+            // The end of the connection is an event, and what a `WebSocketStream` has written.
             socket.wake_later(cx);
+            if socket.reports_room() {
+                return Poll::Pending;
+            }
             let delay = FIRST.saturating_mul(1 << self.looks.min(4)).min(LAST);
             ready!(Pin::new(self.sleep.get_or_insert_with(|| Sleep::new(delay))).poll(cx));
             self.sleep = None;

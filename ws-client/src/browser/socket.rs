@@ -1,4 +1,4 @@
-//! The browser's WebSocket, and what its events have left.
+//! An open connection of the browser's, and what has arrived by it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,62 +6,74 @@ use std::task::{Context, Poll, Waker};
 
 use js_sys::{ArrayBuffer, JsString, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{BinaryType, CloseEvent, DomException, MessageEvent};
+use web_sys::DomException;
 use ws_core::{
     CloseCause, CloseCode, CloseFrame, CloseInfo, Initiator, Message, ProtocolError, SendError, TransportEnd,
 };
 
-use super::config::Config;
+use super::config::{Config, Overflow};
 use super::connect_error::ConnectError;
 use super::error::Error;
-use super::received::Received;
+use super::event_socket::EventSocket;
+use super::received::{Received, charge};
 use super::request::Request;
+use super::stream_socket::StreamSocket;
 
-/// A WebSocket of the browser's; closed when dropped.
+/// A connection of the browser's; closed when dropped.
 pub(super) struct Socket {
-    js: web_sys::WebSocket,
+    js: Js,
     config: Config,
-    state: Rc<RefCell<State>>,
-    /// What the browser calls; they live as long as the socket.
-    _handlers: Handlers,
+    state: Shared,
 }
 
-struct State {
-    is_opened: bool,
-    received: Received,
+/// The two objects that a browser may have for a WebSocket.
+enum Js {
+    /// `WebSocket`, which every browser has. It receives as fast as the server sends.
+    Events(EventSocket),
+    /// `WebSocketStream`, which Chromium has. It receives when it is asked to.
+    Stream(StreamSocket),
+}
+
+/// The state, which what the browser calls changes as well.
+pub(super) type Shared = Rc<RefCell<State>>;
+
+pub(super) struct State {
+    pub(super) is_opened: bool,
+    pub(super) received: Received,
+    /// Whether all that was received before the end is in the queue.
+    pub(super) is_whole: bool,
     /// The code of the Close that this end has begun with.
-    sent: Option<CloseCode>,
+    pub(super) sent: Option<CloseCode>,
     /// Why this end closes, if a limit was exceeded.
-    fault: Option<Error>,
-    ended: Option<CloseInfo>,
+    pub(super) fault: Option<Error>,
+    pub(super) ended: Option<CloseInfo>,
     /// Everybody that waits: any event may be theirs.
     wakers: Vec<Waker>,
-}
-
-struct Handlers {
-    _open: Closure<dyn FnMut()>,
-    _message: Closure<dyn FnMut(MessageEvent)>,
-    _close: Closure<dyn FnMut(CloseEvent)>,
 }
 
 impl Socket {
     /// Begins to open a connection.
     pub(super) fn open(request: &Request, config: &Config) -> Result<Self, ConnectError> {
-        let subprotocols: js_sys::Array =
-            request.subprotocols().iter().map(|name| JsValue::from_str(name)).collect();
-        let js = web_sys::WebSocket::new_with_str_sequence(request.url().as_str(), &subprotocols)
-            .map_err(|error| not_allowed(request, &error))?;
-        js.set_binary_type(BinaryType::Arraybuffer);
         let state = Rc::new(RefCell::new(State {
             is_opened: false,
             received: Received::new(config.max_received, config.overflow),
+            is_whole: false,
             sent: None,
             fault: None,
             ended: None,
             wakers: Vec::new(),
         }));
-        let handlers = Handlers::install(&js, &state, config);
-        Ok(Self { js, config: config.clone(), state, _handlers: handlers })
+        // With the other policies messages are to be dropped, so the server is not to wait.
+        let stream = match config.overflow {
+            Overflow::Close => StreamSocket::open(request, config, &state),
+            Overflow::DropOldest | Overflow::DropNewest => None,
+        };
+        let js = match stream {
+            Some(stream) => stream.map(Js::Stream),
+            None => EventSocket::open(request, config, &state).map(Js::Events),
+        };
+        let js = js.map_err(|error| not_allowed(request, &error))?;
+        Ok(Self { js, config: config.clone(), state })
     }
 
     /// Whether the connection has been opened; `false` if it has failed before.
@@ -76,10 +88,14 @@ impl Socket {
     pub(super) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         let mut state = self.state.borrow_mut();
         if let Some(message) = state.received.pop() {
+            drop(state);
+            // There is room for another one.
+            change(&self.state, |_| ());
             return Poll::Ready(Ok(Some(message)));
         }
         match (&state.fault, &state.ended) {
             (Some(fault), _) => Poll::Ready(Err(fault.clone())),
+            (None, Some(_)) if !state.is_whole => state.wait(cx),
             (None, Some(info)) if info.is_normal() => Poll::Ready(Ok(None)),
             (None, Some(info)) => Poll::Ready(Err(Error::Closed(Box::new(info.clone())))),
             (None, None) => state.wait(cx),
@@ -102,12 +118,10 @@ impl Socket {
     /// Gives a message to the browser, which takes any number; [`Room`](super::room::Room) is to be asked before.
     pub(super) fn send(&self, message: &Message) -> Result<(), Error> {
         self.check_open()?;
-        let sent = match message {
-            Message::Text(text) => self.js.send_with_str(text),
-            Message::Binary(bytes) => self.js.send_with_u8_array(bytes),
-        };
-        // It is an error only while the connection is being opened.
-        sent.map_err(|_| Error::Send(SendError::Closing))
+        match &self.js {
+            Js::Events(socket) => socket.send(message),
+            Js::Stream(socket) => socket.send(message),
+        }
     }
 
     /// Whether messages can be sent; the browser would drop them silently.
@@ -122,12 +136,23 @@ impl Socket {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.js.ready_state() == web_sys::WebSocket::OPEN
+        match &self.js {
+            Js::Events(socket) => socket.is_open(),
+            Js::Stream(socket) => socket.is_open(),
+        }
     }
 
     /// Bytes that the browser holds and has not sent.
     pub(super) fn queued(&self) -> usize {
-        usize::try_from(self.js.buffered_amount()).unwrap_or(usize::MAX)
+        match &self.js {
+            Js::Events(socket) => socket.queued(),
+            Js::Stream(socket) => socket.queued(),
+        }
+    }
+
+    /// Whether tasks are woken when less is queued.
+    pub(super) const fn reports_room(&self) -> bool {
+        matches!(self.js, Js::Stream(_))
     }
 
     pub(super) const fn high_water(&self) -> usize {
@@ -143,7 +168,10 @@ impl Socket {
             return Err(Error::Send(SendError::ReasonTooLong(reason.len())));
         }
         self.check_open()?;
-        close(&self.js, &mut self.state.borrow_mut(), code, reason);
+        match &self.js {
+            Js::Events(socket) => socket.close(code, reason),
+            Js::Stream(socket) => socket.close_behind(code, reason),
+        }
         Ok(())
     }
 
@@ -160,91 +188,74 @@ impl Socket {
     }
 
     pub(super) fn subprotocol(&self) -> String {
-        self.js.protocol()
+        match &self.js {
+            Js::Events(socket) => socket.subprotocol(),
+            Js::Stream(socket) => socket.subprotocol(),
+        }
     }
 
     pub(super) fn extensions(&self) -> String {
-        self.js.extensions()
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.js.set_onopen(None);
-        self.js.set_onmessage(None);
-        self.js.set_onclose(None);
-        // One that is closed already takes no notice.
-        let _ = self.js.close();
+        match &self.js {
+            Js::Events(socket) => socket.extensions(),
+            Js::Stream(socket) => socket.extensions(),
+        }
     }
 }
 
 impl State {
-    fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+    pub(super) fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<T> {
         if !self.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
             self.wakers.push(cx.waker().clone());
         }
         Poll::Pending
     }
 
-    /// Takes a message into the queue, or closes when a limit is exceeded.
-    fn receive(&mut self, js: &web_sys::WebSocket, config: &Config, data: &JsValue) {
+    /// Takes a message into the queue; returns the code and the reason to close with when a limit is exceeded.
+    pub(super) fn receive(
+        &mut self,
+        message: Option<Message>,
+        config: &Config,
+    ) -> Result<(), (CloseCode, &'static str)> {
         if self.fault.is_some() {
-            return;
+            return Ok(());
         }
-        let Some(message) = read(data, config.max_message_size) else {
+        let Some(message) = message else {
             let limit = u64::try_from(config.max_message_size).unwrap_or(u64::MAX);
             self.fault = Some(Error::Protocol(ProtocolError::MessageTooBig { limit }));
-            return close(js, self, Config::TOO_BIG, "message too big");
+            return Err((Config::TOO_BIG, "message too big"));
         };
-        if self.received.push(message).is_err() {
+        self.received.push(message).map_err(|_| {
             self.fault = Some(Error::Overflow { limit: config.max_received });
-            close(js, self, Config::TRY_AGAIN_LATER, "messages are not received as fast as they come");
-        }
+            (Config::TRY_AGAIN_LATER, "messages are not received as fast as they come")
+        })
     }
-}
 
-impl Handlers {
-    fn install(js: &web_sys::WebSocket, state: &Rc<RefCell<State>>, config: &Config) -> Self {
-        let opened = Rc::clone(state);
-        let open = Closure::<dyn FnMut()>::new(move || change(&opened, |state| state.is_opened = true));
+    /// Waits until a message fits into the queue, or is not to go there any longer.
+    pub(super) fn poll_room(&mut self, message: &Message, cx: &mut Context<'_>) -> Poll<()> {
+        if self.received.has_room(charge(message)) || self.is_closing() {
+            return Poll::Ready(());
+        }
+        self.wait(cx)
+    }
 
-        let (socket, config, receiving) = (js.clone(), config.clone(), Rc::clone(state));
-        let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            change(&receiving, |state| state.receive(&socket, &config, &event.data()));
-        });
-
-        let (socket, closing) = (js.clone(), Rc::clone(state));
-        let close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
-            let unsent = u64::from(socket.buffered_amount());
-            change(&closing, |state| state.ended = Some(record(&event, state.sent, unsent)));
-        });
-
-        js.set_onopen(Some(open.as_ref().unchecked_ref()));
-        js.set_onmessage(Some(message.as_ref().unchecked_ref()));
-        js.set_onclose(Some(close.as_ref().unchecked_ref()));
-        Self { _open: open, _message: message, _close: close }
+    /// Whether this end has begun to close, so that messages are dropped.
+    pub(super) const fn is_closing(&self) -> bool {
+        self.sent.is_some() || self.fault.is_some()
     }
 }
 
 /// Changes the state, then wakes the tasks that wait: they may run at once, so the state is not borrowed any longer.
-fn change(state: &RefCell<State>, by: impl FnOnce(&mut State)) {
-    let wakers = {
+pub(super) fn change<T>(state: &RefCell<State>, by: impl FnOnce(&mut State) -> T) -> T {
+    let (result, wakers) = {
         let mut state = state.borrow_mut();
-        by(&mut state);
-        std::mem::take(&mut state.wakers)
+        (by(&mut state), std::mem::take(&mut state.wakers))
     };
     wakers.into_iter().for_each(Waker::wake);
-}
-
-/// Begins the closing handshake, unless that has begun.
-fn close(js: &web_sys::WebSocket, state: &mut State, code: CloseCode, reason: &str) {
-    if js.close_with_code_and_reason(code.0, reason).is_ok() {
-        state.sent.get_or_insert(code);
-    }
+    result
 }
 
 /// Copies a message out of the browser; `None` if it is over the limit.
-fn read(data: &JsValue, limit: usize) -> Option<Message> {
+pub(super) fn read(data: &JsValue, limit: usize) -> Option<Message> {
     if let Some(text) = data.dyn_ref::<JsString>() {
         // UTF-8 is never shorter than UTF-16 in units.
         if usize::try_from(text.length()).ok()? > limit {
@@ -253,25 +264,39 @@ fn read(data: &JsValue, limit: usize) -> Option<Message> {
         let text = String::from(text);
         return (text.len() <= limit).then(|| text.into());
     }
-    let bytes = Uint8Array::new(data.dyn_ref::<ArrayBuffer>()?);
+    let bytes = match data.dyn_ref::<ArrayBuffer>() {
+        Some(buffer) => Uint8Array::new(buffer),
+        None => data.dyn_ref::<Uint8Array>()?.clone(),
+    };
     let len = usize::try_from(bytes.length()).ok()?;
     (len <= limit).then(|| bytes.to_vec().into())
 }
 
-/// How the connection ended, as far as the browser reports it; `asked` is the code that it was asked to close with. If a Close
-/// of the peer's has arrived before that, the browser has answered it with its own code: that is not reported.
-fn record(event: &CloseEvent, asked: Option<CloseCode>, unsent: u64) -> CloseInfo {
-    let initiator = if asked.is_some() { Initiator::Local } else { Initiator::Remote };
-    let cause =
-        if event.was_clean() { CloseCause::Handshake } else { CloseCause::Transport(TransportEnd::Failed) };
-    let mut info = CloseInfo::new(initiator, cause);
-    // RFC 6455 §7.1.5: 1006 stands for no Close frame.
-    info.received = Some(CloseCode(event.code())).filter(|&code| code != CloseCode::ABNORMAL_CLOSURE);
-    // §5.5.1: a Close is typically answered with its own code.
-    info.sent = asked.or(info.received);
-    info.reason = event.reason().into();
-    info.unsent = unsent;
-    info
+/// How a connection ended, as far as the browser reports it.
+pub(super) struct End {
+    pub(super) was_clean: bool,
+    pub(super) code: u16,
+    pub(super) reason: String,
+}
+
+impl End {
+    /// The record of it; `asked` is the code that the browser was asked to close with. If a Close of the peer's has arrived before
+    /// that, the browser has answered it with its own code: that is not reported.
+    pub(super) fn record(self, asked: Option<CloseCode>, unsent: u64) -> CloseInfo {
+        let initiator = if asked.is_some() { Initiator::Local } else { Initiator::Remote };
+        let cause = match self.was_clean {
+            true => CloseCause::Handshake,
+            false => CloseCause::Transport(TransportEnd::Failed),
+        };
+        let mut info = CloseInfo::new(initiator, cause);
+        // RFC 6455 §7.1.5: 1006 stands for no Close frame.
+        info.received = Some(CloseCode(self.code)).filter(|&code| code != CloseCode::ABNORMAL_CLOSURE);
+        // §5.5.1: a Close is typically answered with its own code.
+        info.sent = asked.or(info.received);
+        info.reason = self.reason.into();
+        info.unsent = unsent;
+        info
+    }
 }
 
 /// What the constructor throws.

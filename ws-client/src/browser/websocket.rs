@@ -106,7 +106,8 @@ impl WebSocket {
         self.socket.is_open()
     }
 
-    /// Returns the number of bytes that the browser holds and has not sent (`bufferedAmount`).
+    /// Returns the number of bytes that the browser holds and has not sent (`bufferedAmount`), or has not taken from its
+    /// `WebSocketStream`.
     #[doc(alias = "bufferedAmount")]
     pub fn queued(&self) -> usize {
         self.socket.queued()

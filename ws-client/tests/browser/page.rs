@@ -47,13 +47,37 @@ pub(crate) async fn sleep(time: Duration) {
     JsFuture::from(promise).await.unwrap();
 }
 
+/// Runs a future in a browser that has no `WebSocketStream`.
+pub(crate) async fn without_stream<T>(future: impl Future<Output = T>) -> T {
+    let (global, name) = (js_sys::global(), JsValue::from("WebSocketStream"));
+    let stream = Reflect::get(&global, &name).unwrap();
+    Reflect::delete_property(&global, &name).unwrap();
+    let result = future.await;
+    Reflect::set(&global, &name, &stream).unwrap();
+    result
+}
+
 macro_rules! scenarios {
-    ($($name:ident)*) => {$(
-        #[wasm_bindgen_test]
-        async fn $name() {
-            scenarios::$name(&Page).await;
+    ($($name:ident)*) => {
+        $(
+            #[wasm_bindgen_test]
+            async fn $name() {
+                scenarios::$name(&Page).await;
+            }
+        )*
+
+        /// The same on the `WebSocket` that every browser has.
+        mod without_websocket_stream {
+            use super::*;
+
+            $(
+                #[wasm_bindgen_test]
+                async fn $name() {
+                    without_stream(scenarios::$name(&Page)).await;
+                }
+            )*
         }
-    )*};
+    };
 }
 
 scenarios! {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,6 +18,10 @@ struct State {
     last_close: AtomicU16,
     slow: Mutex<HashMap<usize, oneshot::Sender<()>>>,
     next: AtomicUsize,
+    /// Messages of the last flood that were sent.
+    flooded: AtomicU32,
+    /// Bytes that the last slow connection has taken.
+    taken: AtomicUsize,
 }
 
 /// Serves until it is dropped.
@@ -43,7 +47,9 @@ async fn connection(mut stream: TcpStream, state: &State) -> Result<(), Error> {
     let mut ws = WebSocket::new(stream, Connection::server(Arc::new(config)), &[]);
     match path {
         "/close" => drop(ws.close(CloseCode(query.parse().unwrap_or(1000)), "as asked").await?),
-        "/flood" => flood(&mut ws, number).await?,
+        "/flood" => flood(&mut ws, number, state).await?,
+        "/flooded" => ws.send(state.flooded.load(Ordering::SeqCst).to_string()).await?,
+        "/taken" => ws.send(state.taken.load(Ordering::SeqCst).to_string()).await?,
         "/slow" => slow(&mut ws, state).await?,
         "/read" => {
             let waiting =
@@ -73,10 +79,11 @@ async fn echo(ws: &mut WebSocket<TcpStream>) -> Result<(), Error> {
 }
 
 /// Messages of 4 KiB, which begin with their number; then a Close.
-async fn flood(ws: &mut WebSocket<TcpStream>, count: u32) -> Result<(), Error> {
+async fn flood(ws: &mut WebSocket<TcpStream>, count: u32, state: &State) -> Result<(), Error> {
     let mut message = vec![0; 4096];
     for number in 0..count {
         message[..4].copy_from_slice(&number.to_be_bytes());
+        state.flooded.store(number, Ordering::SeqCst);
         // Closed by the client: what `echo` reports next.
         if ws.feed(message.as_slice()).await.is_err() {
             return Ok(());
@@ -86,7 +93,8 @@ async fn flood(ws: &mut WebSocket<TcpStream>, count: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sends a number, and reads nothing until another connection asks for it by that; then sends how many bytes there were.
+/// Sends a number, and reads nothing until another connection asks for it by that; then sends how many bytes there were before
+/// a text.
 async fn slow(ws: &mut WebSocket<TcpStream>, state: &State) -> Result<(), Error> {
     let number = state.next.fetch_add(1, Ordering::SeqCst);
     let (sender, asked) = oneshot::channel();
@@ -100,6 +108,7 @@ async fn slow(ws: &mut WebSocket<TcpStream>, state: &State) -> Result<(), Error>
         }
         bytes += message.len();
     }
+    state.taken.store(bytes, Ordering::SeqCst);
     Ok(())
 }
 
