@@ -83,158 +83,27 @@
 #![cfg_attr(target_arch = "wasm32", allow(rustdoc::broken_intra_doc_links))]
 
 mod address;
-#[cfg(not(target_arch = "wasm32"))]
-mod attempt;
 mod backoff;
+mod debug;
+mod request_error;
+
+// Both have the same names, as far as a browser can.
 #[cfg(target_arch = "wasm32")]
 mod browser;
 #[cfg(not(target_arch = "wasm32"))]
-mod challenge;
+mod native;
+
+#[cfg(target_arch = "wasm32")]
+pub use browser::*;
 #[cfg(not(target_arch = "wasm32"))]
-mod chance;
-#[cfg(not(target_arch = "wasm32"))]
-mod client;
-#[cfg(not(target_arch = "wasm32"))]
-mod connector;
-#[cfg(not(target_arch = "wasm32"))]
-mod credentials;
-#[cfg(not(target_arch = "wasm32"))]
-mod deadline;
-mod debug;
-#[cfg(not(target_arch = "wasm32"))]
-mod dial;
-#[cfg(not(target_arch = "wasm32"))]
-mod error;
-#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
-mod http2;
-#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
-mod http2_config;
-#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
-mod http2_error;
-#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
-mod http_version;
-#[cfg(not(target_arch = "wasm32"))]
-mod negotiated;
-#[cfg(not(target_arch = "wasm32"))]
-mod opening;
-#[cfg(not(target_arch = "wasm32"))]
-mod options;
-#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
-mod pem;
-#[cfg(not(target_arch = "wasm32"))]
-mod proxy;
-#[cfg(not(target_arch = "wasm32"))]
-mod proxy_choice;
-#[cfg(not(target_arch = "wasm32"))]
-mod proxy_error;
-#[cfg(not(target_arch = "wasm32"))]
-mod reconnect;
-#[cfg(not(target_arch = "wasm32"))]
-mod request;
-mod request_error;
-#[cfg(not(target_arch = "wasm32"))]
-mod resolver;
-#[cfg(not(target_arch = "wasm32"))]
-mod retry_after;
-#[cfg(not(target_arch = "wasm32"))]
-mod route;
-#[cfg(not(target_arch = "wasm32"))]
-mod setup;
-#[cfg(not(target_arch = "wasm32"))]
-mod shared;
-#[cfg(not(target_arch = "wasm32"))]
-mod stream;
-#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
-mod tls;
-#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
-mod tls_error;
-#[cfg(all(feature = "hyper", not(target_arch = "wasm32")))]
-mod upgrade;
+pub use native::*;
 
 pub use backoff::Backoff;
-#[cfg(target_arch = "wasm32")]
-pub use browser::{
-    Client, Config, ConnectError, Error, Negotiated, Opened, Options, Overflow, Receiver, Reconnect, Request,
-    Retry, Sender, TrySendError, WebSocket, connect,
-};
-#[cfg(not(target_arch = "wasm32"))]
-pub use client::Client;
-#[cfg(not(target_arch = "wasm32"))]
-pub use connector::{Connecting, Connector};
-#[cfg(not(target_arch = "wasm32"))]
-pub use dial::DialError;
-#[cfg(not(target_arch = "wasm32"))]
-pub use error::{Blame, ConnectError, Stage};
-#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
-pub use http_version::HttpVersion;
-#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
-pub use http2_config::Http2Config;
-#[cfg(all(feature = "http2", not(target_arch = "wasm32")))]
-pub use http2_error::Http2Error;
-#[cfg(not(target_arch = "wasm32"))]
-pub use negotiated::{Negotiated, Opened};
-#[cfg(not(target_arch = "wasm32"))]
-pub use options::Options;
-#[cfg(not(target_arch = "wasm32"))]
-pub use proxy::Proxy;
-#[cfg(not(target_arch = "wasm32"))]
-pub use proxy_choice::ProxyChoice;
-#[cfg(not(target_arch = "wasm32"))]
-pub use proxy_error::{ProxyError, ProxyUrlError};
-#[cfg(not(target_arch = "wasm32"))]
-pub use reconnect::{Reconnect, Retry};
-#[cfg(not(target_arch = "wasm32"))]
-pub use request::Request;
-#[cfg(not(target_arch = "wasm32"))]
-pub use request_error::HeaderError;
 pub use request_error::UrlError;
-#[cfg(not(target_arch = "wasm32"))]
-pub use resolver::{Resolver, Resolving};
-#[cfg(not(target_arch = "wasm32"))]
-pub use shared::{connect, handshake};
-#[cfg(not(target_arch = "wasm32"))]
-pub use stream::{Stream, Transport};
-#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
-pub use tls::Tls;
-#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
-pub use tls_error::TlsError;
-pub use ws_core::SettingError;
-
-#[cfg(not(target_arch = "wasm32"))]
-pub use http;
-/// For custom roots, configurations and crypto providers ([`Tls`]).
-#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
-pub use rustls;
 pub use url;
 pub use ws_core;
-/// For the offer of permessage-deflate ([`Options::deflate`]).
-#[cfg(all(feature = "deflate", not(target_arch = "wasm32")))]
-pub use ws_core::deflate;
-#[cfg(not(target_arch = "wasm32"))]
-pub use ws_core::handshake::{
-    Extension, ExtensionParameter, HandshakeError, HeadLimits, Refused, RequestError,
-};
+pub use ws_core::SettingError;
 pub use ws_core::{CloseCode, CloseInfo, DataType, Message};
-#[cfg(not(target_arch = "wasm32"))]
-pub use ws_core::{Config, PreparedMessage};
-#[cfg(not(target_arch = "wasm32"))]
-pub use ws_tokio;
-#[cfg(not(target_arch = "wasm32"))]
-pub use ws_tokio::{Broadcast, ByteStream, Error, Member, PublishReport, Sender, SlowPolicy, TrySendError};
-
-/// An open WebSocket. [`connect`] returns a `WebSocket`, on a [`Stream`]; [`handshake`] returns a `WebSocket<S>`, on a
-/// stream of any type.
-///
-/// Its methods are those of [`ws_tokio::WebSocket`]: [`recv`](ws_tokio::WebSocket::recv), [`send`](ws_tokio::WebSocket::send),
-/// [`close`](ws_tokio::WebSocket::close), [`split`](ws_tokio::WebSocket::split) and more.
-#[cfg(not(target_arch = "wasm32"))]
-pub type WebSocket<S = Stream> = ws_tokio::WebSocket<S>;
-
-/// The receiving half of a [`WebSocket`].
-///
-/// Its methods are those of [`ws_tokio::Receiver`].
-#[cfg(not(target_arch = "wasm32"))]
-pub type Receiver<S = Stream> = ws_tokio::Receiver<S>;
 
 /// How to do common things with a client.
 #[cfg(all(any(doc, doctest), not(target_arch = "wasm32")))]
