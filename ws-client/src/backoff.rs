@@ -83,13 +83,48 @@ impl Backoff {
     }
 
     /// The delay after `failures` failures in a row; `chance` is a uniformly distributed random number.
-    pub(crate) fn delay(&self, failures: u32, chance: u64) -> Duration {
+    fn delay(&self, failures: u32, chance: u64) -> Duration {
         let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
         let bound = self.initial.saturating_mul(factor).min(self.max);
         let nanos = bound.as_nanos().saturating_add(1);
         // Below `bound`, which is a Duration: the quotient fits.
         let chosen = nanos.saturating_mul(u128::from(chance)) >> 64;
         u64::try_from(chosen).map_or(bound, Duration::from_nanos)
+    }
+}
+
+/// The failures in a row of one client that connects again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    count: u32,
+}
+
+impl Failures {
+    pub(crate) const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Counts an attempt: one that failed, or one that opened a connection, which is a failure until it has lasted long enough.
+    pub(crate) const fn count_attempt(&mut self) {
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// A connection has ended that lasted for this time.
+    pub(crate) fn ended_after(&mut self, lasted: Duration, backoff: &Backoff) {
+        if lasted >= backoff.stable_after {
+            self.count = 0;
+        }
+    }
+
+    /// Whether the last error is to be returned instead of another attempt.
+    pub(crate) fn are_final(&self, is_fatal: bool, backoff: &Backoff) -> bool {
+        is_fatal || backoff.max_failures.is_some_and(|max| self.count >= max)
+    }
+
+    /// The delay before the next attempt; `asked` is what the server asks for, `chance` a uniformly distributed random number.
+    pub(crate) fn delay(&self, backoff: &Backoff, asked: Option<Duration>, chance: u64) -> Duration {
+        let asked = asked.unwrap_or_default().min(backoff.max);
+        asked.saturating_add(backoff.delay(self.count.saturating_sub(1), chance))
     }
 }
 
@@ -115,5 +150,29 @@ mod tests {
     fn delays_without_bound_do_not_overflow() {
         let backoff = Backoff { initial: Duration::MAX, max: Duration::MAX, ..Backoff::default() };
         assert!(backoff.delay(u32::MAX, u64::MAX) > Duration::from_secs(1));
+    }
+
+    #[test]
+    fn failures_count_until_a_connection_was_stable_and_end_at_the_limit() {
+        let backoff = Backoff::default().max_failures(3);
+        let mut failures = Failures::default();
+        let most = |failures: &Failures, asked| failures.delay(&backoff, asked, u64::MAX).as_millis();
+        assert_eq!(most(&failures, None), 500);
+        failures.count_attempt();
+        assert_eq!((failures.count(), most(&failures, None)), (1, 500));
+        failures.ended_after(backoff.stable_after - Duration::from_millis(1), &backoff);
+        failures.count_attempt();
+        assert_eq!((failures.count(), most(&failures, None)), (2, 1000));
+        assert_eq!(most(&failures, Some(Duration::from_secs(7))), 8000);
+        assert_eq!(
+            most(&failures, Some(Duration::MAX)),
+            31_000,
+            "what the server asks for is bounded by max"
+        );
+        assert!(!failures.are_final(false, &backoff) && failures.are_final(true, &backoff));
+        failures.count_attempt();
+        assert!(failures.are_final(false, &backoff));
+        failures.ended_after(backoff.stable_after, &backoff);
+        assert_eq!(failures.count(), 0);
     }
 }

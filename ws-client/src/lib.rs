@@ -86,6 +86,7 @@ mod address;
 mod backoff;
 mod debug;
 mod request_error;
+mod request_from;
 
 // Both have the same names, as far as a browser can.
 #[cfg(target_arch = "wasm32")]

@@ -10,7 +10,7 @@ use super::connect_error::ConnectError;
 use super::negotiated::Opened;
 use super::request::Request;
 use super::timer::{Sleep, now};
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, Failures};
 
 /// Opens connections to the same server, one after another; returned by [`Client::reconnect`] or [`Client::reconnect_with`].
 ///
@@ -20,8 +20,7 @@ pub struct Reconnect {
     client: Client,
     request: Box<dyn FnMut() -> Requesting>,
     on_wait: Option<Hook>,
-    /// The number of failures in a row.
-    failures: u32,
+    failures: Failures,
     /// The error of the last attempt.
     last_error: Option<ConnectError>,
     state: State,
@@ -80,7 +79,7 @@ impl Client {
             client: self.clone(),
             request: Box::new(move || Box::pin(request())),
             on_wait: None,
-            failures: 0,
+            failures: Failures::default(),
             last_error: None,
             state: State::Due,
         }
@@ -99,7 +98,7 @@ impl Reconnect {
     /// Returns the number of failures in a row. A connection counts as a failure until it has lasted
     /// for [`Backoff::stable_after`]; that is checked by the next call of [`next`](Self::next).
     pub fn failures(&self) -> u32 {
-        self.failures
+        self.failures.count()
     }
 
     /// Returns the error of the last attempt while further attempts are made; `None` after an attempt that opened a
@@ -121,9 +120,7 @@ impl Reconnect {
                 State::Due => {}
                 State::Waiting(sleep) => Pin::new(sleep).await,
                 State::Opened(at) => {
-                    if now().saturating_sub(*at) >= self.client.options().backoff.stable_after {
-                        self.failures = 0;
-                    }
+                    self.failures.ended_after(now().saturating_sub(*at), &self.client.options().backoff);
                     let delay = self.wait();
                     self.report(delay);
                     continue;
@@ -131,7 +128,7 @@ impl Reconnect {
             }
             let attempt = self.attempt().await;
             self.last_error = None;
-            self.failures = self.failures.saturating_add(1);
+            self.failures.count_attempt();
             let error = match attempt {
                 Ok(opened) => {
                     self.state = State::Opened(now());
@@ -140,7 +137,7 @@ impl Reconnect {
                 Err(error) => error,
             };
             let delay = self.wait();
-            if error.is_fatal() || self.backoff().max_failures.is_some_and(|max| self.failures >= max) {
+            if self.failures.are_final(error.is_fatal(), self.backoff()) {
                 return Err(error);
             }
             self.last_error = Some(error);
@@ -157,14 +154,14 @@ impl Reconnect {
     fn wait(&mut self) -> Duration {
         // No secret: what matters is that clients differ.
         let chance = (js_sys::Math::random() * 2f64.powi(64)) as u64;
-        let delay = self.backoff().delay(self.failures.saturating_sub(1), chance);
+        let delay = self.failures.delay(self.backoff(), None, chance);
         self.state = State::Waiting(Sleep::new(delay));
         delay
     }
 
     fn report(&mut self, delay: Duration) {
         if let Some(hook) = &mut self.on_wait {
-            hook(&Retry { failures: self.failures, error: self.last_error.as_ref(), delay });
+            hook(&Retry { failures: self.failures.count(), error: self.last_error.as_ref(), delay });
         }
     }
 
@@ -176,7 +173,7 @@ impl Reconnect {
 impl fmt::Debug for Reconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reconnect")
-            .field("failures", &self.failures)
+            .field("failures", &self.failures.count())
             .field("last_error", &self.last_error)
             .finish_non_exhaustive()
     }

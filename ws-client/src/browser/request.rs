@@ -58,58 +58,12 @@ impl Request {
         address::authority(&self.url)
     }
 
-    fn from_url(url: Url) -> Result<Self, UrlError> {
+    pub(crate) fn from_url(url: Url) -> Result<Self, UrlError> {
         address::check(&url)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlError::UserInfo);
         }
         Ok(Self { url, subprotocols: Vec::new() })
-    }
-}
-
-impl TryFrom<&str> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: &str) -> Result<Self, UrlError> {
-        Self::new(url)
-    }
-}
-
-impl TryFrom<String> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: String) -> Result<Self, UrlError> {
-        Self::new(&url)
-    }
-}
-
-impl TryFrom<&String> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: &String) -> Result<Self, UrlError> {
-        Self::new(url)
-    }
-}
-
-impl TryFrom<Url> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: Url) -> Result<Self, UrlError> {
-        Self::from_url(url)
-    }
-}
-
-impl TryFrom<&Url> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: &Url) -> Result<Self, UrlError> {
-        Self::from_url(url.clone())
-    }
-}
-
-impl From<&Request> for Request {
-    fn from(request: &Request) -> Self {
-        request.clone()
     }
 }
 

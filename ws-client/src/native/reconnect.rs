@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, Failures};
 use crate::chance;
 use crate::client::Client;
 use crate::deadline::from_now;
@@ -36,8 +36,7 @@ pub struct Reconnect {
     client: Client,
     request: Box<dyn FnMut() -> Requesting + Send>,
     on_wait: Option<Hook>,
-    /// The number of failures in a row.
-    failures: u32,
+    failures: Failures,
     /// The error of the last attempt.
     last_error: Option<ConnectError>,
     state: State,
@@ -95,7 +94,7 @@ impl Client {
             client: self.clone(),
             request: Box::new(move || Box::pin(request())),
             on_wait: None,
-            failures: 0,
+            failures: Failures::default(),
             last_error: None,
             state: State::New,
         }
@@ -125,7 +124,7 @@ impl Reconnect {
     /// Returns the number of failures in a row. A connection counts as a failure until it has lasted
     /// for [`Backoff::stable_after`]; that is checked by the next call of [`next`](Self::next).
     pub fn failures(&self) -> u32 {
-        self.failures
+        self.failures.count()
     }
 
     /// Returns the error of the last attempt while further attempts are made; `None` after an attempt that opened a
@@ -147,9 +146,7 @@ impl Reconnect {
                 State::New => {}
                 State::Waiting(due) => sleep_until(due).await,
                 State::Opened(at) => {
-                    if at.elapsed() >= self.backoff().stable_after {
-                        self.failures = 0;
-                    }
+                    self.failures.ended_after(at.elapsed(), &self.client.options().backoff);
                     let delay = self.wait(None)?;
                     self.report(delay);
                     continue;
@@ -157,20 +154,19 @@ impl Reconnect {
             }
             let attempt = self.attempt().await;
             self.last_error = None;
+            self.failures.count_attempt();
             let error = match attempt {
                 Ok(opened) => {
-                    self.failures = self.failures.saturating_add(1);
                     self.state = State::Opened(Instant::now());
                     return Ok(opened);
                 }
                 Err(error) => error,
             };
-            self.failures = self.failures.saturating_add(1);
             let delay = self.wait(error.retry_after())?;
-            if error.is_fatal() || self.backoff().max_failures.is_some_and(|max| self.failures >= max) {
+            if self.failures.are_final(error.is_fatal(), self.backoff()) {
                 return Err(error);
             }
-            tracing::debug!(%error, failures = self.failures, ?delay, "not connected, trying again");
+            tracing::debug!(%error, failures = self.failures.count(), ?delay, "not connected, trying again");
             self.last_error = Some(error);
             self.report(delay);
         }
@@ -182,20 +178,17 @@ impl Reconnect {
     }
 
     /// Sets when the next attempt is due; returns the time until then.
-    fn wait(&mut self, at_least: Option<Duration>) -> Result<Duration, ConnectError> {
+    fn wait(&mut self, asked: Option<Duration>) -> Result<Duration, ConnectError> {
         let mut chance = [0; 8];
         chance::fill(&mut chance)?;
-        let backoff = self.backoff();
-        let delay = backoff.delay(self.failures.saturating_sub(1), u64::from_ne_bytes(chance));
-        let asked = at_least.unwrap_or_default().min(backoff.max);
-        let delay = asked.saturating_add(delay);
+        let delay = self.failures.delay(self.backoff(), asked, u64::from_ne_bytes(chance));
         self.state = State::Waiting(from_now(delay));
         Ok(delay)
     }
 
     fn report(&mut self, delay: Duration) {
         if let Some(hook) = &mut self.on_wait {
-            hook(&Retry { failures: self.failures, error: self.last_error.as_ref(), delay });
+            hook(&Retry { failures: self.failures.count(), error: self.last_error.as_ref(), delay });
         }
     }
 
@@ -207,7 +200,7 @@ impl Reconnect {
 impl fmt::Debug for Reconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reconnect")
-            .field("failures", &self.failures)
+            .field("failures", &self.failures.count())
             .field("last_error", &self.last_error)
             .finish_non_exhaustive()
     }

@@ -195,7 +195,7 @@ impl Request {
         Ok(template)
     }
 
-    fn from_url(mut url: Url) -> Result<Self, UrlError> {
+    pub(crate) fn from_url(mut url: Url) -> Result<Self, UrlError> {
         address::check(&url)?;
         let (mut headers, mut names) = (HeaderMap::new(), FieldNames::default());
         if !url.username().is_empty() || url.password().is_some() {

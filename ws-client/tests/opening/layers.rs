@@ -5,11 +5,11 @@ use std::path::Path;
 
 /// From the ground up. A folder is one module, except `native`, whose modules are in the list.
 #[rustfmt::skip]
-const ORDER: [&str; 39] = [
+const ORDER: [&str; 40] = [
     "debug", "deadline", "retry_after", "http_version", "http2_config", "http2_error",
     "setting_error", "request_error", "address", "stream",
     "credentials", "backoff", "browser", "dial", "pem", "tls_error", "proxy_error", "tls",
-    "challenge", "error", "chance", "request",
+    "challenge", "error", "chance", "request", "request_from",
     "connector", "resolver", "proxy", "proxy_choice", "route", "http2",
     "opening", "negotiated", "options", "setup", "attempt",
     "client", "shared", "reconnect", "upgrade", "native", "lib",

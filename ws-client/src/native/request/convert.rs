@@ -1,52 +1,11 @@
-//! Requests from what callers have: text, URLs, and the types of `http`.
+//! Requests from the types of `http`.
 
 use http::{Method, Uri, Version};
-use url::Url;
 use ws_core::handshake::RequestError;
 
 use super::Request;
 use crate::error::ConnectError;
 use crate::request_error::UrlError;
-
-impl TryFrom<&str> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: &str) -> Result<Self, UrlError> {
-        Self::new(url)
-    }
-}
-
-impl TryFrom<String> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: String) -> Result<Self, UrlError> {
-        Self::new(&url)
-    }
-}
-
-impl TryFrom<&String> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: &String) -> Result<Self, UrlError> {
-        Self::new(url)
-    }
-}
-
-impl TryFrom<Url> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: Url) -> Result<Self, UrlError> {
-        Self::from_url(url)
-    }
-}
-
-impl TryFrom<&Url> for Request {
-    type Error = UrlError;
-
-    fn try_from(url: &Url) -> Result<Self, UrlError> {
-        Self::from_url(url.clone())
-    }
-}
 
 impl TryFrom<Uri> for Request {
     type Error = UrlError;
@@ -87,15 +46,10 @@ impl TryFrom<http::Request<()>> for Request {
     }
 }
 
-impl From<&Request> for Request {
-    fn from(request: &Request) -> Self {
-        request.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::header::{AUTHORIZATION, HeaderValue};
+    use url::Url;
 
     use super::*;
     use crate::request_error::HeaderError;

@@ -1,0 +1,55 @@
+//! Requests from text and URLs, on every target.
+
+use url::Url;
+
+#[cfg(target_arch = "wasm32")]
+use crate::browser::Request;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::request::Request;
+use crate::request_error::UrlError;
+
+impl TryFrom<&str> for Request {
+    type Error = UrlError;
+
+    fn try_from(url: &str) -> Result<Self, UrlError> {
+        Self::new(url)
+    }
+}
+
+impl TryFrom<String> for Request {
+    type Error = UrlError;
+
+    fn try_from(url: String) -> Result<Self, UrlError> {
+        Self::new(&url)
+    }
+}
+
+impl TryFrom<&String> for Request {
+    type Error = UrlError;
+
+    fn try_from(url: &String) -> Result<Self, UrlError> {
+        Self::new(url)
+    }
+}
+
+impl TryFrom<Url> for Request {
+    type Error = UrlError;
+
+    fn try_from(url: Url) -> Result<Self, UrlError> {
+        Self::from_url(url)
+    }
+}
+
+impl TryFrom<&Url> for Request {
+    type Error = UrlError;
+
+    fn try_from(url: &Url) -> Result<Self, UrlError> {
+        Self::from_url(url.clone())
+    }
+}
+
+impl From<&Request> for Request {
+    fn from(request: &Request) -> Self {
+        request.clone()
+    }
+}
