@@ -101,8 +101,8 @@
 //! - `hyper`: `WebSocketHub` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
 //! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `WebSocketUpgrade`.
 //!
-//! Routes, limits and draining need none of them: with `default-features = false` a server behind a proxy that does TLS builds
-//! in about half the time.
+//! Routes, limits and draining need none of them: with `default-features = false` a server behind a proxy that does TLS builds in
+//! less than two thirds of the time.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The folders of the source, of which each imports only from those listed before it (tests/layers.rs):
