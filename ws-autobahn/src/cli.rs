@@ -152,8 +152,8 @@ pub(crate) struct Common {
     #[arg(long, value_name = "SECONDS", default_value = "1200", value_parser = seconds)]
     pub(crate) limit: Duration,
 
-    /// Native suite: open WebSockets over HTTP/2 (RFC 8441): by prior knowledge under ws:// and on Unix sockets, by ALPN
-    /// under wss://
+    /// Open WebSockets over HTTP/2 (RFC 8441): by prior knowledge under ws:// and on Unix sockets, by ALPN under wss://.
+    /// Autobahn's suite speaks HTTP/1.1 only: it tests ws-server and ws-client over HTTP/2 by a bridge, and no others
     #[arg(long)]
     pub(crate) http2: bool,
 
@@ -182,7 +182,7 @@ impl Common {
     /// The suite does not have the version.
     pub(crate) fn version(&self, suite: SuiteChoice) -> Result<Version, String> {
         if self.http2 && suite.autobahn() {
-            return Err("--http2 needs --suite native: Autobahn's suite has HTTP/1.1 only".to_owned());
+            return Err("--http2 needs --suite native for other implementations: Autobahn's suite has HTTP/1.1 only".to_owned());
         }
         Ok(Version::of(self.http2))
     }

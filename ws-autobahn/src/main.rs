@@ -2,6 +2,7 @@
 
 mod assessment;
 mod board;
+mod bridge;
 mod case;
 mod cli;
 mod compare;

@@ -24,7 +24,7 @@ use crate::{
 /// # Errors
 /// Nothing could be tested.
 pub(crate) async fn test(options: Ours) -> Result<bool, Box<dyn Error>> {
-    let version = options.common.version(options.suite)?;
+    let version = Version::of(options.common.http2);
     let expectations = Expectations::load()?;
     let all: Vec<_> = expectations.cases().collect();
     let roles = options.role.roles();
@@ -157,8 +157,14 @@ async fn by_autobahn(
     let groups = Group::divide(cases, all);
     let board = Board::new(roles.iter().flat_map(|_| &groups));
     let queue = roles.iter().flat_map(|role| groups.iter().map(|group| (*role, group.clone()))).collect();
-    let run =
-        Run { suite, reports: folder.join("reports"), stall: common.stall, board, tested: Tested::Ours };
+    let run = Run {
+        suite,
+        reports: folder.join("reports"),
+        stall: common.stall,
+        board,
+        tested: Tested::Ours,
+        http2: common.http2,
+    };
     Ok(run.all(queue, common.jobs.map_or(2, NonZeroUsize::get)).await)
 }
 
@@ -169,7 +175,7 @@ async fn by_native(
 ) -> Result<Vec<GroupResult>, Box<dyn Error>> {
     let mut results = Vec::new();
     let common = &options.common;
-    let version = common.version(options.suite)?;
+    let version = Version::of(common.http2);
     for role in options.role.roles() {
         let reports = folder.fresh(&format!("reports/native-{role}"))?;
         let start = Instant::now();

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -19,6 +20,7 @@ use ws_client::HttpVersion;
 use crate::{
     assessment::GroupResult,
     board::{Board, clock},
+    bridge::Bridge,
     case::CaseId,
     group::Group,
     native::exec,
@@ -43,6 +45,8 @@ pub(crate) struct Run {
     pub(crate) board: Board,
     /// The tested implementation.
     pub(crate) tested: Tested,
+    /// Whether ws-server and ws-client are tested over HTTP/2.
+    pub(crate) http2: bool,
 }
 
 /// The tested implementation.
@@ -153,8 +157,15 @@ impl Game<'_> {
                     return self.watch(process, async { Ok(()) }).await;
                 }
                 let server = testee::server::Server::start().await.map_err(|e| format!("our server: {e}"))?;
-                let process = self.start(&format!("ws://{}", server.address()))?;
-                self.watch(process, async { Ok(()) }).await
+                if !self.run.http2 {
+                    let process = self.start(&format!("ws://{}", server.address()))?;
+                    return self.watch(process, async { Ok(()) }).await;
+                }
+                let bridge =
+                    Bridge::to_http2(server.address()).await.map_err(|e| format!("the bridge: {e}"))?;
+                let process = self.start(&format!("ws://{}", bridge.address()))?;
+                self.watch(process, async { Ok(()) }).await?;
+                shared(&bridge, 1)
             }
             Role::Client => {
                 for _ in 1..PORTS {
@@ -186,6 +197,18 @@ impl Game<'_> {
                     testee::client::finish(port, &agent).await
                 })
                 .await
+            }
+            _ if self.run.http2 => {
+                let suite = SocketAddr::from(([127, 0, 0, 1], port));
+                let bridge = Bridge::to_http1(suite).await.map_err(|e| format!("the bridge: {e}"))?;
+                let (bridge_port, version) = (bridge.address().port(), HttpVersion::Http2);
+                self.watch(process, async move {
+                    testee::client::wait_until_open(port).await;
+                    testee::client::play(bridge_port, version, &agent, cases, 1).await
+                })
+                .await?;
+                // One of the cases, and one of the request for the reports.
+                shared(&bridge, 2)
             }
             _ => self.watch(process, testee::client::play(port, HttpVersion::Http1, &agent, cases, 1)).await,
         }
@@ -263,6 +286,17 @@ impl Game<'_> {
             self.run.board.end(*id);
         }
     }
+}
+
+/// Checks that no fault in one WebSocket has ended the HTTP/2 connection on which the next one is opened.
+fn shared(bridge: &Bridge, most: usize) -> Result<(), String> {
+    let (websockets, connections) = bridge.counts();
+    if (1..=most).contains(&connections) {
+        return Ok(());
+    }
+    Err(format!(
+        "{websockets} WebSockets were opened on {connections} HTTP/2 connections instead of at most {most}"
+    ))
 }
 
 /// Parses the line with which the suite announces a case.
