@@ -182,7 +182,10 @@ impl Common {
     /// The suite does not have the version.
     pub(crate) fn version(&self, suite: SuiteChoice) -> Result<Version, String> {
         if self.http2 && suite.autobahn() {
-            return Err("--http2 needs --suite native for other implementations: Autobahn's suite has HTTP/1.1 only".to_owned());
+            return Err(
+                "--http2 needs --suite native for other implementations: Autobahn's suite has HTTP/1.1 only"
+                    .to_owned(),
+            );
         }
         Ok(Version::of(self.http2))
     }

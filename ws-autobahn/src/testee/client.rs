@@ -138,7 +138,6 @@ fn client(timeout: Duration, version: HttpVersion) -> Result<Client, ws_client::
     compression.threshold = 0;
     options.deflate = Some(compression);
     options.opening_timeout = timeout;
-    options.http_version = version;
     options.connection.keepalive = None;
     options.proxy = ProxyChoice::Direct;
     options.http_version = version;
