@@ -143,7 +143,10 @@ impl Program for Echoing<'_> {
                 self.decide(Behavior::Failed, "a message that was not sent came back".to_owned(), session);
             }
             None if n < self.script.count => self.send_next(session),
-            None => self.decide(Behavior::Ok, format!("{n} messages came back unchanged"), session),
+            None => {
+                let came = if n == 1 { "the message".to_owned() } else { format!("{n} messages") };
+                self.decide(Behavior::Ok, format!("{came} came back unchanged"), session)
+            }
         }
     }
 

@@ -1,6 +1,11 @@
 //! The results of the cases of a run, and the files that are written from them.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use serde_json::{Value, json};
 
@@ -32,9 +37,9 @@ pub(crate) struct Record {
     pub(crate) judgement: Judgement,
     /// The duration.
     pub(crate) duration: Duration,
-    /// The client's opening handshake.
+    /// The client's opening handshake, at most its first 16 KiB.
     pub(crate) request: String,
-    /// The server's answer.
+    /// The server's answer, at most its first 16 KiB.
     pub(crate) response: String,
     /// The wire log.
     pub(crate) log: Log,
@@ -52,8 +57,8 @@ impl Record {
             expectation: case.expectation(),
             judgement,
             duration,
-            request,
-            response,
+            request: shortened(request),
+            response: shortened(response),
             log,
         }
     }
@@ -145,9 +150,10 @@ pub(crate) fn write(folder: &Path, role: Role, agents: &BTreeMap<String, Vec<Rec
 
 /// Returns the HTML page, a single file that contains all data.
 fn page(role: Role, agents: &BTreeMap<String, Vec<Record>>) -> String {
+    let made = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let agent = |(agent, records): (&String, &Vec<Record>)| {
         let cases: Vec<Value> = records.iter().map(|record| record.report(agent)).collect();
-        json!({ "agent": agent, "role": role.name(), "cases": cases })
+        json!({ "agent": agent, "role": role.name(), "made": made, "cases": cases })
     };
     let data: Value = agents.iter().map(agent).collect();
     // Nothing inside a script of HTML may look like its end tag.
@@ -169,6 +175,17 @@ fn file_name(agent: &str, id: CaseId) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let agent: String = agent.chars().map(plain).collect();
     format!("{agent}_case_{}.json", id.to_string().replace('.', "_"))
+}
+
+/// Cuts off a head that is too long for a report: the cases about limits send endless ones.
+fn shortened(mut head: String) -> String {
+    const KEPT: usize = 16 << 10;
+    let all = head.len();
+    if all > KEPT {
+        head.truncate(head.floor_char_boundary(KEPT));
+        head.push_str(&format!("\n... ({all} bytes in all)"));
+    }
+    head
 }
 
 fn millis(time: Duration) -> u64 {
@@ -198,6 +215,15 @@ mod tests {
         let page = fs::read_to_string(folder.join("report.html")).unwrap();
         assert!(page.contains(r#""agent":"ws-server""#) && !page.contains("__DATA__"));
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn an_endless_head_does_not_fill_the_report() {
+        let case = case("5.3", "RFC 6455", "something").ok([echo("a")]);
+        let heads = ("\u{e9}".repeat(1 << 20), "HTTP/1.1 101 Fine".to_owned());
+        let record = Record::not_open(&case, heads, "refused", Duration::ZERO);
+        assert!(record.request.len() < 17 << 10 && record.request.ends_with("(2097152 bytes in all)"));
+        assert_eq!(record.response, "HTTP/1.1 101 Fine");
     }
 
     #[test]
