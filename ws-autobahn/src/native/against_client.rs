@@ -1,7 +1,7 @@
 //! The suite as a server, which tests a client that speaks Autobahn's protocol for testees.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -58,6 +58,8 @@ pub(crate) struct Fuzzer {
 #[derive(Debug, Default)]
 struct Found {
     agents: BTreeMap<String, BTreeMap<usize, Record>>,
+    /// The Sec-WebSocket-Key of every connection.
+    keys: HashSet<String>,
     reports_wanted: bool,
 }
 
@@ -65,6 +67,8 @@ struct Found {
 const CONNECTIONS: usize = 64;
 /// The maximum number of agent names; each takes the memory of a whole run.
 const AGENTS: usize = 8;
+/// The maximum number of different keys that are remembered; a run has fewer connections.
+const KEYS: usize = 10_000;
 
 /// What a client requests by path and query.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,7 +91,12 @@ impl Wanted {
     /// # Errors
     /// The target is unknown or lacks a parameter.
     pub(crate) fn read(target: &str) -> Result<Self, String> {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        // RFC 9112 section 3.2.2: "a server MUST accept the absolute-form in requests"; RFC 6455 section 4.1 permits it.
+        let path_and_query = match target.strip_prefix("http://") {
+            Some(rest) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default(),
+            None => target,
+        };
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let query: HashMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let case = || {
             let n: Option<usize> = query.get("case").and_then(|n| n.parse().ok());
@@ -194,13 +203,14 @@ impl Fuzzer {
     pub(crate) async fn on_stream<S: Wire>(&self, mut stream: S) {
         let Ok(read) = timeout(self.patience.answer, read_head(&mut stream)).await else { return };
         let Ok((head, request, early)) = read else { return };
+        let fresh = self.is_fresh(head.values("sec-websocket-key").first());
         // A case about the opening handshake is run even if the rest of the request is invalid.
         let target = head.first.split(' ').nth(1).unwrap_or_default();
         if let Ok(Wanted::RunCase(n, agent)) = Wanted::read(target)
             && let Some(case) = self.cases.get(n)
             && let Script::Probe(probe) = &case.script
         {
-            let request = (head, request, early);
+            let request = probe::Asked { head, text: request, early, fresh };
             let record = probe::on_client(stream, request, case, probe, self.patience.answer).await;
             return self.keep(n, agent, record);
         }
@@ -301,6 +311,12 @@ impl Fuzzer {
         self.patience
     }
 
+    /// Remembers a Sec-WebSocket-Key, and returns whether no connection has had it before.
+    fn is_fresh(&self, key: Option<&String>) -> bool {
+        let keys = &mut self.found().keys;
+        key.is_none_or(|key| !keys.contains(key) && (keys.len() >= KEYS || keys.insert(key.clone())))
+    }
+
     fn keep(&self, n: usize, agent: String, record: Record) {
         self.progress.done(&record);
         let mut found = self.found();
@@ -369,9 +385,12 @@ mod tests {
         let run = Wanted::RunCase(4, "a%20b".to_owned());
         assert_eq!(Wanted::read("/runCase?agent=a%20b&case=5").unwrap(), run);
         assert_eq!(Wanted::read("/getCaseInfo?case=1").unwrap(), Wanted::CaseInfo(0));
+        let absolute = "http://127.0.0.1:9001/runCase?case=5&agent=a%20b";
+        assert_eq!(Wanted::read(absolute).unwrap(), Wanted::RunCase(4, "a%20b".to_owned()));
         assert_eq!(Wanted::read("/updateReports?agent=x").unwrap(), Wanted::UpdateReports);
         for wrong in [
             "/runCase?case=1",
+            "http://127.0.0.1:9001",
             "/runCase?agent=a",
             "/getCaseInfo?case=0",
             "/getCaseStatus?case=x&agent=a",

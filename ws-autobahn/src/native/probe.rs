@@ -31,7 +31,7 @@ use crate::{
 pub(crate) use building::{Building, client, server};
 pub(crate) use cases::of;
 pub(crate) use draft::Draft;
-pub(crate) use play::{on_client, on_server};
+pub(crate) use play::{Asked, on_client, on_server};
 pub(crate) use want::Want;
 
 /// A case beyond Autobahn.
@@ -106,6 +106,8 @@ pub(crate) enum Measure {
     Cost(u32),
     /// The memory of the process of `--pid` may grow by this many bytes.
     Memory(u64),
+    /// The Sec-WebSocket-Key of the client must differ from those of all connections before.
+    Keys,
 }
 
 impl Probe {

@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     AnswersOk,
     /// A client whose request has nothing that RFC 6455 requires.
     AsksBadly,
+    /// A client that uses one Sec-WebSocket-Key for every connection.
+    RepeatsKey,
     /// Reads, and never answers.
     Hangs,
     /// Answers nothing after the opening handshake.
@@ -155,6 +157,7 @@ const CLIENTS: &[(Fault, &[&str])] = &[
         &["22.3.10-35", "22.4.1-22", "22.5.3-6", "23.2.9-11", "23.2.18", "24.2.11-20", "24.4.1-10", "25.5.6"],
     ),
     (AsksBadly, &["22.1.*"]),
+    (RepeatsKey, &["22.1.10"]),
     (EchoesNothing, &["22.2.*", "23.2.2", "23.2.12", "23.2.15", "24.2.2", "24.4.11", "25.5.1-5", "25.5.7"]),
     (ClosesWithAnotherCode, &["23.2.1-8", "23.2.14", "23.2.16-18", "24.2.1", "24.2.3-10"]),
     (GoesOnAfterClose, &["23.2.4-6"]),
@@ -198,13 +201,16 @@ async fn play(case: &Case, fault: Fault) -> Record {
                 Version::Http1,
                 Patience { answer: PATIENCE, stall: PATIENCE },
             );
-            let client = tokio::spawn(async move {
-                let stream = TcpStream::connect(address).await.unwrap();
-                peer::run(stream, Role::Client, fault, Arc::default()).await;
-            });
-            let (stream, _) = listener.accept().await.unwrap();
-            fuzzer.on_stream(stream).await;
-            client.abort();
+            // The second connection has the verdict.
+            for _ in 0..if fault == RepeatsKey { 2 } else { 1 } {
+                let client = tokio::spawn(async move {
+                    let stream = TcpStream::connect(address).await.unwrap();
+                    peer::run(stream, Role::Client, fault, Arc::default()).await;
+                });
+                let (stream, _) = listener.accept().await.unwrap();
+                fuzzer.on_stream(stream).await;
+                client.abort();
+            }
             let records = fuzzer.records().remove("faulty").and_then(|mut records| records.pop());
             records.unwrap_or_else(|| Record::not_open(&case, Default::default(), "no case", Duration::ZERO))
         }

@@ -57,7 +57,7 @@ pub(crate) async fn on_server(
     let mut courses = match probe.measure {
         Some(Measure::Cost(limit)) => cost(target, probe, patience, limit).await,
         Some(Measure::Memory(limit)) => memory(target, probe, patience, pid, limit).await,
-        None => connections(target, probe, patience).await,
+        None | Some(Measure::Keys) => connections(target, probe, patience).await,
     };
     for course in &mut courses {
         // Without any event, silence is the reason.
@@ -109,16 +109,29 @@ async fn connection(target: &Target, probe: &Probe, variant: &Variant, patience:
     Playing { probe, patience, values: &values, target: Some(target) }.run(line, variant, String::new()).await
 }
 
-/// Runs a case on a client whose request was read; `early` are the bytes after it.
+/// The request of a client.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Its head.
+    pub(crate) head: Head,
+    /// The text of the head.
+    pub(crate) text: String,
+    /// The bytes that arrived after the head.
+    pub(crate) early: Vec<u8>,
+    /// Whether no earlier connection had the same Sec-WebSocket-Key.
+    pub(crate) fresh: bool,
+}
+
+/// Runs a case on a client whose request was read.
 pub(crate) async fn on_client<S: Wire>(
     stream: S,
-    request: (Head, String, Vec<u8>),
+    request: Asked,
     case: &Case,
     probe: &Probe,
     patience: Duration,
 ) -> Record {
     let start = Instant::now();
-    let (head, request, early) = request;
+    let Asked { head, text, early, fresh } = request;
     let key = head.values("sec-websocket-key").first().cloned().unwrap_or_default();
     let accept = accept(&key);
     let subprotocol = head.values("sec-websocket-protocol").join(",");
@@ -126,10 +139,13 @@ pub(crate) async fn on_client<S: Wire>(
     let values = [("{accept}", &accept[..]), ("{key}", &key), ("{subprotocol}", &subprotocol)];
     let mut line = Line::new(stream, Role::Client, probe.polite);
     line.seen.push(Seen::Request(head));
+    if probe.measure == Some(Measure::Keys) && !fresh {
+        line.seen.push(Seen::Wrong("the Sec-WebSocket-Key of an earlier connection".to_owned()));
+    }
     line.feed(&early);
     let playing = Playing { probe, patience, values: &values, target: None };
     let course = match probe.variants.first() {
-        Some(variant) => playing.run(line, variant, request).await,
+        Some(variant) => playing.run(line, variant, text).await,
         None => Course::default(),
     };
     judge(case, probe, vec![course], start.elapsed())

@@ -3,11 +3,12 @@
 use super::HELLO;
 use crate::native::{
     frame::{CLOSE, close_body, frame, text},
-    probe::{Draft, Want, client, draft::switching, echoes, ends, maybe, want::Field},
+    probe::{Draft, Measure, Want, client, draft::switching, echoes, ends, maybe, want::Field},
     script::{Case, Delivery},
 };
 
 const ASKED: &str = "RFC 6455 section 4.1: the requirements for the opening handshake of a client";
+const NONCE: &str = "RFC 6455 section 4.1: \"The nonce MUST be selected randomly for each connection\"";
 const ANSWER: &str = "RFC 6455 section 4.1: the checks of the answer by a client, and no others";
 const SPELLING: &str =
     "RFC 9110 section 5: field names and these tokens are case-insensitive, lists may contain whitespace";
@@ -36,12 +37,16 @@ fn requests() -> Vec<Case> {
             .done()
     };
     vec![
-        asks(
-            "22.1.1",
-            ASKED,
-            "the request line: GET of a path by HTTP/1.1",
-            Field::Line("GET /", " HTTP/1.1"),
-        ),
+        client("22.1.1", ASKED, "the request line: GET of a path, or of an absolute http URI, by HTTP/1.1")
+            .open()
+            .send(frame(CLOSE, close_body(1000, b"")))
+            .must([Want::Request(vec![Field::Line("GET /", " HTTP/1.1")]), maybe(Want::AnyClose), ends()])
+            .must([
+                Want::Request(vec![Field::Line("GET http://", " HTTP/1.1")]),
+                maybe(Want::AnyClose),
+                ends(),
+            ])
+            .done(),
         asks("22.1.2", "RFC 9112 section 3.2: exactly one Host", "one Host, not empty", Field::Once("host")),
         asks("22.1.3", ASKED, "Upgrade: websocket", Field::Has("upgrade", "websocket")),
         asks("22.1.4", ASKED, "Connection: Upgrade", Field::Has("connection", "upgrade")),
@@ -65,6 +70,12 @@ fn requests() -> Vec<Case> {
             "no Sec-WebSocket-Accept",
             Field::Absent("sec-websocket-accept"),
         ),
+        client("22.1.10", NONCE, "a Sec-WebSocket-Key that no earlier connection had")
+            .open()
+            .send(frame(CLOSE, close_body(1000, b"")))
+            .measure(Measure::Keys)
+            .must([Want::Request(vec![Field::Nonce("sec-websocket-key")]), maybe(Want::AnyClose), ends()])
+            .done(),
     ]
 }
 

@@ -112,6 +112,10 @@ async fn connect(stream: &mut TcpStream, fault: Fault) -> Option<Vec<u8>> {
         Fault::AsksBadly => format!(
             "POST {TARGET} HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: identity\r\nSec-WebSocket-Accept: x\r\n\r\n"
         ),
+        Fault::RepeatsKey => {
+            let head = Request::new("localhost", TARGET, &[]).text;
+            head.replace(&value(&head, "sec-websocket-key"), "dGhlIHNhbXBsZSBub25jZQ==")
+        }
         _ => Request::new("localhost", TARGET, &[]).text,
     };
     stream.write_all(request.as_bytes()).await.ok()?;
