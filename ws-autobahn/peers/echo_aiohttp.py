@@ -1,4 +1,8 @@
-"""An echo server, or Autobahn's testee, by aiohttp. Usage: echo_aiohttp.py server|client PORT"""
+"""An echo server and client by aiohttp.
+
+Usage: echo_aiohttp.py server PORT, echo_aiohttp.py client PORT (Autobahn's protocol for testees), or
+echo_aiohttp.py once URL (one connection).
+"""
 
 import asyncio
 import sys
@@ -22,18 +26,26 @@ async def handler(request):
     return ws
 
 
+async def run(session, url):
+    try:
+        async with session.ws_connect(url, max_msg_size=0, compress=15) as ws:
+            await echo(ws)
+    except Exception:
+        pass  # The verdict is the suite's.
+
+
+async def once(url):
+    async with aiohttp.ClientSession() as session:
+        await run(session, url)
+
+
 async def client(port):
     base = f"ws://127.0.0.1:{port}"
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(f"{base}/getCaseCount") as ws:
             count = int(await ws.receive_str())
         for case in range(1, count + 1):
-            try:
-                url = f"{base}/runCase?case={case}&agent=aiohttp"
-                async with session.ws_connect(url, max_msg_size=0, compress=15) as ws:
-                    await echo(ws)
-            except Exception:
-                pass  # The verdict is the suite's.
+            await run(session, f"{base}/runCase?case={case}&agent=aiohttp")
         async with session.ws_connect(f"{base}/updateReports?agent=aiohttp"):
             pass
 
@@ -42,5 +54,7 @@ if sys.argv[1] == "server":
     app = web.Application()
     app.add_routes([web.get("/", handler)])
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[2]), print=None)
+elif sys.argv[1] == "client":
+    asyncio.run(client(sys.argv[2]))
 else:
-    asyncio.run(client(int(sys.argv[2])))
+    asyncio.run(once(sys.argv[2]))

@@ -1,13 +1,25 @@
-//! Echo servers, and Autobahn's testees, by other Rust libraries. Usage: echo-peers LIBRARY server|client PORT
+//! Echo servers and clients by other Rust libraries.
+//!
+//! Usage: echo-peers LIBRARY server PORT, echo-peers LIBRARY client PORT (Autobahn's protocol for testees), or
+//! echo-peers LIBRARY once URL (one connection).
 
 use std::{env::args, error::Error};
 
-use fastwebsockets::{FragmentCollector, OpCode, upgrade};
+use fastwebsockets::{FragmentCollector, OpCode, WebSocket, WebSocketError, handshake, upgrade};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::Empty;
-use hyper::{Request, Response, body::{Bytes, Incoming}, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use hyper::{
+    Request, Response, Uri,
+    body::{Bytes, Incoming},
+    header::{CONNECTION, HOST, UPGRADE},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
 use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -15,10 +27,11 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 #[tokio::main]
 async fn main() -> Result<()> {
     let args: Vec<String> = args().skip(1).collect();
-    let [library, mode, port] = &args[..] else { return Err("LIBRARY server|client PORT".into()) };
+    let [library, mode, to] = &args[..] else { return Err("LIBRARY server|client|once PORT|URL".into()) };
     match &mode[..] {
-        "server" => server(library.clone(), port.parse()?).await,
-        _ => client(library, port).await,
+        "server" => server(library.clone(), to.parse()?).await,
+        "client" => client(library, to).await,
+        _ => once(library, to).await,
     }
 }
 
@@ -68,20 +81,22 @@ async fn websockets_server(stream: TcpStream) -> Result<()> {
 async fn fast_server(stream: TcpStream) -> Result<()> {
     let service = service_fn(|mut request: Request<Incoming>| async move {
         let (response, upgraded) = upgrade::upgrade(&mut request)?;
-        tokio::spawn(async move {
-            let mut socket = FragmentCollector::new(upgraded.await?);
-            loop {
-                let frame = socket.read_frame().await?;
-                match frame.opcode {
-                    OpCode::Close => return Ok::<_, fastwebsockets::WebSocketError>(()),
-                    OpCode::Text | OpCode::Binary => socket.write_frame(frame).await?,
-                    _ => {}
-                }
-            }
-        });
-        Ok::<Response<Empty<Bytes>>, fastwebsockets::WebSocketError>(response)
+        tokio::spawn(async move { fast_echo(upgraded.await?).await });
+        Ok::<Response<Empty<Bytes>>, WebSocketError>(response)
     });
     Ok(http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await?)
+}
+
+async fn fast_echo(socket: WebSocket<impl AsyncRead + AsyncWrite + Unpin>) -> std::result::Result<(), WebSocketError> {
+    let mut socket = FragmentCollector::new(socket);
+    loop {
+        let frame = socket.read_frame().await?;
+        match frame.opcode {
+            OpCode::Close => return Ok(()),
+            OpCode::Text | OpCode::Binary => socket.write_frame(frame).await?,
+            _ => {}
+        }
+    }
 }
 
 async fn client(library: &str, port: &str) -> Result<()> {
@@ -92,13 +107,32 @@ async fn client(library: &str, port: &str) -> Result<()> {
     for case in 1..=count {
         let url = format!("{base}/runCase?case={case}&agent={library}");
         // The verdict is the suite's.
-        let _ = match library {
-            "tokio-tungstenite" => tungstenite_client(&url).await,
-            _ => websockets_client(&url).await,
-        };
+        let _ = once(library, &url).await;
     }
     let _ = tokio_tungstenite::connect_async(format!("{base}/updateReports?agent={library}")).await?;
     Ok(())
+}
+
+async fn once(library: &str, url: &str) -> Result<()> {
+    match library {
+        "tokio-tungstenite" => tungstenite_client(url).await,
+        "fastwebsockets" => fast_client(url).await,
+        _ => websockets_client(url).await,
+    }
+}
+
+async fn fast_client(url: &str) -> Result<()> {
+    let host = url.parse::<Uri>()?.authority().ok_or("no authority")?.to_string();
+    let request = Request::get(url.replacen("ws://", "http://", 1))
+        .header(HOST, &host)
+        .header(UPGRADE, "websocket")
+        .header(CONNECTION, "upgrade")
+        .header("Sec-WebSocket-Key", handshake::generate_key())
+        .header("Sec-WebSocket-Version", "13")
+        .body(Empty::<Bytes>::new())?;
+    let stream = TcpStream::connect(host).await?;
+    let (socket, _) = handshake::client(&TokioExecutor::new(), request, stream).await?;
+    Ok(fast_echo(socket).await?)
 }
 
 async fn tungstenite_client(url: &str) -> Result<()> {
