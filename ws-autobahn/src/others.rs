@@ -27,7 +27,7 @@ use crate::{
         baseline::{Baseline, Changes},
         cases,
         doors::Doors,
-        exec, junit,
+        exec, junit, probe,
         record::{self, Record},
         script::Case,
         target::{Target as Server, Version},
@@ -121,6 +121,10 @@ async fn by_native(
     let pace = options.common.pace();
     match target {
         Target::Server { url, pid, .. } => {
+            if let Some(pid) = pid.filter(|pid| probe::resident(*pid).is_none()) {
+                let why = "its memory cannot be read; is the process running, and is this Linux?";
+                return Err(format!("--pid {pid}: {why}").into());
+            }
             let pace = against_server::Pace { pid: *pid, ..pace };
             let server = Server::new(url.clone(), &target.trust(), version)?;
             let records = against_server::run(&server, cases, pace).await?;

@@ -31,7 +31,7 @@ use crate::{
 pub(crate) use building::{Building, client, server};
 pub(crate) use cases::of;
 pub(crate) use draft::Draft;
-pub(crate) use play::{Asked, on_client, on_server};
+pub(crate) use play::{Asked, on_client, on_server, resident};
 pub(crate) use want::Want;
 
 /// A case beyond Autobahn.

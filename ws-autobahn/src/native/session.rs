@@ -73,6 +73,8 @@ struct Message {
 
 /// The longest message that the suite accepts: twice what it sends.
 const LONGEST: usize = 32 << 20;
+/// The maximum number of pieces that wait to be written when a Ping is answered: a peer may send Pings and never read.
+const CHUNKS: usize = 1024;
 
 /// The codes that the suite sends (RFC 6455 section 7.4.1).
 const PROTOCOL_ERROR: u16 = 1002;
@@ -252,7 +254,9 @@ impl Session {
         match header.opcode {
             CLOSE => self.closed(payload),
             _ if self.end.failed_by_suite => {}
-            PING if self.phase == Phase::Open => self.send(&pong(payload), Delivery::Joined),
+            PING if self.phase == Phase::Open && self.out.len() < CHUNKS => {
+                self.send(&pong(payload), Delivery::Joined)
+            }
             PING => {}
             PONG => events.push(Event::Pong(payload.into())),
             _ => {

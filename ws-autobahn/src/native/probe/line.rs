@@ -50,6 +50,8 @@ pub(crate) struct Line<S> {
     out: VecDeque<(Vec<u8>, usize, Delivery)>,
     input: Vec<u8>,
     message: Option<(u8, bool, Vec<u8>)>,
+    /// The size of the messages in `seen`.
+    kept: usize,
     close_sent: bool,
     /// The code of the suite's Close.
     sent_code: Option<u16>,
@@ -66,10 +68,10 @@ enum State {
     Nothing,
 }
 
-/// The maximum number of events that are kept.
+/// The maximum number of events that are kept, and of Pongs that wait to be written.
 const EVENTS: usize = 10_000;
-/// The longest accepted message.
-const LONGEST: usize = 64 << 20;
+/// The maximum size of all accepted messages together; the largest that a case expects has 32 MiB.
+const LONGEST: usize = 40 << 20;
 
 impl<S: Wire> Line<S> {
     /// Creates the suite's end for a client whose request was read, or for a server that will be sent a request.
@@ -95,6 +97,7 @@ impl<S: Wire> Line<S> {
             out: VecDeque::new(),
             input: Vec::new(),
             message: None,
+            kept: 0,
             close_sent: false,
             sent_code: None,
         }

@@ -26,6 +26,7 @@ use crate::{
     verdict::{Behavior, CloseBehavior, Verdict},
 };
 
+pub(crate) use self::measure::resident;
 use self::{
     measure::{cost, memory},
     playing::Playing,

@@ -1,6 +1,6 @@
 //! Receiving: the head, frames and messages of the peer.
 
-use super::{LONGEST, Line, State, code_of};
+use super::{EVENTS, LONGEST, Line, State, code_of};
 use crate::native::{
     deflate::Agreed,
     frame::{BINARY, CLOSE, CONTINUATION, Header, PING, PONG, TEXT, apply_mask, frame},
@@ -101,7 +101,7 @@ impl<S: Wire> Line<S> {
             }
             PING => {
                 self.see(Seen::Ping);
-                if self.polite {
+                if self.polite && self.out.len() < EVENTS {
                     self.send_frame(&frame(PONG, payload), Delivery::Joined, 1);
                 }
             }
@@ -110,6 +110,10 @@ impl<S: Wire> Line<S> {
                 let (opcode, compressed) = (header.opcode, header.rsv == 4);
                 let (_, _, whole) = self.message.get_or_insert((opcode, compressed, Vec::new()));
                 whole.extend(payload);
+                if whole.len() > LONGEST {
+                    self.message = None;
+                    return self.wrong(format!("a message of more than {LONGEST} bytes"));
+                }
                 if header.fin
                     && let Some((opcode, compressed, whole)) = self.message.take()
                 {
@@ -124,7 +128,9 @@ impl<S: Wire> Line<S> {
             Some(inflater) if compressed => inflater.message(&payload, LONGEST),
             _ => Ok(payload),
         };
+        self.kept = self.kept.saturating_add(plain.as_ref().map_or(0, Vec::len));
         match plain {
+            Ok(_) if self.kept > LONGEST => self.wrong(format!("messages of more than {LONGEST} bytes")),
             Err(why) => self.wrong(format!("a message that cannot be decompressed: {why}")),
             Ok(plain) => match opcode {
                 BINARY => self.see(Seen::Binary(plain)),
