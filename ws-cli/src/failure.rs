@@ -204,6 +204,7 @@ fn is_limit(error: &ProtocolError) -> bool {
             | P::StreamTooBig { .. }
             | P::TooManyControlFrames { .. }
             | P::TooManyFragments { .. }
+            | P::MessageStalled { .. }
             | P::MemoryLimit { .. }
     )
 }

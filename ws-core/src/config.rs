@@ -61,6 +61,11 @@ pub struct Config {
     #[doc(alias("ping_interval", "ping_timeout", "heartbeat"))]
     /// Pings that check whether the peer is alive; `None` for none. Default every 20 s, 20 s for the answer.
     pub keepalive: Option<Keepalive>,
+    #[doc(alias("read_timeout"))]
+    /// How long a message of which the first frame has begun may bring no byte of its payload, whatever else the peer sends
+    /// meanwhile; it then fails the connection with 1008. It does not run while something waits to be written, and a message that
+    /// the peer sends in pieces as they come up may need more. `None` sets no limit. Default 60 s.
+    pub message_timeout: Option<Duration>,
     /// How long writing may make no progress while bytes wait to be written, or to be flushed by a transport that
     /// buffers. At least 1 ms, as all durations here. Default 30 s.
     pub write_timeout: Duration,
@@ -123,6 +128,7 @@ impl Config {
                 interval: Duration::from_secs(20),
                 timeout: Duration::from_secs(20),
             }),
+            message_timeout: Some(Duration::from_secs(60)),
             write_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             delay_close_reply: false,
@@ -151,6 +157,7 @@ impl Config {
         max_read_ahead: usize,
         max_memory: Option<usize>,
         keepalive: Option<Keepalive>,
+        message_timeout: Option<Duration>,
         write_timeout: Duration,
         close_timeout: Duration,
         delay_close_reply: bool,
@@ -238,6 +245,7 @@ impl Config {
         let durations = [
             ("keepalive.interval", self.keepalive.map(|k| k.interval)),
             ("keepalive.timeout", self.keepalive.map(|k| k.timeout)),
+            ("message_timeout", self.message_timeout),
             ("write_timeout", Some(self.write_timeout)),
             ("close_timeout", Some(self.close_timeout)),
             ("close_total_timeout", self.close_total_timeout),

@@ -30,7 +30,7 @@ use crate::mask::MaskKeys;
 use crate::memory_usage::MemoryUsage;
 use crate::message::Assembly;
 use crate::send_queue::SendQueue;
-use crate::timers::Timers;
+use crate::timers::{Time, Timers};
 
 use closing::Ending;
 pub use large::LargeMessage;
@@ -99,6 +99,7 @@ use send::Outgoing;
 /// | `shutdown_done` | – | – | – | – | Closed, lingering | Failed, lingering |
 /// | the close deadline | – | Failed | Closed | Ended | Ended; a client that has not shut down: Failed | Ended |
 /// | the keepalive deadline | Ended | – | – | – | – | – |
+/// | the message deadline | Failed | – | – | – | – | – |
 /// | the write deadline | Ended | Ended | Ended | – | Ended | Ended |
 /// | `transport_ended`, `abort` | Ended | Ended | Ended | Ended | Ended | Ended |
 ///
@@ -115,6 +116,9 @@ use send::Outgoing;
 /// some: it has passed others on. What a transport has taken may be on its way for as long as it took to take it, so the
 /// deadlines wait for that too. A driver asks for [`next_timeout`](Self::next_timeout) when it is about to wait, and one
 /// over a transport that buffers reports that by [`set_unflushed`](Self::set_unflushed).
+///
+/// A message once begun has `message_timeout` without a byte of its payload; frames between its fragments do not count. While
+/// something waits to be written, `write_timeout` runs in its place, since a driver may then read nothing.
 #[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,
@@ -227,6 +231,10 @@ struct Incoming {
     wire: u64,
     /// The payload of the current frame is being read around the shared buffer.
     around: bool,
+    /// How much of its payload had arrived when the deadline was looked at last; `None` before the first time.
+    seen: Option<u64>,
+    /// When it has stood still for too long.
+    deadline: Time,
 }
 
 /// # New connections

@@ -1,5 +1,7 @@
 //! Errors that blame one party: [`ProtocolError`] the peer, [`SendError`] the caller.
 
+use core::time::Duration;
+
 use thiserror::Error;
 
 use crate::close_code::CloseCode;
@@ -87,6 +89,12 @@ pub enum ProtocolError {
         /// The value of `max_fragments` that stopped it.
         limit: u64,
     },
+    /// A message was begun, and nothing more of its payload came for `message_timeout`.
+    #[error("message made no progress within the limit of message_timeout = {timeout:?}")]
+    MessageStalled {
+        /// The value of `message_timeout` that stopped it.
+        timeout: Duration,
+    },
     /// What the peer made us hold is over `max_memory`, in bytes.
     #[error("message takes more memory than the limit of max_memory = {limit} bytes")]
     MemoryLimit {
@@ -106,7 +114,9 @@ impl ProtocolError {
             Self::MessageTooBig { .. } | Self::StreamTooBig { .. } | Self::MemoryLimit { .. } => {
                 CloseCode::MESSAGE_TOO_BIG
             }
-            Self::TooManyFragments { .. } | Self::TooManyControlFrames { .. } => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments { .. }
+            | Self::TooManyControlFrames { .. }
+            | Self::MessageStalled { .. } => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }

@@ -139,7 +139,7 @@ impl Connection {
                 let output = mem::take(&mut compression.output);
                 (compression.handed, compression.inflated) = (0, 0);
                 let payload = if whole { Some(message(incoming, output)?) } else { payload };
-                self.incoming = None;
+                self.end_message();
                 return Ok(payload.map(|payload| Step::Data { payload, last: true }));
             }
             if let Some(payload) = payload {

@@ -49,7 +49,7 @@ impl Connection {
             return Some((answer, None));
         }
         let whole = mem::take(buffer);
-        self.incoming = None;
+        self.end_message();
         Some((answer, Some(whole)))
     }
 }

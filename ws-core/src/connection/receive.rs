@@ -14,6 +14,7 @@ use crate::error::ProtocolError;
 use crate::event::{Event, Piece};
 use crate::frame::{FrameHeader, OpCode};
 use crate::message::{Assembly, DataType, Payload};
+use crate::timers::Time;
 
 /// What one step finds, before it is known whether a whole message or a piece is wanted.
 pub(super) enum Step<'b> {
@@ -263,6 +264,8 @@ impl Connection {
             fragments: 1,
             wire: header.payload_len,
             around: false,
+            seen: None,
+            deadline: Time::NEVER,
         }));
         Ok(())
     }
@@ -289,7 +292,7 @@ impl Connection {
         if last && incoming.wire == bytes.len() as u64 {
             // The whole message lies in the input.
             let payload = incoming.assembly.whole(bytes)?;
-            self.incoming = None;
+            self.end_message();
             return Ok(Some(Step::Data { payload, last }));
         }
         let step = if pieces {
@@ -306,7 +309,7 @@ impl Connection {
         };
         if last {
             incoming.assembly.check_end()?;
-            self.incoming = None;
+            self.end_message();
         } else {
             self.check_memory()?;
         }

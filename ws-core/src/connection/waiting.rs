@@ -3,8 +3,9 @@
 use core::mem;
 use core::time::Duration;
 
-use super::{Connection, State};
+use super::{Connection, Frame, Incoming, State};
 use crate::close_info::Deadline;
+use crate::error::ProtocolError;
 use crate::timers::{Asking, Flow, RoundTrip, Time};
 
 /// # Time
@@ -14,7 +15,10 @@ impl Connection {
     #[inline]
     pub fn timeout_changed(&self) -> bool {
         let timers = &self.timers;
-        timers.changed || timers.flow != self.waits_for() || (timers.close.is_set() && self.heard)
+        timers.changed
+            || timers.flow != self.waits_for()
+            || (timers.close.is_set() && self.heard)
+            || self.incoming.as_ref().is_some_and(|incoming| incoming.seen != Some(self.arrived(incoming)))
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) must be called next: now if that is not in the
@@ -32,7 +36,8 @@ impl Connection {
         self.settle(now);
         self.arm(now);
         let timers = &self.timers;
-        self.ping_deadline().min(timers.write).min(timers.close).min(timers.control).get()
+        let other = timers.write.min(timers.close).min(timers.control);
+        self.ping_deadline().min(self.message_deadline()).min(other).get()
     }
 
     /// Does what is due at `now`; afterwards there may be something to write, or the connection may
@@ -46,6 +51,11 @@ impl Connection {
         }
         if time >= self.timers.close {
             return self.time_out(Deadline::Close);
+        }
+        if let Some(timeout) = self.config.message_timeout
+            && time >= self.message_deadline()
+        {
+            return self.fail(ProtocolError::MessageStalled { timeout });
         }
         let (State::Open, Some(keepalive)) = (self.state, self.config.keepalive) else { return };
         if self.timers.asking == Asking::Written && time >= self.ping_deadline() {
@@ -90,6 +100,25 @@ impl Connection {
             // Bytes that the peer takes are life, and those on their way before the ping have to arrive first.
             (Asking::Written, _) if timers.unflushed => Time::NEVER,
             (Asking::Written, Some(keepalive)) => timers.ping.max(timers.drained).after(keepalive.timeout),
+        }
+    }
+
+    /// How much has arrived of the payload of the message being received.
+    #[inline]
+    fn arrived(&self, incoming: &Incoming) -> u64 {
+        let lacking = if self.frame == Frame::Data { self.decoder.remaining() } else { 0 };
+        incoming.wire.saturating_sub(lacking)
+    }
+
+    /// When the message being received has stood still for too long.
+    fn message_deadline(&self) -> Time {
+        self.incoming.as_ref().map_or(Time::NEVER, |incoming| incoming.deadline)
+    }
+
+    /// All of the message being received has arrived: it has no deadline any more.
+    pub(super) fn end_message(&mut self) {
+        if let Some(incoming) = self.incoming.take() {
+            self.timers.changed |= incoming.deadline.is_set();
         }
     }
 
@@ -140,15 +169,28 @@ impl Connection {
             let latest = self.ending.as_ref().map_or(Time::NEVER, |ending| ending.latest);
             self.timers.close = self.timers.close.max(now.after(self.config.close_timeout)).min(latest);
         }
+        self.settle_message();
         if now >= self.timers.control {
             self.control_count = 0;
             self.timers.control = Time::NEVER;
         }
     }
 
+    /// More of the message being received has arrived: its deadline begins anew.
+    fn settle_message(&mut self) {
+        let arrived = self.incoming.as_ref().map(|incoming| self.arrived(incoming));
+        if let Some(incoming) = &mut self.incoming
+            && incoming.seen != arrived
+        {
+            incoming.seen = arrived;
+            incoming.deadline = Time::NEVER;
+        }
+    }
+
     /// Starts the deadlines that the state asks for and stops the others.
     fn arm(&mut self, now: Time) {
         self.arm_write(now);
+        self.arm_message(now);
         self.arm_close(now);
         let timers = &mut self.timers;
         match (self.state, self.config.keepalive) {
@@ -183,6 +225,19 @@ impl Connection {
             if now >= timers.drained {
                 timers.full_since = now;
             }
+        }
+    }
+
+    fn arm_message(&mut self, now: Time) {
+        let Some(incoming) = &mut self.incoming else { return };
+        match self.config.message_timeout {
+            // While something waits to be written a driver may have to leave unread what arrives. Closing has its own deadline.
+            Some(timeout) if self.state == State::Open && self.timers.flow == Flow::Free => {
+                if !incoming.deadline.is_set() {
+                    incoming.deadline = now.after(timeout);
+                }
+            }
+            _ => incoming.deadline = Time::NEVER,
         }
     }
 

@@ -25,6 +25,7 @@ fn the_default_configuration_is_documented_and_valid() {
         assert_eq!((config.max_control_rate, config.max_stream_size), (None, u64::MAX));
         assert_eq!((config.max_frame_size, config.max_read_ahead), (256 << 10, 4 << 20));
         assert_eq!((config.send_high_water, config.max_queued), (64 << 10, 1 << 20));
+        assert_eq!(config.message_timeout, Some(Duration::from_secs(60)));
         assert_eq!(config.write_timeout, Duration::from_secs(30));
         assert_eq!(config.close_timeout, Duration::from_secs(5));
         assert!(!config.delay_close_reply);
@@ -53,6 +54,7 @@ fn a_limit_of_zero_is_refused_by_its_name() {
 #[test]
 fn a_duration_below_a_millisecond_is_refused_by_its_name() {
     for short in [Duration::ZERO, Duration::from_nanos(999_999)] {
+        assert_eq!(refused(|config| config.message_timeout = Some(short)), Some("message_timeout"));
         assert_eq!(refused(|config| config.write_timeout = short), Some("write_timeout"));
         assert_eq!(refused(|config| config.close_timeout = short), Some("close_timeout"));
         assert_eq!(refused(|config| config.close_total_timeout = Some(short)), Some("close_total_timeout"));

@@ -19,6 +19,7 @@ mod large_messages;
 mod masking;
 mod memory_usage;
 mod message_limits;
+mod message_timeout;
 mod message_values;
 mod messages;
 mod pieces;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ws_core::deflate::{self, Agreed, PerMessageDeflate, WindowBits};
-use ws_core::{Config, Connection, Keepalive};
+use ws_core::{Config, Connection, Keepalive, ProtocolError};
 
 use super::chance::Chance;
 use super::network::Shape;
@@ -138,6 +138,7 @@ impl Plan {
         let mut ends = End::both(chance, max_size);
         for end in &mut ends {
             end.config.close_timeout = Duration::from_secs(5);
+            end.config.message_timeout = Some(Duration::from_secs(5));
             // Without it the freeze would never be noticed.
             let needed = matches!(fault, Fault::Freeze { .. });
             end.config.keepalive = (chance.one_in(2) || needed).then(|| {
@@ -168,6 +169,11 @@ impl Plan {
     pub fn is_calm(&self) -> bool {
         matches!(self.fault, Fault::None | Fault::Stall { .. })
             && self.ends.iter().all(|end| matches!(end.ending, Ending::Wait | Ending::CloseWhenDone))
+    }
+
+    /// Whether an end may blame its peer for this: a message stands still where nothing moves any more, and only there.
+    pub fn may_report(&self, error: ProtocolError) -> bool {
+        matches!(error, ProtocolError::MessageStalled { .. }) && matches!(self.fault, Fault::Freeze { .. })
     }
 
     pub fn connection(&self, end: usize) -> Connection {
@@ -206,6 +212,7 @@ impl End {
         config.send_high_water = chance.pick(&[1, 100, 4 << 10, 64 << 10]);
         config.max_queued = chance.pick(&[config.send_high_water, 1 << 20]);
         config.close_timeout = Duration::from_secs(20);
+        config.message_timeout = Some(Duration::from_secs(20));
         config.delay_close_reply = chance.one_in(4);
         config.keepalive = chance.one_in(2).then(|| {
             Keepalive::default()

@@ -218,6 +218,40 @@ async fn a_connection_to_a_silent_peer_ends_after_ping_and_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_stands_still_ends_after_message_timeout_with_1008_whatever_else_the_peer_sends() {
+    let (mut raw, stream) = duplex(1024);
+    let mut socket = server(stream);
+    let start = tokio::time::Instant::now();
+    let peer = async {
+        // A fragment "a" of a text, masked with zeros, and then nothing but pongs.
+        raw.write_all(&[0x01, 0x81, 0, 0, 0, 0, b'a']).await.unwrap();
+        for _ in 0..7 {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            if raw.write_all(&[0x8A, 0x80, 0, 0, 0, 0]).await.is_err() {
+                break;
+            }
+        }
+        let mut received = Vec::new();
+        raw.read_to_end(&mut received).await.unwrap();
+        received
+    };
+    let stalled = async {
+        let error = socket.recv().await.unwrap_err();
+        (error, start.elapsed().as_secs(), socket.close_info().unwrap())
+    };
+    let ((error, elapsed, info), received) = tokio::join!(stalled, peer);
+    let timeout = Duration::from_secs(60);
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::MessageStalled { timeout: t }) if t == timeout),
+        "{error}"
+    );
+    assert!((60..=61).contains(&elapsed), "it is over once the Close has been sent, after {elapsed} s");
+    assert_eq!(info.sent, Some(CloseCode::POLICY_VIOLATION));
+    let close = b"\x03\xf0message made no progress within the limit of message_timeout = 60s";
+    assert!(received.ends_with(close), "{received:x?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_to_a_peer_that_answers_pings_stays_open_and_has_a_round_trip_time() {
     let (mut client, mut server) = pair(1024);
     tokio::select! {
