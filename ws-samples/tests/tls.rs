@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use ws_server::{CloseInfo, Config, Endpoint, Error, Request, Server, Tls, WebSocket};
+use ws_server::{CloseInfo, Config, Endpoint, Error, ProxyOptions, Request, Server, Tls, WebSocket};
 
 fn certificate() -> CertifiedKey<KeyPair> {
     generate_simple_self_signed(["localhost".to_owned()]).unwrap()
@@ -267,6 +267,29 @@ async fn a_header_of_the_proxy_protocol_before_tls_is_named() {
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("PROXY protocol"), "{answer}");
     }
     server.until(|stats| stats.failed_handshakes() == 2).await;
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_names_the_client_before_tls() {
+    let certificate = certificate();
+    let handler = async |mut socket: WebSocket, request: Request| {
+        assert!(request.is_secure() && socket.get_ref().peer_addr() == request.peer_addr());
+        let _ = socket.send(request.client_addr().unwrap().to_string()).await;
+    };
+    let proxies = ProxyOptions::default().trusted("127.0.0.1".parse().unwrap()).proxy_protocol(true);
+    let server = run(Server::builder().route("/", handler).tls(tls(&certificate)).proxies(proxies)).await;
+    for header in [
+        &b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"[..],
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\xdc\x04\x01\xbb",
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(header).await.unwrap();
+        let connector = TlsConnector::from(Arc::new(client(&certificate, None)));
+        let mut stream = soon(connector.connect("localhost".try_into().unwrap(), stream)).await.unwrap();
+        exchange(&mut stream, opening("/", ""), &reply(0x81, b"192.0.2.1:56324")).await.unwrap();
+    }
+    // TLS without the header.
+    assert!(connect(&server, client(&certificate, None)).await.is_err());
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ pub(crate) mod host_pattern;
 pub(crate) mod host_policy;
 #[cfg(feature = "http2")]
 pub(crate) mod http2;
+pub(crate) mod networks;
 pub(crate) mod open_files;
 pub(crate) mod options;
+pub(crate) mod proxies;
 pub(crate) mod setters;

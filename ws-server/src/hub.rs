@@ -96,10 +96,15 @@ impl Seat {
         &self.hub
     }
 
-    /// Runs the connection in a task, within its span. A request becomes a connection by this.
+    /// Runs the connection in a task, within its span, which has `client` where that is known already and is not the peer. A
+    /// request becomes a connection by this.
     #[cfg_attr(not(feature = "hyper"), expect(unused_mut, reason = "only requests change"))]
-    pub(crate) fn start<F>(mut self, peer: Option<SocketAddr>, serve: impl FnOnce(Self) -> F)
-    where
+    pub(crate) fn start<F>(
+        mut self,
+        peer: Option<SocketAddr>,
+        client: Option<SocketAddr>,
+        serve: impl FnOnce(Self) -> F,
+    ) where
         F: Future<Output = ()> + Send + 'static,
     {
         #[cfg(feature = "hyper")]
@@ -112,6 +117,7 @@ impl Seat {
             "connection",
             %id,
             peer = peer.map(tracing::field::display),
+            client = client.map(tracing::field::display),
             path = tracing::field::Empty
         );
         hub.registry.started(id, tokio::spawn(serve(self).instrument(span)).abort_handle());

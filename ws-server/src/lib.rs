@@ -37,6 +37,7 @@
 //! | close with a code | `socket.close(CloseCode::POLICY_VIOLATION, "why")`: [how to](how_to#close-with-a-code) |
 //! | limit memory | [`Config::max_message_size`], [`Config::max_memory`], [`ServerOptions::max_connections`]: [how to](how_to#set-limits) |
 //! | use TLS, run behind nginx | [`Tls`], [how to](how_to#use-tls); [nginx](how_to#run-behind-nginx) |
+//! | know clients behind a proxy | [`ProxyOptions`]: [how to](how_to#find-the-addresses-of-clients-behind-a-proxy) |
 //! | use HTTP/2 | nothing to do: [how to](how_to::http2) |
 //! | shut down | [`Server::serve_until`]: [how to](how_to#shut-down-gracefully) |
 //! | use axum, tower, hyper | `WebSocketHub`, `WebSocketUpgrade`: [how to](how_to#embed-it-in-axum-tower-or-hyper) |
@@ -48,7 +49,8 @@
 //!
 //! 1. The connection is accepted and gets one of [`ServerOptions::max_handshakes`] seats; which newcomer waits, and
 //!    which handshake gives way when all are taken, is said there.
-//! 2. Within [`HandshakeOptions::timeout`] the request's head arrives and is judged
+//! 2. A header of the PROXY protocol is read if the peer is a proxy that sends one ([`ProxyOptions`]). Within
+//!    [`HandshakeOptions::timeout`] the request's head arrives and is judged
 //!    ([`ws_core::handshake`]). One that is malformed, or addressed to a host that
 //!    the [`HostPolicy`] does not allow, is answered with an error status, as is an opening handshake of which a proxy has
 //!    lost a part.
@@ -128,7 +130,9 @@ pub use config::host_policy::HostPolicy;
 #[cfg(feature = "http2")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
 pub use config::http2::Http2Options;
+pub use config::networks::Networks;
 pub use config::options::{HandshakeOptions, ServerOptions};
+pub use config::proxies::{ForwardedFields, ProxyOptions};
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use embed::axum::WebSocketUpgrade;

@@ -5,6 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod encryption;
 #[cfg(feature = "http2")]
 pub(crate) mod http2;
+pub(crate) mod proxied;
 pub(crate) mod running;
 pub(crate) mod server;
 #[cfg(feature = "signal")]

@@ -13,6 +13,7 @@ mod logged;
 pub(crate) mod peer;
 #[cfg(feature = "tls")]
 pub(crate) mod pem;
+pub(crate) mod proxy_header;
 #[cfg(feature = "http2")]
 pub(crate) mod replayed;
 pub(crate) mod rest;

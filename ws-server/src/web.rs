@@ -3,6 +3,7 @@
 pub(crate) mod date;
 pub(crate) mod denied;
 pub(crate) mod exchange;
+pub(crate) mod forwarded;
 pub(crate) mod handler;
 pub(crate) mod panic;
 pub(crate) mod request;

@@ -41,6 +41,12 @@ pub enum AcceptError {
     /// The opening handshake was not done in time.
     #[error("the opening handshake was not done within handshake.timeout = {0:?}")]
     Timeout(Duration),
+    /// No header of the PROXY protocol arrived in time from a trusted proxy.
+    #[error(
+        "no header of the PROXY protocol arrived within handshake.proxies.proxy_protocol_timeout = {0:?}; turn it on in \
+         the load balancer, or take the peer off handshake.proxies.trusted"
+    )]
+    ProxyTimeout(Duration),
     /// As many handshakes are in progress as may be, this one stood still, and a newer one took its place.
     #[error(
         "the opening handshake stood still and made room for a newer one: max_handshakes are in progress"

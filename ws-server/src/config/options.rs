@@ -12,6 +12,7 @@ use crate::config::http2::Http2Options;
 use crate::config::open_files::{
     beside_connections, default_connections, default_handshakes, open_files_limit,
 };
+use crate::config::proxies::ProxyOptions;
 use crate::config::setters::setters;
 
 /// What holds for every opening handshake, before it is known which endpoint it is for.
@@ -34,6 +35,8 @@ pub struct HandshakeOptions {
     /// status 421, for endpoints and for pages; a [health check](crate::ServerBuilder::health) is answered
     /// whatever the host, because load balancers ask by address. Default [`HostPolicy::Any`].
     pub allowed_hosts: HostPolicy,
+    /// Which proxies are believed when they name the address of a client. Default none.
+    pub proxies: ProxyOptions,
 }
 
 impl Default for HandshakeOptions {
@@ -45,6 +48,7 @@ impl Default for HandshakeOptions {
             linger_timeout: Duration::from_secs(1),
             max_linger_bytes: 4 << 20,
             allowed_hosts: HostPolicy::Any,
+            proxies: ProxyOptions::default(),
         }
     }
 }
@@ -57,6 +61,7 @@ impl HandshakeOptions {
         linger_timeout: Duration,
         max_linger_bytes: u64,
         allowed_hosts: HostPolicy,
+        proxies: ProxyOptions,
     }
 
     /// Whether the settings make sense.
@@ -75,6 +80,7 @@ impl HandshakeOptions {
             }
         }
         self.allowed_hosts.check()?;
+        self.proxies.check()?;
         if self.head.bytes < SHORTEST_HEAD {
             let must = format!("no opening handshake is shorter than {SHORTEST_HEAD} bytes");
             return Err(SettingError::new("handshake.head.bytes", self.head.bytes, must));

@@ -24,6 +24,7 @@ use crate::transport::peer::Peer;
 use crate::transport::stream::Stream;
 use crate::transport::stream::WebSocket;
 use crate::web::denied::Denied;
+use crate::web::forwarded::learn;
 use crate::web::request::Request;
 use crate::web::response::{Response, not_found, text};
 
@@ -35,7 +36,8 @@ impl Acceptor {
     /// configured for it: over HTTP/1.1 with `with_upgrades` or `serve_connection_with_upgrades`, over HTTP/2 with
     /// `enable_connect_protocol`.
     ///
-    /// A [`SocketAddr`] among the request's extensions is taken for the client's address.
+    /// A [`SocketAddr`] among the request's extensions is taken for the peer's address; of
+    /// [`ProxyOptions`](crate::ProxyOptions) the fields apply.
     ///
     /// ```no_run
     /// # async fn example(request: http::Request<()>) -> ws_server::Response {
@@ -145,7 +147,8 @@ impl Incoming {
 
     /// Judges the head.
     pub(crate) fn judge(self, options: &HandshakeOptions) -> Result<Judged, Denied> {
-        let peer = self.peer;
+        let mut peer = self.peer;
+        learn(&mut peer, self.head.headers(), &options.proxies);
         let opening = match self.protocol {
             #[cfg(feature = "http2")]
             Some(protocol) => Opening::from_connect(self.head, Some(protocol.as_str()), options.head),

@@ -227,7 +227,9 @@ where
     H: FnOnce(WebSocket, Request) -> HandlerFuture + Send + 'static,
 {
     let accepted = Box::new((agreed, handler));
-    seat.start(accepted.0.request().peer_addr(), |seat| serve(seat, accepted));
+    let request = accepted.0.request();
+    let (peer, client) = (request.peer_addr(), request.behind());
+    seat.start(peer, client, |seat| serve(seat, accepted));
 }
 
 #[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]

@@ -151,6 +151,12 @@ impl HandshakeSeat {
         self.0.leave(true);
     }
 
+    /// The client turns out to be another than the peer: from now on the seat counts for it.
+    pub(crate) fn belongs_to(&self, source: Source) {
+        let Progress { handshakes, id, .. } = &*self.0;
+        handshakes.state().give(handshakes, *id, source, Instant::now());
+    }
+
     pub(crate) fn progress(&self) -> Arc<Progress> {
         self.0.clone()
     }

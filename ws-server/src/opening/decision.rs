@@ -89,7 +89,7 @@ pub(crate) async fn plain(
                 Err(panic) => return Denied::panicked(panic),
             }
         }
-        Some(None) => upgrade_required(peer.secure),
+        Some(None) => upgrade_required(peer.is_client_secure()),
         None => not_found(),
     };
     Denied { why: AcceptError::Plain(response.status()), response: Box::new(response) }

@@ -14,6 +14,7 @@ use crate::opening::endpoint::Gate;
 use crate::transport::peer::Peer;
 use crate::web::denied::Denied;
 use crate::web::exchange::{Head, answer, encode_or_500, encode_refusal, parting_word, read_head};
+use crate::web::forwarded::learn_client;
 use crate::web::handler::{AnyHandler, AnyPage};
 use crate::web::request::Request;
 use crate::web::response::{not_found, request_timeout};
@@ -154,9 +155,14 @@ pub(crate) fn method(opening: &Opening) -> Method {
 pub(crate) async fn judge(
     opening: Opening,
     site: &impl Site,
-    peer: Peer,
+    mut peer: Peer,
     options: &HandshakeOptions,
 ) -> Result<Agreed, Denied> {
+    let headers = match &opening {
+        Opening::Upgrade(upgrade) => upgrade.request().headers(),
+        Opening::Plain(head) => head.headers(),
+    };
+    learn_client(&mut peer, headers, options);
     let heard = site.heard(matches!(opening, Opening::Upgrade(_)));
     let mut upgrade = match opening {
         Opening::Upgrade(upgrade) => upgrade,

@@ -21,7 +21,8 @@ use crate::web::request::Request;
 #[non_exhaustive]
 pub enum OriginPolicy {
     /// The origin's host and port are those of the request's `Host` field, and its scheme is `https` where the server
-    /// itself ends TLS, and otherwise `http` or `https`. The default.
+    /// itself ends TLS, and otherwise `http` or `https`. Where a trusted proxy names scheme and host
+    /// ([`ForwardedFields`](crate::ForwardedFields)), those count instead. The default.
     #[default]
     SameHost,
     /// One of these, written as a browser sends them: `https://example.com`, `http://localhost:8080`;
@@ -48,7 +49,11 @@ impl OriginPolicy {
     /// Whether the request may pass.
     pub fn allows(&self, request: &Request) -> bool {
         if let Self::SameHost = self {
-            return is_same_host_or_absent(request.http(), request.is_secure());
+            let secure = request.is_client_secure();
+            return match request.forwarded_host() {
+                None => is_same_host_or_absent(request.http(), secure),
+                Some(host) => is_host_or_absent(request, host, secure),
+            };
         }
         let mut fields = request.headers().get_all(ORIGIN).iter();
         let origin = match (fields.next(), fields.next()) {
@@ -106,6 +111,17 @@ impl OriginPolicy {
                 .map_err(|must| SettingError::new("origin", format!("{one:?}"), must))?;
         }
         Ok(())
+    }
+}
+
+/// As [`is_same_host_or_absent`], for a request that was addressed to `host` at a proxy.
+fn is_host_or_absent(request: &Request, host: &str, secure: bool) -> bool {
+    let mut origins = request.headers().get_all(ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (None, _) => true,
+        (Some(origin), None) => Origin::parse(origin.as_bytes())
+            .is_some_and(|origin| origin.is_same_host(host) && (!secure || origin.scheme() == "https")),
+        (Some(_), Some(_)) => false,
     }
 }
 

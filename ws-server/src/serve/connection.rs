@@ -16,6 +16,7 @@ use crate::opening::handshake::open;
 use crate::serve::encryption::encrypt;
 #[cfg(feature = "http2")]
 use crate::serve::http2::{self, Http2Connection};
+use crate::serve::proxied::learn_client;
 use crate::serve::running::{Running, report};
 use crate::serve::state::ServerState;
 use crate::serve::visit::Visit;
@@ -32,6 +33,8 @@ pub(crate) struct Arrival {
     pub(crate) server: Arc<ServerState>,
     pub(crate) socket: Socket,
     pub(crate) peer: Peer,
+    /// When the header of the PROXY protocol has to be there, if the peer is a proxy that sends one.
+    pub(crate) header_deadline: Option<Instant>,
     /// When the handshake has to be done.
     pub(crate) deadline: Instant,
     pub(crate) handshake: Handshake,
@@ -66,7 +69,7 @@ impl Arrival {
             biased;
             Ok(why) = &mut self.handshake.cut => Err(why),
             () = self.socket.readable() => Ok(()),
-            () = sleep_until(self.deadline) => Ok(()),
+            () = sleep_until(self.header_deadline.unwrap_or(self.deadline)) => Ok(()),
             () = admission.closed() => Err(AcceptError::ShuttingDown),
         }
     }
@@ -80,7 +83,15 @@ async fn arrive(seat: &Seat, mut arrival: Box<Arrival>) -> Result<Life, AcceptEr
 
 /// The opening handshake, for as long as it keeps its seat.
 async fn shake_hands(seat: &Seat, arrival: Box<Arrival>) -> Result<Life, AcceptError> {
-    let Arrival { server, socket, peer, deadline, handshake: Handshake { seat: handshake, cut } } = *arrival;
+    let Arrival { server, mut socket, mut peer, header_deadline, deadline, handshake } = *arrival;
+    let Handshake { seat: handshake, mut cut } = handshake;
+    if let Some(deadline) = header_deadline {
+        select! {
+            biased;
+            learned = learn_client(&server, &mut socket, &mut peer, &handshake, deadline) => learned?,
+            Ok(why) = &mut cut => return Err(why),
+        }
+    }
     let progress = handshake.progress();
     let visit = Visit::new(&server, Some(handshake));
     select! {

@@ -11,10 +11,11 @@ use crate::config::error::AcceptError;
 use crate::hub::handshakes::Progress;
 use crate::serve::state::ServerState;
 use crate::transport::peer::Peer;
+use crate::transport::proxy_header::looks_like_one;
 use crate::transport::socket::Socket;
 use crate::transport::stream::Stream;
 use crate::transport::watched::Watched;
-use crate::web::exchange::{answer, encode_refusal};
+use crate::web::exchange::{UNEXPECTED_PROXY_HEADER, answer, encode_refusal};
 
 /// Does the TLS handshake, if the server has TLS.
 pub(crate) async fn encrypt(
@@ -45,15 +46,12 @@ pub(crate) async fn encrypt(
 /// What to answer to what is no TLS: a TLS record begins with 22, the method of an HTTP request with a letter, and a
 /// header of the PROXY protocol with its name or with empty lines.
 async fn speaks_plain(socket: &Socket) -> Option<&'static str> {
-    let mut first = [0; PROXY_LINE.len()];
+    let mut first = [0; 6];
     match socket {
         Socket::Tcp(socket) => {
             let length = socket.peek(&mut first).await.ok()?;
             match first.get(..length)? {
-                PROXY_LINE | [b'\r', ..] => Some(
-                    "This begins with a header of the PROXY protocol, which is not spoken here; turn it off in the load \
-                     balancer (haproxy: send-proxy; nginx: proxy_protocol).",
-                ),
+                first if looks_like_one(first) => Some(UNEXPECTED_PROXY_HEADER),
                 [byte, ..] if byte.is_ascii_alphabetic() => {
                     Some("This port speaks TLS: use https:// or wss://.")
                 }
@@ -64,5 +62,3 @@ async fn speaks_plain(socket: &Socket) -> Option<&'static str> {
         Socket::Unix(_) => None,
     }
 }
-
-const PROXY_LINE: &[u8] = b"PROXY ";

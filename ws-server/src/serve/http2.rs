@@ -151,11 +151,14 @@ impl Http2Connection {
             // RFC 9113 §8.7: nothing has been done for it, and it may be tried again elsewhere.
             return respond.send_reset(Reason::REFUSED_STREAM);
         };
-        let (server, addr) = (self.server.clone(), peer.addr);
+        let server = self.server.clone();
         let request = request.map(|body| self.inboxes.opener().receive(body));
+        let proxies = &self.server.hub.options.handshake.proxies;
+        let client = peer.behind().filter(|_| !proxies.believes_fields_of(peer.client));
+        let addr = peer.addr;
         let call = Box::new(Call { server, request, respond, peer });
         let in_use = self.calls.begin();
-        seat.start(addr, |seat| serve(seat, call, in_use));
+        seat.start(addr, client, |seat| serve(seat, call, in_use));
     }
 
     /// Sends GOAWAY (RFC 9113 section 6.8), and waits for the peer to take it, for as long as a refusal lingers.

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::config::error::{BuildError, SettingError};
 use crate::config::host_policy::HostPolicy;
 use crate::config::options::{ServerOptions, from_now};
+use crate::config::proxies::ProxyOptions;
 use crate::hub::Hub;
 use crate::hub::registry::Drained;
 use crate::hub::stats::Stats;
@@ -75,6 +76,15 @@ impl ServerBuilder {
     /// ```
     pub fn allowed_hosts(mut self, policy: HostPolicy) -> Self {
         self.options.handshake.allowed_hosts = policy;
+        self
+    }
+
+    /// Sets which proxies are believed when they name the address of a client, in the options of the handshake; see
+    /// [`ProxyOptions`]. To be called after [`options`](Self::options), which sets all of them.
+    #[doc(alias = "proxy_protocol")]
+    #[doc(alias = "x-forwarded-for")]
+    pub fn proxies(mut self, proxies: ProxyOptions) -> Self {
+        self.options.handshake.proxies = proxies;
         self
     }
 
@@ -285,13 +295,19 @@ async fn accept_all(listener: Listener, server: Arc<ServerState>) {
             tracing::debug!(peer = peer.map(tracing::field::display), "cut off: the address floods");
             continue;
         };
-        let deadline = from_now(hub.options.handshake.timeout);
+        let options = &hub.options.handshake;
+        let deadline = from_now(options.timeout);
+        let header_deadline = options
+            .proxies
+            .expects_header_of(peer)
+            .then(|| from_now(options.proxies.proxy_protocol_timeout).min(deadline));
         let address = peer;
         let peer = Peer::new(address);
         // A shutdown stops this loop before it begins.
         let Some(seat) = hub.connection(peer.id) else { continue };
-        let arrival = Box::new(Arrival { server: server.clone(), socket, peer, deadline, handshake });
-        seat.start(address, |seat| serve(seat, arrival));
+        let arrival =
+            Box::new(Arrival { server: server.clone(), socket, peer, header_deadline, deadline, handshake });
+        seat.start(address, None, |seat| serve(seat, arrival));
     }
 }
 

@@ -8,12 +8,26 @@ use crate::transport::connection_id::ConnectionId;
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: ConnectionId,
+    /// The other end of the connection: the client, or a proxy.
     pub(crate) addr: Option<SocketAddr>,
+    /// The client, as far as it is known: the same, or what a trusted proxy has named.
+    pub(crate) client: Option<SocketAddr>,
+    /// What a trusted proxy says beside that.
+    pub(crate) forwarded: Option<Box<Forwarded>>,
     /// Whether the connection is encrypted.
     pub(crate) secure: bool,
     /// The chain that it has shown, leaf first.
     #[cfg(feature = "tls")]
     pub(crate) certificates: Vec<rustls::pki_types::CertificateDer<'static>>,
+}
+
+/// How a client has reached a trusted proxy.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Forwarded {
+    /// Whether that connection is encrypted.
+    pub(crate) https: Option<bool>,
+    /// The host that the request was addressed to.
+    pub(crate) host: Option<String>,
 }
 
 impl Peer {
@@ -22,10 +36,22 @@ impl Peer {
         Self {
             id: ConnectionId::next(),
             addr,
+            client: addr,
+            forwarded: None,
             secure: false,
             #[cfg(feature = "tls")]
             certificates: Vec::new(),
         }
+    }
+
+    /// Whether the client's connection is encrypted: the one to this server, or the one to a trusted proxy.
+    pub(crate) fn is_client_secure(&self) -> bool {
+        self.forwarded.as_ref().and_then(|forwarded| forwarded.https).unwrap_or(self.secure)
+    }
+
+    /// The client, if it is not the peer.
+    pub(crate) fn behind(&self) -> Option<SocketAddr> {
+        self.client.filter(|_| self.client != self.addr)
     }
 
     /// The same peer on another stream of its connection, which has a number of its own.
@@ -34,6 +60,8 @@ impl Peer {
         Self {
             id: ConnectionId::next(),
             addr: self.addr,
+            client: self.client,
+            forwarded: None,
             secure: self.secure,
             #[cfg(feature = "tls")]
             certificates: self.certificates.clone(),

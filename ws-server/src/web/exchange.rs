@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use http::Method;
 use http::header::DATE;
+use http::{Method, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 use ws_core::handshake::{
@@ -13,6 +13,7 @@ use ws_core::handshake::{
 
 use crate::config::error::AcceptError;
 use crate::config::options::{HandshakeOptions, from_now};
+use crate::transport::proxy_header::looks_like_one;
 use crate::web::date;
 use crate::web::response::{Response, internal_error};
 
@@ -54,6 +55,10 @@ fn judge_head(reader: &mut RequestReader, buffer: &mut Vec<u8>) -> Option<Head> 
     match reader.receive(buffer) {
         Ok(None) => None,
         Ok(Some((opening, length))) => Some(Head::Whole(Box::new(opening), buffer.split_off(length))),
+        Err(_) if looks_like_one(buffer) => {
+            let refusal = Refusal::new(StatusCode::BAD_REQUEST, UNEXPECTED_PROXY_HEADER);
+            Some(Head::Faulty(refusal))
+        }
         Err(refusal) => Some(Head::Faulty(refusal)),
     }
 }
@@ -121,6 +126,10 @@ pub(crate) async fn linger<S: AsyncRead + Unpin>(stream: &mut S, time: Duration,
     let _ = timeout(time, discard).await;
 }
 
+/// To a connection that begins with a header of the PROXY protocol where none is read.
+pub(crate) const UNEXPECTED_PROXY_HEADER: &str = "This begins with a header of the PROXY protocol, which is read only if \
+     the setting handshake.proxies has proxy_protocol and the address of the peer is in trusted; set both, or turn it off in \
+     the load balancer (haproxy: send-proxy; nginx: proxy_protocol).";
 /// What a browser's opening handshake fits into.
 const FIRST_READ: usize = 1024;
 const LINGER_READ: usize = 16 << 10;

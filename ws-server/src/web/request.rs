@@ -91,7 +91,30 @@ impl Request {
         self.0.head.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The address the connection comes from; behind a reverse proxy, the proxy's. `None` for streams
+    /// Returns the address of the client: that of the peer, or behind a trusted proxy the one that the proxy has named
+    /// ([`ProxyOptions`](crate::ProxyOptions)), with port 0 where the proxy has named none. Limits of addresses count by
+    /// it, and the log has it. `None` where [`peer_addr`](Self::peer_addr) is and no trusted proxy has named another.
+    #[doc(alias = "x-forwarded-for")]
+    #[doc(alias = "real_ip")]
+    pub fn client_addr(&self) -> Option<SocketAddr> {
+        self.0.peer.client
+    }
+
+    /// Whether the client's connection is encrypted: to this server, or behind a trusted proxy that says so
+    /// ([`ForwardedFields`](crate::ForwardedFields)) to the proxy.
+    #[doc(alias = "x-forwarded-proto")]
+    pub fn is_client_secure(&self) -> bool {
+        self.0.peer.is_client_secure()
+    }
+
+    /// Returns the host that the client has addressed, if a trusted proxy names it
+    /// ([`ForwardedFields`](crate::ForwardedFields)); otherwise it is that of the request.
+    #[doc(alias = "x-forwarded-host")]
+    pub fn forwarded_host(&self) -> Option<&str> {
+        self.0.peer.forwarded.as_ref()?.host.as_deref()
+    }
+
+    /// Returns the address of the other end of the connection; behind a reverse proxy, the proxy's. `None` for streams
     /// that have none, such as Unix sockets.
     #[doc(alias = "remote_address")]
     #[doc(alias = "remote_addr")]
@@ -161,6 +184,11 @@ impl Request {
         self.choose_subprotocol(chosen);
     }
 
+    /// The client, if it is not the peer.
+    pub(crate) fn behind(&self) -> Option<SocketAddr> {
+        self.0.peer.behind()
+    }
+
     pub(crate) fn http(&self) -> &http::Request<()> {
         &self.0.head
     }
@@ -178,6 +206,7 @@ impl fmt::Debug for Request {
             .field("method", self.method())
             .field("path", &self.path())
             .field("peer_addr", &self.0.peer.addr)
+            .field("client_addr", &self.0.peer.client)
             .field("subprotocol", &self.0.subprotocol)
             .finish_non_exhaustive()
     }

@@ -143,6 +143,22 @@ impl State {
         Handshake { seat: HandshakeSeat(progress), cut: receiver }
     }
 
+    /// Counts a seat for another source, if it is still taken.
+    pub(super) fn give(&mut self, handshakes: &Handshakes, id: u64, source: Source, now: Instant) {
+        let Some(mut seat) = self.remove(id) else { return };
+        // Something has just moved: the name of the source.
+        seat.progress.stands_still.store(false, SeqCst);
+        let due = seat.progress.fresh_until(seat.since).max(now);
+        seat.source = source;
+        seat.place = Place::Due(due);
+        self.due.insert((due, id));
+        self.seats.insert(id, seat);
+        let random = self.draw(handshakes);
+        let waited = self.waited;
+        self.sources.entry(source).or_insert_with(|| Holder::new(random, waited));
+        self.change(source, |_, holder| holder.seats += 1);
+    }
+
     /// Counts the time that a newcomer has waited.
     pub(super) fn count_wait(&mut self, from: Instant, to: Instant) {
         let from = self.counted_to.map_or(from, |counted| counted.max(from));

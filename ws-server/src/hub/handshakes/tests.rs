@@ -228,3 +228,21 @@ async fn a_source_whose_handshakes_end_only_just_in_time_is_not_waited_for_witho
     assert_eq!(taken.len(), 8);
     assert!(cut_off > 50, "{cut_off} of 100");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_seat_counts_for_the_client_that_a_proxy_names() {
+    let seats = Handshakes::new(10);
+    // All clients of the proxy have one source until it names them.
+    let mut flood: Vec<_> =
+        (0..10).filter_map(|_| take(&seats, 1).inspect(|new| new.seat.belongs_to(source(2)))).collect();
+    assert_eq!(flood.len(), 10);
+    assert!(take(&seats, 1).is_none(), "all are taken, and none stands still");
+    advance(SILENCE).await;
+    let honest = take(&seats, 1).expect("one of the flood gives way");
+    honest.seat.belongs_to(source(3));
+    assert_eq!(flood.iter_mut().filter_map(|handshake| is_cut(handshake).then_some(())).count(), 1);
+    assert_eq!(seats.state().sources.len(), 2, "the proxy holds none");
+    drop((flood, honest));
+    let state = seats.state();
+    assert!(state.seats.is_empty() && state.sources.is_empty() && state.due.is_empty());
+}
