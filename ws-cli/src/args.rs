@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ws_topics::Position;
 
@@ -159,9 +159,28 @@ pub(crate) struct Serve {
     /// all. Default: loopback names if the server listens on loopback, else all
     #[arg(long = "host", value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
+    /// Believe these proxies when they name the address of a client, as --proxy-protocol or --forwarded says: addresses and
+    /// networks with commas between them, such as 10.0.0.0/8,::1
+    #[arg(long, value_name = "NETWORKS", requires = "how_proxies_name_clients")]
+    pub(crate) trust_proxies: Option<String>,
+    /// Expect a header of the PROXY protocol, version 1 or 2, before each connection of a trusted proxy
+    #[arg(long, requires = "trust_proxies", group = "how_proxies_name_clients")]
+    pub(crate) proxy_protocol: bool,
+    /// Take the address of the client from these fields of a trusted proxy's requests
+    #[arg(long, value_name = "FIELDS", requires = "trust_proxies", group = "how_proxies_name_clients")]
+    pub(crate) forwarded: Option<Forwarded>,
     /// Accept messages up to this size
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_size: u64,
+}
+
+/// The fields in which a proxy names a client.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Forwarded {
+    /// X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host
+    XForwarded,
+    /// Forwarded (RFC 7239)
+    Forwarded,
 }
 
 #[derive(Debug, Args)]

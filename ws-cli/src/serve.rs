@@ -1,17 +1,18 @@
 //! `ws serve`: an echo server.
 
 use ws_server::{
-    BuildError, Config, Endpoint, Error, HostPolicy, OriginPolicy, Server, SettingError, Tls, WebSocket,
-    deflate,
+    BuildError, Config, Endpoint, Error, ForwardedFields, HostPolicy, OriginPolicy, ProxyOptions, Server,
+    SettingError, Tls, WebSocket, deflate,
 };
 
-use crate::args::Serve;
+use crate::args::{Forwarded, Serve};
 use crate::failure::{Failure, Status};
 use crate::screen::print;
 use crate::signal::Signals;
 
 pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
-    let mut builder = Server::builder().allowed_hosts(allowed_hosts(&serve));
+    let proxies = proxies(&serve).map_err(|error| Failure::usage(in_options(&error)))?;
+    let mut builder = Server::builder().allowed_hosts(allowed_hosts(&serve)).proxies(proxies);
     let secure = serve.cert.is_some();
     if let (Some(cert), Some(key)) = (&serve.cert, &serve.key) {
         builder = builder.tls(Tls::from_pem_files(cert, key));
@@ -46,6 +47,16 @@ fn allowed_hosts(serve: &Serve) -> HostPolicy {
     }
 }
 
+fn proxies(serve: &Serve) -> Result<ProxyOptions, SettingError> {
+    let fields = match serve.forwarded {
+        None => ForwardedFields::None,
+        Some(Forwarded::XForwarded) => ForwardedFields::XForwarded,
+        Some(Forwarded::Forwarded) => ForwardedFields::Forwarded,
+    };
+    let trusted = serve.trust_proxies.as_deref().unwrap_or_default().parse()?;
+    Ok(ProxyOptions::default().trusted(trusted).proxy_protocol(serve.proxy_protocol).fields(fields))
+}
+
 /// The error with the option that it is about instead of the setting of the library.
 fn in_options(error: &SettingError) -> String {
     let SettingError { setting, value, must, .. } = error;
@@ -55,7 +66,9 @@ fn in_options(error: &SettingError) -> String {
     }
 }
 
-const OPTIONS: [(&str, &str); 6] = [
+const OPTIONS: [(&str, &str); 8] = [
+    ("handshake.proxies.trusted", "--trust-proxies"),
+    ("networks", "--trust-proxies"),
     ("handshake.allowed_hosts", "--host"),
     ("max_message_size", "--max-size"),
     ("origin", "--origin"),

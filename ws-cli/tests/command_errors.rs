@@ -65,6 +65,11 @@ fn an_invalid_option_is_named() {
         (&["serve", "localhost"], "write it as address:port, for example 127.0.0.1:9001"),
         (&["serve", "--subprotocol", "a b"], "--subprotocol \"a b\" is not possible"),
         (&["serve", "--origin", "example.com"], "--origin \"example.com\" is not possible: "),
+        (
+            &["serve", "--trust-proxies", "10.0.0.1/8", "--proxy-protocol"],
+            "--trust-proxies \"10.0.0.1/8\" is not possible: ",
+        ),
+        (&["serve", "--trust-proxies", "", "--proxy-protocol"], "--trust-proxies \"\" is not possible: "),
         (&["serve", "--host", "a/b"], "--host \"a/b\" is not possible: "),
         (&["ws://h", "--file", "/no/such/file"], "--file /no/such/file: it cannot be read"),
         (&["ws://h", "--text"], "--file <PATH>"),
