@@ -1,5 +1,6 @@
 //! Options, and the errors of what cannot work.
 
+pub(crate) mod address_limits;
 pub(crate) mod error;
 pub(crate) mod host_pattern;
 pub(crate) mod host_policy;

@@ -10,14 +10,19 @@ use ws_tokio::Closer;
 use crate::config::options::ServerOptions;
 use crate::transport::connection_id::ConnectionId;
 #[cfg(feature = "hyper")]
+use crate::transport::peer::Peer;
+#[cfg(feature = "hyper")]
+use crate::transport::source::Source;
+#[cfg(feature = "hyper")]
 use crate::web::denied::Denied;
 
 use self::admission::Admission;
 #[cfg(feature = "hyper")]
-use self::admission::Permit;
+use self::admission::RequestPermit;
 use self::registry::{Drained, Registry};
 use self::stats::{Open, Stats};
 
+pub(crate) mod addresses;
 pub(crate) mod admission;
 pub(crate) mod handshakes;
 pub(crate) mod registry;
@@ -44,7 +49,7 @@ pub(crate) struct Seat {
 enum Stage {
     /// A request is being decided on.
     #[cfg(feature = "hyper")]
-    Request(#[expect(dead_code, reason = "held")] Permit),
+    Request(#[expect(dead_code, reason = "held")] RequestPermit),
     /// A connection, which is counted.
     Connection,
     /// A stream of one.
@@ -76,8 +81,8 @@ impl Hub {
     /// Returns a seat for a request that another HTTP server has read, before anything decides on it, so that
     /// [`drain`](Self::drain) waits for it; or the answer, when there are too many or during a shutdown.
     #[cfg(feature = "hyper")]
-    pub(crate) fn request(self: &Arc<Self>, id: ConnectionId) -> Result<Seat, Denied> {
-        let permit = self.admission.request()?;
+    pub(crate) fn request(self: &Arc<Self>, peer: &Peer) -> Result<Seat, Denied> {
+        let (id, permit) = (peer.id, self.admission.request(Source::of(peer.client))?);
         if !self.registry.enter(id) {
             return Err(self.admission.shutting_down());
         }

@@ -35,6 +35,7 @@
 //! | broadcast, with rooms | [`Broadcast`]: [how to](how_to#broadcast-to-many) |
 //! | send from another task | `let (sender, receiver) = socket.split()`: [`Sender`] |
 //! | close with a code | `socket.close(CloseCode::POLICY_VIOLATION, "why")`: [how to](how_to#close-with-a-code) |
+//! | limit what one client may use | [`AddressLimits`]: [how to](how_to#set-limits) |
 //! | limit memory | [`Config::max_message_size`], [`Config::max_memory`], [`ServerOptions::max_connections`]: [how to](how_to#set-limits) |
 //! | use TLS, run behind nginx | [`Tls`], [how to](how_to#use-tls); [nginx](how_to#run-behind-nginx) |
 //! | know clients behind a proxy | [`ProxyOptions`]: [how to](how_to#find-the-addresses-of-clients-behind-a-proxy) |
@@ -125,6 +126,7 @@ mod serve;
 mod transport;
 mod web;
 
+pub use config::address_limits::AddressLimits;
 pub use config::error::{AcceptError, BuildError, SettingError};
 pub use config::host_policy::HostPolicy;
 #[cfg(feature = "http2")]

@@ -2,9 +2,11 @@
 
 #[cfg(all(feature = "hyper", feature = "http2"))]
 pub(crate) mod bounded;
+pub(crate) mod bucket;
 pub(crate) mod connection_id;
 #[cfg(feature = "tls")]
 pub(crate) mod current_tls;
+pub(crate) mod frame_count;
 pub(crate) mod listener;
 #[cfg(all(test, feature = "ring"))]
 #[path = "../tests/common/log.rs"]
@@ -20,6 +22,7 @@ pub(crate) mod rest;
 pub(crate) mod socket;
 pub(crate) mod source;
 pub(crate) mod stream;
+pub(crate) mod throttle;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 pub(crate) mod watched;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use ws_core::handshake::HeadLimits;
 
+use crate::config::address_limits::AddressLimits;
 use crate::config::error::SettingError;
 use crate::config::host_policy::HostPolicy;
 #[cfg(feature = "http2")]
@@ -133,10 +134,12 @@ pub struct ServerOptions {
     ///
     /// Default `None`: an eighth of what the limit of open files leaves, at most 4096.
     pub max_handshakes: Option<usize>,
+    /// What one client address may use. Default no limits.
+    pub per_address: AddressLimits,
     /// How long a request waits for one of `max_connections` to end before it is answered with 503. Must be
     /// shorter than `handshake.timeout`. Default 100 ms.
     pub overload_wait: Duration,
-    /// What the 503 says in `Retry-After`, in whole seconds, rounded up (RFC 9110 section 10.2.3). Default 5 s.
+    /// What the 503, and the 429 of an address with too many WebSockets, say in `Retry-After`, in whole seconds, rounded up (RFC 9110 section 10.2.3). Default 5 s.
     pub retry_after: Duration,
     /// How many connections the system completes and keeps for the server until it accepts them, for
     /// [`ServerBuilder::bind`](crate::ServerBuilder::bind): with too few, those that come in a burst are held up by
@@ -162,6 +165,7 @@ impl Default for ServerOptions {
             handshake: HandshakeOptions::default(),
             max_connections: None,
             max_handshakes: None,
+            per_address: AddressLimits::default(),
             overload_wait: Duration::from_millis(100),
             retry_after: Duration::from_secs(5),
             backlog: 4096,
@@ -179,6 +183,7 @@ impl ServerOptions {
         handshake: HandshakeOptions,
         max_connections: Option<usize>,
         max_handshakes: Option<usize>,
+        per_address: AddressLimits,
         overload_wait: Duration,
         retry_after: Duration,
         backlog: u32,
@@ -196,6 +201,7 @@ impl ServerOptions {
     /// The first setting that does not, with its value and what it must be.
     pub fn check(&self) -> Result<(), SettingError> {
         self.handshake.check()?;
+        self.per_address.check()?;
         for (setting, value) in
             [("max_connections", self.max_connections), ("max_handshakes", self.max_handshakes)]
         {

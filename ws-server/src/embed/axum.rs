@@ -175,9 +175,10 @@ impl WebSocketUpgrade {
         sockets: WebSocketHub,
     ) -> Result<Result<Self, (http::Request<()>, Peer)>, Denied> {
         let (params, parts) = params(parts.clone()).await;
-        Ok(match Incoming::from_parts(parts).judge(&sockets.options().handshake)? {
+        let options = &sockets.options().handshake;
+        Ok(match Incoming::from_parts(parts).learn_client(options).judge(options)? {
             Judged::Asked(asked) => {
-                let seat = sockets.enter(asked.peer.id)?;
+                let seat = sockets.enter(&asked.peer)?;
                 Ok(Self { sockets, seat, asked, params, options: EndpointOptions::default() })
             }
             Judged::Plain(head, peer) => Err((*head, peer)),

@@ -16,7 +16,7 @@ use ws_core::handshake::{Opening, UpgradeRequest};
 
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
-use crate::hub::admission::Permit;
+use crate::hub::admission::OpenPermit;
 use crate::opening::accept::Acceptor;
 use crate::opening::decision::{Granted, decide, plain};
 use crate::opening::handshake::{Found, Opened};
@@ -61,7 +61,7 @@ impl Acceptor {
         &self,
         request: http::Request<B>,
     ) -> impl Future<Output = Result<(Response, Upgrading), Response>> + Send + use<'_, B> {
-        let incoming = Incoming::from_parts(request.into_parts().0);
+        let incoming = Incoming::from_parts(request.into_parts().0).learn_client(self.handshake_options());
         async move {
             let version = incoming.version;
             let options = self.handshake_options();
@@ -132,7 +132,7 @@ pub(crate) struct Asked {
 pub(crate) struct Agreed {
     connection: Connection,
     request: Request,
-    permit: Option<Permit>,
+    permit: Option<OpenPermit>,
     on_upgrade: OnUpgrade,
 }
 
@@ -145,10 +145,15 @@ impl Incoming {
         Self { protocol, on_upgrade, version, peer, head: http::Request::from_parts(parts, ()) }
     }
 
+    /// Notes what trusted proxies say of the client.
+    pub(crate) fn learn_client(mut self, options: &HandshakeOptions) -> Self {
+        learn(&mut self.peer, self.head.headers(), &options.proxies);
+        self
+    }
+
     /// Judges the head.
     pub(crate) fn judge(self, options: &HandshakeOptions) -> Result<Judged, Denied> {
-        let mut peer = self.peer;
-        learn(&mut peer, self.head.headers(), &options.proxies);
+        let peer = self.peer;
         let opening = match self.protocol {
             #[cfg(feature = "http2")]
             Some(protocol) => Opening::from_connect(self.head, Some(protocol.as_str()), options.head),

@@ -19,7 +19,7 @@ use crate::hub::{Hub, Seat};
 use crate::opening::endpoint::{Endpoint, Gate};
 use crate::opening::handshake::Found;
 use crate::serve::running::{Running, report, run};
-use crate::transport::connection_id::ConnectionId;
+use crate::transport::peer::Peer;
 use crate::transport::stream::WebSocket;
 use crate::web::denied::Denied;
 use crate::web::handler::{AnyHandler, HandlerFuture};
@@ -141,8 +141,8 @@ impl WebSocketHub {
     }
 
     /// A seat for a request, before anything decides on it.
-    pub(crate) fn enter(&self, id: ConnectionId) -> Result<Seat, Denied> {
-        self.0.request(id)
+    pub(crate) fn enter(&self, peer: &Peer) -> Result<Seat, Denied> {
+        self.0.request(peer)
     }
 
     /// What is at the end of the way of a request.
@@ -199,12 +199,13 @@ impl EndpointService {
             let (params, parts) = crate::embed::params::params(parts).await;
             #[cfg(not(feature = "axum"))]
             let params = Vec::new();
-            let incoming = Incoming::from_parts(parts);
+            let options = &this.sockets.options().handshake;
+            let incoming = Incoming::from_parts(parts).learn_client(options);
             let version = incoming.version;
-            let decided = match this.sockets.enter(incoming.peer.id) {
+            let decided = match this.sockets.enter(&incoming.peer) {
                 Ok(seat) => {
                     let found = this.sockets.found(&this.gate, params);
-                    let decided = incoming.decide(found, &this.sockets.options().handshake).await;
+                    let decided = incoming.decide(found, options).await;
                     decided.map(|(response, agreed)| (seat, response, agreed))
                 }
                 Err(denied) => Err(denied),

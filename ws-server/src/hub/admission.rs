@@ -10,15 +10,19 @@ use tokio::time::timeout;
 
 use crate::config::open_files::answers;
 use crate::config::options::ServerOptions;
+use crate::hub::addresses::{Addresses, AtLimit, Deciding, OpenShare};
 use crate::hub::handshakes::Handshakes;
+use crate::transport::source::Source;
+use crate::transport::throttle::ReadBudget;
 use crate::web::denied::Denied;
-use crate::web::response::{overloaded, shutting_down};
+use crate::web::response::{overloaded, shutting_down, too_many};
 
 /// The permits of a server. Those for handshakes, for upgrades that guards decide on, for answers that are being
 /// written, and for open WebSockets are counted apart, so that each kind takes nothing from the others.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) handshakes: Arc<Handshakes>,
+    addresses: Arc<Addresses>,
     requests: Arc<Semaphore>,
     answers: Arc<Semaphore>,
     websockets: Arc<Semaphore>,
@@ -31,10 +35,33 @@ pub(crate) struct Admission {
 /// Returned when it is dropped.
 pub(crate) type Permit = OwnedSemaphorePermit;
 
+/// A request for a WebSocket that guards decide on, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct RequestPermit {
+    _of_server: Permit,
+    _of_address: Deciding,
+}
+
+/// An open WebSocket, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenPermit {
+    _of_server: Permit,
+    /// `None` where addresses have no limits.
+    of_address: Option<Box<OpenShare>>,
+}
+
+impl OpenPermit {
+    /// What may be read from the WebSockets of the address, if that is limited.
+    pub(crate) fn reads(&self) -> Option<&Arc<ReadBudget>> {
+        self.of_address.as_ref()?.reads()
+    }
+}
+
 impl Admission {
     pub(crate) fn new(options: &ServerOptions) -> Self {
         Self {
             handshakes: Handshakes::new(options.handshake_limit()),
+            addresses: Addresses::new(options.per_address.clone()),
             requests: Arc::new(Semaphore::new(options.handshake_limit())),
             answers: Arc::new(Semaphore::new(answers(options.handshake_limit()))),
             websockets: Arc::new(Semaphore::new(options.connection_limit())),
@@ -44,9 +71,14 @@ impl Admission {
         }
     }
 
-    /// A permit for a request for a WebSocket, while guards decide on it; or the answer.
-    pub(crate) fn request(&self) -> Result<Permit, Denied> {
-        self.requests.clone().try_acquire_owned().map_err(|_| self.overloaded())
+    /// A permit for a request for a WebSocket of that address, while guards decide on it; or the answer.
+    pub(crate) fn request(&self, source: Source) -> Result<RequestPermit, Denied> {
+        self.addresses.request(source).map_err(Self::too_many)?;
+        let free = self.requests.available_permits();
+        let of_server = self.requests.clone().try_acquire_owned().map_err(|_| self.overloaded())?;
+        let of_address = self.addresses.decide(source, free);
+        let of_address = of_address.ok_or_else(|| Self::too_many(self.retry_after))?;
+        Ok(RequestPermit { _of_server: of_server, _of_address: of_address })
     }
 
     /// A permit for an answer that is no WebSocket, until the peer has taken it; `None` if there are too many.
@@ -55,12 +87,22 @@ impl Admission {
     }
 
     /// Whether another WebSocket may open, as far as is known before the guards have decided; or the answer.
-    pub(crate) async fn room(&self) -> Result<(), Denied> {
-        self.websocket().await.map(drop)
+    pub(crate) async fn room(&self, source: Source) -> Result<(), Denied> {
+        if !self.addresses.has_room(source) {
+            return Err(Self::too_many(self.retry_after));
+        }
+        self.of_server().await.map(drop)
     }
 
-    /// A permit for an open WebSocket; or the answer, when the server shuts down, or none becomes free in time.
-    pub(crate) async fn websocket(&self) -> Result<Permit, Denied> {
+    /// A permit for an open WebSocket of that address; or the answer, when the address has as many as it may, when the
+    /// server shuts down, or when none becomes free in time.
+    pub(crate) async fn websocket(&self, source: Source) -> Result<OpenPermit, Denied> {
+        let of_address = self.addresses.open(source);
+        let of_address = of_address.map_err(|AtLimit| Self::too_many(self.retry_after))?;
+        Ok(OpenPermit { _of_server: self.of_server().await?, of_address })
+    }
+
+    async fn of_server(&self) -> Result<Permit, Denied> {
         if *self.closing.borrow() {
             return Err(self.shutting_down());
         }
@@ -77,6 +119,11 @@ impl Admission {
             done = future => Ok(done),
             () = self.closed() => Err(self.shutting_down()),
         }
+    }
+
+    /// 429, as the address has or does too much.
+    fn too_many(retry_after: Duration) -> Denied {
+        Denied::refused(too_many(retry_after))
     }
 
     /// 503, as too much is going on.

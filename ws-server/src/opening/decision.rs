@@ -7,9 +7,10 @@ use ws_core::Connection;
 use ws_core::handshake::{Acceptance, UpgradeRequest};
 
 use crate::config::error::AcceptError;
-use crate::hub::admission::{Admission, Permit};
+use crate::hub::admission::{Admission, OpenPermit};
 use crate::opening::endpoint::Gate;
 use crate::transport::peer::Peer;
+use crate::transport::source::Source;
 use crate::web::denied::Denied;
 use crate::web::handler::AnyPage;
 use crate::web::panic::caught;
@@ -20,7 +21,7 @@ use crate::web::response::{not_found, upgrade_required};
 pub(crate) struct Granted {
     pub(crate) connection: Connection,
     pub(crate) request: Request,
-    pub(crate) permit: Option<Permit>,
+    pub(crate) permit: Option<OpenPermit>,
     extensions: Option<String>,
     headers: HeaderMap,
 }
@@ -43,6 +44,7 @@ pub(crate) async fn decide(
     gate: &Gate,
     admission: Option<&Admission>,
 ) -> Result<Granted, Denied> {
+    let source = Source::of(peer.client);
     let mut request = Request::new(upgrade.take_request(), peer);
     request.set_params(params);
     // §4.2.2 step 4: the origin is checked before anything is granted.
@@ -50,7 +52,7 @@ pub(crate) async fn decide(
     // Asked before the guards, as one of them may use up a ticket that is good only once; taken after them, so that
     // requests that are refused keep nobody out.
     if let Some(admission) = admission {
-        admission.room().await?;
+        admission.room(source).await?;
     }
     let spoken = gate.options.subprotocols.iter().map(String::as_str);
     request.set_offered(upgrade.subprotocols(), upgrade.select_subprotocol(spoken));
@@ -64,7 +66,7 @@ pub(crate) async fn decide(
         None => (guarded.await?, None),
         Some(admission) => {
             let request = admission.unless_closing(guarded).await??;
-            (request, Some(admission.websocket().await?))
+            (request, Some(admission.websocket(source).await?))
         }
     };
     let headers = request.take_response_headers();

@@ -1,5 +1,7 @@
 //! The opening handshake of one connection: a request comes in, a decision comes out.
 
+use std::net::SocketAddr;
+
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
@@ -8,7 +10,7 @@ use ws_core::handshake::{Opening, UpgradeRequest};
 
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
-use crate::hub::admission::{Admission, Permit};
+use crate::hub::admission::{Admission, OpenPermit};
 use crate::opening::decision::{Granted, decide, plain};
 use crate::opening::endpoint::Gate;
 use crate::transport::peer::Peer;
@@ -21,10 +23,10 @@ use crate::web::response::{not_found, request_timeout};
 
 /// Where requests can lead.
 pub(crate) trait Site {
-    /// Notes that the request is whole, and whether it is for a WebSocket; or returns the answer, when there are too
+    /// Notes that the request of that client is whole, and whether it is for a WebSocket; or returns the answer, when there are too
     /// many to decide on another.
-    fn heard(&self, upgrade: bool) -> Result<(), Denied> {
-        let _ = upgrade;
+    fn heard(&self, upgrade: bool, client: Option<SocketAddr>) -> Result<(), Denied> {
+        let _ = (upgrade, client);
         Ok(())
     }
 
@@ -55,7 +57,7 @@ pub(crate) struct Opened {
     pub(crate) request: Request,
     pub(crate) handler: Option<AnyHandler>,
     /// From the [`Found::admission`].
-    pub(crate) permit: Option<Permit>,
+    pub(crate) permit: Option<OpenPermit>,
     /// What came after the request: the first bytes of frames.
     pub(crate) received: Vec<u8>,
 }
@@ -163,7 +165,7 @@ pub(crate) async fn judge(
         Opening::Plain(head) => head.headers(),
     };
     learn_client(&mut peer, headers, options);
-    let heard = site.heard(matches!(opening, Opening::Upgrade(_)));
+    let heard = site.heard(matches!(opening, Opening::Upgrade(_)), peer.client);
     let mut upgrade = match opening {
         Opening::Upgrade(upgrade) => upgrade,
         Opening::Plain(head) => {

@@ -12,13 +12,14 @@ use ws_tokio::Closer;
 
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
-use crate::hub::admission::Permit;
+use crate::hub::admission::OpenPermit;
 use crate::hub::stats::{Open, Stats};
 use crate::hub::{Hub, Seat};
 use crate::opening::handshake::Opened;
 use crate::transport::rest::{Left, Rest};
 use crate::transport::stream::Stream;
 use crate::transport::stream::WebSocket;
+use crate::transport::throttle::Throttle;
 use crate::web::exchange::linger;
 use crate::web::handler::HandlerFuture;
 use crate::web::panic::{Caught, caught};
@@ -44,7 +45,7 @@ pub(crate) struct Running {
     handler: Caught<<HandlerFuture as Future>::Output>,
     closer: Closer,
     rest: Rest,
-    _permit: Option<Permit>,
+    _permit: Option<OpenPermit>,
     _open: Open,
 }
 
@@ -62,6 +63,9 @@ impl Running {
         let rest = stream.rest(request.id());
         #[cfg(feature = "http2")]
         let held = stream.held();
+        if let Some(reads) = permit.as_ref().and_then(OpenPermit::reads) {
+            stream.throttle(Throttle::new(reads.clone(), &received));
+        }
         let mut websocket = WebSocket::new(stream, connection, &received);
         #[cfg(feature = "http2")]
         if let Some(held) = held {

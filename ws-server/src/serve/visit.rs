@@ -1,12 +1,14 @@
 //! What a request holds of a server's limits on its way to an answer.
 
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
-use crate::hub::admission::Permit;
+use crate::hub::admission::{Permit, RequestPermit};
 use crate::hub::handshakes::HandshakeSeat;
 use crate::opening::handshake::{Found, Site};
 use crate::serve::state::ServerState;
+use crate::transport::source::Source;
 use crate::web::denied::Denied;
 
 /// One request on its way through a server. What it holds follows from how far it has come, so that there is a limit
@@ -22,7 +24,7 @@ enum Stage {
     /// In a seat of the handshakes.
     Handshake,
     /// Guards decide on a request for a WebSocket.
-    Guards(#[expect(dead_code, reason = "held")] Permit),
+    Guards(#[expect(dead_code, reason = "held")] RequestPermit),
     /// An answer is being made, or written.
     Answer(#[expect(dead_code, reason = "held")] Permit),
     /// There were too many answers already.
@@ -47,10 +49,10 @@ impl<'a> Visit<'a> {
 }
 
 impl Site for Visit<'_> {
-    fn heard(&self, upgrade: bool) -> Result<(), Denied> {
+    fn heard(&self, upgrade: bool, client: Option<SocketAddr>) -> Result<(), Denied> {
         let admission = &self.server.hub.admission;
         let stage = match upgrade {
-            true => Stage::Guards(admission.request()?),
+            true => Stage::Guards(admission.request(Source::of(client))?),
             // Without a permit the answer comes from the seat of the handshake, which gives way when it stands still.
             false => match admission.answer() {
                 Some(permit) => Stage::Answer(permit),

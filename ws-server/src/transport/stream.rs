@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 #[cfg(feature = "hyper")]
 use bytes::Bytes;
@@ -28,6 +28,7 @@ use crate::transport::rest::Rest;
 use crate::transport::socket::Socket;
 #[cfg(feature = "hyper")]
 use crate::transport::socket::prepare;
+use crate::transport::throttle::Throttle;
 #[cfg(all(feature = "http2", feature = "tls"))]
 use crate::transport::tls::HTTP_2;
 #[cfg(feature = "tls")]
@@ -56,6 +57,8 @@ pub struct Stream {
     /// The peer has shut down its side.
     ended: bool,
     rest: Option<Rest>,
+    /// There if what may be read is limited.
+    throttle: Option<Box<Throttle>>,
     #[cfg(feature = "http2")]
     shared: Option<Box<Shared>>,
 }
@@ -218,9 +221,15 @@ impl Stream {
             shut_down: false,
             ended: false,
             rest: None,
+            throttle: None,
             #[cfg(feature = "http2")]
             shared: None,
         }
+    }
+
+    /// From now on reads are limited.
+    pub(crate) fn throttle(&mut self, throttle: Throttle) {
+        self.throttle = Some(Box::new(throttle));
     }
 
     /// Has the task that runs this keep what is left of it, or of the WebSocket on it, when that is dropped.
@@ -248,6 +257,7 @@ impl TakeOver for Stream {
             shut_down: false,
             ended: false,
             rest: None,
+            throttle: None,
             #[cfg(feature = "http2")]
             shared: None,
         };
@@ -268,7 +278,9 @@ impl Drop for Stream {
             && let Some(rest) = self.rest.take()
             && let Some(transport) = self.transport.take()
         {
-            rest.keep_stream(Self::new(transport));
+            let mut stream = Self::new(transport);
+            stream.throttle = self.throttle.take();
+            rest.keep_stream(stream);
         }
     }
 }
@@ -287,6 +299,23 @@ macro_rules! transport {
     };
 }
 
+impl Stream {
+    fn poll_throttled(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        throttle: &mut Throttle,
+    ) -> Poll<io::Result<()>> {
+        let room = ready!(throttle.poll_room(context)).min(buffer.remaining());
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
+        ready!(transport!(self.transport()?, io => Pin::new(io).poll_read(context, &mut part)))?;
+        throttle.read(part.filled());
+        let length = part.filled().len();
+        buffer.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -294,7 +323,14 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let result = transport!(self.as_mut().transport()?, io => Pin::new(io).poll_read(context, buffer));
+        let result = match self.throttle.take() {
+            None => transport!(self.as_mut().transport()?, io => Pin::new(io).poll_read(context, buffer)),
+            Some(mut throttle) => {
+                let result = self.as_mut().poll_throttled(context, buffer, &mut throttle);
+                self.throttle = Some(throttle);
+                result
+            }
+        };
         self.ended = match &result {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => buffer.filled().len() == before && buffer.remaining() > 0,

@@ -185,6 +185,7 @@ impl Request {
     }
 
     /// The client, if it is not the peer.
+    #[cfg(feature = "hyper")]
     pub(crate) fn behind(&self) -> Option<SocketAddr> {
         self.0.peer.behind()
     }

@@ -59,8 +59,19 @@ pub(crate) fn shutting_down(retry_after: Duration) -> Response {
     unavailable("The server is shutting down; try again later.", retry_after)
 }
 
+/// The address of the client has more WebSockets, or sends more requests, than the setting `per_address` allows.
+pub(crate) fn too_many(retry_after: Duration) -> Response {
+    // RFC 6585 §4.
+    let line = "Too many requests or WebSockets from this address (per_address); try again later.";
+    later(StatusCode::TOO_MANY_REQUESTS, line, retry_after)
+}
+
 fn unavailable(line: &str, retry_after: Duration) -> Response {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, line);
+    later(StatusCode::SERVICE_UNAVAILABLE, line, retry_after)
+}
+
+fn later(status: StatusCode, line: &str, retry_after: Duration) -> Response {
+    let mut response = text(status, line);
     // RFC 9110 §10.2.3: whole seconds. Rounded up, so that no client comes back too early.
     let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0));
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

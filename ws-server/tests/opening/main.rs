@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod accept;
+mod address_limits;
 mod client_addresses;
 #[path = "../common/mod.rs"]
 mod common;
