@@ -1,0 +1,152 @@
+//! How long the messages of one client address take while another opens WebSockets as fast as it can, floods messages, or
+//! holds hundreds of handshakes: `cargo bench -p ws-server --bench addresses`. Prints the median and the 99th percentile
+//! of each, beside those of a quiet server.
+#![allow(clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep};
+use ws_server::{AddressLimits, Error, Server, ServerOptions, WebSocket};
+
+const HONEST: [u8; 4] = [127, 0, 0, 2];
+const FLOOD: [u8; 4] = [127, 0, 0, 1];
+/// WebSockets of the honest address, and how often each sends.
+const PEERS: usize = 50;
+const PACE: Duration = Duration::from_millis(20);
+const TIME: Duration = Duration::from_secs(10);
+
+const OPENING: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+/// A masked text frame of five bytes; its echo has seven.
+const HELLO: &[u8] = &[0x81, 0x85, 0, 0, 0, 0, b'h', b'e', b'l', b'l', b'o'];
+
+async fn echo(mut socket: WebSocket) -> Result<(), Error> {
+    while let Some(message) = socket.recv().await? {
+        socket.feed(message).await?;
+    }
+    Ok(())
+}
+
+async fn connect(server: SocketAddr, from: [u8; 4]) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((from, 0)))?;
+    socket.connect(server).await
+}
+
+async fn open(server: SocketAddr, from: [u8; 4]) -> std::io::Result<TcpStream> {
+    let mut stream = connect(server, from).await?;
+    stream.set_nodelay(true)?;
+    stream.write_all(OPENING).await?;
+    let mut head = [0; 4];
+    while head != *b"\r\n\r\n" {
+        head.rotate_left(1);
+        head[3] = stream.read_u8().await?;
+    }
+    Ok(stream)
+}
+
+/// One WebSocket that sends at its pace; returns how long each message took.
+async fn honest(server: SocketAddr) -> Vec<Duration> {
+    let mut stream = open(server, HONEST).await.unwrap();
+    let (mut times, mut pace, begin) = (Vec::new(), interval(PACE), Instant::now());
+    while begin.elapsed() < TIME {
+        pace.tick().await;
+        let sent = Instant::now();
+        stream.write_all(HELLO).await.unwrap();
+        stream.read_exact(&mut [0; 7]).await.unwrap();
+        times.push(sent.elapsed());
+    }
+    times
+}
+
+/// What the other address does.
+#[derive(Debug, Clone, Copy)]
+enum Attack {
+    None,
+    Open,
+    Flood,
+    Handshakes,
+}
+
+async fn attack(server: SocketAddr, how: Attack) {
+    match how {
+        Attack::None => {}
+        Attack::Open => loop {
+            // Refused or not, it goes on at once.
+            drop(open(server, FLOOD).await);
+        },
+        Attack::Flood => {
+            let Ok(stream) = open(server, FLOOD).await else { return };
+            let (mut read, mut write) = stream.into_split();
+            let reading = async { while read.read(&mut [0; 4096]).await.is_ok_and(|length| length > 0) {} };
+            let frames = HELLO.repeat(1000);
+            let writing = async { while write.write_all(&frames).await.is_ok() {} };
+            tokio::join!(reading, writing);
+        }
+        Attack::Handshakes => loop {
+            let held = connect(server, FLOOD).await;
+            sleep(Duration::from_secs(2)).await;
+            drop(held);
+        },
+    }
+}
+
+fn main() {
+    // As one of the tests it has nothing to say.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    // The server and the clients each have a thread, so that a flood costs the clients' time, not that of the measurement.
+    let (report, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let limits = AddressLimits::default()
+                .max_connections(Some(100))
+                .handshakes_per_second(Some(100))
+                .messages_per_second(Some(5_000));
+            let options = ServerOptions::default().per_address(limits);
+            let server =
+                Server::builder().route("/", echo).options(options).bind("127.0.0.1:0").await.unwrap();
+            report.send(server.local_addr().unwrap()).unwrap();
+            server.serve().await;
+        });
+    });
+    let server = address.recv().unwrap();
+    for (how, attackers) in [
+        (Attack::None, 0),
+        (Attack::Open, 8),
+        (Attack::Flood, 20),
+        (Attack::Handshakes, 300),
+        (Attack::None, 0),
+    ] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Attackers in a thread of their own.
+        let attacking = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let mut tasks = JoinSet::new();
+                for _ in 0..attackers {
+                    tasks.spawn(attack(server, how));
+                }
+                sleep(TIME + Duration::from_secs(2)).await;
+            });
+        });
+        let mut times = runtime.block_on(async move {
+            sleep(Duration::from_secs(1)).await;
+            let mut tasks = JoinSet::new();
+            for _ in 0..PEERS {
+                tasks.spawn(honest(server));
+            }
+            tasks.join_all().await.concat()
+        });
+        times.sort_unstable();
+        let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+        println!("{how:?}: {} messages, median {:?}, p99 {:?}", times.len(), at(50), at(99));
+        attacking.join().unwrap();
+    }
+}
