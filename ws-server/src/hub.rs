@@ -8,22 +8,24 @@ use tracing::Instrument;
 use ws_tokio::Closer;
 
 use crate::config::options::ServerOptions;
-use crate::transport::connection_id::ConnectionId;
 #[cfg(feature = "hyper")]
 use crate::transport::peer::Peer;
 #[cfg(feature = "hyper")]
 use crate::transport::source::Source;
 #[cfg(feature = "hyper")]
 use crate::web::denied::Denied;
+use ws_tokio::ConnectionId;
 
 use self::admission::Admission;
 #[cfg(feature = "hyper")]
 use self::admission::RequestPermit;
+use self::connections::Facts;
 use self::registry::{Drained, Registry};
 use self::stats::{Open, Stats};
 
 pub(crate) mod addresses;
 pub(crate) mod admission;
+pub(crate) mod connections;
 pub(crate) mod handshakes;
 pub(crate) mod registry;
 pub(crate) mod stats;
@@ -34,7 +36,7 @@ pub(crate) struct Hub {
     pub(crate) options: ServerOptions,
     pub(crate) admission: Admission,
     pub(crate) stats: Stats,
-    registry: Registry,
+    registry: Arc<Registry>,
 }
 
 /// What one connection occupies in a [`Hub`], or one request that another HTTP server has read; returned when it is
@@ -61,7 +63,7 @@ impl Hub {
     /// A hub with options that have been checked.
     pub(crate) fn new(options: ServerOptions) -> Arc<Self> {
         let admission = Admission::new(&options);
-        Arc::new(Self { options, admission, stats: Stats::default(), registry: Registry::default() })
+        Arc::new(Self { options, admission, stats: Stats::default(), registry: Arc::default() })
     }
 
     /// Returns a seat for a connection that has been accepted; `None` during a shutdown.
@@ -87,6 +89,10 @@ impl Hub {
             return Err(self.admission.shutting_down());
         }
         Ok(Seat { hub: self.clone(), id, stage: Stage::Request(permit) })
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// Closes all WebSockets with 1001 over the time `drain_spread`, waits until `drain_timeout` is over, and cuts off
@@ -128,9 +134,9 @@ impl Seat {
         hub.registry.started(id, tokio::spawn(serve(self).instrument(span)).abort_handle());
     }
 
-    /// The WebSocket is open: it is counted for as long as the result lives, and a shutdown closes it.
-    pub(crate) fn opened(&self, closer: Closer) -> Open {
-        self.hub.registry.opened(self.id, closer);
+    /// The WebSocket is open: it is counted and listed for as long as the result lives, and a shutdown closes it.
+    pub(crate) fn opened(&self, closer: Closer, facts: Box<Facts>) -> Open {
+        self.hub.registry.opened(self.id, closer, facts);
         self.hub.stats.websocket()
     }
 }

@@ -39,6 +39,7 @@
 //! | limit memory | [`Config::max_message_size`], [`Config::max_memory`], [`ServerOptions::max_connections`]: [how to](how_to#set-limits) |
 //! | use TLS, run behind nginx | [`Tls`], [how to](how_to#use-tls); [nginx](how_to#run-behind-nginx) |
 //! | know clients behind a proxy | [`ProxyOptions`]: [how to](how_to#find-the-addresses-of-clients-behind-a-proxy) |
+//! | list open connections, close one | [`Connections`]: [how to](how_to#list-open-connections-and-close-one) |
 //! | use HTTP/2 | nothing to do: [how to](how_to::http2) |
 //! | shut down | [`Server::serve_until`]: [how to](how_to#shut-down-gracefully) |
 //! | use axum, tower, hyper | `WebSocketHub`, `WebSocketUpgrade`: [how to](how_to#embed-it-in-axum-tower-or-hyper) |
@@ -144,6 +145,7 @@ pub use embed::upgrade::Upgrading;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use embed::websocket_hub::{EndpointService, Stopped, WebSocketHub};
+pub use hub::connections::{ConnectionInfo, Connections};
 pub use hub::registry::Drained;
 pub use hub::stats::{Stats, StatsSnapshot};
 pub use opening::accept::{Acceptor, AcceptorBuilder, accept};
@@ -157,7 +159,6 @@ pub use serve::server::{Server, ServerBuilder};
 #[cfg(feature = "signal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use serve::signal::shutdown_signal;
-pub use transport::connection_id::ConnectionId;
 pub use transport::listener::Listener;
 pub use transport::stream::{Receiver, Stream, WebSocket};
 #[cfg(feature = "tls")]
@@ -173,7 +174,9 @@ pub use ws_core::deflate;
 pub use ws_core::handshake::HeadLimits;
 pub use ws_core::{CloseCode, CloseInfo, Config, DataType, Message, PreparedMessage};
 pub use ws_tokio;
-pub use ws_tokio::{Broadcast, ByteStream, Error, Member, PublishReport, Sender, SlowPolicy, TrySendError};
+pub use ws_tokio::{
+    Broadcast, ByteStream, ConnectionId, Error, Member, PublishReport, Sender, SlowPolicy, TrySendError,
+};
 
 /// How to do the usual things.
 // Its examples need the client, and so are tested by the package `ws-samples`.

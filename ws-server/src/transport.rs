@@ -3,7 +3,6 @@
 #[cfg(all(feature = "hyper", feature = "http2"))]
 pub(crate) mod bounded;
 pub(crate) mod bucket;
-pub(crate) mod connection_id;
 #[cfg(feature = "tls")]
 pub(crate) mod current_tls;
 pub(crate) mod frame_count;

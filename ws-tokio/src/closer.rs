@@ -1,23 +1,30 @@
-//! Closing a WebSocket from outside the task that owns it.
+//! Closing a WebSocket, and sending on it, from outside the task that owns it.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
-use ws_core::{CloseCode, CloseFrame, CloseInfo, SendError};
+use ws_core::{CloseCode, CloseFrame, CloseInfo, Message, PreparedMessage, SendError};
 
-/// Asks a [`WebSocket`](super::WebSocket) to close, from any task or thread. A server keeps one for each connection, to
-/// close all of them when it shuts down.
+use crate::error::Error;
+use crate::outbox::Outbox;
+use crate::sender::TrySendError;
+
+/// Asks a [`WebSocket`](super::WebSocket) to close, or to send a message, from any task or thread. A server keeps one for
+/// each connection, to close all of them when it shuts down.
 ///
 /// It does not keep the connection alive, and it sends nothing itself: the task that uses the WebSocket
-/// is woken, and whichever of its futures is polled next sends the Close. [`recv`](super::WebSocket::recv) then
+/// is woken, and whichever of its futures is polled next sends the Close or the message. [`recv`](super::WebSocket::recv) then
 /// sees the closing handshake through and ends with `None`.
 #[derive(Debug, Clone)]
 pub struct Closer(Arc<CloseRequest>);
 
-/// A request to close a connection, which a [`Closer`] and the driver share.
+/// What a [`Closer`] asks of the driver, which share it.
 #[derive(Debug, Default)]
 pub(super) struct CloseRequest {
+    /// Whether something was asked that the driver has not seen.
     requested: AtomicBool,
     state: Mutex<State>,
 }
@@ -26,6 +33,15 @@ pub(super) struct CloseRequest {
 struct State {
     /// Boxed, because few connections ever have one.
     close: Option<Box<CloseFrame>>,
+    /// Only the first request to close counts.
+    is_closing: bool,
+    /// The messages to send. Boxed, because few connections ever have one.
+    posted: Option<Box<VecDeque<PreparedMessage>>>,
+    /// Whether the driver takes messages out of `posted`.
+    is_attached: bool,
+    /// What was queued, and the round-trip time, when the driver waited last.
+    queued: usize,
+    rtt: Option<Duration>,
     owner: Option<Waker>,
     /// How the connection ended. Boxed, because it is absent while the connection is open.
     ended: Option<Box<CloseInfo>>,
@@ -44,15 +60,49 @@ impl Closer {
     pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let frame = CloseFrame::new(code, reason)?;
         let mut state = self.0.state();
-        if !self.0.requested.swap(true, Ordering::Release) {
+        if !state.is_closing {
+            state.is_closing = true;
             state.close = Some(Box::new(frame));
         }
-        let owner = state.owner.take();
-        drop(state);
-        if let Some(owner) = owner {
-            owner.wake();
-        }
+        self.0.ask(state);
         Ok(())
+    }
+
+    /// Leaves a message for the connection to send when it has room, without waiting; behind what is queued there already.
+    /// Messages of up to 64 KiB in all may wait here, or one that is larger.
+    ///
+    /// # Errors
+    /// [`TrySendError`], which returns the message: as many bytes wait here, or the WebSocket was dropped. A message that was
+    /// left is dropped with the connection if that ends first.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        let message = message.into();
+        let mut state = self.0.state();
+        if let Some(info) = &state.ended {
+            let error = Error::Closed(info.clone());
+            return Err(TrySendError::Refused(message, error));
+        }
+        if state.is_closing {
+            return Err(TrySendError::Refused(message, Error::Send(SendError::Closing)));
+        }
+        let waiting = state.posted_bytes();
+        if waiting > 0 && waiting.saturating_add(message.len()) > MOST_POSTED {
+            return Err(TrySendError::Full(message));
+        }
+        state.posted.get_or_insert_default().push_back(PreparedMessage::new(message));
+        self.0.ask(state);
+        Ok(())
+    }
+
+    /// Returns the number of bytes that waited to be written when the connection waited last, and what [`try_send`](Self::try_send)
+    /// has left since.
+    pub fn queued(&self) -> usize {
+        let state = self.0.state();
+        state.queued.saturating_add(state.posted_bytes())
+    }
+
+    /// As [`WebSocket::rtt`](super::WebSocket::rtt), as it was when the connection waited last.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.0.state().rtt
     }
 
     /// Returns how the connection ended, once the WebSocket has been dropped; `None` before.
@@ -64,26 +114,83 @@ impl Closer {
 impl CloseRequest {
     /// Records how the connection has ended.
     pub(super) fn ended(&self, info: Option<CloseInfo>) {
-        self.state().ended = info.map(Box::new);
-    }
-
-    /// Returns the requested Close, once.
-    pub(super) fn take(&self) -> Option<Box<CloseFrame>> {
-        // This runs at every poll, so the lock is taken only when there is something to take.
-        if self.requested.load(Ordering::Acquire) { self.state().close.take() } else { None }
-    }
-
-    /// Stores the waker that a request wakes; returns whether there is a request already.
-    pub(super) fn register(&self, cx: &Context<'_>) -> bool {
         let mut state = self.state();
+        state.ended = info.map(Box::new);
+        state.posted = None;
+    }
+
+    /// Whether something was asked since this returned `true` last. This runs at every poll, and so takes no lock.
+    #[inline]
+    pub(super) fn is_asked(&self) -> bool {
+        self.requested.load(Ordering::Acquire)
+    }
+
+    /// Returns the requested Close, once, and whether the driver is to attach this as an outbox.
+    pub(super) fn take(&self) -> (Option<Box<CloseFrame>>, bool) {
+        let mut state = self.state();
+        self.requested.store(false, Ordering::Relaxed);
+        let attach = !state.is_attached && state.posted_bytes() > 0;
+        state.is_attached |= attach;
+        (state.close.take(), attach)
+    }
+
+    /// Stores the waker that a request wakes, and what the connection is like; returns whether there is a request already.
+    pub(super) fn register(&self, cx: &Context<'_>, queued: usize, rtt: Option<Duration>) -> bool {
+        let mut state = self.state();
+        (state.queued, state.rtt) = (queued, rtt);
         match &mut state.owner {
             Some(owner) => owner.clone_from(cx.waker()),
             owner => *owner = Some(cx.waker().clone()),
         }
-        state.close.is_some()
+        self.requested.load(Ordering::Acquire)
+    }
+
+    /// Has the driver see what was asked.
+    fn ask(&self, mut state: MutexGuard<'_, State>) {
+        self.requested.store(true, Ordering::Release);
+        let owner = state.owner.take();
+        drop(state);
+        if let Some(owner) = owner {
+            owner.wake();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl State {
+    fn posted_bytes(&self) -> usize {
+        let posted = self.posted.iter().flat_map(|posted| posted.iter());
+        // At least one for each, so that empty messages count too.
+        posted.map(|message| message.message().len().max(1)).fold(0, usize::saturating_add)
+    }
+}
+
+impl Outbox for CloseRequest {
+    fn next(&self) -> Option<PreparedMessage> {
+        let mut state = self.state();
+        let next = state.posted.as_mut()?.pop_front();
+        if next.is_none() {
+            state.posted = None;
+        }
+        next
+    }
+
+    fn memory_usage(&self) -> usize {
+        self.state().posted_bytes()
+    }
+
+    fn closed(&self) {
+        // The halves may have been reunited: what is left is attached anew.
+        let mut state = self.state();
+        state.is_attached = false;
+        if state.posted_bytes() > 0 {
+            self.requested.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// The most bytes that wait for a connection outside of it, unless one message is longer.
+const MOST_POSTED: usize = 64 << 10;

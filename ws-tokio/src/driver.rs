@@ -24,6 +24,7 @@ use ws_core::{CloseCause, CloseInfo, Connection, Event, MemoryUsage, Message, Se
 
 use crate::buffer::{self, Input};
 use crate::closer::{CloseRequest, Closer};
+use crate::connection_id::ConnectionId;
 use crate::error::Error;
 use crate::piece::{OwnedPiece, PieceSource};
 pub(super) use state::Progress;
@@ -48,6 +49,8 @@ pub(super) struct Driver<S> {
     stepped_back: bool,
     /// A request to close from a [`Closer`], if one exists.
     close_request: Option<Arc<CloseRequest>>,
+    /// The number of the connection; 0 before it has one.
+    number: u64,
     /// What is done when the driver is dropped; a pointer, so that `Drop` needs no bounds on `S`.
     on_drop: fn(&mut Self),
 }
@@ -65,6 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             unset_deadline: false,
             stepped_back: false,
             close_request: None,
+            number: 0,
             on_drop: Self::close_on_drop,
         }
     }
@@ -269,17 +273,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         usage
     }
 
+    /// Returns the number of the connection, which it has from now on.
+    pub(super) fn number(&mut self) -> u64 {
+        if self.number == 0 {
+            self.number = ConnectionId::next().get();
+        }
+        self.number
+    }
+
+    pub(super) fn set_number(&mut self, id: ConnectionId) {
+        self.number = id.get();
+    }
+
     pub(super) fn closer(&mut self) -> Closer {
         Closer::new(Arc::clone(self.close_request.get_or_insert_default()))
     }
 
-    /// Begins closing, if a [`Closer`] asks for it.
+    /// Does what a [`Closer`] asks for.
     #[inline]
     fn begin_requested_close(&mut self) {
-        if let Some(request) = &self.close_request
-            && let Some(frame) = request.take()
-        {
-            // Closing already is fine too; code and reason have been checked.
+        if self.close_request.as_ref().is_some_and(|request| request.is_asked()) {
+            self.do_requested();
+        }
+    }
+
+    #[cold]
+    fn do_requested(&mut self) {
+        let Some(request) = self.close_request.clone() else { return };
+        let (close, attach) = request.take();
+        if attach {
+            // A connection that takes no more messages drops them.
+            let _ = self.attach(request);
+        }
+        if let Some(frame) = close {
+            // What was left before goes before. Closing already is fine too; code and reason have been checked.
+            self.queue_outboxes();
             let _ = self.connection.close(frame.code, &frame.reason);
         }
     }

@@ -81,6 +81,7 @@ mod budget;
 mod buffer;
 mod byte_stream;
 mod closer;
+mod connection_id;
 mod driver;
 mod error;
 mod exclusive;
@@ -109,6 +110,7 @@ pub use backlog::{ConflateKey, SlowPolicy};
 pub use broadcast::{Broadcast, Member};
 pub use byte_stream::ByteStream;
 pub use closer::Closer;
+pub use connection_id::ConnectionId;
 pub use error::Error;
 // Has nothing to do with WebSockets: ws-server and ws-client need it to make streams of custom types `Sync`.
 #[doc(hidden)]
@@ -116,7 +118,7 @@ pub use exclusive::Exclusive;
 pub use outbox::Outbox;
 pub use publish_report::PublishReport;
 pub use reader::MessageReader;
-pub use sender::{ConnectionId, Sender, TrySendError};
+pub use sender::{Sender, TrySendError};
 pub use split::{Receiver, ReuniteError};
 pub use take_over::TakeOver;
 pub use weak_sender::WeakSender;

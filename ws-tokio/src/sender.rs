@@ -10,6 +10,7 @@ use thiserror::Error as ThisError;
 use ws_core::{CloseCode, CloseInfo, Connection, DataType, MemoryUsage, Message, PreparedMessage, SendError};
 
 use crate::backlog::SlowPolicy;
+use crate::connection_id::ConnectionId;
 use crate::error::Error;
 use crate::outbox::Outbox;
 use crate::publish_report::{Membership, PublishReport};
@@ -30,23 +31,6 @@ pub struct Sender {
     pub(super) link: Arc<dyn Link>,
     /// Distinguishes this clone from others.
     identity: Identity,
-}
-
-/// What distinguishes a connection from all others of this process, those that have ended included: no number is used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(u64);
-
-impl ConnectionId {
-    /// Returns the number, which is never 0.
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
 }
 
 /// Why `try_send` of a [`Sender`] or a [`WebSocket`](super::WebSocket) did not queue the message, which is returned.
@@ -247,9 +231,9 @@ impl Sender {
         self.link.memory_usage()
     }
 
-    /// Returns what distinguishes the connection from all others: the same for every clone.
+    /// Returns the number of the connection: the same for every clone, and for a WebSocket of a server that of its request.
     pub fn connection_id(&self) -> ConnectionId {
-        ConnectionId(self.link.waiting().number)
+        ConnectionId::of(self.link.waiting().number)
     }
 
     /// Attaches a queue out of which the connection takes messages when it has room, until it ends or its halves are

@@ -137,8 +137,8 @@ pub(super) struct Queued {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    pub(super) fn new(driver: Driver<S>) -> Self {
-        let waiting = Arc::new(Waiting::new());
+    pub(super) fn new(mut driver: Driver<S>) -> Self {
+        let waiting = Arc::new(Waiting::new(driver.number()));
         let line = Semaphore::new(1);
         if !driver.connection.is_open() {
             line.close();

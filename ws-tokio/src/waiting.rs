@@ -1,7 +1,7 @@
 //! The wakers of the tasks that wait for a connection that many tasks use.
 
 use std::mem;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 
 #[cfg(not(shuttle))]
@@ -30,20 +30,17 @@ pub(super) struct Waiting {
     wakers: Mutex<Vec<(Waiter, Waker)>>,
     waiters: AtomicU32,
     senders: AtomicU32,
-    /// What no other has in this process.
+    /// That of the connection.
     pub(super) number: u64,
 }
 
-/// The next number. 2^64 of them are never used up. It is of std's atomics in the model of the wake-ups too: nobody waits for it.
-static NUMBERS: AtomicU64 = AtomicU64::new(1);
-
 impl Waiting {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(number: u64) -> Self {
         Self {
             wakers: Mutex::new(Vec::new()),
             waiters: AtomicU32::new(0),
             senders: AtomicU32::new(0),
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            number,
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{CloseCode, CloseInfo, Config, Connection, Event, MemoryUsage, Message, Role, SendError};
 
 use crate::closer::Closer;
+use crate::connection_id::ConnectionId;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::halves::Halves;
@@ -181,7 +182,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.driver.act(|connection| connection.close(code, reason))
     }
 
-    /// A handle with which others can ask for the connection to be closed, without being its owner; it
+    /// Gives the connection a number, in place of the one that it would have from its [`split`](Self::split).
+    pub fn set_connection_id(&mut self, id: ConnectionId) {
+        self.driver.set_number(id);
+    }
+
+    /// A handle with which others can ask for the connection to be closed or to send, without being its owner; it
     /// works on after a [`split`](Self::split).
     pub fn closer(&mut self) -> Closer {
         self.driver.closer()

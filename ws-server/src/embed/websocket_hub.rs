@@ -13,6 +13,7 @@ use tokio::{join, select};
 use crate::config::error::SettingError;
 use crate::config::options::{ServerOptions, from_now};
 use crate::embed::upgrade::{Agreed, Incoming};
+use crate::hub::connections::Connections;
 use crate::hub::registry::Drained;
 use crate::hub::stats::Stats;
 use crate::hub::{Hub, Seat};
@@ -82,6 +83,11 @@ impl WebSocketHub {
     /// Returns the numbers; as connections count the requests that have become WebSockets, over HTTP/2 each of them.
     pub fn stats(&self) -> Stats {
         self.0.stats.clone()
+    }
+
+    /// Returns the open WebSockets, to list them, to send to one and to close one.
+    pub fn connections(&self) -> Connections {
+        Connections::of(self.0.registry())
     }
 
     /// Closes all WebSockets with 1001 (spread over [`drain_spread`](ServerOptions::drain_spread)), waits until

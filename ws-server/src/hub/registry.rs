@@ -12,7 +12,8 @@ use ws_tokio::Closer;
 
 use crate::config::options::{ServerOptions, from_now};
 use crate::hub::admission::Admission;
-use crate::transport::connection_id::ConnectionId;
+use crate::hub::connections::{ConnectionInfo, Facts};
+use ws_tokio::ConnectionId;
 
 /// All connections, and whether they are to end.
 #[derive(Debug, Default)]
@@ -35,7 +36,7 @@ struct Entry {
     /// `None` until it has been started: for a request that another HTTP server has read, until that is answered.
     task: Option<AbortHandle>,
     /// There once the WebSocket is open.
-    closer: Option<Closer>,
+    open: Option<(Closer, Box<Facts>)>,
 }
 
 /// How a shutdown went. WebSockets over HTTP/2 count one by one, and their connection once more.
@@ -71,14 +72,33 @@ impl Registry {
     }
 
     /// The connection is open: from now on it can be closed. During a shutdown it is, at once.
-    pub(crate) fn opened(&self, id: ConnectionId, closer: Closer) {
+    pub(crate) fn opened(&self, id: ConnectionId, closer: Closer, facts: Box<Facts>) {
         let mut state = self.state();
         if state.closing {
             say_away(&closer);
         }
         if let Some(entry) = state.connections.get_mut(&id) {
-            entry.closer = Some(closer);
+            entry.open = Some((closer, facts));
         }
+    }
+
+    /// The WebSockets that are open and have not ended, the oldest first.
+    pub(crate) fn list(&self) -> Vec<ConnectionInfo> {
+        let state = self.state();
+        let mut list: Vec<_> = state.connections.iter().filter_map(|(id, entry)| entry.info(*id)).collect();
+        drop(state);
+        list.sort_unstable_by_key(|info| info.id);
+        list
+    }
+
+    pub(crate) fn info(&self, id: ConnectionId) -> Option<ConnectionInfo> {
+        self.state().connections.get(&id)?.info(id)
+    }
+
+    pub(crate) fn closer(&self, id: ConnectionId) -> Option<Closer> {
+        let state = self.state();
+        let (closer, _) = state.connections.get(&id)?.open.as_ref()?;
+        closer.close_info().is_none().then(|| closer.clone())
     }
 
     pub(crate) fn remove(&self, id: ConnectionId) {
@@ -110,7 +130,7 @@ impl Registry {
             next = next.checked_add(step).unwrap_or(deadline);
             let state = self.state();
             for id in batch {
-                if let Some(closer) = state.connections.get(id).and_then(|entry| entry.closer.as_ref()) {
+                if let Some((closer, _)) = state.connections.get(id).and_then(|entry| entry.open.as_ref()) {
                     say_away(closer);
                 }
             }
@@ -141,6 +161,13 @@ impl Registry {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn info(&self, id: ConnectionId) -> Option<ConnectionInfo> {
+        let (closer, facts) = self.open.as_ref()?;
+        closer.close_info().is_none().then(|| facts.info(id, closer))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::config::host_policy::HostPolicy;
 use crate::config::options::{ServerOptions, from_now};
 use crate::config::proxies::ProxyOptions;
 use crate::hub::Hub;
+use crate::hub::connections::Connections;
 use crate::hub::registry::Drained;
 use crate::hub::stats::Stats;
 use crate::opening::endpoint::Endpoint;
@@ -41,6 +42,7 @@ use crate::web::response::{Response, content, text};
 /// [`Server::builder`] begins one; the crate's page has an example.
 pub struct Server {
     listeners: Vec<Listener>,
+    connections: Connections,
     state: Arc<ServerState>,
 }
 
@@ -52,6 +54,7 @@ pub struct ServerBuilder {
     routes: RouteList,
     fallback: Option<AnyPage>,
     listeners: Vec<Listener>,
+    connections: Connections,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -130,6 +133,32 @@ impl ServerBuilder {
         self
     }
 
+    /// Adds a page that lists the open WebSockets as JSON ([`Connections::to_json`]), for requests that `guard` lets pass:
+    /// as a guard of an [`Endpoint`], it returns the request, or the response to refuse it with.
+    ///
+    /// ```
+    /// use ws_server::{Request, Server, response};
+    ///
+    /// let builder = Server::builder().connections_page("/connections", async |request: Request| {
+    ///     match request.header("authorization") {
+    ///         Some("Basic b3BzOnNlY3JldA==") => Ok(request),
+    ///         _ => Err(response::unauthorized()),
+    ///     }
+    /// });
+    /// # let _ = builder;
+    /// ```
+    pub fn connections_page<F, Fut>(self, path: &str, guard: F) -> Self
+    where
+        F: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Request, Response>> + Send + 'static,
+    {
+        let connections = self.connections.clone();
+        self.get(path, move |request| {
+            let (guarding, connections) = (guard(request), connections.clone());
+            async move { guarding.await.map_or_else(|refusal| refusal, |_| connections.page()) }
+        })
+    }
+
     /// Sets the function that answers plain GETs to which no route leads, in place of 404.
     pub fn fallback<F, Fut>(mut self, page: F) -> Self
     where
@@ -182,9 +211,11 @@ impl ServerBuilder {
         let offers_http2 = self.options.http2.is_some();
         #[cfg(all(feature = "tls", not(feature = "http2")))]
         let offers_http2 = false;
+        let hub = Hub::new(self.options);
+        self.connections.set(hub.registry());
         let state = ServerState {
             routes: self.routes.build(self.fallback)?,
-            hub: Hub::new(self.options),
+            hub,
             #[cfg(feature = "tls")]
             tls: self
                 .tls
@@ -192,7 +223,7 @@ impl ServerBuilder {
                 .transpose()?
                 .map(Arc::new),
         };
-        Ok(Server { listeners: self.listeners, state: Arc::new(state) })
+        Ok(Server { listeners: self.listeners, connections: self.connections, state: Arc::new(state) })
     }
 }
 
@@ -220,6 +251,11 @@ impl Server {
         self.state.hub.stats.clone()
     }
 
+    /// Returns the open WebSockets of this server, to list them, to send to one and to close one.
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
+    }
+
     /// Serves for ever, or until the future is dropped; that cuts off no connection that is open.
     pub async fn serve(self) {
         self.serve_until(pending::<()>()).await;
@@ -241,7 +277,7 @@ impl Server {
 
     /// Accepts connections on all listeners until the tasks are dropped, and the listening sockets with them.
     fn accept(self) -> (Arc<ServerState>, JoinSet<()>) {
-        let Self { listeners, state } = self;
+        let Self { listeners, state, .. } = self;
         let mut accepting = JoinSet::new();
         for listener in listeners {
             accepting.spawn(accept_all(listener, state.clone()));

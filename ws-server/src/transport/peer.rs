@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::transport::connection_id::ConnectionId;
+use ws_tokio::ConnectionId;
 
 /// What is known of a connection and its peer beside the request.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task;
 
-use crate::transport::connection_id::ConnectionId;
 use crate::transport::stream::Stream;
 use crate::transport::stream::WebSocket;
+use ws_tokio::ConnectionId;
 
 /// Where the task of a connection finds what its handler has dropped, so that it can close it as the handler's outcome
 /// asks for, and linger: to close a socket with something unread would make the system send a reset, which can destroy

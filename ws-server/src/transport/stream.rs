@@ -23,7 +23,6 @@ use ws_tokio::{Exclusive, TakeOver};
 
 #[cfg(all(feature = "hyper", feature = "http2"))]
 use crate::transport::bounded::Bounded;
-use crate::transport::connection_id::ConnectionId;
 use crate::transport::rest::Rest;
 use crate::transport::socket::Socket;
 #[cfg(feature = "hyper")]
@@ -33,6 +32,7 @@ use crate::transport::throttle::Throttle;
 use crate::transport::tls::HTTP_2;
 #[cfg(feature = "tls")]
 use crate::transport::watched::Watched;
+use ws_tokio::ConnectionId;
 
 /// An open WebSocket. A [`Server`](crate::Server) passes `WebSocket`, on its [`Stream`], to handlers;
 /// [`accept`](crate::accept()) gives `WebSocket<S>` on a stream of any type.

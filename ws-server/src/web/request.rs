@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use http::header::AsHeaderName;
 use http::{Extensions, HeaderMap, Method, Uri};
 
-use crate::transport::connection_id::ConnectionId;
 use crate::transport::peer::Peer;
+use ws_tokio::ConnectionId;
 
 /// A request: what the client sent, and what is known about the client.
 ///

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod connections;
 mod log;
 mod outcome;
 mod panic;

@@ -2,17 +2,21 @@
 
 use std::future::Future;
 use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::Driver;
+use crate::closer::CloseRequest;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ready when a deadline has passed and been dealt with, or when a closer asks to close.
     pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.close_request.as_ref().is_some_and(|request| request.register(cx)) {
+        let connection = &self.connection;
+        let asked = |request: &Arc<CloseRequest>| request.register(cx, connection.queued(), connection.rtt());
+        if self.close_request.as_ref().is_some_and(asked) {
             return Poll::Ready(());
         }
         self.set_timer();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 use ws_core::{CloseCause, CloseCode, Config, Connection, Initiator, Message, SendError};
-use ws_tokio::WebSocket;
+use ws_tokio::{Error, TrySendError, WebSocket};
 
 const AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
 /// A client's Close 1001, masked with zeros.
@@ -115,4 +115,84 @@ async fn a_code_that_must_not_be_sent_is_refused() {
         timeout(Duration::from_millis(20), websocket.recv()).await.is_err(),
         "the connection is still open"
     );
+}
+
+/// A server's text frame.
+fn text(payload: &str) -> Vec<u8> {
+    [&[0x81, u8::try_from(payload.len()).unwrap()], payload.as_bytes()].concat()
+}
+
+async fn expect(peer: &mut DuplexStream, bytes: &[u8]) {
+    let mut read = vec![0; bytes.len()];
+    soon(peer.read_exact(&mut read)).await.unwrap();
+    assert_eq!(read, bytes);
+}
+
+#[tokio::test]
+async fn a_message_that_a_closer_leaves_is_sent_by_a_waiting_recv_whole_and_split() {
+    for split in [false, true] {
+        let (mut websocket, mut peer) = server();
+        let closer = websocket.closer();
+        let owner = tokio::spawn(async move {
+            if split {
+                let (_sender, mut receiver) = websocket.split();
+                while receiver.recv().await.unwrap().is_some() {}
+            } else {
+                while websocket.recv().await.unwrap().is_some() {}
+            }
+        });
+        for word in ["one", "two"] {
+            tokio::task::yield_now().await;
+            closer.try_send(word).unwrap();
+            expect(&mut peer, &text(word)).await;
+        }
+        // What was left before a Close goes before it.
+        closer.try_send("last").unwrap();
+        closer.start_close(CloseCode::GOING_AWAY, "").unwrap();
+        expect(&mut peer, &[&text("last")[..], &AWAY].concat()).await;
+        let refused = closer.try_send("late").unwrap_err();
+        assert!(matches!(refused, TrySendError::Refused(_, Error::Send(SendError::Closing))), "{refused}");
+        peer.write_all(&CLIENT_AWAY).await.unwrap();
+        drop(peer);
+        soon(owner).await.unwrap();
+        assert!(matches!(closer.try_send("gone"), Err(TrySendError::Refused(..))));
+    }
+}
+
+#[tokio::test]
+async fn messages_that_a_closer_leaves_wait_up_to_a_limit() {
+    let (mut websocket, mut peer) = server();
+    let closer = websocket.closer();
+    // Nobody polls the WebSocket.
+    let large = "x".repeat(100_000);
+    closer.try_send(large.clone()).unwrap();
+    let full = closer.try_send("y").unwrap_err();
+    assert!(matches!(full, TrySendError::Full(message) if message == Message::from("y")));
+    assert_eq!(closer.queued(), 100_000);
+    // Once it is used they are sent, behind a header of ten bytes, and there is room again.
+    let mut all = vec![0; 10 + large.len()];
+    let reading = async {
+        soon(peer.read_exact(&mut all)).await.unwrap();
+        peer.write_all(&CLIENT_AWAY).await.unwrap();
+    };
+    let (received, ()) = tokio::join!(websocket.recv(), reading);
+    assert_eq!(received.unwrap(), None);
+    assert!(all.ends_with(large.as_bytes()));
+}
+
+#[tokio::test]
+async fn a_message_that_a_closer_leaves_survives_that_the_halves_are_reunited() {
+    let (mut websocket, mut peer) = server();
+    let closer = websocket.closer();
+    let (sender, receiver) = websocket.split();
+    closer.try_send("one").unwrap();
+    sender.flush().await.unwrap();
+    expect(&mut peer, &text("one")).await;
+    closer.try_send("two").unwrap();
+    let mut websocket = receiver.reunite(sender).unwrap();
+    let owner = tokio::spawn(async move { websocket.recv().await.map(drop) });
+    expect(&mut peer, &text("two")).await;
+    closer.try_send("three").unwrap();
+    expect(&mut peer, &text("three")).await;
+    owner.abort();
 }
