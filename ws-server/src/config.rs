@@ -11,3 +11,4 @@ pub(crate) mod open_files;
 pub(crate) mod options;
 pub(crate) mod proxies;
 pub(crate) mod setters;
+pub(crate) mod tcp;

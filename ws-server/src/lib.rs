@@ -136,6 +136,7 @@ pub use config::http2::Http2Options;
 pub use config::networks::Networks;
 pub use config::options::{HandshakeOptions, ServerOptions};
 pub use config::proxies::{ForwardedFields, ProxyOptions};
+pub use config::tcp::TcpOptions;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use embed::axum::WebSocketUpgrade;

@@ -15,6 +15,7 @@ use crate::config::open_files::{
 };
 use crate::config::proxies::ProxyOptions;
 use crate::config::setters::setters;
+use crate::config::tcp::TcpOptions;
 
 /// What holds for every opening handshake, before it is known which endpoint it is for.
 #[derive(Debug, Clone)]
@@ -150,6 +151,8 @@ pub struct ServerOptions {
     /// Shutdown spreads its Close frames over this time, so that clients do not all come back at
     /// once. Must be shorter than `drain_timeout`. Default 1 s.
     pub drain_spread: Duration,
+    /// Options of the TCP sockets. Default none.
+    pub tcp: TcpOptions,
     /// Whether small messages are sent at once (TCP_NODELAY) rather than gathered. Default yes.
     pub nodelay: bool,
     /// HTTP/2, with TLS where a client prefers it (ALPN), without TLS for clients that begin with it (prior
@@ -171,6 +174,7 @@ impl Default for ServerOptions {
             backlog: 4096,
             drain_timeout: Duration::from_secs(10),
             drain_spread: Duration::from_secs(1),
+            tcp: TcpOptions::default(),
             nodelay: true,
             #[cfg(feature = "http2")]
             http2: Some(Http2Options::default()),
@@ -189,6 +193,7 @@ impl ServerOptions {
         backlog: u32,
         drain_timeout: Duration,
         drain_spread: Duration,
+        tcp: TcpOptions,
         nodelay: bool,
     }
 
@@ -202,6 +207,7 @@ impl ServerOptions {
     pub fn check(&self) -> Result<(), SettingError> {
         self.handshake.check()?;
         self.per_address.check()?;
+        self.tcp.check()?;
         for (setting, value) in
             [("max_connections", self.max_connections), ("max_handshakes", self.max_handshakes)]
         {

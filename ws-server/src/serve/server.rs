@@ -190,7 +190,7 @@ impl ServerBuilder {
     pub async fn bind(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<Server, BuildError> {
         let text = format!("{address:?}").trim_matches('"').to_owned();
         self.options.check()?;
-        let listener = listen(address, self.options.backlog)
+        let listener = listen(address, &self.options)
             .await
             .map_err(|source| BuildError::Bind { address: text, source })?;
         Ok(self.listener(listener).build()?)
@@ -317,7 +317,7 @@ async fn accept_all(listener: Listener, server: Arc<ServerState>) {
     let hub = &server.hub;
     let mut in_a_row = 0;
     loop {
-        let (socket, peer) = listener.accept(hub.options.nodelay, || hub.stats.count_failed_accept()).await;
+        let (socket, peer) = listener.accept(&hub.options, || hub.stats.count_failed_accept()).await;
         // The handshakes that have begun get their turn before more of them begin: in a burst the number of those at
         // work follows from how fast they are done, and the rest wait in the backlog rather than for their deadline.
         in_a_row += 1;

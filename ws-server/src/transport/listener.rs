@@ -9,7 +9,8 @@ use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::sleep;
 
-use crate::transport::socket::{Socket as Accepted, prepare};
+use crate::config::options::ServerOptions;
+use crate::transport::socket::{Socket as Accepted, prepare, set_options};
 
 /// A socket that listens: TCP or Unix.
 #[derive(Debug)]
@@ -49,15 +50,20 @@ impl Listener {
 
     /// The next connection. Errors are waited out: they say that the system is short of something, or
     /// that a peer has gone already. `failed` is called for each of the former.
-    pub(crate) async fn accept(&self, nodelay: bool, failed: impl Fn()) -> (Accepted, Option<SocketAddr>) {
-        until_accepted(failed, || self.try_accept(nodelay)).await
+    pub(crate) async fn accept(
+        &self,
+        options: &ServerOptions,
+        failed: impl Fn(),
+    ) -> (Accepted, Option<SocketAddr>) {
+        until_accepted(failed, || self.try_accept(options)).await
     }
 
-    async fn try_accept(&self, nodelay: bool) -> io::Result<(Accepted, Option<SocketAddr>)> {
+    async fn try_accept(&self, options: &ServerOptions) -> io::Result<(Accepted, Option<SocketAddr>)> {
         match &self.0 {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                prepare(&stream, nodelay);
+                prepare(&stream, options.nodelay);
+                set_options(&stream, &options.tcp);
                 Ok((Accepted::Tcp(stream), Some(peer)))
             }
             #[cfg(unix)]
@@ -70,7 +76,7 @@ impl Listener {
 }
 
 /// Listens on the first of an address's meanings that can be listened on.
-pub(crate) async fn listen(address: impl ToSocketAddrs, backlog: u32) -> io::Result<TcpListener> {
+pub(crate) async fn listen(address: impl ToSocketAddrs, options: &ServerOptions) -> io::Result<TcpListener> {
     let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
     for address in lookup_host(address).await? {
         let listening = || {
@@ -79,8 +85,12 @@ pub(crate) async fn listen(address: impl ToSocketAddrs, backlog: u32) -> io::Res
             // to take a port that is in use.
             #[cfg(unix)]
             socket.set_reuseaddr(true)?;
+            #[cfg(unix)]
+            if options.tcp.reuse_port {
+                socket.set_reuseport(true)?;
+            }
             socket.bind(address)?;
-            socket.listen(backlog)
+            socket.listen(options.backlog)
         };
         match listening() {
             Ok(listener) => return Ok(listener),

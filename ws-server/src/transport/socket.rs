@@ -3,11 +3,15 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+
+use crate::config::tcp::TcpOptions;
 
 /// A socket.
 #[derive(Debug)]
@@ -26,6 +30,27 @@ pub(crate) fn prepare(stream: &TcpStream, nodelay: bool) {
     // What the system has taken cannot be seen any more, and deadlines begin when it has: it takes little ahead.
     #[cfg(any(target_os = "android", target_os = "linux"))]
     let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+}
+
+/// Sets the options of a server's socket, where the system has them.
+pub(crate) fn set_options(stream: &TcpStream, options: &TcpOptions) {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    {
+        let socket = socket2::SockRef::from(stream);
+        // As in `prepare`.
+        if let Some(time) = options.keepalive {
+            // The system counts whole seconds.
+            let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1);
+            let time = Duration::from_secs(seconds);
+            let keepalive = socket2::TcpKeepalive::new().with_time(time).with_interval(time);
+            let _ = socket.set_tcp_keepalive(&keepalive);
+        }
+        if options.user_timeout.is_some() {
+            let _ = socket.set_tcp_user_timeout(options.user_timeout);
+        }
+    }
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    let _ = (stream, options);
 }
 
 /// Bytes that the system takes of a connection before it has sent what it has.

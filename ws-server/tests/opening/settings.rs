@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::common::{ask, echo, get, options, run, soon};
-use ws_server::{Endpoint, Server, ServerBuilder, WebSocket};
+use crate::common::{Running, ask, echo, get, options, run, soon};
+use ws_server::{Endpoint, Server, ServerBuilder, ServerOptions, TcpOptions, WebSocket};
 
 #[tokio::test]
 async fn an_impossible_setting_is_named_when_the_server_is_built() {
@@ -73,6 +73,33 @@ async fn the_system_takes_little_ahead_of_what_it_can_send() {
     let server = run(Server::builder().route("/", handler)).await;
     server.open("/").await;
     assert_eq!(soon(told.recv()).await, Some(32 << 10));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn two_servers_share_a_port_and_the_sockets_have_the_options_that_are_set() {
+    let tcp = TcpOptions::default()
+        .keepalive(Some(Duration::from_millis(41_500)))
+        .user_timeout(Some(Duration::from_millis(4_321)))
+        .reuse_port(true);
+    let (report, mut reported) = tokio::sync::mpsc::unbounded_channel();
+    let handler = move |socket: WebSocket| {
+        let options = socket2::SockRef::from(socket.get_ref().tcp().unwrap());
+        let found = (options.tcp_keepalive_time().unwrap(), options.tcp_user_timeout().unwrap());
+        report.send(found).unwrap();
+        async {}
+    };
+    let builder = || Server::builder().options(ServerOptions::default().tcp(tcp.clone()));
+    let first = Running::start(builder().route("/", handler).bind("127.0.0.1:0").await.unwrap());
+    // One that does not accept would keep half of the connections waiting.
+    let second = builder().route("/", async |_: WebSocket| {}).bind(first.address).await.unwrap();
+    assert_eq!(second.local_addr().unwrap(), first.address);
+    drop(second);
+    let _peer = first.open("/").await;
+    let found = reported.recv().await.unwrap();
+    assert_eq!(found, (Duration::from_secs(42), Some(Duration::from_millis(4_321))));
+    let error = Server::builder().route("/", async |_: WebSocket| {}).bind(first.address).await.unwrap_err();
+    assert!(error.to_string().contains("the port is taken"), "{error}");
 }
 
 #[tokio::test]
