@@ -3,8 +3,8 @@
 use http::Version;
 use tokio::sync::mpsc::unbounded_channel;
 use ws_server::{
-    CloseCode, ConnectionId, Connections, Endpoint, ProxyOptions, Request, Server, ServerBuilder, WebSocket,
-    response,
+    CloseCode, ConnectionId, Connections, Endpoint, Error, ProxyOptions, Request, Server, ServerBuilder,
+    WebSocket, response,
 };
 
 use crate::common::{Running, ask, echo, frame, get, opening, reply, soon};
@@ -56,9 +56,10 @@ async fn a_message_and_a_close_reach_the_websocket_of_that_id_and_no_other() {
         let report = report.clone();
         async move {
             let stream = socket.get_ref().id();
-            let (sender, receiver) = socket.split();
+            let (sender, mut receiver) = socket.split();
             report.send((request.id(), stream, sender.connection_id())).unwrap();
-            receiver.discard().await
+            while receiver.recv().await?.is_some() {}
+            Ok::<(), Error>(())
         }
     };
     let (server, connections) = run(Server::builder().route("/", echo).route("/split", split)).await;
