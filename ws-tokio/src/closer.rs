@@ -10,7 +10,7 @@ use ws_core::{CloseCode, CloseFrame, CloseInfo, Message, PreparedMessage, SendEr
 
 use crate::error::Error;
 use crate::outbox::Outbox;
-use crate::sender::TrySendError;
+use crate::try_send_error::TrySendError;
 
 /// Asks a [`WebSocket`](super::WebSocket) to close, or to send a message, from any task or thread. A server keeps one for
 /// each connection, to close all of them when it shuts down.

@@ -304,6 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if attach {
             // A connection that takes no more messages drops them.
             let _ = self.attach(request);
+            self.queue_outboxes();
         }
         if let Some(frame) = close {
             // What was left before goes before. Closing already is fine too; code and reason have been checked.

@@ -69,7 +69,8 @@
 //! driver, turn, waiting             a connection and its transport; the turns of senders; the wakers
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
 //! backlog, outbox, piece, buffer    what waits for a slow peer, here or elsewhere, pieces of a message, buffers of a thread
-//! error, exclusive, halves, budget, http2
+//! try_send_error                    why a message was not queued
+//! error, exclusive, halves, budget, http2, connection_id
 //! ```
 //!
 //! Each line imports only from the lines below it: `tests/layers.rs` checks that.
@@ -99,6 +100,7 @@ mod shared;
 mod sink;
 mod split;
 mod take_over;
+mod try_send_error;
 mod turn;
 mod waiting;
 mod waits;
@@ -118,9 +120,10 @@ pub use exclusive::Exclusive;
 pub use outbox::Outbox;
 pub use publish_report::PublishReport;
 pub use reader::MessageReader;
-pub use sender::{Sender, TrySendError};
+pub use sender::Sender;
 pub use split::{Receiver, ReuniteError};
 pub use take_over::TakeOver;
+pub use try_send_error::TrySendError;
 pub use weak_sender::WeakSender;
 pub use websocket::WebSocket;
 pub use writer::MessageWriter;

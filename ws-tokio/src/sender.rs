@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use thiserror::Error as ThisError;
 use ws_core::{CloseCode, CloseInfo, Connection, DataType, MemoryUsage, Message, PreparedMessage, SendError};
 
 use crate::backlog::SlowPolicy;
@@ -15,6 +14,7 @@ use crate::error::Error;
 use crate::outbox::Outbox;
 use crate::publish_report::{Membership, PublishReport};
 use crate::shared::{Identity, Link, Queued};
+use crate::try_send_error::TrySendError;
 use crate::turn::Turn;
 use crate::waiting::Waiter;
 use crate::waits::Waits;
@@ -31,24 +31,6 @@ pub struct Sender {
     pub(super) link: Arc<dyn Link>,
     /// Distinguishes this clone from others.
     identity: Identity,
-}
-
-/// Why `try_send` of a [`Sender`] or a [`WebSocket`](super::WebSocket) did not queue the message, which is returned.
-#[derive(ThisError)]
-pub enum TrySendError {
-    /// `send_high_water` is reached, or others wait for room already.
-    #[error("the outbound queue is full")]
-    Full(Message),
-    /// The connection is closed or closing, or the message must not be sent.
-    #[error("{1}")]
-    Refused(Message, Error),
-}
-
-/// As [`Display`](fmt::Display), like every error here.
-impl fmt::Debug for TrySendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 impl Clone for Sender {

@@ -7,7 +7,7 @@ use ws_core::{DataType, Message, PreparedMessage};
 
 use super::WebSocket;
 use crate::error::Error;
-use crate::sender::TrySendError;
+use crate::try_send_error::TrySendError;
 use crate::writer::MessageWriter;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
