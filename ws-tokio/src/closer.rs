@@ -36,6 +36,7 @@ struct State {
     /// Only the first request to close counts.
     is_closing: bool,
     /// The messages to send. Boxed, because few connections ever have one.
+    #[expect(clippy::box_collection, reason = "the place for it is there while the connection is open")]
     posted: Option<Box<VecDeque<PreparedMessage>>>,
     /// Whether the driver takes messages out of `posted`.
     is_attached: bool,
