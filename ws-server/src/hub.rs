@@ -14,12 +14,12 @@ use crate::transport::peer::Peer;
 use crate::transport::source::Source;
 #[cfg(feature = "hyper")]
 use crate::web::denied::Denied;
+use crate::web::request::Request;
 use ws_tokio::ConnectionId;
 
 use self::admission::Admission;
 #[cfg(feature = "hyper")]
 use self::admission::RequestPermit;
-use self::connections::Facts;
 use self::registry::{Drained, Registry};
 use self::stats::{Open, Stats};
 
@@ -135,8 +135,8 @@ impl Seat {
     }
 
     /// The WebSocket is open: it is counted and listed for as long as the result lives, and a shutdown closes it.
-    pub(crate) fn opened(&self, closer: Closer, facts: Box<Facts>) -> Open {
-        self.hub.registry.opened(self.id, closer, facts);
+    pub(crate) fn opened(&self, closer: Closer, request: &Request) -> Open {
+        self.hub.registry.opened(self.id, closer, request);
         self.hub.stats.websocket()
     }
 }

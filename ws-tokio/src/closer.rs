@@ -40,9 +40,10 @@ struct State {
     posted: Option<Box<VecDeque<PreparedMessage>>>,
     /// Whether the driver takes messages out of `posted`.
     is_attached: bool,
-    /// What was queued, and the round-trip time, when the driver waited last.
-    queued: usize,
-    rtt: Option<Duration>,
+    /// What was queued when the driver waited last.
+    queued: u32,
+    /// The round-trip time at that time, in microseconds; zero if there was none.
+    rtt: u32,
     owner: Option<Waker>,
     /// How the connection ended. Boxed, because it is absent while the connection is open.
     ended: Option<Box<CloseInfo>>,
@@ -98,12 +99,13 @@ impl Closer {
     /// has left since.
     pub fn queued(&self) -> usize {
         let state = self.0.state();
-        state.queued.saturating_add(state.posted_bytes())
+        usize::try_from(state.queued).unwrap_or(usize::MAX).saturating_add(state.posted_bytes())
     }
 
     /// As [`WebSocket::rtt`](super::WebSocket::rtt), as it was when the connection waited last.
     pub fn rtt(&self) -> Option<Duration> {
-        self.0.state().rtt
+        let micros = self.0.state().rtt;
+        (micros > 0).then(|| Duration::from_micros(micros.into()))
     }
 
     /// Returns how the connection ended, once the WebSocket has been dropped; `None` before.
@@ -138,7 +140,9 @@ impl CloseRequest {
     /// Stores the waker that a request wakes, and what the connection is like; returns whether there is a request already.
     pub(super) fn register(&self, cx: &Context<'_>, queued: usize, rtt: Option<Duration>) -> bool {
         let mut state = self.state();
-        (state.queued, state.rtt) = (queued, rtt);
+        state.queued = u32::try_from(queued).unwrap_or(u32::MAX);
+        // At least one, so that there is one.
+        state.rtt = rtt.map_or(0, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).max(1));
         match &mut state.owner {
             Some(owner) => owner.clone_from(cx.waker()),
             owner => *owner = Some(cx.waker().clone()),

@@ -85,7 +85,8 @@ impl WebSocketHub {
         self.0.stats.clone()
     }
 
-    /// Returns the open WebSockets, to list them, to send to one and to close one.
+    /// Returns the open WebSockets, to list them, to send to one and to close one. The list has those that open after the first
+    /// call of this: before, nothing is kept for it.
     pub fn connections(&self) -> Connections {
         Connections::of(self.0.registry())
     }

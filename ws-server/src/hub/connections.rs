@@ -101,9 +101,10 @@ impl Facts {
 }
 
 impl Connections {
-    /// Those of a registry that is there already.
+    /// Those of a registry that is there already, which lists them from now on.
     #[cfg(feature = "hyper")]
     pub(crate) fn of(registry: &Arc<Registry>) -> Self {
+        registry.begin_to_list();
         let connections = Self::default();
         connections.set(registry);
         connections

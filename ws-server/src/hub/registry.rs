@@ -1,6 +1,7 @@
 //! The connections of a server, for the time when it shuts down.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use ws_core::CloseCode;
-use ws_tokio::Closer;
+use ws_tokio::{Closer, ConnectionId};
 
 use crate::config::options::{ServerOptions, from_now};
 use crate::hub::admission::Admission;
 use crate::hub::connections::{ConnectionInfo, Facts};
-use ws_tokio::ConnectionId;
+use crate::web::request::Request;
 
 /// All connections, and whether they are to end.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(crate) struct Registry {
     state: Mutex<State>,
     /// Told when the last connection has gone.
     empty: Notify,
+    /// Whether somebody may ask for a list. Otherwise no facts are kept, which would be a twelfth of an idle connection.
+    lists: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +39,7 @@ struct Entry {
     /// `None` until it has been started: for a request that another HTTP server has read, until that is answered.
     task: Option<AbortHandle>,
     /// There once the WebSocket is open.
-    open: Option<(Closer, Box<Facts>)>,
+    open: Option<(Closer, Option<Box<Facts>>)>,
 }
 
 /// How a shutdown went. WebSockets over HTTP/2 count one by one, and their connection once more.
@@ -72,7 +75,8 @@ impl Registry {
     }
 
     /// The connection is open: from now on it can be closed. During a shutdown it is, at once.
-    pub(crate) fn opened(&self, id: ConnectionId, closer: Closer, facts: Box<Facts>) {
+    pub(crate) fn opened(&self, id: ConnectionId, closer: Closer, request: &Request) {
+        let facts = self.lists.load(Ordering::Relaxed).then(|| Facts::of(request));
         let mut state = self.state();
         if state.closing {
             say_away(&closer);
@@ -82,7 +86,12 @@ impl Registry {
         }
     }
 
-    /// The WebSockets that are open and have not ended, the oldest first.
+    /// From now on WebSockets that open are listed.
+    pub(crate) fn begin_to_list(&self) {
+        self.lists.store(true, Ordering::Relaxed);
+    }
+
+    /// The listed WebSockets that are open and have not ended, the oldest first.
     pub(crate) fn list(&self) -> Vec<ConnectionInfo> {
         let state = self.state();
         let mut list: Vec<_> = state.connections.iter().filter_map(|(id, entry)| entry.info(*id)).collect();
@@ -167,7 +176,7 @@ impl Registry {
 impl Entry {
     fn info(&self, id: ConnectionId) -> Option<ConnectionInfo> {
         let (closer, facts) = self.open.as_ref()?;
-        closer.close_info().is_none().then(|| facts.info(id, closer))
+        closer.close_info().is_none().then(|| Some(facts.as_ref()?.info(id, closer)))?
     }
 }
 

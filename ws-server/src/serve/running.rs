@@ -13,7 +13,6 @@ use ws_tokio::Closer;
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
 use crate::hub::admission::OpenPermit;
-use crate::hub::connections::Facts;
 use crate::hub::stats::{Open, Stats};
 use crate::hub::{Hub, Seat};
 use crate::opening::handshake::Opened;
@@ -75,7 +74,7 @@ impl Running {
         websocket.take_over_on_drop();
         websocket.set_connection_id(request.id());
         let closer = websocket.closer();
-        let _open = seat.opened(closer.clone(), Facts::of(&request));
+        let _open = seat.opened(closer.clone(), &request);
         Self { handler: caught(|| handler(websocket, request)), closer, rest, _permit: permit, _open }
     }
 

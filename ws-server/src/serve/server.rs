@@ -55,6 +55,7 @@ pub struct ServerBuilder {
     fallback: Option<AnyPage>,
     listeners: Vec<Listener>,
     connections: Connections,
+    lists_connections: bool,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -147,11 +148,12 @@ impl ServerBuilder {
     /// });
     /// # let _ = builder;
     /// ```
-    pub fn connections_page<F, Fut>(self, path: &str, guard: F) -> Self
+    pub fn connections_page<F, Fut>(mut self, path: &str, guard: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Request, Response>> + Send + 'static,
     {
+        self.lists_connections = true;
         let connections = self.connections.clone();
         self.get(path, move |request| {
             let (guarding, connections) = (guard(request), connections.clone());
@@ -213,6 +215,9 @@ impl ServerBuilder {
         let offers_http2 = false;
         let hub = Hub::new(self.options);
         self.connections.set(hub.registry());
+        if self.lists_connections {
+            hub.registry().begin_to_list();
+        }
         let state = ServerState {
             routes: self.routes.build(self.fallback)?,
             hub,
@@ -251,8 +256,10 @@ impl Server {
         self.state.hub.stats.clone()
     }
 
-    /// Returns the open WebSockets of this server, to list them, to send to one and to close one.
+    /// Returns the open WebSockets of this server, to list them, to send to one and to close one. Without a call of this, and
+    /// without a [`connections_page`](ServerBuilder::connections_page), nothing is kept for a list.
     pub fn connections(&self) -> Connections {
+        self.state.hub.registry().begin_to_list();
         self.connections.clone()
     }
 
