@@ -157,7 +157,7 @@ const FLOODS: [(&str, &[u8]); 3] =
     [("pings", &[0x89, 0]), ("messages", &[0x81, 0]), ("fragments", &FRAGMENT)];
 
 /// The first bytes of a fragment of 16 KiB; the others are zeros.
-const FRAGMENT: [u8; 4 + (16 << 10)] = {
+static FRAGMENT: [u8; 4 + (16 << 10)] = {
     let mut fragment = [0; 4 + (16 << 10)];
     (fragment[1], fragment[2]) = (126, 16 << 2);
     fragment

@@ -10,6 +10,9 @@ use ws_core::{CloseCause, CloseCode, Config, Connection, ProtocolError, Role};
 
 const STALLED: ProtocolError = ProtocolError::MessageStalled { timeout: Duration::from_secs(60) };
 
+/// Bytes, each with the second in which they arrive.
+type Arrivals = Vec<(f64, Vec<u8>)>;
+
 /// Without keepalive, so that nothing else happens.
 fn quiet() -> Config {
     config().keepalive(None)
@@ -45,7 +48,7 @@ fn a_message_that_stands_still_fails_with_1008_after_60_s() {
         let more = sent_to(role, PART, b"c");
         let nothing = sent_to(role, PART, b"");
         // Each row: what arrives when, and the deadline after the last of it.
-        let rows: [(&str, Vec<(f64, Vec<u8>)>, Option<f64>); 13] = [
+        let rows: [(&str, Arrivals, Option<f64>); 13] = [
             ("a fragment", vec![(1.0, text.clone())], Some(61.0)),
             ("the same, binary", vec![(1.0, binary.clone())], Some(61.0)),
             ("an empty fragment begins one", vec![(1.0, sent_to(role, TEXT_PART, b""))], Some(61.0)),
