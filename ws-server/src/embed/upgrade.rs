@@ -194,6 +194,7 @@ impl Incoming {
 
 impl Asked {
     /// The version of HTTP that the request came by.
+    #[cfg(feature = "axum")]
     pub(crate) fn version(&self) -> Version {
         self.upgrade.request().version()
     }
