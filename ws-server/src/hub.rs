@@ -51,7 +51,7 @@ pub(crate) struct Seat {
 enum Stage {
     /// A request is being decided on.
     #[cfg(feature = "hyper")]
-    Request(#[expect(dead_code, reason = "held")] RequestPermit),
+    Request(#[expect(dead_code, reason = "held")] Box<RequestPermit>),
     /// A connection, which is counted.
     Connection,
     /// A stream of one.
@@ -88,7 +88,7 @@ impl Hub {
         if !self.registry.enter(id) {
             return Err(self.admission.shutting_down());
         }
-        Ok(Seat { hub: self.clone(), id, stage: Stage::Request(permit) })
+        Ok(Seat { hub: self.clone(), id, stage: Stage::Request(Box::new(permit)) })
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
