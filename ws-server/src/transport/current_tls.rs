@@ -87,16 +87,20 @@ mod tests {
     use std::path::PathBuf;
     use std::time::SystemTime;
 
-    use super::*;
+    use tracing::subscriber::DefaultGuard;
 
-    /// A chain and its key in files, which go when the test ends.
-    struct Files(PathBuf);
+    use super::*;
+    use crate::transport::logged::{Log, logged};
+
+    /// A chain and its key in files, which go when the test ends; and the log of its thread, which is on in all of these tests: an event
+    /// that a thread reaches first with its log off can be off for another thread, which turns its log on at that moment.
+    struct Files(PathBuf, #[expect(dead_code, reason = "held")] (Log, DefaultGuard));
 
     impl Files {
         fn new(test: &str) -> Self {
             let folder = std::env::temp_dir().join(format!("ws-server-{test}-{}", std::process::id()));
             fs::create_dir_all(&folder).unwrap();
-            Self(folder)
+            Self(folder, logged())
         }
 
         fn write(&self, name: &str, text: &str) {
@@ -163,7 +167,7 @@ mod tests {
         files.write("key", &pem("localhost.key"));
         let tls = files.tls();
         let warnings = || {
-            let (log, _guard) = super::super::logged::logged();
+            let (log, _guard) = logged();
             assert_eq!(tls.refresh(), Refreshed::Unusable);
             log.text().matches("WARN").count()
         };

@@ -1,12 +1,12 @@
 //! What a test's thread logs, as text: a line for each event, with its level, its spans, and their fields.
 
 use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_core::span::Current;
 
 #[derive(Clone, Default)]
@@ -28,6 +28,9 @@ struct Span {
 
 /// What this thread logs from now on, at every level.
 pub fn logged() -> (Log, DefaultGuard) {
+    // An event that another thread reaches first, while no thread logs, would be off for all until it is asked about again.
+    static INTERESTED: OnceLock<Dispatch> = OnceLock::new();
+    INTERESTED.get_or_init(|| Dispatch::new(Log::default()));
     let log = Log::default();
     (log.clone(), tracing::subscriber::set_default(log))
 }
