@@ -131,6 +131,7 @@
 //! | what waits for a connection | 8,192 messages, 8 MiB | [`TopicsOptions::max_waiting_messages`], [`max_waiting_bytes`](TopicsOptions::max_waiting_bytes) |
 //! | the history of a topic, if it has one | 1,000 messages, 1 MiB, one hour | [`History`] |
 //! | all histories | 64 MiB | [`TopicsOptions::max_history_bytes`] |
+//! | reports of presence to a client of `topics.v1` | one a second | `EndpointOptions::presence_interval` |
 //! | keys of publications that clients may repeat | 65,536, two minutes | `EndpointOptions::max_publish_keys`, `publish_key_age` |
 //! | identity and value of a member | 1,024 bytes | [`TopicsOptions::max_presence_bytes`] |
 //!

@@ -23,6 +23,9 @@ pub struct EndpointOptions {
     pub max_publish_keys: usize,
     /// For how long a key is remembered. Default: two minutes.
     pub publish_key_age: Duration,
+    /// How long changes of presence are collected after a client was sent some. Each costs every client that watches time in proportion to
+    /// those who are present, so that one who comes and goes quickly must not decide how often. Default: one second.
+    pub presence_interval: Duration,
     authorize: Option<Arc<Authorize>>,
 }
 
@@ -47,6 +50,7 @@ impl Default for EndpointOptions {
             slow: SlowSubscriber::default(),
             max_publish_keys: 1 << 16,
             publish_key_age: Duration::from_secs(120),
+            presence_interval: Duration::from_secs(1),
             authorize: None,
         }
     }
@@ -78,6 +82,13 @@ impl EndpointOptions {
     #[must_use]
     pub fn publish_key_age(mut self, age: Duration) -> Self {
         self.publish_key_age = age;
+        self
+    }
+
+    /// Sets [`presence_interval`](Self::presence_interval).
+    #[must_use]
+    pub fn presence_interval(mut self, interval: Duration) -> Self {
+        self.presence_interval = interval;
         self
     }
 
@@ -116,6 +127,7 @@ impl fmt::Debug for EndpointOptions {
             .field("slow", &self.slow)
             .field("max_publish_keys", &self.max_publish_keys)
             .field("publish_key_age", &self.publish_key_age)
+            .field("presence_interval", &self.presence_interval)
             .finish_non_exhaustive()
     }
 }

@@ -199,12 +199,14 @@ impl Session {
     /// Sends who is present, and who comes and goes. A slow client gets fewer messages, which add up to the same.
     fn report_presence(&self, topic: &str, mut watch: PresenceWatch) -> Watching {
         let (sender, topic) = (self.sender.clone(), topic.to_owned());
+        let interval = self.endpoint.shared.options.presence_interval;
         let task = tokio::spawn(async move {
             loop {
                 let reply = presence(&topic, watch.changed().await);
                 if sender.send(Message::text(reply.to_json())).await.is_err() {
                     return;
                 }
+                tokio::time::sleep(interval).await;
             }
         });
         Watching(task.abort_handle())

@@ -207,6 +207,36 @@ async fn a_watcher_gets_who_is_present_and_who_comes_and_goes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn somebody_who_comes_and_goes_quickly_costs_a_watcher_one_message_a_second() {
+    let endpoint = open();
+    let mut bob = Client::new(&endpoint, "bob");
+    bob.ask(json!({"type": "subscribe", "id": 1, "topic": "room", "watch": true})).await;
+    let begin = tokio::time::Instant::now();
+    let mut ada = Client::new(&endpoint, "ada");
+    for id in 0..100 {
+        ada.ask(json!({"type": "subscribe", "id": id, "topic": "room", "present": id.to_string()})).await;
+        ada.ask(json!({"type": "unsubscribe", "id": id, "topic": "room"})).await;
+    }
+    ada.ask(json!({"type": "subscribe", "id": 100, "topic": "room", "present": "last"})).await;
+    let mut messages = 0;
+    loop {
+        let presence = bob.next().await;
+        messages += 1;
+        let values =
+            presence["joined"].as_array().unwrap().iter().chain(presence["updated"].as_array().unwrap());
+        if values.into_iter().any(|member| member["value"] == "last") {
+            break;
+        }
+    }
+    assert!(
+        messages <= 2 && begin.elapsed() <= Duration::from_secs(1),
+        "{messages} in {:?}",
+        begin.elapsed()
+    );
+    assert!(bob.is_quiet().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_unsubscribed_sends_nothing_more() {
     let endpoint = open();
     let mut client = Client::new(&endpoint, "");
