@@ -150,7 +150,7 @@ impl Raw {
     async fn receive(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         soon(self.peer.0.read_exact(&mut head)).await.ok()?;
-        let length = usize::from_be_bytes([0, 0, 0, 0, 0, head[0], head[1], head[2]]);
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
         let mut payload = vec![0; length];
         soon(self.peer.0.read_exact(&mut payload)).await.ok()?;

@@ -16,7 +16,7 @@ pub fn data(mut http2: &[u8]) -> Vec<u8> {
     http2 = http2.strip_prefix(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap_or(http2);
     let mut data = Vec::new();
     while let Some((head, rest)) = http2.split_at_checked(9) {
-        let length = usize::from_be_bytes([0, 0, 0, 0, 0, head[0], head[1], head[2]]).min(rest.len());
+        let length = (u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize).min(rest.len());
         let (payload, rest) = rest.split_at(length);
         if head[3] == 0 {
             data.extend_from_slice(payload);
