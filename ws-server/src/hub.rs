@@ -27,6 +27,7 @@ pub(crate) mod addresses;
 pub(crate) mod admission;
 pub(crate) mod connections;
 pub(crate) mod handshakes;
+pub(crate) mod numbered;
 pub(crate) mod registry;
 pub(crate) mod stats;
 

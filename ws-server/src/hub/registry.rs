@@ -1,6 +1,5 @@
 //! The connections of a server, for the time when it shuts down.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use ws_tokio::{Closer, ConnectionId};
 use crate::config::options::{ServerOptions, from_now};
 use crate::hub::admission::Admission;
 use crate::hub::connections::{ConnectionInfo, Facts};
+use crate::hub::numbered::Numbered;
 use crate::web::request::Request;
 
 /// All connections, and whether they are to end.
@@ -31,7 +31,7 @@ struct State {
     closing: bool,
     /// The shutdown has waited long enough.
     aborting: bool,
-    connections: HashMap<ConnectionId, Entry>,
+    connections: Numbered<ConnectionId, Entry>,
 }
 
 #[derive(Debug, Default)]

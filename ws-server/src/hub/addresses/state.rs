@@ -1,5 +1,6 @@
 //! The addresses that are remembered, and the order in which they are forgotten.
 
+use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -60,7 +61,11 @@ impl State {
         change: impl FnOnce(&mut Entry) -> T,
     ) -> T {
         let Self { entries, idle, next } = self;
-        let entry = entries.entry(source).or_default();
+        let mut place = match entries.entry(source) {
+            Place::Occupied(place) => place,
+            Place::Vacant(place) => place.insert_entry(Entry::default()),
+        };
+        let entry = place.get_mut();
         if let Some(number) = entry.idle.take() {
             idle.remove(&number);
         }
@@ -71,7 +76,7 @@ impl State {
                 entry.idle = Some(*next);
                 idle.insert(*next, source);
             } else {
-                entries.remove(&source);
+                place.remove();
             }
         }
         while entries.len() > limits.max_addresses

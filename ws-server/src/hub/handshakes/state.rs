@@ -12,13 +12,14 @@ use tokio::time::Instant;
 
 use super::{ALLOWANCE, EARNED, Handshake, HandshakeSeat, Handshakes, MEMORY, Progress};
 use crate::config::error::AcceptError;
+use crate::hub::numbered::Numbered;
 use crate::transport::source::Source;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     next: u64,
     draws: u64,
-    pub(super) seats: HashMap<u64, Taken>,
+    pub(super) seats: Numbered<u64, Taken>,
     pub(super) sources: HashMap<Source, Holder>,
     /// The seats that do not stand still, by when to look at them next.
     pub(super) due: BTreeSet<(Instant, u64)>,
@@ -218,7 +219,7 @@ impl State {
     }
 
     /// Changes a source, and keeps [`Self::still`] right.
-    fn change(&mut self, source: Source, change: impl FnOnce(&mut HashMap<u64, Taken>, &mut Holder)) {
+    fn change(&mut self, source: Source, change: impl FnOnce(&mut Numbered<u64, Taken>, &mut Holder)) {
         let Some(holder) = self.sources.get_mut(&source) else { return };
         self.still.remove(&(holder.seats, holder.random, source));
         change(&mut self.seats, holder);
@@ -255,7 +256,7 @@ impl Holder {
         self.still.get(usize::try_from(index).ok()?).copied()
     }
 
-    fn remove_still(&mut self, index: usize, seats: &mut HashMap<u64, Taken>) {
+    fn remove_still(&mut self, index: usize, seats: &mut Numbered<u64, Taken>) {
         debug_assert!(index < self.still.len());
         if index < self.still.len() {
             self.still.swap_remove(index);
