@@ -123,12 +123,15 @@ async fn no_flood_over_http_2_takes_more_memory_than_its_windows_or_holds_up_a_n
     for flood in floods {
         let before = HEAP.allocated();
         let over = Arc::new(AtomicBool::new(false));
-        let (address, ended) = (server.address, over.clone());
+        let (address, ended, stats) = (server.address, over.clone(), server.stats.clone());
         let Flood { name, first, then, reads, limit } = flood;
         let attack = thread::spawn(move || {
             let mut count = 0;
             while !ended.load(SeqCst) {
-                // A server that has had enough ends the connection: the attacker has more.
+                // A server that has had enough ends the connection: the attacker has more, one after another, since the limit is of one.
+                while stats.connections() > 1 {
+                    thread::sleep(Duration::from_millis(1));
+                }
                 let mut peer = TcpStream::connect(address).unwrap();
                 peer.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
                 let mut reader = peer.try_clone().unwrap();
