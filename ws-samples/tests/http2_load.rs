@@ -142,7 +142,7 @@ impl std::fmt::Display for Times {
     }
 }
 
-/// Lets each WebSocket echo 64 bytes again and again. With `slow`, one in so many sends and reads nothing meanwhile, and then
+/// Lets each WebSocket echo 64 bytes again and again. With `slow` = n, one of n only sends and reads nothing meanwhile, and then
 /// reads all that it has sent.
 async fn echoing(sockets: Vec<WebSocket>, load: &Load, slow: usize) -> (Vec<WebSocket>, Times) {
     let over = Arc::new(AtomicBool::new(false));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A token bucket: so many tokens come per second, and as many are kept at most. It stores one time, at which it will be full
+/// A token bucket: `per_second` tokens are added per second, and at most that many are kept. It stores one time, at which it will be full
 /// again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bucket {
