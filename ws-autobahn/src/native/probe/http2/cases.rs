@@ -96,18 +96,12 @@ impl Building {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::native::probe::cases::tests::check;
 
     #[test]
     fn every_case_over_http_2_has_a_distinct_id_a_rule_and_an_expectation() {
         for role in Role::ALL {
-            let cases = all(role);
-            assert!(cases.windows(2).all(|pair| pair[0].id != pair[1].id), "an id is used twice");
-            for case in &cases {
-                let Script::Probe(probe) = &case.script else { panic!("{}", case.id) };
-                assert!(case.rule.starts_with("RFC ") && case.what.len() > 5, "{}", case.id);
-                assert!(!probe.accepted.is_empty() && !probe.variants.is_empty(), "{}", case.id);
-                assert!(role == Role::Server || probe.variants.len() == 1, "{}: one connection", case.id);
-            }
+            check(role, &all(role));
         }
     }
 
