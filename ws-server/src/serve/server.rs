@@ -4,19 +4,15 @@ use std::fmt;
 use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use tokio::net::ToSocketAddrs;
-use tokio::task::{JoinSet, yield_now};
-use tokio::time::timeout;
 
 use crate::config::error::{BuildError, SettingError};
 use crate::config::host_policy::HostPolicy;
-use crate::config::options::{ServerOptions, from_now};
+use crate::config::options::ServerOptions;
 use crate::config::proxies::ProxyOptions;
 use crate::hub::Hub;
 use crate::hub::connections::Connections;
@@ -24,13 +20,11 @@ use crate::hub::registry::Drained;
 use crate::hub::stats::Stats;
 use crate::opening::endpoint::Endpoint;
 use crate::opening::routes::RouteList;
-use crate::serve::connection::{Arrival, serve};
+use crate::serve::accepting::Accepting;
 use crate::serve::state::ServerState;
 #[cfg(feature = "tls")]
 use crate::transport::current_tls::CurrentTls;
 use crate::transport::listener::{Listener, listen};
-use crate::transport::peer::Peer;
-use crate::transport::source::Source;
 #[cfg(feature = "tls")]
 use crate::transport::tls::Tls;
 use crate::web::handler::{AnyPage, Handler, any_page};
@@ -277,87 +271,11 @@ impl Server {
     pub async fn serve_until<T>(self, signal: impl Future<Output = T>) -> Drained {
         // What this begins and awaits is compiled with this crate: the future of a generic function is compiled with the
         // program, each time that is built.
-        let (state, accepting) = self.accept();
+        let accepting = Accepting::start(self.listeners, self.state);
         signal.await;
-        shut_down(state, accepting).await
-    }
-
-    /// Accepts connections on all listeners until the tasks are dropped, and the listening sockets with them.
-    fn accept(self) -> (Arc<ServerState>, JoinSet<()>) {
-        let Self { listeners, state, .. } = self;
-        let mut accepting = JoinSet::new();
-        for listener in listeners {
-            accepting.spawn(accept_all(listener, state.clone()));
-        }
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &state.tls {
-            accepting.spawn(tls.clone().follow_files());
-        }
-        (state, accepting)
+        accepting.shut_down().await
     }
 }
-
-/// Accepts no more connections, and closes those that are open.
-fn shut_down(
-    state: Arc<ServerState>,
-    mut accepting: JoinSet<()>,
-) -> Pin<Box<dyn Future<Output = Drained> + Send>> {
-    Box::pin(async move {
-        accepting.shutdown().await;
-        drop(accepting);
-        let Hub { admission, options, .. } = &*state.hub;
-        let mut draining = pin!(state.hub.drain());
-        let drained = match timeout(HALF_REQUEST_TIME.min(options.drain_timeout / 2), &mut draining).await {
-            Ok(drained) => drained,
-            Err(_) => {
-                admission.handshakes.cut_all();
-                draining.await
-            }
-        };
-        tracing::info!(closed = drained.closed, aborted = drained.aborted, "server has shut down");
-        drained
-    })
-}
-
-/// Accepts connections for as long as it is polled.
-async fn accept_all(listener: Listener, server: Arc<ServerState>) {
-    let hub = &server.hub;
-    let mut in_a_row = 0;
-    loop {
-        let (socket, peer) = listener.accept(&hub.options, || hub.stats.count_failed_accept()).await;
-        // The handshakes that have begun get their turn before more of them begin: in a burst the number of those at
-        // work follows from how fast they are done, and the rest wait in the backlog rather than for their deadline.
-        in_a_row += 1;
-        if in_a_row == ACCEPTS_IN_A_ROW {
-            in_a_row = 0;
-            yield_now().await;
-        }
-        // One connection at a time is without a seat, so that their number stays bounded.
-        let Some(handshake) = hub.admission.handshakes.seat(Source::of(peer)).await else {
-            hub.stats.count_cut_off();
-            tracing::debug!(peer = peer.map(tracing::field::display), "cut off: the address floods");
-            continue;
-        };
-        let options = &hub.options.handshake;
-        let deadline = from_now(options.timeout);
-        let header_deadline = options
-            .proxies
-            .expects_header_of(peer)
-            .then(|| from_now(options.proxies.proxy_protocol_timeout).min(deadline));
-        let address = peer;
-        let peer = Peer::new(address);
-        // A shutdown stops this loop before it begins.
-        let Some(seat) = hub.connection(peer.id) else { continue };
-        let arrival =
-            Box::new(Arrival { server: server.clone(), socket, peer, header_deadline, deadline, handshake });
-        seat.start(address, None, |seat| serve(seat, arrival));
-    }
-}
-
-/// After this many accepted connections other tasks get a turn.
-const ACCEPTS_IN_A_ROW: u32 = 16;
-/// How long a shutdown waits for requests that have begun.
-const HALF_REQUEST_TIME: Duration = Duration::from_millis(500);
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
