@@ -30,7 +30,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run an echo server: every message is sent back
+    /// Run an echo server: every message is sent back. On Unix it takes sockets that systemd passes in place of the address,
+    /// and SIGUSR2 restarts it without refusing a connection
     Serve(Serve),
     /// Measure the throughput and latency of an echo server, or hold connections open (--idle)
     Bench(Bench),

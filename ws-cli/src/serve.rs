@@ -1,47 +1,80 @@
 //! `ws serve`: an echo server.
 
+use std::net::SocketAddr;
+
 use ws_server::{
-    BuildError, Config, Endpoint, Error, ForwardedFields, HostPolicy, OriginPolicy, ProxyOptions, Server,
-    SettingError, Tls, WebSocket, deflate,
+    BuildError, Config, Drained, Endpoint, Error, ForwardedFields, HostPolicy, Listener, OriginPolicy,
+    ProxyOptions, Server, ServerBuilder, SettingError, Tls, WebSocket, deflate,
 };
 
 use crate::args::{Forwarded, Serve};
 use crate::failure::{Failure, Status};
 use crate::screen::print;
+#[cfg(not(unix))]
 use crate::signal::Signals;
 
 pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
+    let inherited = inherited()?;
+    let listen = inherited.iter().find_map(Listener::local_addr).unwrap_or(serve.listen);
     let proxies = proxies(&serve).map_err(|error| Failure::usage(in_options(&error)))?;
-    let mut builder = Server::builder().allowed_hosts(allowed_hosts(&serve)).proxies(proxies);
+    let mut builder = Server::builder().allowed_hosts(allowed_hosts(&serve, listen)).proxies(proxies);
     let secure = serve.cert.is_some();
     if let (Some(cert), Some(key)) = (&serve.cert, &serve.key) {
         builder = builder.tls(Tls::from_pem_files(cert, key));
     }
     let endpoint = endpoint(&serve);
-    let server = builder
-        .endpoint("/", endpoint.clone())
-        .endpoint("/{*path}", endpoint)
-        .bind(serve.listen)
-        .await
-        .map_err(|error| match error {
-            BuildError::Setting(error) => Failure::usage(in_options(&error)),
-            error => Failure::new(Status::Network, error.to_string()),
-        })?;
-    // Only now: until here signals end the process, since nothing else ends a read of a file that waits.
-    let mut signals = Signals::new()?;
-    let address = server.local_addr().map_err(|e| Failure::other(e.to_string()))?;
-    print(&format!("listening on {}://{address}\n", if secure { "wss" } else { "ws" }))?;
+    builder = builder.endpoint("/", endpoint.clone()).endpoint("/{*path}", endpoint);
+    let building = if inherited.is_empty() {
+        builder.bind(serve.listen).await
+    } else {
+        inherited.into_iter().fold(builder, ServerBuilder::listener).build().map_err(BuildError::Setting)
+    };
+    let server = building.map_err(|error| match error {
+        BuildError::Setting(error) => Failure::usage(in_options(&error)),
+        error => Failure::new(Status::Network, error.to_string()),
+    })?;
+    let scheme = if secure { "wss" } else { "ws" };
+    let listening = match server.local_addr() {
+        Ok(address) => format!("listening on {scheme}://{address}\n"),
+        Err(_) => "listening on a Unix socket\n".into(),
+    };
+    // Only now are signals awaited: until here they end the process, since nothing else ends a read of a file that waits.
+    let serving = serving(server)?;
+    print(&listening)?;
     // A signal is how a server is meant to end: that is no failure.
-    server.serve_until(signals.next()).await;
+    serving.await;
     Ok(Status::Success)
 }
 
+/// The sockets that systemd has passed, or the server that this one replaces.
+#[cfg(unix)]
+fn inherited() -> Result<Vec<Listener>, Failure> {
+    let failed = |error| Failure::new(Status::Network, BuildError::Inherit(error).to_string());
+    Listener::inherited().map_err(failed)
+}
+
+#[cfg(not(unix))]
+fn inherited() -> Result<Vec<Listener>, Failure> {
+    Ok(Vec::new())
+}
+
+#[cfg(unix)]
+fn serving(server: Server) -> Result<impl Future<Output = Drained>, Failure> {
+    server.serve_as_service().map_err(|error| Failure::other(format!("cannot serve: {error}")))
+}
+
+#[cfg(not(unix))]
+fn serving(server: Server) -> Result<impl Future<Output = Drained>, Failure> {
+    let mut signals = Signals::new()?;
+    Ok(async move { server.serve_until(signals.next()).await })
+}
+
 /// A server on loopback answers for names of loopback only: otherwise a page whose name resolves to loopback could reach it.
-fn allowed_hosts(serve: &Serve) -> HostPolicy {
+fn allowed_hosts(serve: &Serve, listen: SocketAddr) -> HostPolicy {
     if serve.hosts.iter().any(|host| host == "any") {
         HostPolicy::Any
     } else if serve.hosts.is_empty() {
-        HostPolicy::for_listener(serve.listen)
+        HostPolicy::for_listener(listen)
     } else {
         HostPolicy::List(serve.hosts.clone())
     }

@@ -65,4 +65,5 @@ pub fn failed(name: &str, what: &str) -> ExitCode {
 #[doc = include_str!("../../ws-server/docs/embed.md")]
 #[doc = include_str!("../../ws-server/docs/http2.md")]
 #[doc = include_str!("../../ws-server/docs/migrate.md")]
+#[doc = include_str!("../../ws-server/docs/service.md")]
 pub struct Documents;

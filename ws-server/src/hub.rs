@@ -20,7 +20,7 @@ use ws_tokio::ConnectionId;
 use self::admission::Admission;
 #[cfg(feature = "hyper")]
 use self::admission::RequestPermit;
-use self::registry::{Drained, Registry};
+use self::registry::{Departure, Drained, Registry};
 use self::stats::{Open, Stats};
 
 pub(crate) mod addresses;
@@ -96,10 +96,10 @@ impl Hub {
         &self.registry
     }
 
-    /// Closes all WebSockets with 1001 over the time `drain_spread`, waits until `drain_timeout` is over, and cuts off
-    /// what is still there. Nothing more is admitted.
-    pub(crate) async fn drain(&self) -> Drained {
-        self.registry.drain(&self.admission, &self.options).await
+    /// Closes all WebSockets over the time `drain_spread`, waits until `drain_timeout` is over, and cuts off what is still
+    /// there. Nothing more is admitted.
+    pub(crate) async fn drain(&self, departure: Departure) -> Drained {
+        self.registry.drain(departure, &self.admission, &self.options).await
     }
 }
 

@@ -42,6 +42,7 @@
 //! | list open connections, close one | [`Connections`]: [how to](how_to#list-open-connections-and-close-one) |
 //! | use HTTP/2 | nothing to do: [how to](how_to::http2) |
 //! | shut down | [`Server::serve_until`]: [how to](how_to#shut-down-gracefully) |
+//! | run it under systemd, in a container; restart it | `Server::serve_as_service`: [how to](how_to::service) |
 //! | use axum, tower, hyper | `WebSocketHub`, `WebSocketUpgrade`: [how to](how_to#embed-it-in-axum-tower-or-hyper) |
 //! | come from tokio-tungstenite, axum's `ws`, fastwebsockets | [their lines, our lines](how_to::migrate) |
 //!
@@ -88,6 +89,7 @@
 //! |---|---|---|---|
 //! | Unix sockets (`UnixListener` as a [`Listener`]) | yes | yes | do not compile |
 //! | `shutdown_signal` | Ctrl-C, SIGTERM | Ctrl-C, SIGTERM | Ctrl-C, Ctrl-Break, the console closes, the system shuts down; there is no SIGTERM, and `taskkill` without `/F` does not reach a console program |
+//! | `serve_as_service`, `bind_or_inherit`, `Listener::inherited` (feature `service`) | yes | yes | do not exist |
 //! | default limits of WebSockets and handshakes | by the limit of open files | by the limit of open files | 10,000 and 4,096: there is no such limit |
 //! | a port whose old connections are still known | is taken (`SO_REUSEADDR`) | is taken | needs no option |
 //! | what the system takes to send ahead | 32 KiB unsent (`TCP_NOTSENT_LOWAT`) | its send buffer | its send buffer |
@@ -102,6 +104,7 @@
 //! - `deflate` (default): permessage-deflate (RFC 7692), once an endpoint turns it on.
 //! - `http2` (default): WebSockets and pages over HTTP/2 (RFC 8441), on the same port: `Http2Options`.
 //! - `signal` (default): `shutdown_signal`, with tokio's feature of that name.
+//! - `service`: sockets that systemd passes, readiness and watchdog, and restarts that refuse no connection; on Unix.
 //! - `hyper`: `WebSocketHub` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
 //! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `WebSocketUpgrade`.
 //!
@@ -189,6 +192,10 @@ pub mod how_to {
     #[cfg(feature = "http2")]
     #[doc = include_str!("../docs/http2.md")]
     pub mod http2 {}
+    /// How to run a server as a service: systemd, restarts, containers.
+    #[cfg(all(unix, feature = "service"))]
+    #[doc = include_str!("../docs/service.md")]
+    pub mod service {}
     /// How to migrate from tokio-tungstenite, axum's `ws` or fastwebsockets.
     #[doc = include_str!("../docs/migrate.md")]
     pub mod migrate {}

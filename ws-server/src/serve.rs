@@ -9,6 +9,8 @@ pub(crate) mod http2;
 pub(crate) mod proxied;
 pub(crate) mod running;
 pub(crate) mod server;
+#[cfg(all(unix, feature = "service"))]
+pub(crate) mod service;
 #[cfg(feature = "signal")]
 pub(crate) mod signal;
 pub(crate) mod state;

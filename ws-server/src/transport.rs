@@ -6,6 +6,8 @@ pub(crate) mod bucket;
 #[cfg(feature = "tls")]
 pub(crate) mod current_tls;
 pub(crate) mod frame_count;
+#[cfg(all(unix, feature = "service"))]
+pub(crate) mod inherited;
 pub(crate) mod listener;
 #[cfg(all(test, feature = "ring"))]
 #[path = "../tests/common/log.rs"]

@@ -23,6 +23,11 @@ pub enum BuildError {
         /// What the system said.
         source: io::Error,
     },
+    /// A descriptor that has been passed to the process cannot be listened on.
+    #[cfg(all(unix, feature = "service"))]
+    #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "service"))))]
+    #[error("cannot take the sockets that LISTEN_FDS passes: {0}")]
+    Inherit(#[source] io::Error),
 }
 
 /// A stream did not become a WebSocket. The peer has been answered where it could be.

@@ -14,7 +14,7 @@ use crate::config::error::SettingError;
 use crate::config::options::{ServerOptions, from_now};
 use crate::embed::upgrade::{Agreed, Incoming};
 use crate::hub::connections::Connections;
-use crate::hub::registry::Drained;
+use crate::hub::registry::{Departure, Drained};
 use crate::hub::stats::Stats;
 use crate::hub::{Hub, Seat};
 use crate::opening::endpoint::{Endpoint, Gate};
@@ -98,7 +98,7 @@ impl WebSocketHub {
     /// Call it as soon as the application shuts down, not when the HTTP server has: that waits for its connections, and
     /// a peer that has sent half a request can keep it waiting. [`serve_until`](Self::serve_until) does both.
     pub async fn drain(&self) -> Drained {
-        let drained = self.0.drain().await;
+        let drained = self.0.drain(Departure::End).await;
         tracing::info!(closed = drained.closed, aborted = drained.aborted, "websockets have been closed");
         drained
     }

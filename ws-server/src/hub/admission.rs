@@ -24,6 +24,8 @@ pub(crate) struct Admission {
     pub(crate) handshakes: Arc<Handshakes>,
     addresses: Arc<Addresses>,
     requests: Arc<Semaphore>,
+    #[cfg(all(unix, feature = "service"))]
+    most_requests: usize,
     answers: Arc<Semaphore>,
     websockets: Arc<Semaphore>,
     wait: Duration,
@@ -63,6 +65,8 @@ impl Admission {
             handshakes: Handshakes::new(options.handshake_limit()),
             addresses: Addresses::new(options.per_address.clone()),
             requests: Arc::new(Semaphore::new(options.handshake_limit())),
+            #[cfg(all(unix, feature = "service"))]
+            most_requests: options.handshake_limit(),
             answers: Arc::new(Semaphore::new(answers(options.handshake_limit()))),
             websockets: Arc::new(Semaphore::new(options.connection_limit())),
             wait: options.overload_wait,
@@ -79,6 +83,12 @@ impl Admission {
         let of_address = self.addresses.decide(source, free);
         let of_address = of_address.ok_or_else(|| Self::too_many(self.retry_after))?;
         Ok(RequestPermit { _of_server: of_server, _of_address: of_address })
+    }
+
+    /// Whether opening handshakes are in progress, or requests for a WebSocket are being decided on.
+    #[cfg(all(unix, feature = "service"))]
+    pub(crate) fn is_deciding(&self) -> bool {
+        self.handshakes.any() || self.requests.available_permits() < self.most_requests
     }
 
     /// A permit for an answer that is no WebSocket, until the peer has taken it; `None` if there are too many.

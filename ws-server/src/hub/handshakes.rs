@@ -103,6 +103,12 @@ impl Handshakes {
         }
     }
 
+    /// Whether any is in progress.
+    #[cfg(all(unix, feature = "service"))]
+    pub(crate) fn any(&self) -> bool {
+        !self.state().seats.is_empty()
+    }
+
     fn judge(self: &Arc<Self>, source: Source, now: Instant) -> Verdict {
         let mut state = self.state();
         state.look(self, now);

@@ -28,7 +28,8 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct State {
-    closing: bool,
+    /// There during a shutdown.
+    closing: Option<Departure>,
     /// The shutdown has waited long enough.
     aborting: bool,
     connections: Numbered<ConnectionId, Entry>,
@@ -52,14 +53,25 @@ pub struct Drained {
     pub aborted: usize,
 }
 
+/// Why a shutdown closes the WebSockets, as their Close frames say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// The server ends: 1001.
+    End,
+    /// Another process has taken its place: 1012, after which clients are to return (with a random delay).
+    #[cfg(all(unix, feature = "service"))]
+    Restart,
+}
+
 impl Registry {
     /// Registers a connection or a request; returns `false`, and does not, during a shutdown.
     pub(crate) fn enter(&self, id: ConnectionId) -> bool {
         let mut state = self.state();
-        if !state.closing {
+        let enters = state.closing.is_none();
+        if enters {
             state.connections.insert(id, Entry::default());
         }
-        !state.closing
+        enters
     }
 
     /// Notes the task of what has been registered, to abort it when a shutdown has waited long enough.
@@ -78,8 +90,8 @@ impl Registry {
     pub(crate) fn opened(&self, id: ConnectionId, closer: Closer, request: &Request) {
         let facts = self.lists.load(Ordering::Relaxed).then(|| Facts::of(request));
         let mut state = self.state();
-        if state.closing {
-            say_away(&closer);
+        if let Some(departure) = state.closing {
+            departure.close(&closer);
         }
         if let Some(entry) = state.connections.get_mut(&id) {
             entry.open = Some((closer, facts));
@@ -118,15 +130,20 @@ impl Registry {
         }
     }
 
-    /// Closes all connections with 1001 over the time `drain_spread`, waits for them until `drain_timeout` is over,
-    /// and cuts off the rest. Nothing more is admitted.
-    pub(crate) async fn drain(&self, admission: &Admission, options: &ServerOptions) -> Drained {
+    /// Closes all connections over the time `drain_spread`, waits for them until `drain_timeout` is over, and cuts off the
+    /// rest. Nothing more is admitted.
+    pub(crate) async fn drain(
+        &self,
+        departure: Departure,
+        admission: &Admission,
+        options: &ServerOptions,
+    ) -> Drained {
         let spread = options.drain_spread;
         let begin = Instant::now();
         let deadline = from_now(options.drain_timeout);
         let ids: Vec<ConnectionId> = {
             let mut state = self.state();
-            state.closing = true;
+            state.closing = Some(departure);
             state.connections.keys().copied().collect()
         };
         admission.close();
@@ -140,7 +157,7 @@ impl Registry {
             let state = self.state();
             for id in batch {
                 if let Some((closer, _)) = state.connections.get(id).and_then(|entry| entry.open.as_ref()) {
-                    say_away(closer);
+                    departure.close(closer);
                 }
             }
         }
@@ -180,13 +197,19 @@ impl Entry {
     }
 }
 
-fn say_away(closer: &Closer) {
-    // Code and reason may be sent.
-    let _ = closer.start_close(CloseCode::GOING_AWAY, AWAY);
+impl Departure {
+    /// Begins the closing handshake, unless it has begun.
+    fn close(self, closer: &Closer) {
+        let (code, reason) = match self {
+            Self::End => (CloseCode::GOING_AWAY, "server is shutting down"),
+            #[cfg(all(unix, feature = "service"))]
+            Self::Restart => (CloseCode::SERVICE_RESTART, "server restarts"),
+        };
+        // Both may be sent.
+        let _ = closer.start_close(code, reason);
+    }
 }
 
-/// Told to clients in the Close frame.
-const AWAY: &str = "server is shutting down";
 /// Close frames are spread in at most this many steps.
 const SPREAD_STEPS: usize = 100;
 const ABORT_TIME: Duration = Duration::from_secs(1);

@@ -4,12 +4,16 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::select;
+use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
+#[cfg(all(unix, feature = "service"))]
+use tokio::time::{sleep, timeout_at};
 
 use crate::config::options::from_now;
 use crate::hub::Hub;
-use crate::hub::registry::Drained;
+use crate::hub::registry::{Departure, Drained};
 use crate::serve::connection::{Arrival, serve};
 use crate::serve::state::ServerState;
 use crate::transport::listener::Listener;
@@ -23,14 +27,18 @@ pub(crate) struct Accepting {
     /// Those that take no connections.
     #[cfg(feature = "tls")]
     _others: JoinSet<()>,
+    /// Set when no more connections are to be accepted; when it is dropped, too.
+    #[cfg_attr(not(all(unix, feature = "service")), expect(dead_code, reason = "held"))]
+    stop: watch::Sender<bool>,
 }
 
 impl Accepting {
     /// Accepts connections on all of these.
     pub(crate) fn start(sockets: Vec<Listener>, state: Arc<ServerState>) -> Self {
+        let stop = watch::Sender::new(false);
         let mut listeners = JoinSet::new();
         for socket in sockets {
-            listeners.spawn(accept_all(socket, state.clone()));
+            listeners.spawn(accept_all(socket, state.clone(), stop.subscribe()));
         }
         #[cfg(feature = "tls")]
         let mut _others = JoinSet::new();
@@ -43,15 +51,16 @@ impl Accepting {
             listeners,
             #[cfg(feature = "tls")]
             _others,
+            stop,
         }
     }
 
     /// Accepts no more connections, and closes those that are open.
-    pub(crate) fn shut_down(mut self) -> Pin<Box<dyn Future<Output = Drained> + Send>> {
+    pub(crate) fn shut_down(mut self, departure: Departure) -> Pin<Box<dyn Future<Output = Drained> + Send>> {
         Box::pin(async move {
             self.listeners.shutdown().await;
             let Hub { admission, options, .. } = &*self.state.hub;
-            let mut draining = pin!(self.state.hub.drain());
+            let mut draining = pin!(self.state.hub.drain(departure));
             let half = HALF_REQUEST_TIME.min(options.drain_timeout / 2);
             let drained = match timeout(half, &mut draining).await {
                 Ok(drained) => drained,
@@ -64,21 +73,48 @@ impl Accepting {
             drained
         })
     }
+
+    /// The same, as another process accepts on these sockets from now on: what has been accepted is served first. A request
+    /// that is on its way to this process would be refused otherwise, and its client would see the restart as a fault.
+    #[cfg(all(unix, feature = "service"))]
+    pub(crate) async fn make_way(mut self) -> Drained {
+        self.stop.send_replace(true);
+        let Hub { admission, options, .. } = &*self.state.hub;
+        let deadline = from_now(options.handshake.timeout.min(options.drain_timeout / 2));
+        let served = async {
+            while self.listeners.join_next().await.is_some() {}
+            // Between two of the stages of an opening handshake it is in none of them, for less than a turn.
+            let mut quiet = 0;
+            while quiet < 2 {
+                quiet = if admission.is_deciding() { 0 } else { quiet + 1 };
+                sleep(LOOK_INTERVAL).await;
+            }
+        };
+        // Those that take longer are slow or hostile.
+        let _ = timeout_at(deadline, served).await;
+        self.shut_down(Departure::Restart).await
+    }
 }
 
-/// Accepts connections for as long as it is polled.
-async fn accept_all(listener: Listener, server: Arc<ServerState>) {
+/// Accepts connections until it is told to stop.
+async fn accept_all(listener: Listener, server: Arc<ServerState>, mut stop: watch::Receiver<bool>) {
     let hub = &server.hub;
+    let mut stopped = pin!(stop.wait_for(|stop| *stop));
     let mut in_a_row = 0;
     loop {
-        let (socket, peer) = listener.accept(&hub.options, || hub.stats.count_failed_accept()).await;
         // The handshakes that have begun get their turn before more of them begin: in a burst the number of those at
         // work follows from how fast they are done, and the rest wait in the backlog rather than for their deadline.
-        in_a_row += 1;
         if in_a_row == ACCEPTS_IN_A_ROW {
             in_a_row = 0;
             yield_now().await;
         }
+        in_a_row += 1;
+        // What has been accepted is seated, or a restart would lose it.
+        let (socket, peer) = select! {
+            biased;
+            accepted = listener.accept(&hub.options, || hub.stats.count_failed_accept()) => accepted,
+            _ = &mut stopped => return,
+        };
         // One connection at a time is without a seat, so that their number stays bounded.
         let Some(handshake) = hub.admission.handshakes.seat(Source::of(peer)).await else {
             hub.stats.count_cut_off();
@@ -105,3 +141,6 @@ async fn accept_all(listener: Listener, server: Arc<ServerState>) {
 const ACCEPTS_IN_A_ROW: u32 = 16;
 /// How long a shutdown waits for requests that have begun.
 const HALF_REQUEST_TIME: Duration = Duration::from_millis(500);
+/// How often a restart looks whether handshakes are in progress.
+#[cfg(all(unix, feature = "service"))]
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);

@@ -16,11 +16,13 @@ use crate::config::options::ServerOptions;
 use crate::config::proxies::ProxyOptions;
 use crate::hub::Hub;
 use crate::hub::connections::Connections;
-use crate::hub::registry::Drained;
+use crate::hub::registry::{Departure, Drained};
 use crate::hub::stats::Stats;
 use crate::opening::endpoint::Endpoint;
 use crate::opening::routes::RouteList;
 use crate::serve::accepting::Accepting;
+#[cfg(all(unix, feature = "service"))]
+use crate::serve::service::Service;
 use crate::serve::state::ServerState;
 #[cfg(feature = "tls")]
 use crate::transport::current_tls::CurrentTls;
@@ -192,6 +194,27 @@ impl ServerBuilder {
         Ok(self.listener(listener).build()?)
     }
 
+    /// As [`bind`](Self::bind), unless sockets have been passed to this process, by systemd or by the server that it replaces:
+    /// then the server listens on those ([`Listener::inherited`]), and not on `address`. On Unix only.
+    ///
+    /// # Errors
+    /// Those of `bind`; [`BuildError::Inherit`]: a descriptor that has been passed is no socket that listens.
+    #[cfg(all(unix, feature = "service"))]
+    #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "service"))))]
+    #[doc(alias = "socket activation")]
+    #[doc(alias = "LISTEN_FDS")]
+    pub async fn bind_or_inherit(
+        mut self,
+        address: impl ToSocketAddrs + fmt::Debug,
+    ) -> Result<Server, BuildError> {
+        let inherited = Listener::inherited().map_err(BuildError::Inherit)?;
+        if inherited.is_empty() {
+            return self.bind(address).await;
+        }
+        self.listeners.extend(inherited);
+        Ok(self.build()?)
+    }
+
     /// Finishes the server with the listeners it has been given.
     ///
     /// # Errors
@@ -273,7 +296,37 @@ impl Server {
         // program, each time that is built.
         let accepting = Accepting::start(self.listeners, self.state);
         signal.await;
-        accepting.shut_down().await
+        accepting.shut_down(Departure::End).await
+    }
+
+    /// Serves as a service of the system: returns a future to await, during which this holds. On Unix only.
+    ///
+    /// - Ctrl-C and SIGTERM shut it down, as [`serve_until`](Self::serve_until) does.
+    /// - SIGUSR2 restarts it without refusing a connection: the same program, which may have been replaced by a newer one, is
+    ///   started with the same arguments and gets the listening sockets. Once it reports that it serves, this process
+    ///   accepts no more, serves the requests that it has accepted, closes its WebSockets with 1012 (spread over
+    ///   [`drain_spread`](ServerOptions::drain_spread)) and returns. If the new process ends before, or is not ready after 30 s
+    ///   and is killed, this one continues, and an event is logged. For the new process to take the sockets it must call
+    ///   [`ServerBuilder::bind_or_inherit`] or [`Listener::inherited`], and this method.
+    /// - To systemd, or to what else has set `NOTIFY_SOCKET`, it sends `READY=1` with `MAINPID`, `STOPPING=1`, and
+    ///   `WATCHDOG=1` twice in the time of `WATCHDOG_USEC`, for as long as the runtime runs tasks.
+    ///
+    /// From this call on, the three signals do not end the process by themselves. How-to: [run it as a
+    /// service](crate::how_to::service).
+    ///
+    /// # Errors
+    /// The system's error, if signals cannot be awaited or the sockets cannot be duplicated for a new process.
+    ///
+    /// # Panics
+    /// Outside a runtime of tokio, or in one without its I/O driver.
+    #[cfg(all(unix, feature = "service"))]
+    #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "service"))))]
+    #[doc(alias = "systemd")]
+    #[doc(alias = "sd_notify")]
+    #[doc(alias = "SIGUSR2")]
+    #[doc(alias = "zero-downtime restart")]
+    pub fn serve_as_service(self) -> io::Result<impl Future<Output = Drained> + Send + 'static> {
+        Ok(Service::new(self.listeners, self.state)?.serve())
     }
 }
 

@@ -39,8 +39,32 @@ impl From<UnixListener> for Listener {
 }
 
 impl Listener {
-    /// The address, for a TCP socket.
-    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+    /// Takes the sockets that have been passed to this process: by systemd (`LISTEN_FDS`, sd_listen_fds(3)), or by the server that
+    /// it replaces ([`Server::serve_as_service`](crate::Server::serve_as_service)). TCP and Unix sockets can be mixed. The
+    /// first call in a process takes them; further calls return none. On Unix only.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] for a descriptor that is no socket that listens.
+    #[cfg(all(unix, feature = "service"))]
+    #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "service"))))]
+    #[doc(alias = "LISTEN_FDS")]
+    #[doc(alias = "socket activation")]
+    pub fn inherited() -> io::Result<Vec<Self>> {
+        crate::transport::inherited::take()
+    }
+
+    /// Duplicates the descriptor, for another process.
+    #[cfg(all(unix, feature = "service"))]
+    pub(crate) fn duplicate(&self) -> io::Result<std::os::fd::OwnedFd> {
+        use std::os::fd::AsFd as _;
+        match &self.0 {
+            Socket::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
+            Socket::Unix(listener) => listener.as_fd().try_clone_to_owned(),
+        }
+    }
+
+    /// Returns the address, for a TCP socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
             Socket::Tcp(listener) => listener.local_addr().ok(),
             #[cfg(unix)]
