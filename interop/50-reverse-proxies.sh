@@ -62,6 +62,7 @@ listen_at "$nginx_port" nginx nginx -p "$work/$name.nginx" -e stderr -c "$work/$
 # haproxy supports the upgrade; `timeout tunnel` applies after it.
 haproxy_port=$(free_port)
 haproxy_to_theirs=$(free_port)
+haproxy_stats=$(free_port)
 cat >"$work/$name.haproxy.conf" <<END
 defaults
     mode http
@@ -72,12 +73,32 @@ defaults
 listen ours
     bind 127.0.0.1:$haproxy_port ssl crt $work/$name.pem alpn h2,http/1.1
     option forwardfor
-    server one $ours
+    # Over HTTP/1.0, without Host.
+    option httpchk GET /healthz
+    server one $ours check inter 200ms
+listen stats
+    bind 127.0.0.1:$haproxy_stats
+    stats enable
+    stats uri /stats
 listen theirs
     bind 127.0.0.1:$haproxy_to_theirs ssl crt $work/$name.pem alpn http/1.1
     server one $theirs
 END
 listen_at "$haproxy_port" haproxy haproxy -db -f "$work/$name.haproxy.conf"
+
+# Its health check, whose state is in the columns check_status and check_code.
+healthy() {
+    for _ in $(seq 100); do
+        if curl --silent --noproxy '*' "http://127.0.0.1:$haproxy_stats/stats;csv" | grep '^ours,one,' | grep -q ',L7OK,200,'; then
+            steps=$((steps + 1))
+            echo "  ok  haproxy: its health check over HTTP/1.0 gets 200"
+            return
+        fi
+        sleep 0.1
+    done
+    fail "haproxy's health check does not get 200: $(curl --silent --noproxy '*' "http://127.0.0.1:$haproxy_stats/stats;csv")"
+}
+healthy
 
 # answers STATUS COMMAND...: checks curl's last status; the end of the connection does not matter.
 answers() {
