@@ -118,6 +118,12 @@ mod tests {
     }
 
     #[test]
+    fn an_international_host_name_is_an_address() {
+        let url = Address::new(Some("bücher.example"), None).unwrap().url;
+        assert_eq!(ws_client::Request::new(&url).unwrap().url(), "ws://xn--bcher-kva.example/");
+    }
+
+    #[test]
     fn a_unix_socket_is_named_by_its_scheme_or_by_the_option() {
         let socket = |address: Address| (address.url, address.socket.unwrap().display().to_string());
         let expected = |url: &str, path: &str| (url.to_owned(), path.to_owned());

@@ -144,7 +144,7 @@ impl Session {
         let stream = websocket.get_ref();
         let subprotocol = negotiated.subprotocol();
         let event = Event::Open {
-            url: connecting.request().url().as_str(),
+            url: connecting.request().url(),
             subprotocol,
             compressed: websocket.connection().is_compressing(),
             http: if negotiated.http_version() == Version::HTTP_2 { "2" } else { "1.1" },

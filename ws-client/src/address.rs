@@ -1,59 +1,173 @@
-//! The addresses of WebSockets: RFC 6455 section 3.
+//! The addresses of WebSockets: RFC 6455 section 3, RFC 3986.
+//!
+//! What is accepted means the same as in a browser (the URL standard), and as with the crate `url`, which reads more: `tests.rs`
+//! compares the two. Not accepted is what only browsers accept, and what they change silently: other forms of IPv4 addresses than
+//! four decimal numbers, percent-encoded hosts, backslashes, tabs and line ends.
+
+mod authority;
+mod host;
+mod path;
 
 use std::fmt;
 
-use url::{Position, Url};
-
+pub(crate) use self::authority::{Authority, Credentials};
+pub(crate) use self::host::Host;
 use crate::request_error::UrlError;
 
-/// Reads a URL as browsers do; white space around it is ignored.
-pub(crate) fn parse(text: &str) -> Result<Url, UrlError> {
-    match Url::parse(text.trim()) {
-        Ok(url) => Ok(url),
-        Err(url::ParseError::RelativeUrlWithoutBase) => Err(UrlError::NoScheme),
-        Err(error) => Err(UrlError::Invalid(error)),
+/// The address of a WebSocket, without credentials and fragment.
+#[derive(Clone)]
+pub(crate) struct Address {
+    /// All of it: scheme, `://`, `authority`, `target`.
+    text: String,
+    secure: bool,
+    host: Host<String>,
+    /// `None` if it is the scheme's own.
+    port: Option<u16>,
+    /// The host, and the port if it is not the scheme's own.
+    authority: String,
+    /// Path and query.
+    target: String,
+}
+
+impl Address {
+    /// Parses an address, and returns the user name and password in it, still percent-encoded. White space around it is ignored.
+    pub(crate) fn parse(text: &str) -> Result<(Self, Option<Credentials<'_>>), UrlError> {
+        let text = text.trim();
+        let (scheme, rest) = split_scheme(text).ok_or(UrlError::NoScheme)?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "ws" => Self::new(false, rest),
+            "wss" => Self::new(true, rest),
+            "http" => Err(UrlError::Http { found: "http", instead: "ws" }),
+            "https" => Err(UrlError::Http { found: "https", instead: "wss" }),
+            other => Err(UrlError::Scheme(other.to_owned())),
+        }
+    }
+
+    /// `rest` is what follows the scheme and `://`.
+    fn new(secure: bool, rest: &str) -> Result<(Self, Option<Credentials<'_>>), UrlError> {
+        // §3: fragment identifiers MUST NOT be used on these URIs.
+        if rest.contains('#') {
+            return Err(UrlError::Fragment);
+        }
+        let Authority { credentials, host, port, rest } = Authority::parse(rest)?;
+        if host.is_empty() {
+            return Err(UrlError::Host);
+        }
+        let host = Host::parse(host)?;
+        if port == Some(0) {
+            return Err(UrlError::PortZero);
+        }
+        let port = port.filter(|port| *port != default_port(secure));
+        let authority = match port {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_string(),
+        };
+        let target = path::target(rest);
+        let text = format!("{}://{authority}{target}", if secure { "wss" } else { "ws" });
+        Ok((Self { text, secure, host, port, authority, target }, credentials))
+    }
+
+    /// Returns the address that `reference`, the value of a `Location`, names from here (RFC 3986 section 5.2), without credentials
+    /// and fragment. A server names its HTTP address; the WebSocket lives at the same one.
+    pub(crate) fn join(&self, reference: &str) -> Result<Self, UrlError> {
+        // The fragment of a Location is for documents (RFC 9110 section 10.2.2).
+        let reference = reference.trim().split('#').next().unwrap_or_default();
+        if let Some((scheme, rest)) = split_scheme(reference) {
+            return match scheme.to_ascii_lowercase().as_str() {
+                "ws" | "http" => Self::new(false, rest),
+                "wss" | "https" => Self::new(true, rest),
+                other => Err(UrlError::Scheme(other.to_owned())),
+            }
+            .map(|(address, _)| address);
+        }
+        let path = self.target.split('?').next().unwrap_or_default();
+        let rest = if let Some(rest) = reference.strip_prefix("//") {
+            rest.to_owned()
+        } else {
+            let target = match reference.bytes().next() {
+                None => self.target.clone(),
+                Some(b'/') => reference.to_owned(),
+                Some(b'?') => format!("{path}{reference}"),
+                // RFC 3986 §4.2: the first segment of a relative path has no colon.
+                Some(_) if reference.split(['/', '?']).next().is_some_and(|first| first.contains(':')) => {
+                    return Err(UrlError::NoScheme);
+                }
+                // RFC 3986 §5.2.3: in place of what follows the last slash.
+                Some(_) => {
+                    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    format!("{folder}/{reference}")
+                }
+            };
+            format!("{}{target}", self.authority)
+        };
+        Ok(Self::new(self.secure, &rest)?.0)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the scheme is `wss`.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Returns the port to connect to: the URL's, or 80 and 443 (RFC 6455 section 3).
+    pub(crate) fn port(&self) -> u16 {
+        self.port.unwrap_or(default_port(self.secure))
+    }
+
+    /// Returns `host:port`, for messages and logs: it contains no secret.
+    pub(crate) fn host_and_port(&self) -> String {
+        format!("{}:{}", self.host, self.port())
     }
 }
 
-/// Checks that a WebSocket can be at this URL.
-pub(crate) fn check(url: &Url) -> Result<(), UrlError> {
-    match url.scheme() {
-        "ws" | "wss" => {}
-        "http" => return Err(UrlError::Http { found: "http", instead: "ws" }),
-        "https" => return Err(UrlError::Http { found: "https", instead: "wss" }),
-        // `localhost:9001` reads as a scheme and a path.
-        _ if url.cannot_be_a_base() => return Err(UrlError::NoScheme),
-        other => return Err(UrlError::Scheme(other.into())),
+/// What is sent: a browser does that itself.
+#[cfg(not(target_arch = "wasm32"))]
+impl Address {
+    pub(crate) fn host(&self) -> Host<&str> {
+        self.host.borrowed()
     }
-    // §3: fragment identifiers MUST NOT be used on these URIs.
-    if url.fragment().is_some() {
-        return Err(UrlError::Fragment);
+
+    /// Returns the host, and the port if it is not the scheme's own.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
     }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(UrlError::Host);
+
+    /// Returns path and query: the target in origin-form (RFC 9112 section 3.2.1).
+    pub(crate) fn target(&self) -> &str {
+        &self.target
     }
-    if url.port() == Some(0) {
-        return Err(UrlError::PortZero);
+
+    /// Whether both have the same scheme, host and port (RFC 6454 section 4).
+    pub(crate) fn is_same_origin(&self, other: &Self) -> bool {
+        self.secure == other.secure && self.authority == other.authority
     }
-    Ok(())
 }
 
-/// Returns the port to connect to: the URL's, or 80 and 443 (RFC 6455 section 3).
-pub(crate) fn port(url: &Url) -> u16 {
-    url.port().unwrap_or(if url.scheme() == "wss" { 443 } else { 80 })
-}
-
-/// Returns `host:port`, for messages and logs: it contains no secret.
-pub(crate) fn authority(url: &Url) -> String {
-    format!("{}:{}", url.host_str().unwrap_or_default(), port(url))
-}
-
-/// A URL as `Debug` shows it: without its query, which often carries a token.
-pub(crate) struct Shown<'a>(pub(crate) &'a Url);
-
-impl fmt::Debug for Shown<'_> {
+/// Without the query, which often carries a token.
+impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let query = if self.0.query().is_some() { "?…" } else { "" };
-        write!(f, "{}{query}", &self.0[..Position::AfterPath])
+        match self.text.split_once('?') {
+            Some((path, _)) => write!(f, "{path}?…"),
+            None => f.write_str(&self.text),
+        }
     }
 }
+
+/// RFC 6455 section 3.
+fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}
+
+/// Splits off the scheme (RFC 3986 section 3.1) and the `://` after it. `localhost:9001` has none.
+pub(crate) fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let is_one = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(letters);
+    is_one.then_some((scheme, rest))
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

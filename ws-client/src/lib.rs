@@ -75,10 +75,9 @@
 //! - `native-roots`: the operating system's certificates, by `Tls::platform`.
 //! - `deflate` (default): permessage-deflate (RFC 7692).
 //! - `http2`: WebSockets over HTTP/2 (RFC 8441), by `Options::http_version`.
+//! - `url`: international host names, and requests from a `url::Url`. Not a default: the tables for such names are 28 crates and an
+//!   eighth of the time that a program with TLS takes to build, and Punycode is accepted without them. A browser has tables itself.
 //! - `hyper`: the opening handshake through an HTTP client of hyper, by `Client::upgrade`.
-//!
-//! Tables for international host names, in dependencies of [`url`], are an eighth of the time that a program with TLS takes to
-//! build. `cargo update -p idna_adapter --precise 1.1.0` in the program's own lock file chooses ones that build faster.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A browser has the same names: `in_a_browser` lists what it lacks.
 #![cfg_attr(docsrs, doc(auto_cfg(hide(target_arch = "wasm32"))))]
@@ -103,7 +102,9 @@ pub use browser::*;
 pub use native::*;
 
 pub use backoff::Backoff;
-pub use request_error::UrlError;
+pub use request_error::{InvalidUrl, UrlError};
+/// For requests from a `Url`.
+#[cfg(feature = "url")]
 pub use url;
 pub use ws_core;
 pub use ws_core::SettingError;

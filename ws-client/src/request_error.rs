@@ -49,8 +49,51 @@ pub enum UrlError {
     #[error("the path or query of the address cannot be sent as a request target")]
     Target,
     /// Anything else that is not a URL.
-    #[error("the address is not a URL: {0}")]
-    Invalid(url::ParseError),
+    #[error("the address is invalid: {0}")]
+    Invalid(InvalidUrl),
+}
+
+/// What is wrong with the authority of a URL (RFC 3986 section 3.2), or with its characters.
+#[derive(Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidUrl {
+    /// A control character. Browsers remove tabs and line ends, and encode others.
+    #[error("it contains a control character, such as a tab or the end of a line")]
+    Control,
+    /// A backslash, which browsers read as a slash.
+    #[error(
+        "it contains a backslash: write / for a separator, or %5C for a backslash in the path or in a password"
+    )]
+    Backslash,
+    /// A character that no host name contains.
+    #[error("its host contains {0:?}, which no host name may contain")]
+    HostCharacter(char),
+    /// Brackets without an IPv6 address in them. Zone identifiers (`%eth0`) are not supported.
+    #[error("in brackets it has no IPv6 address: write [::1], without a zone such as %eth0")]
+    Ipv6,
+    /// A host whose last label is a number, and which is not four decimal numbers.
+    #[error(
+        "its host ends in a number and is not an IPv4 address: write four decimal numbers, as in 127.0.0.1"
+    )]
+    Ipv4,
+    /// A port that is no number up to 65535.
+    #[error("its port is not a number from 1 to 65535")]
+    Port,
+    /// An international host name, in a build without the feature `url`.
+    #[error(
+        "its host is an international name: write it in Punycode, as in xn--bcher-kva.example, or enable the feature `url` of ws-client"
+    )]
+    International,
+    /// An international host name that cannot be in the DNS (UTS 46).
+    #[error("its host is not a valid international name")]
+    Domain,
+}
+
+// `source` returns none: the message includes it.
+impl From<InvalidUrl> for UrlError {
+    fn from(error: InvalidUrl) -> Self {
+        Self::Invalid(error)
+    }
 }
 
 /// A header field that cannot be sent with an opening handshake.
@@ -77,6 +120,6 @@ pub enum HeaderError {
     },
 }
 
-debug_as_display!(UrlError);
+debug_as_display!(UrlError, InvalidUrl);
 #[cfg(not(target_arch = "wasm32"))]
 debug_as_display!(HeaderError);

@@ -1,5 +1,6 @@
 //! Requests from text and URLs, on every target.
 
+#[cfg(feature = "url")]
 use url::Url;
 
 #[cfg(target_arch = "wasm32")]
@@ -32,19 +33,21 @@ impl TryFrom<&String> for Request {
     }
 }
 
+#[cfg(feature = "url")]
 impl TryFrom<Url> for Request {
     type Error = UrlError;
 
     fn try_from(url: Url) -> Result<Self, UrlError> {
-        Self::from_url(url)
+        Self::new(url.as_str())
     }
 }
 
+#[cfg(feature = "url")]
 impl TryFrom<&Url> for Request {
     type Error = UrlError;
 
     fn try_from(url: &Url) -> Result<Self, UrlError> {
-        Self::from_url(url.clone())
+        Self::new(url.as_str())
     }
 }
 

@@ -33,6 +33,13 @@ async fn a_wrong_address_says_how_to_write_it() {
     }
 }
 
+#[cfg(not(feature = "url"))]
+#[tokio::test]
+async fn an_international_host_name_names_the_feature_and_punycode() {
+    let error = refused("ws://bücher.example/").await;
+    check(&error, Blame::Caller, "as in xn--bcher-kva.example, or enable the feature `url` of ws-client");
+}
+
 #[tokio::test]
 async fn a_port_without_a_listener_asks_whether_the_server_is_running() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

@@ -30,7 +30,7 @@ impl EventSocket {
     /// Begins to open a connection.
     pub(super) fn open(request: &Request, config: &Config, state: &Shared) -> Result<Self, JsValue> {
         let subprotocols: Array = request.subprotocols().iter().map(|name| JsValue::from_str(name)).collect();
-        let js = web_sys::WebSocket::new_with_str_sequence(request.url().as_str(), &subprotocols)?;
+        let js = web_sys::WebSocket::new_with_str_sequence(request.url(), &subprotocols)?;
         js.set_binary_type(BinaryType::Arraybuffer);
         let handlers = Handlers::install(&js, state, config);
         Ok(Self { js, state: Rc::clone(state), _handlers: handlers })

@@ -2,17 +2,15 @@
 
 use std::fmt;
 
-use url::Url;
-
-use crate::address;
+use crate::address::Address;
 use crate::request_error::UrlError;
 
 /// A request to open a WebSocket: its URL, and the subprotocols to offer. A browser sends no header fields of a program's.
 ///
-/// Wherever a request is expected, text or a [`Url`] will do.
+/// Wherever a request is expected, text will do, or with the feature `url` a `url::Url`.
 #[derive(Clone)]
 pub struct Request {
-    url: Url,
+    address: Address,
     subprotocols: Vec<String>,
 }
 
@@ -24,7 +22,10 @@ impl Request {
     /// [`UrlError`], which says what to write instead. A user name or a password is an error, because not every
     /// browser sends them.
     pub fn new(url: &str) -> Result<Self, UrlError> {
-        Self::from_url(address::parse(url)?)
+        match Address::parse(url)? {
+            (_, Some(_)) => Err(UrlError::UserInfo),
+            (address, None) => Ok(Self { address, subprotocols: Vec::new() }),
+        }
     }
 
     /// Offers a subprotocol, after those that were offered before (RFC 6455 section 1.9). The one that the server chooses is
@@ -38,9 +39,9 @@ impl Request {
         self
     }
 
-    /// Returns the address.
-    pub fn url(&self) -> &Url {
-        &self.url
+    /// Returns the address, as it is given to the browser.
+    pub fn url(&self) -> &str {
+        self.address.as_str()
     }
 
     /// Returns the subprotocols, in order of preference.
@@ -50,20 +51,12 @@ impl Request {
 
     /// Returns whether the connection is to be encrypted: `wss`.
     pub fn is_secure(&self) -> bool {
-        self.url.scheme() == "wss"
+        self.address.is_secure()
     }
 
     /// Returns `host:port`, for messages: it contains no secret.
     pub(crate) fn authority(&self) -> String {
-        address::authority(&self.url)
-    }
-
-    pub(crate) fn from_url(url: Url) -> Result<Self, UrlError> {
-        address::check(&url)?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(UrlError::UserInfo);
-        }
-        Ok(Self { url, subprotocols: Vec::new() })
+        self.address.host_and_port()
     }
 }
 
@@ -71,7 +64,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A subprotocol may be a token.
         f.debug_struct("Request")
-            .field("url", &address::Shown(&self.url))
+            .field("url", &self.address)
             .field("subprotocols", &format_args!("{} of them", self.subprotocols.len()))
             .finish()
     }

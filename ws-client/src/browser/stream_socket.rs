@@ -46,7 +46,7 @@ impl StreamSocket {
         let constructor = get(&js_sys::global(), "WebSocketStream").dyn_into::<Function>().ok()?;
         let subprotocols: Array = request.subprotocols().iter().map(|name| JsValue::from_str(name)).collect();
         let options = object(&[("protocols", subprotocols.into())]);
-        let arguments = Array::of2(&request.url().as_str().into(), &options);
+        let arguments = Array::of2(&request.url().into(), &options);
         Some(Reflect::construct(&constructor, &arguments).map(|js| {
             let shared = Rc::new(Stream {
                 js,

@@ -27,7 +27,6 @@ use crate::opening::{self, Failure};
 use crate::proxy::Proxy;
 use crate::proxy_error::ProxyError;
 use crate::request::{Request, redirect};
-use crate::request_error::UrlError;
 use crate::resolver::{Resolver, resolve};
 use crate::route::Route;
 use crate::setup::Setup;
@@ -189,8 +188,8 @@ impl<'s> Attempt<'s> {
 
     async fn reach_directly(&mut self) -> Result<Stream, ConnectError> {
         self.stage = Stage::Resolve;
-        let host = self.request.host().ok_or(UrlError::Host)?;
-        let addresses = resolve(self.resolver(), host.clone(), self.request.port())
+        let host = self.request.host();
+        let addresses = resolve(self.resolver(), host, self.request.port())
             .await
             .map_err(|source| ConnectError::Resolve { host: host.to_string(), source })?;
         self.stage = Stage::Dial;
@@ -207,7 +206,6 @@ impl<'s> Attempt<'s> {
     }
 
     async fn tunnel(&self, proxy: &Proxy) -> Result<Stream, ProxyError> {
-        let host = self.request.host().ok_or(ProxyError::NameTooLong)?;
         let addresses =
             resolve(self.resolver(), proxy.host(), proxy.port()).await.map_err(ProxyError::Resolve)?;
         let stream = dial(proxy.authority(), addresses, self.setup.options.attempt_delay).await?;
@@ -216,7 +214,7 @@ impl<'s> Attempt<'s> {
         if proxy.is_secure() {
             stream = crate::tls::encrypt(&self.setup.tls, proxy.host(), &proxy.authority(), stream).await?;
         }
-        proxy.tunnel(&mut stream, host, self.request.port(), self.resolver()).await?;
+        proxy.tunnel(&mut stream, self.request.host(), self.request.port(), self.resolver()).await?;
         Ok(stream)
     }
 
@@ -236,7 +234,7 @@ impl<'s> Attempt<'s> {
             return Ok(stream);
         }
         self.stage = Stage::Tls;
-        let host = self.request.host().ok_or(UrlError::Host)?;
+        let host = self.request.host();
         Ok(crate::tls::encrypt(config, host, &self.request.authority(), stream).await?)
     }
 

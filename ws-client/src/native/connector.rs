@@ -29,7 +29,7 @@ use crate::stream::Stream;
 /// ```
 #[doc(alias("tunnel", "bind", "local_addr", "transport"))]
 pub trait Connector: fmt::Debug + Send + Sync {
-    /// Opens a byte stream to the host and port of [`Request::url`].
+    /// Opens a byte stream to [`Request::authority`].
     ///
     /// # Errors
     /// Any error; the caller gets it as [`ConnectError::Io`](crate::ConnectError::Io).

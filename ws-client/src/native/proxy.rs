@@ -5,8 +5,8 @@ mod tunnel;
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use url::{Host, Url};
 
+use crate::address::{Authority, Host, split_scheme};
 use crate::proxy_error::ProxyUrlError;
 
 /// A proxy: HTTP CONNECT over TCP or TLS (RFC 9110 section 9.3.6), or SOCKS5 (RFC 1928).
@@ -28,34 +28,30 @@ impl Proxy {
     /// [`ProxyUrlError`].
     pub fn new(url: &str) -> Result<Self, ProxyUrlError> {
         let url = url.trim();
-        let url = if url.contains("://") { Url::parse(url) } else { Url::parse(&format!("http://{url}")) };
-        let url = url.map_err(ProxyUrlError::Invalid)?;
-        let (scheme, port) = match url.scheme() {
+        let (scheme, rest) = split_scheme(url).unwrap_or(("http", url));
+        let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (Scheme::Http, 80),
             "https" => (Scheme::Https, 443),
             "socks5" => (Scheme::Socks5, 1080),
             "socks5h" => (Scheme::Socks5h, 1080),
             other => return Err(ProxyUrlError::Scheme(other.into())),
         };
-        let host = match url.host() {
-            Some(Host::Domain("")) | None => return Err(ProxyUrlError::Host),
-            Some(host) => host.to_owned(),
-        };
-        let credentials = if url.username().is_empty() && url.password().is_none() {
-            None
-        } else {
-            Some(Credentials::new(scheme, url.username(), url.password().unwrap_or_default())?)
-        };
-        Ok(Self { scheme, host, port: url.port().unwrap_or(port), credentials })
+        // Path, query and fragment mean nothing here.
+        let Authority { credentials, host, port, rest: _ } =
+            Authority::parse(rest).map_err(ProxyUrlError::Invalid)?;
+        if host.is_empty() {
+            return Err(ProxyUrlError::Host);
+        }
+        let host = Host::parse(host).map_err(ProxyUrlError::Invalid)?;
+        let credentials = credentials
+            .map(|(username, password)| Credentials::new(scheme, username, password))
+            .transpose()?;
+        Ok(Self { scheme, host, port: port.unwrap_or(default_port), credentials })
     }
 
     /// Returns the proxy's host.
     pub(crate) fn host(&self) -> Host<&str> {
-        match &self.host {
-            Host::Domain(name) => Host::Domain(name),
-            Host::Ipv4(ip) => Host::Ipv4(*ip),
-            Host::Ipv6(ip) => Host::Ipv6(*ip),
-        }
+        self.host.borrowed()
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -8,6 +8,7 @@ use ws_core::handshake::HeadError;
 
 use crate::debug::debug_as_display;
 use crate::dial::DialError;
+use crate::request_error::InvalidUrl;
 #[cfg(feature = "tls")]
 use crate::tls_error::TlsError;
 
@@ -27,8 +28,8 @@ pub enum ProxyUrlError {
     )]
     Credentials,
     /// Not a URL.
-    #[error("the proxy's address is not a URL: {0}")]
-    Invalid(url::ParseError),
+    #[error("the proxy's address is invalid: {0}")]
+    Invalid(InvalidUrl),
 }
 
 /// The proxy cannot be reached, or refuses to connect to the server.

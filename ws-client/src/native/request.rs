@@ -9,13 +9,12 @@ use std::fmt;
 
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{HeaderMap, Uri};
-use url::{Host, Url};
 use ws_core::handshake::FieldNames;
 
 use self::owned::owned_by_caller;
 pub(crate) use self::redirect::redirect;
 use self::secret::is_secret;
-use crate::address;
+use crate::address::{Address, Host};
 use crate::credentials::basic;
 use crate::request_error::{HeaderError, UrlError};
 
@@ -25,14 +24,15 @@ use crate::request_error::{HeaderError, UrlError};
 /// itself (`Upgrade`, `Connection`, `Sec-WebSocket-Key`, `Sec-WebSocket-Version`) and refuses them here, so that no
 /// request can break the handshake.
 ///
-/// Wherever a request is expected, text, a [`Url`], an [`http::Uri`] or an [`http::Request<()>`](http::Request) will do.
+/// Wherever a request is expected, text, an [`http::Uri`] or an [`http::Request<()>`](http::Request) will do, and with the feature
+/// `url` a `url::Url`.
 ///
 /// ```
 /// # fn main() -> Result<(), ws_client::ConnectError> {
 /// let request = ws_client::Request::new("wss://user:secret@example.com/chat")?
 ///     .header("x-client", "example")?
 ///     .subprotocol("chat.v2");
-/// assert_eq!(request.url().as_str(), "wss://example.com/chat");
+/// assert_eq!(request.url(), "wss://example.com/chat");
 /// assert!(!format!("{request:?}").contains("secret"));
 /// # Ok(())
 /// # }
@@ -40,8 +40,7 @@ use crate::request_error::{HeaderError, UrlError};
 #[doc(alias("ClientRequestBuilder", "IntoClientRequest"))]
 #[derive(Clone)]
 pub struct Request {
-    /// Without credentials and fragment; scheme `ws` or `wss`; with a host.
-    url: Url,
+    address: Address,
     headers: HeaderMap,
     /// The names of `headers` as the caller wrote them.
     names: FieldNames,
@@ -51,15 +50,26 @@ pub struct Request {
 impl Request {
     /// Returns a request for `url`: `ws://host[:port]/path?query` or `wss://…` (RFC 6455 section 3).
     ///
-    /// The URL is parsed as browsers do: international host names become Punycode, IPv6 literals have brackets, and
-    /// characters that are not allowed in a path are percent-encoded. A user name and password are percent-decoded and
-    /// become an `Authorization: Basic` field; they are not kept anywhere else and never shown.
+    /// The URL means what it means in a browser: the host is put into lower case, dot segments are removed, and what a target cannot
+    /// contain is percent-encoded, a space or `ü` for example. IPv6 literals have brackets. A user name and password are
+    /// percent-decoded and become an `Authorization: Basic` field; they are not kept anywhere else and never shown.
+    ///
+    /// International host names need the feature `url`, because of the size of their tables; without it they are an error,
+    /// and their Punycode (`xn--bcher-kva.example`) is accepted. Unlike a browser this refuses backslashes before the query,
+    /// control characters, percent-encoded hosts, and IPv4 addresses in other forms than four decimal numbers.
     ///
     /// # Errors
     /// [`UrlError`], which says what to write instead. `http://` and `https://` are errors, not synonyms: such an address is
     /// usually that of something else.
     pub fn new(url: &str) -> Result<Self, UrlError> {
-        Self::from_url(address::parse(url)?)
+        let (address, credentials) = Address::parse(url)?;
+        let mut request = Self::at(address);
+        if let Some((username, password)) = credentials {
+            request.headers.insert(AUTHORIZATION, basic(username, password)?);
+            // It is a token, so this succeeds.
+            let _ = request.names.append("Authorization");
+        }
+        Ok(request)
     }
 
     /// Adds a header field; a repeated name gives two field lines.
@@ -132,8 +142,16 @@ impl Request {
     }
 
     /// Returns the address, without credentials: those have become a header field.
-    pub fn url(&self) -> &Url {
-        &self.url
+    #[doc(alias("uri", "as_str"))]
+    pub fn url(&self) -> &str {
+        self.address.as_str()
+    }
+
+    /// Returns the host and the port to connect to, as in `example.com:80` or `[::1]:9001`: the form that
+    /// `tokio::net::TcpStream::connect` takes.
+    #[doc(alias("host", "port", "host_str"))]
+    pub fn authority(&self) -> String {
+        self.address.host_and_port()
     }
 
     /// Returns the caller's header fields, `Authorization` from the URL among them.
@@ -148,35 +166,28 @@ impl Request {
 
     /// Returns whether the connection is to be encrypted: `wss`.
     pub fn is_secure(&self) -> bool {
-        self.url.scheme() == "wss"
+        self.address.is_secure()
     }
 
-    /// Returns the host to connect to; it is never `None` for a URL that was accepted.
-    pub(crate) fn host(&self) -> Option<Host<&str>> {
-        self.url.host()
+    /// Returns the host to connect to.
+    pub(crate) fn host(&self) -> Host<&str> {
+        self.address.host()
     }
 
     /// Returns the port to connect to: the URL's, or 80 and 443 (RFC 6455 section 3).
     pub(crate) fn port(&self) -> u16 {
-        address::port(&self.url)
-    }
-
-    /// Returns `host:port`, for messages and logs: it contains no secret.
-    pub(crate) fn authority(&self) -> String {
-        address::authority(&self.url)
+        self.address.port()
     }
 
     /// Returns the template that the handshake completes: origin-form target and `Host`.
     pub(crate) fn template(&self) -> Result<http::Request<()>, UrlError> {
-        let target = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
         let mut template = http::Request::new(());
-        *template.uri_mut() = Uri::try_from(target).map_err(|_| UrlError::Target)?;
+        *template.uri_mut() = Uri::try_from(self.address.target()).map_err(|_| UrlError::Target)?;
         *template.headers_mut() = self.headers.clone();
         template.extensions_mut().insert(self.names.clone());
         if !self.headers.contains_key(http::header::HOST) {
             // §4.1: Host carries the port only when it is not the scheme's own.
-            let host = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
-            let host = HeaderValue::from_str(host).map_err(|_| UrlError::Host)?;
+            let host = HeaderValue::from_str(self.address.authority()).map_err(|_| UrlError::Host)?;
             template.headers_mut().insert(http::header::HOST, host);
         }
         Ok(template)
@@ -195,25 +206,15 @@ impl Request {
         Ok(template)
     }
 
-    pub(crate) fn from_url(mut url: Url) -> Result<Self, UrlError> {
-        address::check(&url)?;
-        let (mut headers, mut names) = (HeaderMap::new(), FieldNames::default());
-        if !url.username().is_empty() || url.password().is_some() {
-            headers.insert(AUTHORIZATION, basic(url.username(), url.password().unwrap_or_default())?);
-            // It is a token, so this succeeds.
-            let _ = names.append("Authorization");
-            // Both succeed on a URL with a host; that is checked above.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-        }
-        Ok(Self { url, headers, names, subprotocols: Vec::new() })
+    fn at(address: Address) -> Self {
+        Self { address, headers: HeaderMap::new(), names: FieldNames::default(), subprotocols: Vec::new() }
     }
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("url", &address::Shown(&self.url))
+            .field("url", &self.address)
             .field("headers", &self.headers)
             .field("subprotocols", &self.subprotocols)
             .finish()

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use url::Host;
+use crate::address::Host;
 
 /// Looks up host names instead of the operating system: another DNS, a cache, a name for tests.
 ///

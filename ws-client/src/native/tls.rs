@@ -8,8 +8,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
-use url::Host;
 
+use crate::address::Host;
 #[cfg(feature = "http2")]
 use crate::http_version::HttpVersion;
 use crate::pem;

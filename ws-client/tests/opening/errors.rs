@@ -47,7 +47,7 @@ async fn connect_errors() -> Vec<ConnectError> {
     ];
     let mut errors = vec![
         ConnectError::Url(UrlError::Host),
-        ConnectError::Url(UrlError::Invalid(url::ParseError::EmptyHost)),
+        ConnectError::Url(UrlError::Invalid(ws_client::InvalidUrl::Port)),
         ConnectError::Header(HeaderError::Name("x y".into())),
         ConnectError::Request(offer.unwrap_err()),
         ConnectError::Setting(options.build().unwrap_err()),

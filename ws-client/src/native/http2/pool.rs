@@ -21,7 +21,7 @@ impl Key {
     pub(crate) fn new(request: &Request, route: &Route) -> Self {
         Self {
             secure: request.is_secure(),
-            host: request.url().host_str().unwrap_or_default().to_owned(),
+            host: request.host().to_string(),
             port: request.port(),
             route: route.clone(),
         }

@@ -9,10 +9,10 @@ use std::task::Poll;
 use http::StatusCode;
 use http::header::PROXY_AUTHENTICATE;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
-use url::Host;
 use ws_core::handshake::{HeadLimits, MAX_INTERIM_RESPONSES, ResponseReader};
 
 use super::{Credentials, Proxy, Scheme};
+use crate::address::Host;
 use crate::challenge::schemes;
 use crate::proxy_error::ProxyError;
 use crate::resolver::{Resolver, resolve};

@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use url::Host;
-
 use super::exceptions::is_excepted;
+use crate::address::Host;
 use crate::proxy::Proxy;
 use crate::proxy_error::ProxyUrlError;
 use crate::request::Request;
@@ -29,7 +28,7 @@ pub(super) fn of_this_process() -> Environment<impl Fn(&str) -> Option<String>> 
 impl<V: Fn(&str) -> Option<String>> Environment<V> {
     /// Returns the proxy that the variables name for a request.
     pub(super) fn pick(&self, request: &Request) -> Result<Option<Proxy>, ProxyUrlError> {
-        let Some(host) = request.host() else { return Ok(None) };
+        let host = request.host();
         let no_proxy = self.either("no_proxy", "NO_PROXY").unwrap_or_default();
         if is_loopback(&host) || is_excepted(&host, request.port(), &no_proxy) {
             return Ok(None);

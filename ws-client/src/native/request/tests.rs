@@ -6,6 +6,7 @@ use http::header::ORIGIN;
 use ws_core::handshake::ClientHandshake;
 
 use super::*;
+use crate::request_error::InvalidUrl;
 
 fn host_of(url: &str) -> String {
     Request::new(url).unwrap().template().unwrap().headers()["host"].to_str().unwrap().to_owned()
@@ -23,7 +24,20 @@ fn host_carries_the_port_only_when_it_is_not_the_default() {
     assert_eq!(host_of("wss://example.com:80/"), "example.com:80");
     assert_eq!(host_of("ws://user:pw@example.com:9001/"), "example.com:9001");
     assert_eq!(host_of("ws://[::1]:9001/"), "[::1]:9001");
+}
+
+#[cfg(feature = "url")]
+#[test]
+fn an_international_host_name_is_sent_in_punycode() {
     assert_eq!(host_of("ws://BÜCHER.example/"), "xn--bcher-kva.example");
+    assert_eq!(Request::new("ws://a\u{2060}\u{fffd}/").unwrap_err(), InvalidUrl::Domain.into());
+}
+
+#[cfg(not(feature = "url"))]
+#[test]
+fn without_its_feature_an_international_host_name_is_an_error_and_punycode_is_not() {
+    assert_eq!(Request::new("ws://BÜCHER.example/").unwrap_err(), InvalidUrl::International.into());
+    assert_eq!(host_of("ws://XN--bcher-kva.example/"), "xn--bcher-kva.example");
 }
 
 #[test]
@@ -31,6 +45,8 @@ fn target_is_origin_form_and_percent_encoded() {
     assert_eq!(target_of("ws://h"), "/");
     assert_eq!(target_of("ws://h?q=1"), "/?q=1");
     assert_eq!(target_of("ws://h/a b?c d"), "/a%20b?c%20d");
+    assert_eq!(target_of("ws://h/ü?ü='"), "/%C3%BC?%C3%BC=%27");
+    assert_eq!(target_of("ws://h/a/./b/%2e%2E/c/.."), "/a/");
     assert_eq!(target_of("ws://h/%23"), "/%23");
 }
 
@@ -49,7 +65,7 @@ fn credentials_are_decoded_into_basic_and_shown_nowhere() {
     assert_eq!(decoded, "us@er:päss:".as_bytes());
     let shown = format!("{request:?}");
     assert!(!shown.contains("us%40") && !shown.contains("p%C3") && !shown.contains("Basic"), "{shown}");
-    assert_eq!(request.url().as_str(), "ws://h/");
+    assert_eq!(request.url(), "ws://h/");
 }
 
 #[test]
@@ -70,12 +86,27 @@ fn a_url_that_is_not_a_websocket_address_says_what_to_write() {
         ("ws://h/#top", UrlError::Fragment),
         ("ws://h/#", UrlError::Fragment),
         ("ws://h:0/", UrlError::PortZero),
+        ("ws://", UrlError::Host),
+        ("ws://:80/", UrlError::Host),
+        ("ws:h", UrlError::NoScheme),
     ] {
         assert_eq!(Request::new(url).unwrap_err(), expected, "{url}");
     }
-    assert!(matches!(Request::new("ws://"), Err(UrlError::Invalid(_))));
-    assert!(matches!(Request::new("ws://[::1"), Err(UrlError::Invalid(_))));
-    assert!(matches!(Request::new("ws://h:99999/"), Err(UrlError::Invalid(_))));
+    for (url, expected) in [
+        ("ws://[::1", InvalidUrl::Ipv6),
+        ("ws://[fe80::1%25eth0]/", InvalidUrl::Ipv6),
+        ("ws://h:99999/", InvalidUrl::Port),
+        ("ws://h:+1/", InvalidUrl::Port),
+        ("ws://127.1/", InvalidUrl::Ipv4),
+        ("ws://0177.0.0.1/", InvalidUrl::Ipv4),
+        ("ws://a b/", InvalidUrl::HostCharacter(' ')),
+        ("ws://ex%61mple.com/", InvalidUrl::HostCharacter('%')),
+        ("ws://evil\\@h/", InvalidUrl::Backslash),
+        ("ws://h/a\\b", InvalidUrl::Backslash),
+        ("ws://h/a\r\nb: c", InvalidUrl::Control),
+    ] {
+        assert_eq!(Request::new(url).unwrap_err(), expected.into(), "{url}");
+    }
 }
 
 #[test]
