@@ -43,6 +43,7 @@ mod body;
 mod client;
 mod connect;
 mod extension;
+mod field_lines;
 mod field_names;
 mod head;
 mod host;

@@ -118,7 +118,8 @@ impl Scanner<'_> {
             return Err(InvalidExtensions("a name or value is missing or is no token"));
         }
         self.rest = rest;
-        Ok(token.iter().copied().map(char::from).collect())
+        // It is ASCII.
+        Ok(str::from_utf8(token).unwrap_or_default().to_owned())
     }
 
     /// A quoted string (RFC 9110 section 5.6.4), unquoted.

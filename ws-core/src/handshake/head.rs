@@ -115,24 +115,60 @@ impl Cursor {
         self.position = self.position.saturating_sub(1);
     }
 
-    /// Takes the bytes that come next for as long as they belong to a kind. That the limit is exceeded is
-    /// reported by the following [`next`](Self::next).
-    fn skip(&mut self, buffer: &[u8], belongs: impl Fn(u8) -> bool) {
+    /// Takes the bytes of a name that come next. That the limit is exceeded is reported by the following [`next`](Self::next).
+    fn skip_name(&mut self, buffer: &[u8]) {
         let ahead = buffer.get(self.position..).unwrap_or_default();
-        let mut rest = ahead;
-        // Sixteen bytes of a value are one comparison.
-        while let Some((block, behind)) = rest.split_first_chunk::<16>()
-            && block.iter().fold(true, |all, &byte| all & belongs(byte))
-        {
-            rest = behind;
-        }
-        while let [byte, behind @ ..] = rest
-            && belongs(*byte)
-        {
-            rest = behind;
-        }
-        self.position = self.position.saturating_add(ahead.len().saturating_sub(rest.len()));
+        let length = ahead.iter().take_while(|&&byte| is_tchar(byte)).count();
+        self.position = self.position.saturating_add(length);
     }
+
+    /// The same for the bytes of a value.
+    fn skip_value(&mut self, buffer: &[u8]) {
+        let ahead = buffer.get(self.position..).unwrap_or_default();
+        self.position = self.position.saturating_add(value_length(ahead));
+    }
+}
+
+/// Returns the number of bytes from the beginning that may stand in a value.
+fn value_length(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    // Eight bytes are looked at together, as most are followed by more.
+    while let Some((block, behind)) = rest.split_first_chunk::<8>() {
+        let Some(control) = first_control(*block) else {
+            rest = behind;
+            continue;
+        };
+        match rest.get(control..) {
+            Some([b'\t', behind @ ..]) => rest = behind,
+            Some(at_control) => {
+                rest = at_control;
+                break;
+            }
+            None => break,
+        }
+    }
+    while let [byte, behind @ ..] = rest
+        && is_value_byte(*byte)
+    {
+        rest = behind;
+    }
+    bytes.len().saturating_sub(rest.len())
+}
+
+/// Returns the index of the first ASCII control character.
+fn first_control(block: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
+    const DELETES: u64 = u64::from_le_bytes([0x7f; 8]);
+    let bytes = u64::from_le_bytes(block);
+    let deletes = bytes ^ DELETES;
+    // The highest bit of a byte becomes 1 where subtraction borrows: below 0x20, and where DEL has become 0. A borrow goes on
+    // into higher bytes only, so that the first is right.
+    let below_space = bytes.wrapping_sub(SPACES) & !bytes;
+    let is_delete = deletes.wrapping_sub(ONES) & !deletes;
+    let found = (below_space | is_delete) & HIGHS;
+    (found != 0).then(|| (found.trailing_zeros() / 8) as usize)
 }
 
 /// Scans field lines up to the empty line that ends the head.
@@ -192,8 +228,8 @@ impl FieldScanner {
         loop {
             // Most of a head is bytes that change nothing: they are taken at once.
             match self.state {
-                FieldState::Name { .. } => cursor.skip(buffer, is_tchar),
-                FieldState::Value { .. } => cursor.skip(buffer, is_value_byte),
+                FieldState::Name { .. } => cursor.skip_name(buffer),
+                FieldState::Value { .. } => cursor.skip_value(buffer),
                 _ => {}
             }
             let Some((at, byte)) = cursor.next(buffer)? else { return Ok(None) };
@@ -275,9 +311,14 @@ const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
+/// The name of a scanned line.
+pub(super) fn field_name(name: &[u8]) -> Result<HeaderName, HeadError> {
+    HeaderName::from_bytes(name).map_err(|_| HeadError::FieldLine("the name is too long"))
+}
+
 /// Adds a scanned line to the headers.
 pub(super) fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
-    let name = HeaderName::from_bytes(name).map_err(|_| HeadError::FieldLine("the name is too long"))?;
+    let name = field_name(name)?;
     let value = HeaderValue::from_bytes(value).map_err(|_| HeadError::FieldLine(NOT_A_NAME))?;
     let limit = headers.len();
     headers.try_append(name, value).map_err(|_| HeadError::TooManyFields { limit })?;
@@ -310,4 +351,27 @@ pub(super) fn version_digits(version: &[u8]) -> (u8, u8) {
 
 /// The form of an HTTP version; `0` stands for any digit.
 const VERSION_FORM: &[u8] = b"HTTP/0.0";
-const NOT_A_NAME: &str = "a character that cannot stand in a field name";
+pub(super) const NOT_A_NAME: &str = "a character that cannot stand in a field name";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_ends_at_the_first_byte_that_cannot_stand_in_it() {
+        let expected = |bytes: &[u8]| bytes.iter().take_while(|&&byte| is_value_byte(byte)).count();
+        for filling in [b'a', b' ', b'\t', b'~', 0x80, 0xff] {
+            for length in 0..20 {
+                for place in 0..=length {
+                    for byte in 0..=255 {
+                        let mut bytes = vec![filling; length + 1];
+                        bytes[place] = byte;
+                        // What comes after it must not count.
+                        bytes.extend([0x1f, 0x20, 0x7f, 0x7e]);
+                        assert_eq!(value_length(&bytes), expected(&bytes), "{bytes:?}");
+                    }
+                }
+            }
+        }
+    }
+}

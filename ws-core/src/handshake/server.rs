@@ -5,7 +5,8 @@ use std::mem;
 use http::header::{self, HeaderName};
 use http::{Method, Version};
 
-use super::head::{Cursor, FieldEvent, FieldScanner, HeadLimits, append};
+use super::field_lines::FieldLines;
+use super::head::{Cursor, FieldEvent, FieldScanner, HeadLimits};
 use super::host::Authority;
 use super::opening::Opening;
 use super::refusal::Refusal;
@@ -22,7 +23,7 @@ pub struct RequestReader {
 #[derive(Debug)]
 enum State {
     Line(RequestLineScanner),
-    Fields(FieldScanner, http::Request<()>),
+    Fields(FieldScanner, FieldLines, http::Request<()>),
     Refused(Refusal),
     Done,
 }
@@ -65,11 +66,11 @@ impl RequestReader {
             *request.method_mut() = method;
             *request.uri_mut() = target;
             *request.version_mut() = version;
-            self.state = State::Fields(FieldScanner::new(self.limits.fields), request);
+            self.state = State::Fields(FieldScanner::new(self.limits.fields), FieldLines::default(), request);
         }
         match &mut self.state {
-            State::Fields(scanner, request) => {
-                let whole = scan_fields(scanner, request, &mut self.cursor, buffer);
+            State::Fields(scanner, lines, request) => {
+                let whole = scan_fields(scanner, lines, request, &mut self.cursor, buffer);
                 if !whole.map_err(|refusal| refusal.without_body(request.method() == Method::HEAD))? {
                     return Ok(None);
                 }
@@ -78,7 +79,7 @@ impl RequestReader {
             State::Line(_) | State::Done => return Ok(None),
         }
         match mem::replace(&mut self.state, State::Done) {
-            State::Fields(_, request) => Ok(Some((Opening::new(request)?, self.cursor.position()))),
+            State::Fields(_, _, request) => Ok(Some((Opening::new(request)?, self.cursor.position()))),
             _ => Ok(None),
         }
     }
@@ -87,18 +88,20 @@ impl RequestReader {
 /// Takes field lines into the request; true once the head is whole.
 fn scan_fields(
     scanner: &mut FieldScanner,
+    lines: &mut FieldLines,
     request: &mut http::Request<()>,
     cursor: &mut Cursor,
     buffer: &[u8],
 ) -> Result<bool, Refusal> {
     while let Some(event) = scanner.next(cursor, buffer)? {
         match event {
-            FieldEvent::Name(name) => check_name(name, |field| request.headers().contains_key(field))?,
+            FieldEvent::Name(name) => check_name(name, |field| lines.contain(field))?,
             FieldEvent::Line { name, value } => {
                 check_value(name, value)?;
-                append(request.headers_mut(), name, value)?;
+                lines.push(name, value, buffer.len())?;
             }
             FieldEvent::End => {
+                *request.headers_mut() = mem::take(lines).into_headers()?;
                 return check_host(request).map(|()| true);
             }
         }
@@ -118,18 +121,17 @@ pub(super) fn check_host(request: &http::Request<()>) -> Result<(), Refusal> {
 
 /// What a field's mere presence proves; `came_before` returns whether an earlier line has that name.
 pub(super) fn check_name(name: &[u8], came_before: impl Fn(&HeaderName) -> bool) -> Result<(), Refusal> {
-    let repeats = |field: &HeaderName| is_name(name, field) && came_before(field);
     // RFC 9112 §3.2: more than one Host field MUST get 400.
-    if repeats(&header::HOST) {
+    if is_name(name, "host") && came_before(&header::HOST) {
         return Err(Refusal::bad_request("there is more than one Host field"));
     }
     // RFC 9112 §6.1: what delimits the message differently for a proxy and for us is how requests are smuggled; a
     // handshake has no body.
-    if is_name(name, &header::TRANSFER_ENCODING) {
+    if is_name(name, "transfer-encoding") {
         return Err(Refusal::bad_request("a request with a body (Transfer-Encoding) is not supported"));
     }
     // RFC 9112 §6.3: likewise.
-    if repeats(&header::CONTENT_LENGTH) {
+    if is_name(name, "content-length") && came_before(&header::CONTENT_LENGTH) {
         return Err(Refusal::bad_request("there is more than one Content-Length field"));
     }
     Ok(())
@@ -138,12 +140,11 @@ pub(super) fn check_name(name: &[u8], came_before: impl Fn(&HeaderName) -> bool)
 /// What a field's value proves, at the end of its line.
 pub(super) fn check_value(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
     // RFC 9112 §3.2: an invalid Host MUST get 400.
-    if is_name(name, &header::HOST) && std::str::from_utf8(value).ok().and_then(Authority::parse).is_none() {
+    if is_name(name, "host") && std::str::from_utf8(value).ok().and_then(Authority::parse).is_none() {
         return Err(Refusal::bad_request("the Host field is not a host with an optional port"));
     }
     // RFC 9110 §8.6: Content-Length = 1*DIGIT; and a handshake has no body.
-    if is_name(name, &header::CONTENT_LENGTH) && (value.is_empty() || value.iter().any(|&byte| byte != b'0'))
-    {
+    if is_name(name, "content-length") && (value.is_empty() || value.iter().any(|&byte| byte != b'0')) {
         return Err(Refusal::bad_request(
             "a request with a body (Content-Length other than 0) is not supported",
         ));
@@ -151,6 +152,8 @@ pub(super) fn check_value(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn is_name(name: &[u8], field: &HeaderName) -> bool {
-    name.eq_ignore_ascii_case(field.as_str().as_bytes())
+/// `field` is a literal, so that a name of another length, as nearly all are, takes one comparison.
+#[inline]
+fn is_name(name: &[u8], field: &str) -> bool {
+    name.eq_ignore_ascii_case(field.as_bytes())
 }
