@@ -1,5 +1,6 @@
 //! What each client address uses of a server, and how much it may.
 
+mod deciders;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::deciders::Deciders;
 use self::state::State;
 use crate::config::address_limits::AddressLimits;
 use crate::transport::source::Source;
@@ -19,13 +21,14 @@ use crate::transport::throttle::ReadBudget;
 pub(crate) struct Addresses {
     limits: AddressLimits,
     state: Mutex<State>,
+    deciders: Mutex<Deciders>,
 }
 
 /// A request of an address that is in a guard, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Deciding {
     addresses: Arc<Addresses>,
-    source: Source,
+    place: usize,
 }
 
 /// An open WebSocket of an address, until this is dropped.
@@ -39,7 +42,7 @@ pub(crate) struct OpenShare {
 impl Addresses {
     /// With limits that have been checked.
     pub(crate) fn new(limits: AddressLimits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default() })
+        Arc::new(Self { limits, state: Mutex::default(), deciders: Mutex::default() })
     }
 
     /// Counts a request for a WebSocket; or returns after how long the next one may come.
@@ -59,12 +62,8 @@ impl Addresses {
 
     /// Counts a request that a guard is to decide on, when `free` more may be; `None` when the address has too many there.
     pub(crate) fn decide(self: &Arc<Self>, source: Source, free: usize) -> Option<Deciding> {
-        let is_fair = self.state().with(&self.limits, source, |entry| {
-            let is_fair = entry.deciding < SHARE.saturating_mul(free);
-            entry.deciding += usize::from(is_fair);
-            is_fair
-        });
-        is_fair.then(|| Deciding { addresses: self.clone(), source })
+        let place = self.deciders().add(source, SHARE.saturating_mul(free))?;
+        Some(Deciding { addresses: self.clone(), place })
     }
 
     /// Whether an address may open another WebSocket, as far as is known before the guards have decided.
@@ -95,6 +94,10 @@ impl Addresses {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn deciders(&self) -> MutexGuard<'_, Deciders> {
+        self.deciders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An address has as many WebSockets open as it may.
@@ -110,10 +113,7 @@ impl OpenShare {
 
 impl Drop for Deciding {
     fn drop(&mut self) {
-        let Addresses { limits, .. } = &*self.addresses;
-        self.addresses.state().with(limits, self.source, |entry| {
-            entry.deciding = entry.deciding.saturating_sub(1);
-        });
+        self.addresses.deciders().remove(self.place);
     }
 }
 

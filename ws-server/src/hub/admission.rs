@@ -116,6 +116,10 @@ impl Admission {
         if *self.closing.borrow() {
             return Err(self.shutting_down());
         }
+        // Most need not wait, and so no timer. Nobody is overtaken: while others wait no permit is free.
+        if let Ok(permit) = self.websockets.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
         match timeout(self.wait, self.websockets.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(self.overloaded()),

@@ -12,6 +12,8 @@
 //!   [`PATIENCE`] its newcomers take the places of its own handshakes that stand still, and are cut off when there is
 //!   none, so that those behind them are reached.
 
+mod holder;
+mod sources;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -61,6 +63,8 @@ pub(crate) struct Progress {
     /// Milliseconds after the epoch.
     last: AtomicU64,
     stands_still: AtomicBool,
+    /// Whether the seat has been given back.
+    has_left: AtomicBool,
 }
 
 /// What becomes of a newcomer.
@@ -79,6 +83,12 @@ impl Handshakes {
 
     /// A seat for a newcomer, once there is one; `None` when the newcomer is to be cut off.
     pub(crate) async fn seat(self: &Arc<Self>, source: Source) -> Option<Handshake> {
+        // Most find one at once, and need no notice.
+        match self.judge(source, Instant::now()) {
+            Verdict::Seated(handshake) => return Some(handshake),
+            Verdict::CutOff => return None,
+            Verdict::Wait(_) => {}
+        }
         loop {
             let freed = self.freed.notified();
             let mut freed = std::pin::pin!(freed);
@@ -113,20 +123,23 @@ impl Handshakes {
         let mut state = self.state();
         state.look(self, now);
         let free = self.limit.saturating_sub(state.seats.len());
-        let held = state.sources.get(&source).map_or(0, |holder| holder.seats);
+        let place = state.sources.find(source);
+        let held = place.and_then(|place| state.sources.get(place)).map_or(0, |holder| holder.seats);
         if held < SHARE.saturating_mul(free) {
-            return Verdict::Seated(state.take_seat(self, source, now));
+            return Verdict::Seated(state.take_seat(self, (source, place), now));
         }
         if free == 0
             && let Some(id) = state.still_of_most(self, held)
         {
-            state.cut(id, AcceptError::Displaced);
-            return Verdict::Seated(state.take_seat(self, source, now));
+            return Verdict::Seated(state.displace(self, id, source, now));
         }
         let next = state.due.first().map_or(now + LONGEST_LOOK, |(due, _)| *due);
         let wait = Verdict::Wait(next.clamp(now + SHORTEST_LOOK, now + LONGEST_LOOK));
         let (draw, waited) = (state.draw(self), state.waited);
-        let Some(holder) = state.sources.get_mut(&source) else { return wait };
+        let Some(holder) = place.and_then(|place| state.sources.get_mut(place)) else { return wait };
+        if holder.seats == 0 {
+            return wait;
+        }
         let spent = waited.saturating_sub(mem::replace(&mut holder.seen, waited));
         holder.allowance = holder.allowance.saturating_sub(spent);
         if holder.stood_still <= holder.ended.saturating_add(holder.seats / 2) {
@@ -138,8 +151,7 @@ impl Handshakes {
             return wait;
         }
         let Some(id) = holder.any_still(draw) else { return Verdict::CutOff };
-        state.cut(id, AcceptError::Displaced);
-        Verdict::Seated(state.take_seat(self, source, now))
+        Verdict::Seated(state.displace(self, id, source, now))
     }
 
     fn millis(&self, now: Instant) -> u64 {
@@ -192,6 +204,9 @@ impl Progress {
     }
 
     fn leave(&self, well: bool) {
+        if self.has_left.swap(true, SeqCst) {
+            return;
+        }
         self.handshakes.state().leave(self.id, well, self.handshakes.limit);
         self.handshakes.freed.notify_waiters();
     }

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 /// An IPv4 address or an IPv6 network of 64 bits, which is what one subscriber has at least (RFC 6177).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A Unix socket: all peers on it count as one.
     Local,
@@ -13,9 +13,6 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The first in the order of sources.
-    pub(crate) const FIRST: Self = Self::Local;
-
     pub(crate) fn of(peer: Option<SocketAddr>) -> Self {
         // An IPv4 peer of a listener for both families is the same as on one for IPv4.
         match peer.map(|peer| peer.ip().to_canonical()) {
@@ -48,6 +45,6 @@ mod tests {
         assert_ne!(source("[2001:db8:0:1::1]:5"), source("[2001:db8:0:2::1]:5"));
         assert_eq!(source("[::ffff:192.0.2.1]:5"), source("192.0.2.1:6"));
         assert_ne!(source("192.0.2.1:5"), source("192.0.2.2:5"));
-        assert_eq!(Source::of(None), Source::FIRST);
+        assert_eq!(Source::of(None), Source::Local);
     }
 }

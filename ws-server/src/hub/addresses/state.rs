@@ -24,8 +24,6 @@ pub(super) struct State {
 pub(super) struct Entry {
     /// Open WebSockets.
     pub(super) open: usize,
-    /// Requests in guards.
-    pub(super) deciding: usize,
     handshakes: Option<Bucket>,
     /// Shared by its WebSockets.
     pub(super) reads: Option<Arc<ReadBudget>>,
@@ -39,7 +37,7 @@ impl Entry {
     }
 
     fn is_in_use(&self) -> bool {
-        self.open > 0 || self.deciding > 0
+        self.open > 0
     }
 
     /// Whether something is to be remembered of an address that uses nothing.

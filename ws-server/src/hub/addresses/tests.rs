@@ -49,10 +49,10 @@ async fn one_address_leaves_others_room_in_the_guards() {
         }
     }
     assert_eq!(inside.len(), 100);
-    let of = |number| addresses.state().entry(source(number)).map_or(0, |entry| entry.deciding);
+    let of = |number| addresses.deciders().of(source(number));
     assert_eq!((of(1), of(2), of(3)), (80, 16, 4));
     drop(inside);
-    assert_eq!(addresses.state().sizes(), (0, 0));
+    assert_eq!(addresses.deciders().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! The seats that are taken, in the orders in which they are looked for.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{ALLOWANCE, EARNED, Handshake, HandshakeSeat, Handshakes, MEMORY, Progress};
+use super::holder::Holder;
+use super::sources::Sources;
+use super::{ALLOWANCE, EARNED, Handshake, HandshakeSeat, Handshakes, Progress};
 use crate::config::error::AcceptError;
 use crate::hub::numbered::Numbered;
 use crate::transport::source::Source;
@@ -20,52 +22,35 @@ pub(super) struct State {
     next: u64,
     draws: u64,
     pub(super) seats: Numbered<u64, Taken>,
-    pub(super) sources: HashMap<Source, Holder>,
+    pub(super) sources: Sources,
     /// The seats that do not stand still, by when to look at them next.
     pub(super) due: BTreeSet<(Instant, u64)>,
     /// How long newcomers have waited, all in all; what two listeners waited at the same time counts once.
     pub(super) waited: Duration,
     /// Up to when it has been counted.
     counted_to: Option<Instant>,
-    /// The sources that have a seat that stands still, by the number of all their seats and a random number.
-    still: BTreeSet<(usize, u64, Source)>,
+    /// The places of the sources that have a seat that stands still, by the number of all their seats and a random number.
+    still: BTreeSet<(usize, u64, usize)>,
 }
 
 /// A seat that is taken.
 #[derive(Debug)]
 pub(super) struct Taken {
-    source: Source,
+    /// The place of its source in [`State::sources`].
+    holder: usize,
     since: Instant,
-    place: Place,
+    pub(super) place: Place,
     progress: Arc<Progress>,
     cut: oneshot::Sender<AcceptError>,
 }
 
 /// In which list a seat is.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     /// [`State::due`], at this time.
     Due(Instant),
     /// [`Holder::still`], at this index.
     Still(usize),
-}
-
-/// A source, for as long as it holds a seat.
-#[derive(Debug)]
-pub(super) struct Holder {
-    random: u64,
-    pub(super) seats: usize,
-    /// Its seats that stand still.
-    still: Vec<u64>,
-    /// Its handshakes that have ended well, and those that have stood still and not ended well; of late.
-    pub(super) ended: usize,
-    pub(super) stood_still: usize,
-    /// [`State::waited`] when it was last seen that its handshakes end.
-    pub(super) trusted_at: Duration,
-    /// How long others may still wait while its handshakes hardly end.
-    pub(super) allowance: Duration,
-    /// [`State::waited`] when that was last counted.
-    pub(super) seen: Duration,
 }
 
 impl State {
@@ -85,8 +70,8 @@ impl State {
                 self.due.insert((until, id));
                 continue;
             }
-            let source = seat.source;
-            self.change(source, |seats, holder| {
+            let holder = seat.holder;
+            self.change(holder, |seats, holder| {
                 if let Some(seat) = seats.get_mut(&id) {
                     seat.place = Place::Still(holder.still.len());
                 }
@@ -99,16 +84,16 @@ impl State {
 
     /// A seat that stood still does so no longer, unless it is too old.
     pub(super) fn revive(&mut self, id: u64, now: Instant) {
-        let Some(Taken { source, since, place: Place::Still(index), progress, .. }) = self.seats.get(&id)
+        let Some(Taken { holder, since, place: Place::Still(index), progress, .. }) = self.seats.get(&id)
         else {
             return;
         };
-        let (source, index, until) = (*source, *index, progress.fresh_until(*since));
+        let (holder, index, until) = (*holder, *index, progress.fresh_until(*since));
         if until <= now {
             return;
         }
         progress.stands_still.store(false, SeqCst);
-        self.change(source, |seats, holder| {
+        self.change(holder, |seats, holder| {
             holder.remove_still(index, seats);
             holder.stood_still = holder.stood_still.saturating_sub(1);
         });
@@ -118,10 +103,11 @@ impl State {
         }
     }
 
+    /// Gives a seat to a handshake of a source, of which `found` is the place.
     pub(super) fn take_seat(
         &mut self,
         handshakes: &Arc<Handshakes>,
-        source: Source,
+        (source, found): (Source, Option<usize>),
         now: Instant,
     ) -> Handshake {
         let id = self.next;
@@ -132,16 +118,28 @@ impl State {
             id,
             last: AtomicU64::new(handshakes.millis(now)),
             stands_still: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
         });
         let due = progress.fresh_until(now);
         self.due.insert((due, id));
-        let seat = Taken { source, since: now, place: Place::Due(due), progress: progress.clone(), cut };
+        let holder = self.add_seat(handshakes, source, found);
+        let seat = Taken { holder, since: now, place: Place::Due(due), progress: progress.clone(), cut };
         self.seats.insert(id, seat);
-        let random = self.draw(handshakes);
-        let waited = self.waited;
-        self.sources.entry(source).or_insert_with(|| Holder::new(random, waited));
-        self.change(source, |_, holder| holder.seats += 1);
         Handshake { seat: HandshakeSeat(progress), cut: receiver }
+    }
+
+    /// Takes a seat away and gives it to a handshake of this source.
+    pub(super) fn displace(
+        &mut self,
+        handshakes: &Arc<Handshakes>,
+        id: u64,
+        source: Source,
+        now: Instant,
+    ) -> Handshake {
+        self.cut(id, AcceptError::Displaced);
+        // Found only now: a source that loses its last seat may lose its place.
+        let found = self.sources.find(source);
+        self.take_seat(handshakes, (source, found), now)
     }
 
     /// Counts a seat for another source, if it is still taken.
@@ -150,14 +148,24 @@ impl State {
         // Something has just moved: the name of the source.
         seat.progress.stands_still.store(false, SeqCst);
         let due = seat.progress.fresh_until(seat.since).max(now);
-        seat.source = source;
+        seat.holder = self.add_seat(handshakes, source, self.sources.find(source));
         seat.place = Place::Due(due);
         self.due.insert((due, id));
         self.seats.insert(id, seat);
-        let random = self.draw(handshakes);
-        let waited = self.waited;
-        self.sources.entry(source).or_insert_with(|| Holder::new(random, waited));
-        self.change(source, |_, holder| holder.seats += 1);
+    }
+
+    /// Counts one more seat of a source, of which `found` is the place; returns the place.
+    fn add_seat(&mut self, handshakes: &Handshakes, source: Source, found: Option<usize>) -> usize {
+        self.draws = self.draws.wrapping_add(1);
+        let Self { draws, waited, still, sources, .. } = self;
+        if let Some(place) = found
+            && let Some(holder) = sources.get(place)
+            && !holder.still.is_empty()
+        {
+            still.remove(&(holder.seats, holder.random, place));
+            still.insert((holder.seats + 1, holder.random, place));
+        }
+        sources.add_seat(found, || Holder::new(source, handshakes.random.hash_one(*draws), *waited))
     }
 
     /// Counts the time that a newcomer has waited.
@@ -178,7 +186,7 @@ impl State {
     /// Frees a seat, if it is not free yet.
     pub(super) fn leave(&mut self, id: u64, well: bool, limit: usize) {
         let Some(seat) = self.remove(id) else { return };
-        if well && let Some(holder) = self.sources.get_mut(&seat.source) {
+        if well && let Some(holder) = self.sources.get_mut(seat.holder) {
             holder.ended += 1;
             holder.allowance = holder.allowance.saturating_add(EARNED).min(ALLOWANCE);
             if matches!(seat.place, Place::Still(_)) {
@@ -190,7 +198,7 @@ impl State {
 
     fn remove(&mut self, id: u64) -> Option<Taken> {
         let seat = self.seats.remove(&id)?;
-        self.change(seat.source, |seats, holder| {
+        self.change(seat.holder, |seats, holder| {
             holder.seats = holder.seats.saturating_sub(1);
             if let Place::Still(index) = seat.place {
                 holder.remove_still(index, seats);
@@ -199,8 +207,8 @@ impl State {
         if let Place::Due(due) = seat.place {
             self.due.remove(&(due, id));
         }
-        if self.sources.get(&seat.source).is_some_and(|holder| holder.seats == 0) {
-            self.sources.remove(&seat.source);
+        if self.sources.get(seat.holder).is_some_and(|holder| holder.seats == 0) {
+            self.sources.keep_as_spare(seat.holder);
         }
         Some(seat)
     }
@@ -213,18 +221,20 @@ impl State {
             return None;
         }
         let draw = self.draw(handshakes);
-        let after = self.still.range((most, draw, Source::FIRST)..).next();
-        let (.., source) = *after.or_else(|| self.still.range((most, 0, Source::FIRST)..).next())?;
-        self.sources.get(&source)?.any_still(draw)
+        let after = self.still.range((most, draw, 0)..).next();
+        let (.., place) = *after.or_else(|| self.still.range((most, 0, 0)..).next())?;
+        self.sources.get(place)?.any_still(draw)
     }
 
-    /// Changes a source, and keeps [`Self::still`] right.
-    fn change(&mut self, source: Source, change: impl FnOnce(&mut Numbered<u64, Taken>, &mut Holder)) {
-        let Some(holder) = self.sources.get_mut(&source) else { return };
-        self.still.remove(&(holder.seats, holder.random, source));
+    /// Changes the source at this place, and keeps [`Self::still`] right.
+    fn change(&mut self, place: usize, change: impl FnOnce(&mut Numbered<u64, Taken>, &mut Holder)) {
+        let Some(holder) = self.sources.get_mut(place) else { return };
+        if !holder.still.is_empty() {
+            self.still.remove(&(holder.seats, holder.random, place));
+        }
         change(&mut self.seats, holder);
         if !holder.still.is_empty() {
-            self.still.insert((holder.seats, holder.random, source));
+            self.still.insert((holder.seats, holder.random, place));
         }
     }
 
@@ -232,45 +242,5 @@ impl State {
     pub(super) fn draw(&mut self, handshakes: &Handshakes) -> u64 {
         self.draws = self.draws.wrapping_add(1);
         handshakes.random.hash_one(self.draws)
-    }
-}
-
-impl Holder {
-    pub(super) fn new(random: u64, waited: Duration) -> Self {
-        let (still, allowance) = (Vec::new(), ALLOWANCE);
-        Self {
-            random,
-            seats: 0,
-            still,
-            ended: 0,
-            stood_still: 0,
-            trusted_at: waited,
-            allowance,
-            seen: waited,
-        }
-    }
-
-    /// One of the seats that stand still.
-    pub(super) fn any_still(&self, draw: u64) -> Option<u64> {
-        let index = draw.checked_rem(self.still.len() as u64)?;
-        self.still.get(usize::try_from(index).ok()?).copied()
-    }
-
-    fn remove_still(&mut self, index: usize, seats: &mut Numbered<u64, Taken>) {
-        debug_assert!(index < self.still.len());
-        if index < self.still.len() {
-            self.still.swap_remove(index);
-        }
-        if let Some(moved) = self.still.get(index).and_then(|id| seats.get_mut(id)) {
-            moved.place = Place::Still(index);
-        }
-    }
-
-    /// What has happened long ago counts less and less.
-    pub(super) fn forget(&mut self, limit: usize) {
-        if self.ended.max(self.stood_still) > limit.saturating_mul(MEMORY) {
-            self.ended /= 2;
-            self.stood_still /= 2;
-        }
     }
 }
