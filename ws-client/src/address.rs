@@ -17,16 +17,12 @@ use crate::request_error::UrlError;
 /// The address of a WebSocket, without credentials and fragment.
 #[derive(Clone)]
 pub(crate) struct Address {
-    /// All of it: scheme, `://`, `authority`, `target`.
+    /// All of it: scheme, `://`, host, the port if it is not the scheme's own, path and query.
     text: String,
     secure: bool,
     host: Host<String>,
     /// `None` if it is the scheme's own.
     port: Option<u16>,
-    /// The host, and the port if it is not the scheme's own.
-    authority: String,
-    /// Path and query.
-    target: String,
 }
 
 impl Address {
@@ -64,43 +60,7 @@ impl Address {
         };
         let target = path::target(rest);
         let text = format!("{}://{authority}{target}", if secure { "wss" } else { "ws" });
-        Ok((Self { text, secure, host, port, authority, target }, credentials))
-    }
-
-    /// Returns the address that `reference`, the value of a `Location`, names from here (RFC 3986 section 5.2), without credentials
-    /// and fragment. A server names its HTTP address; the WebSocket lives at the same one.
-    pub(crate) fn join(&self, reference: &str) -> Result<Self, UrlError> {
-        // The fragment of a Location is for documents (RFC 9110 section 10.2.2).
-        let reference = reference.trim().split('#').next().unwrap_or_default();
-        if let Some((scheme, rest)) = split_scheme(reference) {
-            return match scheme.to_ascii_lowercase().as_str() {
-                "ws" | "http" => Self::new(false, rest),
-                "wss" | "https" => Self::new(true, rest),
-                other => Err(UrlError::Scheme(other.to_owned())),
-            }
-            .map(|(address, _)| address);
-        }
-        let path = self.target.split('?').next().unwrap_or_default();
-        let rest = if let Some(rest) = reference.strip_prefix("//") {
-            rest.to_owned()
-        } else {
-            let target = match reference.bytes().next() {
-                None => self.target.clone(),
-                Some(b'/') => reference.to_owned(),
-                Some(b'?') => format!("{path}{reference}"),
-                // RFC 3986 §4.2: the first segment of a relative path has no colon.
-                Some(_) if reference.split(['/', '?']).next().is_some_and(|first| first.contains(':')) => {
-                    return Err(UrlError::NoScheme);
-                }
-                // RFC 3986 §5.2.3: in place of what follows the last slash.
-                Some(_) => {
-                    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                    format!("{folder}/{reference}")
-                }
-            };
-            format!("{}{target}", self.authority)
-        };
-        Ok(Self::new(self.secure, &rest)?.0)
+        Ok((Self { text, secure, host, port }, credentials))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -123,26 +83,68 @@ impl Address {
     }
 }
 
-/// What is sent: a browser does that itself.
+/// For requests and redirects, which a browser makes and follows itself.
 #[cfg(not(target_arch = "wasm32"))]
 impl Address {
+    /// Returns the address that `reference`, the value of a `Location`, names from here (RFC 3986 section 5.2), without credentials
+    /// and fragment. A server names its HTTP address; the WebSocket lives at the same one.
+    pub(crate) fn join(&self, reference: &str) -> Result<Self, UrlError> {
+        // The fragment of a Location is for documents (RFC 9110 section 10.2.2).
+        let reference = reference.trim().split('#').next().unwrap_or_default();
+        if let Some((scheme, rest)) = split_scheme(reference) {
+            return match scheme.to_ascii_lowercase().as_str() {
+                "ws" | "http" => Self::new(false, rest),
+                "wss" | "https" => Self::new(true, rest),
+                other => Err(UrlError::Scheme(other.to_owned())),
+            }
+            .map(|(address, _)| address);
+        }
+        let path = self.target().split('?').next().unwrap_or_default();
+        let rest = if let Some(rest) = reference.strip_prefix("//") {
+            rest.to_owned()
+        } else {
+            let target = match reference.bytes().next() {
+                None => self.target().to_owned(),
+                Some(b'/') => reference.to_owned(),
+                Some(b'?') => format!("{path}{reference}"),
+                // RFC 3986 §4.2: the first segment of a relative path has no colon.
+                Some(_) if reference.split(['/', '?']).next().is_some_and(|first| first.contains(':')) => {
+                    return Err(UrlError::NoScheme);
+                }
+                // RFC 3986 §5.2.3: in place of what follows the last slash.
+                Some(_) => {
+                    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    format!("{folder}/{reference}")
+                }
+            };
+            format!("{}{target}", self.authority())
+        };
+        Ok(Self::new(self.secure, &rest)?.0)
+    }
+
     pub(crate) fn host(&self) -> Host<&str> {
         self.host.borrowed()
     }
 
     /// Returns the host, and the port if it is not the scheme's own.
     pub(crate) fn authority(&self) -> &str {
-        &self.authority
+        self.parts().0
     }
 
     /// Returns path and query: the target in origin-form (RFC 9112 section 3.2.1).
     pub(crate) fn target(&self) -> &str {
-        &self.target
+        self.parts().1
+    }
+
+    /// Returns what is before and after the beginning of the path.
+    fn parts(&self) -> (&str, &str) {
+        let (_, rest) = self.text.split_once("://").unwrap_or_default();
+        rest.split_at(rest.find('/').unwrap_or(rest.len()))
     }
 
     /// Whether both have the same scheme, host and port (RFC 6454 section 4).
     pub(crate) fn is_same_origin(&self, other: &Self) -> bool {
-        self.secure == other.secure && self.authority == other.authority
+        self.secure == other.secure && self.authority() == other.authority()
     }
 }
 

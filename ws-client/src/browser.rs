@@ -1,7 +1,6 @@
 //! The client in a browser: the same names, on the browser's own `WebSocket`.
 //!
 //! ```text
-//! reconnect                    one connection after another
 //! client, negotiated           from a request to an open WebSocket
 //! stream, websocket            Stream and Sink; WebSocket
 //! halves, operations           Sender and Receiver; what they and WebSocket do alike
@@ -25,13 +24,12 @@ mod negotiated;
 mod operations;
 mod options;
 mod received;
-mod reconnect;
 mod request;
 mod room;
 mod socket;
 mod stream;
 mod stream_socket;
-mod timer;
+pub(crate) mod timer;
 mod websocket;
 
 pub use client::{Client, connect};
@@ -41,6 +39,5 @@ pub use error::{Error, TrySendError};
 pub use halves::{Receiver, Sender};
 pub use negotiated::{Negotiated, Opened};
 pub use options::Options;
-pub use reconnect::{Reconnect, Retry};
 pub use request::Request;
 pub use websocket::WebSocket;

@@ -87,6 +87,7 @@
 mod address;
 mod backoff;
 mod debug;
+mod reconnect;
 mod request_error;
 mod request_from;
 
@@ -102,6 +103,7 @@ pub use browser::*;
 pub use native::*;
 
 pub use backoff::Backoff;
+pub use reconnect::{Reconnect, Retry};
 pub use request_error::{InvalidUrl, UrlError};
 /// For requests from a `Url`.
 #[cfg(feature = "url")]

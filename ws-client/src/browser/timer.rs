@@ -11,7 +11,7 @@ use js_sys::{Function, Reflect};
 use wasm_bindgen::prelude::*;
 
 /// A future that is ready after a time. Browsers let timers of pages in the background wait for a second or longer.
-pub(super) struct Sleep {
+pub(crate) struct Sleep {
     state: Rc<RefCell<State>>,
     id: JsValue,
     /// What `setTimeout` calls; it lives as long as the timer.
@@ -27,7 +27,7 @@ enum State {
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 impl Sleep {
-    pub(super) fn new(time: Duration) -> Self {
+    pub(crate) fn new(time: Duration) -> Self {
         let state = Rc::new(RefCell::new(State::Waiting(None)));
         let fired = Rc::clone(&state);
         let fire = Closure::new(move || {
@@ -69,7 +69,7 @@ fn call(name: &str, with: impl FnOnce(&Function) -> Result<JsValue, JsValue>) ->
 }
 
 /// The time since the page or the worker began: monotonic, unlike `Date`.
-pub(super) fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     let performance = Reflect::get(&js_sys::global(), &"performance".into()).unwrap_or(JsValue::UNDEFINED);
     let millis = performance.dyn_ref().map_or(0.0, web_sys::Performance::now);
     Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default()

@@ -1,25 +1,51 @@
-//! One connection after another, in a browser: with delays that grow with each failure and differ between clients.
+//! One connection after another, with delays that grow with each failure and differ between clients. What a target has of its own is
+//! in a file beside this: its clock, its chance, and the hooks, which are `Send` on all targets but the browser.
+
+#[cfg(target_arch = "wasm32")]
+mod browser;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
-use super::client::Client;
-use super::connect_error::ConnectError;
-use super::negotiated::Opened;
-use super::request::Request;
-use super::timer::{Sleep, now};
+#[cfg(target_arch = "wasm32")]
+use self::browser::{Moment, RequestHook, Wait, WaitHook, asked_by, chance};
+#[cfg(not(target_arch = "wasm32"))]
+use self::native::{Moment, RequestHook, Wait, WaitHook, asked_by, chance};
 use crate::backoff::{Backoff, Failures};
+#[cfg(target_arch = "wasm32")]
+use crate::browser::{Client, ConnectError, Opened, Request};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::client::Client;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::error::ConnectError;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::negotiated::Opened;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::request::Request;
 
 /// Opens connections to the same server, one after another; returned by [`Client::reconnect`] or [`Client::reconnect_with`].
 ///
 /// Each connection is new: **nothing is sent again automatically**. Neither side knows what an old connection had not
 /// delivered; only the application knows what may be repeated.
+///
+/// ```no_run
+/// # async fn f() -> Result<(), ws_client::ConnectError> {
+/// let client = ws_client::Client::new()?;
+/// let mut connections = client.reconnect("wss://example.com/feed")?;
+/// loop {
+///     let (mut ws, _negotiated) = connections.next().await?; // an error here is permanent
+///     while let Ok(Some(message)) = ws.recv().await {
+///         println!("{} bytes", message.len());
+///     }
+/// }
+/// # }
+/// ```
 pub struct Reconnect {
     client: Client,
-    request: Box<dyn FnMut() -> Requesting>,
-    on_wait: Option<Hook>,
+    request: RequestHook,
+    on_wait: Option<WaitHook>,
     failures: Failures,
     /// The error of the last attempt.
     last_error: Option<ConnectError>,
@@ -38,23 +64,17 @@ pub struct Retry<'a> {
     pub delay: Duration,
 }
 
-type Hook = Box<dyn FnMut(&Retry<'_>)>;
-
 enum State {
-    /// The next attempt is due.
-    Due,
+    /// There was no attempt yet.
+    New,
     /// A connection was returned at this time.
-    Opened(Duration),
+    Opened(Moment),
     /// The next attempt is made after this.
-    Waiting(Sleep),
+    Waiting(Wait),
 }
 
-/// The future of a request: what the hook of [`Client::reconnect_with`] returns, boxed.
-type Requesting = Pin<Box<dyn Future<Output = Result<Request, ConnectError>>>>;
-
 impl Client {
-    /// Returns an object that opens connections to the same server, one after another, with
-    /// [`Options::backoff`](crate::Options::backoff).
+    /// Returns an object that opens connections to the same server, one after another, with [`Options::backoff`](crate::Options::backoff).
     ///
     /// # Errors
     /// [`ConnectError`] if the request itself is invalid.
@@ -66,33 +86,12 @@ impl Client {
         let request = request.try_into().map_err(Into::into)?;
         Ok(self.reconnect_with(move || std::future::ready(Ok(request.clone()))))
     }
-
-    /// Like [`reconnect`](Self::reconnect), with a new request for each attempt: with a new token, or for another server.
-    ///
-    /// A fatal error of the hook ([`ConnectError::is_fatal`]) is returned, any other counts as a failed attempt; see
-    /// [`ConnectError::custom`] for custom errors.
-    pub fn reconnect_with<F>(&self, mut request: impl FnMut() -> F + 'static) -> Reconnect
-    where
-        F: Future<Output = Result<Request, ConnectError>> + 'static,
-    {
-        Reconnect {
-            client: self.clone(),
-            request: Box::new(move || Box::pin(request())),
-            on_wait: None,
-            failures: Failures::default(),
-            last_error: None,
-            state: State::Due,
-        }
-    }
 }
 
 impl Reconnect {
-    /// Calls `hook` before each wait, with the failure and the time until the next attempt, so that it can show why
-    /// there is no connection. It replaces an earlier hook.
-    #[must_use]
-    pub fn on_wait(mut self, hook: impl FnMut(&Retry<'_>) + 'static) -> Self {
-        self.on_wait = Some(Box::new(hook));
-        self
+    fn new(client: &Client, request: RequestHook) -> Self {
+        let (failures, state) = (Failures::default(), State::New);
+        Self { client: client.clone(), request, on_wait: None, failures, last_error: None, state }
     }
 
     /// Returns the number of failures in a row. A connection counts as a failure until it has lasted
@@ -117,11 +116,11 @@ impl Reconnect {
     pub async fn next(&mut self) -> Result<Opened, ConnectError> {
         loop {
             match &mut self.state {
-                State::Due => {}
-                State::Waiting(sleep) => Pin::new(sleep).await,
+                State::New => {}
+                State::Waiting(wait) => wait.over().await,
                 State::Opened(at) => {
-                    self.failures.ended_after(now().saturating_sub(*at), &self.client.options().backoff);
-                    let delay = self.wait();
+                    self.failures.ended_after(at.elapsed(), &self.client.options().backoff);
+                    let delay = self.wait(None)?;
                     self.report(delay);
                     continue;
                 }
@@ -131,15 +130,17 @@ impl Reconnect {
             self.failures.count_attempt();
             let error = match attempt {
                 Ok(opened) => {
-                    self.state = State::Opened(now());
+                    self.state = State::Opened(Moment::now());
                     return Ok(opened);
                 }
                 Err(error) => error,
             };
-            let delay = self.wait();
+            let delay = self.wait(asked_by(&error))?;
             if self.failures.are_final(error.is_fatal(), self.backoff()) {
                 return Err(error);
             }
+            #[cfg(not(target_arch = "wasm32"))]
+            tracing::debug!(%error, failures = self.failures.count(), ?delay, "not connected, trying again");
             self.last_error = Some(error);
             self.report(delay);
         }
@@ -151,12 +152,10 @@ impl Reconnect {
     }
 
     /// Sets when the next attempt is due; returns the time until then.
-    fn wait(&mut self) -> Duration {
-        // No secret: what matters is that clients differ.
-        let chance = (js_sys::Math::random() * 2f64.powi(64)) as u64;
-        let delay = self.failures.delay(self.backoff(), None, chance);
-        self.state = State::Waiting(Sleep::new(delay));
-        delay
+    fn wait(&mut self, asked: Option<Duration>) -> Result<Duration, ConnectError> {
+        let delay = self.failures.delay(self.backoff(), asked, chance()?);
+        self.state = State::Waiting(Wait::new(delay));
+        Ok(delay)
     }
 
     fn report(&mut self, delay: Duration) {
