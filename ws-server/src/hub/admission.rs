@@ -101,6 +101,10 @@ impl Admission {
         if !self.addresses.has_room(source) {
             return Err(Self::too_many(self.retry_after));
         }
+        // A permit that is free need not be taken to know that.
+        if !*self.closing.borrow() && self.websockets.available_permits() > 0 {
+            return Ok(());
+        }
         self.of_server().await.map(drop)
     }
 
