@@ -67,8 +67,8 @@ use send::Outgoing;
 /// | output | [`output`](Self::output), [`queued`](Self::queued), [`has_room`](Self::has_room) |
 /// | time | [`next_timeout`](Self::next_timeout), [`handle_timeout`](Self::handle_timeout), [`timeout_changed`](Self::timeout_changed), [`heard_from_peer`](Self::heard_from_peer) |
 /// | the transport | [`wants_shutdown`](Self::wants_shutdown), [`shutdown_done`](Self::shutdown_done), [`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed), [`set_unflushed`](Self::set_unflushed), [`is_unflushed`](Self::is_unflushed), [`set_held`](Self::set_held), [`held`](Self::held) |
-/// | commands | [`send`](Self::send), [`send_text`](Self::send_text), [`send_binary`](Self::send_binary), [`send_uncompressed`](Self::send_uncompressed), [`send_prepared`](Self::send_prepared), [`send_piece`](Self::send_piece), [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close), [`close_without_code`](Self::close_without_code), [`reply_to_close`](Self::reply_to_close), [`abort`](Self::abort) |
-/// | state | [`is_open`](Self::is_open), [`is_ended`](Self::is_ended), [`close_info`](Self::close_info), [`write_failure`](Self::write_failure), [`owes_close_reply`](Self::owes_close_reply), [`in_piecewise_message`](Self::in_piecewise_message), [`rtt`](Self::rtt), [`memory_usage`](Self::memory_usage), [`role`](Self::role), [`config`](Self::config) |
+/// | commands | [`send`](Self::send), [`send_text`](Self::send_text), [`send_binary`](Self::send_binary), [`send_uncompressed`](Self::send_uncompressed), [`send_prepared`](Self::send_prepared), [`send_piece`](Self::send_piece), [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close), [`close_without_code`](Self::close_without_code), [`reply_to_close`](Self::reply_to_close), [`give_way`](Self::give_way), [`abort`](Self::abort) |
+/// | state | [`is_open`](Self::is_open), [`is_ended`](Self::is_ended), [`close_info`](Self::close_info), [`write_failure`](Self::write_failure), [`owes_close_reply`](Self::owes_close_reply), [`in_piecewise_message`](Self::in_piecewise_message), [`rtt`](Self::rtt), [`memory_usage`](Self::memory_usage), [`unfinished`](Self::unfinished), [`role`](Self::role), [`config`](Self::config) |
 /// | for drivers that pool buffers | [`receive_next`](Self::receive_next), [`read_large_payload`](Self::read_large_payload), [`place_long_text`](Self::place_long_text), [`wants_buffer`](Self::wants_buffer), [`lend_buffer`](Self::lend_buffer), [`reclaim_buffer`](Self::reclaim_buffer) |
 ///
 /// The last kind makes a driver faster and changes nothing else: with it a connection that waits owns no buffer, and large
@@ -95,6 +95,7 @@ use send::Outgoing;
 /// | `close` | CloseSent | error | Closed | error | error | error |
 /// | the peer's Close | Closed, or CloseReceived | Closed | – | Ended | – | – |
 /// | the peer breaks a rule | Failed | Failed | – | Ended | – | – |
+/// | `give_way` | Failed | Failed | – | Ended | – | – |
 /// | `write_failed` | ReadOnly | ReadOnly | Ended | – | Ended | Ended |
 /// | `shutdown_done` | – | – | – | – | Closed, lingering | Failed, lingering |
 /// | the close deadline | – | Failed | Closed | Ended | Ended; a client that has not shut down: Failed | Ended |
@@ -311,6 +312,17 @@ impl Connection {
             queued: self.queue.message_memory().saturating_add(self.held()),
             control: received.saturating_add(self.queue.control_memory()),
         }
+    }
+
+    /// Returns the bytes of memory held for a message that has begun to arrive and is not complete; they are among
+    /// [`memory_usage`](Self::memory_usage). The windows of permessage-deflate do not count.
+    pub fn unfinished(&self) -> usize {
+        let Some(incoming) = &self.incoming else { return 0 };
+        #[cfg(feature = "deflate")]
+        let inflated = self.compression.as_ref().map_or(0, |compression| compression.unfinished());
+        #[cfg(not(feature = "deflate"))]
+        let inflated = 0;
+        incoming.assembly.capacity().saturating_add(inflated)
     }
 
     /// Checks that what the peer has made us hold is within the limit.

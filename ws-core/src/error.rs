@@ -101,6 +101,10 @@ pub enum ProtocolError {
         /// The value of `max_memory` that stopped it.
         limit: usize,
     },
+    /// All connections together hold more memory than they may, and this one was to
+    /// [give way](crate::Connection::give_way).
+    #[error("the memory for all connections is used up; try again later")]
+    MemoryShort,
     /// A compressed message does not inflate (RFC 7692 section 7.2.2).
     #[error("compressed message is corrupt")]
     InvalidDeflate,
@@ -117,6 +121,7 @@ impl ProtocolError {
             Self::TooManyFragments { .. }
             | Self::TooManyControlFrames { .. }
             | Self::MessageStalled { .. } => CloseCode::POLICY_VIOLATION,
+            Self::MemoryShort => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }

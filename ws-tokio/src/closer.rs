@@ -26,6 +26,12 @@ pub struct Closer(Arc<CloseRequest>);
 pub(super) struct CloseRequest {
     /// Whether something was asked that the driver has not seen.
     requested: AtomicBool,
+    /// The connection is to be failed if it holds input.
+    gives_way: AtomicBool,
+    /// Only the first request to close counts. It changes under the lock, and is beside it to take no place.
+    is_closing: AtomicBool,
+    /// Whether the driver takes messages out of `posted`; as `is_closing`.
+    is_attached: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -33,13 +39,9 @@ pub(super) struct CloseRequest {
 struct State {
     /// Boxed, because few connections ever have one.
     close: Option<Box<CloseFrame>>,
-    /// Only the first request to close counts.
-    is_closing: bool,
     /// The messages to send. Boxed, because few connections ever have one.
     #[expect(clippy::box_collection, reason = "the place for it is there while the connection is open")]
     posted: Option<Box<VecDeque<PreparedMessage>>>,
-    /// Whether the driver takes messages out of `posted`.
-    is_attached: bool,
     /// What was queued when the driver waited last.
     queued: u32,
     /// The round-trip time at that time, in microseconds; zero if there was none.
@@ -47,6 +49,15 @@ struct State {
     owner: Option<Waker>,
     /// How the connection ended. Boxed, because it is absent while the connection is open.
     ended: Option<Box<CloseInfo>>,
+}
+
+/// What the driver is asked to do.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) close: Option<Box<CloseFrame>>,
+    /// To attach the request as an outbox.
+    pub(super) attach: bool,
+    pub(super) give_way: bool,
 }
 
 impl Closer {
@@ -62,12 +73,19 @@ impl Closer {
     pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let frame = CloseFrame::new(code, reason)?;
         let mut state = self.0.state();
-        if !state.is_closing {
-            state.is_closing = true;
+        if !self.0.is_closing.swap(true, Ordering::Relaxed) {
             state.close = Some(Box::new(frame));
         }
         self.0.ask(state);
         Ok(())
+    }
+
+    /// Asks for the connection to be failed with 1013, without waiting for it, and for what it has received of a message to be dropped
+    /// ([`Connection::give_way`](ws_core::Connection::give_way)): for a server whose connections together hold too much memory. A
+    /// connection that by then holds no input that is to be received ignores it.
+    pub fn give_way(&self) {
+        self.0.gives_way.store(true, Ordering::Relaxed);
+        self.0.ask(self.0.state());
     }
 
     /// Leaves a message for the connection to send when it has room, without waiting; behind what is queued there already.
@@ -83,7 +101,7 @@ impl Closer {
             let error = Error::Closed(info.clone());
             return Err(TrySendError::Refused(message, error));
         }
-        if state.is_closing {
+        if self.0.is_closing.load(Ordering::Relaxed) {
             return Err(TrySendError::Refused(message, Error::Send(SendError::Closing)));
         }
         let waiting = state.posted_bytes();
@@ -128,13 +146,14 @@ impl CloseRequest {
         self.requested.load(Ordering::Acquire)
     }
 
-    /// Returns the requested Close, once, and whether the driver is to attach this as an outbox.
-    pub(super) fn take(&self) -> (Option<Box<CloseFrame>>, bool) {
+    /// Returns what was asked, once.
+    pub(super) fn take(&self) -> Asked {
         let mut state = self.state();
         self.requested.store(false, Ordering::Relaxed);
-        let attach = !state.is_attached && state.posted_bytes() > 0;
-        state.is_attached |= attach;
-        (state.close.take(), attach)
+        let attach = !self.is_attached.load(Ordering::Relaxed) && state.posted_bytes() > 0;
+        self.is_attached.fetch_or(attach, Ordering::Relaxed);
+        let give_way = self.gives_way.swap(false, Ordering::Relaxed);
+        Asked { close: state.close.take(), attach, give_way }
     }
 
     /// Stores the waker that a request wakes, and what the connection is like; returns whether there is a request already.
@@ -189,8 +208,8 @@ impl Outbox for CloseRequest {
 
     fn closed(&self) {
         // The halves may have been reunited: what is left is attached anew.
-        let mut state = self.state();
-        state.is_attached = false;
+        let state = self.state();
+        self.is_attached.store(false, Ordering::Relaxed);
         if state.posted_bytes() > 0 {
             self.requested.store(true, Ordering::Release);
         }

@@ -6,6 +6,7 @@ mod broadcast;
 mod decode;
 mod drain;
 mod outbox;
+mod report;
 mod state;
 mod timer;
 mod transport;
@@ -23,9 +24,10 @@ use tokio::time::{Instant, Sleep};
 use ws_core::{CloseCause, CloseInfo, Connection, Event, MemoryUsage, Message, SendError};
 
 use crate::buffer::{self, Input};
-use crate::closer::{CloseRequest, Closer};
+use crate::closer::{Asked, CloseRequest, Closer};
 use crate::connection_id::ConnectionId;
 use crate::error::Error;
+use crate::observer::Observer;
 use crate::piece::{OwnedPiece, PieceSource};
 pub(super) use state::Progress;
 use state::{Closing, Reading, Transport, Writing};
@@ -49,6 +51,10 @@ pub(super) struct Driver<S> {
     stepped_back: bool,
     /// A request to close from a [`Closer`], if one exists.
     close_request: Option<Arc<CloseRequest>>,
+    /// What it reports to, if there is anything.
+    observer: Option<Box<dyn Observer>>,
+    /// The last report was of input that had not been received.
+    reported_input: bool,
     /// The number of the connection; 0 before it has one.
     number: u64,
     /// What is done when the driver is dropped; a pointer, so that `Drop` needs no bounds on `S`.
@@ -68,6 +74,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             unset_deadline: false,
             stepped_back: false,
             close_request: None,
+            observer: None,
+            reported_input: false,
             number: 0,
             on_drop: Self::close_on_drop,
         }
@@ -108,6 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             self.begin_requested_close();
             if let Some(found) = next(self) {
+                self.report_received();
                 if self.closing.discarding {
                     continue;
                 }
@@ -138,6 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     // Nor can it keep other tasks from running, with endless messages or with frames that make no message.
                     self.reading.in_a_row = 0;
                     self.stepped_back = true;
+                    self.report();
                     step_back(cx);
                     return Poll::Pending;
                 }
@@ -255,24 +265,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.writing.held = Some(held);
     }
 
-    /// Returns the connection's memory with what only the driver has.
-    pub(super) fn memory_usage(&self) -> MemoryUsage {
-        let mut usage = self.connection.memory_usage();
-        usage.read = self.reading.input.capacity();
-        let large = self.reading.large.as_ref().map_or(0, |large| large.len());
-        let aside = self.reading.aside.as_ref().map_or(0, |aside| aside.bytes());
-        usage.assembled = usage.assembled.saturating_add(large).saturating_add(aside);
-        let backlog = self.writing.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
-        let outboxes = self.writing.outboxes.as_ref().map_or(0, |outboxes| outboxes.memory_usage());
-        usage.queued = usage.queued.saturating_add(backlog).saturating_add(outboxes);
-        #[cfg(feature = "http2")]
-        if let Some(held) = &self.writing.held {
-            // As it is now rather than when something was written.
-            usage.queued = usage.queued.saturating_sub(self.connection.held()).saturating_add(held.bytes());
-        }
-        usage
-    }
-
     /// Returns the number of the connection, which it has from now on.
     pub(super) fn number(&mut self) -> u64 {
         if self.number == 0 {
@@ -283,10 +275,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     pub(super) fn set_number(&mut self, id: ConnectionId) {
         self.number = id.get();
-    }
-
-    pub(super) fn closer(&mut self) -> Closer {
-        Closer::new(Arc::clone(self.close_request.get_or_insert_default()))
     }
 
     /// Does what a [`Closer`] asks for.
@@ -300,7 +288,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     #[cold]
     fn do_requested(&mut self) {
         let Some(request) = self.close_request.clone() else { return };
-        let (close, attach) = request.take();
+        let Asked { close, attach, give_way } = request.take();
+        if give_way {
+            self.give_way();
+            self.report();
+        }
         if attach {
             // A connection that takes no more messages drops them.
             let _ = self.attach(request);
@@ -340,10 +332,35 @@ const READS: u32 = 4;
 /// a full one takes a millisecond or two to go through.
 const IN_A_ROW: u8 = 8;
 
+impl<S> Driver<S> {
+    pub(super) fn closer(&mut self) -> Closer {
+        Closer::new(Arc::clone(self.close_request.get_or_insert_default()))
+    }
+
+    /// Returns the connection's memory with what only the driver has.
+    pub(super) fn memory_usage(&self) -> MemoryUsage {
+        let mut usage = self.connection.memory_usage();
+        usage.read = self.reading.input.capacity();
+        let large = self.reading.large.as_ref().map_or(0, |large| large.len());
+        let aside = self.reading.aside.as_ref().map_or(0, |aside| aside.bytes());
+        usage.assembled = usage.assembled.saturating_add(large).saturating_add(aside);
+        let backlog = self.writing.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
+        let outboxes = self.writing.outboxes.as_ref().map_or(0, |outboxes| outboxes.memory_usage());
+        usage.queued = usage.queued.saturating_add(backlog).saturating_add(outboxes);
+        #[cfg(feature = "http2")]
+        if let Some(held) = &self.writing.held {
+            // As it is now rather than when something was written.
+            usage.queued = usage.queued.saturating_sub(self.connection.held()).saturating_add(held.bytes());
+        }
+        usage
+    }
+}
+
 impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
         (self.on_drop)(self);
         self.close_outboxes();
+        self.report();
         if let Some(request) = &self.close_request {
             if !self.connection.is_ended() {
                 self.connection.abort();

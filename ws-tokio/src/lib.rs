@@ -37,7 +37,7 @@
 //! - keep another queue in front of a connection, with other rules for slow peers: an [`Outbox`], attached by [`Sender::attach`], and a
 //!   [`WeakSender`], which does not keep the connection alive;
 //! - limit memory: [`Config::max_message_size`] for each message, [`Config::max_memory`] for the whole connection;
-//!   [`memory_usage`](WebSocket::memory_usage) returns what is in use;
+//!   [`memory_usage`](WebSocket::memory_usage) returns what is in use, and an [`Observer`] receives it, to limit what all connections hold;
 //! - send or receive messages larger than memory: [`send_stream`](WebSocket::send_stream) and
 //!   [`recv_stream`](WebSocket::recv_stream);
 //! - use a WebSocket as a stream of bytes: [`ByteStream`].
@@ -67,6 +67,7 @@
 //! waits                             the places of futures that wait
 //! shared                            a driver behind a lock, and which task is woken
 //! driver, turn, waiting             a connection and its transport; the turns of senders; the wakers
+//! observer                          reports of a connection
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
 //! backlog, outbox, piece, buffer    what waits for a slow peer, here or elsewhere, pieces of a message, buffers of a thread
 //! try_send_error                    why a message was not queued
@@ -91,6 +92,7 @@ mod halves;
 #[cfg(feature = "http2")]
 #[doc(hidden)]
 pub mod http2;
+mod observer;
 mod outbox;
 mod piece;
 mod publish_report;
@@ -117,6 +119,7 @@ pub use error::Error;
 // Has nothing to do with WebSockets: ws-server and ws-client need it to make streams of custom types `Sync`.
 #[doc(hidden)]
 pub use exclusive::Exclusive;
+pub use observer::{Observer, Report};
 pub use outbox::Outbox;
 pub use publish_report::PublishReport;
 pub use reader::MessageReader;

@@ -15,6 +15,7 @@ use crate::connection_id::ConnectionId;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::halves::Halves;
+use crate::observer::Observer;
 use crate::reader::MessageReader;
 
 /// An open WebSocket over the transport `S`, after the opening handshake.
@@ -230,6 +231,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[doc(hidden)]
     pub fn count_held(&mut self, held: crate::http2::Held) {
         self.driver.count_held(held);
+    }
+
+    /// Has the connection report to `observer` what it holds: now, each time that it is about to wait or has received what it
+    /// reported as unfinished, and when it ends; also after a [`split`](Self::split).
+    pub fn set_observer(&mut self, observer: Box<dyn Observer>) {
+        self.driver.set_observer(observer);
     }
 
     /// Returns the transport as it is: no Close is sent, and what has been queued or received is dropped.

@@ -44,6 +44,12 @@ impl Compression {
             .saturating_add(pending)
     }
 
+    /// Bytes of memory held for the message being received.
+    pub(super) fn unfinished(&self) -> usize {
+        let pending = self.pending.as_ref().map_or(0, |pending| pending.input.capacity());
+        self.output.capacity().saturating_add(pending)
+    }
+
     /// Returns what can be returned of `output`, which has been checked; an incomplete character stays.
     fn hand_out(&mut self, assembly: &Assembly) -> Payload<'static> {
         let waiting = self.output.get(self.handed..).unwrap_or_default();

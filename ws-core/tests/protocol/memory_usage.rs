@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Buf;
-use ws_core::{Config, Connection, Event, Message, ProtocolError, SendError};
+use ws_core::{CloseCause, CloseCode, Config, Connection, Event, Message, ProtocolError, SendError};
 
 fn receive(connection: &mut Connection, bytes: &[u8]) -> Result<usize, ProtocolError> {
     let mut bytes = bytes.to_vec();
@@ -129,4 +129,58 @@ fn the_default_memory_limit_grows_with_the_other_limits() {
     assert_eq!(config.memory_bound(), 1 << 20);
     config.max_memory = Some(1000);
     assert_eq!(config.check().unwrap_err().setting, "max_memory");
+}
+
+#[test]
+fn a_connection_that_gives_way_fails_with_1013_and_drops_the_message_it_has_received_a_part_of() {
+    let mut server = Connection::server(Arc::new(Config::server()));
+    assert_eq!(server.unfinished(), 0);
+    let part = [&b"\x02\xfe\x40\x00\0\0\0\0"[..], &[7; 0x4000]].concat();
+    assert_eq!(receive(&mut server, &part), Ok(0));
+    assert!(server.unfinished() >= 0x4000);
+    assert!(server.give_way());
+    assert_eq!((server.unfinished(), server.memory_usage().assembled), (0, 0));
+    let mut output = server.output();
+    let close = output.copy_to_bytes(output.remaining());
+    assert_eq!(close[..4], [0x88, close.len() as u8 - 2, 0x03, 0xf5]);
+    let info = server.close_info().unwrap();
+    assert_eq!(info.cause, CloseCause::Protocol(ProtocolError::MemoryShort));
+    assert_eq!(info.sent, Some(CloseCode::TRY_AGAIN_LATER));
+    // Nothing more counts: it cannot do so again.
+    assert!(!server.give_way());
+}
+
+#[test]
+fn a_connection_that_closes_gives_way_without_a_second_close() {
+    let mut server = Connection::server(Arc::new(Config::server()));
+    server.close(CloseCode::GOING_AWAY, "").unwrap();
+    let queued = server.queued();
+    assert!(server.give_way());
+    assert_eq!(server.queued(), queued);
+    let mut peers = Connection::server(Arc::new(Config::server()));
+    assert_eq!(receive(&mut peers, b"\x88\x80\0\0\0\0"), Ok(1));
+    assert!(!peers.give_way(), "the peer has closed");
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn what_a_message_in_parts_has_inflated_to_is_unfinished_and_its_window_is_not() {
+    use ws_core::deflate::{self, Agreed, PerMessageDeflate};
+
+    let config = deflate::Config::server();
+    let mut server = Connection::server(Arc::new(Config::server()))
+        .with_deflate(PerMessageDeflate::server(Agreed::PLAIN, &config));
+    let mut client = Connection::client(Arc::new(Config::client()), [3; 32])
+        .with_deflate(PerMessageDeflate::client(Agreed::PLAIN, &config));
+    client.send_binary(&[0; 500_000]).unwrap();
+    let mut output = client.output();
+    let mut part = output.copy_to_bytes(output.remaining()).to_vec();
+    assert!(part.len() < 6000, "{} bytes", part.len());
+    // FIN is cleared: more of the message is to come.
+    part[0] &= 0x7f;
+    assert_eq!(receive(&mut server, &part), Ok(0));
+    assert!(server.unfinished() >= 400_000, "{}", server.unfinished());
+    assert_eq!(receive(&mut server, b"\x80\x80\0\0\0\0"), Ok(1));
+    assert_eq!(server.unfinished(), 0);
+    assert!(server.memory_usage().inflated > 0, "the window");
 }

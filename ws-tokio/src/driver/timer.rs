@@ -14,6 +14,9 @@ use crate::closer::CloseRequest;
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ready when a deadline has passed and been dealt with, or when a closer asks to close.
     pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.report() {
+            return Poll::Ready(());
+        }
         let connection = &self.connection;
         let asked = |request: &Arc<CloseRequest>| request.register(cx, connection.queued(), connection.rtt());
         if self.close_request.as_ref().is_some_and(asked) {

@@ -141,6 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.closing.transport = Transport::Closed;
         self.sleep = None;
         self.reading.input = Input::default();
+        self.report();
         Poll::Ready(())
     }
 

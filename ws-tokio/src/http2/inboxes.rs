@@ -297,6 +297,11 @@ impl Inbox {
         }
     }
 
+    /// The number of bytes that have arrived and not been read.
+    pub(super) fn unread(&self) -> usize {
+        self.arrived().bytes.len()
+    }
+
     /// How the stream has ended, if the peer or the connection has ended it.
     pub(super) fn ended(&self) -> Option<End> {
         self.arrived().end.clone()

@@ -6,21 +6,30 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
+use super::inboxes::Inbox;
+
 /// Counts the bytes that `h2` holds for one stream: a chunk is gone once `h2` has written it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outgoing {
     held: AtomicUsize,
     writer: Mutex<Option<Waker>>,
+    /// What goes the other way.
+    inbox: Arc<Inbox>,
 }
 
-/// How many bytes of a stream have been given to `h2` and not been written to the socket yet.
+/// What a stream holds outside of its WebSocket, in both directions.
 #[derive(Debug, Clone)]
 pub struct Held(pub(super) Arc<Outgoing>);
 
 impl Held {
-    /// Returns the number of bytes.
+    /// Returns the number of bytes that have been given to `h2` and not been written to the socket yet.
     pub fn bytes(&self) -> usize {
         self.0.held()
+    }
+
+    /// Returns the number of bytes that have arrived and not been read.
+    pub fn unread(&self) -> usize {
+        self.0.inbox.unread()
     }
 }
 
@@ -31,6 +40,10 @@ struct Chunk {
 }
 
 impl Outgoing {
+    pub(super) fn new(inbox: Arc<Inbox>) -> Arc<Self> {
+        Arc::new(Self { held: AtomicUsize::new(0), writer: Mutex::default(), inbox })
+    }
+
     /// The bytes as `h2` takes them.
     pub(super) fn chunk(self: &Arc<Self>, bytes: Vec<u8>) -> Bytes {
         self.held.fetch_add(bytes.len(), SeqCst);

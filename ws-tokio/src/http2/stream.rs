@@ -37,7 +37,8 @@ impl Opener {
 impl Receiving {
     /// Returns a stream that reads what has arrived and what will, and writes the DATA of the other half.
     pub fn stream(self, send: SendStream<Bytes>) -> Http2Stream {
-        Http2Stream { send, receiving: self, outgoing: Arc::default(), is_shut_down: false }
+        let outgoing = Outgoing::new(self.inbox.clone());
+        Http2Stream { send, receiving: self, outgoing, is_shut_down: false }
     }
 }
 

@@ -19,6 +19,7 @@ mod ends;
 mod error_text;
 mod large;
 mod memory_usage;
+mod observer;
 mod outbox;
 mod outside_runtime;
 mod panics;

@@ -1,0 +1,33 @@
+//! What a connection reports of itself.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use ws_core::MemoryUsage;
+
+use crate::closer::Closer;
+
+/// Receives the reports of a connection, for a server that limits or counts what its connections hold; see
+/// [`WebSocket::set_observer`](super::WebSocket::set_observer).
+pub trait Observer: Debug + Send + Sync {
+    /// Receives a report, and a closer of the connection, which it may clone. It is called by the task that drives the connection, which may hold its lock: it must neither wait nor
+    /// use the connection. It may use any [`Closer`](super::Closer).
+    ///
+    /// Returns whether the connection is to [give way](super::Closer::give_way) at once.
+    fn observe(&self, report: &Report, closer: &Closer) -> bool;
+}
+
+/// What a connection is like at one time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The bytes of memory that it holds, by what they are held for.
+    pub memory: MemoryUsage,
+    /// The bytes of memory among them that it holds for input that has not been received by the user: parts of a message, and
+    /// what has been read ahead.
+    pub unfinished: usize,
+    /// The bytes that wait to be written.
+    pub queued: usize,
+    /// The round-trip time of the last keepalive ping that was answered.
+    pub rtt: Option<Duration>,
+}
