@@ -6,6 +6,7 @@ pub(crate) mod host_pattern;
 pub(crate) mod host_policy;
 #[cfg(feature = "http2")]
 pub(crate) mod http2;
+pub(crate) mod machine_memory;
 pub(crate) mod networks;
 pub(crate) mod open_files;
 pub(crate) mod options;

@@ -3,15 +3,16 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tracing::Instrument;
-use ws_tokio::Closer;
 
 use crate::config::options::ServerOptions;
 #[cfg(feature = "hyper")]
 use crate::transport::peer::Peer;
 #[cfg(feature = "hyper")]
 use crate::transport::source::Source;
+use crate::transport::stream::WebSocket;
 #[cfg(feature = "hyper")]
 use crate::web::denied::Denied;
 use crate::web::request::Request;
@@ -20,13 +21,15 @@ use ws_tokio::ConnectionId;
 use self::admission::Admission;
 #[cfg(feature = "hyper")]
 use self::admission::RequestPermit;
+use self::memory::{CONNECTION, Cost, Memory, Share};
 use self::registry::{Departure, Drained, Registry};
-use self::stats::{Open, Stats};
+use self::stats::Stats;
 
 pub(crate) mod addresses;
 pub(crate) mod admission;
 pub(crate) mod connections;
 pub(crate) mod handshakes;
+pub(crate) mod memory;
 pub(crate) mod numbered;
 pub(crate) mod registry;
 pub(crate) mod stats;
@@ -37,6 +40,7 @@ pub(crate) struct Hub {
     pub(crate) options: ServerOptions,
     pub(crate) admission: Admission,
     pub(crate) stats: Stats,
+    memory: Arc<Memory>,
     registry: Arc<Registry>,
 }
 
@@ -46,6 +50,8 @@ pub(crate) struct Seat {
     hub: Arc<Hub>,
     id: ConnectionId,
     stage: Stage,
+    /// Whether it has an open WebSocket.
+    is_open: AtomicBool,
 }
 
 /// What a seat is for.
@@ -63,22 +69,24 @@ enum Stage {
 impl Hub {
     /// A hub with options that have been checked.
     pub(crate) fn new(options: ServerOptions) -> Arc<Self> {
-        let admission = Admission::new(&options);
-        Arc::new(Self { options, admission, stats: Stats::default(), registry: Arc::default() })
+        let memory = Memory::new(options.memory_limit());
+        let admission = Admission::new(&options, memory.clone());
+        let stats = Stats::new(memory.clone());
+        Arc::new(Self { options, admission, stats, memory, registry: Arc::default() })
     }
 
     /// Returns a seat for a connection that has been accepted; `None` during a shutdown.
     pub(crate) fn connection(self: &Arc<Self>, id: ConnectionId) -> Option<Seat> {
         self.registry.enter(id).then(|| {
             self.stats.connection_begins();
-            Seat { hub: self.clone(), id, stage: Stage::Connection }
+            self.seat(id, Stage::Connection)
         })
     }
 
     /// Returns a seat for a stream of an HTTP/2 connection, which has one itself; `None` during a shutdown.
     #[cfg(feature = "http2")]
     pub(crate) fn stream(self: &Arc<Self>, id: ConnectionId) -> Option<Seat> {
-        self.registry.enter(id).then(|| Seat { hub: self.clone(), id, stage: Stage::Stream })
+        self.registry.enter(id).then(|| self.seat(id, Stage::Stream))
     }
 
     /// Returns a seat for a request that another HTTP server has read, before anything decides on it, so that
@@ -89,7 +97,11 @@ impl Hub {
         if !self.registry.enter(id) {
             return Err(self.admission.shutting_down());
         }
-        Ok(Seat { hub: self.clone(), id, stage: Stage::Request(Box::new(permit)) })
+        Ok(self.seat(id, Stage::Request(Box::new(permit))))
+    }
+
+    fn seat(self: &Arc<Self>, id: ConnectionId, stage: Stage) -> Seat {
+        Seat { hub: self.clone(), id, stage, is_open: AtomicBool::new(false) }
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
@@ -135,15 +147,29 @@ impl Seat {
         hub.registry.started(id, tokio::spawn(serve(self).instrument(span)).abort_handle());
     }
 
-    /// The WebSocket is open: it is counted and listed for as long as the result lives, and a shutdown closes it.
-    pub(crate) fn opened(&self, closer: Closer, request: &Request) -> Open {
+    /// Counts the memory of what has no open WebSocket yet, until the result is dropped: this many bytes beside what every
+    /// connection costs.
+    pub(crate) fn costs(&self, further: usize) -> Cost {
+        Cost::new(&self.hub.memory, CONNECTION.saturating_add(further))
+    }
+
+    /// The WebSocket is open: it is counted and listed until the seat is dropped, its memory, and what else its connection holds for
+    /// it, counts until it is dropped itself, and a shutdown closes it.
+    pub(crate) fn opened(&self, websocket: &mut WebSocket, request: &Request) {
+        let closer = websocket.closer();
+        let base = CONNECTION.saturating_add(websocket.get_ref().encryption_memory());
+        websocket.set_observer(Box::new(Share::new(&self.hub.memory, base)));
         self.hub.registry.opened(self.id, closer, request);
-        self.hub.stats.websocket()
+        self.hub.stats.websocket_begins();
+        self.is_open.store(true, Relaxed);
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        if *self.is_open.get_mut() {
+            self.hub.stats.websocket_ends();
+        }
         match self.stage {
             Stage::Connection => self.hub.stats.connection_ends(),
             #[cfg(feature = "http2")]

@@ -36,7 +36,7 @@
 //! | send from another task | `let (sender, receiver) = socket.split()`: [`Sender`] |
 //! | close with a code | `socket.close(CloseCode::POLICY_VIOLATION, "why")`: [how to](how_to#close-with-a-code) |
 //! | limit what one client may use | [`AddressLimits`]: [how to](how_to#set-limits) |
-//! | limit memory | [`Config::max_message_size`], [`Config::max_memory`], [`ServerOptions::max_connections`]: [how to](how_to#set-limits) |
+//! | limit memory | [`Config::max_message_size`], [`Config::max_memory`]; of all connections [`ServerOptions::max_memory`], [`ServerOptions::max_connections`]: [how to](how_to#set-limits) |
 //! | use TLS, run behind nginx | [`Tls`], [how to](how_to#use-tls); [nginx](how_to#run-behind-nginx) |
 //! | know clients behind a proxy | [`ProxyOptions`]: [how to](how_to#find-the-addresses-of-clients-behind-a-proxy) |
 //! | list open connections, close one | [`Connections`]: [how to](how_to#list-open-connections-and-close-one) |

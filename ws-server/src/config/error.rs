@@ -75,6 +75,14 @@ pub enum AcceptError {
     /// A guard refused the request, or there is no room or no endpoint for it; this is the status the peer was sent.
     #[error("the opening handshake was refused with status {0}")]
     Refused(StatusCode),
+    /// A limit of the server leaves no room for it; this is the status the peer was sent, and the setting with the limit.
+    #[error("the opening handshake was refused with status {status}: {limit} is reached")]
+    Limited {
+        /// 503, or 429 for a limit of one address.
+        status: StatusCode,
+        /// The name of the setting in [`ServerOptions`](crate::ServerOptions).
+        limit: &'static str,
+    },
     /// The request was no opening handshake and has been answered as plain HTTP.
     #[error("the request was answered as plain HTTP with status {0}")]
     Plain(StatusCode),

@@ -10,6 +10,7 @@ use crate::config::error::SettingError;
 use crate::config::host_policy::HostPolicy;
 #[cfg(feature = "http2")]
 use crate::config::http2::Http2Options;
+use crate::config::machine_memory::default_memory;
 use crate::config::open_files::{
     beside_connections, default_connections, default_handshakes, open_files_limit,
 };
@@ -135,6 +136,22 @@ pub struct ServerOptions {
     ///
     /// Default `None`: an eighth of what the limit of open files leaves, at most 4096.
     pub max_handshakes: Option<usize>,
+    /// The memory that all connections together may hold, in bytes: what each WebSocket holds by its own account
+    /// ([`MemoryUsage`](ws_tokio::ws_core::MemoryUsage); it is looked at when the connection is about to wait, and counts in steps of
+    /// 4 KiB), 2 KiB for each connection, 20 KiB more with TLS and 16 KiB more with HTTP/2, and `handshake.head.bytes` for a request
+    /// that is being read. What handlers keep, what the system holds for sockets, and what the allocator keeps free are not among it.
+    ///
+    /// Beyond seven eighths of it a request for a WebSocket is answered with 503. Beyond all of it, and when a request was
+    /// refused for it, WebSockets are closed with 1013, those with the most unfinished input first (parts of messages, and what has been
+    /// read and not been received), until three quarters are left; among those that hold about as much, the one that has done so for longest.
+    /// Bytes that wait to be written count, but are limited by [`Config::max_queued`](ws_tokio::Config::max_queued) and
+    /// [`Config::write_timeout`](ws_tokio::Config::write_timeout).
+    ///
+    /// At least 1 MiB. Default `None`: half of what the machine has or, if that is less, of what the control group of the process
+    /// (version 1 or 2) may use, read when the server is built; on systems other than Linux 4 GiB, or 1 GiB where pointers have 32 bits.
+    /// Each server, and each `WebSocketHub`, has a budget for itself.
+    #[doc(alias = "memory_limit")]
+    pub max_memory: Option<usize>,
     /// What one client address may use. Default no limits.
     pub per_address: AddressLimits,
     /// How long a request waits for one of `max_connections` to end before it is answered with 503. Must be
@@ -168,6 +185,7 @@ impl Default for ServerOptions {
             handshake: HandshakeOptions::default(),
             max_connections: None,
             max_handshakes: None,
+            max_memory: None,
             per_address: AddressLimits::default(),
             overload_wait: Duration::from_millis(100),
             retry_after: Duration::from_secs(5),
@@ -187,6 +205,7 @@ impl ServerOptions {
         handshake: HandshakeOptions,
         max_connections: Option<usize>,
         max_handshakes: Option<usize>,
+        max_memory: Option<usize>,
         per_address: AddressLimits,
         overload_wait: Duration,
         retry_after: Duration,
@@ -218,6 +237,11 @@ impl ServerOptions {
                     format!("it must be between 1 and {MOST_PERMITS}; None takes the limit from the system");
                 return Err(SettingError::new(setting, n, must));
             }
+        }
+        if let Some(bytes) = self.max_memory.filter(|bytes| *bytes < LEAST_MEMORY) {
+            let must =
+                format!("it must be at least {LEAST_MEMORY} bytes; None takes half of what the system has");
+            return Err(SettingError::new("max_memory", bytes, must));
         }
         if self.overload_wait >= self.handshake.timeout {
             let must = format!("it must be shorter than handshake.timeout = {:?}", self.handshake.timeout);
@@ -252,6 +276,11 @@ impl ServerOptions {
         self.max_handshakes.unwrap_or_else(|| default_handshakes(open_files_limit()))
     }
 
+    /// `max_memory`, or what it is by default.
+    pub fn memory_limit(&self) -> usize {
+        self.max_memory.unwrap_or_else(default_memory)
+    }
+
     /// Says so when there are more permits than descriptors: connections would wait unaccepted.
     pub(crate) fn warn_of_few_files(&self) {
         let (connections, handshakes) = (self.connection_limit(), self.handshake_limit());
@@ -275,6 +304,8 @@ pub(crate) fn from_now(duration: Duration) -> Instant {
 
 /// What a semaphore of tokio can count.
 const MOST_PERMITS: usize = tokio::sync::Semaphore::MAX_PERMITS;
+/// A few messages must be possible.
+const LEAST_MEMORY: usize = 1 << 20;
 /// It is a C `int` for the system.
 const MOST_BACKLOG: u32 = i32::MAX as u32;
 /// Request line, Host, Upgrade, Connection, Key, Version with the shortest values there are.
@@ -301,6 +332,12 @@ mod tests {
         assert_eq!(options.check().unwrap_err().setting, "max_connections");
         let options = ServerOptions { max_handshakes: Some(usize::MAX), ..ServerOptions::default() };
         assert_eq!(options.check().unwrap_err().setting, "max_handshakes");
+        let options = ServerOptions { max_memory: Some(1000), ..ServerOptions::default() };
+        let text = options.check().unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "max_memory = 1000 is not possible: it must be at least 1048576 bytes; None takes half of what the system has"
+        );
         let options = ServerOptions { backlog: 0, ..ServerOptions::default() };
         assert_eq!(options.check().unwrap_err().setting, "backlog");
         let options = ServerOptions { overload_wait: Duration::from_secs(10), ..ServerOptions::default() };

@@ -13,6 +13,8 @@ use tokio::{join, select};
 use crate::config::error::SettingError;
 use crate::config::options::{ServerOptions, from_now};
 use crate::embed::upgrade::{Agreed, Incoming};
+#[cfg(feature = "axum")]
+use crate::hub::admission::MAX_HANDSHAKES;
 use crate::hub::connections::Connections;
 use crate::hub::registry::{Departure, Drained};
 use crate::hub::stats::Stats;
@@ -161,7 +163,7 @@ impl WebSocketHub {
     /// The answer to a request for which no WebSocket may open.
     #[cfg(feature = "axum")]
     pub(crate) fn overloaded(&self) -> Denied {
-        self.0.admission.overloaded()
+        self.0.admission.overloaded(MAX_HANDSHAKES)
     }
 
     /// Reports a refusal, and makes the answer ready to be written.

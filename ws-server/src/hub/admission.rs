@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio::time::timeout;
 
 use crate::config::open_files::answers;
 use crate::config::options::ServerOptions;
 use crate::hub::addresses::{Addresses, AtLimit, Deciding, OpenShare};
 use crate::hub::handshakes::Handshakes;
+use crate::hub::memory::Memory;
 use crate::transport::source::Source;
 use crate::transport::throttle::ReadBudget;
 use crate::web::denied::Denied;
@@ -28,6 +29,7 @@ pub(crate) struct Admission {
     most_requests: usize,
     answers: Arc<Semaphore>,
     websockets: Arc<Semaphore>,
+    memory: Arc<Memory>,
     wait: Duration,
     retry_after: Duration,
     /// Whether the server shuts down.
@@ -47,9 +49,19 @@ pub(crate) struct RequestPermit {
 /// An open WebSocket, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct OpenPermit {
-    _of_server: Permit,
+    _of_server: WebSocketPermit,
     /// `None` where addresses have no limits.
     of_address: Option<Box<OpenShare>>,
+}
+
+/// One of the WebSockets of a server, until this is dropped: a `Permit` is larger, as it may be for several.
+#[derive(Debug)]
+struct WebSocketPermit(Arc<Semaphore>);
+
+impl Drop for WebSocketPermit {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
 }
 
 impl OpenPermit {
@@ -60,7 +72,7 @@ impl OpenPermit {
 }
 
 impl Admission {
-    pub(crate) fn new(options: &ServerOptions) -> Self {
+    pub(crate) fn new(options: &ServerOptions, memory: Arc<Memory>) -> Self {
         Self {
             handshakes: Handshakes::new(options.handshake_limit()),
             addresses: Addresses::new(options.per_address.clone()),
@@ -69,6 +81,7 @@ impl Admission {
             most_requests: options.handshake_limit(),
             answers: Arc::new(Semaphore::new(answers(options.handshake_limit()))),
             websockets: Arc::new(Semaphore::new(options.connection_limit())),
+            memory,
             wait: options.overload_wait,
             retry_after: options.retry_after,
             closing: watch::Sender::new(false),
@@ -77,11 +90,13 @@ impl Admission {
 
     /// A permit for a request for a WebSocket of that address, while guards decide on it; or the answer.
     pub(crate) fn request(&self, source: Source) -> Result<RequestPermit, Denied> {
-        self.addresses.request(source).map_err(Self::too_many)?;
+        let too_many = |wait| Self::too_many(wait, "per_address.handshakes_per_second");
+        self.addresses.request(source).map_err(too_many)?;
         let free = self.requests.available_permits();
-        let of_server = self.requests.clone().try_acquire_owned().map_err(|_| self.overloaded())?;
+        let of_server = self.requests.clone().try_acquire_owned();
+        let of_server = of_server.map_err(|_| self.overloaded(MAX_HANDSHAKES))?;
         let of_address = self.addresses.decide(source, free);
-        let of_address = of_address.ok_or_else(|| Self::too_many(self.retry_after))?;
+        let of_address = of_address.ok_or_else(|| Self::too_many(self.retry_after, MAX_HANDSHAKES))?;
         Ok(RequestPermit { _of_server: of_server, _of_address: of_address })
     }
 
@@ -99,10 +114,10 @@ impl Admission {
     /// Whether another WebSocket may open, as far as is known before the guards have decided; or the answer.
     pub(crate) async fn room(&self, source: Source) -> Result<(), Denied> {
         if !self.addresses.has_room(source) {
-            return Err(Self::too_many(self.retry_after));
+            return Err(Self::too_many(self.retry_after, MAX_OF_ADDRESS));
         }
         // A permit that is free need not be taken to know that.
-        if !*self.closing.borrow() && self.websockets.available_permits() > 0 {
+        if !*self.closing.borrow() && !self.memory.is_short() && self.websockets.available_permits() > 0 {
             return Ok(());
         }
         self.of_server().await.map(drop)
@@ -112,21 +127,28 @@ impl Admission {
     /// server shuts down, or when none becomes free in time.
     pub(crate) async fn websocket(&self, source: Source) -> Result<OpenPermit, Denied> {
         let of_address = self.addresses.open(source);
-        let of_address = of_address.map_err(|AtLimit| Self::too_many(self.retry_after))?;
+        let of_address = of_address.map_err(|AtLimit| Self::too_many(self.retry_after, MAX_OF_ADDRESS))?;
         Ok(OpenPermit { _of_server: self.of_server().await?, of_address })
     }
 
-    async fn of_server(&self) -> Result<Permit, Denied> {
+    async fn of_server(&self) -> Result<WebSocketPermit, Denied> {
         if *self.closing.borrow() {
             return Err(self.shutting_down());
         }
-        // Most need not wait, and so no timer. Nobody is overtaken: while others wait no permit is free.
-        if let Ok(permit) = self.websockets.clone().try_acquire_owned() {
-            return Ok(permit);
+        if self.memory.is_short() {
+            return Err(self.overloaded(MAX_MEMORY));
         }
-        match timeout(self.wait, self.websockets.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(self.overloaded()),
+        let taken = |permit: SemaphorePermit<'_>| {
+            permit.forget();
+            Ok(WebSocketPermit(self.websockets.clone()))
+        };
+        // Most need not wait, and so no timer. Nobody is overtaken: while others wait no permit is free.
+        if let Ok(permit) = self.websockets.try_acquire() {
+            return taken(permit);
+        }
+        match timeout(self.wait, self.websockets.acquire()).await {
+            Ok(Ok(permit)) => taken(permit),
+            _ => Err(self.overloaded("max_connections")),
         }
     }
 
@@ -140,13 +162,13 @@ impl Admission {
     }
 
     /// 429, as the address has or does too much.
-    fn too_many(retry_after: Duration) -> Denied {
-        Denied::refused(too_many(retry_after))
+    fn too_many(retry_after: Duration, limit: &'static str) -> Denied {
+        Denied::limited(too_many(retry_after), limit)
     }
 
-    /// 503, as too much is going on.
-    pub(crate) fn overloaded(&self) -> Denied {
-        Denied::refused(overloaded(self.retry_after))
+    /// 503, as this limit leaves no room.
+    pub(crate) fn overloaded(&self, limit: &'static str) -> Denied {
+        Denied::limited(overloaded(self.retry_after), limit)
     }
 
     /// 503, as the server shuts down.
@@ -165,3 +187,8 @@ impl Admission {
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 }
+
+/// The names of settings.
+pub(crate) const MAX_MEMORY: &str = "max_memory";
+pub(crate) const MAX_HANDSHAKES: &str = "max_handshakes";
+const MAX_OF_ADDRESS: &str = "per_address.max_connections";

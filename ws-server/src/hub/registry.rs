@@ -33,6 +33,8 @@ struct State {
     /// The shutdown has waited long enough.
     aborting: bool,
     connections: Numbered<ConnectionId, Entry>,
+    /// What is known of those that are listed. Apart, as mostly there are none.
+    facts: Numbered<ConnectionId, Box<Facts>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +42,7 @@ struct Entry {
     /// `None` until it has been started: for a request that another HTTP server has read, until that is answered.
     task: Option<AbortHandle>,
     /// There once the WebSocket is open.
-    open: Option<(Closer, Option<Box<Facts>>)>,
+    open: Option<Closer>,
 }
 
 /// How a shutdown went. WebSockets over HTTP/2 count one by one, and their connection once more.
@@ -94,7 +96,10 @@ impl Registry {
             departure.close(&closer);
         }
         if let Some(entry) = state.connections.get_mut(&id) {
-            entry.open = Some((closer, facts));
+            entry.open = Some(closer);
+            if let Some(facts) = facts {
+                state.facts.insert(id, facts);
+            }
         }
     }
 
@@ -106,25 +111,26 @@ impl Registry {
     /// The listed WebSockets that are open and have not ended, the oldest first.
     pub(crate) fn list(&self) -> Vec<ConnectionInfo> {
         let state = self.state();
-        let mut list: Vec<_> = state.connections.iter().filter_map(|(id, entry)| entry.info(*id)).collect();
+        let mut list: Vec<_> = state.facts.keys().filter_map(|id| state.info(*id)).collect();
         drop(state);
         list.sort_unstable_by_key(|info| info.id);
         list
     }
 
     pub(crate) fn info(&self, id: ConnectionId) -> Option<ConnectionInfo> {
-        self.state().connections.get(&id)?.info(id)
+        self.state().info(id)
     }
 
     pub(crate) fn closer(&self, id: ConnectionId) -> Option<Closer> {
         let state = self.state();
-        let (closer, _) = state.connections.get(&id)?.open.as_ref()?;
+        let closer = state.connections.get(&id)?.open.as_ref()?;
         closer.close_info().is_none().then(|| closer.clone())
     }
 
     pub(crate) fn remove(&self, id: ConnectionId) {
         let mut state = self.state();
         state.connections.remove(&id);
+        state.facts.remove(&id);
         if state.connections.is_empty() {
             self.empty.notify_waiters();
         }
@@ -156,7 +162,7 @@ impl Registry {
             next = next.checked_add(step).unwrap_or(deadline);
             let state = self.state();
             for id in batch {
-                if let Some((closer, _)) = state.connections.get(id).and_then(|entry| entry.open.as_ref()) {
+                if let Some(closer) = state.connections.get(id).and_then(|entry| entry.open.as_ref()) {
                     departure.close(closer);
                 }
             }
@@ -190,10 +196,11 @@ impl Registry {
     }
 }
 
-impl Entry {
+impl State {
     fn info(&self, id: ConnectionId) -> Option<ConnectionInfo> {
-        let (closer, facts) = self.open.as_ref()?;
-        closer.close_info().is_none().then(|| Some(facts.as_ref()?.info(id, closer)))?
+        let closer = self.connections.get(&id)?.open.as_ref()?;
+        let facts = self.facts.get(&id)?;
+        closer.close_info().is_none().then(|| facts.info(id, closer))
     }
 }
 

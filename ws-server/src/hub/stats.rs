@@ -1,7 +1,9 @@
 //! Numbers of a server, readable at any time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use crate::hub::memory::Memory;
 
 /// A handle to the numbers of a server; cheap to clone, valid after the server has ended.
 ///
@@ -29,6 +31,9 @@ struct Counters {
     failed_handshakes: AtomicU64,
     failed_accepts: AtomicU64,
     panicked: AtomicU64,
+    refused_for_memory: AtomicU64,
+    closed_for_memory: AtomicU64,
+    memory: OnceLock<Arc<Memory>>,
 }
 
 /// The numbers of a server at one time, each under the name of the method of [`Stats`] that returns it.
@@ -45,9 +50,19 @@ pub struct StatsSnapshot {
     pub failed_handshakes: u64,
     pub failed_accepts: u64,
     pub panicked: u64,
+    pub refused_for_memory: u64,
+    pub closed_for_memory: u64,
+    pub memory: u64,
 }
 
 impl Stats {
+    pub(crate) fn new(memory: Arc<Memory>) -> Self {
+        let this = Self::default();
+        // It is empty.
+        let _ = this.0.memory.set(memory);
+        this
+    }
+
     /// Returns all numbers as they are now. They are read one after the other, while the server goes on.
     #[doc(alias = "metrics")]
     pub fn snapshot(&self) -> StatsSnapshot {
@@ -61,6 +76,9 @@ impl Stats {
             failed_handshakes: self.failed_handshakes(),
             failed_accepts: self.failed_accepts(),
             panicked: self.panicked(),
+            refused_for_memory: self.refused_for_memory(),
+            closed_for_memory: self.closed_for_memory(),
+            memory: self.memory(),
         }
     }
 
@@ -89,8 +107,8 @@ impl Stats {
         self.0.plain.load(Relaxed)
     }
 
-    /// Opening handshakes refused: by an endpoint's policy or guard, for want of an endpoint, or with 503 because
-    /// as many WebSockets were open as there may be.
+    /// Opening handshakes refused: by an endpoint's policy or guard, for want of an endpoint, or with 503 or 429 because of
+    /// a limit.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Relaxed)
     }
@@ -108,6 +126,31 @@ impl Stats {
     /// Handlers that panicked.
     pub fn panicked(&self) -> u64 {
         self.0.panicked.load(Relaxed)
+    }
+
+    /// Opening handshakes refused with 503 because nearly all of [`max_memory`](crate::ServerOptions::max_memory) was used; they
+    /// are among the [refused](Self::refused).
+    pub fn refused_for_memory(&self) -> u64 {
+        self.0.refused_for_memory.load(Relaxed)
+    }
+
+    /// WebSockets closed with 1013 because all of [`max_memory`](crate::ServerOptions::max_memory) was used, or nearly all, and
+    /// they held the most unfinished input.
+    pub fn closed_for_memory(&self) -> u64 {
+        self.0.closed_for_memory.load(Relaxed)
+    }
+
+    /// Bytes of memory that the connections hold now, as [`max_memory`](crate::ServerOptions::max_memory) counts them.
+    pub fn memory(&self) -> u64 {
+        self.0.memory.get().map_or(0, |memory| memory.used() as u64)
+    }
+
+    pub(crate) fn count_refused_for_memory(&self) {
+        self.0.refused_for_memory.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_closed_for_memory(&self) {
+        self.0.closed_for_memory.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_plain(&self) {
@@ -145,20 +188,12 @@ impl Stats {
         self.0.connections.fetch_sub(1, Relaxed);
     }
 
-    /// Counts an open WebSocket for as long as the result lives.
-    pub(crate) fn websocket(&self) -> Open {
+    pub(crate) fn websocket_begins(&self) {
         self.0.opened.fetch_add(1, Relaxed);
         self.0.open.fetch_add(1, Relaxed);
-        Open(self.clone())
     }
-}
 
-/// An open WebSocket that is counted.
-#[derive(Debug)]
-pub(crate) struct Open(Stats);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.0.open.fetch_sub(1, Relaxed);
+    pub(crate) fn websocket_ends(&self) {
+        self.0.open.fetch_sub(1, Relaxed);
     }
 }

@@ -11,6 +11,8 @@ use crate::config::error::AcceptError;
 use crate::hub::Seat;
 use crate::hub::admission::Admission;
 use crate::hub::handshakes::{Handshake, Progress};
+#[cfg(feature = "http2")]
+use crate::hub::memory::HTTP_2;
 use crate::opening::handshake::open;
 #[cfg(feature = "tls")]
 use crate::serve::encryption::encrypt;
@@ -76,7 +78,9 @@ impl Arrival {
 }
 
 async fn arrive(seat: &Seat, mut arrival: Box<Arrival>) -> Result<Life, AcceptError> {
+    let cost = seat.costs(0);
     arrival.first_byte(&seat.hub().admission).await?;
+    drop(cost);
     // Boxed again: what reading and TLS need is not there for a peer that is silent.
     Box::pin(shake_hands(seat, arrival)).await
 }
@@ -92,11 +96,13 @@ async fn shake_hands(seat: &Seat, arrival: Box<Arrival>) -> Result<Life, AcceptE
             Ok(why) = &mut cut => return Err(why),
         }
     }
+    let encryption = server.encryption_memory();
+    let cost = seat.costs(encryption.saturating_add(seat.hub().options.handshake.head.bytes));
     let progress = handshake.progress();
     let visit = Visit::new(&server, Some(handshake));
     select! {
         biased;
-        started = start(seat, &server, &visit, progress, (socket, peer), deadline) => started,
+        started = start(seat, &server, &visit, progress, (socket, peer), deadline) => { drop(cost); started }
         Ok(why) = cut => Err(why),
     }
 }
@@ -120,17 +126,15 @@ async fn start(
     let received = {
         let (is_http2, received) = speaks_http2(server, &mut watched, &peer, deadline).await?;
         if is_http2 {
-            let connection = http2::begin(server.clone(), watched, received, peer, deadline).await?;
+            let cost = seat.costs(server.encryption_memory().saturating_add(HTTP_2));
+            let connection = http2::begin(server.clone(), watched, received, peer, deadline, cost).await?;
             visit.end_handshake();
             return Ok(Life::Http2(connection));
         }
         received
     };
     #[cfg(not(feature = "http2"))]
-    let received = {
-        let _ = server;
-        Vec::new()
-    };
+    let received = Vec::new();
     let mut opened = open(&mut watched, visit, peer, handshake, deadline, received).await?;
     let Some(handler) = opened.handler.take() else { return Err(AcceptError::Closed) };
     let handler = move |websocket, request| handler(websocket, request);

@@ -23,6 +23,7 @@ use crate::config::error::AcceptError;
 use crate::config::http2::Http2Options;
 use crate::config::options::from_now;
 use crate::hub::admission::Permit;
+use crate::hub::memory::Cost;
 use crate::serve::state::ServerState;
 use crate::transport::peer::Peer;
 use crate::transport::replayed::Replayed;
@@ -37,6 +38,7 @@ pub(crate) struct Http2Connection {
     server: Arc<ServerState>,
     peer: Peer,
     calls: Arc<Calls>,
+    _cost: Cost,
 }
 
 type Socket = Paced<Replayed<Watched<Stream>>>;
@@ -51,6 +53,7 @@ pub(crate) async fn begin(
     first: Vec<u8>,
     peer: Peer,
     deadline: Instant,
+    cost: Cost,
 ) -> Result<Box<Http2Connection>, AcceptError> {
     let options = server.hub.options.http2.clone().unwrap_or_default();
     let late = AcceptError::Timeout(server.hub.options.handshake.timeout);
@@ -58,7 +61,7 @@ pub(crate) async fn begin(
     let handshake = builder(&options).handshake(inboxes.pace(Replayed::new(first, stream)));
     let Ok(connection) = timeout_at(deadline, handshake).await else { return Err(late) };
     let connection = connection.map_err(failed)?;
-    let mut this = Http2Connection { connection, inboxes, server, peer, calls: Arc::default() };
+    let mut this = Http2Connection { connection, inboxes, server, peer, calls: Arc::default(), _cost: cost };
     match timeout_at(deadline, this.accept()).await {
         Ok(Some(Ok(incoming))) => this.start(incoming),
         Ok(Some(Err(error))) => return Err(failed(error)),

@@ -7,13 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tracing::{debug, error, info, warn};
-use ws_core::{CloseCode, CloseInfo, Initiator};
+use ws_core::{CloseCause, CloseCode, CloseInfo, Initiator, ProtocolError};
 use ws_tokio::Closer;
 
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
-use crate::hub::admission::OpenPermit;
-use crate::hub::stats::{Open, Stats};
+use crate::hub::admission::{MAX_MEMORY, OpenPermit};
+use crate::hub::stats::Stats;
 use crate::hub::{Hub, Seat};
 use crate::opening::handshake::Opened;
 use crate::transport::rest::{Left, Rest};
@@ -46,7 +46,6 @@ pub(crate) struct Running {
     closer: Closer,
     rest: Rest,
     _permit: Option<OpenPermit>,
-    _open: Open,
 }
 
 impl Running {
@@ -74,8 +73,8 @@ impl Running {
         websocket.take_over_on_drop();
         websocket.set_connection_id(request.id());
         let closer = websocket.closer();
-        let _open = seat.opened(closer.clone(), &request);
-        Self { handler: caught(|| handler(websocket, request)), closer, rest, _permit: permit, _open }
+        seat.opened(&mut websocket, &request);
+        Self { handler: caught(|| handler(websocket, request)), closer, rest, _permit: permit }
     }
 
     /// Until the handler is done and the peer has seen the end.
@@ -88,6 +87,9 @@ impl Running {
             ending.await;
         }
         if let Some(info) = self.closer.close_info() {
+            if info.cause == CloseCause::Protocol(ProtocolError::MemoryShort) {
+                hub.stats.count_closed_for_memory();
+            }
             report_close(&info);
         }
     }
@@ -208,6 +210,13 @@ pub(crate) fn report(stats: &Stats, error: &AcceptError) {
         AcceptError::Refused(status) => {
             stats.count_refused();
             info!(%status, "refused");
+        }
+        AcceptError::Limited { status, limit } => {
+            stats.count_refused();
+            if *limit == MAX_MEMORY {
+                stats.count_refused_for_memory();
+            }
+            info!(%status, limit, "refused");
         }
         AcceptError::NotAllowed(refusal) => {
             stats.count_refused();

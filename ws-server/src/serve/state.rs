@@ -7,6 +7,8 @@ use crate::opening::handshake::Found;
 use crate::opening::routes::Routes;
 #[cfg(feature = "tls")]
 use crate::transport::current_tls::CurrentTls;
+#[cfg(feature = "tls")]
+use crate::transport::tls::ENCRYPTION_MEMORY;
 
 /// What all connections of a server share.
 pub(crate) struct ServerState {
@@ -17,6 +19,14 @@ pub(crate) struct ServerState {
 }
 
 impl ServerState {
+    /// What TLS holds for a connection, in bytes of memory.
+    pub(crate) fn encryption_memory(&self) -> usize {
+        #[cfg(feature = "tls")]
+        return if self.tls.is_some() { ENCRYPTION_MEMORY } else { 0 };
+        #[cfg(not(feature = "tls"))]
+        return 0;
+    }
+
     /// What is at a path; `None` when nothing is.
     pub(crate) fn find(&self, path: &str) -> Option<Found<'_>> {
         let admission = Some(&self.hub.admission);

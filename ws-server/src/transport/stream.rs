@@ -28,6 +28,8 @@ use crate::transport::socket::Socket;
 #[cfg(feature = "hyper")]
 use crate::transport::socket::prepare;
 use crate::transport::throttle::Throttle;
+#[cfg(feature = "tls")]
+use crate::transport::tls::ENCRYPTION_MEMORY;
 #[cfg(all(feature = "http2", feature = "tls"))]
 use crate::transport::tls::HTTP_2;
 #[cfg(feature = "tls")]
@@ -57,10 +59,17 @@ pub struct Stream {
     /// The peer has shut down its side.
     ended: bool,
     rest: Option<Rest>,
+    /// What few streams have.
+    beside: Option<Box<Beside>>,
+}
+
+/// What few streams have: boxed together, so that the others have one place for it.
+#[derive(Debug, Default)]
+struct Beside {
     /// There if what may be read is limited.
-    throttle: Option<Box<Throttle>>,
+    throttle: Option<Throttle>,
     #[cfg(feature = "http2")]
-    shared: Option<Box<Shared>>,
+    shared: Option<Shared>,
 }
 
 /// What is known of the connection that an HTTP/2 stream is a part of.
@@ -101,6 +110,15 @@ impl Stream {
         self.rest.as_ref().map(Rest::id)
     }
 
+    /// What TLS holds for it, in bytes of memory; 0 for a stream that shares its connection.
+    pub(crate) fn encryption_memory(&self) -> usize {
+        match &self.transport {
+            #[cfg(feature = "tls")]
+            Some(Transport::Tls(_)) => ENCRYPTION_MEMORY,
+            _ => 0,
+        }
+    }
+
     /// Wraps a stream of any type, so that a WebSocket on it can be passed to functions that take the [`WebSocket`] of a
     /// server: `accept(Stream::custom(io))`.
     ///
@@ -128,7 +146,7 @@ impl Stream {
     #[cfg(feature = "http2")]
     pub(crate) fn http2(stream: Http2Stream, addr: Option<SocketAddr>, secure: bool) -> Self {
         let mut stream = Self::new(Transport::Http2(Box::new(stream)));
-        stream.shared = Some(Box::new(Shared { addr, secure }));
+        stream.beside().shared = Some(Shared { addr, secure });
         stream
     }
 
@@ -155,7 +173,7 @@ impl Stream {
     #[doc(alias = "remote_address")]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         #[cfg(feature = "http2")]
-        if let Some(shared) = &self.shared {
+        if let Some(shared) = self.beside.as_ref().and_then(|beside| beside.shared) {
             return shared.addr;
         }
         self.tcp()?.peer_addr().ok()
@@ -164,7 +182,7 @@ impl Stream {
     /// Whether this server has encrypted the stream with TLS.
     pub fn is_tls(&self) -> bool {
         #[cfg(feature = "http2")]
-        if let Some(shared) = &self.shared {
+        if let Some(shared) = self.beside.as_ref().and_then(|beside| beside.shared) {
             return shared.secure;
         }
         match &self.transport {
@@ -211,25 +229,21 @@ impl Stream {
     #[cfg(all(feature = "hyper", feature = "http2"))]
     pub(crate) fn upgraded_http2(upgraded: Upgraded, addr: Option<SocketAddr>) -> Self {
         let mut stream = Self::custom(Bounded::new(TokioIo::new(upgraded)));
-        stream.shared = Some(Box::new(Shared { addr, secure: false }));
+        stream.beside().shared = Some(Shared { addr, secure: false });
         stream
     }
 
     fn new(transport: Transport) -> Self {
-        Self {
-            transport: Some(transport),
-            shut_down: false,
-            ended: false,
-            rest: None,
-            throttle: None,
-            #[cfg(feature = "http2")]
-            shared: None,
-        }
+        Self { transport: Some(transport), shut_down: false, ended: false, rest: None, beside: None }
     }
 
     /// From now on reads are limited.
     pub(crate) fn throttle(&mut self, throttle: Throttle) {
-        self.throttle = Some(Box::new(throttle));
+        self.beside().throttle = Some(throttle);
+    }
+
+    fn beside(&mut self) -> &mut Beside {
+        self.beside.get_or_insert_default()
     }
 
     /// Has the task that runs this keep what is left of it, or of the WebSocket on it, when that is dropped.
@@ -252,15 +266,7 @@ impl TakeOver for Stream {
         if !self.rest.as_ref()?.is_here() {
             return None;
         }
-        let hollow = Self {
-            transport: None,
-            shut_down: false,
-            ended: false,
-            rest: None,
-            throttle: None,
-            #[cfg(feature = "http2")]
-            shared: None,
-        };
+        let hollow = Self { transport: None, shut_down: false, ended: false, rest: None, beside: None };
         Some(mem::replace(self, hollow))
     }
 
@@ -279,7 +285,7 @@ impl Drop for Stream {
             && let Some(transport) = self.transport.take()
         {
             let mut stream = Self::new(transport);
-            stream.throttle = self.throttle.take();
+            stream.beside = self.beside.take();
             rest.keep_stream(stream);
         }
     }
@@ -300,6 +306,14 @@ macro_rules! transport {
 }
 
 impl Stream {
+    fn poll_unlimited(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        transport!(self.transport()?, io => Pin::new(io).poll_read(context, buffer))
+    }
+
     fn poll_throttled(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -323,14 +337,12 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let result = match self.throttle.take() {
-            None => transport!(self.as_mut().transport()?, io => Pin::new(io).poll_read(context, buffer)),
-            Some(mut throttle) => {
-                let result = self.as_mut().poll_throttled(context, buffer, &mut throttle);
-                self.throttle = Some(throttle);
-                result
-            }
+        let mut beside = self.beside.take();
+        let result = match beside.as_mut().and_then(|beside| beside.throttle.as_mut()) {
+            None => self.as_mut().poll_unlimited(context, buffer),
+            Some(throttle) => self.as_mut().poll_throttled(context, buffer, throttle),
         };
+        self.beside = beside;
         self.ended = match &result {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => buffer.filled().len() == before && buffer.remaining() > 0,

@@ -264,3 +264,5 @@ mod tests {
         }
     }
 }
+/// What rustls holds for a connection, in bytes: its state, and a record that has not arrived whole.
+pub(crate) const ENCRYPTION_MEMORY: usize = 20 << 10;

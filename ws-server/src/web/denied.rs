@@ -26,6 +26,11 @@ impl Denied {
         Self { why: AcceptError::Refused(response.status()), response: Box::new(response) }
     }
 
+    /// This limit leaves no room for the request.
+    pub(crate) fn limited(response: Response, limit: &'static str) -> Self {
+        Self { why: AcceptError::Limited { status: response.status(), limit }, response: Box::new(response) }
+    }
+
     /// The request comes from a page, or is addressed to a host, that the settings do not allow.
     pub(crate) fn not_allowed(refusal: Refusal) -> Self {
         let response = Box::new(text(refusal.status(), refusal.body().trim_end()));

@@ -9,6 +9,7 @@ mod bytes;
 mod ends;
 mod floods;
 mod many;
+mod memory;
 mod opening;
 mod peer;
 mod points;

@@ -5,6 +5,7 @@
 mod common;
 mod connections;
 mod log;
+mod memory;
 mod outcome;
 mod panic;
 mod shutdown;

@@ -1,0 +1,42 @@
+//! The memory of WebSockets that share connections, within the budget of the server.
+
+use bytes::Bytes;
+use ws_server::Server;
+
+use crate::common::{echo, frame, options, run, soon};
+use crate::peer::Client;
+
+#[tokio::test]
+async fn websockets_of_one_connection_give_way_one_by_one_when_memory_is_used_up() {
+    let options = options(|options| options.max_memory = Some(1 << 20));
+    let server = run(Server::builder().route("/", echo).options(options)).await;
+    let client = Client::connect(&server).await;
+    let mut honest = client.open("/").await;
+    let mut heavy = Vec::new();
+    for _ in 0..6 {
+        heavy.push(client.open("/").await);
+    }
+    // A fragment, masked with zeros, of which more is to come.
+    let mut fragment = vec![0x02, 0xFF, 0, 0, 0, 0, 0, 4, 0, 0];
+    fragment.resize(14 + (4 << 16), 0);
+    for socket in &mut heavy {
+        socket.peer.write(&fragment).await;
+    }
+    server.until(|stats| stats.closed_for_memory() >= 2).await;
+    honest.echo("hello").await;
+    let mut closed = 0;
+    // Each is dropped when it has been looked at, as what it has not read takes of the connection's window.
+    for mut socket in heavy {
+        // The rest of the message; on a stream that has failed nobody reads it.
+        let _ = socket.peer.send.send_data(Bytes::from(frame(0x80, b"")), false);
+        match soon(socket.peer.data()).await.unwrap().unwrap()[..] {
+            [0x82, ..] => {}
+            [0x88, _, 0x03, 0xf5, ..] => closed += 1,
+            ref other => panic!("{other:x?}"),
+        }
+    }
+    server.until(|stats| stats.closed_for_memory() == closed).await;
+    assert!(closed < 6, "all have been closed");
+    drop((client, honest));
+    server.until(|stats| stats.memory() == 0).await;
+}
