@@ -1,5 +1,7 @@
 //! Closing a WebSocket, and sending on it, from outside the task that owns it.
 
+mod observer;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,8 @@ use ws_core::{CloseCode, CloseFrame, CloseInfo, Message, PreparedMessage, SendEr
 use crate::error::Error;
 use crate::outbox::Outbox;
 use crate::try_send_error::TrySendError;
+
+pub use self::observer::{Observer, Report};
 
 /// Asks a [`WebSocket`](super::WebSocket) to close, or to send a message, from any task or thread. A server keeps one for
 /// each connection, to close all of them when it shuts down.
@@ -32,6 +36,8 @@ pub(super) struct CloseRequest {
     is_closing: AtomicBool,
     /// Whether the driver takes messages out of `posted`; as `is_closing`.
     is_attached: AtomicBool,
+    /// Whether there is an observer.
+    is_observed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -47,6 +53,8 @@ struct State {
     /// The round-trip time at that time, in microseconds; zero if there was none.
     rtt: u32,
     owner: Option<Waker>,
+    /// What the connection reports to; absent while it does.
+    observer: Option<Box<dyn Observer>>,
     /// How the connection ended. Boxed, because it is absent while the connection is open.
     ended: Option<Box<CloseInfo>>,
 }
@@ -138,6 +146,27 @@ impl CloseRequest {
         let mut state = self.state();
         state.ended = info.map(Box::new);
         state.posted = None;
+        let observer = state.observer.take();
+        drop(state);
+        // Without the lock, as it may do anything.
+        drop(observer);
+    }
+
+    pub(super) fn set_observer(&self, observer: Box<dyn Observer>) {
+        self.state().observer = Some(observer);
+        self.is_observed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_observed(&self) -> bool {
+        self.is_observed.load(Ordering::Relaxed)
+    }
+
+    /// Reports to the observer, without the lock: it may use closers, and this is one.
+    pub(super) fn observe(self: &Arc<Self>, report: &Report) -> bool {
+        let Some(observer) = self.state().observer.take() else { return false };
+        let gives_way = observer.observe(report, &Closer(self.clone()));
+        self.state().observer = Some(observer);
+        gives_way
     }
 
     /// Whether something was asked since this returned `true` last. This runs at every poll, and so takes no lock.

@@ -27,7 +27,6 @@ use crate::buffer::{self, Input};
 use crate::closer::{Asked, CloseRequest, Closer};
 use crate::connection_id::ConnectionId;
 use crate::error::Error;
-use crate::observer::Observer;
 use crate::piece::{OwnedPiece, PieceSource};
 pub(super) use state::Progress;
 use state::{Closing, Reading, Transport, Writing};
@@ -51,8 +50,6 @@ pub(super) struct Driver<S> {
     stepped_back: bool,
     /// A request to close from a [`Closer`], if one exists.
     close_request: Option<Arc<CloseRequest>>,
-    /// What it reports to, if there is anything.
-    observer: Option<Box<dyn Observer>>,
     /// The last report was of input that had not been received.
     reported_input: bool,
     /// The number of the connection; 0 before it has one.
@@ -74,7 +71,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             unset_deadline: false,
             stepped_back: false,
             close_request: None,
-            observer: None,
             reported_input: false,
             number: 0,
             on_drop: Self::close_on_drop,

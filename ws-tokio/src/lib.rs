@@ -67,7 +67,6 @@
 //! waits                             the places of futures that wait
 //! shared                            a driver behind a lock, and which task is woken
 //! driver, turn, waiting             a connection and its transport; the turns of senders; the wakers
-//! observer                          reports of a connection
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
 //! backlog, outbox, piece, buffer    what waits for a slow peer, here or elsewhere, pieces of a message, buffers of a thread
 //! try_send_error                    why a message was not queued
@@ -92,7 +91,6 @@ mod halves;
 #[cfg(feature = "http2")]
 #[doc(hidden)]
 pub mod http2;
-mod observer;
 mod outbox;
 mod piece;
 mod publish_report;
@@ -113,13 +111,12 @@ mod writer;
 pub use backlog::{ConflateKey, SlowPolicy};
 pub use broadcast::{Broadcast, Member};
 pub use byte_stream::ByteStream;
-pub use closer::Closer;
+pub use closer::{Closer, Observer, Report};
 pub use connection_id::ConnectionId;
 pub use error::Error;
 // Has nothing to do with WebSockets: ws-server and ws-client need it to make streams of custom types `Sync`.
 #[doc(hidden)]
 pub use exclusive::Exclusive;
-pub use observer::{Observer, Report};
 pub use outbox::Outbox;
 pub use publish_report::PublishReport;
 pub use reader::MessageReader;

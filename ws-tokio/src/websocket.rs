@@ -10,12 +10,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{CloseCode, CloseInfo, Config, Connection, Event, MemoryUsage, Message, Role, SendError};
 
-use crate::closer::Closer;
+use crate::closer::{Closer, Observer};
 use crate::connection_id::ConnectionId;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::halves::Halves;
-use crate::observer::Observer;
 use crate::reader::MessageReader;
 
 /// An open WebSocket over the transport `S`, after the opening handshake.

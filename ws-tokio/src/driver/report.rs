@@ -4,12 +4,12 @@ use std::mem;
 
 use super::Driver;
 use crate::buffer::Input;
-use crate::observer::{Observer, Report};
+use crate::closer::{Observer, Report};
 
 impl<S> Driver<S> {
     /// Reports to `observer` from now on.
     pub(in super::super) fn set_observer(&mut self, observer: Box<dyn Observer>) {
-        self.observer = Some(observer);
+        self.close_request.get_or_insert_default().set_observer(observer);
         self.report();
     }
 
@@ -17,7 +17,7 @@ impl<S> Driver<S> {
     /// way for it, so that there is something to write.
     #[inline]
     pub(super) fn report(&mut self) -> bool {
-        self.observer.is_some() && self.report_now()
+        self.close_request.as_ref().is_some_and(|request| request.is_observed()) && self.report_now()
     }
 
     /// Reports that input has been received that was reported as not received.
@@ -40,10 +40,8 @@ impl<S> Driver<S> {
             rtt: self.connection.rtt(),
         };
         self.reported_input = report.unfinished > 0;
-        let closer = self.closer();
-        let observer = self.observer.as_ref();
-        let gives_way =
-            observer.is_some_and(|observer| observer.observe(&report, &closer)) && self.give_way();
+        let request = self.close_request.as_ref();
+        let gives_way = request.is_some_and(|request| request.observe(&report)) && self.give_way();
         if gives_way {
             // What is left: on a connection that has failed it is not asked again.
             self.report_now();

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use ws_core::MemoryUsage;
 
-use crate::closer::Closer;
+use super::Closer;
 
 /// Receives the reports of a connection, for a server that limits or counts what its connections hold; see
-/// [`WebSocket::set_observer`](super::WebSocket::set_observer).
+/// [`WebSocket::set_observer`](crate::WebSocket::set_observer).
 pub trait Observer: Debug + Send + Sync {
     /// Receives a report, and a closer of the connection, which it may clone. It is called by the task that drives the connection, which may hold its lock: it must neither wait nor
-    /// use the connection. It may use any [`Closer`](super::Closer).
+    /// use the connection. It may use any [`Closer`](Closer).
     ///
-    /// Returns whether the connection is to [give way](super::Closer::give_way) at once.
+    /// Returns whether the connection is to [give way](Closer::give_way) at once.
     fn observe(&self, report: &Report, closer: &Closer) -> bool;
 }
 
