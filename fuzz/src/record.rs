@@ -107,11 +107,15 @@ pub fn receive_shared(connection: &mut Connection, stream: &[u8], splits: Splits
         let mut input = BytesMut::from(piece);
         loop {
             let mut unread = input.as_mut();
-            let mut large = None;
+            let (mut large, mut unfinished) = (None, false);
             let received = connection.receive_next(&mut unread).map(|next| match next {
                 Next::Event(event) => Some(Received::from(event)),
                 Next::Large(message) => {
                     large = Some(message);
+                    None
+                }
+                Next::Unfinished => {
+                    unfinished = true;
                     None
                 }
                 Next::Nothing => None,
@@ -121,6 +125,7 @@ pub fn receive_shared(connection: &mut Connection, stream: &[u8], splits: Splits
             match (received, large) {
                 (Ok(Some(received)), _) => record(&mut outcome, received),
                 (_, Some(large)) => record(&mut outcome, Received::Binary(large.take(&mut input).to_vec())),
+                (Ok(None), None) if unfinished => {}
                 (Ok(None), None) => break,
                 (Err(error), None) => fail(&mut outcome, error),
             }

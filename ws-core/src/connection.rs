@@ -7,6 +7,7 @@
 mod admit;
 mod ahead;
 mod closing;
+mod compressing;
 #[cfg(feature = "deflate")]
 mod compression;
 mod control;
@@ -33,6 +34,9 @@ use crate::send_queue::SendQueue;
 use crate::timers::{Time, Timers};
 
 use closing::Ending;
+pub use compressing::{CompressingMessage, Work};
+#[cfg(feature = "deflate")]
+pub(crate) use compression::TURN;
 pub use large::LargeMessage;
 pub use output::Output;
 pub use receive::Received;
@@ -69,10 +73,12 @@ use send::Outgoing;
 /// | the transport | [`wants_shutdown`](Self::wants_shutdown), [`shutdown_done`](Self::shutdown_done), [`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed), [`set_unflushed`](Self::set_unflushed), [`is_unflushed`](Self::is_unflushed), [`set_held`](Self::set_held), [`held`](Self::held) |
 /// | commands | [`send`](Self::send), [`send_text`](Self::send_text), [`send_binary`](Self::send_binary), [`send_uncompressed`](Self::send_uncompressed), [`send_prepared`](Self::send_prepared), [`send_piece`](Self::send_piece), [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close), [`close_without_code`](Self::close_without_code), [`reply_to_close`](Self::reply_to_close), [`give_way`](Self::give_way), [`abort`](Self::abort) |
 /// | state | [`is_open`](Self::is_open), [`is_ended`](Self::is_ended), [`close_info`](Self::close_info), [`write_failure`](Self::write_failure), [`owes_close_reply`](Self::owes_close_reply), [`in_piecewise_message`](Self::in_piecewise_message), [`rtt`](Self::rtt), [`memory_usage`](Self::memory_usage), [`unfinished`](Self::unfinished), [`role`](Self::role), [`config`](Self::config) |
+/// | for drivers that serve many connections | [`receive_next`](Self::receive_next), [`renew_turn`](Self::renew_turn), [`is_unfinished`](Self::is_unfinished), [`start_compressing`](Self::start_compressing), [`send_compressing`](Self::send_compressing), [`prepare`](Self::prepare), [`is_prepared`](Self::is_prepared) |
 /// | for drivers that pool buffers | [`receive_next`](Self::receive_next), [`read_large_payload`](Self::read_large_payload), [`place_long_text`](Self::place_long_text), [`wants_buffer`](Self::wants_buffer), [`lend_buffer`](Self::lend_buffer), [`reclaim_buffer`](Self::reclaim_buffer) |
 ///
-/// The last kind makes a driver faster and changes nothing else: with it a connection that waits owns no buffer, and large
-/// payloads are not copied.
+/// The last two kinds change nothing of what is sent and received. With the one a large compressed message is worked on in steps of 64
+/// KiB, between which a driver lets other connections have their turn. The other makes a driver faster: with it a connection that
+/// waits owns no buffer, and large payloads are not copied.
 ///
 /// # States
 ///
@@ -309,7 +315,11 @@ impl Connection {
             read: 0,
             assembled: self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity()),
             inflated: self.compression_memory(),
-            queued: self.queue.message_memory().saturating_add(self.held()),
+            queued: self
+                .queue
+                .message_memory()
+                .saturating_add(self.held())
+                .saturating_add(self.memory_under_way()),
             control: received.saturating_add(self.queue.control_memory()),
         }
     }
@@ -338,6 +348,14 @@ impl Connection {
     fn compression_memory(&self) -> usize {
         #[cfg(feature = "deflate")]
         return self.compression.as_ref().map_or(0, |compression| compression.memory_usage());
+        #[cfg(not(feature = "deflate"))]
+        return 0;
+    }
+
+    /// Bytes of memory held by messages that are being compressed in steps.
+    fn memory_under_way(&self) -> usize {
+        #[cfg(feature = "deflate")]
+        return self.compression.as_ref().map_or(0, |compression| compression.memory_under_way());
         #[cfg(not(feature = "deflate"))]
         return 0;
     }

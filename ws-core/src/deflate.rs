@@ -42,7 +42,7 @@ mod window;
 
 // The codecs are public for the fuzz targets, the tests and the benchmarks of this workspace: they are no API to keep.
 #[doc(hidden)]
-pub use deflater::{DeflateError, Deflater, Flush};
+pub use deflater::{Compressing, DeflateError, Deflater, Flush};
 #[doc(hidden)]
 pub use inflater::{InflateStatus, Inflated, Inflater};
 pub use negotiate::{EXTENSION_NAME, negotiate, offer};
@@ -128,6 +128,19 @@ impl PerMessageDeflate {
     /// and for one that does not shrink.
     pub fn deflate_message(&mut self, message: &[u8], output: &mut Vec<u8>) -> bool {
         message.len() >= self.threshold && self.deflater.deflate_message(message, output)
+    }
+
+    #[doc(hidden)]
+    /// Begins to compress a whole message of `len` bytes in steps, unless it is shorter than the configured threshold; see
+    /// [`Deflater::begin_message`].
+    pub fn begin_message(&mut self, len: usize) -> Option<Compressing> {
+        if len >= self.threshold { self.deflater.begin_message() } else { None }
+    }
+
+    #[doc(hidden)]
+    /// Returns the compressed form of such a message; see [`Deflater::finish_message`].
+    pub fn finish_message(&mut self, compressing: Compressing, message: &[u8]) -> Option<Vec<u8>> {
+        self.deflater.finish_message(compressing, message)
     }
 
     #[doc(hidden)]

@@ -152,7 +152,7 @@ pub use close::CloseFrame;
 pub use close_code::CloseCode;
 pub use close_info::{CloseCause, CloseInfo, Deadline, Initiator, TransportEnd};
 pub use config::{Config, Keepalive};
-pub use connection::{Connection, LargeMessage, Output, Received};
+pub use connection::{CompressingMessage, Connection, LargeMessage, Output, Received, Work};
 pub use error::{ProtocolError, SendError};
 pub use event::{Event, Piece};
 pub use frame::{EncodedHeader, FrameHeader, HeaderPrefix, OpCode, Role};

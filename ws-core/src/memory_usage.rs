@@ -13,7 +13,8 @@ pub struct MemoryUsage {
     pub assembled: usize,
     /// permessage-deflate: the windows both ways, and the message being inflated.
     pub inflated: usize,
-    /// Messages that wait to be written, payloads by reference included, and what the transport has taken and
+    /// Messages that wait to be written, payloads by reference included, those that are being
+    /// [compressed in steps](crate::Connection::start_compressing), and what the transport has taken and
     /// [holds](crate::Connection::set_held).
     pub queued: usize,
     /// Control frames: received in part, and waiting to be written.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use ws_core::{Connection, Message, PreparedMessage};
+use ws_core::{Connection, Message, PreparedMessage, Work};
 
 /// What happens to a message that a member of a [`Broadcast`](super::Broadcast) has no room for, because its peer reads
 /// too slowly: `send_high_water` is reached.
@@ -46,6 +46,17 @@ pub(super) enum Offered {
     Close,
     /// The member is closed.
     Closed,
+}
+
+/// How much of what waited has been queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// All that will be: nothing waits, or nothing can be sent any more.
+    All,
+    /// What there was room for.
+    Some,
+    /// Other tasks are to run before more of a large message is compressed.
+    Unfinished,
 }
 
 impl SlowPolicy {
@@ -146,13 +157,15 @@ impl Backlog {
         number
     }
 
-    /// Queues what waits, oldest first, as long as less than the high-water mark is queued. Whether the backlog is
-    /// done with: it is empty, or nothing can be sent any more.
-    pub(super) fn move_into(&mut self, connection: &mut Connection) -> bool {
+    /// Queues what waits, oldest first, as long as less than the high-water mark is queued.
+    pub(super) fn move_into(&mut self, connection: &mut Connection) -> Moved {
         while connection.queued() < connection.config().send_high_water
             && let Some(first) = self.waiting.first_entry()
         {
             let (key, message) = first.get();
+            if connection.is_open() && connection.prepare(message) == Work::More {
+                return Moved::Unfinished;
+            }
             if connection.send_prepared(message).is_err() {
                 break;
             }
@@ -162,7 +175,7 @@ impl Backlog {
             }
             first.remove();
         }
-        self.waiting.is_empty() || !connection.is_open()
+        if self.waiting.is_empty() || !connection.is_open() { Moved::All } else { Moved::Some }
     }
 
     /// Bytes of memory held, payloads that others share included.

@@ -7,10 +7,11 @@ use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
-use ws_core::PreparedMessage;
+use ws_core::{PreparedMessage, Work};
 
 use crate::backlog::SlowPolicy;
 use crate::budget::without_budget;
+use crate::driver::is_large;
 use crate::publish_report::{Membership, PublishReport};
 use crate::sender::Sender;
 use room::{Place, Room};
@@ -82,6 +83,9 @@ impl Broadcast {
     /// The message is queued when this returns, and written by a separate task, which runs when the calling task waits for
     /// something else: what is published in a row goes out in one write for each member, at most 16 messages. Outside of a tokio
     /// runtime the message is written at once.
+    ///
+    /// A message of more than 64 KiB is compressed before, in steps between which other tasks run; if the future is dropped then, no
+    /// member gets it. [`try_publish`](Self::try_publish) compresses it at once.
     pub async fn publish(&self, message: impl Into<PreparedMessage>) -> PublishReport {
         self.offer_and_wait(&[message.into()], Handle::try_current().ok()).await
     }
@@ -109,6 +113,9 @@ impl Broadcast {
 
     /// Offers messages to all, and waits where the policy says so. With a runtime a task of that writes them.
     async fn offer_and_wait(&self, messages: &[PreparedMessage], later: Option<Handle>) -> PublishReport {
+        for message in messages.iter().filter(|message| is_large(message.message().len())) {
+            Box::pin(self.prepare_in_turns(message)).await;
+        }
         let (offered, full, unwritten) = self.offer_all(messages, later.as_ref());
         let lacking = full.iter().map(|(_, from)| messages.len().saturating_sub(*from) as u64);
         let mut counting = Counting { room: &self.room, published: offered, waiting: lacking.sum() };
@@ -121,6 +128,15 @@ impl Broadcast {
             yield_now().await;
         }
         counting.published
+    }
+
+    /// Compresses a large message for all members, in steps between which other tasks run.
+    async fn prepare_in_turns(&self, message: &PreparedMessage) {
+        for place in self.room.members().places {
+            while !place.has_left() && place.sender.prepare(message) == Work::More {
+                yield_now().await;
+            }
+        }
     }
 
     /// Offers messages to all. Returns the members that are to be waited for, from which message on; and how many times in a row

@@ -80,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
     ) -> Poll<io::Result<()>> {
         self.shared
             .poll(cx, Waiter::WRITER, |driver, cx| {
-                ready!(driver.poll_ready(cx))?;
+                ready!(driver.poll_ready_in_turn(cx))?;
                 queue(driver)?;
                 // What this does not write is written by the next write or flush, or by the reader.
                 driver.write_now(cx);

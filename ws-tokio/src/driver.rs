@@ -11,6 +11,7 @@ mod state;
 mod timer;
 mod transport;
 mod transport_slot;
+mod turns;
 
 use std::future::Future;
 use std::mem;
@@ -28,9 +29,11 @@ use crate::closer::{Asked, CloseRequest, Closer};
 use crate::connection_id::ConnectionId;
 use crate::error::Error;
 use crate::piece::{OwnedPiece, PieceSource};
+use outbox::Compress;
 pub(super) use state::Progress;
 use state::{Closing, Reading, Transport, Writing};
 use transport_slot::TransportSlot;
+pub(super) use turns::{is_large, takes_time};
 
 /// What drives a [`Connection`] over `S`. All progress lives here, so that every future on top of
 /// it can be dropped at any await.
@@ -118,6 +121,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 return Poll::Ready(Ok(Some(found)));
             }
+            if mem::take(&mut self.reading.unfinished) {
+                return self.let_others_run(cx);
+            }
             if let Some(how) = self.reading.ended.take() {
                 self.connection.transport_ended(how);
             }
@@ -141,11 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 if enough {
                     // Nor can it keep other tasks from running, with endless messages or with frames that make no message.
-                    self.reading.in_a_row = 0;
-                    self.stepped_back = true;
-                    self.report();
-                    step_back(cx);
-                    return Poll::Pending;
+                    return self.step_back(cx);
                 }
                 continue;
             }
@@ -292,11 +294,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if attach {
             // A connection that takes no more messages drops them.
             let _ = self.attach(request);
-            self.queue_outboxes();
+            let _ = self.take_from_outboxes(Compress::Later);
         }
         if let Some(frame) = close {
             // What was left before goes before. Closing already is fine too; code and reason have been checked.
-            self.queue_outboxes();
+            let _ = self.take_from_outboxes(Compress::AtOnce);
             let _ = self.connection.close(frame.code, &frame.reason);
         }
     }

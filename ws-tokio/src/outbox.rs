@@ -1,9 +1,10 @@
 //! Messages that a connection takes from elsewhere when it has room.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use ws_core::PreparedMessage;
+use ws_core::{Connection, PreparedMessage};
 
 /// A queue in front of a connection, which takes the messages out as it has room: what crates use that keep their own
 /// queue for each connection, with their own rules for slow peers. It is attached by [`Sender::attach`](super::Sender::attach).
@@ -31,8 +32,8 @@ pub(super) struct Outboxes {
     list: Vec<Arc<dyn Outbox>>,
     /// The one that is asked first, so that each gets its turn.
     first: usize,
-    /// Taken out, but there was no room for it after all.
-    left_over: Option<PreparedMessage>,
+    /// Taken out, but not queued after all: two at most.
+    left_over: VecDeque<PreparedMessage>,
 }
 
 impl Outboxes {
@@ -42,7 +43,7 @@ impl Outboxes {
 
     /// Takes the next message out of whichever has one.
     pub(super) fn next(&mut self) -> Option<PreparedMessage> {
-        if let Some(message) = self.left_over.take() {
+        if let Some(message) = self.left_over.pop_front() {
             return Some(message);
         }
         for _ in 0..self.list.len() {
@@ -57,17 +58,20 @@ impl Outboxes {
 
     /// Keeps a message that could not be queued; it comes next.
     pub(super) fn put_back(&mut self, message: PreparedMessage) {
-        self.left_over = Some(message);
+        self.left_over.push_front(message);
     }
 
-    /// Whether a message waits that could not be queued.
-    pub(super) const fn is_stuck(&self) -> bool {
-        self.left_over.is_some()
+    /// Whether a message waits that could not be queued. One alone that is only to be compressed is none: that makes no connection slow.
+    pub(super) fn is_stuck(&self, connection: &Connection) -> bool {
+        match self.left_over.front() {
+            None => false,
+            Some(message) => self.left_over.len() > 1 || connection.is_prepared(message),
+        }
     }
 
     pub(super) fn memory_usage(&self) -> usize {
-        let left_over = self.left_over.as_ref().map_or(0, |message| message.message().len());
-        self.list.iter().map(|outbox| outbox.memory_usage()).fold(left_over, usize::saturating_add)
+        let left_over = self.left_over.iter().map(|message| message.message().len());
+        left_over.chain(self.list.iter().map(|outbox| outbox.memory_usage())).fold(0, usize::saturating_add)
     }
 
     /// Reports the end to all.

@@ -1,5 +1,7 @@
 //! Sending over a WebSocket from many tasks.
 
+mod turns;
+
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use ws_core::{CloseCode, CloseInfo, Connection, DataType, MemoryUsage, Message, 
 
 use crate::backlog::SlowPolicy;
 use crate::connection_id::ConnectionId;
+use crate::driver::is_large;
 use crate::error::Error;
 use crate::outbox::Outbox;
 use crate::publish_report::{Membership, PublishReport};
@@ -51,7 +54,12 @@ impl Sender {
     /// # Errors
     /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut message = Some(message.into());
+        let message = message.into();
+        if is_large(message.len()) && self.is_compressing() {
+            let queued = Box::pin(self.queue_in_turns(message)).await?;
+            return self.written(queued).await;
+        }
+        let mut message = Some(message);
         self.queue_and_write(|connection| take(&mut message, connection, Connection::send)).await
     }
 
@@ -60,6 +68,9 @@ impl Sender {
     /// # Errors
     /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        if is_large(message.message().len()) {
+            Box::pin(self.prepare_in_turns(message)).await;
+        }
         self.queue_and_write(|connection| connection.send_prepared(message)).await
     }
 
@@ -74,6 +85,9 @@ impl Sender {
 
     /// Queues a message of a broadcast once there is room. If the future is dropped nothing is queued.
     pub(super) async fn feed_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        if is_large(message.message().len()) {
+            Box::pin(self.prepare_in_turns(message)).await;
+        }
         self.queue(|connection| connection.send_prepared(message)).await.map(|_| ())
     }
 
@@ -100,7 +114,11 @@ impl Sender {
     /// # Errors
     /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut message = Some(message.into());
+        let message = message.into();
+        if is_large(message.len()) && self.is_compressing() {
+            return Box::pin(self.queue_in_turns(message)).await.map(|_| ());
+        }
+        let mut message = Some(message);
         self.queue(|connection| take(&mut message, connection, Connection::send)).await.map(|_| ())
     }
 
@@ -229,7 +247,8 @@ impl Sender {
 
     /// Takes messages out of the [attached](Self::attach) outboxes as far as there is room, and writes what can be written without
     /// waiting; also outside of a runtime. Returns whether there is room for more: then nothing is left in the outboxes. What
-    /// is left is taken out, and written, while the [`Receiver`](super::Receiver) is being polled.
+    /// is left is taken out, and written, while the [`Receiver`](super::Receiver) is being polled; a last message of more than 64 KiB that
+    /// is to be compressed, too, whatever room there is.
     pub fn write_now(&self) -> bool {
         self.link.write_now()
     }
@@ -239,6 +258,11 @@ impl Sender {
         queue: impl FnMut(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         let queued = self.queue(queue).await?;
+        self.written(queued).await
+    }
+
+    /// Waits until a message that has been queued is written.
+    async fn written(&self, queued: Queued) -> Result<(), Error> {
         // If another sender came before, more may be about to: let them queue theirs, for one write.
         if queued.changed {
             step_back().await;

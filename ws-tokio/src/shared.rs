@@ -91,7 +91,7 @@ pub(super) trait Link: Send + Sync {
     ) -> Poll<Result<Queued, Error>>;
     /// The order of the senders.
     fn line(&self) -> &Semaphore;
-    /// See [`Driver::poll_ready`].
+    /// See [`Driver::poll_ready_in_turn`].
     fn poll_ready(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
     /// See [`Driver::poll_flush`].
     fn poll_flush(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>>;
@@ -224,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     fn queue(locked: &mut Locked<S>, sender: &Identity, queue: Queue<'_>) -> Result<Queued, Error> {
         let Locked { driver, last } = locked;
         driver.queue(queue)?;
-        sender.turn.count_message(!driver.has_room());
+        sender.turn.count_message(!driver.has_room() || driver.connection.renew_turn());
         let changed = std::mem::replace(last, sender.id) != sender.id;
         Ok(Queued { mark: driver.queue_mark(), changed })
     }
@@ -285,7 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>> {
-        self.poll(cx, waiter, Driver::poll_ready)
+        self.poll(cx, waiter, Driver::poll_ready_in_turn)
     }
 
     fn poll_flush(&self, cx: &mut Context<'_>, waiter: Waiter) -> Poll<Result<(), Error>> {

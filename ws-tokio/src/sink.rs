@@ -30,7 +30,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Self { driver, halves } = &mut *self;
-        poll_half(halves, Half::Sink, cx, |cx| driver.poll_ready(cx))
+        poll_half(halves, Half::Sink, cx, |cx| driver.poll_ready_in_turn(cx))
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {

@@ -39,7 +39,8 @@ impl<'a> MessageWriter<'a> {
     }
 
     /// Sends the next piece, of any size, as a fragment, and waits until it is written. Pieces of text may be
-    /// cut anywhere; together they have to be UTF-8.
+    /// cut anywhere; together they have to be UTF-8. A piece is compressed at once: where compression is agreed, those of at most 64
+    /// KiB let other tasks run in between.
     ///
     /// If the future is dropped the piece is wholly queued or not at all; [`feed`](Self::feed) and
     /// [`flush`](Self::flush) make the difference.
@@ -114,7 +115,7 @@ impl fmt::Debug for MessageWriter<'_> {
 impl<S: AsyncRead + AsyncWrite + Unpin> PieceSink for &mut Driver<S> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.take_arrived();
-        Driver::poll_ready(self, cx)
+        self.poll_ready_in_turn(cx)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -5,6 +5,15 @@ use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::frame::{HeaderPrefix, OpCode};
 
+/// How messages are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Take {
+    Whole,
+    /// Whole, by a driver that lets others have their turn within a large one.
+    Steps,
+    Pieces,
+}
+
 /// Whether a legal header is legal at its place, by as much of it as is known.
 #[inline]
 pub(super) fn admit(
@@ -12,7 +21,7 @@ pub(super) fn admit(
     incoming: Option<&Incoming>,
     config: &Config,
     compressing: bool,
-    pieces: bool,
+    take: Take,
 ) -> Result<(), ProtocolError> {
     if prefix.opcode.is_control() {
         return Ok(());
@@ -27,6 +36,7 @@ pub(super) fn admit(
         (OpCode::Text | OpCode::Binary, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
         _ => {}
     }
+    let pieces = take == Take::Pieces;
     let (so_far, fragments, pieces) = incoming
         .map_or((0, 0, pieces), |incoming| (incoming.wire, incoming.fragments, incoming.handed || pieces));
     let limit = if pieces { config.max_stream_size } else { config.message_limit() };

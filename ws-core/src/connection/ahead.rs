@@ -10,7 +10,7 @@ use crate::frame::FrameHeader;
 impl Connection {
     /// As [`receive`](Self::receive), but takes only what does not depend on how the user is going to receive the next
     /// message: control frames, and messages in one frame that lie whole in `input` and are within `max_message_size`,
-    /// after inflation too. `Ok(None)`, with the rest left in `input`, if anything else is next.
+    /// after inflation too, where a compressed one may not be larger than 1 MiB. `Ok(None)`, with the rest left in `input`, if anything else is next.
     ///
     /// For drivers that look for pings and for a Close while the user only sends: the messages are set aside, up to a
     /// limit, for the user to receive later. What is left in `input` can be received whole or in pieces, as always.
@@ -47,11 +47,15 @@ impl Connection {
 
     /// The length of a frame with this header, if it means the same however it is received.
     fn length_of_independent_frame(&self, header: FrameHeader, used: usize) -> Option<usize> {
-        let inflated =
-            if header.rsv1 { header.payload_len.saturating_mul(MOST_INFLATED) } else { header.payload_len };
+        let (size, limit) = if header.rsv1 {
+            let most = header.payload_len.saturating_mul(MOST_INFLATED);
+            (most, self.config.max_message_size.min(MOST_AT_ONCE))
+        } else {
+            (header.payload_len, self.config.max_message_size)
+        };
         let is_control = header.opcode.is_control();
         // A message over the limit, or in fragments, is still legal for a user that takes it in pieces.
-        let is_independent = is_control || (header.fin && inflated <= self.config.max_message_size);
+        let is_independent = is_control || (header.fin && size <= limit);
         let length = used.checked_add(usize::try_from(header.payload_len).ok()?);
         length.filter(|_| is_independent)
     }
@@ -59,3 +63,7 @@ impl Connection {
 
 /// This many bytes DEFLATE makes of one at most (RFC 1951 section 3.2.5): two bits can stand for 258 bytes.
 const MOST_INFLATED: u64 = 258 * 4;
+
+/// A message is inflated at once here, which is to delay no other connection for long: 1 KiB that inflates to this takes less than a
+/// millisecond.
+const MOST_AT_ONCE: u64 = 1 << 20;

@@ -71,12 +71,10 @@ impl Connection {
     #[inline(never)]
     fn make_room_for_text(&mut self, remaining: usize, place: impl FnOnce(usize) -> Option<String>) {
         let bound = self.config.memory_bound();
-        let Some(Assembly::Text { text, .. }) = self.incoming.as_mut().map(|incoming| &mut incoming.assembly)
-        else {
-            return;
-        };
-        let room = text.capacity().saturating_sub(text.len());
         // One that is compressed, or returned in pieces, is not assembled here.
+        let Some(incoming) = self.incoming.as_mut().filter(|incoming| !incoming.compressed) else { return };
+        let Assembly::Text { text, .. } = &mut incoming.assembly else { return };
+        let room = text.capacity().saturating_sub(text.len());
         let whole = text.len().saturating_add(remaining);
         if text.is_empty() || whole < LARGE || room >= remaining {
             return;

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::mem;
 
-use super::admit::admit;
+use super::admit::{Take, admit};
 use super::large::LargeMessage;
 use super::{Connection, Frame, Incoming, State};
 use crate::binary::Binary;
@@ -18,7 +18,13 @@ use crate::timers::Time;
 
 /// What one step finds, before it is known whether a whole message or a piece is wanted.
 pub(super) enum Step<'b> {
-    Data { payload: Payload<'b>, last: bool },
+    Data {
+        payload: Payload<'b>,
+        last: bool,
+    },
+    /// The turn is over.
+    #[cfg(feature = "deflate")]
+    Unfinished,
     Ping(Cow<'b, [u8]>),
     Pong(Cow<'b, [u8]>),
     Close(Option<CloseFrame>),
@@ -31,6 +37,9 @@ pub enum Received<'b> {
     Event(Event<'b>),
     /// A large binary message, of which nothing is consumed: [take](LargeMessage::take) it out of the buffer.
     Large(LargeMessage),
+    /// 64 KiB have been inflated and compressed: call again after other connections have had their turn, without reading before. There
+    /// may be more to inflate although `input` is used up.
+    Unfinished,
     /// The input is used up and more is needed.
     Nothing,
 }
@@ -49,7 +58,10 @@ impl Connection {
     #[inline(always)]
     pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         match self.receive_short(input)? {
-            None => self.receive_other(input),
+            None => match self.receive_other(input, Take::Whole)? {
+                Received::Event(event) => Ok(Some(event)),
+                _ => Ok(None),
+            },
             event => Ok(event),
         }
     }
@@ -73,8 +85,10 @@ impl Connection {
         if let Some(payload) = self.take_whole_message(input, self.config.max_stream_size)? {
             return Ok(Some(piece(payload, true)));
         }
-        Ok(match self.step(input, true)? {
+        Ok(match self.step(input, Take::Pieces)? {
             None => None,
+            #[cfg(feature = "deflate")]
+            Some(Step::Unfinished) => None,
             Some(Step::Data { payload, last }) => Some(piece(payload, last)),
             Some(Step::Ping(payload)) => Some(Piece::Ping(payload)),
             Some(Step::Pong(payload)) => Some(Piece::Pong(payload)),
@@ -96,6 +110,7 @@ impl Connection {
     /// | any other uncompressed message, whole | [`Received::Event`] | borrows `input` |
     /// | a binary one of 16 KiB or more, whole and in one frame | [`Received::Large`]: [take](LargeMessage::take) it | a part of the buffer |
     /// | the last of a message that came in steps, or was compressed | [`Received::Event`] | owned |
+    /// | a compressed one, and 64 KiB have been inflated since the last time | [`Received::Unfinished`] | kept in the connection |
     /// | a part of one | [`Received::Nothing`], and `input` is used up | kept in the connection |
     ///
     /// The rest of a message of which much is still to come need not pass through `input` at all: before each read a driver calls
@@ -115,7 +130,7 @@ impl Connection {
         if let Some(large) = self.large_message(input) {
             return Ok(Received::Large(large));
         }
-        Ok(self.receive_other(input)?.map_or(Received::Nothing, Received::Event))
+        self.receive_other(input, Take::Steps)
     }
 }
 
@@ -136,30 +151,32 @@ impl Connection {
 
     /// Whatever comes next.
     #[inline(never)]
-    fn receive_other<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn receive_other<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        take: Take,
+    ) -> Result<Received<'b>, ProtocolError> {
         if let Some(payload) = self.take_whole_message(input, self.config.message_limit())? {
-            return Ok(Some(payload.into()));
+            return Ok(Received::Event(payload.into()));
         }
-        Ok(match self.step(input, false)? {
-            None => None,
-            Some(Step::Data { payload, .. }) => Some(payload.into()),
-            Some(Step::Ping(payload)) => Some(Event::Ping(payload)),
-            Some(Step::Pong(payload)) => Some(Event::Pong(payload)),
-            Some(Step::Close(frame)) => Some(Event::Close(frame)),
+        Ok(match self.step(input, take)? {
+            None => Received::Nothing,
+            #[cfg(feature = "deflate")]
+            Some(Step::Unfinished) => Received::Unfinished,
+            Some(Step::Data { payload, .. }) => Received::Event(payload.into()),
+            Some(Step::Ping(payload)) => Received::Event(Event::Ping(payload)),
+            Some(Step::Pong(payload)) => Received::Event(Event::Pong(payload)),
+            Some(Step::Close(frame)) => Received::Event(Event::Close(frame)),
         })
     }
 
-    fn step<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-        pieces: bool,
-    ) -> Result<Option<Step<'b>>, ProtocolError> {
+    fn step<'b>(&mut self, input: &mut &'b mut [u8], take: Take) -> Result<Option<Step<'b>>, ProtocolError> {
         if !self.takes_data() {
             self.discard(mem::take(input).len());
             return Ok(None);
         }
         self.heard |= !input.is_empty();
-        self.try_step(input, pieces).map_err(|error| self.stop(error, input))
+        self.try_step(input, take).map_err(|error| self.stop(error, input))
     }
 
     /// The peer broke a rule: nothing more of what it sends counts.
@@ -207,22 +224,27 @@ impl Connection {
     fn try_step<'b>(
         &mut self,
         input: &mut &'b mut [u8],
-        pieces: bool,
+        take: Take,
     ) -> Result<Option<Step<'b>>, ProtocolError> {
         #[cfg(feature = "deflate")]
-        if let Some(step) = self.resume_inflating(pieces)? {
+        if let Some(step) = self.resume_inflating(take)? {
             return Ok(Some(step));
         }
         let compressing = self.is_compressing();
         loop {
+            // Before the next frame: what small ones inflate to adds up.
+            #[cfg(feature = "deflate")]
+            if take == Take::Steps && self.is_turn_over() {
+                return Ok(Some(Step::Unfinished));
+            }
             let Self { decoder, incoming, config, .. } = &mut *self;
-            let admit = |prefix| admit(prefix, incoming.as_deref(), config, compressing, pieces);
+            let admit = |prefix| admit(prefix, incoming.as_deref(), config, compressing, take);
             match decoder.decode_checked(input, admit)? {
                 None => return Ok(None),
                 Some(FrameItem::Header(header)) => self.begin_frame(header)?,
                 Some(FrameItem::Payload { bytes, last }) => {
                     let step = match self.frame {
-                        Frame::Data => self.take_data(bytes, last, pieces)?,
+                        Frame::Data => self.take_data(bytes, last, take)?,
                         Frame::Control(opcode) => self.take_control(opcode, bytes, last)?,
                     };
                     if step.is_some() {
@@ -275,15 +297,16 @@ impl Connection {
         &mut self,
         bytes: &'b [u8],
         last: bool,
-        pieces: bool,
+        take: Take,
     ) -> Result<Option<Step<'b>>, ProtocolError> {
         debug_assert!(self.incoming.is_some(), "the payload of no message");
         let Some(incoming) = &mut self.incoming else { return Ok(None) };
         let last = last && incoming.fin;
         #[cfg(feature = "deflate")]
         if incoming.compressed {
-            return self.inflate(bytes, last, pieces);
+            return self.inflate(bytes, last, take);
         }
+        let pieces = take == Take::Pieces;
         let limit = self.config.message_limit();
         // Its header may have been admitted when pieces were asked for.
         if !pieces && !incoming.handed && incoming.wire > limit {

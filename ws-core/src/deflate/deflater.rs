@@ -17,6 +17,8 @@ pub struct Deflater {
     kind: CompressorKind,
     /// With context takeover: what the peer's window holds, and the compressor that had it last.
     history: Option<(History, Option<Stamp>)>,
+    /// Counts what the history has been given.
+    kept: u64,
 }
 
 /// How far what was compressed must be readable by the peer after a piece.
@@ -47,6 +49,7 @@ impl Deflater {
             state: State::Idle,
             kind: CompressorKind::new(bits, level),
             history: (!no_context_takeover).then(|| (History::new(bits), None)),
+            kept: 0,
         }
     }
 
@@ -77,6 +80,36 @@ impl Deflater {
             pool::give_compressor(compressor, false);
         }
         false
+    }
+
+    /// Begins to compress a whole message in steps: [`finish_message`](Self::finish_message) ends it. `None` while a message is
+    /// being sent in pieces.
+    ///
+    /// What is being compressed can be dropped at any step: the history takes a message only once it is finished.
+    pub fn begin_message(&mut self) -> Option<Compressing> {
+        if !matches!(self.state, State::Idle) {
+            return None;
+        }
+        let compressor = self.begin().ok()?;
+        Some(Compressing { compressor, output: Vec::new(), used: 0, complete: false, kept: self.kept })
+    }
+
+    /// Returns the compressed form of a whole message, of which the last [step](Compressing::step) has been done, if it is shorter
+    /// than the message, as [`deflate_message`](Self::deflate_message) does. `None` also if the history has been given another
+    /// message since this one began: it was compressed as if it came before that one, and is sent after it.
+    pub fn finish_message(&mut self, compressing: Compressing, message: &[u8]) -> Option<Vec<u8>> {
+        if !matches!(self.state, State::Idle) || (self.history.is_some() && compressing.kept != self.kept) {
+            compressing.give_up();
+            return None;
+        }
+        let (compressor, compressed) = compressing.take(message.len())?;
+        let Some(compressed) = compressed else {
+            pool::give_compressor(compressor, false);
+            return None;
+        };
+        self.keep(message);
+        self.give_back(compressor);
+        Some(compressed)
     }
 
     /// Compresses `piece`, the next bytes of a message, and appends what comes of it to `output`.
@@ -151,6 +184,7 @@ impl Deflater {
     }
 
     fn keep(&mut self, sent: &[u8]) {
+        self.kept = self.kept.wrapping_add(1);
         if let Some((history, _)) = &mut self.history {
             history.extend(sent);
         }
@@ -160,6 +194,65 @@ impl Deflater {
         match &mut self.history {
             Some((_, stamp)) => *stamp = pool::give_compressor(compressor, true),
             None => drop(pool::give_compressor(compressor, false)),
+        }
+    }
+}
+
+/// A whole message that is being compressed in steps, from [`Deflater::begin_message`].
+#[derive(Debug)]
+pub struct Compressing {
+    compressor: Compressor,
+    output: Vec<u8>,
+    /// This much of the message has been compressed.
+    used: usize,
+    /// All of it has been, and flushed.
+    complete: bool,
+    /// What the history had been given when it began.
+    kept: u64,
+}
+
+impl Compressing {
+    /// Compresses at most `most` further bytes of `message`, which is the same in each step; returns whether that was the last step.
+    pub fn step(&mut self, message: &[u8], most: usize) -> bool {
+        if self.complete {
+            return true;
+        }
+        let rest = message.get(self.used..).unwrap_or_default();
+        let (now, later) = rest.split_at(most.max(1).min(rest.len()));
+        let flush = if later.is_empty() { FlushCompress::Sync } else { FlushCompress::None };
+        if run(&mut self.compressor.codec, now, flush, &mut self.output).is_err() {
+            // It stays incomplete, and the message is sent as it is.
+            return true;
+        }
+        self.used = self.used.saturating_add(now.len());
+        self.complete = later.is_empty();
+        self.complete
+    }
+
+    /// Returns the compressed form of a message that no other refers to, if it is shorter than the `len` bytes of the message; the
+    /// compressor goes back to the pool.
+    pub fn finish(self, len: usize) -> Option<Vec<u8>> {
+        let (compressor, compressed) = self.take(len)?;
+        pool::give_compressor(compressor, false);
+        compressed
+    }
+
+    /// Returns the bytes of memory held.
+    pub fn memory_usage(&self) -> usize {
+        self.compressor.memory_usage().saturating_add(self.output.capacity())
+    }
+
+    /// The compressor, and what it has made of `len` bytes if that is less; `None` if not all of them have been compressed: zlib-rs
+    /// 0.6.8 panics later if a compressor is reset that still holds output.
+    fn take(self, len: usize) -> Option<(Compressor, Option<Vec<u8>>)> {
+        let Self { compressor, mut output, complete, .. } = self;
+        let complete = complete && strip_tail(&mut output, 0);
+        complete.then(|| (compressor, Some(output).filter(|output| output.len() < len)))
+    }
+
+    fn give_up(self) {
+        if let Some((compressor, _)) = self.take(0) {
+            pool::give_compressor(compressor, false);
         }
     }
 }

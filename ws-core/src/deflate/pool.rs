@@ -21,6 +21,13 @@ pub(super) struct Compressor {
     kind: CompressorKind,
 }
 
+impl Compressor {
+    /// Heap bytes of it.
+    pub(super) fn memory_usage(&self) -> usize {
+        self.kind.memory_usage()
+    }
+}
+
 /// What cannot be changed once a compressor exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CompressorKind {

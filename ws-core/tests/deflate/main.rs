@@ -7,6 +7,7 @@ mod data;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod compressing;
 mod connection;
 mod faults;
 mod negotiation;
@@ -15,3 +16,4 @@ mod receive_ahead;
 mod rfc_examples;
 mod roundtrip;
 mod split;
+mod steps;

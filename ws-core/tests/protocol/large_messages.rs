@@ -32,7 +32,7 @@ fn receive(connection: &mut Connection, input: &mut BytesMut) -> (Vec<Event<'sta
         let (event, large) = match connection.receive_next(&mut unread).unwrap() {
             Received::Event(event) => (Some(support::own(event)), None),
             Received::Large(large) => (None, Some(large)),
-            Received::Nothing => (None, None),
+            Received::Nothing | Received::Unfinished => (None, None),
         };
         let left = unread.len();
         let used = input.len() - left;
@@ -95,7 +95,7 @@ fn not_taken(connection: &mut Connection, stream: &[u8]) -> Result<Option<Event<
     match connection.receive_next(&mut stream.to_vec().as_mut_slice())? {
         Received::Event(event) => Ok(Some(support::own(event))),
         Received::Large(large) => panic!("{large:?} is to be taken"),
-        Received::Nothing => Ok(None),
+        Received::Nothing | Received::Unfinished => Ok(None),
     }
 }
 

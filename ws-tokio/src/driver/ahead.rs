@@ -43,6 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         self.set_aside();
         if self.reading.input.len() == 0
+            && !self.connection.is_unfinished()
             && let Some(how) = self.reading.ended.take()
         {
             self.connection.transport_ended(how);

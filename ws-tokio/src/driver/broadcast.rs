@@ -5,8 +5,8 @@ use std::task::Context;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{CloseCode, PreparedMessage};
 
-use super::Driver;
-use crate::backlog::{Backlog, Offered, SlowPolicy};
+use super::{Driver, step_back};
+use crate::backlog::{Backlog, Moved, Offered, SlowPolicy};
 use crate::buffer;
 use crate::publish_report::{Membership, PublishReport};
 
@@ -41,7 +41,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes what can be written without waiting, while no task waits for it; also outside of a runtime.
     pub(in super::super) fn write_in_passing(&mut self, cx: &mut Context<'_>) {
-        if self.poll_write(cx).is_pending() {
+        self.writing.in_passing = true;
+        let written = self.poll_write(cx);
+        self.writing.in_passing = false;
+        if written.is_pending() {
             // The connection may not be polled again for long: the deadline of what waits begins here.
             self.note_deadline();
         }
@@ -75,13 +78,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         offered
     }
 
-    /// Moves what waits of a broadcast into the queue, as far as there is room.
+    /// Moves what waits of a broadcast into the queue, as far as there is room; a large message as
+    /// [`queue_outboxes`](Self::queue_outboxes) does.
     #[inline]
-    pub(super) fn queue_backlog(&mut self) {
-        if let Some(backlog) = &mut self.writing.backlog
-            && backlog.move_into(&mut self.connection)
-        {
-            self.writing.backlog = None;
+    pub(super) fn queue_backlog(&mut self, cx: &mut Context<'_>) {
+        if let Some(backlog) = &mut self.writing.backlog {
+            match backlog.move_into(&mut self.connection) {
+                Moved::All => self.writing.backlog = None,
+                Moved::Some => {}
+                Moved::Unfinished => {
+                    self.stepped_back = true;
+                    step_back(cx);
+                }
+            }
         }
     }
 }

@@ -49,12 +49,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(bytes) = self.reading.large.take() {
             return Some(OwnedPiece { data: Message::Binary(*bytes), last: true });
         }
-        let Self { connection, reading: Reading { input, .. }, .. } = self;
+        let Self { connection, reading: Reading { input, unfinished, .. }, .. } = self;
         if !has_input(input, connection) {
             return None;
         }
         let mut lease = input.lend();
         let found = loop {
+            if connection.renew_turn() {
+                *unfinished = true;
+                break None;
+            }
             match connection.receive_piece(&mut lease.unread) {
                 Ok(Some(piece)) => match owned_piece(piece) {
                     None => {}
@@ -83,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return Some(found);
         }
         // It stays in its place: should `each` panic, what has not been lent yet is there for the next call.
-        let Self { connection, reading: Reading { input, .. }, .. } = self;
+        let Self { connection, reading: Reading { input, unfinished, .. }, .. } = self;
         if !has_input(input, connection) {
             return None;
         }
@@ -99,6 +103,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Lent::Until(found) => {
                     input.filled();
                     return found;
+                }
+                Lent::Unfinished => {
+                    input.filled();
+                    *unfinished = true;
+                    return None;
                 }
             };
             if found.is_some() {
@@ -139,6 +148,8 @@ enum Lent<T> {
     Until(Option<T>),
     /// Up to a large message, which is not to be lent.
     UntilLarge(LargeMessage),
+    /// Up to where the turn is over.
+    Unfinished,
 }
 
 /// Lends `each` what lies in `unread`.
@@ -152,6 +163,7 @@ fn lend<T>(
         let found = match connection.receive_next(unread) {
             Ok(Received::Event(event)) => each(connection, event),
             Ok(Received::Large(large)) => return Lent::UntilLarge(large),
+            Ok(Received::Unfinished) => return Lent::Unfinished,
             Ok(Received::Nothing) | Err(_) => return Lent::Until(None),
         };
         if found.is_some() || unread.is_empty() {

@@ -89,8 +89,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.begin_requested_close();
             if self.connection.is_ended() {
                 // There may be no write and no receive after this: what waits of a broadcast goes now.
-                self.queue_backlog();
-                self.queue_outboxes();
+                self.queue_backlog(cx);
+                self.queue_outboxes(cx);
                 return Poll::Ready(self.outcome());
             }
             if (self.connection.queued() == 0 && !self.connection.is_unflushed()) || enough(self) {
@@ -99,16 +99,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.poll_write(cx).is_ready() || enough(self) {
                 continue;
             }
-            let unread = self.unreceived();
-            if self.reading.ended.is_none()
-                && unread < self.connection.config().max_read_ahead
-                && self.may_read()
-                && self.poll_fill(cx).is_ready()
-            {
-                self.connection.heard_from_peer();
-                continue;
+            if self.poll_read_ahead(cx).is_pending() {
+                ready!(self.poll_timeout(cx));
             }
-            ready!(self.poll_timeout(cx));
         }
+    }
+
+    /// Reads once, up to a bound, and keeps what it reads as it is. Pending if that brings nothing.
+    pub(super) fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let may_read = self.reading.ended.is_none()
+            && self.unreceived() < self.connection.config().max_read_ahead
+            && self.may_read();
+        if !may_read {
+            return Poll::Pending;
+        }
+        ready!(self.poll_fill(cx));
+        self.connection.heard_from_peer();
+        Poll::Ready(())
     }
 }

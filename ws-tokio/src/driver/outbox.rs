@@ -4,12 +4,23 @@ use std::sync::Arc;
 use std::task::Context;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::SendError;
+use ws_core::{SendError, Work};
 
-use super::Driver;
+use super::{Driver, step_back};
 use crate::buffer;
 use crate::error::Error;
 use crate::outbox::{Outbox, Outboxes};
+
+/// When large messages are compressed that come out of outboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compress {
+    /// A step now, by a task that waits for the connection.
+    Step,
+    /// By the task that receives: a publisher has many connections to write to.
+    Later,
+    /// Before the connection closes.
+    AtOnce,
+}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Takes messages out of another outbox from now on.
@@ -26,26 +37,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(in super::super) fn write_now_and_look(&mut self, cx: &mut Context<'_>) -> bool {
         self.check_close_reply(cx);
         self.write_in_passing(cx);
-        self.has_room() && self.writing.outboxes.as_ref().is_none_or(|outboxes| !outboxes.is_stuck())
+        let stuck = |outboxes: &Outboxes| outboxes.is_stuck(&self.connection);
+        self.has_room() && !self.writing.outboxes.as_deref().is_some_and(stuck)
     }
 
-    /// Moves what the outboxes have into the queue, as far as there is room.
+    /// Moves what the outboxes have into the queue, as far as there is room. A large message is compressed before, in steps between
+    /// which other tasks run; then the tasks that wait for the connection are polled again.
     #[inline]
-    pub(super) fn queue_outboxes(&mut self) {
-        if self.writing.outboxes.is_some() {
-            self.take_from_outboxes();
+    pub(super) fn queue_outboxes(&mut self, cx: &mut Context<'_>) {
+        let compress = if self.writing.in_passing { Compress::Later } else { Compress::Step };
+        if self.writing.outboxes.is_some() && self.take_from_outboxes(compress) {
+            self.stepped_back = true;
+            step_back(cx);
         }
     }
 
-    fn take_from_outboxes(&mut self) {
-        let Some(mut outboxes) = self.writing.outboxes.take() else { return };
+    /// Returns whether more of a large message is to be compressed.
+    pub(super) fn take_from_outboxes(&mut self, compress: Compress) -> bool {
+        let Some(mut outboxes) = self.writing.outboxes.take() else { return false };
         if !self.connection.is_open() {
             outboxes.close();
-            return;
+            return false;
         }
+        let mut unfinished = false;
         while self.connection.has_room()
             && let Some(message) = outboxes.next()
         {
+            unfinished = match compress {
+                Compress::Step => self.connection.prepare(&message) == Work::More,
+                // Not more than one: others behind it count as what a slow connection has left.
+                Compress::Later if !self.connection.is_prepared(&message) => match outboxes.next() {
+                    None => true,
+                    Some(next) => {
+                        outboxes.put_back(next);
+                        false
+                    }
+                },
+                Compress::Later | Compress::AtOnce => false,
+            };
+            if unfinished {
+                outboxes.put_back(message);
+                break;
+            }
             if self.connection.wants_buffer() {
                 self.connection.lend_buffer(buffer::take_output());
             }
@@ -56,6 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
         }
         self.writing.outboxes = Some(outboxes);
+        unfinished
     }
 }
 

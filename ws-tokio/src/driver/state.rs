@@ -25,6 +25,8 @@ pub(super) struct Reading {
     pub(super) ended: Option<TransportEnd>,
     /// Reads without a pause in between, whether they brought anything for the user or not.
     pub(super) in_a_row: u8,
+    /// The turn is over, and there may be more to receive of what has been read.
+    pub(super) unfinished: bool,
     /// The receiver does not read because too much memory is held; what is written changes that.
     pub(super) held_back: bool,
 }
@@ -36,6 +38,8 @@ pub(super) struct Writing {
     pub(super) written: u64,
     /// Messages of a broadcast that wait for room.
     pub(super) backlog: Option<Box<Backlog>>,
+    /// It is written on behalf of no task that waits: a publisher, which has other connections to write to.
+    pub(super) in_passing: bool,
     /// Queues elsewhere, out of which messages are taken when there is room.
     pub(super) outboxes: Option<Box<Outboxes>>,
     /// What a stream of HTTP/2 has taken and not written yet.

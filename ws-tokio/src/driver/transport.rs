@@ -64,16 +64,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     #[inline]
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.queue_backlog();
-        self.queue_outboxes();
+        self.queue_backlog(cx);
+        self.queue_outboxes(cx);
         while self.connection.queued() > 0 {
             match ready!(self.poll_write_once(cx)) {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.writing.written = self.writing.written.saturating_add(n as u64);
                     self.connection.set_unflushed(true);
-                    self.queue_backlog();
-                    self.queue_outboxes();
+                    self.queue_backlog(cx);
+                    self.queue_outboxes(cx);
                 }
                 Err(error) => self.failed(error),
             }

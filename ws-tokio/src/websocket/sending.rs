@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{DataType, Message, PreparedMessage};
 
 use super::WebSocket;
+use crate::driver::{is_large, takes_time};
 use crate::error::Error;
 use crate::try_send_error::TrySendError;
 use crate::writer::MessageWriter;
@@ -18,6 +19,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// meanwhile is read, up to `max_read_ahead` bytes: pings are answered, and messages kept for later [`recv`](Self::recv)s. So a handler that only sends notices the peer's
     /// Close: from then on `send` fails with [`Error::Closed`]. Once that much is kept, or a message that is not all there
     /// or is in fragments is next, what lies behind is noticed only by receiving.
+    ///
+    /// Where compression is agreed, this and [`feed`](Self::feed) compress a message of more than 64 KiB in steps, between which other
+    /// tasks run. [`try_send`](Self::try_send), the `Sink`, a [piece](Self::send_stream) of a message, and what a callback of
+    /// [`for_each_event`](Self::for_each_event) sends are compressed at once: 1 MiB of text keeps the thread for some milliseconds.
     ///
     /// If the future is dropped the message is wholly queued or not at all.
     ///
@@ -33,7 +38,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         async move {
             self.driver.take_arrived();
             poll_fn(|cx| self.driver.poll_ready(cx)).await?;
-            self.driver.queue(|connection| connection.send(message))?;
+            if self.driver.connection.is_compressing() && takes_time(message.len()) {
+                Box::pin(self.driver.queue_in_turns(message)).await?;
+            } else {
+                self.driver.queue(|connection| connection.send(message))?;
+            }
             self.flush().await
         }
     }
@@ -45,6 +54,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
         self.driver.take_arrived();
         poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+        if is_large(message.message().len()) {
+            Box::pin(self.driver.prepare_in_turns(message)).await?;
+        }
         self.driver.queue(|connection| connection.send_prepared(message))?;
         self.flush().await
     }
@@ -90,6 +102,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let message = message.into();
         async move {
             poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+            if self.driver.connection.is_compressing() && takes_time(message.len()) {
+                return Box::pin(self.driver.queue_in_turns(message)).await;
+            }
             self.driver.queue(|connection| connection.send(message))
         }
     }
@@ -131,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// As [`send_piece`](Self::send_piece).
     pub async fn feed_piece(&mut self, data_type: DataType, piece: &[u8], last: bool) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+        poll_fn(|cx| self.driver.poll_ready_in_turn(cx)).await?;
         self.driver.act(|connection| connection.send_piece(data_type, piece, last))
     }
 

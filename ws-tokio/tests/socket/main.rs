@@ -32,6 +32,8 @@ mod split;
 mod stream_sink;
 mod take_over;
 mod transport;
+mod turns;
+mod turns_dropped;
 mod wakers;
 mod websocket;
 mod write_failed;
