@@ -51,9 +51,12 @@ impl Connection {
     pub fn send(&mut self, message: Message) -> Result<(), SendError> {
         self.check_message()?;
         let opcode = opcode_of(message.data_type());
-        match self.compress(message.as_bytes()) {
-            Some(compressed) => self.queue_bytes(opcode, true, compressed),
-            None => self.queue_bytes(opcode, false, message.into_bytes()),
+        if self.is_compressing()
+            && let Some(compressed) = self.compress(message.as_bytes())
+        {
+            self.queue_bytes(opcode, true, compressed);
+        } else {
+            self.queue_bytes(opcode, false, message.into_bytes());
         }
         Ok(())
     }
