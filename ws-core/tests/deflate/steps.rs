@@ -159,18 +159,20 @@ fn blocks_that_inflate_to_nothing_end_a_turn_too() {
 
 #[test]
 fn a_message_in_steps_can_be_continued_whole_and_in_pieces() {
-    let message = Message::binary(vec![7; 300_000]);
-    for in_pieces in [false, true] {
+    let messages = [Message::binary(vec![7; 300_000]), Message::text("7".repeat(300_000))];
+    for (in_pieces, message) in
+        [false, true].into_iter().flat_map(|way| messages.iter().map(move |m| (way, m)))
+    {
         let (mut sender, mut receiver) = pair(Role::Server, true);
         for _ in 0..3 {
-            let mut bytes = compressed(&mut sender, &message);
+            let mut bytes = compressed(&mut sender, message);
             let mut input = bytes.as_mut_slice();
             while !matches!(receiver.receive_next(&mut input), Ok(Received::Unfinished)) {}
             if in_pieces {
                 assert_eq!(rest(&mut receiver, input, false), message.len());
             } else {
                 let event = receiver.receive(&mut input).unwrap().unwrap();
-                assert_eq!(data(event).unwrap(), message);
+                assert_eq!(data(event).unwrap(), *message);
             }
         }
     }

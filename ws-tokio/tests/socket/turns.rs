@@ -275,7 +275,8 @@ async fn other_tasks_run_while_a_message_out_of_an_outbox_is_compressed() {
         assert_eq!(client.recv().await.unwrap(), Some(message.clone()));
     };
     let ((), turns) = turns_of_others(through).await;
-    assert!(turns >= STEPS - 1, "{turns} turns");
+    // The client inflates it in as many.
+    assert!(turns >= STEPS + STEPS / 2, "{turns} turns");
     // What is published behind it does not wait for long, and is not lost.
     let small = Message::text("small");
     for together in [true, false] {
