@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 #[cfg(feature = "deflate")]
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 #[cfg(feature = "deflate")]
 use bytes::Bytes;
@@ -26,9 +26,9 @@ pub struct PreparedMessage(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     message: Message,
-    /// What it compresses to with a window of 8 to 15 bits; `None` inside where that does not pay.
+    /// What it compresses to with a window of 8 to 15 bits; `None` inside where that does not pay. Boxed: most stay empty.
     #[cfg(feature = "deflate")]
-    compressed: [std::sync::OnceLock<Option<Bytes>>; 8],
+    compressed: [std::sync::OnceLock<Option<Box<Bytes>>>; 8],
     /// What it is being compressed to, in steps that any of the connections may do.
     #[cfg(feature = "deflate")]
     under_way: std::sync::Mutex<Vec<(WindowBits, Compressing)>>,
@@ -61,7 +61,7 @@ impl<T: Into<Message>> From<T> for PreparedMessage {
 #[cfg(feature = "deflate")]
 impl PreparedMessage {
     /// The place of what it compresses to with this window.
-    fn place(&self, bits: WindowBits) -> Option<&std::sync::OnceLock<Option<Bytes>>> {
+    fn place(&self, bits: WindowBits) -> Option<&std::sync::OnceLock<Option<Box<Bytes>>>> {
         debug_assert!((8..=15).contains(&bits.get()), "a window of {} bits", bits.get());
         self.0.compressed.get(usize::from(bits.get().saturating_sub(8)))
     }
@@ -98,7 +98,8 @@ impl Connection {
                 under_way.push((bits, compressing));
                 return Work::More;
             }
-            let _ = place.set(compressing.finish(message.len()).map(Bytes::from));
+            let _ =
+                place.set(compressing.finish(message.len()).map(|compressed| Box::new(compressed.into())));
         }
         let _ = prepared;
         Work::Done
@@ -126,9 +127,12 @@ impl Connection {
         self.check_message()?;
         #[cfg(feature = "deflate")]
         if let Some(bits) = self.shared_compression_window() {
-            let payload = prepared
-                .place(bits)
-                .and_then(|place| place.get_or_init(|| self.compress(prepared.message().as_bytes())).clone());
+            let payload = prepared.place(bits).and_then(|place| {
+                place
+                    .get_or_init(|| self.compress(prepared.message().as_bytes()).map(Box::new))
+                    .as_deref()
+                    .cloned()
+            });
             if let Some(payload) = payload {
                 return self.send_compressed(prepared.message().data_type(), payload);
             }
