@@ -87,6 +87,28 @@ impl Connection {
     pub const fn heard_from_peer(&mut self) {
         self.heard = true;
     }
+
+    /// Reports that bytes have moved on a transport that other connections share, as an HTTP/2 connection is shared: some came, or
+    /// some went after it had refused some, whichever connection they are of. To be called before
+    /// [`handle_timeout`](Self::handle_timeout), if they have moved since it was called last.
+    ///
+    /// What this connection waits for may be behind them. So the deadline of a write begins anew if the transport
+    /// [holds](Self::set_held) some of it, and that of a Close or of a keepalive ping which has been written does too. For a ping
+    /// that ends two minutes after it was written: the other connections may be those of a proxy, whose bytes say little of
+    /// this peer.
+    pub fn shared_transport_moved(&mut self, now: Duration) {
+        let now = Time::at(now);
+        if self.held > 0 && matches!(self.timers.flow, Flow::Unflushed | Flow::Refused) {
+            self.output_moved();
+        }
+        let timers = &mut self.timers;
+        if timers.close.is_set() {
+            self.heard = true;
+        } else if timers.asking == Asking::Written && now < timers.ping.after(LONGEST_BACKLOG) {
+            timers.drained = timers.drained.max(now);
+            timers.changed = true;
+        }
+    }
 }
 
 impl Connection {

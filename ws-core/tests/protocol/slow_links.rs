@@ -334,3 +334,38 @@ fn a_close_that_is_not_flushed_is_awaited_by_the_write_deadline() {
         assert_eq!(connection.next_timeout(s(1.0)), Some(s(1.0 + 1.0 + 5.0)), "the flush took a second");
     }
 }
+
+#[test]
+fn bytes_that_move_on_a_shared_transport_put_off_the_deadline_of_a_ping_for_two_minutes() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        connection.next_timeout(s(0.0));
+        connection.handle_timeout(s(20.0));
+        assert!(!written(&mut connection).is_empty(), "a ping");
+        assert_eq!(connection.next_timeout(s(20.0)), Some(s(40.0)));
+        let mut deadline = 40.0;
+        while deadline < 140.0 {
+            connection.shared_transport_moved(s(deadline - 1.0));
+            connection.handle_timeout(s(deadline));
+            assert!(connection.is_open(), "{role:?} at {deadline} s");
+            deadline += 19.0;
+            assert_eq!(connection.next_timeout(s(deadline - 19.0)), Some(s(deadline)));
+        }
+        connection.shared_transport_moved(s(deadline));
+        connection.handle_timeout(s(deadline));
+        assert_eq!(cause(&connection), Some(CloseCause::Timeout(Deadline::Keepalive)), "{role:?}");
+    }
+}
+
+#[test]
+fn bytes_that_move_on_a_shared_transport_put_off_the_deadline_of_a_write_only_if_it_holds_some_of_it() {
+    for (held, put_off) in [(0, false), (1000, true)] {
+        let mut connection = open(Role::Server, &config());
+        connection.send_binary(&[7; 1000]).unwrap();
+        connection.next_timeout(s(0.0));
+        connection.set_held(held);
+        connection.shared_transport_moved(s(29.0));
+        connection.handle_timeout(s(30.0));
+        assert_eq!(connection.is_open(), put_off, "{held} bytes are held");
+    }
+}

@@ -25,7 +25,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.set_timer();
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
         ready!(sleep.as_mut().poll(cx));
-        self.connection.handle_timeout(self.epoch.elapsed());
+        self.handle_timeout();
         Poll::Ready(())
     }
 
@@ -33,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub(super) fn check_timeout(&mut self) {
         self.set_timer();
         if self.sleep.as_ref().is_some_and(|sleep| sleep.deadline() <= Instant::now()) {
-            self.connection.handle_timeout(self.epoch.elapsed());
+            self.handle_timeout();
         }
     }
 
@@ -43,8 +43,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.unset_deadline |= self.connection.timeout_changed();
         let now = self.epoch.elapsed();
         if self.connection.next_timeout(now).is_some_and(|deadline| deadline <= now) {
-            self.connection.handle_timeout(now);
+            self.handle_timeout();
         }
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = self.epoch.elapsed();
+        #[cfg(feature = "http2")]
+        if let Some(held) = &self.writing.held
+            && held.has_moved()
+        {
+            self.connection.set_held(held.bytes());
+            self.connection.shared_transport_moved(now);
+        }
+        self.connection.handle_timeout(now);
     }
 
     /// Sends the reply to the peer's Close that is held back, once its deadline has passed: for callers that may send

@@ -18,21 +18,19 @@ use super::paced::{Pace, Paced};
 ///
 /// When it is dropped, which is to be after the connection has been, the streams that are still open end with an error.
 #[derive(Debug)]
-pub struct Inboxes {
-    shared: Arc<Shared>,
-    pace: Pace,
-}
+pub struct Inboxes(Arc<Shared>);
 
 /// Makes streams whose inboxes are filled by the task of their connection.
 #[derive(Debug, Clone)]
 pub struct Opener(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     /// Locked before `h2` locks anything, never by something that `h2` calls.
     entries: Mutex<Entries>,
     /// May be locked while `h2` holds its own lock; nothing is locked while this is.
     ready: Mutex<Ready>,
+    pace: Pace,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +90,7 @@ pub(super) enum End {
 pub struct Receiving {
     pub(super) flow: FlowControl,
     pub(super) inbox: Arc<Inbox>,
-    _place: Place,
+    place: Place,
 }
 
 /// The place of a stream, which is free again when this is dropped.
@@ -105,25 +103,25 @@ struct Place {
 impl Inboxes {
     #[allow(clippy::new_without_default, reason = "it belongs to a connection")]
     pub fn new() -> Self {
-        Self { shared: Arc::default(), pace: Pace::new() }
+        Self(Arc::new(Shared { entries: Mutex::default(), ready: Mutex::default(), pace: Pace::new() }))
     }
 
     /// Wraps the socket that the connection runs on: after each 64 KiB the inboxes are filled before more is read.
     pub fn pace<S>(&self, io: S) -> Paced<S> {
-        Paced::new(io, self.pace.clone())
+        Paced::new(io, self.0.pace.clone())
     }
 
     /// Returns what makes streams of this connection.
     pub fn opener(&self) -> Opener {
-        Opener(self.shared.clone())
+        Opener(self.0.clone())
     }
 
     /// Takes what has arrived out of `h2`, and wakes the readers. To be called after each poll of the connection, by
     /// the same task, which is woken when there is more.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) {
-        self.pace.reset();
+        self.0.pace.reset();
         let ready = {
-            let mut ready = self.shared.ready();
+            let mut ready = self.0.ready();
             if ready.task.as_ref().is_none_or(|task| !task.will_wake(cx.waker())) {
                 ready.task = Some(cx.waker().clone());
             }
@@ -132,7 +130,7 @@ impl Inboxes {
         if ready.is_empty() {
             return;
         }
-        let mut entries = self.shared.entries();
+        let mut entries = self.0.entries();
         for key in &ready {
             if let Some(entry) = entries.open.get_mut(key) {
                 // Before it is looked at: what arrives afterwards is another turn.
@@ -141,7 +139,7 @@ impl Inboxes {
             }
         }
         // Its allocation serves the next turn.
-        let mut place = self.shared.ready();
+        let mut place = self.0.ready();
         if place.streams.is_empty() {
             let mut ready = ready;
             ready.clear();
@@ -153,7 +151,7 @@ impl Inboxes {
 
 impl Drop for Inboxes {
     fn drop(&mut self) {
-        let mut entries = self.shared.entries();
+        let mut entries = self.0.entries();
         entries.ended = true;
         for entry in entries.open.values_mut() {
             entry.fill();
@@ -187,7 +185,7 @@ impl Opener {
         drop(entries);
         // Something may have arrived already.
         signal.wake();
-        Receiving { flow, inbox, _place: Place { key, shared: shared.clone() } }
+        Receiving { flow, inbox, place: Place { key, shared: shared.clone() } }
     }
 }
 
@@ -309,6 +307,13 @@ impl Inbox {
 
     fn arrived(&self) -> MutexGuard<'_, Arrived> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Receiving {
+    /// The socket of the connection.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.place.shared.pace
     }
 }
 

@@ -18,7 +18,8 @@ use super::outgoing::{Held, Outgoing};
 /// RST_STREAM is a reset, whose error has the reason. Dropped before both sides have ended, it resets the stream.
 ///
 /// A write is one DATA frame or several, of all slices that it is given; it is limited by the peer's windows and by
-/// what waits inside `h2`. A flush waits until `h2` has written what it was given.
+/// what waits inside `h2`. A flush waits until `h2` has written what it was given, and a shutdown until END_STREAM has gone
+/// through the socket: a program that ends its runtime afterwards has sent it.
 pub struct Http2Stream {
     send: SendStream<Bytes>,
     receiving: Receiving,
@@ -37,7 +38,7 @@ impl Opener {
 impl Receiving {
     /// Returns a stream that reads what has arrived and what will, and writes the DATA of the other half.
     pub fn stream(self, send: SendStream<Bytes>) -> Http2Stream {
-        let outgoing = Outgoing::new(self.inbox.clone());
+        let outgoing = Outgoing::new(self.inbox.clone(), self.pace().clone());
         Http2Stream { send, receiving: self, outgoing, is_shut_down: false }
     }
 }
@@ -154,11 +155,12 @@ impl AsyncWrite for Http2Stream {
         if !self.is_shut_down {
             self.is_shut_down = true;
             // Behind what `h2` still holds; an empty frame needs no capacity (RFC 9113 section 6.9.1).
-            if self.send.send_data(Bytes::new(), true).is_err() {
+            let end = self.outgoing.end_chunk();
+            if self.send.send_data(end, true).is_err() {
                 return Poll::Ready(Err(self.write_error(cx)));
             }
         }
-        Poll::Ready(Ok(()))
+        self.outgoing.poll_ended(cx).map(Ok)
     }
 }
 

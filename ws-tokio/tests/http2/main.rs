@@ -6,4 +6,5 @@ mod ends;
 mod flow;
 mod held;
 mod pair;
+mod slow;
 mod websocket;
