@@ -124,9 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if mem::take(&mut self.reading.unfinished) {
                 return self.let_others_run(cx);
             }
-            if let Some(how) = self.reading.ended.take() {
-                self.connection.transport_ended(how);
-            }
+            let is_read_out = self.poll_ended(cx).is_pending();
             if self.holds_close_reply() {
                 return Poll::Ready(Ok(None));
             }
@@ -137,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Poll::Ready(self.outcome().map(|()| None));
             }
             self.reading.held_back = !self.may_read();
-            if !self.reading.held_back && self.poll_read(cx).is_ready() {
+            if !self.reading.held_back && !is_read_out && self.poll_read(cx).is_ready() {
                 // A peer that never pauses cannot put off the deadlines that apply to it.
                 reads = reads.saturating_add(1);
                 self.reading.in_a_row = self.reading.in_a_row.saturating_add(1);

@@ -86,6 +86,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// the WebSocket has the reply sent. Once `close_timeout` has passed, any other method that sends does so too; one that is
     /// called then is refused. No task waits for it: a handler that does neither keeps the peer waiting.
     ///
+    /// Without that setting the Close has been answered by then (RFC 6455 section 5.5.1): the answer, and the end of what is sent, have
+    /// gone through the socket, also where the peer ended its half with its Close, and over HTTP/2, where another task writes.
+    /// So a program may end its runtime at once. Only a peer that takes nothing until the deadlines of [`close`](Self::close) pass
+    /// goes without.
+    ///
     /// Pings are answered, and what is queued is written, while this waits. Dropping the future
     /// loses nothing.
     ///
@@ -155,6 +160,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// the peer's Close has [`close_timeout`](ws_core::Config::close_timeout) without a byte, and
     /// [`close_total_timeout`](ws_core::Config::close_total_timeout) in all. Messages that still come are dropped;
     /// [`recv`](Self::recv) them first if they matter. On a connection that is closed already it only reports how it ended.
+    ///
+    /// Afterwards the Close has gone through the socket, as after [`recv`](Self::recv), and the runtime may end. A WebSocket that is dropped
+    /// instead sends a Close only as far as that needs no waiting; over HTTP/2 that is left to the task of the connection.
     ///
     /// # Errors
     /// [`Error::Send`] for a code or reason that must not be sent; the connection is open still. How the

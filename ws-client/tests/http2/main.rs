@@ -8,6 +8,7 @@ mod peer;
 mod points;
 mod proxies;
 mod refusal;
+mod runtime;
 mod settings;
 mod sharing;
 #[cfg(feature = "ring")]

@@ -42,11 +42,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.connection.heard_from_peer();
         }
         self.set_aside();
-        if self.reading.input.len() == 0
-            && !self.connection.is_unfinished()
-            && let Some(how) = self.reading.ended.take()
-        {
-            self.connection.transport_ended(how);
+        if self.reading.input.len() == 0 && !self.connection.is_unfinished() {
+            let _ = self.poll_ended(cx);
         }
         if counts {
             // It begins here.

@@ -145,6 +145,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Ready(())
     }
 
+    /// Reports to the connection that the transport has ended, if it has. Pending while what is left is on its way to a peer that
+    /// has ended its own half only, and may still read: RFC 6455 section 5.5.1 has its Close answered.
+    #[inline]
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.reading.ended.is_none() {
+            return Poll::Ready(());
+        }
+        self.poll_last_words(cx)
+    }
+
+    #[cold]
+    fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.reading.ended, Some(TransportEnd::Eof | TransportEnd::Truncated)) {
+            if self.connection.owes_close_reply() {
+                // Once that has been queued, the end is read again.
+                return Poll::Ready(());
+            }
+            if self.connection.close_info().is_some() && !self.connection.is_ended() {
+                // The deadlines of the connection bound this.
+                ready!(self.poll_write(cx));
+                if self.closing.transport == Transport::Open && !self.connection.is_ended() {
+                    // A transport that cannot be shut down is shut down.
+                    let _ = ready!(Pin::new(&mut *self.io).poll_shutdown(cx));
+                    self.closing.transport = Transport::HalfClosed;
+                }
+            }
+        }
+        if let Some(how) = self.reading.ended.take() {
+            self.connection.transport_ended(how);
+        }
+        Poll::Ready(())
+    }
+
     /// Nothing more can be written; what has been sent to us can still be read.
     fn failed(&mut self, error: io::Error) {
         let how = self.judge(error);

@@ -159,3 +159,25 @@ async fn no_way_to_send_works_longer_than_the_deadline_of_the_close_reply() {
         assert!(everything(far).await.ends_with(CLOSE_REPLY), "way {way}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_ends_its_half_with_its_close_still_gets_the_reply_that_is_held_back() {
+    let mut config = Config::server();
+    config.delay_close_reply = true;
+    let (mut far, near) = duplex(64);
+    let mut server = WebSocket::from_raw(near, Role::Server, config).unwrap();
+    far.write_all(CLOSE).await.unwrap();
+    far.shutdown().await.unwrap();
+    let reading = tokio::spawn(async move {
+        // Only after the server, which waits for it, has read ahead up to the end.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        everything(far).await
+    });
+    server.send(vec![0; 100]).await.unwrap();
+    assert_eq!(server.recv().await.unwrap(), None);
+    assert!(server.is_open(), "the reply is held back");
+    server.send("the rest").await.unwrap();
+    assert!(server.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap().is_clean());
+    let all = reading.await.unwrap();
+    assert!(all.ends_with(b"\x81\x08the rest\x88\x02\x03\xE8"), "{all:?}");
+}

@@ -121,3 +121,49 @@ async fn an_exclusive_stream_passes_everything_on() {
     stream.shutdown().await.unwrap();
     assert_eq!(far.read(&mut read).await.unwrap(), 0);
 }
+
+/// A server's Close with 1000.
+const CLOSE: &[u8] = b"\x88\x02\x03\xe8";
+
+#[tokio::test]
+async fn a_peer_that_ends_its_half_with_its_close_still_gets_what_is_queued_and_the_reply() {
+    for split in [false, true] {
+        let (near, mut far) = duplex(64);
+        let connection = Connection::client(Arc::new(Config::client()), [7; 32]);
+        let mut client = WebSocket::new(near, connection, &[]);
+        // More than the transport takes at once.
+        client.feed(vec![1; 1000]).await.unwrap();
+        far.write_all(CLOSE).await.unwrap();
+        far.shutdown().await.unwrap();
+        let receiving = tokio::spawn(async move {
+            match split {
+                false => client.recv().await.unwrap(),
+                true => client.split().1.recv().await.unwrap(),
+            }
+        });
+        // RFC 6455 section 5.5.1: the Close is answered. 8 bytes of header for a message of 1,000 bytes, with the mask, and
+        // the masked Close.
+        let mut all = Vec::new();
+        tokio::time::timeout(std::time::Duration::from_secs(20), far.read_to_end(&mut all))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((all.len(), &all[1008..1010]), (8 + 1000 + 8, &b"\x88\x82"[..]), "split: {split}");
+        assert_eq!(receiving.await.unwrap(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_has_ended_its_half_and_takes_nothing_holds_up_the_end_for_the_deadlines_alone() {
+    let (near, mut far) = duplex(64);
+    let connection = Connection::client(Arc::new(Config::client()), [7; 32]);
+    let mut client = WebSocket::new(near, connection, &[]);
+    client.feed(vec![1; 1000]).await.unwrap();
+    far.write_all(CLOSE).await.unwrap();
+    far.shutdown().await.unwrap();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(client.recv().await.unwrap(), None);
+    assert!(client.close_info().unwrap().unsent > 0);
+    let limit = Config::client().write_timeout + Config::client().close_timeout * 2;
+    assert!(begun.elapsed() <= limit, "{:?}", begun.elapsed());
+}
