@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accepting;
 mod bytes;
 mod ends;
 mod floods;
