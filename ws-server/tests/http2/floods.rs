@@ -1,5 +1,7 @@
 //! Peers that send too much, or too many.
 
+use std::time::{Duration, Instant};
+
 use h2::Reason;
 use ws_server::{Endpoint, Request, Response, Server, WebSocket, response};
 
@@ -12,12 +14,59 @@ fn flood() -> usize {
     std::env::var("WS_HTTP2_FLOOD").ok().map_or(10_000, |number| number.parse().unwrap())
 }
 
+/// What a flood costs: prints the resident memory and the CPU time of the process, clients included, and the longest wait of
+/// a neighbour. (Linux.)
+struct Cost {
+    begun: Instant,
+    resident: usize,
+    cpu: Duration,
+    longest: Duration,
+}
+
+impl Cost {
+    fn begin() -> Self {
+        Self { begun: Instant::now(), resident: resident(), cpu: cpu(), longest: Duration::ZERO }
+    }
+
+    /// Counts an exchange of the neighbour, which has begun at that time.
+    fn waited(&mut self, begun: Instant) {
+        self.longest = self.longest.max(begun.elapsed());
+    }
+
+    fn report(&self, what: &str, floods: usize) {
+        println!(
+            "{floods} {what} in {:?}: resident {} KiB before, {} KiB now, CPU {:?}, longest wait of the neighbour {:?}",
+            self.begun.elapsed(),
+            self.resident,
+            resident(),
+            cpu().saturating_sub(self.cpu),
+            self.longest
+        );
+    }
+}
+
+/// The resident memory in KiB; 0 where there is no `/proc`.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
+
+/// The CPU time of the process, in the ticks of Linux, of which there are a hundred in a second.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or_default();
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+}
+
 #[tokio::test]
 async fn ten_thousand_resets_hold_nothing_and_others_are_served() {
     let server = run(Server::builder().route("/", echo)).await;
     let other = Client::connect(&server).await;
     let mut socket = other.open("/").await;
     let (mut sent, all) = (0, flood());
+    let mut cost = Cost::begin();
     while sent < all {
         let flood = Client::connect(&server).await;
         // Until the server has had enough of this connection.
@@ -29,12 +78,15 @@ async fn ten_thousand_resets_hold_nothing_and_others_are_served() {
             send.send_reset(Reason::CANCEL);
             sent += 1;
             if sent % 500 == 0 {
+                let begun = Instant::now();
                 socket.echo("served").await;
+                cost.waited(begun);
             }
         }
     }
     socket.echo("served").await;
     server.until(|stats| (stats.open(), stats.connections()) == (1, 1)).await;
+    cost.report("requests, each reset at once", sent);
 }
 
 #[tokio::test]
@@ -44,6 +96,7 @@ async fn resets_without_a_pause_end_their_connection_and_no_other() {
     other.open(1, "/").await;
     let request = fields(&connect_fields("/"));
     let mut sent = 0;
+    let mut cost = Cost::begin();
     while sent < flood() {
         let mut peer = Raw::begin(&server).await;
         let mut stream = 1;
@@ -59,11 +112,16 @@ async fn resets_without_a_pause_end_their_connection_and_no_other() {
             if !peer.try_send(&bytes).await || sent >= flood() {
                 break;
             }
+            let begun = Instant::now();
             other.echo(1, "served").await;
+            cost.waited(begun);
         }
+        let begun = Instant::now();
         other.echo(1, "served").await;
+        cost.waited(begun);
     }
     server.until(|stats| (stats.open(), stats.connections()) == (1, 1)).await;
+    cost.report("resets, a thousand in a write", sent);
 }
 
 #[tokio::test]
@@ -164,14 +222,14 @@ async fn a_hundred_thousand_small_frames_on_refused_streams_end_nothing() {
 #[tokio::test]
 async fn a_hundred_thousand_small_frames_on_streams_that_were_reset_end_nothing() {
     let ends = async |socket: WebSocket| drop(socket);
-    let options = options(|options| options.handshake.linger_timeout = std::time::Duration::from_millis(1));
+    let options = options(|options| options.handshake.linger_timeout = Duration::from_millis(1));
     let server = run(Server::builder().route("/", echo).route("/ends", ends).options(options)).await;
     many_small_frames_after_the_end(server, "/ends").await;
 }
 
 #[tokio::test]
 async fn late_frames_on_more_streams_than_are_open_at_a_time_end_nothing() {
-    let options = options(|options| options.handshake.linger_timeout = std::time::Duration::from_millis(1));
+    let options = options(|options| options.handshake.linger_timeout = Duration::from_millis(1));
     let ends = async |socket: WebSocket| drop(socket);
     let server = run(Server::builder().route("/", echo).route("/ends", ends).options(options)).await;
     let mut peer = Raw::begin(&server).await;
