@@ -23,19 +23,22 @@ exchange() {
 }
 export -f exchange lines fail
 export ws name patience=0
+client=$programs/interop_client
 
 for compress in "" --compress; do
     start ours "$programs/echo" --listen 127.0.0.1:0 $compress
     step "h2 and wsproto → our server ${compress:-plain}" "$python" interop/peers/http2/client.py "http://${address#*://}" $compress
     stop
     start theirs "$python" interop/peers/http2/server.py $compress
-    step "our client → h2 and wsproto ${compress:-plain}" bash -c 'exchange "$@"' - "$address/echo" $compress
+    step "our command → h2 and wsproto ${compress:-plain}" bash -c 'exchange "$@"' - "$address/echo" $compress
+    step "our client → h2 and wsproto ${compress:-plain}" "$client" "$address" --http2 $compress
     stop
 done
 start ours "$programs/echo" --listen 127.0.0.1:0 --compress --tls "$certificate" "$key"
 step "h2 and wsproto → our server over TLS" "$python" interop/peers/http2/client.py "https://localhost:${address##*:}" --compress
 start theirs "$python" interop/peers/http2/server.py --compress --tls "$certificate" "$key"
-step "our client → h2 and wsproto over TLS" bash -c 'exchange "$@"' - "wss://localhost:${address##*:}/echo" --cacert "$certificate" --compress
+step "our client → h2 and wsproto over TLS" "$client" "wss://localhost:${address##*:}" --http2 --compress --roots "$certificate"
+step "our command → h2 and wsproto over TLS" bash -c 'exchange "$@"' - "wss://localhost:${address##*:}/echo" --cacert "$certificate" --compress
 
 # hypercorn 0.18 replies to our Close with its own but never ends its half of the stream, which a client waits for (RFC 6455
 # section 7.1.1, RFC 8441 section 5), and has forgotten the stream by then: END_STREAM from the client, an empty DATA frame on an open
@@ -44,4 +47,5 @@ hypercorn_port=$(free_port)
 PYTHONPATH=interop/peers/http2 listen_at "$hypercorn_port" hypercorn \
     "$(dirname "$python")/hypercorn" --bind "127.0.0.1:$hypercorn_port" hypercorn_app:app
 # Nor does it send a message after our Close, so ours waits for the echoes.
-patience=1 step "our client → hypercorn" bash -c 'exchange "$@"' - "ws://127.0.0.1:$hypercorn_port/echo"
+patience=1 step "our command → hypercorn" bash -c 'exchange "$@"' - "ws://127.0.0.1:$hypercorn_port/echo"
+step "our client → hypercorn" "$client" "ws://127.0.0.1:$hypercorn_port" --http2 --impatient

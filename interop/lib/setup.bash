@@ -74,7 +74,7 @@ stop() {
 
 build() {
     cargo build --release --quiet -p ws-server --example echo
-    cargo build --release --quiet -p ws-client --example interop_client
+    cargo build --release --quiet -p ws-client --features http2 --example interop_client
     cargo build --release --quiet -p ws-cli
 }
 

@@ -2,10 +2,13 @@
 //! the servers. Exits with status 1 at the first wrong exchange.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use ws_client::ws_core::DataType;
-use ws_client::{Client, CloseCode, Message, Options, Proxy, ProxyChoice, Tls, WebSocket, deflate};
+use ws_client::{
+    Client, CloseCode, HttpVersion, Message, Options, Proxy, ProxyChoice, Tls, WebSocket, deflate,
+};
 
 /// Exchanges messages of all sizes, in pieces, pings and close codes with an echo server.
 #[derive(Parser)]
@@ -15,6 +18,13 @@ struct Arguments {
     /// Compress every message, and require that the server agrees to compression
     #[arg(long)]
     compress: bool,
+    /// Open every WebSocket over HTTP/2 (RFC 8441), at last a hundred at a time
+    #[arg(long)]
+    http2: bool,
+    /// With --http2: the server sends no END_STREAM after its Close, and breaks the connection at ours (hypercorn): wait for
+    /// the former for 0.1 s, and only report what the latter does to the other WebSockets
+    #[arg(long, requires = "http2")]
+    impatient: bool,
     /// Connect through this proxy
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
@@ -28,8 +38,8 @@ type Failure = Box<dyn std::error::Error>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
-        Ok(exchanges) => {
-            println!("{exchanges} exchanges");
+        Ok(seen) => {
+            println!("{seen}");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -39,7 +49,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<usize, Failure> {
+/// Returns what there is to report.
+async fn run(arguments: Arguments) -> Result<String, Failure> {
     let url = arguments.url.trim_end_matches('/');
     let mut options = Options::default();
     options.deflate = arguments.compress.then(|| {
@@ -54,6 +65,12 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     }
     if let Some(path) = &arguments.roots {
         options.tls = Tls::from_root_pem(&std::fs::read(path)?)?;
+    }
+    if arguments.http2 {
+        options.http_version = HttpVersion::Http2;
+    }
+    if arguments.impatient {
+        options.connection.close_timeout = Duration::from_millis(100);
     }
     let client = options.build()?;
     let mut exchanges = 0;
@@ -94,8 +111,52 @@ async fn run(arguments: Arguments) -> Result<usize, Failure> {
     let (mut ws, _negotiated) = client.connect(format!("{url}/ping")).await?;
     same(&mut ws, &Message::text("ponged"), "a ping").await?;
     ws.close(CloseCode::NORMAL_CLOSURE, "").await?;
-    Ok(exchanges + 2)
+    exchanges += 2;
+    if !arguments.http2 {
+        return Ok(format!("{exchanges} exchanges"));
+    }
+    let mut open = share(&client, url).await?;
+    let mut seen = format!("{exchanges} exchanges, then {WEBSOCKETS} WebSockets at a time");
+    let mut first = true;
+    let mut lost = 0;
+    for ws in &mut open {
+        if arguments.impatient && !first {
+            let kept = ws.send("still there").await.is_ok() && matches!(ws.recv().await, Ok(Some(_)));
+            lost += usize::from(!kept);
+            continue;
+        }
+        let info = ws.close(CloseCode(4001), "bye").await?;
+        equal(&(info.is_clean(), info.received), &(true, Some(CloseCode(4001))), "the answer to our close")?;
+        first = false;
+    }
+    if arguments.impatient {
+        seen.push_str(&format!("; after the first close the server broke {lost} of the others"));
+    }
+    Ok(seen)
 }
+
+/// Opens many WebSockets over HTTP/2, and uses all of them at a time.
+async fn share(client: &Client, url: &str) -> Result<Vec<WebSocket<ws_client::Stream>>, Failure> {
+    let mut open = Vec::new();
+    for _ in 0..WEBSOCKETS {
+        let (ws, negotiated) = client.connect(format!("{url}/echo")).await?;
+        equal(&negotiated.http_version(), &http::Version::HTTP_2, "the version of HTTP")?;
+        open.push(ws);
+    }
+    let large = |n| Message::binary(bytes(if n < 5 { 1 << 20 } else { 1000 }));
+    for (n, ws) in open.iter_mut().enumerate() {
+        ws.send(format!("世界 {n}")).await?;
+        ws.send(large(n)).await?;
+    }
+    for (n, ws) in open.iter_mut().enumerate() {
+        same(ws, &Message::text(format!("世界 {n}")), "one of many WebSockets").await?;
+        same(ws, &large(n), "one of many WebSockets").await?;
+    }
+    Ok(open)
+}
+
+/// How many WebSockets share a connection.
+const WEBSOCKETS: usize = 100;
 
 /// The borders of the three length encodings (RFC 6455 section 5.2), and more than a buffer takes at once.
 const SIZES: [usize; 8] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 4 << 20];

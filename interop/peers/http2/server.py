@@ -1,10 +1,17 @@
-"""An echo server over HTTP/2 with Python's h2 and wsproto. Usage: server.py [--compress] [--tls CERTIFICATE KEY]"""
+"""An echo server over HTTP/2 with Python's h2 and wsproto, with the paths of ../server.py. Usage: server.py [--compress] [--tls CERTIFICATE KEY]
+
+/echo          echoes
+/fragments     sends one text message in pieces
+/ping          pings, sends "ponged" when the answer has arrived
+/close?CODE    closes with CODE
+"""
 
 import asyncio
 import ssl
 import sys
 
 from mux import SERVER, Mux
+from wsproto.events import CloseConnection, Ping
 from wsproto.extensions import PerMessageDeflate
 
 COMPRESS = "--compress" in sys.argv
@@ -28,10 +35,24 @@ async def serve(stream, headers):
         agreed = extensions[0].accept(offer)
         answer.append(("sec-websocket-extensions", f"permessage-deflate; {agreed}".rstrip("; ")))
     stream.mux.respond(stream, answer)
-    stream.echoes = True
+    path, _, query = headers[":path"].partition("?")
+    stream.echoes = path == "/echo"
     stream.open(SERVER, extensions)
-    close = await stream.inbox.get()
-    stream.send(close.response())
+    if path == "/fragments":
+        pieces = ["grü", "", "ß", "e " * 50000, "end"]
+        for i, piece in enumerate(pieces):
+            stream.message(piece, more=i + 1 < len(pieces))
+    elif path == "/ping":
+        stream.send(Ping(payload=b"are you there"))
+        assert await stream.inbox.get() == ("pong", b"are you there")
+        stream.message("ponged")
+    elif path == "/close":
+        stream.send(CloseConnection(code=int(query), reason="as you wish"))
+        assert isinstance(await stream.inbox.get(), CloseConnection)
+        return stream.finish()
+    while not isinstance(message := await stream.inbox.get(), CloseConnection):
+        pass
+    stream.send(message.response())
     stream.finish()
 
 
