@@ -293,6 +293,49 @@ async fn a_trusted_proxy_names_the_client_before_tls() {
 }
 
 #[tokio::test]
+async fn a_header_of_the_proxy_protocol_before_tls_names_the_client_of_all_streams_of_http_2() {
+    let certificate = certificate();
+    let handler = async |mut socket: WebSocket, request: Request| {
+        socket.send(request.client_addr().unwrap().to_string()).await
+    };
+    let proxies = ProxyOptions::default().trusted("127.0.0.1".parse().unwrap()).proxy_protocol(true);
+    let options = options(|options| {
+        options.per_address = ws_server::AddressLimits::default().handshakes_per_second(Some(2));
+    });
+    let builder = Server::builder().route("/", handler).options(options).tls(tls(&certificate));
+    let server = run(builder.proxies(proxies)).await;
+    let mut config = client(&certificate, None);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n").await.unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = soon(connector.connect("localhost".try_into().unwrap(), stream)).await.unwrap();
+    let (requests, connection) = soon(h2::client::handshake(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut requests = soon(requests.ready()).await.unwrap();
+    let mut statuses = Vec::new();
+    for _ in 0..20 {
+        let request = http::Request::connect("https://localhost/")
+            .extension(h2::ext::Protocol::from_static("websocket"))
+            .header("sec-websocket-version", "13")
+            // A field of the client: it is not asked for.
+            .header("x-forwarded-for", "203.0.113.9")
+            .body(())
+            .unwrap();
+        let (opened, _send) = requests.send_request(request, false).unwrap();
+        let mut opened = soon(opened).await.unwrap();
+        statuses.push(opened.status().as_u16());
+        if opened.status() == 200 {
+            let data = soon(opened.body_mut().data()).await.unwrap().unwrap();
+            assert_eq!(data[..], reply(0x81, b"192.0.2.1:56324"));
+        }
+        requests = soon(requests.ready()).await.unwrap();
+    }
+    assert_eq!(statuses[..2], [200, 200]);
+    assert!(statuses.contains(&429), "{statuses:?}");
+}
+
+#[tokio::test]
 async fn a_get_for_an_endpoint_over_tls_is_answered_426_with_the_scheme_wss() {
     let certificate = certificate();
     let server = run(Server::builder().route("/", echo).tls(tls(&certificate))).await;

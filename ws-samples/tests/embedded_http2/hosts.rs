@@ -51,10 +51,12 @@ impl Embedded {
             Host::Tower => drop(tokio::spawn(tower(listener, service))),
             Host::Route => {
                 let app: Router = Router::new().route_service("/", service);
+                let app = app.into_make_service_with_connect_info::<SocketAddr>();
                 tokio::spawn(axum::serve(listener, app).into_future());
             }
             Host::Extractor => {
                 let app: Router = Router::new().route("/", any(extracted)).with_state(sockets.clone());
+                let app = app.into_make_service_with_connect_info::<SocketAddr>();
                 tokio::spawn(axum::serve(listener, app).into_future());
             }
         }
@@ -108,8 +110,8 @@ async fn hyper(listener: TcpListener, endpoint: EndpointService) {
 
 async fn tower(listener: TcpListener, endpoint: EndpointService) {
     loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        let service = TowerToHyperService::new(endpoint.clone());
+        let (stream, peer) = listener.accept().await.unwrap();
+        let service = TowerToHyperService::new(endpoint.for_peer(peer));
         tokio::spawn(async move {
             let mut builder = auto::Builder::new(TokioExecutor::new());
             builder.http2().enable_connect_protocol();

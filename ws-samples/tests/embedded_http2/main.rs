@@ -8,6 +8,7 @@ mod common;
 #[allow(dead_code, reason = "the tests of ws-server use the rest")]
 mod peer;
 
+mod addresses;
 mod clients;
 mod ends;
 mod hosts;

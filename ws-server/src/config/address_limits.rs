@@ -4,7 +4,8 @@ use crate::config::error::SettingError;
 use crate::config::setters::setters;
 
 /// What one client address may use of a server; of IPv6 one network of 64 bits counts as one address, and all peers without
-/// an address (Unix sockets) count as one. The address is [`Request::client_addr`](crate::Request::client_addr):
+/// an address count as one: those of Unix sockets, and of another HTTP server that reports none
+/// (the [how-to](crate::how_to) has the line that does). The address is [`Request::client_addr`](crate::Request::client_addr):
 /// behind a proxy that is not [trusted](crate::ProxyOptions) all clients have the proxy's. Each limit is off by
 /// default; each field has a setter of the same name.
 ///

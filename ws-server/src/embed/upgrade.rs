@@ -145,6 +145,14 @@ impl Incoming {
         Self { protocol, on_upgrade, version, peer, head: http::Request::from_parts(parts, ()) }
     }
 
+    /// Notes the address of the peer, if the request has none.
+    pub(crate) fn or_from(mut self, address: Option<SocketAddr>) -> Self {
+        if self.peer.addr.is_none() {
+            (self.peer.addr, self.peer.client) = (address, address);
+        }
+        self
+    }
+
     /// Notes what trusted proxies say of the client.
     pub(crate) fn learn_client(mut self, options: &HandshakeOptions) -> Self {
         learn(&mut self.peer, self.head.headers(), &options.proxies);

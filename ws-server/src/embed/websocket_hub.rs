@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -57,6 +58,7 @@ pub struct EndpointService {
     sockets: WebSocketHub,
     handler: AnyHandler,
     gate: Arc<Gate>,
+    peer: Option<SocketAddr>,
 }
 
 impl WebSocketHub {
@@ -79,7 +81,7 @@ impl WebSocketHub {
     /// [`SettingError`] for the first option of the endpoint that cannot work.
     pub fn endpoint(&self, endpoint: Endpoint) -> Result<EndpointService, SettingError> {
         let (handler, gate) = endpoint.build()?;
-        Ok(EndpointService { sockets: self.clone(), handler, gate: Arc::new(gate) })
+        Ok(EndpointService { sockets: self.clone(), handler, gate: Arc::new(gate), peer: None })
     }
 
     /// Returns the numbers; as connections count the requests that have become WebSockets, over HTTP/2 each of them.
@@ -195,6 +197,22 @@ impl Default for WebSocketHub {
 }
 
 impl EndpointService {
+    /// Returns the endpoint for the requests of one connection, with the address of its peer: guards, the log,
+    /// [`AddressLimits`](crate::AddressLimits) and [`ProxyOptions`](crate::ProxyOptions) go by it. Without it they go by the
+    /// [`SocketAddr`] among the extensions of a request, or by axum's `ConnectInfo<SocketAddr>`, if there is one; it is
+    /// preferred to this.
+    ///
+    /// ```no_run
+    /// # fn example(endpoint: ws_server::EndpointService, stream: tokio::net::TcpStream) -> std::io::Result<()> {
+    /// let endpoint = endpoint.for_peer(stream.peer_addr()?);
+    /// // Serve `stream` with `endpoint`.
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn for_peer(&self, address: SocketAddr) -> Self {
+        Self { peer: Some(address), ..self.clone() }
+    }
+
     /// Answers a request: with 101, or 200 over HTTP/2, after which the handler runs in its own task, or with a refusal, as a
     /// [`Server`](crate::Server) would.
     pub fn answer<B>(
@@ -209,7 +227,7 @@ impl EndpointService {
             #[cfg(not(feature = "axum"))]
             let params = Vec::new();
             let options = &this.sockets.options().handshake;
-            let incoming = Incoming::from_parts(parts).learn_client(options);
+            let incoming = Incoming::from_parts(parts).or_from(this.peer).learn_client(options);
             let version = incoming.version;
             let decided = match this.sockets.enter(&incoming.peer) {
                 Ok(seat) => {

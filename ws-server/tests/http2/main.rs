@@ -6,6 +6,7 @@
 mod common;
 
 mod accepting;
+mod addresses;
 mod bytes;
 mod ends;
 mod floods;
