@@ -30,7 +30,7 @@
 //!
 //! | to | look at |
 //! |---|---|
-//! | authenticate | `Endpoint::new(handler).guard(check)`: [how to](how_to#authenticate) |
+//! | authenticate | `Endpoint::new(handler).guard(check)`, [`auth`]: [how to](how_to::authenticate) |
 //! | send text, binary, JSON | `socket.send("text")`, `socket.send(vec![1, 2, 3])`, `socket.send(json.to_string())`: [how to](how_to#send-text-binary-and-json) |
 //! | broadcast, with rooms | [`Broadcast`]: [how to](how_to#broadcast-to-many) |
 //! | send from another task | `let (sender, receiver) = socket.split()`: [`Sender`] |
@@ -167,6 +167,7 @@ pub use transport::listener::Listener;
 pub use transport::stream::{Receiver, Stream, WebSocket};
 #[cfg(feature = "tls")]
 pub use transport::tls::{ClientCertificates, Tls};
+pub use web::auth;
 pub use web::handler::{Handler, HandlerFuture, Outcome};
 pub use web::request::Request;
 pub use web::response::{self, Response};
@@ -188,6 +189,9 @@ pub use ws_tokio::{
 #[doc = include_str!("../docs/how-to.md")]
 #[cfg_attr(feature = "axum", doc = include_str!("../docs/embed.md"))]
 pub mod how_to {
+    /// How to authenticate clients.
+    #[doc = include_str!("../docs/authenticate.md")]
+    pub mod authenticate {}
     /// How to serve WebSockets over HTTP/2.
     #[cfg(feature = "http2")]
     #[doc = include_str!("../docs/http2.md")]

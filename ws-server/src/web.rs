@@ -1,5 +1,6 @@
 //! HTTP without WebSockets: requests, responses, and the functions that answer them. (The name `http` is the crate's.)
 
+pub mod auth;
 pub(crate) mod date;
 pub(crate) mod denied;
 pub(crate) mod exchange;
@@ -8,3 +9,4 @@ pub(crate) mod handler;
 pub(crate) mod panic;
 pub(crate) mod request;
 pub mod response;
+pub(crate) mod tickets;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
-use http::header::AsHeaderName;
-use http::{Extensions, HeaderMap, Method, Uri};
+use http::header::{AsHeaderName, SEC_WEBSOCKET_PROTOCOL};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
 
 use crate::transport::peer::Peer;
 use ws_tokio::ConnectionId;
@@ -182,6 +182,18 @@ impl Request {
     pub(crate) fn set_offered(&mut self, offered: &[String], chosen: Option<&str>) {
         self.0.offered = offered.to_vec();
         self.choose_subprotocol(chosen);
+    }
+
+    /// Forgets the subprotocols that are not to be kept, as if the client had not offered them.
+    pub(crate) fn retain_offered(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        let Parts { head, offered, subprotocol, .. } = &mut *self.0;
+        offered.retain(|entry| keep(entry));
+        *subprotocol = subprotocol.take().filter(|chosen| keep(chosen));
+        // Of what was offered, so each is a token (RFC 6455 section 4.1).
+        match HeaderValue::try_from(offered.join(", ")) {
+            Ok(value) if !value.is_empty() => drop(head.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value)),
+            _ => drop(head.headers_mut().remove(SEC_WEBSOCKET_PROTOCOL)),
+        }
     }
 
     /// The client, if it is not the peer.

@@ -38,6 +38,14 @@ pub fn unauthorized() -> Response {
     response
 }
 
+/// 401 with `WWW-Authenticate: Bearer`, for a request without a valid token (RFC 6750 section 3).
+#[doc(alias = "bearer")]
+pub fn token_required() -> Response {
+    let mut response = text(StatusCode::UNAUTHORIZED, "This needs a valid token.");
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
 pub(crate) fn not_found() -> Response {
     text(StatusCode::NOT_FOUND, "There is nothing at this path.")
 }

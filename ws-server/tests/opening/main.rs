@@ -3,6 +3,7 @@
 
 mod accept;
 mod address_limits;
+mod auth;
 mod client_addresses;
 #[path = "../common/mod.rs"]
 mod common;
