@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::Path;
@@ -42,6 +43,8 @@ pub async fn serve(
         .route("/rooms/{room}", any(room))
         .route_service("/echo", echo)
         .with_state(sockets.clone());
+    // Guards, the log and limits of addresses go by the address of the client.
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     sockets.serve_until(stop, |stopped| axum::serve(listener, app).with_graceful_shutdown(stopped)).await
 }
 

@@ -23,10 +23,9 @@ async fn echo(mut socket: WebSocket) -> Result<(), Error> {
 pub async fn serve(listener: TcpListener, echo: EndpointService) -> io::Result<()> {
     loop {
         let (stream, peer) = listener.accept().await?;
-        let echo = echo.clone();
-        let service = service_fn(move |mut request| {
-            // Gives the address of the client to the endpoint's guards and log.
-            request.extensions_mut().insert(peer);
+        // Guards, the log and limits of addresses go by the address of the client.
+        let echo = echo.for_peer(peer);
+        let service = service_fn(move |request| {
             let echo = echo.clone();
             async move {
                 let response = match request.uri().path() {

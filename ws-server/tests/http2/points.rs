@@ -324,3 +324,20 @@ async fn more_than_the_window_of_a_stream_resets_that_stream_and_more_than_the_c
     }
     peer.echo(1, "still nothing noticed").await;
 }
+
+#[tokio::test]
+async fn a_client_that_ends_its_half_with_its_close_gets_the_answer_and_the_end_of_the_stream() {
+    let (server, mut ends) = reporting().await;
+    let mut peer = Raw::begin(&server).await;
+    peer.open(1, "/").await;
+    peer.data(1, END_STREAM, &masked(0x88, &[3, 0xe8])).await;
+    let (mut answer, mut ended) = (Vec::new(), false);
+    while !ended {
+        let frame = peer.next_of(1).await.unwrap();
+        assert_eq!(frame.kind, DATA, "{frame:?}");
+        ended = frame.flags & END_STREAM != 0;
+        answer.extend(frame.payload);
+    }
+    assert_eq!(answer, reply(0x88, &[3, 0xe8]));
+    assert!(soon(ends.recv()).await.unwrap().0.is_clean());
+}
