@@ -118,7 +118,9 @@ async fn bytes_that_h2_holds_for_a_socket_which_takes_nothing_are_a_stalled_writ
     config.write_timeout = std::time::Duration::from_millis(100);
     let Stalled { mut socket, peer: _peer, _pair, .. } = stalled(config).await;
     // It waits for the socket.
-    let Err(ws_tokio::Error::Closed(info)) = soon(socket.send(vec![1; 10_000])).await else { panic!("no end") };
+    let Err(ws_tokio::Error::Closed(info)) = soon(socket.send(vec![1; 10_000])).await else {
+        panic!("no end")
+    };
     assert_eq!(info.cause, ws_core::CloseCause::Timeout(ws_core::Deadline::Write));
     assert_eq!(info.unsent, 0, "h2 has taken all of it");
 }
