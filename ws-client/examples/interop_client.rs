@@ -2,7 +2,6 @@
 //! the servers. Exits with status 1 at the first wrong exchange.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use ws_client::ws_core::DataType;
@@ -21,10 +20,6 @@ struct Arguments {
     /// Open every WebSocket over HTTP/2 (RFC 8441), at last a hundred at a time
     #[arg(long)]
     http2: bool,
-    /// With --http2: the server sends no END_STREAM after its Close, and breaks the connection at ours (hypercorn): wait for
-    /// the former for 0.1 s, and only report what the latter does to the other WebSockets
-    #[arg(long, requires = "http2")]
-    impatient: bool,
     /// Connect through this proxy
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
@@ -68,9 +63,6 @@ async fn run(arguments: Arguments) -> Result<String, Failure> {
     }
     if arguments.http2 {
         options.http_version = HttpVersion::Http2;
-    }
-    if arguments.impatient {
-        options.connection.close_timeout = Duration::from_millis(100);
     }
     let client = options.build()?;
     let mut exchanges = 0;
@@ -116,23 +108,11 @@ async fn run(arguments: Arguments) -> Result<String, Failure> {
         return Ok(format!("{exchanges} exchanges"));
     }
     let mut open = share(&client, url).await?;
-    let mut seen = format!("{exchanges} exchanges, then {WEBSOCKETS} WebSockets at a time");
-    let mut first = true;
-    let mut lost = 0;
     for ws in &mut open {
-        if arguments.impatient && !first {
-            let kept = ws.send("still there").await.is_ok() && matches!(ws.recv().await, Ok(Some(_)));
-            lost += usize::from(!kept);
-            continue;
-        }
         let info = ws.close(CloseCode(4001), "bye").await?;
         equal(&(info.is_clean(), info.received), &(true, Some(CloseCode(4001))), "the answer to our close")?;
-        first = false;
     }
-    if arguments.impatient {
-        seen.push_str(&format!("; after the first close the server broke {lost} of the others"));
-    }
-    Ok(seen)
+    Ok(format!("{exchanges} exchanges, then {WEBSOCKETS} WebSockets at a time"))
 }
 
 /// Opens many WebSockets over HTTP/2, and uses all of them at a time.
