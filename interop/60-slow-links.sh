@@ -148,8 +148,6 @@ over "256 256 0 0 256" ours ws_lines 1500
 over "128 128 100 0 64" ours ws_lines 800
 over "1000 1000 100 1 64" ours ws_lines 2000
 over "256 256" ours_tls ws_lines 1500 --cacert "$certificate"
-over "16 16" ours ws_lines 120 --http2
-over "16 16" ours_tls ws_lines 100 --http2 --cacert "$certificate"
 over "256 2000" ours ws_message 2000000
 over "256 2000" python ws_message 2000000
 over "256 256 0 0 64" ours ws_echo 1500
