@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::answers::Expected;
 use crate::frames::{TEXT, frame, text};
-use crate::load::Load;
+use crate::load::{Load, Spread};
 use crate::peers::{Peer, Service, Task};
 use crate::report::Report;
 use crate::table::Table;
@@ -36,6 +36,7 @@ fn load(connections: usize, in_flight: usize) -> Load {
         in_flight,
         batches: Arc::new(vec![frame(TEXT, &text(125)).repeat(in_flight)]),
         expected: Expected { first: TEXT, length: Some(125), masked: false },
+        spread: Spread::OneData,
         one_speaks: true,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::tls;
+use crate::{streams, tls};
 
 /// Connects and does the opening handshake.
 pub fn open(port: u16) -> Result<TcpStream> {
@@ -16,11 +16,18 @@ pub fn open(port: u16) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// The same over TLS.
-pub fn open_tls(port: u16, config: &Arc<ClientConfig>) -> Result<StreamOwned<ClientConnection, TcpStream>> {
+/// The same over TLS; over HTTP/2 if that is to have some WebSockets.
+pub fn open_tls(
+    port: u16,
+    config: &Arc<ClientConfig>,
+    http2: Option<usize>,
+) -> Result<StreamOwned<ClientConnection, TcpStream>> {
     let connection = ClientConnection::new(Arc::clone(config), tls::NAME.try_into()?)?;
     let mut stream = StreamOwned::new(connection, connect(port)?);
-    shake_hands(&mut stream)?;
+    match http2 {
+        Some(websockets) => streams::open(&mut stream, websockets)?,
+        None => shake_hands(&mut stream)?,
+    }
     Ok(stream)
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::answers::Expected;
 use crate::frames::{RSV1, TEXT, deflated, frame, json};
-use crate::load::Load;
+use crate::load::{Load, Spread};
 use crate::peers::{Peer, Service};
 use crate::report::Report;
 use crate::table::Table;
@@ -63,6 +63,7 @@ fn load(size: usize, connections: usize, in_flight: usize) -> Load {
         in_flight,
         batches: Arc::new(batches),
         expected: Expected { first: TEXT | RSV1, length: None, masked: false },
+        spread: Spread::OneData,
         one_speaks: false,
     }
 }

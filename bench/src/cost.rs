@@ -11,28 +11,47 @@ use crate::peers::{Peer, Service};
 use crate::report::Report;
 use crate::rig::{Series, Server};
 use crate::table::Table;
-use crate::{Plan, echo};
+use crate::{Plan, echo, http2};
 
 pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
-    let mut table = Table::new("Counts", "of the server, a message of 20 B");
+    let loads = [1, 16].map(|in_flight| Load {
+        name: format!("{in_flight} in flight"),
+        ..echo::load(20, 16, in_flight, BINARY)
+    });
+    let service = |peer, load: &Load| Service { batch: load.in_flight > 1, ..Service::echo(peer) };
+    let table = Table::new("Counts", "of the server, a message of 20 B");
+    report.add(count(&loads, table, &Peer::ALL, service, plan)?, NOTE);
+    // Python has its own instructions, and hypercorn more than valgrind has time for.
+    let peers = Peer::HTTP2.into_iter().filter(|peer| peer.is_rust()).collect::<Vec<_>>();
+    let table = Table::new("Counts over HTTP/2", "of the server, a message of 20 B over TLS");
+    report.add(count(&http2::loads(), table, &peers, |peer, _| http2::service(peer), plan)?, NOTE);
+    Ok(())
+}
+
+const NOTE: &str = "Outside the kernel, by callgrind; by strace. The same on every machine.";
+
+fn count(
+    loads: &[Load],
+    mut table: Table,
+    peers: &[Peer],
+    service: impl Fn(Peer, &Load) -> Service,
+    plan: &Plan,
+) -> Result<Table> {
     let counts: [(&str, Count); 2] = [("instructions", instructions), ("system calls", calls)];
     for (name, count) in counts {
-        for in_flight in [1, 16] {
-            let load = echo::load(20, 16, in_flight, BINARY);
-            let name = format!("{name}, {in_flight} in flight");
+        for load in loads {
+            let name = format!("{name}, {}", load.name);
             if !plan.wants_load(&name) {
                 continue;
             }
             let mut row = Vec::new();
-            for peer in plan.peers(&Peer::ALL) {
-                let service = Service { batch: in_flight > 1, ..Service::echo(peer) };
-                row.push(Series { peer, figures: vec![each(service, &load, count)?] });
+            for peer in plan.peers(peers) {
+                row.push(Series { peer, figures: vec![each(service(peer, load), load, count)?] });
             }
             table.push(&name, row);
         }
     }
-    report.add(table, "Outside the kernel, by callgrind; by strace. The same on every machine.");
-    Ok(())
+    Ok(table)
 }
 
 /// Runs a server under a load for some time; returns how many messages it answered, and what it did in all.
@@ -70,9 +89,7 @@ fn under(wrapper: &[&str], service: Service, load: &Load, turn: Duration) -> Res
     let wrapper: Vec<String> = wrapper.iter().copied().map(str::to_owned).collect();
     let server = Server::start_under(&wrapper, service)
         .with_context(|| format!("{} under {}", service.peer.argument(), wrapper[0]))?;
-    let mut load = load.clone();
-    load.expected.masked = service.peer == Peer::RawTcp;
-    let mut clients = Clients::open(&server, load)?;
+    let mut clients = Clients::open(&server, load.for_peer(service.peer))?;
     let messages = clients.run(turn)?;
     server.end()?;
     Ok(messages)

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::answers::Expected;
 use crate::frames::{BINARY, TEXT, frame, text};
-use crate::load::Load;
+use crate::load::{Load, Spread};
 use crate::peers::{Peer, Service};
 use crate::report::Report;
 use crate::table::Table;
@@ -75,6 +75,7 @@ pub fn load(size: usize, connections: usize, in_flight: usize, first: u8) -> Loa
         in_flight,
         batches: Arc::new(vec![frame(first, &text(size)).repeat(in_flight)]),
         expected: Expected { first, length: Some(size as u64), masked: false },
+        spread: Spread::OneData,
         one_speaks: false,
     }
 }

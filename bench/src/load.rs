@@ -11,7 +11,9 @@ use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 use crate::answers::{Answers, Expected};
 use crate::client;
+use crate::peers::Peer;
 use crate::rig::Server;
+use crate::streams::{self, Streams};
 
 /// What is sent, and what is to come back.
 #[derive(Debug, Clone)]
@@ -23,8 +25,54 @@ pub struct Load {
     /// The batches that a connection sends in turn.
     pub batches: Arc<Vec<Vec<u8>>>,
     pub expected: Expected,
+    /// Where HTTP/2 is spoken.
+    pub spread: Spread,
     /// Only the first connection sends; all await what it sends.
     pub one_speaks: bool,
+}
+
+/// How the messages of a batch, all of which are the same, are spread over a connection of HTTP/2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// All in one DATA frame.
+    OneData,
+    /// A DATA frame for each, all of one WebSocket.
+    ManyData,
+    /// A WebSocket for each. Over HTTP/1.1 these are as many connections.
+    Streams,
+}
+
+impl Load {
+    /// The load for this peer.
+    pub fn for_peer(&self, peer: Peer) -> Self {
+        let mut load = self.clone();
+        // They echo our own frames.
+        load.expected.masked = matches!(peer, Peer::RawTcp | Peer::FloorHttp2);
+        let spread = |batch: &Vec<u8>| {
+            let message = batch.len() / self.in_flight;
+            match (peer.speaks_http2(), self.spread) {
+                (true, Spread::OneData) => streams::data(0, batch),
+                (true, spread) => {
+                    let frames = batch.chunks(message).enumerate();
+                    let websocket = |index| if spread == Spread::Streams { index } else { 0 };
+                    frames.flat_map(|(index, message)| streams::data(websocket(index), message)).collect()
+                }
+                (false, Spread::Streams) => batch[..message].to_vec(),
+                (false, _) => batch.clone(),
+            }
+        };
+        load.batches = Arc::new(self.batches.iter().map(spread).collect());
+        if self.spread == Spread::Streams && !peer.speaks_http2() {
+            load.connections *= self.in_flight;
+            load.in_flight = 1;
+        }
+        load
+    }
+
+    /// The WebSockets of each connection.
+    fn websockets(&self) -> usize {
+        if self.spread == Spread::Streams { self.in_flight } else { 1 }
+    }
 }
 
 /// Open connections to one server.
@@ -38,12 +86,17 @@ pub struct Clients {
 
 struct Client {
     stream: Stream,
-    answers: Answers,
+    incoming: Incoming,
     batch: usize,
     written: usize,
     awaited: usize,
     /// It sends nothing.
     listens: bool,
+}
+
+enum Incoming {
+    Answers(Answers),
+    Streams(Streams),
 }
 
 enum Stream {
@@ -56,7 +109,7 @@ impl Clients {
         let poll = Poll::new()?;
         let mut clients = Vec::new();
         for index in 0..load.connections {
-            let mut stream = Stream::open(server)?;
+            let mut stream = Stream::open(server, load.websockets())?;
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(stream.tcp(), Token(index), interest)?;
             // They do not all send the same at the same time.
@@ -64,7 +117,7 @@ impl Clients {
             let listens = load.one_speaks && index > 0;
             clients.push(Client {
                 stream,
-                answers: Answers::default(),
+                incoming: Incoming::new(server, load.websockets()),
                 batch,
                 written: 0,
                 awaited: 0,
@@ -156,7 +209,7 @@ impl Client {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error.into()),
             };
-            let messages = self.answers.take(&buffer[..n], load.expected)?;
+            let messages = self.incoming.take(&buffer[..n], load.expected)?;
             if messages > self.awaited {
                 bail!("more answers than messages of {}", load.name);
             }
@@ -172,8 +225,25 @@ impl Client {
     }
 }
 
+impl Incoming {
+    fn new(server: &Server, websockets: usize) -> Self {
+        if server.speaks_http2() {
+            Self::Streams(Streams::new(websockets))
+        } else {
+            Self::Answers(Answers::default())
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], expected: Expected) -> Result<usize> {
+        match self {
+            Self::Answers(answers) => answers.take(bytes, expected),
+            Self::Streams(streams) => streams.take(bytes, expected),
+        }
+    }
+}
+
 impl Stream {
-    fn open(server: &Server) -> Result<Self> {
+    fn open(server: &Server, websockets: usize) -> Result<Self> {
         let nonblocking = |stream: std::net::TcpStream| {
             stream.set_nonblocking(true)?;
             io::Result::Ok(TcpStream::from_std(stream))
@@ -181,7 +251,8 @@ impl Stream {
         Ok(match server.tls() {
             None => Self::Tcp(nonblocking(client::open(server.port())?)?),
             Some(config) => {
-                let (connection, stream) = client::open_tls(server.port(), config)?.into_parts();
+                let websockets = server.speaks_http2().then_some(websockets);
+                let (connection, stream) = client::open_tls(server.port(), config, websockets)?.into_parts();
                 Self::Tls(Box::new(StreamOwned::new(connection, nonblocking(stream)?)))
             }
         })

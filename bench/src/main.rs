@@ -12,6 +12,8 @@ mod cost;
 mod echo;
 mod frames;
 mod handshakes;
+mod http2;
+mod hypercorn;
 mod idle;
 mod load;
 mod machine;
@@ -21,6 +23,7 @@ mod report;
 mod rig;
 mod scale;
 mod serve;
+mod streams;
 mod table;
 mod tls;
 mod uwebsockets;
@@ -29,7 +32,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 
 use peers::{Peer, Service};
 use report::Report;
@@ -64,6 +67,8 @@ enum Command {
     Echo,
     /// Echo over TLS.
     Tls,
+    /// Echo by whole servers, over HTTP/2 and HTTP/1.1, both over TLS.
+    Http2,
     /// Compressed echo, beside the peers that can.
     Compress,
     /// Memory of idle connections.
@@ -111,13 +116,19 @@ fn main() -> Result<()> {
         return serve::run(service);
     }
     // An example, and no way that users are pointed to: it is measured when asked for.
-    let mut peers = if peer.is_empty() { Peer::ALL.to_vec() } else { peer.clone() };
+    let mut peers = if peer.is_empty() { Peer::value_variants().to_vec() } else { peer.clone() };
     peers.retain(|each| *each != Peer::OursEventLoop || peer.contains(each));
     if peers.contains(&Peer::Uwebsockets)
         && let Err(error) = uwebsockets::build()
     {
         eprintln!("without uWebSockets ({error:#}); it needs: apt-get install {}", uwebsockets::PACKAGES);
         peers.retain(|&peer| peer != Peer::Uwebsockets);
+    }
+    if peers.contains(&Peer::Hypercorn)
+        && let Err(error) = hypercorn::check()
+    {
+        eprintln!("without hypercorn ({error:#}); it needs: {}", hypercorn::PACKAGES);
+        peers.retain(|&peer| peer != Peer::Hypercorn);
     }
     let plan = Plan { rounds, turn: Duration::from_millis(millis), load, peers };
     machine::pin(&[machine::LOAD_CORE])?;
@@ -132,6 +143,7 @@ fn measure(command: &Command, plan: &Plan, report: &mut Report) -> Result<()> {
         Command::Serve(_) => Ok(()),
         Command::Echo => echo::run(plan, report),
         Command::Tls => echo::run_tls(plan, report),
+        Command::Http2 => http2::run(plan, report),
         Command::Compress => compress::run(plan, report),
         Command::Idle { connections } => idle::run(plan, connections, report),
         Command::Handshakes => handshakes::run(plan, report),
@@ -143,6 +155,7 @@ fn measure(command: &Command, plan: &Plan, report: &mut Report) -> Result<()> {
             let all = [
                 Command::Echo,
                 Command::Tls,
+                Command::Http2,
                 Command::Broadcast,
                 Command::Handshakes,
                 Command::Compress,

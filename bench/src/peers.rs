@@ -6,7 +6,9 @@
 pub mod event_loop;
 mod fastwebsockets;
 mod floor;
+mod floor_http2;
 mod ours;
+pub mod product;
 mod sockudo;
 mod soketto;
 mod tokio_websockets;
@@ -46,6 +48,16 @@ pub enum Peer {
     Wtx,
     /// C++, on an event loop of its own: a process that this program builds, and is not.
     Uwebsockets,
+    /// `h2` without a WebSocket: DATA frames echoed.
+    FloorHttp2,
+    /// A whole `Server`, over HTTP/1.1.
+    Server,
+    /// The same over HTTP/2.
+    ServerHttp2,
+    /// The server of sockudo-ws over HTTP/2.
+    SockudoHttp2,
+    /// Python, over HTTP/2: a process that is not this program.
+    Hypercorn,
 }
 
 /// What a server process does.
@@ -121,6 +133,10 @@ impl Peer {
         Self::Uwebsockets,
     ];
 
+    /// Those that are compared over HTTP/2.
+    pub const HTTP2: [Self; 5] =
+        [Self::FloorHttp2, Self::Server, Self::ServerHttp2, Self::SockudoHttp2, Self::Hypercorn];
+
     /// Those with an opening handshake of their own; fastwebsockets leaves it to hyper, web-socket to its user. Of
     /// yawc's only the client's half takes any stream.
     pub const SHAKING: [Self; 8] = [
@@ -148,17 +164,22 @@ impl Peer {
 
     /// Not an implementation, but what one can be measured against.
     pub fn is_floor(self) -> bool {
-        matches!(self, Self::RawTcp | Self::LeastWebsocket)
+        matches!(self, Self::RawTcp | Self::LeastWebsocket | Self::FloorHttp2)
+    }
+
+    /// Whether its load comes over HTTP/2.
+    pub fn speaks_http2(self) -> bool {
+        matches!(self, Self::FloorHttp2 | Self::ServerHttp2 | Self::SockudoHttp2 | Self::Hypercorn)
     }
 
     /// Whether it runs on tokio, and with that on rustls, within this program.
     pub fn is_rust(self) -> bool {
-        !matches!(self, Self::Uwebsockets | Self::OursEventLoop)
+        !matches!(self, Self::Uwebsockets | Self::OursEventLoop | Self::Hypercorn)
     }
 
     /// Whether it is this library, in whichever way it is used.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::OursOwned | Self::OursEventLoop)
+        matches!(self, Self::Ours | Self::OursOwned | Self::OursEventLoop | Self::Server | Self::ServerHttp2)
     }
 
     pub fn name(self) -> &'static str {
@@ -177,6 +198,11 @@ impl Peer {
             Self::WebSocket => "web-socket 0.7",
             Self::Wtx => "wtx 0.46",
             Self::Uwebsockets => "uWebSockets 20.60",
+            Self::FloorHttp2 => "h2 0.4.20 alone (floor)",
+            Self::Server => "**ours**, HTTP/1.1",
+            Self::ServerHttp2 => "**ours**, HTTP/2",
+            Self::SockudoHttp2 => "sockudo-ws 3.1, HTTP/2",
+            Self::Hypercorn => "hypercorn 0.18",
         }
     }
 
@@ -185,6 +211,8 @@ impl Peer {
         match self {
             Self::OursOwned => "owned",
             Self::OursEventLoop => "event loop",
+            Self::Server => "HTTP/1.1",
+            Self::ServerHttp2 => "HTTP/2",
             _ => "lent",
         }
     }
@@ -206,6 +234,11 @@ impl Peer {
             Self::WebSocket => "#9467bd",
             Self::Wtx => "#17becf",
             Self::Uwebsockets => "#0b3d91",
+            Self::FloorHttp2 => "#333333",
+            Self::Server => "#7bd3a8",
+            Self::ServerHttp2 => "#1c7c54",
+            Self::SockudoHttp2 => "#ff7f0e",
+            Self::Hypercorn => "#1f77b4",
         }
     }
 
@@ -264,8 +297,16 @@ pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
         Peer::Soketto => Box::pin(soketto::echo(stream)).await,
         Peer::WebSocket => Box::pin(web_socket::echo(stream, service)).await,
         Peer::Wtx => Box::pin(wtx::echo(stream)).await,
-        Peer::OursEventLoop => anyhow::bail!("the event loop does not run on tokio"),
-        Peer::Uwebsockets => anyhow::bail!("uWebSockets is a process of its own"),
+        _ => anyhow::bail!("{} does not echo on a stream here", service.peer.name()),
+    }
+}
+
+/// Serves an HTTP/2 connection, and echoes every message on its streams.
+pub async fn echo_http2(stream: TlsStream<TcpStream>, service: Service) -> anyhow::Result<()> {
+    match service.peer {
+        Peer::FloorHttp2 => Box::pin(floor_http2::echo(stream)).await,
+        Peer::SockudoHttp2 => Box::pin(sockudo::echo_http2(stream)).await,
+        _ => anyhow::bail!("{} does not echo on HTTP/2 here", service.peer.name()),
     }
 }
 

@@ -47,7 +47,7 @@ impl Report {
         }
         text += "\n## In full\n";
         for (table, note) in &self.tables {
-            let name = format!("{}.svg", table.title.to_lowercase().replace(' ', "-"));
+            let name = format!("{}.svg", table.title.to_lowercase().replace([' ', '/'], "-"));
             save(&folder.join(&name), &plot::dots(table))?;
             write!(
                 text,

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::ClientConfig;
 
 use crate::load::{Clients, Load};
 use crate::peers::{Peer, Service};
-use crate::{Plan, machine, tls, uwebsockets};
+use crate::{Plan, hypercorn, machine, tls, uwebsockets};
 
 /// A server process; it ends when this is dropped.
 pub struct Server {
@@ -18,6 +18,7 @@ pub struct Server {
     port: u16,
     /// What its clients need, if it speaks TLS.
     tls: Option<Arc<ClientConfig>>,
+    http2: bool,
 }
 
 impl Server {
@@ -29,6 +30,7 @@ impl Server {
     pub fn start_under(wrapper: &[String], service: Service) -> Result<Self> {
         let (program, arguments) = match service.peer {
             Peer::Uwebsockets => uwebsockets::command(service)?,
+            Peer::Hypercorn => hypercorn::command()?,
             _ => (std::env::current_exe()?, arguments(service)?),
         };
         let mut command = match wrapper {
@@ -45,8 +47,8 @@ impl Server {
         let mut line = String::new();
         output.read_line(&mut line)?;
         let port = line.trim().parse().context("a server that did not start")?;
-        let tls = service.tls.then(|| tls::connector(output)).transpose()?;
-        Ok(Self { child, port, tls })
+        let tls = service.tls.then(|| tls::connector(output, service.peer.speaks_http2())).transpose()?;
+        Ok(Self { child, port, tls, http2: service.peer.speaks_http2() })
     }
 
     pub fn pid(&self) -> u32 {
@@ -55,6 +57,10 @@ impl Server {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    pub fn speaks_http2(&self) -> bool {
+        self.http2
     }
 
     pub fn tls(&self) -> Option<&Arc<ClientConfig>> {
@@ -121,9 +127,7 @@ pub fn measure(load: &Load, services: &[Service], plan: &Plan) -> Result<Vec<Ser
     let mut entries = Vec::new();
     for &service in services {
         let server = Server::start(service)?;
-        let mut load = load.clone();
-        load.expected.masked = service.peer == Peer::RawTcp;
-        let mut clients = Clients::open(&server, load)?;
+        let mut clients = Clients::open(&server, load.for_peer(service.peer))?;
         // Buffers and caches are warm when it counts.
         clients.run(plan.turn / 4).with_context(|| service.peer.argument())?;
         entries.push((server, clients, Series { peer: service.peer, figures: Vec::new() }));

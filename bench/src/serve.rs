@@ -35,14 +35,19 @@ pub fn run(service: Service) -> Result<()> {
             tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?
         }
     };
-    let (acceptor, certificate) = service.tls.then(tls::acceptor).transpose()?.unzip();
+    let ready = |port: u16, certificate: &str| {
+        println!("{port}");
+        print!("{certificate}");
+        Ok(std::io::stdout().flush()?)
+    };
+    if matches!(service.peer, Peer::Server | Peer::ServerHttp2) {
+        return runtime.block_on(peers::product::serve(ready));
+    }
+    let acceptor = service.tls.then(|| tls::acceptor(service.peer.speaks_http2()));
+    let (acceptor, certificate) = acceptor.transpose()?.unzip();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}", listener.local_addr()?.port());
-        if let Some(certificate) = certificate {
-            print!("{certificate}");
-        }
-        std::io::stdout().flush()?;
+        ready(listener.local_addr()?.port(), &certificate.unwrap_or_default())?;
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
@@ -51,6 +56,10 @@ pub fn run(service: Service) -> Result<()> {
                 Task::Echo => match acceptor.clone() {
                     None => drop(tokio::spawn(async move {
                         peers::echo(Box::pin(shake_hands(stream)).await?, service).await
+                    })),
+                    Some(acceptor) if service.peer.speaks_http2() => drop(tokio::spawn(async move {
+                        let stream = Box::pin(acceptor.accept(stream)).await?;
+                        peers::echo_http2(stream, service).await
                     })),
                     Some(acceptor) => drop(tokio::spawn(async move {
                         let stream = Box::pin(acceptor.accept(stream)).await?;

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use clap::ValueEnum as _;
+
 use crate::peers::Peer;
 use crate::rig::Series;
 
@@ -32,7 +34,11 @@ impl Table {
 
     /// The implementations in it, in their usual order.
     pub fn peers(&self) -> Vec<Peer> {
-        Peer::ALL.into_iter().filter(|&peer| self.rows.iter().any(|row| row.of(peer).is_some())).collect()
+        Peer::value_variants()
+            .iter()
+            .copied()
+            .filter(|&peer| self.rows.iter().any(|row| row.of(peer).is_some()))
+            .collect()
     }
 
     /// One column for each implementation, as Markdown.
@@ -49,8 +55,10 @@ impl Table {
     /// Ours beside the floor, the best Rust peer and uWebSockets, as Markdown.
     pub fn short(&self) -> String {
         let peers: BTreeSet<Peer> = self.peers().into_iter().collect();
-        let ours: Vec<Peer> =
-            [Peer::Ours, Peer::OursOwned].into_iter().filter(|peer| peers.contains(peer)).collect();
+        let ours: Vec<Peer> = [Peer::Ours, Peer::OursOwned, Peer::Server, Peer::ServerHttp2]
+            .into_iter()
+            .filter(|peer| peers.contains(peer))
+            .collect();
         let floor = peers.contains(&Peer::LeastWebsocket);
         let anchor = peers.contains(&Peer::Uwebsockets);
         let mut head = vec!["load".to_owned()];
@@ -60,6 +68,9 @@ impl Table {
         head.extend(anchor.then(|| Peer::Uwebsockets.name().to_owned()));
         head.extend(ours.iter().map(|peer| format!("{} ÷ best Rust peer", peer.way())));
         head.extend(floor.then(|| format!("{} ÷ least", Peer::Ours.way())));
+        let http2 = peers.contains(&Peer::ServerHttp2);
+        head.extend(http2.then(|| format!("HTTP/2 ÷ {}", Peer::FloorHttp2.name())));
+        head.extend(http2.then(|| "HTTP/2 ÷ HTTP/1.1".to_owned()));
         head.extend(anchor.then(|| format!("{} ÷ uWebSockets", Peer::Ours.way())));
         let rows = self.rows.iter().map(|row| {
             let best = row.best();
@@ -72,6 +83,8 @@ impl Table {
             cells.extend(anchor.then(|| row.figure(Peer::Uwebsockets)));
             cells.extend(ours.iter().map(|&peer| row.ratio(peer, best.map(|best| best.peer))));
             cells.extend(floor.then(|| row.ratio(Peer::Ours, Some(Peer::LeastWebsocket))));
+            cells.extend(http2.then(|| row.ratio(Peer::ServerHttp2, Some(Peer::FloorHttp2))));
+            cells.extend(http2.then(|| row.ratio(Peer::ServerHttp2, Some(Peer::Server))));
             cells.extend(anchor.then(|| row.ratio(Peer::Ours, Some(Peer::Uwebsockets))));
             cells
         });

@@ -15,24 +15,38 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 /// The name in the certificate.
 pub const NAME: &str = "localhost";
 
-/// The server's end, and its certificate as PEM.
-pub fn acceptor() -> Result<(TlsAcceptor, String)> {
+/// A certificate and its key as PEM.
+pub fn certificate() -> Result<(String, String)> {
     let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([NAME.to_owned()])?;
-    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    Ok((cert.pem(), signing_key.serialize_pem()))
+}
+
+/// The server's end, and its certificate as PEM.
+pub fn acceptor(http2: bool) -> Result<(TlsAcceptor, String)> {
+    let (certificate, key) = certificate()?;
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])?
         .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)?;
-    Ok((TlsAcceptor::from(Arc::new(config)), cert.pem()))
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = alpn(http2);
+    Ok((TlsAcceptor::from(Arc::new(config)), certificate))
 }
 
 /// The client's end, which trusts the one certificate that it reads.
-pub fn connector(mut certificate: impl BufRead) -> Result<Arc<ClientConfig>> {
+pub fn connector(mut certificate: impl BufRead, http2: bool) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_reader(&mut certificate)?)?;
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = alpn(http2);
     Ok(Arc::new(config))
+}
+
+/// What is offered by ALPN, if anything is.
+fn alpn(http2: bool) -> Vec<Vec<u8>> {
+    if http2 { vec![b"h2".to_vec()] } else { Vec::new() }
 }

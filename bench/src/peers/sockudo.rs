@@ -3,16 +3,17 @@ use std::sync::LazyLock;
 use futures::{SinkExt, StreamExt};
 use sockudo_ws::protocol::Message;
 use sockudo_ws::{
-    CompressedWebSocketStream, Config, DeflateConfig, PubSub, Role, WebSocketStream, handshake,
+    CompressedWebSocketStream, Config, DeflateConfig, Http2, PubSub, Role, WebSocketServer, WebSocketStream,
+    handshake,
 };
 use tokio::net::TcpStream;
 use tokio::select;
 use tokio::sync::mpsc;
+use tokio_rustls::server::TlsStream;
 
 use super::{Service, Socket, echo_sink};
 
 pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
-    let is_data = |message: &Message| matches!(message, Message::Text(_) | Message::Binary(_));
     match service.deflate {
         None => {
             let websocket = WebSocketStream::server(stream, Config::default());
@@ -30,6 +31,16 @@ pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
             echo_sink(websocket, service.batch, is_data).await
         }
     }
+}
+
+/// On each stream of an HTTP/2 connection, with its own server.
+pub async fn echo_http2(stream: TlsStream<TcpStream>) -> anyhow::Result<()> {
+    let server = WebSocketServer::<Http2>::new(Config::default());
+    let echo = |websocket, _request| async move {
+        // The load ends without a Close: no error to look into.
+        let _ = echo_sink(websocket, true, is_data).await;
+    };
+    Ok(server.serve(stream, echo).await?)
 }
 
 pub async fn shake_hands(mut stream: TcpStream) -> anyhow::Result<()> {
@@ -62,4 +73,8 @@ pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
             }
         }
     }
+}
+
+fn is_data(message: &Message) -> bool {
+    matches!(message, Message::Text(_) | Message::Binary(_))
 }
