@@ -68,6 +68,9 @@ pub struct Config {
     pub message_timeout: Option<Duration>,
     /// How long writing may make no progress while bytes wait to be written, or to be flushed by a transport that
     /// buffers. At least 1 ms, as all durations here. Default 30 s.
+    ///
+    /// In the buffer of a TCP socket bytes count as written, and over HTTP/2 so do up to 4 KiB that wait for the socket, for a task
+    /// that receives: what then finds a dead peer is `keepalive`.
     pub write_timeout: Duration,
     /// How long closing may make no progress: the time without a byte from the peer, from when our Close has been written.
     /// What the transport has taken and not delivered yet has its own time, as long as the transport took to take it.

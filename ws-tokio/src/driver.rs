@@ -51,6 +51,10 @@ pub(super) struct Driver<S> {
     unset_deadline: bool,
     /// Whether the last poll was pending only to let other tasks run, and that has not been reported yet.
     stepped_back: bool,
+    /// Whether a few bytes have been left to a stream of HTTP/2 without waiting until it has written them. Here, and not in
+    /// `writing`, it takes no memory.
+    #[cfg(feature = "http2")]
+    left: bool,
     /// A request to close from a [`Closer`], if one exists.
     close_request: Option<Arc<CloseRequest>>,
     /// The last report was of input that had not been received.
@@ -73,6 +77,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             epoch: Instant::now(),
             unset_deadline: false,
             stepped_back: false,
+            #[cfg(feature = "http2")]
+            left: false,
             close_request: None,
             reported_input: false,
             number: 0,
@@ -130,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             // Only now, with the input used up: what a batch of messages made one write carries.
             // Should it have to wait, reading goes on all the same.
-            let stalled = self.poll_write(cx).is_pending();
+            let stalled = self.poll_write_beside(cx).is_pending();
             if self.poll_closed(cx).is_ready() {
                 return Poll::Ready(self.outcome().map(|()| None));
             }

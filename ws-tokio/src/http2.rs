@@ -17,7 +17,12 @@
 //! before more is read, whether or not the reader of the stream has time for it. An inbox is bounded by the window of its
 //! stream, because bytes are acknowledged only as they leave it.
 //!
-//! So the `data_frame_budget` of `h2`'s builders has nothing left to protect, and it is to be `usize::MAX`: `h2` 0.4.20 charges
+//! What is sent is written by the task of the connection, after the task of the WebSocket. A WebSocket that was given the stream's
+//! [`Held`] does not wait for that while it receives and at most 4 KiB are held, as one over TCP does not wait for what is in the
+//! buffer of the socket: an echo would otherwise be polled twice for each message, and set its timer twice. So `write_timeout`
+//! begins when more is held, when something is flushed, or when a keepalive ping waits for its answer.
+//!
+//! The `data_frame_budget` of `h2`'s builders has nothing left to protect in the inboxes, and it is to be `usize::MAX`: `h2` 0.4.20 charges
 //! frames on streams that this end has reset, too, and never gives that back, so that any budget is used up by honest peers.
 
 mod inboxes;

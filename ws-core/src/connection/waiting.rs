@@ -78,6 +78,13 @@ impl Connection {
         }
     }
 
+    /// Whether the peer has to answer something: a keepalive ping, or a Close. The time for that begins when it has been
+    /// written and [flushed](Self::set_unflushed).
+    #[inline]
+    pub fn awaits_answer(&self) -> bool {
+        self.state != State::Open || self.timers.asking != Asking::Nothing
+    }
+
     /// Returns the round trip of the last keepalive ping that was answered; `None` before the first.
     pub fn rtt(&self) -> Option<Duration> {
         self.timers.rtt.get()

@@ -27,6 +27,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Waits until everything has been written.
     pub(in super::super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.claim_left();
         ready!(self.poll_drained(cx, |_| false))?;
         Poll::Ready(self.check_writable())
     }

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+#[cfg(feature = "http2")]
+use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -49,7 +51,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes until nothing is left, and then flushes what the transport itself holds back.
     pub(in super::super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let written = self.poll_write_all(cx);
+        self.claim_left();
+        self.poll_write_or_leave(cx, false)
+    }
+
+    /// As [`poll_write`](Self::poll_write), for a task that waits for the peer: a few bytes that a stream of HTTP/2 has taken
+    /// count as written, as those do that are in the buffer of a TCP socket, and the task is not woken when they are. Unless
+    /// somebody waits for the flush, or the peer is to answer within a time that begins with it.
+    #[inline]
+    pub(super) fn poll_write_beside(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let leaves = !self.connection.is_unflushed() && !self.connection.awaits_answer();
+        self.poll_write_or_leave(cx, leaves)
+    }
+
+    #[inline]
+    fn poll_write_or_leave(&mut self, cx: &mut Context<'_>, leaves: bool) -> Poll<()> {
+        let written = self.poll_write_all(cx, leaves);
         #[cfg(feature = "http2")]
         if let Some(held) = &self.writing.held {
             self.connection.set_held(held.bytes());
@@ -63,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     #[inline]
-    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_write_all(&mut self, cx: &mut Context<'_>, leaves: bool) -> Poll<()> {
         self.queue_backlog(cx);
         self.queue_outboxes(cx);
         while self.connection.queued() > 0 {
@@ -81,6 +98,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(buffer) = self.connection.reclaim_buffer() {
             buffer::give_output(buffer);
         }
+        if leaves && self.connection.is_unflushed() {
+            self.leave_few();
+        }
         if self.connection.is_unflushed() {
             // Asked again until it is done: there may be nothing left to write by then.
             let flushed = ready!(Pin::new(&mut *self.io).poll_flush(cx));
@@ -90,6 +110,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Leaves what has been written to the transport, without a flush, if that is a stream of HTTP/2 and these are a few bytes.
+    #[inline]
+    fn leave_few(&mut self) {
+        #[cfg(feature = "http2")]
+        if self.writing.held.as_ref().is_some_and(|held| held.bytes() <= FEW) {
+            self.connection.set_unflushed(false);
+            self.left = true;
+        }
+    }
+
+    /// What has been left to the transport is to be flushed after all.
+    #[inline]
+    pub(super) fn claim_left(&mut self) {
+        #[cfg(feature = "http2")]
+        if mem::take(&mut self.left) {
+            self.connection.set_unflushed(true);
+        }
     }
 
     fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -218,6 +257,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 }
+
+/// The most bytes that a stream of HTTP/2 holds while they count as written for a task that waits for the peer.
+#[cfg(feature = "http2")]
+const FEW: usize = 4 << 10;
 
 /// This many chunks are written in one call: what `send_high_water` lets wait by default is two for
 /// each payload of 4 KiB.

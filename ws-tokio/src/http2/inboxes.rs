@@ -119,9 +119,10 @@ impl Inboxes {
     /// Takes what has arrived out of `h2`, and wakes the readers. To be called after each poll of the connection, by
     /// the same task, which is woken when there is more.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) {
-        self.0.pace.reset();
         let ready = {
             let mut ready = self.0.ready();
+            // Under the lock, so that a stream is in the list that is taken here or its signal wakes the task.
+            self.0.pace.reset();
             if ready.task.as_ref().is_none_or(|task| !task.will_wake(cx.waker())) {
                 ready.task = Some(cx.waker().clone());
             }
@@ -225,7 +226,8 @@ impl Wake for Signal {
         let task = {
             let mut ready = self.shared.ready();
             ready.streams.push(self.key);
-            ready.task.clone()
+            // In its turn the task fills the inboxes at the end of it, without being woken again.
+            if self.shared.pace.is_in_turn() { None } else { ready.task.clone() }
         };
         if let Some(task) = task {
             task.wake();

@@ -46,6 +46,11 @@ impl Pace {
         self.0.left.store(TURN, Relaxed);
     }
 
+    /// Whether something has been read since the last reset, and so the inboxes are still to be filled.
+    pub(super) fn is_in_turn(&self) -> bool {
+        self.0.left.load(Relaxed) != TURN
+    }
+
     /// Returns how often all that `h2` had encoded has been flushed.
     pub(super) fn flushes(&self) -> u64 {
         self.0.flushes.load(SeqCst)

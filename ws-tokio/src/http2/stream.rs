@@ -65,18 +65,20 @@ impl Http2Stream {
         }
         ready!(self.outgoing.poll_at_most(MOST_HELD - 1, cx));
         let room = MOST_HELD.saturating_sub(self.outgoing.held()).max(1);
-        let length = length.min(room).min(MOST_AT_ONCE);
+        let asked = length.min(room).min(MOST_AT_ONCE);
         // For what is to be sent now and no more: what a stream has reserved, others of the connection cannot use.
-        self.send.reserve_capacity(length);
-        let length = length.min(ready!(self.poll_capacity(cx))?);
+        self.send.reserve_capacity(asked);
+        let length = asked.min(ready!(self.poll_capacity(cx))?);
         let mut bytes = Vec::with_capacity(length);
         for slice in slices {
             let part = slice.len().min(length.saturating_sub(bytes.len()));
             bytes.extend_from_slice(slice.get(..part).unwrap_or_default());
         }
         let sent = self.send.send_data(self.outgoing.chunk(bytes), false);
-        // The rest that was asked for may never be sent.
-        self.send.reserve_capacity(0);
+        if length < asked {
+            // The rest that was asked for may never be sent.
+            self.send.reserve_capacity(0);
+        }
         Poll::Ready(match sent {
             Ok(()) => Ok(length),
             Err(_) => Err(self.write_error(cx)),

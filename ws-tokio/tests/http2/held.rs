@@ -16,14 +16,14 @@ use crate::flow::Gate;
 use crate::pair::{Pair, Peer, connect, settle, soon};
 
 /// A WebSocket that counts, whose connection has a socket of one kilobyte.
-struct Stalled {
-    _pair: Pair,
-    socket: WebSocket<Http2Stream>,
-    peer: Peer,
-    closed: Arc<AtomicBool>,
+pub(crate) struct Stalled {
+    pub(crate) _pair: Pair,
+    pub(crate) socket: WebSocket<Http2Stream>,
+    pub(crate) peer: Peer,
+    pub(crate) closed: Arc<AtomicBool>,
 }
 
-async fn stalled(config: Config) -> Stalled {
+pub(crate) async fn stalled(config: Config) -> Stalled {
     let (near, far) = duplex(1 << 10);
     let closed = Arc::new(AtomicBool::new(false));
     let mut builder = client::Builder::new();
@@ -39,7 +39,7 @@ async fn stalled(config: Config) -> Stalled {
 }
 
 /// Polls once.
-async fn now<F: Future>(future: F) -> Poll<F::Output> {
+pub(crate) async fn now<F: Future>(future: F) -> Poll<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }

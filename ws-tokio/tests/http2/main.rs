@@ -5,6 +5,8 @@
 mod ends;
 mod flow;
 mod held;
+mod left;
 mod pair;
 mod slow;
+mod turns;
 mod websocket;

@@ -1,6 +1,9 @@
 //! A server whose streams are ours, and a client that is `h2` alone.
 
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,6 +21,10 @@ pub(crate) struct Pair {
     accepted: mpsc::UnboundedReceiver<Http2Stream>,
     pub(crate) server_task: JoinHandle<()>,
     pub(crate) client_task: JoinHandle<Result<(), h2::Error>>,
+    /// How often the task of the server's connection has been polled.
+    pub(crate) turns: Arc<AtomicUsize>,
+    /// The client's connection does nothing from the moment at which this is set.
+    pub(crate) frozen: Arc<AtomicBool>,
 }
 
 /// The peer's end of a stream.
@@ -43,13 +50,18 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (streams, accepted) = mpsc::unbounded_channel();
-    let server_task = tokio::spawn(serve(far, streams));
-    let (client, connection) = builder.handshake(near).await.unwrap();
-    Pair { client, accepted, server_task, client_task: tokio::spawn(connection) }
+    let (turns, frozen) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let server_task = tokio::spawn(serve(far, streams, turns.clone()));
+    let (client, mut connection) = builder.handshake(near).await.unwrap();
+    let is_frozen = frozen.clone();
+    let client_task = tokio::spawn(poll_fn(move |cx| {
+        if is_frozen.load(SeqCst) { Poll::Pending } else { Pin::new(&mut connection).poll(cx) }
+    }));
+    Pair { client, accepted, server_task, client_task, turns, frozen }
 }
 
 /// As ws-server and ws-client drive a connection.
-async fn serve(io: DuplexStream, streams: mpsc::UnboundedSender<Http2Stream>) {
+async fn serve(io: DuplexStream, streams: mpsc::UnboundedSender<Http2Stream>, turns: Arc<AtomicUsize>) {
     let mut inboxes = Inboxes::new();
     let opener = inboxes.opener();
     let builder = server::Builder::new()
@@ -59,6 +71,7 @@ async fn serve(io: DuplexStream, streams: mpsc::UnboundedSender<Http2Stream>) {
         .handshake(inboxes.pace(io));
     let mut connection = builder.await.unwrap();
     poll_fn(|cx| {
+        turns.fetch_add(1, SeqCst);
         loop {
             let accepted = connection.poll_accept(cx);
             inboxes.poll_fill(cx);
