@@ -31,14 +31,25 @@ fn main() {
         }
         "server-echo-1" => echo(address, times, 1),
         "server-echo-16" => echo(address, times, 16),
+        "server-http2-echo-1" => echo_http2(address, times, 1, 1),
+        "server-http2-echo-16" => echo_http2(address, times, 1, 16),
+        "server-http2-data-16" => echo_http2(address, times, 16, 1),
         _ => panic!("no load is called {load}"),
     }
 }
 
-/// As the README has it.
+/// Each answer is written by itself.
 async fn handler(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
+    }
+    Ok(())
+}
+
+/// As the README has it: answers to messages that arrive together are written together.
+async fn feeding(mut socket: WebSocket) -> Result<(), Error> {
+    while let Some(message) = socket.recv().await? {
+        socket.feed(message).await?;
     }
     Ok(())
 }
@@ -49,7 +60,9 @@ fn serve() -> SocketAddr {
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let server = Server::builder().route("/", handler).bind("127.0.0.1:0").await.expect("a port");
+            let server =
+                Server::builder().route("/", handler).route("/feed", feeding).bind("127.0.0.1:0").await;
+            let server = server.expect("a port");
             sender.send(server.local_addr().expect("its address")).expect("a client");
             server.serve().await;
         });
@@ -73,15 +86,68 @@ fn open(address: SocketAddr) -> TcpStream {
 /// This many batches of messages of 20 bytes, each after the answers to the one before.
 fn echo(address: SocketAddr, batches: u64, in_flight: usize) {
     let mut stream = open(address);
-    // Masked with zeros.
-    let mut frame = vec![0x82, 0x80 | 20, 0, 0, 0, 0];
-    frame.extend([0x55; 20]);
-    let batch = frame.repeat(in_flight);
+    let batch = message().repeat(in_flight);
     let mut answers = vec![0; 22 * in_flight];
     for _ in 0..batches {
         stream.write_all(&batch).expect("a write");
         stream.read_exact(&mut answers).expect("the answers");
     }
+}
+
+/// Masked with zeros.
+fn message() -> Vec<u8> {
+    [&[0x82, 0x80 | 20, 0, 0, 0, 0][..], &[0x55; 20]].concat()
+}
+
+/// The same on a stream of HTTP/2 (RFC 8441), without TLS: each batch is one write of this many DATA frames with this many
+/// messages each.
+fn echo_http2(address: SocketAddr, batches: u64, frames: usize, messages: usize) {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_nodelay(true).expect("a socket");
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("a write");
+    // SETTINGS_INITIAL_WINDOW_SIZE, and as much for the connection: the answers need no WINDOW_UPDATE.
+    stream.write_all(&http2_frame(4, 0, 0, &[0, 4, 0x7F, 0xFF, 0xFF, 0xFF])).expect("a write");
+    stream.write_all(&http2_frame(8, 0, 0, &[0x7F, 0xFF, 0, 0])).expect("a write");
+    stream.write_all(&http2_frame(1, 4, 1, &request_http2())).expect("a write");
+    while read_http2_frame(&mut stream).0 != 1 {}
+    let batch = http2_frame(0, 0, 1, &message().repeat(messages)).repeat(frames);
+    for _ in 0..batches {
+        stream.write_all(&batch).expect("a write");
+        let mut answered = 0;
+        while answered < 22 * frames * messages {
+            let (kind, payload) = read_http2_frame(&mut stream);
+            answered += if kind == 0 { payload.len() } else { 0 };
+        }
+    }
+}
+
+/// The fields of an extended CONNECT, as literals without indexing (RFC 7541 section 6.2.2).
+fn request_http2() -> Vec<u8> {
+    let fields = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "http"),
+        (":path", "/feed"),
+        (":authority", "server.example.com"),
+        ("sec-websocket-version", "13"),
+    ];
+    let text = |text: &str| [&[u8::try_from(text.len()).expect("short")][..], text.as_bytes()].concat();
+    fields.map(|(name, value)| [&[0][..], &text(name), &text(value)].concat()).concat()
+}
+
+fn http2_frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    [&length[..], &[kind, flags], &id.to_be_bytes(), payload].concat()
+}
+
+/// The type of a frame, and its payload.
+fn read_http2_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    let mut header = [0; 9];
+    stream.read_exact(&mut header).expect("a frame");
+    let [a, b, c, kind, ..] = header;
+    let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+    stream.read_exact(&mut payload).expect("its payload");
+    (kind, payload)
 }
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\
