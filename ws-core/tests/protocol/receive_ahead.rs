@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ws_core::mask::MaskKey;
-use ws_core::{Config, Connection, Event, FrameHeader, Message, OpCode};
+use ws_core::{Config, Connection, Event, Message};
 
-fn frame(fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
-    let mask = Some(MaskKey([0; 4]));
-    let header = FrameHeader { fin, rsv1: false, opcode, mask, payload_len: payload.len() as u64 };
-    [&header.encode(), payload].concat()
+use crate::support::{BINARY, BINARY_PART, CLOSE, LAST, PING, TEXT, TEXT_PART};
+
+/// A client's frame, masked with zeros.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    crate::support::frame(first, payload, Some([0; 4]))
 }
 
 fn server(max_message_size: u64) -> Connection {
@@ -48,14 +48,14 @@ fn all_of(bytes: &[u8]) -> Vec<Seen> {
 #[test]
 fn what_is_taken_ahead_and_what_is_received_then_are_together_what_is_received() {
     let stream = [
-        frame(true, OpCode::Text, b"one"),
-        frame(true, OpCode::Ping, b"1"),
-        frame(true, OpCode::Binary, &[2; 300]),
-        frame(false, OpCode::Text, b"th"),
-        frame(true, OpCode::Ping, b"2"),
-        frame(true, OpCode::Continuation, b"ree"),
-        frame(true, OpCode::Text, b"four"),
-        frame(true, OpCode::Close, b""),
+        frame(TEXT, b"one"),
+        frame(PING, b"1"),
+        frame(BINARY, &[2; 300]),
+        frame(TEXT_PART, b"th"),
+        frame(PING, b"2"),
+        frame(LAST, b"ree"),
+        frame(TEXT, b"four"),
+        frame(CLOSE, b""),
     ]
     .concat();
     let expected = all_of(&stream);
@@ -82,10 +82,10 @@ fn what_is_taken_ahead_and_what_is_received_then_are_together_what_is_received()
 #[test]
 fn nothing_is_taken_ahead_that_depends_on_how_the_next_message_is_received() {
     let left = [
-        frame(false, OpCode::Binary, b"a fragment"),
-        frame(true, OpCode::Binary, &[0; 1001]),
-        frame(true, OpCode::Text, b"cut")[..5].to_vec(),
-        frame(true, OpCode::Ping, b"cut")[..8].to_vec(),
+        frame(BINARY_PART, b"a fragment"),
+        frame(BINARY, &[0; 1001]),
+        frame(TEXT, b"cut")[..5].to_vec(),
+        frame(PING, b"cut")[..8].to_vec(),
     ];
     for bytes in left {
         let mut connection = server(1000);
@@ -97,7 +97,7 @@ fn nothing_is_taken_ahead_that_depends_on_how_the_next_message_is_received() {
     }
     // Nor inside a message that has been begun.
     let mut connection = server(1000);
-    let mut bytes = [frame(false, OpCode::Text, b"begun"), frame(true, OpCode::Ping, b"inside")].concat();
+    let mut bytes = [frame(TEXT_PART, b"begun"), frame(PING, b"inside")].concat();
     let mut input = &mut bytes[..11];
     assert_eq!(connection.receive(&mut input).unwrap(), None);
     let mut input = &mut bytes[11..];

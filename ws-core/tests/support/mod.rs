@@ -1,5 +1,5 @@
 //! What the tests of the connection share: frames made of bytes, and the split property.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary uses its part")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
 pub(crate) mod miri;
@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
+// Frames that ws-core has not written.
+pub use ws_wire::{frame, header};
+
 use ws_core::{CloseInfo, Config, Connection, Event, Piece, ProtocolError, Role};
 
 /// First bytes of frames: FIN, RSV, opcode.
@@ -25,30 +28,6 @@ pub const PONG: u8 = 0x8A;
 /// The key of frames made here.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 pub const ROLES: [Role; 2] = [Role::Client, Role::Server];
-
-/// A frame as bytes, written without the crate's own encoder.
-pub fn frame(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
-    let mut out = header(first, payload.len() as u64, key);
-    out.extend(payload.iter().enumerate().map(|(i, byte)| byte ^ key.map_or(0, |key| key[i % 4])));
-    out
-}
-
-/// The header of a frame, whatever its payload.
-pub fn header(first: u8, len: u64, key: Option<[u8; 4]>) -> Vec<u8> {
-    let masked = if key.is_some() { 0x80 } else { 0 };
-    let mut out = vec![first];
-    if len < 126 {
-        out.push(masked | len as u8);
-    } else if len < 65536 {
-        out.push(masked | 126);
-        out.extend((len as u16).to_be_bytes());
-    } else {
-        out.push(masked | 127);
-        out.extend(len.to_be_bytes());
-    }
-    out.extend(key.into_iter().flatten());
-    out
-}
 
 /// A frame as `receiver` gets it: masked for a server, bare for a client.
 pub fn sent_to(receiver: Role, first: u8, payload: &[u8]) -> Vec<u8> {
@@ -94,17 +73,9 @@ pub fn written(connection: &mut Connection) -> Vec<u8> {
 pub fn frames_from(sender: Role, mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {
-        let (first, second) = (bytes.get_u8(), bytes.get_u8());
-        assert_eq!(second & 0x80 != 0, sender == Role::Client, "a client masks, a server does not");
-        let len = match second & 0x7F {
-            126 => usize::from(bytes.get_u16()),
-            127 => bytes.get_u64() as usize,
-            len => usize::from(len),
-        };
-        let key = if sender == Role::Client { bytes.get_u32().to_be_bytes() } else { [0; 4] };
-        let payload = bytes[..len].iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
-        bytes.advance(len);
-        frames.push((first, payload));
+        let (header, payload) = ws_wire::take(&mut bytes).expect("the last frame is incomplete");
+        assert_eq!(header.mask.is_some(), sender == Role::Client, "a client masks, a server does not");
+        frames.push((header.first(), payload));
     }
     frames
 }
