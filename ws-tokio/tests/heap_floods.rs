@@ -88,9 +88,9 @@ async fn flood(frames: Vec<u8>, pause: Duration) -> Damage {
     damage
 }
 
-/// A client's frame, masked with zeroes.
+/// A client's frame, masked with zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
+    ws_wire::frame(first, payload, Some([0; 4]))
 }
 
 /// One test, so that nothing else allocates meanwhile.

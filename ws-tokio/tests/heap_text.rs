@@ -27,9 +27,7 @@ async fn pair() -> (TcpStream, WebSocket<TcpStream>) {
 
 /// A text of 1 MiB, as a frame that is masked with zeros.
 fn frame() -> Vec<u8> {
-    let mut frame = vec![0x81, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0];
-    frame.resize(frame.len() + SIZE, b'x');
-    frame
+    ws_wire::frame(0x81, &[b'x'; SIZE], Some([0; 4]))
 }
 
 /// What the first read brings has a place until the rest is known to come. One test, so that nothing else allocates meanwhile.

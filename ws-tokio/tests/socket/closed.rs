@@ -37,8 +37,8 @@ const CODES: [(Option<u16>, bool); 20] = [
 /// A server's Close frame.
 fn close_frame(code: Option<u16>) -> Vec<u8> {
     match code {
-        None => vec![0x88, 0],
-        Some(code) => [&[0x88, 5][..], &code.to_be_bytes(), b"why"].concat(),
+        None => ws_wire::frame(0x88, b"", None),
+        Some(code) => ws_wire::frame(0x88, &[&code.to_be_bytes()[..], b"why"].concat(), None),
     }
 }
 

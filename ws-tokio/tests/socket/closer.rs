@@ -119,7 +119,7 @@ async fn a_code_that_must_not_be_sent_is_refused() {
 
 /// A server's text frame.
 fn text(payload: &str) -> Vec<u8> {
-    [&[0x81, u8::try_from(payload.len()).unwrap()], payload.as_bytes()].concat()
+    ws_wire::frame(0x81, payload.as_bytes(), None)
 }
 
 async fn expect(peer: &mut DuplexStream, bytes: &[u8]) {

@@ -159,9 +159,7 @@ async fn memory_of_more_than_a_mebibyte_goes_with_its_message() {
     let (mut raw, stream) = duplex(1 << 20);
     let mut client = WebSocket::new(stream, Connection::client(Arc::new(Config::client()), [7; 32]), &[]);
     for (size, goes) in [(1 << 20, false), (3 << 20, true), (1 << 20, false)] {
-        let mut frame = vec![0x82, 0x7F];
-        frame.extend((size as u64).to_be_bytes());
-        frame.extend(payload(size));
+        let frame = ws_wire::frame(0x82, &payload(size), None);
         let (written, message) = tokio::join!(raw.write_all(&frame), client.recv());
         written.unwrap();
         let bytes = message.unwrap().unwrap().into_bytes();
@@ -177,10 +175,7 @@ async fn memory_of_more_than_a_mebibyte_goes_with_its_message() {
 #[tokio::test]
 async fn no_read_of_a_large_message_is_of_less_than_4_kib_although_its_room_follows_what_has_come() {
     let size = 900_000;
-    let mut bytes = vec![0x82, 0xFF];
-    bytes.extend((size as u64).to_be_bytes());
-    bytes.extend([0; 4]);
-    bytes.extend(payload(size));
+    let bytes = ws_wire::frame(0x82, &payload(size), Some([0; 4]));
     let slowly = Slowly { bytes, at: 0, least: usize::MAX };
     let mut server = WebSocket::new(slowly, Connection::server(Arc::new(Config::server())), &[]);
     loop {
@@ -200,11 +195,7 @@ async fn a_large_message_whose_recv_was_dropped_can_be_taken_in_pieces() {
     for size in sizes() {
         let (mut peer, near) = duplex(1 << 20);
         let mut server = server(near);
-        // Masked with zeroes.
-        let mut frame = vec![0x82, 0xFF];
-        frame.extend((size as u64).to_be_bytes());
-        frame.extend([0; 4]);
-        frame.extend(payload(size));
+        let frame = ws_wire::frame(0x82, &payload(size), Some([0; 4]));
         let (first, rest) = frame.split_at(frame.len() - 65_600);
         peer.write_all(first).await.unwrap();
         let unfinished = poll_fn(|cx| Poll::Ready(pin!(server.recv()).poll(cx).is_pending()));

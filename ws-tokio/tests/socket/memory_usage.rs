@@ -92,8 +92,7 @@ async fn a_large_message_that_is_complete_and_not_received_is_charged() {
     let mut charged = Vec::new();
     // The receiver steps back after a few reads: with one of these lengths, after the last one.
     for len in (300_000..500_000).step_by(10_000) {
-        let header = [&[0x82, 127][..], &(len as u64).to_be_bytes()].concat();
-        let message = header.into_iter().chain(std::iter::repeat_n(7, len)).collect::<Vec<u8>>();
+        let message = ws_wire::frame(0x82, &vec![7; len], None);
         let mut client = client(Config::client(), [message].into_iter());
         let message = loop {
             match polled(client.recv()).await {

@@ -8,15 +8,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
-use ws_core::mask::MaskKey;
-use ws_core::{CloseCause, CloseCode, Config, Event, FrameHeader, Message, OpCode, Role, TransportEnd};
+use ws_core::{CloseCause, CloseCode, Config, Event, Message, Role, TransportEnd};
 use ws_tokio::{Error, WebSocket};
 
-/// A client's frame.
-fn frame(fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
-    let mask = Some(MaskKey([0; 4]));
-    let header = FrameHeader { fin, rsv1: false, opcode, mask, payload_len: payload.len() as u64 };
-    [&header.encode(), payload].concat()
+/// A client's frame, masked with zeros.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    ws_wire::frame(first, payload, Some([0; 4]))
 }
 
 fn server(config: Config) -> (DuplexStream, WebSocket<DuplexStream>) {
@@ -41,19 +38,24 @@ async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     outcome.unwrap_or_else(|_| panic!("{what} has not come within 60 s"))
 }
 
-const PONG: u8 = 0x8A;
+/// First bytes of frames: FIN, RSV, opcode.
 const TEXT: u8 = 0x81;
+const TEXT_PART: u8 = 0x01;
+const LAST: u8 = 0x80;
+const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8A;
 
 #[tokio::test]
 async fn a_send_answers_a_ping_and_fails_once_the_peer_has_closed() {
     let (mut far, mut server) = server(Config::server());
-    far.write_all(&frame(true, OpCode::Ping, b"alive?")).await.unwrap();
+    far.write_all(&frame(PING, b"alive?")).await.unwrap();
     server.send("tick").await.unwrap();
     assert_eq!(next_frame(&mut far).await, (PONG, b"alive?".to_vec()));
     assert_eq!(next_frame(&mut far).await, (TEXT, b"tick".to_vec()));
 
-    far.write_all(&frame(true, OpCode::Close, b"\x03\xE8done")).await.unwrap();
+    far.write_all(&frame(CLOSE, b"\x03\xE8done")).await.unwrap();
     let Err(Error::Closed(info)) = server.send("late").await else {
         panic!("the send succeeded although the peer has closed")
     };
@@ -78,12 +80,12 @@ async fn over_tcp_a_loop_that_only_sends_answers_pings_and_ends_with_the_peers_c
             }
         }
     });
-    far.write_all(&frame(true, OpCode::Ping, b"alive?")).await.unwrap();
+    far.write_all(&frame(PING, b"alive?")).await.unwrap();
     let pong = async { while next_frame(&mut far).await != (PONG, b"alive?".to_vec()) {} };
     soon("a pong", pong).await;
     // A message that is never received hides nothing.
-    far.write_all(&frame(true, OpCode::Text, b"for nobody")).await.unwrap();
-    far.write_all(&frame(true, OpCode::Close, b"\x03\xE8")).await.unwrap();
+    far.write_all(&frame(TEXT, b"for nobody")).await.unwrap();
+    far.write_all(&frame(CLOSE, b"\x03\xE8")).await.unwrap();
     soon("a Close", async { while next_frame(&mut far).await.0 != CLOSE {} }).await;
     let Error::Closed(info) = soon("the end of the loop", sending).await.unwrap() else {
         panic!("the send succeeded on a closed connection")
@@ -105,7 +107,7 @@ async fn a_send_fails_once_the_peer_has_gone_without_a_close() {
 async fn a_prepared_an_uncompressed_and_a_streamed_message_notice_a_close_too() {
     for way in 0..4 {
         let (mut far, mut server) = server(Config::server());
-        far.write_all(&frame(true, OpCode::Close, b"\x03\xE8")).await.unwrap();
+        far.write_all(&frame(CLOSE, b"\x03\xE8")).await.unwrap();
         let result = match way {
             0 => server.send_prepared(&ws_core::PreparedMessage::new("late")).await,
             1 => server.send_uncompressed("late").await,
@@ -119,14 +121,14 @@ async fn a_prepared_an_uncompressed_and_a_streamed_message_notice_a_close_too() 
 /// Whole messages, one in fragments that a ping interrupts, and a last one.
 fn conversation() -> Vec<u8> {
     [
-        frame(true, OpCode::Text, b"one"),
-        frame(true, OpCode::Ping, b"1"),
-        frame(true, OpCode::Binary, &[2; 300]),
-        frame(true, OpCode::Text, b""),
-        frame(false, OpCode::Text, b"th"),
-        frame(true, OpCode::Ping, b"2"),
-        frame(true, OpCode::Continuation, b"ree"),
-        frame(true, OpCode::Text, b"four"),
+        frame(TEXT, b"one"),
+        frame(PING, b"1"),
+        frame(BINARY, &[2; 300]),
+        frame(TEXT, b""),
+        frame(TEXT_PART, b"th"),
+        frame(PING, b"2"),
+        frame(LAST, b"ree"),
+        frame(TEXT, b"four"),
     ]
     .concat()
 }
@@ -146,7 +148,7 @@ async fn what_sends_have_taken_is_received_later_in_order_however_it_is_received
             server.send("a").await.unwrap();
             far.write_all(&bytes[cut..]).await.unwrap();
             server.send("b").await.unwrap();
-            far.write_all(&frame(true, OpCode::Close, b"\x03\xE8")).await.unwrap();
+            far.write_all(&frame(CLOSE, b"\x03\xE8")).await.unwrap();
             let mut received = Vec::new();
             match way {
                 0 => {
@@ -187,9 +189,9 @@ async fn what_is_kept_for_later_is_bounded_and_the_rest_is_noticed_once_it_has_b
     let mut config = Config::server();
     config.max_read_ahead = BUDGET;
     let (mut far, mut server) = server(config);
-    let message = frame(true, OpCode::Binary, &[7; 100]);
+    let message = frame(BINARY, &[7; 100]);
     far.write_all(&message.repeat(5000)).await.unwrap();
-    far.write_all(&frame(true, OpCode::Ping, b"behind")).await.unwrap();
+    far.write_all(&frame(PING, b"behind")).await.unwrap();
     for _ in 0..100 {
         server.send("tick").await.unwrap();
         // One read passes over the budget.
@@ -219,7 +221,7 @@ async fn endless_empty_messages_that_are_kept_for_later_are_bounded() {
     let mut config = Config::server();
     config.max_read_ahead = 1000;
     let (mut far, mut server) = server(config);
-    far.write_all(&frame(true, OpCode::Text, b"").repeat(100_000)).await.unwrap();
+    far.write_all(&frame(TEXT, b"").repeat(100_000)).await.unwrap();
     for _ in 0..10 {
         server.send("tick").await.unwrap();
     }
@@ -231,7 +233,7 @@ async fn a_message_over_the_limit_can_still_be_taken_in_pieces_after_a_send() {
     let mut config = Config::server();
     config.max_message_size = 1000;
     let (mut far, mut server) = server(config);
-    far.write_all(&frame(true, OpCode::Binary, &[5; 20_000])).await.unwrap();
+    far.write_all(&frame(BINARY, &[5; 20_000])).await.unwrap();
     server.send("tick").await.unwrap();
     server.send("tick").await.unwrap();
     let mut reader = server.recv_stream().await.unwrap().unwrap();
@@ -251,7 +253,7 @@ async fn a_fault_of_the_peer_ends_a_send_and_is_answered() {
 async fn a_send_that_is_dropped_loses_no_message_that_it_has_received() {
     let (mut far, near) = duplex(64);
     let mut server = WebSocket::from_raw(near, Role::Server, Arc::new(Config::server())).unwrap();
-    far.write_all(&frame(true, OpCode::Text, b"one")).await.unwrap();
+    far.write_all(&frame(TEXT, b"one")).await.unwrap();
     {
         let mut send = pin!(server.send(vec![0; 1000]));
         let mut polls = 0;
@@ -273,7 +275,7 @@ async fn control_frames_are_counted_by_the_second_where_the_user_only_sends() {
     let mut config = Config::server();
     config.max_control_rate = Some(5);
     let (mut far, mut server) = server(config);
-    let ping = frame(true, OpCode::Ping, b"");
+    let ping = frame(PING, b"");
     for _ in 0..20 {
         far.write_all(&ping.repeat(5)).await.unwrap();
         server.send("tick").await.unwrap();
@@ -285,9 +287,9 @@ async fn control_frames_are_counted_by_the_second_where_the_user_only_sends() {
 
 #[tokio::test]
 async fn messages_are_answered_although_a_close_or_a_fault_arrived_behind_them() {
-    let text = |payload: &[u8]| frame(true, OpCode::Text, payload);
+    let text = |payload: &[u8]| frame(TEXT, payload);
     let messages = [text(b"one"), text(b"two")].concat();
-    let close = frame(true, OpCode::Close, &1000u16.to_be_bytes());
+    let close = frame(CLOSE, &1000u16.to_be_bytes());
     for (behind, code) in [(close, 1000), (vec![0xC1, 0x80], 1002)] {
         let (mut peer, mut server) = server(Config::server());
         peer.write_all(&[&messages[..], &behind].concat()).await.unwrap();
