@@ -96,7 +96,7 @@ fn echo(address: SocketAddr, batches: u64, in_flight: usize) {
 
 /// Masked with zeros.
 fn message() -> Vec<u8> {
-    [&[0x82, 0x80 | 20, 0, 0, 0, 0][..], &[0x55; 20]].concat()
+    ws_wire::frame(0x82, &[0x55; 20], Some([0; 4]))
 }
 
 /// The same on a stream of HTTP/2 (RFC 8441), without TLS: each batch is one write of this many DATA frames with this many

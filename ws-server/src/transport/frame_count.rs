@@ -76,20 +76,7 @@ mod tests {
     use super::*;
 
     fn frame(length: usize) -> Vec<u8> {
-        let mut frame = vec![0x82];
-        match length {
-            0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
-            126..=0xffff => {
-                frame.push(0x80 | 126);
-                frame.extend(u16::try_from(length).unwrap().to_be_bytes());
-            }
-            _ => {
-                frame.push(0x80 | 127);
-                frame.extend((length as u64).to_be_bytes());
-            }
-        }
-        frame.resize(frame.len() + 4 + length, 0xff);
-        frame
+        ws_wire::frame(0x82, &vec![0xff; length], Some([0; 4]))
     }
 
     #[test]

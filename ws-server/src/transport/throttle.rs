@@ -138,8 +138,7 @@ mod tests {
 
     /// Masked frames with payloads of that length.
     fn frames(count: usize, length: u8) -> Vec<u8> {
-        let frame = [vec![0x82, 0x80 | length, 0, 0, 0, 0], vec![7; length.into()]].concat();
-        frame.repeat(count)
+        ws_wire::frame(0x82, &vec![7; length.into()], Some([0; 4])).repeat(count)
     }
 
     #[tokio::test(start_paused = true)]

@@ -141,18 +141,14 @@ pub fn opening(target: &str, fields: &str) -> String {
     )
 }
 
-/// A client's frame, masked with zeros: its first byte and up to 125 bytes of payload.
+/// A client's frame, masked with zeros.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0];
-    frame.extend_from_slice(payload);
-    frame
+    ws_wire::frame(first, payload, Some([0; 4]))
 }
 
 /// A server's frame.
 pub fn reply(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first, u8::try_from(payload.len()).unwrap()];
-    frame.extend_from_slice(payload);
-    frame
+    ws_wire::frame(first, payload, None)
 }
 
 /// Fails the test rather than letting it hang.

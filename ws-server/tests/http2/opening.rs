@@ -4,7 +4,7 @@ use h2::ext::Protocol;
 use http::{Request, Version};
 use ws_server::{Endpoint, HostPolicy, Request as Asked, Response, Server, WebSocket, response};
 
-use crate::common::{ask, echo, get, opening, options, run};
+use crate::common::{ask, echo, frame, get, opening, options, run};
 use crate::peer::{Client, Socket, connect};
 
 #[tokio::test]
@@ -165,10 +165,9 @@ async fn compression_is_negotiated_over_http_2() {
     let mut peer = client.ask(request).await.unwrap();
     let answer = peer.head.headers()["sec-websocket-extensions"].to_str().unwrap().to_owned();
     assert!(answer.starts_with("permessage-deflate"), "{answer}");
-    // A stored block of RFC 7692 section 7.2.3.3 with "Hello", masked with zeros.
-    let mut frame = vec![0xc1, 0x80 | 7, 0, 0, 0, 0];
-    frame.extend([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
-    peer.write(&frame).await;
+    // A stored block of RFC 7692 section 7.2.3.3 with "Hello".
+    let compressed = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    peer.write(&frame(0xc1, &compressed)).await;
     let echo = peer.data().await.unwrap().unwrap();
     // RSV1 is set: it came back compressed.
     assert!(echo[0] == 0xc1 || echo[..] == *b"\x81\x05Hello", "{echo:?}");

@@ -11,14 +11,8 @@ use ws_server::{Error, Server, WebSocket};
 /// Cuts what a server wrote into (first byte, payload).
 fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
-    while let [first, second, rest @ ..] = bytes {
-        let (len, rest) = match second {
-            127 => (u64::from_be_bytes(rest[..8].try_into().unwrap()) as usize, &rest[8..]),
-            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
-            len => (usize::from(*len), rest),
-        };
-        frames.push((*first, rest[..len].to_vec()));
-        bytes = &rest[len..];
+    while let Some((header, payload)) = ws_wire::take(&mut bytes) {
+        frames.push((header.first(), payload));
     }
     frames
 }
