@@ -1,6 +1,7 @@
 //! What comes back, looked at as cheaply as a check allows.
 
 use anyhow::{Result, bail};
+use ws_wire::Header;
 
 /// Counts the messages of a server and checks the opcode, the compression and the length of each.
 #[derive(Debug, Default)]
@@ -44,11 +45,14 @@ impl Answers {
             self.header[self.have] = bytes[0];
             self.have += 1;
             bytes = &bytes[1..];
-            let Some(length) = payload_length(&self.header[..self.have], expected.masked) else { continue };
+            let Some((header, _)) = Header::read(&self.header[..self.have]) else { continue };
+            if header.mask.is_some() != expected.masked {
+                bail!("a wrong answer: masked is {}; expected {}", header.mask.is_some(), expected.masked);
+            }
             self.have = 0;
-            self.remaining = length;
-            self.begin_frame(length, expected)?;
-            messages += usize::from(length == 0 && self.fin);
+            self.remaining = header.length;
+            self.begin_frame(header.length, expected)?;
+            messages += usize::from(header.length == 0 && self.fin);
         }
         Ok(messages)
     }
@@ -73,15 +77,4 @@ impl Answers {
         self.fragments = (!self.fin).then_some(so_far);
         Ok(())
     }
-}
-
-/// The payload's length, once the whole header is there.
-fn payload_length(header: &[u8], masked: bool) -> Option<u64> {
-    let (second, key) = if masked { (header.get(1)? & 0x7F, 4) } else { (*header.get(1)?, 0) };
-    let (length, used) = match second {
-        126 => (header[2..].first_chunk().map(|&length| u16::from_be_bytes(length).into())?, 4),
-        127 => (header[2..].first_chunk().map(|&length| u64::from_be_bytes(length))?, 10),
-        length => (length.into(), 2),
-    };
-    (header.len() == used + key).then_some(length)
 }

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use flate2::{Compression, FlushCompress};
-use ws_core::mask::{MaskKey, mask};
 
 /// RSV1: the message is compressed.
 pub const RSV1: u8 = 0x40;
@@ -12,24 +11,7 @@ pub const BINARY: u8 = 0x82;
 
 /// One whole masked frame.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let key = MaskKey([0x37, 0xFA, 0x21, 0x3D]);
-    let mut bytes = vec![first];
-    match payload.len() {
-        length @ 0..126 => bytes.push(0x80 | length as u8),
-        length @ 126..=0xFFFF => {
-            bytes.push(0x80 | 126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            bytes.push(0x80 | 127);
-            bytes.extend((length as u64).to_be_bytes());
-        }
-    }
-    bytes.extend(key.0);
-    let start = bytes.len();
-    bytes.extend_from_slice(payload);
-    mask(&mut bytes[start..], key);
-    bytes
+    ws_wire::frame(first, payload, Some([0x37, 0xFA, 0x21, 0x3D]))
 }
 
 /// Readable text of exactly `length` bytes.
