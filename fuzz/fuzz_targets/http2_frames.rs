@@ -67,7 +67,7 @@ fn one(input: &mut Input<'_>, newest: &mut u32, bytes: &mut Vec<u8>) {
             // A frame of a WebSocket that is masked with zeros.
             let first = input.pick(&[0x81, 0x82, 0x01, 0x80, 0x00, 0x89, 0x8a, 0x88, 0xc1, 0x83]);
             let payload = input.bytes(usize::from(first & 7)).to_vec();
-            let message = [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0][..], &payload].concat();
+            let message = ws_wire::frame(first, &payload, Some([0; 4]));
             send(DATA, input.pick(&[0, 0, 0, END_STREAM]), stream, &message);
         }
         9 => {
