@@ -43,8 +43,15 @@ pub(super) fn all(role: Role) -> Vec<Case> {
 pub(crate) fn of(role: Role, version: Version) -> Vec<Case> {
     match version {
         Version::Http1 => all(role),
-        Version::Http2 => http2::cases::all(role),
+        Version::Http2 => [on_streams(role), http2::cases::all(role)].concat(),
     }
+}
+
+/// Returns the cases of sections 24 and 25 that are about an open connection, each on a stream of HTTP/2. Section 23 is
+/// about the end of TCP connections; sections 26.5 and 27.5 are about that of streams.
+fn on_streams(role: Role) -> Vec<Case> {
+    let cases = all(role).into_iter().filter(|case| matches!(case.id.section, 24 | 25));
+    cases.filter_map(http2::on_a_stream).collect()
 }
 
 #[cfg(test)]
@@ -66,6 +73,16 @@ pub(super) mod tests {
     fn every_case_beyond_autobahn_has_a_distinct_id_a_rule_and_an_expectation() {
         for role in Role::ALL {
             check(role, &all(role));
+        }
+    }
+
+    #[test]
+    fn all_cases_about_open_connections_also_run_on_streams_of_http_2() {
+        for (role, codes, robustness) in [(Role::Server, 24, 16), (Role::Client, 31, 7)] {
+            let cases = of(role, Version::Http2);
+            check(role, &cases);
+            let count = |section| cases.iter().filter(|case| case.id.section == section).count();
+            assert_eq!((count(24), count(25)), (codes, robustness), "{role}");
         }
     }
 

@@ -7,11 +7,13 @@ pub(crate) mod cases;
 mod faulty;
 pub(crate) mod head;
 mod line;
+mod moved;
 mod play;
 
 use crate::native::http2::frames::Frame;
 
 pub(crate) use head::Fields;
+pub(super) use moved::on_a_stream;
 pub(super) use play::connection;
 pub(crate) use play::on_client;
 

@@ -11,7 +11,7 @@ use tokio::{
 
 pub(crate) use input::agreed;
 
-use super::want::Seen;
+use super::want::{self, Seen};
 use crate::{
     native::{
         deflate::{Agreed, Deflater, Inflater},
@@ -68,8 +68,8 @@ enum State {
     Nothing,
 }
 
-/// The maximum number of events that are kept, and of Pongs that wait to be written.
-const EVENTS: usize = 10_000;
+/// The maximum number of Pongs that wait to be written.
+const PONGS: usize = 10_000;
 /// The maximum size of all accepted messages together; the largest that a case expects has 32 MiB.
 const LONGEST: usize = 40 << 20;
 
@@ -239,11 +239,7 @@ impl<S: Wire> Line<S> {
     }
 
     fn see(&mut self, seen: Seen) {
-        // The last event is always kept.
-        if self.seen.len() >= EVENTS {
-            self.seen.pop();
-        }
-        self.seen.push(seen);
+        want::keep(&mut self.seen, seen);
     }
 
     fn wrong(&mut self, why: String) {

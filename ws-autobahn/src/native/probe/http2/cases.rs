@@ -10,6 +10,8 @@ mod negotiation;
 mod requests;
 mod windows;
 
+pub(super) use clients::PERMIT;
+
 use super::{
     Fields,
     building::{http2_client, http2_server},

@@ -21,7 +21,10 @@ use crate::{
             hpack::Decoder,
         },
         log::Log,
-        probe::{line::Line, want::Seen},
+        probe::{
+            line::Line,
+            want::{self, Seen},
+        },
         script::Delivery,
         target::Wire,
     },
@@ -59,6 +62,8 @@ pub(crate) struct Connection<S> {
     /// The windows that the suite does not open by itself: of the connection, of the observed stream.
     held: [bool; 2],
     settled: bool,
+    /// The pause between the frames of a delivery in pieces.
+    pub(crate) pause: Duration,
     preface_missing: bool,
 }
 
@@ -76,7 +81,7 @@ pub(super) struct Stream {
     pending: VecDeque<(Frame, bool)>,
 }
 
-/// The pause between the frames of a delivery in pieces.
+/// The default pause between the frames of a delivery in pieces.
 const SHORT: Duration = Duration::from_millis(1);
 
 impl<S: Wire> Connection<S> {
@@ -104,6 +109,7 @@ impl<S: Wire> Connection<S> {
             granted_initial: INITIAL_WINDOW,
             held: [false; 2],
             settled: false,
+            pause: SHORT,
             preface_missing: tested == Role::Client,
         }
     }
@@ -216,7 +222,7 @@ impl<S: Wire> Connection<S> {
             found.pending.extend(frames);
         }
         if stream == self.stream {
-            self.seen.append(&mut found.line.seen);
+            found.line.seen.drain(..).for_each(|event| want::keep(&mut self.seen, event));
         }
         self.move_pending();
     }
@@ -300,7 +306,7 @@ impl<S: Wire> Connection<S> {
                             }
                         }
                         if slow {
-                            sleep(SHORT).await;
+                            sleep(self.pause).await;
                         }
                     }
                     // What the peer has sent can still be read.

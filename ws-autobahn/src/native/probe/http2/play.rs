@@ -109,9 +109,7 @@ impl Playing<'_> {
             Act::Answered => line.run(self.soon(), false, Connection::is_answered).await,
             Act::Frame(frame, delivery) => line.with(stream, |line| line.send_frame(frame, *delivery, 1)),
             Act::Flood(frame, count) => {
-                for _ in 0..*count {
-                    line.with(stream, |line| line.send_frame(frame, Delivery::Joined, 1));
-                }
+                line.with(stream, |line| line.send_frame(frame, Delivery::Joined, *count));
             }
             Act::Bytes(bytes, delivery) => {
                 line.with(stream, |line| {
@@ -143,8 +141,9 @@ impl Playing<'_> {
                 line.run(self.soon(), false, Connection::is_flushed).await;
                 line.shut_down().await;
             }
-            // These are for the heads of HTTP/1.1.
-            Act::Head(_) | Act::Pace(_) => {}
+            Act::Pace(pause) => line.pause = *pause,
+            // A case has one version.
+            Act::Head(_) => {}
         }
         true
     }

@@ -1,6 +1,6 @@
 //! Receiving: the head, frames and messages of the peer.
 
-use super::{EVENTS, LONGEST, Line, State, code_of};
+use super::{LONGEST, Line, PONGS, State, code_of};
 use crate::native::{
     deflate::Agreed,
     frame::{BINARY, CLOSE, CONTINUATION, Header, PING, PONG, TEXT, apply_mask, frame},
@@ -101,7 +101,7 @@ impl<S: Wire> Line<S> {
             }
             PING => {
                 self.see(Seen::Ping);
-                if self.polite && self.out.len() < EVENTS {
+                if self.polite && self.out.len() < PONGS {
                     self.send_frame(&frame(PONG, payload), Delivery::Joined, 1);
                 }
             }

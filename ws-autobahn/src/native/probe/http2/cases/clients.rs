@@ -36,7 +36,7 @@ const RST: &str = "RFC 8441 section 5: RST_STREAM is the RST of TCP, after which
 const AWAY: &str = "RFC 9113 section 6.8: after GOAWAY the streams up to its last one continue, the others are not processed";
 
 /// SETTINGS that permit WebSockets.
-const PERMIT: &[(u16, u32)] = &[(ENABLE_CONNECT_PROTOCOL, 1)];
+pub(in crate::native::probe::http2) const PERMIT: &[(u16, u32)] = &[(ENABLE_CONNECT_PROTOCOL, 1)];
 
 pub(super) fn begin(part: u16, item: usize, rule: &'static str, what: &str) -> Building {
     client(&format!("27.{part}.{item}"), rule, what)
