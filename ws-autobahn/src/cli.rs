@@ -66,6 +66,12 @@ pub(crate) enum Target {
         #[arg(long, value_name = "COMMAND")]
         exec: Option<String>,
 
+        /// Listen for wss:// with a certificate for localhost, 127.0.0.1, ::1 and the address, made for this run; clients
+        /// must trust its authority, which is written to authority.pem in the folder of --out. With --http2 clients must
+        /// offer h2 by ALPN
+        #[arg(long)]
+        tls: bool,
+
         #[command(flatten)]
         options: Other,
     },
@@ -308,7 +314,7 @@ mod tests {
         let cli = Cli::try_parse_from(["ws-autobahn", "client", "--exec", "echo {url}"]).unwrap();
         assert!(matches!(cli.target, Some(Target::Client { exec: Some(_), .. })));
         let cli = Cli::try_parse_from(["ws-autobahn", "client", "--http2"]).unwrap();
-        let Some(Target::Client { options, .. }) = cli.target else { panic!("{cli:?}") };
+        let Some(Target::Client { options, tls: false, .. }) = cli.target else { panic!("{cli:?}") };
         assert_eq!(options.common.version(SuiteChoice::Native), Ok(Version::Http2));
         assert!(options.common.version(SuiteChoice::Both).unwrap_err().starts_with("--http2 needs "));
         for wrong in [

@@ -29,6 +29,7 @@ pub(crate) mod script;
 pub(crate) mod session;
 pub(crate) mod steps;
 pub(crate) mod target;
+pub(crate) mod tls;
 pub(crate) mod words;
 
 pub(crate) use ours::native_on_ours;

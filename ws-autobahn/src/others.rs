@@ -31,6 +31,7 @@ use crate::{
         record::{self, Record},
         script::Case,
         target::{Target as Server, Version},
+        tls::Tls,
     },
     report::Outcome,
     role::Role,
@@ -130,17 +131,23 @@ async fn by_native(
             let records = against_server::run(&server, cases, pace).await?;
             Ok(BTreeMap::from([(options.agent.clone(), records)]))
         }
-        Target::Client { listen, exec, .. } => {
+        Target::Client { listen, exec, tls, .. } => {
             let bound = TcpListener::bind(listen).await;
             let listener = bound.map_err(|e| format!("--listen {listen}: {e}; choose another address"))?;
             let port = listener.local_addr()?.port();
             let n = cases.len();
             let doors = Doors::open(&cases).await?;
             let ports = doors.ports(port);
-            let fuzzer = Fuzzer::new(cases, version, pace.patience);
+            let authority = tls.then(|| folder.fresh("authority.pem")).transpose()?;
+            let tls = authority.map(|file| Tls::create(listen.ip(), version, file)).transpose()?;
+            let scheme = if tls.is_some() { "wss" } else { "ws" };
+            if let Some(tls) = &tls {
+                eprintln!("the client must trust {}", tls.authority().display());
+            }
+            let fuzzer = Fuzzer::with(cases, version, pace.patience, tls);
             match exec {
                 None => {
-                    eprintln!("{n} cases wait for a client at ws://{}", listener.local_addr()?);
+                    eprintln!("{n} cases wait for a client at {scheme}://{}", listener.local_addr()?);
                     fuzzer.serve(listener, pace).await?;
                 }
                 Some(command) => {
@@ -148,9 +155,8 @@ async fn by_native(
                     // The longest time of a case, and the time that the command needs to start.
                     let running = exec::all(
                         command,
-                        &ports,
+                        |n| exec::url(scheme, ports.of(n), n, &options.agent),
                         n,
-                        &options.agent,
                         &log,
                         pace.jobs,
                         pace.patience.stall * 50,
@@ -185,6 +191,7 @@ async fn by_autobahn(
             let url = url.url().ok_or("--suite autobahn tests no server on a Unix socket")?;
             (Role::Server, Tested::Server(url, options.agent.clone()))
         }
+        Target::Client { tls: true, .. } => return Err("--suite autobahn tests no client over TLS".into()),
         Target::Client { exec: Some(command), .. } => {
             (Role::Client, Tested::Client(command.clone(), options.agent.clone()))
         }

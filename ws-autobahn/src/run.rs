@@ -192,7 +192,7 @@ impl Game<'_> {
                 self.watch(process, async move {
                     testee::client::wait_until_open(port).await;
                     for n in 1..=cases {
-                        exec::one(&command, &exec::url(port, n, &agent), &log, stall).await?;
+                        exec::one(&command, &exec::url("ws", port, n, &agent), &log, stall).await?;
                     }
                     testee::client::finish(port, &agent).await
                 })

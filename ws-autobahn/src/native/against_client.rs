@@ -34,6 +34,7 @@ use crate::{
         record::Record,
         script::{Case, Script},
         target::{Version, Wire},
+        tls::Tls,
     },
     role::Role,
     verdict::Behavior,
@@ -45,6 +46,8 @@ pub(crate) struct Fuzzer {
     cases: Vec<Case>,
     version: Version,
     patience: Patience,
+    /// What clients of `wss://` connect to.
+    tls: Option<Tls>,
     progress: Progress,
     found: Mutex<Found>,
     /// How many cases are running that are not requested by a path.
@@ -122,11 +125,22 @@ impl Wanted {
 impl Fuzzer {
     /// Creates a server for these cases.
     pub(crate) fn new(cases: Vec<Case>, version: Version, patience: Patience) -> Arc<Self> {
+        Self::with(cases, version, patience, None)
+    }
+
+    /// Creates a server for these cases, over TLS if it is given.
+    pub(crate) fn with(
+        cases: Vec<Case>,
+        version: Version,
+        patience: Patience,
+        tls: Option<Tls>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             progress: Progress::new(Role::Client, cases.len()),
             cases,
             version,
             patience,
+            tls,
             found: Mutex::default(),
             running: AtomicUsize::new(0),
             news: Notify::new(),
@@ -184,8 +198,19 @@ impl Fuzzer {
         Ok(())
     }
 
-    async fn connection(self: &Arc<Self>, stream: TcpStream) {
+    /// Prepares a new connection; `None` if there is no TLS on it in time.
+    pub(crate) async fn secured(&self, stream: TcpStream) -> Option<Box<dyn Wire>> {
+        // Without it, small writes would be delayed.
         let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else { return Some(Box::new(stream)) };
+        match timeout(self.patience.answer, tls.accept(stream)).await {
+            Ok(Some(stream)) => Some(Box::new(stream)),
+            Ok(None) | Err(_) => None,
+        }
+    }
+
+    async fn connection(self: &Arc<Self>, stream: TcpStream) {
+        let Some(stream) = self.secured(stream).await else { return };
         match self.version {
             Version::Http1 => self.on_stream(stream).await,
             Version::Http2 => {

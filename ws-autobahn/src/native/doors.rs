@@ -74,7 +74,7 @@ impl Doors {
             let (fuzzer, agent) = (Arc::clone(&fuzzer), agent.to_owned());
             tasks.spawn(async move {
                 let Ok((stream, _)) = listener.accept().await else { return };
-                let _ = stream.set_nodelay(true);
+                let Some(stream) = fuzzer.secured(stream).await else { return };
                 let Some(case) = fuzzer.case(n) else { return };
                 let Some(probe) = begins_early(case) else { return };
                 let record = http2::on_client(stream, case, probe, fuzzer.patience().answer);

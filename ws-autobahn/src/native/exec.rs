@@ -4,14 +4,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::{
-    native::doors::Ports,
-    process::{Process, Progress},
-};
+use crate::process::{Process, Progress};
 
 /// Returns the URL to which the client connects for case `n` (from 1).
-pub(crate) fn url(port: u16, n: usize, agent: &str) -> String {
-    format!("ws://127.0.0.1:{port}/runCase?case={n}&agent={agent}")
+pub(crate) fn url(scheme: &str, port: u16, n: usize, agent: &str) -> String {
+    format!("{scheme}://127.0.0.1:{port}/runCase?case={n}&agent={agent}")
 }
 
 /// Runs the command for a case until it ends, at most for `limit`. Its exit status does not matter: the suite knows
@@ -30,15 +27,14 @@ pub(crate) async fn one(command: &str, url: &str, log: &Path, limit: Duration) -
     Ok(())
 }
 
-/// Runs the command for cases 1 to `cases`, `jobs` at a time.
+/// Runs the command for cases 1 to `cases`, each with its URL, `jobs` at a time.
 ///
 /// # Errors
 /// The command cannot be started.
 pub(crate) async fn all(
     command: &str,
-    ports: &Ports,
+    url: impl Fn(usize) -> String,
     cases: usize,
-    agent: &str,
     log: &Path,
     jobs: usize,
     limit: Duration,
@@ -47,7 +43,7 @@ pub(crate) async fn all(
     let mut tasks = JoinSet::new();
     for n in 1..=cases {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let (command, url, log) = (command.to_owned(), url(ports.of(n), n, agent), log.to_owned());
+        let (command, url, log) = (command.to_owned(), url(n), log.to_owned());
         tasks.spawn(async move {
             let _place = place;
             one(&command, &url, &log, limit).await

@@ -153,7 +153,7 @@ impl Version {
     }
 
     /// Returns the protocol's name for ALPN.
-    fn alpn(self) -> &'static [u8] {
+    pub(crate) fn alpn(self) -> &'static [u8] {
         match self {
             Self::Http1 => b"http/1.1",
             Self::Http2 => b"h2",
@@ -247,6 +247,12 @@ impl Wire for TcpStream {
 }
 
 impl Wire for TlsStream<TcpStream> {
+    fn arm_reset(&self) {
+        self.get_ref().0.arm_reset();
+    }
+}
+
+impl Wire for tokio_rustls::server::TlsStream<TcpStream> {
     fn arm_reset(&self) {
         self.get_ref().0.arm_reset();
     }
