@@ -307,7 +307,8 @@ mod tests {
         assert_eq!(memory.used(), 2 * STEP);
         second.see(500_000, 500_000);
         drop(second);
-        assert_eq!((memory.used(), memory.ranks().unfinished, memory.ranks().order.len()), (0, 0, 0));
+        let ranks = memory.ranks();
+        assert_eq!((memory.used(), ranks.unfinished, ranks.order.len()), (0, 0, 0));
     }
 
     #[test]
