@@ -51,8 +51,10 @@ pub(super) struct Driver<S> {
     unset_deadline: bool,
     /// Whether the last poll was pending only to let other tasks run, and that has not been reported yet.
     stepped_back: bool,
-    /// Whether a few bytes have been left to a stream of HTTP/2 without waiting until it has written them. Here, and not in
-    /// `writing`, it takes no memory.
+    /// It is written on behalf of no task that waits: a publisher, which has other connections to write to. Here, and not in
+    /// `writing`, it takes no memory, as the next.
+    in_passing: bool,
+    /// Whether a few bytes have been left to a stream of HTTP/2 without waiting until it has written them.
     #[cfg(feature = "http2")]
     left: bool,
     /// A request to close from a [`Closer`], if one exists.
@@ -77,6 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             epoch: Instant::now(),
             unset_deadline: false,
             stepped_back: false,
+            in_passing: false,
             #[cfg(feature = "http2")]
             left: false,
             close_request: None,

@@ -41,9 +41,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes what can be written without waiting, while no task waits for it; also outside of a runtime.
     pub(in super::super) fn write_in_passing(&mut self, cx: &mut Context<'_>) {
-        self.writing.in_passing = true;
+        self.in_passing = true;
         let written = self.poll_write(cx);
-        self.writing.in_passing = false;
+        self.in_passing = false;
         if written.is_pending() {
             // The connection may not be polled again for long: the deadline of what waits begins here.
             self.note_deadline();

@@ -45,7 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// which other tasks run; then the tasks that wait for the connection are polled again.
     #[inline]
     pub(super) fn queue_outboxes(&mut self, cx: &mut Context<'_>) {
-        let compress = if self.writing.in_passing { Compress::Later } else { Compress::Step };
+        let compress = if self.in_passing { Compress::Later } else { Compress::Step };
         if self.writing.outboxes.is_some() && self.take_from_outboxes(compress) {
             self.stepped_back = true;
             step_back(cx);

@@ -38,8 +38,6 @@ pub(super) struct Writing {
     pub(super) written: u64,
     /// Messages of a broadcast that wait for room.
     pub(super) backlog: Option<Box<Backlog>>,
-    /// It is written on behalf of no task that waits: a publisher, which has other connections to write to.
-    pub(super) in_passing: bool,
     /// Queues elsewhere, out of which messages are taken when there is room.
     pub(super) outboxes: Option<Box<Outboxes>>,
     /// What a stream of HTTP/2 has taken and not written yet.
