@@ -60,7 +60,8 @@ async function evaluate(page) {
   await page.keyboard.press("Shift+Enter");
   await page.keyboard.type("}");
   await page.keyboard.press("Enter");
-  await page.waitForFunction(() => document.getElementById("source").value === "");
+  // The field is empty once the source is sent; Enter does nothing until the answer has come.
+  await page.waitForFunction(() => document.getElementById("source").value === "" && !document.getElementById("run").disabled);
   await type(page, "double(21)", ".answer", "42");
   await type(page, "#{name: `Ann`, list: [1, 2.5, true]}", ".answer", "2.5");
   await type(page, "1 / 0", ".failed", "Division by zero");
