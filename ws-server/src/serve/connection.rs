@@ -110,6 +110,7 @@ async fn shake_hands(seat: &Seat, arrival: Box<Arrival>) -> Result<Life, AcceptE
 /// From the accepted connection to the open WebSocket, or to the first request over HTTP/2.
 async fn start(
     seat: &Seat,
+    #[cfg_attr(not(any(feature = "tls", feature = "http2")), expect(unused_variables, reason = "for them"))]
     server: &Arc<ServerState>,
     visit: &Visit<'_>,
     progress: Arc<Progress>,
