@@ -55,7 +55,7 @@ enum Load {
     Uncompressed,
 }
 
-/// As the README has it.
+/// Echoes each message.
 async fn handler(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;

@@ -17,7 +17,7 @@ use crate::message::Message;
 
 /// A large message that is being compressed, from [`Connection::start_compressing`].
 ///
-/// It can be dropped at any time: nothing of it has been queued, and no later message refers to it. Until then its memory counts as
+/// It can be dropped at any time: no part of it has been queued, and no later message refers to it. Until then its memory counts as
 /// [`queued`](crate::MemoryUsage::queued) in that of the connection.
 #[derive(Debug)]
 #[must_use = "nothing is sent before it is passed to `send_compressing`"]

@@ -96,7 +96,7 @@ impl Accepting {
     }
 }
 
-/// Accepts connections until it is told to stop.
+/// Accepts connections until `stop` is set.
 async fn accept_all(listener: Listener, server: Arc<ServerState>, mut stop: watch::Receiver<bool>) {
     let hub = &server.hub;
     let mut stopped = pin!(stop.wait_for(|stop| *stop));

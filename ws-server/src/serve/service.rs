@@ -121,8 +121,8 @@ impl Program {
         let mapped = |(parent_fd, child_fd)| FdMapping { parent_fd, child_fd };
         let mut command = Command::new(&self.path);
         command.args(&self.arguments).env("LISTEN_FDS", count.to_string());
-        // Those name this process, or the sockets that it has been passed. Without LISTEN_PID the sockets are for whoever is
-        // started; without WATCHDOG_PID so is the watchdog.
+        // Those name this process, or the sockets that it has been passed. Without LISTEN_PID the sockets are for the process
+        // that is started; without WATCHDOG_PID the watchdog is, too.
         for name in ["LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_FDS_FIRST_FD", "WATCHDOG_PID"] {
             command.env_remove(name);
         }

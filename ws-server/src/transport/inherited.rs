@@ -62,6 +62,6 @@ fn no_listener(descriptor: usize) -> io::Error {
 
 /// sd_listen_fds(3): `SD_LISTEN_FDS_START`.
 const FIRST_DESCRIPTOR: usize = 3;
-/// The sockets are of the process, and owned by who takes them first.
+/// The sockets belong to the process, and are owned by the first caller that takes them.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static PREDECESSOR: Mutex<Option<UnixDatagram>> = Mutex::new(None);

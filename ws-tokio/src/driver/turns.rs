@@ -16,7 +16,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.connection.renew_turn() { self.let_others_run(cx) } else { self.poll_ready(cx) }
     }
 
-    /// Queues a message as soon as there is room; a large one is compressed before, in steps. If the future is dropped nothing of it is
+    /// Queues a message as soon as there is room; a large one is compressed before, in steps. If the future is dropped, no part of the message is
     /// queued, and no later message refers to it.
     pub(in super::super) async fn queue_in_turns(&mut self, message: Message) -> Result<(), Error> {
         poll_fn(|cx| self.poll_ready_in_turn(cx)).await?;

@@ -9,7 +9,7 @@ use crate::shared::Queued;
 
 impl Sender {
     /// Queues a large message, which is compressed before, in steps between which other tasks run. The other senders wait: what they send
-    /// refers to it, or it to that. If the future is dropped nothing of it is queued, and no later message refers to it.
+    /// refers to it, or it to that. If the future is dropped, no part of the message is queued, and no later message refers to it.
     pub(super) async fn queue_in_turns(&self, message: Message) -> Result<Queued, Error> {
         let _permit = self.link.line().acquire().await.ok();
         self.wait(|link, cx, waiter| link.poll_ready(cx, waiter)).await?;
