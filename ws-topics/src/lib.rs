@@ -147,6 +147,7 @@
 //! hub, presence_watch                    what exists: topics by name, filters, connections; who comes and goes
 //! topic                                  one topic: its subscriptions, their queues, its history, who is present
 //! v1                                     the messages of `topics.v1`
+//! backplane                              what several servers exchange messages through
 //! options, subscribe_options             the settings
 //! name, position, stats                  names and filters; where a message stands; counts
 //! error                                  why something is refused
@@ -155,6 +156,7 @@
 //! Each line imports only from the lines below it: `tests/topics/layers.rs` checks that.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod backplane;
 mod batch;
 #[cfg(feature = "client")]
 mod client;
@@ -174,6 +176,9 @@ mod topics;
 #[cfg(any(feature = "client", feature = "endpoint"))]
 mod v1;
 
+pub use backplane::{
+    Appended, Backplane, BackplaneError, Channel, Entry, Inbox, Incoming, Interest, Link, Page,
+};
 pub use batch::{Batch, Published};
 #[cfg(feature = "client")]
 pub use client::{ClientError, ClientSubscription, Event, SubscribeRequest, TopicsClient};
@@ -191,6 +196,7 @@ pub use topics::Topics;
 #[cfg(any(feature = "client", feature = "endpoint"))]
 pub use v1::SUBPROTOCOL;
 
+pub use bytes;
 #[cfg(feature = "client")]
 pub use ws_client;
 pub use ws_tokio;

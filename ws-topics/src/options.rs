@@ -89,11 +89,13 @@ pub struct History {
     pub max_bytes: usize,
     /// For how long. Default: one hour.
     pub max_age: Duration,
+    /// Whether the history is a log of the [`Backplane`](crate::Backplane), which all servers share and which outlives them. Default: `false`.
+    pub durable: bool,
 }
 
 impl Default for History {
     fn default() -> Self {
-        Self { max_messages: 1_000, max_bytes: 1 << 20, max_age: Duration::from_secs(3_600) }
+        Self { max_messages: 1_000, max_bytes: 1 << 20, max_age: Duration::from_secs(3_600), durable: false }
     }
 }
 
@@ -116,6 +118,13 @@ impl History {
     #[must_use]
     pub const fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
+        self
+    }
+
+    /// Sets [`durable`](Self::durable).
+    #[must_use]
+    pub const fn durable(mut self, durable: bool) -> Self {
+        self.durable = durable;
         self
     }
 }
