@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::select;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::timeout;
 #[cfg(all(unix, feature = "service"))]
-use tokio::time::{sleep, timeout_at};
+use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout};
 
 use crate::config::options::from_now;
 use crate::hub::Hub;
@@ -101,6 +101,11 @@ async fn accept_all(listener: Listener, server: Arc<ServerState>, mut stop: watc
     let hub = &server.hub;
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
     let mut in_a_row = 0;
+    listener.prepare(&hub.options);
+    // tokio is woken by a system call whenever a timer becomes the first to expire, as the one of a connection would on a server
+    // with few of them. While connections come, this one is before theirs.
+    let mut first_timer = pin!(sleep(FIRST_TIMER));
+    let mut is_set = false;
     loop {
         // The handshakes that have begun get their turn before more of them begin: in a burst the number of those at
         // work follows from how fast they are done, and the rest wait in the backlog rather than for their deadline.
@@ -114,7 +119,15 @@ async fn accept_all(listener: Listener, server: Arc<ServerState>, mut stop: watc
             biased;
             accepted = listener.accept(&hub.options, || hub.stats.count_failed_accept()) => accepted,
             _ = &mut stopped => return,
+            () = &mut first_timer, if is_set => {
+                is_set = false;
+                continue;
+            }
         };
+        if !is_set {
+            first_timer.as_mut().reset(from_now(FIRST_TIMER));
+            is_set = true;
+        }
         // One connection at a time is without a seat, so that their number stays bounded.
         let Some(handshake) = hub.admission.handshakes.seat(Source::of(peer)).await else {
             hub.stats.count_cut_off();
@@ -139,6 +152,8 @@ async fn accept_all(listener: Listener, server: Arc<ServerState>, mut stop: watc
 
 /// After this many accepted connections other tasks get a turn.
 const ACCEPTS_IN_A_ROW: u32 = 16;
+/// How long a timer of the server's is set for when a connection has come: less than those of connections by default.
+const FIRST_TIMER: Duration = Duration::from_secs(4);
 /// How long a shutdown waits for requests that have begun.
 const HALF_REQUEST_TIME: Duration = Duration::from_millis(500);
 /// How often a restart looks whether handshakes are in progress.

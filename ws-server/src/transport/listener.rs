@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -10,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::sleep;
 
 use crate::config::options::ServerOptions;
-use crate::transport::socket::{Socket as Accepted, prepare, set_options};
+use crate::transport::socket::{Socket as Accepted, is_prepared, prepare, prepare_listener, set_options};
 
 /// A socket that listens: TCP or Unix.
 #[derive(Debug)]
@@ -18,14 +19,19 @@ pub struct Listener(Socket);
 
 #[derive(Debug)]
 enum Socket {
-    Tcp(TcpListener),
+    Tcp {
+        listener: TcpListener,
+        /// Whether a connection has been found to inherit what is set on the socket that listens. Those that were in the backlog
+        /// before that was set do not, and come first.
+        inherits: AtomicBool,
+    },
     #[cfg(unix)]
     Unix(UnixListener),
 }
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self(Socket::Tcp(listener))
+        Self(Socket::Tcp { listener, inherits: AtomicBool::new(false) })
     }
 }
 
@@ -58,7 +64,7 @@ impl Listener {
     pub(crate) fn duplicate(&self) -> io::Result<std::os::fd::OwnedFd> {
         use std::os::fd::AsFd as _;
         match &self.0 {
-            Socket::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
+            Socket::Tcp { listener, .. } => listener.as_fd().try_clone_to_owned(),
             Socket::Unix(listener) => listener.as_fd().try_clone_to_owned(),
         }
     }
@@ -66,9 +72,18 @@ impl Listener {
     /// Returns the address, for a TCP socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
-            Socket::Tcp(listener) => listener.local_addr().ok(),
+            Socket::Tcp { listener, .. } => listener.local_addr().ok(),
             #[cfg(unix)]
             Socket::Unix(_) => None,
+        }
+    }
+
+    /// Sets what the connections are to inherit; before the first is accepted.
+    pub(crate) fn prepare(&self, options: &ServerOptions) {
+        match &self.0 {
+            Socket::Tcp { listener, .. } => prepare_listener(listener, options.nodelay),
+            #[cfg(unix)]
+            Socket::Unix(_) => {}
         }
     }
 
@@ -84,9 +99,14 @@ impl Listener {
 
     async fn try_accept(&self, options: &ServerOptions) -> io::Result<(Accepted, Option<SocketAddr>)> {
         match &self.0 {
-            Socket::Tcp(listener) => {
+            Socket::Tcp { listener, inherits } => {
                 let (stream, peer) = listener.accept().await?;
-                prepare(&stream, options.nodelay);
+                if !inherits.load(Relaxed) {
+                    match is_prepared(&stream, options.nodelay) {
+                        true => inherits.store(true, Relaxed),
+                        false => prepare(&stream, options.nodelay),
+                    }
+                }
                 set_options(&stream, &options.tcp);
                 Ok((Accepted::Tcp(stream), Some(peer)))
             }
@@ -176,6 +196,32 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    #[tokio::test]
+    async fn connections_have_their_options_also_if_they_came_before_the_server_began() {
+        for nodelay in [true, false] {
+            let mut options = ServerOptions::default();
+            options.nodelay = nodelay;
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let listener = Listener::from(listener);
+            let mut clients = Vec::new();
+            for turn in 0..4 {
+                // Two are in the backlog already.
+                if turn == 2 {
+                    listener.prepare(&options);
+                }
+                clients.push(tokio::net::TcpStream::connect(address).await.unwrap());
+            }
+            for turn in 0..4 {
+                let (accepted, _) = listener.try_accept(&options).await.unwrap();
+                assert!(is_prepared(accepted.tcp().unwrap(), nodelay), "connection {turn}, {nodelay}");
+            }
+            let Socket::Tcp { inherits, .. } = &listener.0 else { panic!("a TCP socket") };
+            assert!(inherits.load(Relaxed), "the system passes the options on");
+        }
+    }
 
     /// Fails in these ways and then accepts; how long that took, and how many failures were counted.
     async fn after(kinds: &[io::ErrorKind]) -> (Duration, u64) {
