@@ -22,7 +22,7 @@ struct Options {
 
 async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
-        socket.send(message).await?;
+        socket.feed(message).await?; // queued: the next `recv` writes it
     }
     Ok(())
 }
@@ -32,7 +32,7 @@ async fn ack(mut socket: WebSocket) -> Result<(), Error> {
     let mut number = 0u32;
     while let Some(message) = socket.recv().await? {
         number += 1;
-        socket.send(format!("ack {number} {}", message.len())).await?;
+        socket.feed(format!("ack {number} {}", message.len())).await?;
     }
     Ok(())
 }

@@ -98,7 +98,7 @@ async fn repl(mut socket: WebSocket, request: Request, places: Arc<Semaphore>) -
         drop(place);
         let Outcome { printed, answer, error, incomplete } = outcome;
         let reply = json!({ "printed": printed, "answer": answer, "error": error, "incomplete": incomplete });
-        socket.send(reply.to_string()).await?;
+        socket.feed(reply.to_string()).await?; // queued: the next `recv` writes it
     }
     Ok(())
 }

@@ -15,7 +15,7 @@
 //!
 //! let echo = tokio::spawn(async move {
 //!     while let Some(message) = server.recv().await? {
-//!         server.send(message).await?;
+//!         server.feed(message).await?; // queued: the next `recv` writes it
 //!     }
 //!     Ok::<(), ws_tokio::Error>(())
 //! });

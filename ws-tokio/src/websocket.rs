@@ -25,7 +25,7 @@ use crate::reader::MessageReader;
 /// ```no_run
 /// # async fn echo(mut websocket: ws_tokio::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_tokio::Error> {
 /// while let Some(message) = websocket.recv().await? {
-///     websocket.send(message).await?;
+///     websocket.feed(message).await?; // queued: the next `recv` writes it
 /// }
 /// # Ok(()) }
 /// ```
