@@ -144,6 +144,11 @@ fn check_opening(opening: &Opening, length: usize, limits: HeadLimits, bytes: &[
         assert_eq!(parsed.path.map(str::as_bytes), Some(target));
         assert_eq!(parsed.headers.len(), head.fields.len());
     }
+    // Before the header map is there.
+    let values = |name: &str| name.parse().map(|name| request.values(&name).map(<[u8]>::to_vec).collect::<Vec<_>>());
+    for name in ["host", "origin", "upgrade", "sec-websocket-key", "x"] {
+        assert_eq!(values(name).unwrap(), head.values(name), "{name}");
+    }
     assert_eq!(head.fields.len(), request.headers().len());
     for name in request.headers().keys() {
         let values: Vec<_> = request.headers().get_all(name).iter().map(|value| value.as_bytes()).collect();

@@ -56,6 +56,7 @@ mod proof;
 mod refusal;
 mod refused;
 mod request;
+mod request_head;
 mod request_line;
 mod response;
 mod server;
@@ -82,6 +83,9 @@ pub use refusal::{Refusal, ResponseError, complete_response};
 pub use refusal::{encode_head_response, encode_response};
 pub use refused::{HandshakeError, Refused};
 pub use request::RequestError;
+pub use request_head::RequestHead;
+#[doc(hidden)]
+pub use request_head::visible_ascii;
 #[doc(hidden)]
 pub use response::ResponseReader;
 pub use server::RequestReader;

@@ -140,11 +140,11 @@ impl ClientHandshake {
         }
         // §4.1, the response, item 2: Upgrade is "websocket", in any case. RFC 9110 §7.8: the field is a list, in which
         // a proxy may name others.
-        if !has_token(headers, header::UPGRADE, "websocket") {
+        if !has_token(values(headers, &header::UPGRADE), "websocket") {
             return Err(HandshakeError::Upgrade);
         }
         // Item 3: Connection has the token "upgrade".
-        if !has_token(headers, header::CONNECTION, "upgrade") {
+        if !has_token(values(headers, &header::CONNECTION), "upgrade") {
             return Err(HandshakeError::Connection);
         }
         // Item 4: the Accept that answers the key; §11.3.3: once.

@@ -180,13 +180,22 @@ pub(super) struct FieldScanner {
     folds: bool,
 }
 
+/// Where in the buffer a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The index of the first byte of the name.
+    pub(super) name: usize,
+    /// The index of the first byte of the value.
+    pub(super) value: usize,
+}
+
 /// What [`FieldScanner::next`] has found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FieldEvent<'b> {
     /// The name of a line, as soon as its colon is there.
     Name(&'b [u8]),
     /// A whole line; the value is without the whitespace around it, and with its folds.
-    Line { name: &'b [u8], value: &'b [u8] },
+    Line { name: &'b [u8], value: &'b [u8], place: Place },
     /// The empty line.
     End,
 }
@@ -289,9 +298,12 @@ impl FieldScanner {
 
 /// The line whose name begins at `name`, and whose value ends before the CR at `end`.
 fn line(buffer: &[u8], name: usize, colon: usize, end: usize) -> Option<FieldEvent<'_>> {
-    let value = buffer.get(colon..end)?.strip_prefix(b":")?;
+    let behind = buffer.get(colon..end)?.strip_prefix(b":")?;
     // RFC 9112 §5.1: the whitespace around a value is not part of it.
-    Some(FieldEvent::Line { name: buffer.get(name..colon)?, value: trim_ows(value) })
+    let value = trim_ows(behind);
+    let ahead = behind.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let place = Place { name, value: colon.saturating_add(1).saturating_add(ahead) };
+    Some(FieldEvent::Line { name: buffer.get(name..colon)?, value, place })
 }
 
 /// A value without its folds: a client replaces each of them by spaces (RFC 9112 section 5.2).
@@ -313,7 +325,7 @@ const fn is_value_byte(byte: u8) -> bool {
 
 /// The name of a scanned line.
 pub(super) fn field_name(name: &[u8]) -> Result<HeaderName, HeadError> {
-    HeaderName::from_bytes(name).map_err(|_| HeadError::FieldLine("the name is too long"))
+    HeaderName::from_bytes(name).map_err(|_| HeadError::FieldLine(NAME_TOO_LONG))
 }
 
 /// Adds a scanned line to the headers.
@@ -321,8 +333,17 @@ pub(super) fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Resu
     let name = field_name(name)?;
     let value = HeaderValue::from_bytes(value).map_err(|_| HeadError::FieldLine(NOT_A_NAME))?;
     let limit = headers.len();
-    headers.try_append(name, value).map_err(|_| HeadError::TooManyFields { limit })?;
-    Ok(())
+    append_value(headers, name, value, limit)
+}
+
+/// Adds a field; a map that is full reports `limit`.
+pub(super) fn append_value(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    value: HeaderValue,
+    limit: usize,
+) -> Result<(), HeadError> {
+    headers.try_append(name, value).map(|_| ()).map_err(|_| HeadError::TooManyFields { limit })
 }
 
 /// Checks that a CR is followed by LF.
@@ -351,6 +372,9 @@ pub(super) fn version_digits(version: &[u8]) -> (u8, u8) {
 
 /// The form of an HTTP version; `0` stands for any digit.
 const VERSION_FORM: &[u8] = b"HTTP/0.0";
+/// The longest name that [`HeaderName`] can hold, in bytes.
+pub(super) const LONGEST_NAME: usize = u16::MAX as usize;
+pub(super) const NAME_TOO_LONG: &str = "the name is too long";
 pub(super) const NOT_A_NAME: &str = "a character that cannot stand in a field name";
 
 #[cfg(test)]

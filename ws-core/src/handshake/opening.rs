@@ -4,6 +4,7 @@ use http::{Method, StatusCode, Version, header};
 
 use super::proof::Proof;
 use super::refusal::Refusal;
+use super::request_head::RequestHead;
 use super::token::has_token;
 use super::upgrade::UpgradeRequest;
 
@@ -15,28 +16,27 @@ pub enum Opening {
     Upgrade(UpgradeRequest),
     /// A GET or HEAD that does not request a WebSocket: a page, a health check. Its version may be HTTP/1.0, and `Host` may
     /// then be absent.
-    Plain(http::Request<()>),
+    Plain(RequestHead),
 }
 
 impl Opening {
     /// Judges a well-formed request of HTTP/1.1.
-    pub(super) fn new(request: http::Request<()>) -> Result<Self, Refusal> {
-        let headers = request.headers();
+    pub(super) fn new(request: RequestHead) -> Result<Self, Refusal> {
         // RFC 9110 §7.8: a server MUST ignore Upgrade in an HTTP/1.0 request.
         let is_http_10 = request.version() == Version::HTTP_10;
         // §4.2.1 items 1, 3, 4 and 5: a GET with `websocket` in Upgrade, `upgrade` in Connection, and a key.
-        let upgrade = !is_http_10 && has_token(headers, header::UPGRADE, "websocket");
-        let key = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+        let upgrade = !is_http_10 && has_token(request.values(&header::UPGRADE), "websocket");
+        let key = request.has(&header::SEC_WEBSOCKET_KEY);
         if request.method() != Method::GET || !(upgrade || key) {
             return Ok(Self::Plain(request));
         }
-        let connection = has_token(headers, header::CONNECTION, "upgrade");
+        let connection = has_token(request.values(&header::CONNECTION), "upgrade");
         if upgrade && connection {
-            let proof = Proof::http1(headers)?;
+            let proof = Proof::http1(&request)?;
             return UpgradeRequest::new(request, proof).map(Self::Upgrade);
         }
         // What is left of a handshake is not taken for the request of a page: a part of it was lost on the way.
-        let version = headers.contains_key(header::SEC_WEBSOCKET_VERSION);
+        let version = request.has(&header::SEC_WEBSOCKET_VERSION);
         let parts = [
             (upgrade, "Upgrade: websocket"),
             (connection, "Connection: Upgrade"),

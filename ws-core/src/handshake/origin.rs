@@ -66,11 +66,20 @@ impl Origin {
 /// that was loaded by `http` may have been changed on the way. Otherwise both schemes pass, because a proxy may have
 /// ended TLS. `null`, other schemes, a malformed origin and more than one field do not pass.
 pub fn is_same_host_or_absent<B>(request: &http::Request<B>, secure: bool) -> bool {
-    let mut origins = request.headers().get_all(http::header::ORIGIN).iter();
+    let origins = request.headers().get_all(http::header::ORIGIN).iter();
+    is_same_origin_or_absent(origins.map(http::HeaderValue::as_bytes), || effective_host(request), secure)
+}
+
+/// See [`is_same_host_or_absent`].
+pub(super) fn is_same_origin_or_absent<'a>(
+    mut origins: impl Iterator<Item = &'a [u8]>,
+    host: impl FnOnce() -> Option<&'a str>,
+    secure: bool,
+) -> bool {
     match (origins.next(), origins.next()) {
         (None, _) => true,
-        (Some(origin), None) => Origin::parse(origin.as_bytes())
-            .zip(effective_host(request))
+        (Some(origin), None) => Origin::parse(origin)
+            .zip(host())
             .is_some_and(|(origin, host)| origin.is_same_host(host) && (!secure || origin.scheme == "https")),
         (Some(_), Some(_)) => false,
     }

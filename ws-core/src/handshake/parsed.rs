@@ -1,12 +1,13 @@
 //! Requests that another HTTP library has read, and answers that it is to write.
 
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode, Version, header};
 
 use super::head::{HeadError, HeadLimits};
 use super::host::{Authority, effective_host};
 use super::opening::Opening;
 use super::proof::Proof;
 use super::refusal::Refusal;
+use super::request_head::RequestHead;
 use super::request_line::{check_method, check_target};
 use super::server::{check_host, check_name, check_value};
 use super::upgrade::UpgradeRequest;
@@ -25,7 +26,7 @@ impl Opening {
             return Self::from_connect(request, None, limits);
         }
         check(&request, limits).map_err(|refusal| refusal.without_body(request.method() == Method::HEAD))?;
-        Self::new(request)
+        Self::new(request.into())
     }
 
     /// Judges the head of a request that a library for HTTP/2 or HTTP/3 has read, where a WebSocket is opened by extended
@@ -68,10 +69,11 @@ impl Opening {
         let kind = check_connect(&request, protocol, limits)
             .map_err(|refusal| refusal.without_body(request.method() == Method::HEAD))?;
         match kind {
-            Kind::Plain => Ok(Self::Plain(request)),
+            Kind::Plain => Ok(Self::Plain(request.into())),
             Kind::WebSocket => {
-                let proof = Proof::connect(request.headers())?;
-                UpgradeRequest::new(request, proof).map(Self::Upgrade)
+                let head = RequestHead::from(request);
+                let proof = Proof::connect(&head)?;
+                UpgradeRequest::new(head, proof).map(Self::Upgrade)
             }
         }
     }
@@ -121,7 +123,7 @@ fn check_connect(
         }
     }
     // RFC 9113 §8.2.2: TE may be there with `trailers` and nothing else.
-    if headers.get_all(http::header::TE).iter().any(|te| !te.as_bytes().eq_ignore_ascii_case(b"trailers")) {
+    if headers.get_all(header::TE).iter().any(|te| !te.as_bytes().eq_ignore_ascii_case(b"trailers")) {
         return Err(Refusal::bad_request("the field te has a value other than trailers"));
     }
     check_authority(request)?;
@@ -142,7 +144,7 @@ fn check_authority(request: &http::Request<()>) -> Result<(), Refusal> {
     let normal =
         |host: &str| Authority::parse(host).map(|host| (host.normal_host(), host.port.unwrap_or(default)));
     // ... and where both are sent, they MUST NOT differ.
-    match request.headers().get(http::header::HOST) {
+    match request.headers().get(header::HOST) {
         Some(field) if field.to_str().ok().and_then(normal) != normal(host) => {
             Err(Refusal::bad_request("the Host field is not the host in :authority"))
         }
@@ -160,7 +162,7 @@ fn check(request: &http::Request<()>, limits: HeadLimits) -> Result<(), Refusal>
     check_target(request.uri())?;
     check_version(request.version())?;
     check_fields(request, target, limits)?;
-    check_host(request)
+    check_host(request.version(), request.headers().contains_key(header::HOST))
 }
 
 /// Checks the fields and the length of the head; `target` is how long the target is.

@@ -1,12 +1,12 @@
 //! How an answer shows that a request for a WebSocket was understood: the only part of the opening handshake that depends
 //! on the version of HTTP.
 
+use http::StatusCode;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, StatusCode};
 
 use super::key::{accept_key, is_key};
 use super::refusal::Refusal;
-use super::token::values;
+use super::request_head::RequestHead;
 use super::version::VERSION;
 
 /// What the answer consists of, besides what was agreed on.
@@ -23,14 +23,14 @@ pub(super) enum Proof {
 
 impl Proof {
     /// The proof for a request of HTTP/1.1: its key and its version are checked.
-    pub(super) fn http1(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(super) fn http1(head: &RequestHead) -> Result<Self, Refusal> {
         // §4.4: another version gets 426 with the supported one; it is checked first, because another
         // version may have other fields.
-        if single(headers, header::SEC_WEBSOCKET_VERSION)? != VERSION.as_bytes() {
+        if single(head, &header::SEC_WEBSOCKET_VERSION)? != VERSION.as_bytes() {
             return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, ONLY_VERSION_13));
         }
         // §4.2.1 item 5: a key which, decoded, is 16 bytes long.
-        let key = single(headers, header::SEC_WEBSOCKET_KEY)?;
+        let key = single(head, &header::SEC_WEBSOCKET_KEY)?;
         if !is_key(key) {
             return Err(Refusal::bad_request("Sec-WebSocket-Key is not 16 bytes in Base64"));
         }
@@ -38,9 +38,9 @@ impl Proof {
     }
 
     /// The proof for an extended CONNECT: its version is checked; a key is ignored (RFC 8441 section 5).
-    pub(super) fn connect(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(super) fn connect(head: &RequestHead) -> Result<Self, Refusal> {
         // RFC 8441 §5: Sec-WebSocket-Version works as in RFC 6455 §4.4, but HTTP/2 has no 426 (RFC 9113 §8.2.2: no Upgrade).
-        let version = single(headers, header::SEC_WEBSOCKET_VERSION).map_err(Refusal::with_version)?;
+        let version = single(head, &header::SEC_WEBSOCKET_VERSION).map_err(Refusal::with_version)?;
         if version != VERSION.as_bytes() {
             return Err(Refusal::bad_request(ONLY_VERSION_13).with_version());
         }
@@ -71,8 +71,8 @@ impl Proof {
 }
 
 /// The value of a field that must be there once.
-fn single(headers: &HeaderMap, name: HeaderName) -> Result<&[u8], Refusal> {
-    let mut lines = values(headers, &name);
+fn single<'a>(head: &'a RequestHead, name: &'a HeaderName) -> Result<&'a [u8], Refusal> {
+    let mut lines = head.values(name);
     // §11.3.1 and §11.3.5: these fields MUST NOT appear more than once in a request.
     match (lines.next(), lines.next()) {
         (Some(value), None) => Ok(value),

@@ -72,7 +72,7 @@ impl ResponseReader {
         while let Some(event) = self.fields.next(&mut self.cursor, buffer)? {
             match event {
                 FieldEvent::Name(_) => {}
-                FieldEvent::Line { name, value } => {
+                FieldEvent::Line { name, value, .. } => {
                     append(self.response.headers_mut(), name, &unfold(value))?;
                 }
                 FieldEvent::End => return Ok(true),

@@ -10,6 +10,7 @@ use super::head::{Cursor, FieldEvent, FieldScanner, HeadLimits};
 use super::host::Authority;
 use super::opening::Opening;
 use super::refusal::Refusal;
+use super::request_head::RequestHead;
 use super::request_line::RequestLineScanner;
 
 /// Reads the head of one request, strictly, as its bytes arrive.
@@ -23,7 +24,7 @@ pub struct RequestReader {
 #[derive(Debug)]
 enum State {
     Line(RequestLineScanner),
-    Fields(FieldScanner, FieldLines, http::Request<()>),
+    Fields(FieldScanner, FieldLines, RequestHead),
     Refused(Refusal),
     Done,
 }
@@ -62,16 +63,13 @@ impl RequestReader {
             else {
                 return Ok(None);
             };
-            let mut request = http::Request::new(());
-            *request.method_mut() = method;
-            *request.uri_mut() = target;
-            *request.version_mut() = version;
-            self.state = State::Fields(FieldScanner::new(self.limits.fields), FieldLines::default(), request);
+            let head = RequestHead::new(method, target, version);
+            self.state = State::Fields(FieldScanner::new(self.limits.fields), FieldLines::default(), head);
         }
         match &mut self.state {
-            State::Fields(scanner, lines, request) => {
-                let whole = scan_fields(scanner, lines, request, &mut self.cursor, buffer);
-                if !whole.map_err(|refusal| refusal.without_body(request.method() == Method::HEAD))? {
+            State::Fields(scanner, lines, head) => {
+                let whole = scan_fields(scanner, lines, head, &mut self.cursor, buffer);
+                if !whole.map_err(|refusal| refusal.without_body(head.method() == Method::HEAD))? {
                     return Ok(None);
                 }
             }
@@ -79,7 +77,7 @@ impl RequestReader {
             State::Line(_) | State::Done => return Ok(None),
         }
         match mem::replace(&mut self.state, State::Done) {
-            State::Fields(_, _, request) => Ok(Some((Opening::new(request)?, self.cursor.position()))),
+            State::Fields(_, _, head) => Ok(Some((Opening::new(head)?, self.cursor.position()))),
             _ => Ok(None),
         }
     }
@@ -89,20 +87,21 @@ impl RequestReader {
 fn scan_fields(
     scanner: &mut FieldScanner,
     lines: &mut FieldLines,
-    request: &mut http::Request<()>,
+    head: &mut RequestHead,
     cursor: &mut Cursor,
     buffer: &[u8],
 ) -> Result<bool, Refusal> {
     while let Some(event) = scanner.next(cursor, buffer)? {
         match event {
             FieldEvent::Name(name) => check_name(name, |field| lines.contain(field))?,
-            FieldEvent::Line { name, value } => {
+            FieldEvent::Line { name, value, place } => {
                 check_value(name, value)?;
-                lines.push(name, value, buffer.len())?;
+                let behind = |start: usize, part: &[u8]| start..start.saturating_add(part.len());
+                lines.push(buffer, behind(place.name, name), behind(place.value, value))?;
             }
             FieldEvent::End => {
-                *request.headers_mut() = mem::take(lines).into_headers()?;
-                return check_host(request).map(|()| true);
+                head.set_lines(mem::take(lines))?;
+                return check_host(head.version(), head.has(&header::HOST)).map(|()| true);
             }
         }
     }
@@ -110,9 +109,9 @@ fn scan_fields(
 }
 
 /// Checks that there is a Host field where one is required.
-pub(super) fn check_host(request: &http::Request<()>) -> Result<(), Refusal> {
+pub(super) fn check_host(version: Version, is_there: bool) -> Result<(), Refusal> {
     // RFC 9112 §3.2: an HTTP/1.1 request without Host MUST get 400; in HTTP/1.0 there need not be one.
-    if request.version() == Version::HTTP_10 || request.headers().contains_key(header::HOST) {
+    if version == Version::HTTP_10 || is_there {
         Ok(())
     } else {
         Err(Refusal::bad_request("there is no Host field"))

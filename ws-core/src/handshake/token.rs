@@ -68,9 +68,9 @@ pub(super) fn list_entries<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl It
     lines.flat_map(|line| line.split(|&byte| byte == b',')).map(trim_ows)
 }
 
-/// Whether the list in all field lines of `name` has `token`, in any case (RFC 6455 section 4.2.1, items 3 and 4).
-pub(super) fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
-    list_elements(values(headers, &name)).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+/// Whether the list in all these field lines has `token`, in any case (RFC 6455 section 4.2.1, items 3 and 4).
+pub(super) fn has_token<'a>(lines: impl Iterator<Item = &'a [u8]>, token: &str) -> bool {
+    list_elements(lines).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 #[cfg(test)]

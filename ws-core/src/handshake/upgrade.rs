@@ -6,16 +6,16 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Uri};
 
 use super::extension::Extension;
-use super::host::effective_host;
 use super::proof::Proof;
 use super::refusal::{Refusal, ResponseError, check_not_owned, write_field};
+use super::request_head::RequestHead;
 use super::subprotocol::parse_subprotocols;
-use super::token::{is_token, values};
+use super::token::is_token;
 
 /// A client's request for a WebSocket, over any version of HTTP.
 #[derive(Debug)]
 pub struct UpgradeRequest {
-    request: http::Request<()>,
+    head: RequestHead,
     proof: Proof,
     subprotocols: Vec<String>,
     extensions: Vec<Extension>,
@@ -59,28 +59,27 @@ impl<'a> Acceptance<'a> {
 impl UpgradeRequest {
     /// Judges what only matters for a WebSocket, whatever the version of HTTP; `proof` is how the answer shows that the
     /// request was understood.
-    pub(super) fn new(request: http::Request<()>, proof: Proof) -> Result<Self, Refusal> {
-        let headers = request.headers();
-        let subprotocols = parse_subprotocols(values(headers, &header::SEC_WEBSOCKET_PROTOCOL))
-            .map_err(Refusal::bad_request)?;
-        let extensions = Extension::parse_list(values(headers, &header::SEC_WEBSOCKET_EXTENSIONS))
+    pub(super) fn new(head: RequestHead, proof: Proof) -> Result<Self, Refusal> {
+        let subprotocols =
+            parse_subprotocols(head.values(&header::SEC_WEBSOCKET_PROTOCOL)).map_err(Refusal::bad_request)?;
+        let extensions = Extension::parse_list(head.values(&header::SEC_WEBSOCKET_EXTENSIONS))
             .map_err(|error| Refusal::bad_request(&error.to_string()))?;
-        Ok(Self { proof, subprotocols, extensions, request })
+        Ok(Self { head, proof, subprotocols, extensions })
     }
 
     /// Returns the request: its target (`request().uri().path()`, `.query()`) and its fields.
-    pub fn request(&self) -> &http::Request<()> {
-        &self.request
+    pub fn request(&self) -> &RequestHead {
+        &self.head
     }
 
     /// Returns the request's target.
     pub fn uri(&self) -> &Uri {
-        self.request.uri()
+        self.head.uri()
     }
 
     /// Returns the host, with the port if one was given, that the request is addressed to.
     pub fn host(&self) -> &str {
-        effective_host(&self.request).unwrap_or_default()
+        self.head.host().unwrap_or_default()
     }
 
     /// Returns the subprotocols offered, in the client's order of preference.
@@ -159,13 +158,13 @@ impl UpgradeRequest {
 
     /// Takes the request out, to keep it without a copy. What is left can still be accepted, but has neither fields nor
     /// a host.
-    pub fn take_request(&mut self) -> http::Request<()> {
-        mem::take(&mut self.request)
+    pub fn take_request(&mut self) -> RequestHead {
+        mem::take(&mut self.head)
     }
 
     /// Returns the request alone.
     pub fn into_request(self) -> http::Request<()> {
-        self.request
+        self.head.into_request()
     }
 
     fn check_subprotocol(&self, subprotocol: &str) -> Result<(), ResponseError> {

@@ -99,7 +99,7 @@ fn an_accepted_request_is_the_same_to_another_parser() {
         accepted += 1;
         let request = match opening {
             Opening::Upgrade(upgrade) => upgrade.into_request(),
-            Opening::Plain(request) => request,
+            Opening::Plain(request) => request.into_request(),
         };
         let mut headers = [httparse::EMPTY_HEADER; 100];
         let mut other = httparse::Request::new(&mut headers);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::StatusCode;
-use ws_core::handshake::{Authority, Refusal, effective_host};
+use ws_core::handshake::{Authority, Refusal, RequestHead};
 
 use crate::config::error::SettingError;
 use crate::config::host_pattern::HostPattern;
@@ -59,8 +59,8 @@ impl HostPolicy {
     }
 
     /// Refuses a request that is addressed to another host.
-    pub(crate) fn check_request<B>(&self, request: &http::Request<B>) -> Result<(), Refusal> {
-        let host = effective_host(request).unwrap_or_default();
+    pub(crate) fn check_request(&self, request: &RequestHead) -> Result<(), Refusal> {
+        let host = request.host().unwrap_or_default();
         if self.allows(host) {
             return Ok(());
         }

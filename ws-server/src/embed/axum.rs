@@ -11,6 +11,8 @@ use http::request::Parts;
 use tokio::task::unconstrained;
 use ws_core::Config;
 
+use ws_core::handshake::RequestHead;
+
 use crate::embed::params::params;
 use crate::embed::upgrade::{Asked, Incoming, Judged};
 use crate::embed::websocket_hub::{WebSocketHub, start};
@@ -173,7 +175,7 @@ impl WebSocketUpgrade {
     async fn extract(
         parts: &Parts,
         sockets: WebSocketHub,
-    ) -> Result<Result<Self, (http::Request<()>, Peer)>, Denied> {
+    ) -> Result<Result<Self, (RequestHead, Peer)>, Denied> {
         let (params, parts) = params(parts.clone()).await;
         let options = &sockets.options().handshake;
         Ok(match Incoming::from_parts(parts).learn_client(options).judge(options)? {

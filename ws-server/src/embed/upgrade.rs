@@ -12,7 +12,7 @@ use http::{Extensions, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 use ws_core::Connection;
-use ws_core::handshake::{Opening, UpgradeRequest};
+use ws_core::handshake::{Opening, RequestHead, UpgradeRequest};
 
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
@@ -118,7 +118,7 @@ pub(crate) struct Incoming {
 pub(crate) enum Judged {
     Asked(Box<Asked>),
     /// No WebSocket.
-    Plain(Box<http::Request<()>>, Peer),
+    Plain(Box<RequestHead>, Peer),
 }
 
 /// One that asks for a WebSocket, correctly.

@@ -4,7 +4,7 @@ use std::mem;
 
 use http::HeaderMap;
 use ws_core::Connection;
-use ws_core::handshake::{Acceptance, UpgradeRequest};
+use ws_core::handshake::{Acceptance, RequestHead, UpgradeRequest};
 
 use crate::config::error::AcceptError;
 use crate::hub::admission::{Admission, OpenPermit};
@@ -77,7 +77,7 @@ pub(crate) async fn decide(
 /// Answers a request that asks for no WebSocket. `page` is what is there: `None` for nothing, `Some(None)` for an
 /// endpoint alone.
 pub(crate) async fn plain(
-    head: http::Request<()>,
+    head: RequestHead,
     params: Vec<(String, String)>,
     peer: Peer,
     page: Option<Option<&AnyPage>>,

@@ -160,11 +160,11 @@ pub(crate) async fn judge(
     mut peer: Peer,
     options: &HandshakeOptions,
 ) -> Result<Agreed, Denied> {
-    let headers = match &opening {
-        Opening::Upgrade(upgrade) => upgrade.request().headers(),
-        Opening::Plain(head) => head.headers(),
+    let head = match &opening {
+        Opening::Upgrade(upgrade) => upgrade.request(),
+        Opening::Plain(head) => head,
     };
-    learn_client(&mut peer, headers, options);
+    learn_client(&mut peer, head, options);
     let heard = site.heard(matches!(opening, Opening::Upgrade(_)), peer.client);
     let mut upgrade = match opening {
         Opening::Upgrade(upgrade) => upgrade,

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::StatusCode;
 use http::header::ORIGIN;
-use http::{HeaderValue, StatusCode};
-use ws_core::handshake::{Origin, Refusal, is_same_host_or_absent};
+use ws_core::handshake::{Origin, Refusal, visible_ascii};
 
 use crate::config::error::SettingError;
 use crate::config::host_policy::LONGEST_SHOWN;
@@ -51,16 +51,16 @@ impl OriginPolicy {
         if let Self::SameHost = self {
             let secure = request.is_client_secure();
             return match request.forwarded_host() {
-                None => is_same_host_or_absent(request.http(), secure),
+                None => request.head().is_same_host_or_absent(secure),
                 Some(host) => is_host_or_absent(request, host, secure),
             };
         }
-        let mut fields = request.headers().get_all(ORIGIN).iter();
+        let mut fields = request.head().values(&ORIGIN);
         let origin = match (fields.next(), fields.next()) {
             (None, _) => None,
-            (Some(value), None) => match value.to_str() {
-                Ok(origin) => Some(origin),
-                Err(_) => return false,
+            (Some(value), None) => match visible_ascii(value) {
+                Some(origin) => Some(origin),
+                None => return false,
             },
             // RFC 6454 §7.3: a user agent sends one; two are an attempt to be read in two ways.
             (Some(_), Some(_)) => return false,
@@ -80,7 +80,7 @@ impl OriginPolicy {
         if self.allows(request) {
             return Ok(());
         }
-        let mut fields = request.headers().get_all(ORIGIN).iter().map(HeaderValue::as_bytes);
+        let mut fields = request.head().values(&ORIGIN);
         let what = match (fields.next(), fields.next()) {
             (None, _) => "A request without an Origin".to_owned(),
             (Some(_), Some(_)) => "A request with more than one Origin".to_owned(),
@@ -116,10 +116,10 @@ impl OriginPolicy {
 
 /// As [`is_same_host_or_absent`], for a request that was addressed to `host` at a proxy.
 fn is_host_or_absent(request: &Request, host: &str, secure: bool) -> bool {
-    let mut origins = request.headers().get_all(ORIGIN).iter();
+    let mut origins = request.head().values(&ORIGIN);
     match (origins.next(), origins.next()) {
         (None, _) => true,
-        (Some(origin), None) => Origin::parse(origin.as_bytes())
+        (Some(origin), None) => Origin::parse(origin)
             .is_some_and(|origin| origin.is_same_host(host) && (!secure || origin.scheme() == "https")),
         (Some(_), Some(_)) => false,
     }

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, COOKIE};
 use tokio::time::timeout;
+use ws_core::handshake::visible_ascii;
 use ws_core::{CloseCode, Message};
 use ws_tokio::Error;
 
@@ -112,7 +113,7 @@ impl Request {
     /// A browser sends the cookies of its user with the request of every page, so a cookie says nothing unless the
     /// [`Origin`](crate::OriginPolicy) is checked, as it is by default.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        let fields = self.headers().get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let fields = self.head().values(&COOKIE).filter_map(visible_ascii);
         let mut pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.split_once('='));
         pairs.find_map(|(found, value)| (found.trim() == name).then(|| value.trim()))
     }
@@ -138,9 +139,9 @@ impl Request {
 
     /// The credentials of `Authorization` (RFC 9110 section 11.6.2), if the scheme is this one.
     fn authorization(&self, scheme: &str) -> Option<&str> {
-        let mut fields = self.headers().get_all(AUTHORIZATION).iter();
+        let mut fields = self.head().values(&AUTHORIZATION);
         let (Some(field), None) = (fields.next(), fields.next()) else { return None };
-        let (found, credentials) = field.to_str().ok()?.split_once(' ')?;
+        let (found, credentials) = visible_ascii(field)?.split_once(' ')?;
         let credentials = credentials.trim();
         // RFC 9110 §11.1: schemes are compared without regard to case.
         (found.eq_ignore_ascii_case(scheme) && !credentials.is_empty()).then_some(credentials)

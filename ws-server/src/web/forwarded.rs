@@ -3,16 +3,19 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use ws_core::handshake::RequestHead;
 
 use crate::config::options::HandshakeOptions;
 use crate::config::proxies::{ForwardedFields, ProxyOptions};
 use crate::transport::peer::{Forwarded, Peer};
 
 /// Notes what trusted proxies say of the client of a request, and has the span of its connection show it.
-pub(crate) fn learn_client(peer: &mut Peer, headers: &HeaderMap, options: &HandshakeOptions) {
+pub(crate) fn learn_client(peer: &mut Peer, head: &RequestHead, options: &HandshakeOptions) {
     // Otherwise the span has it already.
     let is_open = options.proxies.believes_fields_of(peer.client);
-    learn(peer, headers, &options.proxies);
+    if is_open {
+        learn(peer, head.headers(), &options.proxies);
+    }
     if is_open && let Some(client) = peer.behind() {
         tracing::Span::current().record("client", tracing::field::display(client));
     }

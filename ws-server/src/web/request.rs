@@ -8,6 +8,7 @@ use http::header::{AsHeaderName, SEC_WEBSOCKET_PROTOCOL};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
 
 use crate::transport::peer::Peer;
+use ws_core::handshake::RequestHead;
 use ws_tokio::ConnectionId;
 
 /// A request: what the client sent, and what is known about the client.
@@ -17,7 +18,7 @@ use ws_tokio::ConnectionId;
 pub struct Request(Box<Parts>);
 
 struct Parts {
-    head: http::Request<()>,
+    head: RequestHead,
     params: Vec<(String, String)>,
     peer: Peer,
     offered: Vec<String>,
@@ -26,9 +27,9 @@ struct Parts {
 }
 
 impl Request {
-    pub(crate) fn new(head: http::Request<()>, peer: Peer) -> Self {
+    pub(crate) fn new(head: impl Into<RequestHead>, peer: Peer) -> Self {
         Self(Box::new(Parts {
-            head,
+            head: head.into(),
             params: Vec::new(),
             peer,
             offered: Vec::new(),
@@ -81,7 +82,7 @@ impl Request {
         self.0.params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// The header fields.
+    /// The header fields. The first call makes the map of them.
     pub fn headers(&self) -> &HeaderMap {
         self.0.head.headers()
     }
@@ -172,7 +173,7 @@ impl Request {
     /// Returns the head as the crate `http` has it, with the extensions that guards have left; what is known of the
     /// connection is dropped.
     pub fn into_http(self) -> http::Request<()> {
-        self.0.head
+        self.0.head.into_request()
     }
 
     pub(crate) fn set_params(&mut self, params: Vec<(String, String)>) {
@@ -189,11 +190,13 @@ impl Request {
         let Parts { head, offered, subprotocol, .. } = &mut *self.0;
         offered.retain(|entry| keep(entry));
         *subprotocol = subprotocol.take().filter(|chosen| keep(chosen));
+        let mut headers = head.take_headers();
         // Of what was offered, so each is a token (RFC 6455 section 4.1).
         match HeaderValue::try_from(offered.join(", ")) {
-            Ok(value) if !value.is_empty() => drop(head.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value)),
-            _ => drop(head.headers_mut().remove(SEC_WEBSOCKET_PROTOCOL)),
+            Ok(value) if !value.is_empty() => drop(headers.insert(SEC_WEBSOCKET_PROTOCOL, value)),
+            _ => drop(headers.remove(SEC_WEBSOCKET_PROTOCOL)),
         }
+        head.set_headers(headers);
     }
 
     /// The client, if it is not the peer.
@@ -202,7 +205,7 @@ impl Request {
         self.0.peer.behind()
     }
 
-    pub(crate) fn http(&self) -> &http::Request<()> {
+    pub(crate) fn head(&self) -> &RequestHead {
         &self.0.head
     }
 
