@@ -29,7 +29,7 @@ use crate::web::response::Response;
 /// let (mut socket, request) = ws_server::accept(stream).await?;
 /// println!("somebody asks for {}", request.path());
 /// while let Some(message) = socket.recv().await? {
-///     socket.send(message).await?;
+///     socket.feed(message).await?; // queued: the next `recv` writes it
 /// }
 /// # Ok(()) }
 /// ```
