@@ -69,6 +69,12 @@ impl SendQueue {
         self.len() == 0
     }
 
+    /// Whether it holds no memory.
+    #[inline]
+    pub(crate) const fn has_no_memory(&self) -> bool {
+        self.data.capacity() == 0 && self.extra.is_none()
+    }
+
     /// Bytes of memory held for messages, payloads by reference included.
     pub(crate) fn message_memory(&self) -> usize {
         self.data.capacity().saturating_add(self.extra.as_ref().map_or(0, |extra| extra.shared_bytes))

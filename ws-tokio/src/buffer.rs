@@ -60,6 +60,12 @@ impl Input {
         self.0.as_ref().map_or(0, |buffer| buffer.bytes.len().saturating_sub(buffer.start))
     }
 
+    /// Whether memory is held.
+    #[inline]
+    pub(super) const fn has_buffer(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Bytes of memory held.
     pub(super) fn capacity(&self) -> usize {
         self.0.as_ref().map_or(0, |buffer| buffer.bytes.capacity())

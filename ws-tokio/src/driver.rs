@@ -30,6 +30,7 @@ use crate::connection_id::ConnectionId;
 use crate::error::Error;
 use crate::piece::{OwnedPiece, PieceSource};
 use outbox::Compress;
+use report::Reported;
 pub(super) use state::Progress;
 use state::{Closing, Reading, Transport, Writing};
 use transport_slot::TransportSlot;
@@ -59,8 +60,8 @@ pub(super) struct Driver<S> {
     left: bool,
     /// A request to close from a [`Closer`], if one exists.
     close_request: Option<Arc<CloseRequest>>,
-    /// The last report was of input that had not been received.
-    reported_input: bool,
+    /// What the observer knows.
+    reported: Reported,
     /// The number of the connection; 0 before it has one.
     number: u64,
     /// What is done when the driver is dropped; a pointer, so that `Drop` needs no bounds on `S`.
@@ -83,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             #[cfg(feature = "http2")]
             left: false,
             close_request: None,
-            reported_input: false,
+            reported: Reported::default(),
             number: 0,
             on_drop: Self::close_on_drop,
         }

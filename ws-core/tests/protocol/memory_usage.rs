@@ -19,13 +19,16 @@ fn receive(connection: &mut Connection, bytes: &[u8]) -> Result<usize, ProtocolE
 fn every_kind_of_memory_is_counted_in_its_field_until_freed() {
     let mut client = Connection::client(Arc::new(Config::client()), [3; 32]);
     assert_eq!(client.memory_usage().total(), 0);
+    assert!(client.holds_nothing());
     // Half a message: ten of twenty bytes, and half a ping in between would be illegal, so before it.
     assert_eq!(receive(&mut client, b"\x89\x05ab"), Ok(0));
     assert!(client.memory_usage().control >= 2);
+    assert!(!client.holds_nothing(), "a part of a ping");
     assert_eq!(receive(&mut client, b"cde"), Ok(1));
     assert_eq!(receive(&mut client, b"\x82\x140123456789"), Ok(0));
     assert!(client.memory_usage().assembled >= 10);
     assert!(client.memory_usage().control > 0, "the pong waits");
+    assert!(!client.holds_nothing(), "a pong and a part of a message");
     client.send_binary(&[0; 100]).unwrap();
     client.send(Message::binary(vec![0; 50_000])).unwrap();
     assert!(client.memory_usage().queued >= 50_100);
@@ -33,8 +36,12 @@ fn every_kind_of_memory_is_counted_in_its_field_until_freed() {
     assert_eq!(receive(&mut client, b"0123456789"), Ok(1));
     let mut output = client.output();
     output.advance(output.remaining());
+    assert!(!client.holds_nothing(), "the buffer for what is sent");
     let _ = client.reclaim_buffer();
     assert_eq!(client.memory_usage().total(), 0);
+    assert!(client.holds_nothing());
+    client.set_held(1);
+    assert!(!client.holds_nothing(), "the transport holds a byte");
 }
 
 #[cfg(feature = "deflate")]
@@ -51,6 +58,7 @@ fn windows_and_what_is_being_inflated_are_charged() {
     server.send_text(&(0..2000).map(|n| n.to_string()).collect::<String>()).unwrap();
     let sending = server.memory_usage();
     assert!(sending.inflated > 0, "a window of what was sent: {sending:?}");
+    assert!(!server.holds_nothing());
     assert_eq!(sending.total(), server.memory_usage().total());
     let mut output = server.output();
     let frame = output.copy_to_bytes(output.remaining());
