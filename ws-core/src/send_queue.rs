@@ -126,6 +126,29 @@ impl SendQueue {
         }
     }
 
+    /// Drops the frames that have not been begun, and frees their memory. What is left is the rest of a frame, and control frames on their
+    /// way.
+    pub(crate) fn drop_waiting(&mut self) {
+        let border = self.next_border();
+        self.data.truncate(border);
+        if let Some(extra) = &mut self.extra {
+            // A payload belongs to the header that ends where it is: at most one has been begun.
+            while extra.shared.back().is_some_and(|last| last.at > border)
+                && let Some(Shared { payload, .. }) = extra.shared.pop_back()
+            {
+                extra.shared_bytes = extra.shared_bytes.saturating_sub(payload.len());
+            }
+            extra.shared.shrink_to_fit();
+            extra.control.drop_waiting();
+        }
+        if self.is_empty() {
+            self.clear();
+        } else {
+            self.compact();
+            self.data.shrink_to_fit();
+        }
+    }
+
     /// Drops all that waits.
     pub(crate) fn clear(&mut self) {
         *self = Self::new();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::any;
-use common::{Peer, opening, soon};
+use common::{Peer, budget, opening, soon};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use ws_server::{Endpoint, Request, ServerOptions, WebSocket, WebSocketHub, WebSocketUpgrade};
@@ -165,4 +165,20 @@ async fn when_the_http_server_ends_by_itself_the_websockets_are_closed() {
     drop(open);
     let error = soon(serving).await.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "the HTTP server failed");
+}
+
+#[tokio::test]
+async fn in_axum_unfinished_input_and_output_that_stands_still_give_way_when_memory_is_used_up() {
+    for input in [true, false] {
+        let (listener, address) = listen().await;
+        let hub = WebSocketHub::new(budget::options()).unwrap();
+        let app = Router::new().route_service("/", hub.endpoint(Endpoint::new(budget::handler)).unwrap());
+        let serving = tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+        let connect = async || TcpStream::connect(address).await.unwrap();
+        match input {
+            true => budget::unfinished_input_gives_way(connect, &hub.stats()).await,
+            false => budget::output_that_stands_still_gives_way(connect, &hub.stats()).await,
+        }
+        serving.abort();
+    }
 }

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Running, ask, echo, frame, get, opening, options, reply, run, soon};
+use common::{Running, ask, budget, echo, frame, get, opening, options, reply, run, soon};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -417,4 +417,18 @@ async fn over_tls_a_send_to_a_peer_that_reads_nothing_fails_after_write_timeout_
     sending.abort();
     assert_eq!(info.code().0, 1006);
     assert!(info.to_string().contains("write stalled"), "{info}");
+}
+
+#[tokio::test]
+async fn over_tls_unfinished_input_and_output_that_stands_still_give_way_when_memory_is_used_up() {
+    let certificate = certificate();
+    for input in [true, false] {
+        let builder = Server::builder().route("/", budget::handler).options(budget::options());
+        let server = run(builder.tls(tls(&certificate))).await;
+        let connect = async || connect(&server, client(&certificate, None)).await.unwrap();
+        match input {
+            true => budget::unfinished_input_gives_way(connect, &server.stats).await,
+            false => budget::output_that_stands_still_gives_way(connect, &server.stats).await,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 mod observer;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -30,8 +30,8 @@ pub struct Closer(Arc<CloseRequest>);
 pub(super) struct CloseRequest {
     /// Whether something was asked that the driver has not seen.
     requested: AtomicBool,
-    /// The connection is to be failed if it holds input.
-    gives_way: AtomicBool,
+    /// What the connection is to give way with: nothing, [`INPUT`] or [`ALL`].
+    gives_way: AtomicU8,
     /// Only the first request to close counts. It changes under the lock, and is beside it to take no place.
     is_closing: AtomicBool,
     /// Whether the driver takes messages out of `posted`; as `is_closing`.
@@ -65,7 +65,16 @@ pub(super) struct Asked {
     pub(super) close: Option<Box<CloseFrame>>,
     /// To attach the request as an outbox.
     pub(super) attach: bool,
-    pub(super) give_way: bool,
+    pub(super) give_way: Option<GiveWay>,
+}
+
+/// What a connection drops that gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GiveWay {
+    /// Input that has not been received.
+    Input,
+    /// That, and what waits to be written.
+    All,
 }
 
 impl Closer {
@@ -92,7 +101,18 @@ impl Closer {
     /// ([`Connection::give_way`](ws_core::Connection::give_way)): for a server whose connections together hold too much memory. A
     /// connection that by then holds no input that is to be received ignores it.
     pub fn give_way(&self) {
-        self.0.gives_way.store(true, Ordering::Relaxed);
+        self.ask_to_give_way(INPUT);
+    }
+
+    /// As [`give_way`](Self::give_way), and for what waits to be written to be dropped
+    /// ([`Connection::give_way_with_output`](ws_core::Connection::give_way_with_output)): for a peer that does not read. A connection whose
+    /// transport has taken bytes since it [reported](Observer) last, or that has nothing to drop, ignores it.
+    pub fn give_way_with_output(&self) {
+        self.ask_to_give_way(ALL);
+    }
+
+    fn ask_to_give_way(&self, with: u8) {
+        self.0.gives_way.fetch_max(with, Ordering::Relaxed);
         self.0.ask(self.0.state());
     }
 
@@ -169,6 +189,11 @@ impl CloseRequest {
         gives_way
     }
 
+    /// Takes back that the connection is to give way with its output.
+    pub(super) fn keep_output(&self) {
+        let _ = self.gives_way.compare_exchange(ALL, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     /// Whether something was asked since this returned `true` last. This runs at every poll, and so takes no lock.
     #[inline]
     pub(super) fn is_asked(&self) -> bool {
@@ -181,7 +206,11 @@ impl CloseRequest {
         self.requested.store(false, Ordering::Relaxed);
         let attach = !self.is_attached.load(Ordering::Relaxed) && state.posted_bytes() > 0;
         self.is_attached.fetch_or(attach, Ordering::Relaxed);
-        let give_way = self.gives_way.swap(false, Ordering::Relaxed);
+        let give_way = match self.gives_way.swap(0, Ordering::Relaxed) {
+            ALL => Some(GiveWay::All),
+            INPUT => Some(GiveWay::Input),
+            _ => None,
+        };
         Asked { close: state.close.take(), attach, give_way }
     }
 
@@ -244,6 +273,9 @@ impl Outbox for CloseRequest {
         }
     }
 }
+
+const INPUT: u8 = 1;
+const ALL: u8 = 2;
 
 /// The most bytes that wait for a connection outside of it, unless one message is longer.
 const MOST_POSTED: usize = 64 << 10;

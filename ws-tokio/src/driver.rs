@@ -295,8 +295,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn do_requested(&mut self) {
         let Some(request) = self.close_request.clone() else { return };
         let Asked { close, attach, give_way } = request.take();
-        if give_way {
-            self.give_way();
+        if let Some(with) = give_way {
+            self.give_way(with);
             self.report();
         }
         if attach {

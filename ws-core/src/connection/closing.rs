@@ -70,17 +70,6 @@ impl Connection {
         self.queue_close_reply(received, if received == CloseCode::NO_STATUS_RECEIVED { &[] } else { &body });
     }
 
-    /// Fails the connection with 1013, and drops what has been received of a message at once: for a server whose connections
-    /// together hold too much memory. [`close_info`](Self::close_info) has [`ProtocolError::MemoryShort`] as the cause. Returns
-    /// `false`, and does nothing, on a connection on which no more input counts.
-    pub fn give_way(&mut self) -> bool {
-        let may = self.takes_data();
-        if may {
-            self.fail(ProtocolError::MemoryShort);
-        }
-        may
-    }
-
     /// Ends the connection at once: nothing more is read or written, and no Close is sent.
     pub fn abort(&mut self) {
         self.end(CloseCause::Aborted, Initiator::Local);

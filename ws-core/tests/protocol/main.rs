@@ -15,6 +15,7 @@ mod config;
 mod connection_size;
 mod contract_frames;
 mod frame_headers;
+mod giving_way;
 mod large_messages;
 mod masking;
 mod memory_usage;

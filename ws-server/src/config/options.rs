@@ -142,10 +142,13 @@ pub struct ServerOptions {
     /// that is being read. What handlers keep, what the system holds for sockets, and what the allocator keeps free are not among it.
     ///
     /// Beyond seven eighths of it a request for a WebSocket is answered with 503. Beyond all of it, and when a request was
-    /// refused for it, WebSockets are closed with 1013, those with the most unfinished input first (parts of messages, and what has been
-    /// read and not been received), until three quarters are left; among those that hold about as much, the one that has done so for longest.
-    /// Bytes that wait to be written count, but are limited by [`Config::max_queued`](ws_tokio::Config::max_queued) and
-    /// [`Config::write_timeout`](ws_tokio::Config::write_timeout).
+    /// refused for it, WebSockets are closed with 1013 until three quarters are left, those first that hold most: of unfinished input (parts
+    /// of messages, and what has been read and not been received) and of output of which the peer's side has taken nothing for 5 s, or for
+    /// 1 s while more than one and a quarter times the limit is used; among those that hold about as much, the one that has done so for
+    /// longest. A WebSocket with neither, or with less than 4 KiB of it, stays. Output that is dropped is lost to the peer; in the middle of a
+    /// large frame no Close can follow, and the connection is cut off
+    /// ([`Connection::give_way_with_output`](ws_tokio::ws_core::Connection::give_way_with_output)). A payload that several connections
+    /// share, as those of broadcasts are, counts for each.
     ///
     /// At least 1 MiB. Default `None`: half of what the machine has or, if that is less, of what the control group of the process
     /// (version 1 or 2) may use, read when the server is built; on systems other than Linux 4 GiB, or 1 GiB where pointers have 32 bits.

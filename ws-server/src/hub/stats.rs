@@ -135,7 +135,8 @@ impl Stats {
     }
 
     /// WebSockets closed with 1013 because all of [`max_memory`](crate::ServerOptions::max_memory) was used, or nearly all, and
-    /// they held the most unfinished input.
+    /// they held the most unfinished input, or output that their peers did not read. The log has one event each time (`memory is
+    /// short`, with how many of which kind), and for each connection how much was `unsent`.
     pub fn closed_for_memory(&self) -> u64 {
         self.0.closed_for_memory.load(Relaxed)
     }

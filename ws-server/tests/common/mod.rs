@@ -1,6 +1,7 @@
 //! A server on loopback, and a peer that speaks bytes.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod budget;
 pub mod log;
 
 use std::net::SocketAddr;

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use ws_server::Server;
 
-use crate::common::{echo, frame, options, run, soon};
-use crate::peer::Client;
+use crate::common::{budget, echo, frame, options, run, soon};
+use crate::peer::{Client, connect};
 
 #[tokio::test]
 async fn websockets_of_one_connection_give_way_one_by_one_when_memory_is_used_up() {
@@ -38,5 +38,38 @@ async fn websockets_of_one_connection_give_way_one_by_one_when_memory_is_used_up
     server.until(|stats| stats.closed_for_memory() == closed).await;
     assert!(closed < 6, "all have been closed");
     drop((client, honest));
+    server.until(|stats| stats.memory() == 0).await;
+}
+
+#[tokio::test]
+async fn a_stream_whose_window_stays_closed_gives_way_when_memory_is_used_up_and_one_that_is_read_stays() {
+    let server = run(Server::builder().route("/", budget::handler).options(budget::options())).await;
+    let client = Client::connect(&server).await;
+    // What is not read takes of the window of its whole connection.
+    let other = Client::connect(&server).await;
+    let mut honest = other.open("/").await;
+    let mut reading = other.open("/").await;
+    let mut stuck = Vec::new();
+    for _ in 0..4 {
+        stuck.push(client.open("/").await);
+    }
+    reading.send("flood").await;
+    let reader = tokio::spawn(async move { while let Some(Ok(_)) = reading.peer.data().await {} });
+    for socket in &mut stuck {
+        socket.send("flood").await;
+    }
+    server.until(|stats| stats.memory() > 1 << 20).await;
+    soon(async {
+        while server.stats.closed_for_memory() == 0 {
+            let _ = other.ask(connect("/")).await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(!reader.is_finished(), "the stream that is read has been closed");
+    honest.echo("hello").await;
+    reader.abort();
+    assert!(server.stats.refused_for_memory() > 0);
+    drop((client, other, honest, stuck));
     server.until(|stats| stats.memory() == 0).await;
 }

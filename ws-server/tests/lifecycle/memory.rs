@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use ws_server::{Server, ServerOptions, WebSocket};
+use ws_server::{Server, ServerBuilder, ServerOptions, WebSocket};
 
 use crate::common::log::logged;
-use crate::common::{Peer, Running, ask, echo, frame, opening, options, reply, run, soon};
+use crate::common::{Peer, Running, ask, budget, echo, frame, opening, options, reply, run, soon};
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -154,4 +154,40 @@ async fn the_memory_of_a_connection_is_returned_however_it_ends() {
     let drained = server.drained().await;
     assert_eq!(drained.aborted, 1);
     assert_eq!(stats.memory(), 0);
+}
+
+fn budgeted() -> ServerBuilder {
+    Server::builder().route("/", budget::handler).options(budget::options())
+}
+
+#[tokio::test]
+async fn connections_whose_peers_do_not_read_give_way_when_memory_is_used_up_and_those_that_read_stay() {
+    let (log, _guard) = logged();
+    let server = run(budgeted()).await;
+    budget::output_that_stands_still_gives_way(async || server.connect().await.0, &server.stats).await;
+    let text = log.text();
+    assert!(text.contains("memory is short") && text.contains("not_reading="), "{text}");
+    assert!(!text.contains("not_reading=0"), "{text}");
+    let dropped = |line: &str| line.contains("memory for all connections") && line.contains(" unsent=");
+    assert!(text.lines().any(|line| dropped(line) && !line.contains(" unsent=0")), "{text}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn over_a_unix_socket_unfinished_input_and_output_that_stands_still_give_way() {
+    for input in [true, false] {
+        let path = std::env::temp_dir().join(format!("ws-memory-{}-{input}.sock", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let server = budgeted().listener(listener).build().unwrap();
+        let stats = server.stats();
+        let serving = tokio::spawn(server.serve());
+        let connect = async || tokio::net::UnixStream::connect(&path).await.unwrap();
+        match input {
+            true => budget::unfinished_input_gives_way(connect, &stats).await,
+            false => budget::output_that_stands_still_gives_way(connect, &stats).await,
+        }
+        serving.abort();
+        std::fs::remove_file(&path).unwrap();
+    }
 }

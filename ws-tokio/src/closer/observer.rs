@@ -10,8 +10,8 @@ use super::Closer;
 /// Receives the reports of a connection, for a server that limits or counts what its connections hold; see
 /// [`WebSocket::set_observer`](crate::WebSocket::set_observer).
 pub trait Observer: Debug + Send + Sync {
-    /// Receives a report, and a closer of the connection, which it may clone. It is called by the task that drives the connection, which may hold its lock: it must neither wait nor
-    /// use the connection. It may use any [`Closer`](Closer).
+    /// Receives a report, and a closer of the connection, which it may clone. It is called by a task that drives the connection, which may
+    /// hold its lock: it must neither wait nor use the connection. It may use any [`Closer`](Closer).
     ///
     /// Returns whether the connection is to [give way](Closer::give_way) at once.
     fn observe(&self, report: &Report, closer: &Closer) -> bool;
@@ -26,6 +26,8 @@ pub struct Report {
     /// The bytes of memory among them that it holds for input that has not been received by the user: parts of a message, and
     /// what has been read ahead.
     pub unfinished: usize,
+    /// Whether the transport has taken bytes since the last report. While it has not, the peer reads nothing.
+    pub has_written: bool,
     /// The bytes that wait to be written.
     pub queued: usize,
     /// The round-trip time of the last keepalive ping that was answered.

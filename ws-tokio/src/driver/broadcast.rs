@@ -47,6 +47,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if written.is_pending() {
             // The connection may not be polled again for long: the deadline of what waits begins here.
             self.note_deadline();
+            // Nor may it report what waits.
+            if self.report() {
+                let _ = self.poll_write(cx);
+            }
         }
     }
 

@@ -1,37 +1,53 @@
 //! What a driver reports to an observer.
 
+use std::mem;
+
 use super::Driver;
 use crate::buffer::Input;
-use crate::closer::{Observer, Report};
+use crate::closer::{GiveWay, Observer, Report};
 
 /// How much a report said, rounded to what makes a further one worth its cost. Small, as each connection has it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Reported {
     /// What was held, in steps.
     steps: u16,
-    /// The binary logarithm of what was unfinished; 0 for less than a step.
-    unfinished: u8,
+    /// The class of what was unfinished, and sixteen times that of what waited to be written.
+    classes: u8,
+    /// The transport has taken bytes since.
+    pub(super) has_written: bool,
 }
 
 impl Reported {
-    fn of(held: usize, unfinished: usize) -> Self {
-        let log = unfinished.checked_ilog2().filter(|log| *log >= STEP.ilog2());
+    fn of(held: usize, unfinished: usize, waiting: usize) -> Self {
         Self {
             steps: u16::try_from(held.div_ceil(STEP)).unwrap_or(u16::MAX),
-            unfinished: log.and_then(|log| u8::try_from(log).ok()).unwrap_or(0),
+            classes: class(unfinished) | class(waiting) << 4,
+            has_written: false,
         }
     }
 
     #[inline]
-    fn is_nothing(self) -> bool {
-        self == Self::default()
+    const fn is_nothing(self) -> bool {
+        self.steps == 0 && self.classes == 0
+    }
+
+    const fn has_unfinished(self) -> bool {
+        self.classes & 15 != 0
     }
 
     /// Whether a report that says `self` adds something to one that said `before`.
     fn adds_to(self, before: Self) -> bool {
-        // Beyond what can be counted it may.
-        self != before || self.steps == u16::MAX
+        // Beyond what can be counted it may. What waits is reported as it moves, too.
+        (self.steps, self.classes) != (before.steps, before.classes)
+            || self.steps == u16::MAX
+            || (self.classes > 15 && before.has_written)
     }
+}
+
+/// The power of two of what is at least a step, from 1 up to what fits into four bits: 64 MiB.
+fn class(bytes: usize) -> u8 {
+    let log = bytes.checked_ilog2().unwrap_or(0);
+    u8::try_from(log.saturating_sub(STEP.ilog2() - 1)).unwrap_or(15).min(15)
 }
 
 impl<S> Driver<S> {
@@ -54,7 +70,7 @@ impl<S> Driver<S> {
     /// Reports that input has been received that was reported as not received.
     #[inline]
     pub(super) fn report_received(&mut self) {
-        if self.reported.unfinished > 0 {
+        if self.reported.has_unfinished() {
             self.report();
         }
     }
@@ -82,14 +98,19 @@ impl<S> Driver<S> {
         let mut memory = self.memory_usage();
         memory.read = memory.read.saturating_add(self.unread());
         let unfinished = self.unfinished();
-        let now = Reported::of(memory.total(), unfinished);
+        let now = Reported::of(memory.total(), unfinished, memory.queued);
         if !now.adds_to(self.reported) {
             return false;
         }
-        self.reported = now;
+        let has_written = mem::replace(&mut self.reported, now).has_written;
+        if has_written && let Some(request) = &self.close_request {
+            // The peer has begun to read before the connection had its turn to give way.
+            request.keep_output();
+        }
         self.send_report(&Report {
             memory,
             unfinished,
+            has_written,
             queued: self.connection.queued(),
             rtt: self.connection.rtt(),
         })
@@ -98,7 +119,8 @@ impl<S> Driver<S> {
     #[inline(never)]
     fn send_report(&mut self, report: &Report) -> bool {
         let request = self.close_request.as_ref();
-        let gives_way = request.is_some_and(|request| request.observe(report)) && self.give_way();
+        let gives_way =
+            request.is_some_and(|request| request.observe(report)) && self.give_way(GiveWay::Input);
         if gives_way {
             // What is left: on a connection that has failed it is not asked again.
             self.report_changed();
@@ -106,15 +128,28 @@ impl<S> Driver<S> {
         gives_way
     }
 
-    /// Fails the connection for want of memory, and drops the input that it holds; returns `false` if it holds none.
-    pub(super) fn give_way(&mut self) -> bool {
-        if self.unfinished() == 0 || !self.connection.give_way() {
-            return false;
+    /// Fails the connection for want of memory, and drops the input that it holds, or all; returns `false` if there is nothing to drop.
+    pub(super) fn give_way(&mut self, with: GiveWay) -> bool {
+        let gives_way = match with {
+            GiveWay::Input => self.unfinished() > 0 && self.connection.give_way(),
+            // A peer that has begun to read stays.
+            GiveWay::All if self.reported.has_written => false,
+            GiveWay::All => self.holds_something() && self.connection.give_way_with_output(),
+        };
+        if gives_way {
+            self.reading.input = Input::default();
+            self.reading.large = None;
+            self.reading.aside = None;
         }
-        self.reading.input = Input::default();
-        self.reading.large = None;
-        self.reading.aside = None;
-        true
+        if gives_way && with == GiveWay::All {
+            self.writing.backlog = None;
+            self.close_outboxes();
+        }
+        gives_way
+    }
+
+    fn holds_something(&self) -> bool {
+        self.unfinished() > 0 || self.memory_usage().queued > 0
     }
 
     /// Bytes of memory held for input that the user has not received.

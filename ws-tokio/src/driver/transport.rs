@@ -69,7 +69,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let written = self.poll_write_all(cx, leaves);
         #[cfg(feature = "http2")]
         if let Some(held) = &self.writing.held {
-            self.connection.set_held(held.bytes());
+            let bytes = held.bytes();
+            self.reported.has_written |= bytes < self.connection.held();
+            self.connection.set_held(bytes);
         }
         // A ping or a Close may have been written, or the transport takes bytes again: the deadlines begin now, also if
         // this is done by a caller that does not wait. Without a timer there are none; one cannot be made everywhere.
@@ -88,6 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Ok(0) => self.failed(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.writing.written = self.writing.written.saturating_add(n as u64);
+                    self.reported.has_written = true;
                     self.connection.set_unflushed(true);
                     self.queue_backlog(cx);
                     self.queue_outboxes(cx);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 use ws_core::{Config, Connection, Message, ProtocolError};
-use ws_tokio::{Closer, Error, Observer, Report, WebSocket};
+use ws_tokio::{Broadcast, Closer, Error, Observer, Report, SlowPolicy, WebSocket};
 
 /// Keeps the reports; asks for giving way where more is unfinished than this.
 #[derive(Debug, Clone)]
@@ -191,6 +191,77 @@ async fn what_was_read_ahead_while_the_user_only_sends_is_dropped_when_the_conne
     let close = all.iter().rposition(|byte| *byte == 0x88).unwrap();
     assert_eq!(all[close + 2..close + 4], [0x03, 0xf5]);
     assert_eq!(kept.last().memory.total(), 0);
+}
+
+#[tokio::test]
+async fn what_waits_to_be_written_is_reported_as_it_moves_and_dropped_when_the_connection_gives_way_with_it()
+{
+    let (near, mut peer) = duplex(4096);
+    let mut websocket = WebSocket::new(near, Connection::server(Arc::new(Config::server())), &[]);
+    let kept = Kept { reports: Arc::default(), most: usize::MAX };
+    websocket.set_observer(Box::new(kept.clone()));
+    let closer = websocket.closer();
+    let owner = tokio::spawn(async move {
+        let sent = websocket.send(vec![7; 100_000]).await;
+        (websocket.memory_usage().total(), sent, websocket.close_info())
+    });
+    kept.until(|report| report.memory.queued > 90_000 && report.has_written).await;
+    let reports = kept.reports.lock().unwrap().len();
+    // It begins to read, and stays.
+    let mut some = [0; 10_000];
+    soon(peer.read_exact(&mut some)).await.unwrap();
+    kept.until(|report| report.queued < 90_000).await;
+    assert!(kept.last().has_written && kept.reports.lock().unwrap().len() > reports);
+    closer.give_way_with_output();
+    let (held, sent, info) = soon(owner).await.unwrap();
+    // A Close could follow only after much more of the message.
+    assert!(matches!(sent.unwrap_err(), Error::Protocol(ProtocolError::MemoryShort)));
+    let info = info.unwrap();
+    assert!(held == 0 && info.sent.is_none() && info.unsent > 80_000, "{held} {info:?}");
+    assert_eq!(kept.last().memory.total(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_to_a_member_of_a_broadcast_that_does_not_read_is_reported_and_gives_way_with_1013() {
+    let (near, mut peer) = duplex(4096);
+    let mut websocket = WebSocket::new(near, Connection::server(Arc::new(Config::server())), &[]);
+    let kept = Kept { reports: Arc::default(), most: usize::MAX };
+    websocket.set_observer(Box::new(kept.clone()));
+    let closer = websocket.closer();
+    let (sender, mut receiver) = websocket.split();
+    let owner = tokio::spawn(async move { receiver.recv().await });
+    let room = Broadcast::new();
+    let _member = room.join(sender, SlowPolicy::DropOldest(100));
+    // The transport takes a part of them; the others wait, in the connection and behind it.
+    for _ in 0..300 {
+        room.publish(vec![7; 500]).await;
+    }
+    let report = kept.last();
+    assert!(report.memory.queued > 100_000, "{report:?}");
+    closer.give_way_with_output();
+    kept.until(|report| report.memory.queued < 2000).await;
+    let mut all = Vec::new();
+    let (_, received) = soon(async { tokio::join!(peer.read_to_end(&mut all), owner) }).await;
+    received.unwrap().unwrap_err();
+    assert!(all.len() < 6000, "{} bytes", all.len());
+    let close = all.iter().rposition(|byte| *byte == 0x88).unwrap();
+    assert_eq!(all[close + 2..close + 4], [0x03, 0xf5]);
+    assert_eq!(kept.last().memory.total(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_whose_peer_has_begun_to_read_ignores_that_it_is_to_give_way_with_its_output() {
+    let (mut websocket, mut peer, kept) = server(usize::MAX);
+    let closer = websocket.closer();
+    // It has written since it reported last, and has nothing left.
+    websocket.send(vec![7; 10]).await.unwrap();
+    closer.give_way_with_output();
+    let owner = tokio::spawn(async move { websocket.recv().await });
+    let mut sent = [0; 12];
+    soon(peer.read_exact(&mut sent)).await.unwrap();
+    peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
+    let message = soon(owner).await.unwrap().unwrap().unwrap();
+    assert_eq!((message, kept.last().memory.total()), (Message::text("x"), 0));
 }
 
 async fn expect_1013(peer: &mut DuplexStream) {
