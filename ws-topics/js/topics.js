@@ -55,7 +55,7 @@ export class Topics {
    * Subscribes to a topic or a filter. `onmessage` gets `{ topic, position, text }`, or `bytes` (a Uint8Array) instead of `text`.
    *
    * Options, all optional: `since` (a position) or `last` (a number of messages); `present` (text to show for this client);
-   * `onpresence({ joined, updated, left })`; `ongap({ lost, first, last })`, with `null` for what is not known; `onresume({ missed })` after a loss of
+   * `onpresence({ all, joined, updated, left })`, where `all` is true if `joined` lists everybody; `ongap({ lost, first, last })`, with `null` for what is not known; `onresume({ missed })` after a loss of
    * connection; `onerror(error)`: the server refused it, and the subscription has ended.
    *
    * Returns `{ topic, position, ready, close() }`; `ready` is a promise of the first answer.

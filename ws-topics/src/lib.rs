@@ -119,6 +119,10 @@
 //! The goal is 1.1 for each delivery. A batch misses it: each of its messages goes through the queues of all subscribers by itself, so that
 //! every topic keeps its order, where `Broadcast` visits each member once. (The machine was busy: the times compare, and are not the least.)
 //!
+//! When somebody comes or goes, each watch of presence spends time on what has changed, however many are present: 100 watches that learn of one
+//! who left and one who came take 17 µs together beside 10,000 others, and 560 µs for a hundred changes (`cargo bench -p ws-topics --bench presence`;
+//! a comparison of the lists took 135 ms).
+//!
 //! # Bounds
 //!
 //! | | default | |
@@ -131,6 +135,7 @@
 //! | what waits for a connection | 8,192 messages, 8 MiB | [`TopicsOptions::max_waiting_messages`], [`max_waiting_bytes`](TopicsOptions::max_waiting_bytes) |
 //! | the history of a topic, if it has one | 1,000 messages, 1 MiB, one hour | [`History`] |
 //! | all histories | 64 MiB | [`TopicsOptions::max_history_bytes`] |
+//! | changes of presence that are kept for watches | as many as there are members, and 256 | [`PresenceWatch`] |
 //! | reports of presence to a client of `topics.v1` | one a second | `EndpointOptions::presence_interval` |
 //! | keys of publications that clients may repeat | 65,536, two minutes | `EndpointOptions::max_publish_keys`, `publish_key_age` |
 //! | identity and value of a member | 1,024 bytes | [`TopicsOptions::max_presence_bytes`] |
@@ -187,11 +192,11 @@ pub use endpoint::{EndpointAccess, EndpointOptions, TopicsEndpoint};
 pub use error::TopicError;
 pub use options::{Access, Action, History, Publication, TopicsOptions};
 pub use position::{GapMark, Position, PositionError};
-pub use presence_watch::{PresenceChange, PresenceWatch};
+pub use presence_watch::PresenceWatch;
 pub use stats::Stats;
 pub use subscribe_options::{Member, SlowSubscriber, Start, SubscribeOptions};
 pub use subscription::Subscription;
-pub use topic::{Gap, Resumed};
+pub use topic::{Gap, PresenceChange, Resumed};
 pub use topics::Topics;
 #[cfg(any(feature = "client", feature = "endpoint"))]
 pub use v1::SUBPROTOCOL;

@@ -1,39 +1,28 @@
 //! Watching who is present.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::subscribe_options::Member;
-use crate::topic::Topic;
+use crate::topic::{PresenceChange, Topic};
 
 /// Reports who joins and leaves a topic: [`Topics::watch_presence`](crate::Topics::watch_presence). The topic exists as long as this does.
 ///
-/// It keeps no list of events that could grow, or lose some: [`changed`](Self::changed) compares those who are present with those of the
-/// last time. Somebody who left and came back in between has not changed; what has been reported always adds up to who is present.
+/// A report costs time in proportion to what has changed, not to how many are present, and no memory between reports. The topic keeps
+/// the latest changes, as many as there are members and at least 256. A watch that is further behind gets the whole list
+/// ([`PresenceChange::Reset`]). Somebody who left and came back between two reports has not changed; what has been reported always adds up to
+/// who is present.
 pub struct PresenceWatch {
     topic: Arc<Topic>,
     version: watch::Receiver<u64>,
-    known: HashMap<Arc<str>, Arc<str>>,
-}
-
-/// What has changed about who is present.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PresenceChange {
-    /// Somebody has come.
-    Joined(Member),
-    /// Somebody has another value now.
-    Updated(Member),
-    /// Somebody has gone; this was the last value.
-    Left(Member),
+    /// The version of the last report.
+    seen: Option<u64>,
 }
 
 impl PresenceWatch {
     pub(crate) fn new(topic: Arc<Topic>, version: watch::Receiver<u64>) -> Self {
-        Self { topic, version, known: HashMap::new() }
+        Self { topic, version, seen: None }
     }
 
     /// Waits until somebody is present who was not, or the reverse; the first call reports all who are there as joined. Returns what has
@@ -42,7 +31,8 @@ impl PresenceWatch {
         loop {
             // First the number, then the list: what comes in between is looked at again.
             self.version.borrow_and_update();
-            let changes = self.compare();
+            let (version, changes) = self.topic.presence_since(self.seen);
+            self.seen = Some(version);
             if !changes.is_empty() {
                 return changes;
             }
@@ -51,26 +41,6 @@ impl PresenceWatch {
                 std::future::pending::<()>().await;
             }
         }
-    }
-
-    fn compare(&mut self) -> Vec<PresenceChange> {
-        let mut present = self.topic.members();
-        std::mem::swap(&mut self.known, &mut present);
-        let (before, now) = (present, &self.known);
-        let member = |identity: &Arc<str>, value: &Arc<str>| Member {
-            identity: Arc::clone(identity),
-            value: Arc::clone(value),
-        };
-        let left = before
-            .iter()
-            .filter(|(identity, _)| !now.contains_key(*identity))
-            .map(|(identity, value)| PresenceChange::Left(member(identity, value)));
-        let come = now.iter().filter_map(|(identity, value)| match before.get(identity) {
-            None => Some(PresenceChange::Joined(member(identity, value))),
-            Some(earlier) if earlier != value => Some(PresenceChange::Updated(member(identity, value))),
-            Some(_) => None,
-        });
-        left.chain(come).collect()
     }
 }
 

@@ -18,7 +18,6 @@ mod queue;
 mod seat;
 mod subscriber;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +33,7 @@ pub(crate) use filters::{Filter, Filters};
 pub(crate) use log::Budget;
 use log::Log;
 use presence::Presence;
+pub use presence::PresenceChange;
 pub(crate) use publishing::{Outgoing, Visits};
 use queue::{Item, Lost, Waiting};
 pub(crate) use seat::{Limits, Place, Seat};
@@ -155,8 +155,13 @@ impl Topic {
         state.at(state.head)
     }
 
-    pub(crate) fn members(&self) -> HashMap<Arc<str>, Arc<str>> {
-        self.lock().presence.as_ref().map(|presence| presence.members()).unwrap_or_default()
+    pub(crate) fn members(&self) -> Vec<Member> {
+        self.lock().presence.as_ref().map(|presence| presence.members().collect()).unwrap_or_default()
+    }
+
+    /// Returns what has changed about its members since a version, and the version now; all of them as joined for `None`.
+    pub(crate) fn presence_since(&self, seen: Option<u64>) -> (u64, Vec<PresenceChange>) {
+        self.lock().presence().since(seen)
     }
 
     pub(crate) fn count_members(&self) -> usize {

@@ -138,8 +138,7 @@ impl Topics {
 
     /// Returns who is present in a topic, in no particular order.
     pub fn presence(&self, topic: &str) -> Vec<Member> {
-        let members = self.hub.find(topic).map(|topic| topic.members()).unwrap_or_default();
-        members.into_iter().map(|(identity, value)| Member { identity, value }).collect()
+        self.hub.find(topic).map(|topic| topic.members()).unwrap_or_default()
     }
 
     /// As [`presence`](Self::presence), on behalf of a connection: the hook [`authorize`](TopicsOptions::authorize) is asked.

@@ -27,9 +27,12 @@ pub enum Event {
         /// The positions of the first and the last, if they are known.
         range: Option<(Position, Position)>,
     },
-    /// Who is present has changed. The first one of a connection lists those who are there as joined.
+    /// Who is present has changed.
     #[non_exhaustive]
     Presence {
+        /// Whether `joined` lists all who are present, so that whoever was reported before and is not in it has gone: with the first report of
+        /// each connection, and when too much has changed to be listed.
+        all: bool,
         /// Who has come.
         joined: Vec<Member>,
         /// Who has another value now.

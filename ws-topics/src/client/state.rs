@@ -192,9 +192,9 @@ impl State {
                 let range = parse(first).zip(parse(last));
                 self.report(&topic, range.map(|(_, last)| last), Event::Gap { lost, range });
             }
-            Reply::Presence { topic, joined, updated, left } => {
+            Reply::Presence { topic, all, joined, updated, left } => {
                 let (joined, updated, left) = (members(joined), members(updated), members(left));
-                self.report(&topic, None, Event::Presence { joined, updated, left });
+                self.report(&topic, None, Event::Presence { all, joined, updated, left });
             }
             Reply::Pong { .. } => {}
         }

@@ -23,8 +23,8 @@ pub struct EndpointOptions {
     pub max_publish_keys: usize,
     /// For how long a key is remembered. Default: two minutes.
     pub publish_key_age: Duration,
-    /// How long changes of presence are collected after a client was sent some. Each costs every client that watches time in proportion to
-    /// those who are present, so that one who comes and goes quickly must not decide how often. Default: one second.
+    /// How long changes of presence are collected after a client was sent some: each report is a message to every client that watches, so
+    /// that somebody who comes and goes quickly must not decide how often. Default: one second.
     pub presence_interval: Duration,
     authorize: Option<Arc<Authorize>>,
 }

@@ -13,10 +13,10 @@ use crate::error::TopicError;
 use crate::name;
 use crate::options::Action;
 use crate::position::Position;
-use crate::presence_watch::{PresenceChange, PresenceWatch};
+use crate::presence_watch::PresenceWatch;
 use crate::subscribe_options::SubscribeOptions;
 use crate::subscription::Subscription;
-use crate::topic::Resumed;
+use crate::topic::{PresenceChange, Resumed};
 use crate::v1::{Code, Content, Person, Reply, Request, Unreadable};
 
 /// A client, and what it has subscribed to.
@@ -201,8 +201,9 @@ impl Session {
         let (sender, topic) = (self.sender.clone(), topic.to_owned());
         let interval = self.endpoint.shared.options.presence_interval;
         let task = tokio::spawn(async move {
+            let mut is_first = true;
             loop {
-                let reply = presence(&topic, watch.changed().await);
+                let reply = presence(&topic, std::mem::take(&mut is_first), watch.changed().await);
                 if sender.send(Message::text(reply.to_json())).await.is_err() {
                     return;
                 }
@@ -213,16 +214,17 @@ impl Session {
     }
 }
 
-fn presence(topic: &str, changes: Vec<PresenceChange>) -> Reply {
+fn presence(topic: &str, mut all: bool, changes: Vec<PresenceChange>) -> Reply {
     let (mut joined, mut updated, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for change in changes {
         match change {
+            PresenceChange::Reset => all = true,
             PresenceChange::Joined(member) => joined.push(member.into()),
             PresenceChange::Updated(member) => updated.push(member.into()),
             PresenceChange::Left(member) => left.push(member.into()),
         }
     }
-    Reply::Presence { topic: topic.to_owned(), joined, updated, left }
+    Reply::Presence { topic: topic.to_owned(), all, joined, updated, left }
 }
 
 fn invalid(id: Option<u64>, why: &str) -> Reply {

@@ -1,6 +1,6 @@
-//! Who is listed as present in a topic.
+//! Who is listed as present in a topic, and what has changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -8,12 +8,15 @@ use tokio::sync::watch;
 use super::seat::Seat;
 use crate::subscribe_options::Member;
 
-/// The members of a topic. Joining and leaving cost the same however many there are.
+/// The members of a topic. Joining and leaving cost the same however many there are; to learn what has changed costs as much as has
+/// changed.
 #[derive(Debug)]
 pub(crate) struct Presence {
     members: HashMap<Arc<str>, Present>,
     /// By the address of the seat, which is in here no longer than the seat exists.
     identities: HashMap<usize, Arc<str>>,
+    /// The latest changes, as long as somebody watches; at most as many as there are members, or [`MIN_LOG`].
+    log: VecDeque<Change>,
     /// Counts changes of what is listed.
     version: watch::Sender<u64>,
 }
@@ -24,21 +27,49 @@ struct Present {
     connections: u32,
 }
 
+/// Somebody has come or gone, or has another value.
+#[derive(Debug)]
+struct Change {
+    identity: Arc<str>,
+    /// The value before the change; `None` if the identity was not present.
+    before: Option<Arc<str>>,
+}
+
+/// What has changed about who is present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PresenceChange {
+    /// More has changed since the last report than is kept: all that were reported before are to be forgotten, and those who are present
+    /// follow as joined. It is the first change of a report.
+    Reset,
+    /// Somebody has come.
+    Joined(Member),
+    /// Somebody has another value now.
+    Updated(Member),
+    /// Somebody has gone; this was the last value that was reported.
+    Left(Member),
+}
+
+/// How many changes are kept at least: a list of so few members is short, too.
+const MIN_LOG: usize = 256;
+
 impl Presence {
     pub(super) fn new() -> Self {
-        Self { members: HashMap::new(), identities: HashMap::new(), version: watch::Sender::new(0) }
+        let (members, identities, log) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        Self { members, identities, log, version: watch::Sender::new(0) }
     }
 
     pub(super) fn join(&mut self, seat: &Arc<Seat>, member: Member) {
         let Member { identity, value } = member;
         self.identities.insert(Arc::as_ptr(seat).addr(), Arc::clone(&identity));
-        let present =
-            self.members.entry(identity).or_insert_with(|| Present { value: value.clone(), connections: 0 });
-        let changed = present.connections == 0 || present.value != value;
+        let Some(present) = self.members.get_mut(&identity) else {
+            self.members.insert(Arc::clone(&identity), Present { value, connections: 1 });
+            return self.changed(Change { identity, before: None });
+        };
         present.connections = present.connections.saturating_add(1);
-        present.value = value;
-        if changed {
-            self.changed();
+        if present.value != value {
+            let before = Some(std::mem::replace(&mut present.value, value));
+            self.changed(Change { identity, before });
         }
     }
 
@@ -47,8 +78,8 @@ impl Presence {
         let Some(present) = self.members.get_mut(&identity) else { return };
         present.connections = present.connections.saturating_sub(1);
         if present.connections == 0 {
-            self.members.remove(&identity);
-            self.changed();
+            let before = self.members.remove(&identity).map(|present| present.value);
+            self.changed(Change { identity, before });
         }
     }
 
@@ -61,18 +92,54 @@ impl Presence {
         self.members.len()
     }
 
-    pub(super) fn members(&self) -> HashMap<Arc<str>, Arc<str>> {
-        self.members
-            .iter()
-            .map(|(identity, present)| (Arc::clone(identity), Arc::clone(&present.value)))
-            .collect()
+    pub(super) fn members(&self) -> impl Iterator<Item = Member> {
+        self.members.iter().map(|(identity, present)| Member {
+            identity: Arc::clone(identity),
+            value: Arc::clone(&present.value),
+        })
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
 
-    fn changed(&self) {
+    /// Returns what has changed since a version, and the version now. `None`: nothing was reported yet.
+    pub(super) fn since(&self, seen: Option<u64>) -> (u64, Vec<PresenceChange>) {
+        let version = *self.version.borrow();
+        let joined = self.members().map(PresenceChange::Joined);
+        let Some(seen) = seen else { return (version, joined.collect()) };
+        let news = usize::try_from(version.saturating_sub(seen)).unwrap_or(usize::MAX);
+        let Some(known) = self.log.len().checked_sub(news) else {
+            return (version, std::iter::once(PresenceChange::Reset).chain(joined).collect());
+        };
+        let mut looked_at = HashSet::with_capacity(news);
+        // Of each identity the first change has what was reported before.
+        let firsts = self.log.range(known..).filter(|change| looked_at.insert(&change.identity));
+        (version, firsts.filter_map(|change| self.outcome(change)).collect())
+    }
+
+    /// What has become of an identity since a change, that one included.
+    fn outcome(&self, Change { identity, before }: &Change) -> Option<PresenceChange> {
+        let member = |value: &Arc<str>| Member { identity: Arc::clone(identity), value: Arc::clone(value) };
+        match (before, self.members.get(identity)) {
+            (None, Some(now)) => Some(PresenceChange::Joined(member(&now.value))),
+            (Some(before), None) => Some(PresenceChange::Left(member(before))),
+            (Some(before), Some(now)) if *before != now.value => {
+                Some(PresenceChange::Updated(member(&now.value)))
+            }
+            _ => None,
+        }
+    }
+
+    fn changed(&mut self, change: Change) {
+        if self.version.receiver_count() == 0 {
+            // Whoever comes to watch gets the whole list.
+            self.log = VecDeque::new();
+        } else {
+            self.log.push_back(change);
+            let most = self.members.len().max(MIN_LOG);
+            self.log.drain(..self.log.len().saturating_sub(most));
+        }
         self.version.send_modify(|version| *version = version.wrapping_add(1));
     }
 }

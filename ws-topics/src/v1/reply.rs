@@ -60,6 +60,9 @@ pub(crate) enum Reply {
     },
     Presence {
         topic: String,
+        /// The lists are whole: whoever is not in them is not present.
+        #[serde(default, skip_serializing_if = "is_false")]
+        all: bool,
         joined: Vec<Person>,
         updated: Vec<Person>,
         left: Vec<Person>,
@@ -144,6 +147,11 @@ impl From<Person> for Member {
     fn from(Person { identity, value }: Person) -> Self {
         Self { identity, value }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+pub(super) fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Writes text, numbers and lists: nothing that JSON does not have.

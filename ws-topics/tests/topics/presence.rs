@@ -1,8 +1,9 @@
 //! Who is present.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use ws_topics::{Member, PresenceChange, PresenceWatch, SubscribeOptions, Topics};
+use ws_topics::{Member, PresenceChange, PresenceWatch, SubscribeOptions, Topics, TopicsOptions};
 
 use crate::support::Peer;
 
@@ -109,4 +110,107 @@ async fn presence_needs_a_topic_and_a_short_value() {
         "identity and value of 1025 bytes are over max_presence_bytes = 1024 bytes"
     );
     assert_eq!(topics.stats().topics, 0);
+}
+
+/// What the reports of a watch add up to.
+fn add_up(known: &mut BTreeMap<String, String>, changes: Vec<PresenceChange>) {
+    for change in changes {
+        match change {
+            PresenceChange::Reset => known.clear(),
+            PresenceChange::Joined(member) => {
+                assert_eq!(known.insert(member.identity.to_string(), member.value.to_string()), None);
+            }
+            PresenceChange::Updated(member) => {
+                let before = known.insert(member.identity.to_string(), member.value.to_string());
+                assert!(before.is_some_and(|before| *before != *member.value), "{member:?}");
+            }
+            PresenceChange::Left(member) => {
+                assert_eq!(known.remove(&*member.identity).as_deref(), Some(&*member.value));
+            }
+            _ => unreachable!(),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_watches_report_adds_up_to_who_is_present_however_far_behind_they_are() {
+    let topics = Topics::new(TopicsOptions::default().max_subscriptions(10_000)).unwrap();
+    let peer = Peer::fast();
+    let mut watches: Vec<_> =
+        (0..4).map(|_| (topics.watch_presence("room").unwrap(), BTreeMap::new())).collect();
+    let (mut present, mut seed, mut resets) = (Vec::new(), 1_u64, 0);
+    for step in 0..20_000_usize {
+        // An LCG of Knuth's: MMIX.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let chance = (seed >> 33) as usize;
+        if chance % 5 < 2 && !present.is_empty() {
+            drop(present.swap_remove(chance / 5 % present.len()));
+        } else {
+            // Some identities have several connections, and several values.
+            let (identity, value) = ((chance / 5 % 500).to_string(), (chance / 2_500 % 3).to_string());
+            present.push(topics.subscribe(&peer.sender, "room", as_(&identity, &value)).unwrap());
+        }
+        if present.len() > 600 {
+            present.clear();
+        }
+        for (number, (watch, known)) in watches.iter_mut().enumerate() {
+            // One that looks every time, and others that look ever more rarely.
+            if step % [1, 7, 300, 5_000][number] == 0
+                && let Ok(changes) = tokio::time::timeout(Duration::from_millis(1), watch.changed()).await
+            {
+                resets += changes.iter().filter(|change| **change == PresenceChange::Reset).count();
+                add_up(known, changes);
+                let now = topics.presence("room");
+                let now: BTreeMap<_, _> =
+                    now.into_iter().map(|it| (it.identity.to_string(), it.value.to_string())).collect();
+                assert_eq!(*known, now, "watch {number} at step {step}");
+            }
+        }
+    }
+    assert!(resets > 1, "{resets} watches were too far behind");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_too_far_behind_gets_the_whole_list_and_says_so() {
+    let topics = Topics::default();
+    let peer = Peer::fast();
+    let mut watch = topics.watch_presence("room").unwrap();
+    let _ann = topics.subscribe(&peer.sender, "room", as_("ann", "")).unwrap();
+    assert_eq!(watch.changed().await, [PresenceChange::Joined(member("ann", ""))]);
+    for n in 0..1_000 {
+        drop(topics.subscribe(&peer.sender, "room", as_(&n.to_string(), "")).unwrap());
+    }
+    let bob = topics.subscribe(&peer.sender, "room", as_("bob", "")).unwrap();
+    let mut changes = watch.changed().await;
+    assert_eq!(changes.remove(0), PresenceChange::Reset);
+    changes.sort_by_key(|change| format!("{change:?}"));
+    assert_eq!(changes, ["ann", "bob"].map(|it| PresenceChange::Joined(member(it, ""))));
+    drop(bob);
+    assert_eq!(watch.changed().await, [PresenceChange::Left(member("bob", ""))]);
+}
+
+#[tokio::test]
+async fn a_change_of_presence_costs_a_watch_the_same_however_many_are_present() {
+    let peer = Peer::fast();
+    let mut least = [Duration::MAX; 2];
+    for (place, present) in [(0, 10), (1, 10_000)] {
+        let topics = Topics::new(TopicsOptions::default().max_subscriptions(usize::MAX)).unwrap();
+        let join =
+            |number: usize| topics.subscribe(&peer.sender, "room", as_(&number.to_string(), "")).unwrap();
+        let _present: Vec<_> = (0..present).map(join).collect();
+        let mut watches: Vec<_> = (0..100).map(|_| topics.watch_presence("room").unwrap()).collect();
+        for watch in &mut watches {
+            assert_eq!(watch.changed().await.len(), present);
+        }
+        for number in 0..20 {
+            let _comes = join(present + number);
+            let begun = Instant::now();
+            for watch in &mut watches {
+                assert!(!watch.changed().await.is_empty());
+            }
+            least[place] = least[place].min(begun.elapsed());
+        }
+    }
+    // A comparison of the lists took some five hundred times as long.
+    assert!(least[1] < least[0] * 20, "{least:?}");
 }

@@ -197,6 +197,7 @@ async fn a_watcher_gets_who_is_present_and_who_comes_and_goes() {
     bob.ask(watch).await;
     let first = bob.next().await;
     assert_eq!((&first["type"], first["joined"].as_array().unwrap().len()), (&json!("presence"), 2));
+    assert_eq!(first["all"], json!(true));
     let (members, _) = bob.ask(json!({"type": "presence", "id": 2, "topic": "room"})).await;
     assert_eq!(members["members"].as_array().unwrap().len(), 2);
     let Client { socket, serving } = ada;
