@@ -40,4 +40,7 @@ pub use halves::{Receiver, Sender};
 pub use negotiated::{Negotiated, Opened};
 pub use options::Options;
 pub use request::Request;
+/// For the client of `ws-topics`.
+#[doc(hidden)]
+pub use timer::Sleep;
 pub use websocket::WebSocket;

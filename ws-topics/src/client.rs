@@ -4,6 +4,7 @@ mod error;
 mod event;
 mod held;
 mod request;
+mod runtime;
 mod state;
 mod subscription;
 mod worker;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use ws_client::{Client, ConnectError, Reconnect, Request};
-use ws_tokio::Message;
+use ws_core::Message;
 
 pub use self::error::ClientError;
 pub use self::event::Event;
@@ -21,11 +22,14 @@ pub use self::request::SubscribeRequest;
 use self::state::Command;
 pub use self::subscription::ClientSubscription;
 use crate::position::Position;
-use crate::subscribe_options::Member;
+use crate::start::Member;
 
 /// A client of a [`TopicsEndpoint`](crate::TopicsEndpoint), or of another server that speaks [`topics.v1`](crate::how_to::protocol). It connects again when the
 /// connection is lost, and resumes each subscription where it was. Cheap to clone; the connection is closed when the last clone and
 /// the last subscription are dropped.
+///
+/// It works in a browser (`wasm32-unknown-unknown`) as well, where `ws_client` uses the browser's WebSocket. There it asks the server for an answer
+/// when none came for 25 seconds, and leaves the connection 10 seconds later; natively the pings of `ws_client` do that.
 ///
 /// ```no_run
 /// use ws_topics::{Event, SubscribeRequest, TopicsClient};
@@ -57,13 +61,13 @@ const COMMANDS: usize = 64;
 const MAX_CALLS: usize = 1_024;
 
 impl TopicsClient {
-    /// Begins to connect, in a task of its own, by [`Client::reconnect`] with the client's back-off. The request offers the subprotocol by itself.
+    /// Begins to connect, in a separate task, by [`Client::reconnect`] with the client's back-off. The request offers the subprotocol by itself.
     ///
     /// # Errors
     /// [`ConnectError`] if the request itself is not valid.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Outside of a tokio runtime, except in a browser.
     pub fn new(
         client: &Client,
         request: impl TryInto<Request, Error: Into<ConnectError>>,
@@ -72,14 +76,14 @@ impl TopicsClient {
         Ok(Self::with_connections(client.reconnect(request)?))
     }
 
-    /// As [`new`](Self::new), on connections of your own: with a new token for each ([`Client::reconnect_with`]), or a hook that reports why there is
+    /// As [`new`](Self::new), on given connections: with a new token for each ([`Client::reconnect_with`]), or a hook that reports why there is
     /// none ([`Reconnect::on_wait`]). Their requests must offer the subprotocol [`SUBPROTOCOL`](crate::SUBPROTOCOL).
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Outside of a tokio runtime, except in a browser.
     pub fn with_connections(connections: Reconnect) -> Self {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        tokio::spawn(worker::run(connections, receiver));
+        runtime::spawn(worker::run(connections, receiver));
         Self { commands, room: Arc::new(Semaphore::new(MAX_CALLS)) }
     }
 

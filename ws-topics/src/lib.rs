@@ -154,6 +154,7 @@
 //! v1                                     the messages of `topics.v1`
 //! backplane                              what several servers exchange messages through
 //! options, subscribe_options             the settings
+//! start                                  where a subscription begins, and as whom
 //! name, position, stats                  names and filters; where a message stands; counts
 //! error                                  why something is refused
 //! ```
@@ -161,49 +162,74 @@
 //! Each line imports only from the lines below it: `tests/topics/layers.rs` checks that.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(not(target_arch = "wasm32"))]
 mod backplane;
+#[cfg(not(target_arch = "wasm32"))]
 mod batch;
 #[cfg(feature = "client")]
 mod client;
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 mod endpoint;
+#[cfg(not(target_arch = "wasm32"))]
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
 mod hub;
 mod name;
+#[cfg(not(target_arch = "wasm32"))]
 mod options;
 mod position;
+#[cfg(not(target_arch = "wasm32"))]
 mod presence_watch;
+mod start;
+#[cfg(not(target_arch = "wasm32"))]
 mod stats;
+#[cfg(not(target_arch = "wasm32"))]
 mod subscribe_options;
+#[cfg(not(target_arch = "wasm32"))]
 mod subscription;
+#[cfg(not(target_arch = "wasm32"))]
 mod topic;
+#[cfg(not(target_arch = "wasm32"))]
 mod topics;
 #[cfg(any(feature = "client", feature = "endpoint"))]
 mod v1;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub use backplane::{
     Appended, Backplane, BackplaneError, Channel, Entry, Inbox, Incoming, Interest, Link, Page,
 };
+#[cfg(not(target_arch = "wasm32"))]
 pub use batch::{Batch, Published};
 #[cfg(feature = "client")]
 pub use client::{ClientError, ClientSubscription, Event, SubscribeRequest, TopicsClient};
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 pub use endpoint::{EndpointAccess, EndpointOptions, TopicsEndpoint};
+#[cfg(not(target_arch = "wasm32"))]
 pub use error::TopicError;
+#[cfg(not(target_arch = "wasm32"))]
 pub use options::{Access, Action, History, Publication, TopicsOptions};
 pub use position::{GapMark, Position, PositionError};
+#[cfg(not(target_arch = "wasm32"))]
 pub use presence_watch::PresenceWatch;
+pub use start::{Member, Start};
+#[cfg(not(target_arch = "wasm32"))]
 pub use stats::Stats;
-pub use subscribe_options::{Member, SlowSubscriber, Start, SubscribeOptions};
+#[cfg(not(target_arch = "wasm32"))]
+pub use subscribe_options::{SlowSubscriber, SubscribeOptions};
+#[cfg(not(target_arch = "wasm32"))]
 pub use subscription::Subscription;
+#[cfg(not(target_arch = "wasm32"))]
 pub use topic::{Gap, PresenceChange, Resumed};
+#[cfg(not(target_arch = "wasm32"))]
 pub use topics::Topics;
 #[cfg(any(feature = "client", feature = "endpoint"))]
 pub use v1::SUBPROTOCOL;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub use bytes;
 #[cfg(feature = "client")]
 pub use ws_client;
+#[cfg(not(target_arch = "wasm32"))]
 pub use ws_tokio;
 
 /// How to do the usual things.

@@ -1,7 +1,9 @@
 //! Topic names and topic filters, as in MQTT 5 section 4.7.
 
+#[cfg(not(target_arch = "wasm32"))]
 use crate::error::TopicError;
 
+#[cfg(not(target_arch = "wasm32"))]
 /// Errors unless `name` is a topic to publish to.
 pub(crate) fn check_topic(name: &str, max: usize) -> Result<(), TopicError> {
     check_text(name, max)?;
@@ -12,6 +14,7 @@ pub(crate) fn check_topic(name: &str, max: usize) -> Result<(), TopicError> {
     Ok(())
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 /// Errors unless `filter` is a topic or a filter.
 pub(crate) fn check_filter(filter: &str, max: usize) -> Result<(), TopicError> {
     check_text(filter, max)?;
@@ -58,7 +61,7 @@ pub(crate) fn matches(filter: &str, topic: &str) -> bool {
 }
 
 /// Whether there is a topic that both match: topics or filters, both of which are valid.
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 pub(crate) fn overlap(one: &str, other: &str) -> bool {
     let hides = |filter: &str, topic: &str| is_hidden(topic) && filter.starts_with(['+', '#']);
     if hides(one, other) || hides(other, one) {
@@ -76,6 +79,7 @@ pub(crate) fn overlap(one: &str, other: &str) -> bool {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn check_text(name: &str, max: usize) -> Result<(), TopicError> {
     // MQTT 5 section 4.7.3: at least one character, no U+0000.
     if name.is_empty() {

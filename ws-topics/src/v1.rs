@@ -5,11 +5,11 @@ mod reply;
 mod request;
 
 pub(crate) use content::Content;
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 pub(crate) use reply::Code;
 pub(crate) use reply::{Person, Reply};
 pub(crate) use request::Request;
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 pub(crate) use request::Unreadable;
 
 /// The name of the subprotocol, for `Sec-WebSocket-Protocol`.

@@ -1,6 +1,7 @@
 //! Time in a browser: `setTimeout` and `performance.now`, in a page and in a worker.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use js_sys::{Function, Reflect};
 use wasm_bindgen::prelude::*;
 
 /// A future that is ready after a time. Browsers let timers of pages in the background wait for a second or longer.
-pub(crate) struct Sleep {
+pub struct Sleep {
     state: Rc<RefCell<State>>,
     id: JsValue,
     /// What `setTimeout` calls; it lives as long as the timer.
@@ -27,7 +28,8 @@ enum State {
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 impl Sleep {
-    pub(crate) fn new(time: Duration) -> Self {
+    #[doc(hidden)]
+    pub fn new(time: Duration) -> Self {
         let state = Rc::new(RefCell::new(State::Waiting(None)));
         let fired = Rc::clone(&state);
         let fire = Closure::new(move || {
@@ -73,4 +75,10 @@ pub(crate) fn now() -> Duration {
     let performance = Reflect::get(&js_sys::global(), &"performance".into()).unwrap_or(JsValue::UNDEFINED);
     let millis = performance.dyn_ref().map_or(0.0, web_sys::Performance::now);
     Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default()
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").finish_non_exhaustive()
+    }
 }

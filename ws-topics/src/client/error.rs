@@ -30,6 +30,7 @@ pub enum ClientError {
     #[error("the server does not speak the subprotocol topics.v1")]
     NoSubprotocol,
     /// The system has no random numbers for a key.
+    #[cfg(not(target_arch = "wasm32"))]
     #[error("no random numbers for the key of a publication: {0}")]
     Random(getrandom::Error),
     /// The task of the client has ended, with its runtime or after one of the other errors.

@@ -1,9 +1,9 @@
 //! What a subscription of a client gets.
 
-use ws_tokio::Message;
+use ws_core::Message;
 
 use crate::position::Position;
-use crate::subscribe_options::Member;
+use crate::start::Member;
 
 /// What happens in a topic, or to the subscription: [`ClientSubscription::next`](crate::ClientSubscription::next).
 #[derive(Debug, Clone, PartialEq, Eq)]

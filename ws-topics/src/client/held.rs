@@ -9,7 +9,7 @@ use super::error::ClientError;
 use super::event::Event;
 use super::request::SubscribeRequest;
 use crate::position::Position;
-use crate::subscribe_options::Start;
+use crate::start::Start;
 
 /// Where the result of a call goes.
 pub(super) type Done<T> = oneshot::Sender<Result<T, ClientError>>;

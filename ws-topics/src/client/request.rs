@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::error::ClientError;
+use super::runtime;
 use crate::position::Position;
-use crate::subscribe_options::Start;
+use crate::start::Start;
 
 /// How a [`TopicsClient`](crate::TopicsClient) subscribes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +67,7 @@ impl SubscribeRequest {
 
 /// Returns the key of a publication: 128 random bits in hexadecimal digits.
 pub(super) fn random_key() -> Result<String, ClientError> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(ClientError::Random)?;
-    Ok(bytes.iter().fold(String::with_capacity(32), |mut key, byte| {
+    Ok(runtime::random_bits()?.iter().fold(String::with_capacity(32), |mut key, byte| {
         let _ = write!(key, "{byte:02x}");
         key
     }))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ws_tokio::Message;
+use ws_core::Message;
 
 use super::error::ClientError;
 use super::event::Event;
@@ -12,7 +12,7 @@ use super::held::{Done, Events, Held, Stage};
 use super::request::SubscribeRequest;
 use crate::name;
 use crate::position::Position;
-use crate::subscribe_options::{Member, Start};
+use crate::start::{Member, Start};
 use crate::v1::{Content, Person, Reply, Request};
 
 /// A call of the user.
@@ -110,6 +110,12 @@ impl State {
                 self.pending.insert(id, Pending::Presence(request, done));
             }
         }
+    }
+
+    /// Asks the server for an answer, to see whether it is there.
+    pub(super) fn ping(&mut self) {
+        let id = self.next_id();
+        self.send(Request::Ping { id });
     }
 
     /// There is a connection: everything is asked for again.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use ws_client::{Opened, Reconnect};
-use ws_tokio::{CloseCode, Message};
+use ws_core::{CloseCode, Message};
 
 use super::MAX_CALLS;
 use super::error::ClientError;
+use super::runtime::{Silence, Silent};
 use super::state::{Command, State};
 use crate::v1::Reply;
 
@@ -61,6 +62,7 @@ async fn serve(
     commands: &mut mpsc::Receiver<Command>,
     state: &mut State,
 ) -> ControlFlow<()> {
+    let mut silence = Silence::new();
     loop {
         if state.pending() > MAX_PENDING {
             return ControlFlow::Continue(());
@@ -73,6 +75,7 @@ async fn serve(
         tokio::select! {
             message = socket.recv() => match message {
                 Ok(Some(message)) => {
+                    silence.heard();
                     // What is no reply is of a later version of the subprotocol.
                     if let Some(reply) = message.as_text().and_then(|text| serde_json::from_str::<Reply>(text).ok()) {
                         state.received(reply);
@@ -86,6 +89,10 @@ async fn serve(
                     return ControlFlow::Break(());
                 }
                 Some(command) => state.command(command),
+            },
+            silent = silence.over() => match silent {
+                Silent::Ask => state.ping(),
+                Silent::GiveUp => return ControlFlow::Continue(()),
             },
         }
     }

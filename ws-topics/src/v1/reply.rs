@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 use crate::error::TopicError;
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 use crate::position::{GapMark, Position};
-use crate::subscribe_options::Member;
+use crate::start::Member;
 
 /// A message of a server: the answer to a request, or what happens in a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ pub(crate) struct Person {
     value: Arc<str>,
 }
 
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 impl Reply {
     pub(crate) fn to_json(&self) -> String {
         to_json(self)
@@ -121,7 +121,7 @@ impl fmt::Display for Code {
     }
 }
 
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 impl Code {
     fn of(error: &TopicError) -> Self {
         match error {

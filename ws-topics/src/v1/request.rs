@@ -45,7 +45,7 @@ pub(crate) enum Request {
 }
 
 /// A message that is no request: what is wrong with it, and its `id`, if that much can be read.
-#[cfg(feature = "endpoint")]
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     pub(crate) id: Option<u64>,
@@ -53,7 +53,7 @@ pub(crate) struct Unreadable {
 }
 
 impl Request {
-    #[cfg(feature = "endpoint")]
+    #[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
     pub(crate) fn parse(text: &str) -> Result<Self, Unreadable> {
         serde_json::from_str(text).map_err(|error| {
             #[derive(Deserialize)]
