@@ -9,7 +9,7 @@
 source "$(dirname "$0")/lib/setup.bash"
 
 need_programs chromium chromedriver npm
-ws-client/examples/chat_page/build >/dev/null
+ws-topics/examples/chat_page/build >/dev/null
 tools=$target/ci-tools
 cargo build --quiet -p ws-server --example echo
 cargo build --quiet -p ws-client --example browser_peer

@@ -1,9 +1,7 @@
 // The page of the sample `topics`: two pages in one topic, one of which loses its network for a while; then the server restarts.
 "use strict";
 const assert = require("node:assert/strict");
-const net = require("node:net");
-const {once} = require("node:events");
-const {Sample, visit, look, leave} = require("./visit.cjs");
+const {Sample, Cable, visit, look, leave} = require("./visit.cjs");
 
 module.exports = async browser => {
   const sample = await new Sample("topics").start();
@@ -64,44 +62,6 @@ module.exports = async browser => {
     await sample.stop("SIGKILL");
   }
 };
-
-// The network between a page and the server.
-class Cable {
-  constructor(port) {
-    Object.assign(this, {port, whole: true, sockets: new Set()});
-  }
-
-  async start() {
-    this.server = net.createServer(near => {
-      if (!this.whole) return near.destroy();
-      const far = net.connect(this.port, "127.0.0.1");
-      near.pipe(far).pipe(near);
-      for (const socket of [near, far]) {
-        this.sockets.add(socket);
-        socket.on("error", () => {});
-        socket.on("close", () => { this.sockets.delete(socket); near.destroy(); far.destroy(); });
-      }
-    }).listen(0, "127.0.0.1");
-    await once(this.server, "listening");
-    this.origin = `http://127.0.0.1:${this.server.address().port}`;
-    return this;
-  }
-
-  // Ends all connections, and lets none begin.
-  cut() {
-    this.whole = false;
-    for (const socket of this.sockets) socket.destroy();
-  }
-
-  restore() {
-    this.whole = true;
-  }
-
-  close() {
-    this.cut();
-    this.server.close();
-  }
-}
 
 async function enter(page, name, topic) {
   await page.fill("#name", name);

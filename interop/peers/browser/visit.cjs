@@ -3,6 +3,7 @@
 const assert = require("node:assert/strict");
 const {spawn} = require("node:child_process");
 const {once} = require("node:events");
+const net = require("node:net");
 const readline = require("node:readline");
 
 const TARGET = process.env.CARGO_TARGET_DIR || "target";
@@ -35,6 +36,44 @@ class Sample {
     const gone = once(this.child, "exit");
     this.child.kill(signal);
     await gone;
+  }
+}
+
+// The network between a page and the server.
+class Cable {
+  constructor(port) {
+    Object.assign(this, {port, whole: true, sockets: new Set()});
+  }
+
+  async start() {
+    this.server = net.createServer(near => {
+      if (!this.whole) return near.destroy();
+      const far = net.connect(this.port, "127.0.0.1");
+      near.pipe(far).pipe(near);
+      for (const socket of [near, far]) {
+        this.sockets.add(socket);
+        socket.on("error", () => {});
+        socket.on("close", () => { this.sockets.delete(socket); near.destroy(); far.destroy(); });
+      }
+    }).listen(0, "127.0.0.1");
+    await once(this.server, "listening");
+    this.origin = `http://127.0.0.1:${this.server.address().port}`;
+    return this;
+  }
+
+  // Ends all connections, and lets none begin.
+  cut() {
+    this.whole = false;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  restore() {
+    this.whole = true;
+  }
+
+  close() {
+    this.cut();
+    this.server.close();
   }
 }
 
@@ -83,4 +122,4 @@ async function leave(...pages) {
   }
 }
 
-module.exports = {Sample, visit, look, leave, SHOTS, DESKTOP, PHONE};
+module.exports = {Sample, Cable, visit, look, leave, SHOTS, DESKTOP, PHONE};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ws_tokio::Message;
 use ws_tokio::ws_core::SettingError;
 
 use crate::options::Action;
@@ -27,8 +28,10 @@ pub struct EndpointOptions {
     /// that somebody who comes and goes quickly must not decide how often. Default: one second.
     pub presence_interval: Duration,
     authorize: Option<Arc<Authorize>>,
+    prepare: Option<Arc<Prepare>>,
 }
 
+type Prepare = dyn Fn(&EndpointAccess<'_>, Message) -> Result<Message, String> + Send + Sync;
 type Authorize = dyn Fn(&EndpointAccess<'_>) -> bool + Send + Sync;
 
 /// What a client asks to do, for [`EndpointOptions::authorize`].
@@ -52,6 +55,7 @@ impl Default for EndpointOptions {
             publish_key_age: Duration::from_secs(120),
             presence_interval: Duration::from_secs(1),
             authorize: None,
+            prepare: None,
         }
     }
 }
@@ -104,6 +108,20 @@ impl EndpointOptions {
         self
     }
 
+    /// Sets the function that makes the message which is published of one that a client publishes: to add who has sent it, or when, or to refuse
+    /// what does not belong there. `Err` refuses it with the code `content` and this text. Default: what a client publishes is published as it is.
+    ///
+    /// It is called once for each publication, not again for one that is repeated with its key. Other publications with keys wait
+    /// meanwhile: it must be quick, and must not publish itself.
+    #[must_use]
+    pub fn prepare(
+        mut self,
+        prepare: impl Fn(&EndpointAccess<'_>, Message) -> Result<Message, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.prepare = Some(Arc::new(prepare));
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), SettingError> {
         if self.max_publish_keys == 0 {
             return Err(SettingError::new(
@@ -117,6 +135,13 @@ impl EndpointOptions {
 
     pub(super) fn allows(&self, access: &EndpointAccess<'_>) -> bool {
         self.authorize.as_ref().is_none_or(|authorize| authorize(access))
+    }
+
+    pub(super) fn prepared(&self, access: &EndpointAccess<'_>, message: Message) -> Result<Message, String> {
+        match &self.prepare {
+            Some(prepare) => prepare(access, message),
+            None => Ok(message),
+        }
     }
 }
 

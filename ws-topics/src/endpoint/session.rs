@@ -151,11 +151,15 @@ impl Session {
         };
         let mut batch = self.endpoint.topics().batch();
         let publish = || {
-            if echo {
+            let access = self.access(&topic, Action::Publish);
+            let message = self.endpoint.shared.options.prepared(&access, message);
+            let message = message.map_err(|why| refused(id, Code::Content, &why))?;
+            let published = if echo {
                 batch.publish(&topic, message)
             } else {
                 batch.publish_from(&self.sender, &topic, message)
-            }
+            };
+            published.map_err(|error| Reply::refused(id, &error))
         };
         let published = match key {
             Some(text) if text.len() > MAX_KEY => {
@@ -177,7 +181,7 @@ impl Session {
             Ok(position) => {
                 Reply::Published { id, topic, position: position.map(|position| position.to_string()) }
             }
-            Err(error) => Reply::refused(id, &error),
+            Err(refusal) => refusal,
         }
     }
 
@@ -188,12 +192,15 @@ impl Session {
     }
 
     fn authorize(&self, topic: &str, action: Action) -> Result<(), TopicError> {
-        let access = EndpointAccess { identity: &self.identity, topic, action };
-        if self.endpoint.shared.options.allows(&access) {
+        if self.endpoint.shared.options.allows(&self.access(topic, action)) {
             Ok(())
         } else {
             Err(TopicError::Forbidden { topic: topic.to_owned() })
         }
+    }
+
+    fn access<'a>(&'a self, topic: &'a str, action: Action) -> EndpointAccess<'a> {
+        EndpointAccess { identity: &self.identity, topic, action }
     }
 
     /// Sends who is present, and who comes and goes. A slow client gets fewer messages, which add up to the same.

@@ -81,6 +81,7 @@ pub(crate) enum Code {
     Subscribed,
     NotSubscribed,
     Closed,
+    Content,
     /// Of a later version of the server.
     #[serde(other)]
     Unknown,

@@ -1,5 +1,7 @@
 //! The elements of the page: those of `ws-samples/examples/chat.html`.
 
+use std::collections::BTreeSet;
+
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, Element, Event, HtmlElement, HtmlInputElement, Window};
 
@@ -15,6 +17,8 @@ pub(crate) struct Page {
 pub(crate) enum State {
     Connecting,
     Open,
+    /// Open, and messages were lost.
+    Missing,
     Waiting,
     Closed,
 }
@@ -54,13 +58,15 @@ impl Page {
         });
     }
 
-    pub(crate) fn on_say(&self, each: impl Fn(&str) + 'static) {
+    /// Calls back with the text, which is taken out of its field.
+    pub(crate) fn on_say(&self, each: impl Fn(String) + 'static) {
         let page = self.clone();
         self.on("say", "submit", move |event| {
             event.prevent_default();
             let text = page.value("text");
+            page.input("text").set_value("");
             if !text.is_empty() {
-                each(&text);
+                each(text);
             }
         });
     }
@@ -87,22 +93,25 @@ impl Page {
         }
     }
 
-    pub(crate) fn state(&self, state: State) {
-        let (name, text) = match state {
-            State::Connecting => ("connecting", "connecting …"),
-            State::Open => ("open", "connected"),
-            State::Waiting => ("waiting", "lost, reconnecting …"),
-            State::Closed => ("closed", "not connected"),
+    pub(crate) fn state(&self, state: State, text: &str) {
+        let (name, news) = match state {
+            State::Connecting => ("connecting", ""),
+            State::Open => ("open", ""),
+            State::Missing => ("open", "missing"),
+            State::Waiting => ("waiting", ""),
+            State::Closed => ("closed", ""),
         };
         let element = self.element("state");
+        let _ = element.set_attribute("data-news", news);
         let _ = element.set_attribute("data-state", name);
         element.set_text_content(Some(text));
     }
 
-    /// Empties the field of the message.
-    pub(crate) fn said(&self, text: &str) {
-        self.input("text").set_value(text);
-        self.say_error("");
+    /// Puts a text that was not sent back into its field, unless another was begun.
+    pub(crate) fn keep(&self, text: &str) {
+        if self.value("text").is_empty() {
+            self.input("text").set_value(text);
+        }
     }
 
     pub(crate) fn say_error(&self, text: &str) {
@@ -115,28 +124,36 @@ impl Page {
 
     /// Shows what somebody has said.
     pub(crate) fn line(&self, name: &str, text: &str, at: f64, is_mine: bool) {
-        let line = self.create("div", None);
-        line.set_class_name(if is_mine { "said mine" } else { "said" });
-        for part in [
-            self.create("b", Some(name)),
-            self.create("time", Some(&clock(at))),
-            self.create("p", Some(text)),
-        ] {
-            let _ = line.append_child(&part);
-        }
-        self.append(&line);
+        let kind = if is_mine { "said mine" } else { "said" };
+        self.append(kind, &[("b", name), ("time", &clock(at)), ("p", text)], None);
     }
 
-    pub(crate) fn note(&self, text: &str, at: f64) {
-        let line = self.create("div", None);
-        line.set_class_name("note");
-        for part in [self.create("span", Some(text)), self.create("time", Some(&clock(at)))] {
-            let _ = line.append_child(&part);
-        }
-        self.append(&line);
+    /// Shows what is not published yet. Returns its line, to be removed when it is.
+    pub(crate) fn pending(&self, name: &str, text: &str, when: &str) -> Element {
+        self.append("said mine pending", &[("b", name), ("time", when), ("p", text)], None)
     }
 
-    pub(crate) fn people(&self, names: &[String], me: &str) {
+    /// Shows something that has happened; returns its line.
+    pub(crate) fn note(&self, text: &str) -> Element {
+        self.append("note", &[("span", text), ("time", &clock(js_sys::Date::now()))], None)
+    }
+
+    /// Shows, behind the line of the loss, that what follows was missed.
+    pub(crate) fn resumed(&self, text: &str, behind: Option<&Element>) {
+        self.append("note resumed", &[("span", text), ("time", &clock(js_sys::Date::now()))], behind);
+    }
+
+    /// Shows that messages are missing at this place.
+    pub(crate) fn lost(&self, lost: Option<u64>) {
+        let what = match lost {
+            None => "Messages are missing here; how many is not known.".to_owned(),
+            Some(1) => "One message is missing here.".to_owned(),
+            Some(lost) => format!("{lost} messages are missing here."),
+        };
+        self.append("note lost", &[("span", &what)], None);
+    }
+
+    pub(crate) fn people(&self, names: &BTreeSet<String>, me: &str) {
         let count = if names.is_empty() { String::new() } else { format!(" ({})", names.len()) };
         self.element("count").set_text_content(Some(&format!("In this room{count}")));
         let list = self.element("people");
@@ -150,30 +167,36 @@ impl Page {
         }
     }
 
-    /// The address of a room on the server that this page comes from.
-    pub(crate) fn address(&self, room: &str, name: &str) -> String {
+    /// The address of the topics on the server that this page comes from.
+    pub(crate) fn address(&self, name: &str) -> String {
         let location = self.window.location();
         let encrypted = location.protocol().is_ok_and(|protocol| protocol == "https:");
-        let encode = |text| String::from(js_sys::encode_uri_component(text));
-        let host = location.host().unwrap_or_default();
-        format!("ws{}://{host}/chat/{}?name={}", if encrypted { "s" } else { "" }, encode(room), encode(name))
+        let (host, name) = (location.host().unwrap_or_default(), js_sys::encode_uri_component(name));
+        format!("ws{}://{host}/topics?name={name}", if encrypted { "s" } else { "" })
     }
 
-    /// The time of day, in milliseconds since 1970.
-    pub(crate) fn now(&self) -> f64 {
-        js_sys::Date::now()
+    /// The topic of a room. Encoded, a name has none of the characters that mean something in a topic.
+    pub(crate) fn topic(room: &str) -> String {
+        format!("chat/{}", js_sys::encode_uri_component(room))
     }
 
-    fn append(&self, line: &Element) {
-        let log = self.element("log");
+    /// Adds a line, at the end or behind another one.
+    fn append(&self, kind: &str, parts: &[(&str, &str)], behind: Option<&Element>) -> Element {
+        let (log, line) = (self.element("log"), self.create("div", None));
+        line.set_class_name(kind);
+        for (tag, text) in parts {
+            let _ = line.append_child(&self.create(tag, Some(text)));
+        }
         let is_at_end = log.scroll_height() - log.scroll_top() - log.client_height() < 60;
-        let _ = log.append_child(line);
+        let next = behind.filter(|behind| behind.is_connected()).and_then(Element::next_element_sibling);
+        let _ = log.insert_before(&line, next.as_deref());
         while log.child_element_count() > LOG_LINES {
             log.first_element_child().as_ref().map(Element::remove);
         }
         if is_at_end {
             log.set_scroll_top(log.scroll_height());
         }
+        line
     }
 
     fn create(&self, tag: &str, text: Option<&str>) -> Element {
