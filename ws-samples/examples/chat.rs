@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use serde_json::json;
-use ws_server::{BuildError, Config, Endpoint, HostPolicy, Message, Server, ServerBuilder};
+use ws_server::{BuildError, Config, Endpoint, HostPolicy, Message, Request, Server, ServerBuilder};
 use ws_topics::{EndpointAccess, EndpointOptions, History, SUBPROTOCOL, TopicsEndpoint, TopicsOptions};
 
 /// Chat rooms with a page.
@@ -74,12 +74,10 @@ fn name(wanted: &str) -> String {
     if name.is_empty() { "guest".into() } else { name }
 }
 
-fn server(topics: TopicsEndpoint) -> ServerBuilder {
-    let endpoint = Endpoint::new(move |socket, request: ws_server::Request| {
-        let topics = topics.clone();
-        let name = name(&request.query_param("name").unwrap_or_default());
-        async move { topics.run(socket, name).await }
-    });
+fn server(topics: &TopicsEndpoint) -> ServerBuilder {
+    let endpoint = Endpoint::new(
+        topics.handler(|request: &Request| name(&request.query_param("name").unwrap_or_default())),
+    );
     // Somebody who does not read any more leaves the room after this time.
     let config = Config::server().max_message_size(8 << 10).write_timeout(Duration::from_secs(10));
     Server::builder()
@@ -100,7 +98,7 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(code) => return code,
     };
-    let mut server = server(rooms());
+    let mut server = server(&rooms());
     if let Some(directory) = &options.rust {
         for (path, file, content_type) in RUST {
             let file = directory.join(file);

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use ws_server::{BuildError, Config, Endpoint, HostPolicy, Server};
+use ws_server::{BuildError, Config, Endpoint, HostPolicy, Request, Server};
 use ws_topics::{EndpointOptions, History, SUBPROTOCOL, TopicsEndpoint, TopicsOptions};
 
 /// Topics with a page.
@@ -37,13 +37,10 @@ fn topics() -> TopicsEndpoint {
     TopicsEndpoint::new(options, clients).expect("these settings are possible")
 }
 
-fn server(listen: SocketAddr, topics: TopicsEndpoint) -> impl Future<Output = Result<Server, BuildError>> {
-    let endpoint = Endpoint::new(move |socket, request: ws_server::Request| {
-        let topics = topics.clone();
-        // A server with users would take the name from their session.
-        let name = request.query_param("name").unwrap_or_default().into_owned();
-        async move { topics.run(socket, name).await }
-    });
+fn server(listen: SocketAddr, topics: &TopicsEndpoint) -> impl Future<Output = Result<Server, BuildError>> {
+    // A server with users would take the name from their session.
+    let name = |request: &Request| request.query_param("name").unwrap_or_default().into_owned();
+    let endpoint = Endpoint::new(topics.handler(name));
     let config = Config::server().max_message_size(4 << 10);
     Server::builder()
         .endpoint("/topics", endpoint.subprotocols([SUBPROTOCOL]).connection(config))
@@ -60,6 +57,6 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(code) => return code,
     };
-    let server = server(options.listen, topics()).await;
+    let server = server(options.listen, &topics()).await;
     ws_samples::serve("topics", server, |at| format!("Open http://{at}/ in a browser; Ctrl-C ends it.")).await
 }

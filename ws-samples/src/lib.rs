@@ -58,7 +58,7 @@ pub fn failed(name: &str, what: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Compiles the examples of the README, and runs those of the how-tos of `ws-server`, which need the client.
+/// Compiles the examples of the README, and runs those of the how-tos of `ws-server` and `ws-topics`, which need the client and axum.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 #[doc = include_str!("../../ws-server/docs/how-to.md")]
@@ -67,4 +67,5 @@ pub fn failed(name: &str, what: &str) -> ExitCode {
 #[doc = include_str!("../../ws-server/docs/http2.md")]
 #[doc = include_str!("../../ws-server/docs/migrate.md")]
 #[doc = include_str!("../../ws-server/docs/service.md")]
+#[doc = include_str!("../../ws-topics/docs/how-to.md")]
 pub struct Documents;

@@ -20,6 +20,9 @@ use ws_server::{
     CloseCode, Drained, Endpoint, HostPolicy, Message, Request, ServerOptions, WebSocket, WebSocketHub,
     response,
 };
+use ws_topics::{Event, SubscribeRequest, TopicsClient};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs the example `axum` on a free port.
 struct Axum {
@@ -335,4 +338,35 @@ async fn a_request_over_http_2_that_asks_for_no_websocket_is_answered_with_one_l
         assert_eq!(std::str::from_utf8(&body).unwrap().lines().count(), 1);
     }
     assert_eq!((sockets.stats().plain(), sockets.stats().failed_handshakes()), (1, 1));
+}
+
+#[tokio::test]
+async fn topics_are_served_in_axum_and_resumed_by_their_client() {
+    let Axum { address, stop, serving, .. } = serve_axum(ServerOptions::default()).await;
+    let client = |user: &str| {
+        let url = format!("ws://{address}/topics/{user}");
+        TopicsClient::new(&ws_client::Client::new().unwrap(), url).unwrap()
+    };
+    let (ann, bo) = (client("ann"), client("bo"));
+    let request = SubscribeRequest::default().present("");
+    let mut news = timeout(PATIENCE, ann.subscribe("news", request)).await.unwrap().unwrap();
+    let position = timeout(PATIENCE, bo.publish("news", "1")).await.unwrap().unwrap();
+    let Event::Message { message, .. } = timeout(PATIENCE, news.next()).await.unwrap().unwrap() else {
+        panic!("another event")
+    };
+    assert_eq!(message.as_text(), Some("1"));
+    assert_eq!(&*timeout(PATIENCE, bo.presence("news")).await.unwrap().unwrap()[0].identity, "ann");
+    timeout(PATIENCE, ann.close()).await.unwrap();
+    // Somebody who comes with the position gets what follows it.
+    timeout(PATIENCE, bo.publish("news", "2")).await.unwrap().unwrap();
+    let request = SubscribeRequest::default().since(position);
+    let mut news = timeout(PATIENCE, bo.subscribe("news", request)).await.unwrap().unwrap();
+    let Event::Message { message, .. } = timeout(PATIENCE, news.next()).await.unwrap().unwrap() else {
+        panic!("another event")
+    };
+    assert_eq!(message.as_text(), Some("2"));
+    // The shutdown closes the WebSockets of topics as well.
+    stop.send(()).unwrap();
+    let drained = timeout(PATIENCE, serving).await.unwrap().unwrap().unwrap();
+    assert_eq!((drained.closed, drained.aborted), (1, 0));
 }

@@ -5,6 +5,7 @@ mod options;
 mod session;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,7 +20,7 @@ use crate::topics::Topics;
 use crate::v1::{Content, Reply};
 
 /// Serves topics to clients that speak the subprotocol [`topics.v1`](crate::how_to::protocol): JavaScript by `ws-topics/js/topics.js`, Rust by
-/// `TopicsClient` (feature `client`), or a client of your own.
+/// `TopicsClient` (feature `client`), or another client.
 ///
 /// ```
 /// use ws_topics::{EndpointOptions, History, TopicsEndpoint, TopicsOptions};
@@ -38,12 +39,16 @@ use crate::v1::{Content, Reply};
 /// # Ok(()) }
 /// ```
 ///
-/// With `ws-server` this is a handler (`Endpoint::new(move |socket, _| …).subprotocols([SUBPROTOCOL])`), with axum what `on_upgrade` calls.
+/// With `ws-server` its [`handler`](Self::handler) is that of an endpoint; in axum and elsewhere [`run`](Self::run) serves an open WebSocket:
+/// [how to](crate::how_to) has a whole program for each.
 #[derive(Clone)]
 pub struct TopicsEndpoint {
     topics: Topics,
     shared: Arc<Shared>,
 }
+
+/// A client that is being served, until its connection ends.
+type Serving = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 struct Shared {
     options: EndpointOptions,
@@ -76,6 +81,28 @@ impl TopicsEndpoint {
     /// Returns the topics, to publish to from the server.
     pub const fn topics(&self) -> &Topics {
         &self.topics
+    }
+
+    /// Returns the handler of an endpoint of `ws-server`: `Endpoint::new(topics.handler(|request: &Request| …)).subprotocols([SUBPROTOCOL])`. It serves each
+    /// client as [`run`](Self::run) does; the function chooses the client's identity by its request.
+    ///
+    /// The subprotocol must be offered by the endpoint: a client that asked for it closes the connection otherwise.
+    pub fn handler<S, R, I>(
+        &self,
+        identity: impl Fn(&R) -> I + Send + Sync + 'static,
+    ) -> impl Fn(WebSocket<S>, R) -> Serving + Send + Sync + 'static
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        R: 'static,
+        I: Into<Arc<str>>,
+    {
+        let endpoint = self.clone();
+        move |socket, request| {
+            let (endpoint, identity) = (endpoint.clone(), identity(&request).into());
+            // It would live as long as the connection.
+            drop(request);
+            Box::pin(async move { endpoint.run(socket, identity).await })
+        }
     }
 
     /// Serves one client until its connection ends. `identity` is the name by which the application knows the user: what

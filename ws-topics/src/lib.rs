@@ -62,7 +62,8 @@
 //! - list who is there: [`SubscribeOptions::present`], [`Topics::presence`], [`Topics::watch_presence`];
 //! - decide who may do what: [`TopicsOptions::authorize`];
 //! - count: [`Topics::stats`], [`Subscription::dropped`];
-//! - serve browsers: `TopicsEndpoint` (feature `endpoint`), which speaks [`topics.v1`](how_to::protocol), and `ws-topics/js/topics.js`;
+//! - serve browsers: `TopicsEndpoint` (feature `endpoint`), which speaks [`topics.v1`](how_to::protocol), and `ws-topics/js/topics.js`: [whole
+//!   programs](how_to) with `ws-server` and with axum;
 //! - be a client: `TopicsClient` (feature `client`).
 //!
 //! # What is lost, and what is not
@@ -233,6 +234,9 @@ pub use ws_client;
 pub use ws_tokio;
 
 /// How to do the usual things.
+// Its examples need axum, and so are tested by the package `ws-samples`.
+#[cfg(all(doc, not(doctest)))]
+#[doc = include_str!("../docs/how-to.md")]
 pub mod how_to {
     /// The subprotocol `topics.v1`, for clients in other languages.
     #[doc = include_str!("../docs/topics-v1.md")]

@@ -163,7 +163,8 @@ async fn a_chat_member_that_does_not_read_leaves_without_a_wait_for_the_others()
     let filled = async {
         // The buffers of the system take some megabytes.
         loop {
-            let published = tokio::time::timeout(Duration::from_secs(5), ann.publish("chat/a", text.as_str()));
+            let published =
+                tokio::time::timeout(Duration::from_secs(5), ann.publish("chat/a", text.as_str()));
             published.await.expect("Ann waits for Bo").unwrap();
         }
     };

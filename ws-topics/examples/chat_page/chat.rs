@@ -21,6 +21,8 @@ struct Stay {
     name: String,
     /// Whether there is a connection, as far as this subscription knows.
     is_open: Cell<bool>,
+    /// Whether there was one.
+    was_open: Rc<Cell<bool>>,
     has_left: Cell<bool>,
 }
 
@@ -71,16 +73,26 @@ impl Stay {
         let backoff = Backoff::default().initial(Duration::from_millis(300)).max(Duration::from_secs(5));
         let client = Options::default().backoff(backoff).build()?;
         let request = Request::new(&page.address(&name))?.subprotocol(SUBPROTOCOL);
-        let waiting = page.clone();
+        let (waiting, was_open) = (page.clone(), Rc::new(Cell::new(false)));
+        let opened_before = Rc::clone(&was_open);
         let connections = client.reconnect(request)?.on_wait(move |retry| {
-            if let Some(error) = retry.error {
+            // Later it is a loss of connection, which the subscription reports.
+            if let (Some(error), false) = (retry.error, opened_before.get()) {
                 waiting.say_error(&format!("{error}. Again in {:.1} s.", retry.delay.as_secs_f32()));
             }
         });
         page.state(State::Connecting, "connecting …");
         let topics = TopicsClient::with_connections(connections);
         let (topic, page) = (Page::topic(room), page.clone());
-        Ok(Self { topics, topic, page, name, is_open: Cell::new(false), has_left: Cell::new(false) })
+        Ok(Self {
+            topics,
+            topic,
+            page,
+            name,
+            is_open: Cell::new(false),
+            was_open,
+            has_left: Cell::new(false),
+        })
     }
 
     /// Shows what happens in the room.
@@ -165,6 +177,7 @@ impl Stay {
 
     fn opened(&self, state: State, what: &str) {
         self.is_open.set(true);
+        self.was_open.set(true);
         self.page.state(state, what);
         self.page.say_error("");
     }
