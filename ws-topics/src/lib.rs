@@ -124,6 +124,9 @@
 //! who left and one who came take 17 µs together beside 10,000 others, and 560 µs for a hundred changes (`cargo bench -p ws-topics --bench presence`;
 //! a comparison of the lists took 135 ms).
 //!
+//! A client that comes back after 10,000 missed messages has them all, opening handshake included, after 68 ms with `TopicsClient` and after 5 ms by a plain
+//! WebSocket that does not parse them (64 bytes each; with 1,024 bytes 72 and 24 ms; `cargo bench -p ws-topics --bench resume`). The goal is 200 ms.
+//!
 //! # Bounds
 //!
 //! | | default | |
