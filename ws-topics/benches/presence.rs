@@ -37,8 +37,8 @@ async fn measure(present: usize, changes: usize) -> Duration {
     }
     let mut times = Vec::new();
     for round in 1..=ROUNDS {
-        for index in 0..changes / 2 {
-            members[index] = join(&topics, &sender, present * round + index);
+        for (index, member) in members.iter_mut().take(changes / 2).enumerate() {
+            *member = join(&topics, &sender, present * round + index);
         }
         let begun = Instant::now();
         for watch in &mut watches {

@@ -175,6 +175,13 @@ impl Topics {
         self.hub.stats()
     }
 
+    /// Errors unless it is a topic, or also a filter.
+    #[cfg(feature = "endpoint")]
+    pub(crate) fn check_name(&self, name: &str, may_be_filter: bool) -> Result<(), TopicError> {
+        let check = if may_be_filter { name::check_filter } else { name::check_topic };
+        check(name, self.hub.options.max_topic_length)
+    }
+
     fn publish_one(&self, topic: &str, outgoing: Outgoing) -> Result<Published, TopicError> {
         let mut visits = Visits::default();
         let position = self.hub.publish(topic, &outgoing, &mut visits)?;

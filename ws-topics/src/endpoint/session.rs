@@ -17,7 +17,7 @@ use crate::presence_watch::PresenceWatch;
 use crate::subscribe_options::SubscribeOptions;
 use crate::subscription::Subscription;
 use crate::topic::{PresenceChange, Resumed};
-use crate::v1::{Code, Content, Person, Reply, Request, Unreadable};
+use crate::v1::{Code, Content, NotBase64, Person, Reply, Request, Unreadable, shorten, wrong};
 
 /// A client, and what it has subscribed to.
 pub(super) struct Session {
@@ -60,7 +60,8 @@ impl Session {
     /// Does what a message asks for. Returns the answer.
     pub(super) fn answer(&mut self, message: &Message) -> Reply {
         let Some(text) = message.as_text() else {
-            return invalid(None, "a request is a text message");
+            let why = format!("a request is a text message, this is a binary one of {} bytes", message.len());
+            return invalid(None, &why);
         };
         match Request::parse(text) {
             Err(Unreadable { id, why }) => invalid(id, &why),
@@ -69,7 +70,10 @@ impl Session {
             }
             Ok(Request::Unsubscribe { id, topic }) => match self.subscriptions.remove(&topic) {
                 Some(_) => Reply::Unsubscribed { id, topic },
-                None => refused(id, Code::NotSubscribed, "there is no subscription to this topic"),
+                None => {
+                    let why = format!("the client has no subscription to {:?}", shorten(&topic));
+                    refused(id, Code::NotSubscribed, &why)
+                }
             },
             Ok(Request::Publish { id, topic, content, key, echo }) => {
                 self.publish(id, topic, content, key, echo)
@@ -83,6 +87,9 @@ impl Session {
     }
 
     fn subscribe(&mut self, id: u64, topic: String, wanted: Wanted) -> Reply {
+        if let Err(error) = self.endpoint.topics().check_name(&topic, true) {
+            return Reply::refused(id, &error);
+        }
         // A message does not say which subscription it is for, so that all subscribers can share it: there is one for each topic.
         if let Some(other) = self.subscriptions.keys().find(|other| name::overlap(other, &topic)) {
             return refused(
@@ -93,10 +100,15 @@ impl Session {
         }
         let topics = self.endpoint.topics().clone();
         let mut options = SubscribeOptions::default().slow(self.endpoint.shared.options.slow.clone());
-        match (wanted.since.map(|since| since.parse::<Position>()), wanted.last) {
+        match (wanted.since, wanted.last) {
             (Some(_), Some(_)) => return invalid(Some(id), "the members since and last exclude each other"),
-            (Some(Err(error)), None) => return invalid(Some(id), &format!("the member since is {error}")),
-            (Some(Ok(since)), None) => options = options.since(since),
+            (Some(since), None) => match since.parse::<Position>() {
+                Ok(since) => options = options.since(since),
+                Err(_) => {
+                    let wanted = "a position of the form EPOCH:OFFSET, two decimal numbers";
+                    return invalid(Some(id), &wrong("since", &since.into(), wanted));
+                }
+            },
             (None, Some(last)) => options = options.last(last),
             (None, None) => {}
         }
@@ -139,15 +151,21 @@ impl Session {
     }
 
     fn publish(&self, id: u64, topic: String, content: Content, key: Option<String>, echo: bool) -> Reply {
+        if let Err(error) = self.endpoint.topics().check_name(&topic, false) {
+            return Reply::refused(id, &error);
+        }
         if !self.endpoint.shared.options.publish {
-            return refused(id, Code::Forbidden, "clients may not publish here");
+            let why = format!("clients may not publish here: topic {topic:?}");
+            return refused(id, Code::Forbidden, &why);
         }
         if let Err(error) = self.authorize(&topic, Action::Publish) {
             return Reply::refused(id, &error);
         }
         let message = match content.into_message() {
             Ok(message) => message,
-            Err(why) => return invalid(Some(id), why),
+            Err(NotBase64(text)) => {
+                return invalid(Some(id), &wrong("base64", &text.into(), "base64 (RFC 4648 section 4)"));
+            }
         };
         let mut batch = self.endpoint.topics().batch();
         let publish = || {
@@ -163,7 +181,8 @@ impl Session {
         };
         let published = match key {
             Some(text) if text.len() > MAX_KEY => {
-                return invalid(Some(id), &format!("the key is longer than {MAX_KEY} bytes"));
+                let wanted = format!("at most {MAX_KEY} bytes long; it has {}", text.len());
+                return invalid(Some(id), &wrong("key", &text.into(), &wanted));
             }
             Some(text) => {
                 let key = Key {
@@ -186,6 +205,10 @@ impl Session {
     }
 
     fn members(&self, topic: &str) -> Result<Vec<Person>, TopicError> {
+        self.endpoint.topics().check_name(topic, true)?;
+        if name::is_filter(topic) {
+            return Err(TopicError::NotForFilters { filter: topic.to_owned(), what: "presence" });
+        }
         self.authorize(topic, Action::Presence)?;
         let members = self.endpoint.topics().presence_for(&self.sender, topic)?;
         Ok(members.into_iter().map(Person::from).collect())

@@ -13,6 +13,10 @@ pub(crate) enum Content {
     Base64(String),
 }
 
+/// A text that is not base64.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotBase64(pub(crate) String);
+
 impl Content {
     pub(crate) fn of(message: &Message) -> Self {
         match message.as_text() {
@@ -22,12 +26,10 @@ impl Content {
     }
 
     /// Returns the message. Errors if it is not base64 (RFC 4648 section 4).
-    pub(crate) fn into_message(self) -> Result<Message, &'static str> {
+    pub(crate) fn into_message(self) -> Result<Message, NotBase64> {
         match self {
             Self::Text(text) => Ok(Message::text(text)),
-            Self::Base64(text) => {
-                BASE64.decode(text).map(Message::binary).map_err(|_| "the member base64 is not base64")
-            }
+            Self::Base64(text) => BASE64.decode(&text).map(Message::binary).map_err(|_| NotBase64(text)),
         }
     }
 }

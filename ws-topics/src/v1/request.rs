@@ -1,24 +1,26 @@
 //! What a client sends.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::content::Content;
+#[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
+use super::members::{Members, wrong};
 use super::reply::is_false;
 
 /// A request of a client. Each has an `id`, which its reply repeats.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum Request {
     Subscribe {
         id: u64,
         topic: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         since: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         last: Option<u64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         present: Option<String>,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(skip_serializing_if = "is_false")]
         watch: bool,
     },
     Unsubscribe {
@@ -30,9 +32,9 @@ pub(crate) enum Request {
         topic: String,
         #[serde(flatten)]
         content: Content,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<String>,
-        #[serde(default = "yes", skip_serializing_if = "is_true")]
+        #[serde(skip_serializing_if = "is_true")]
         echo: bool,
     },
     Presence {
@@ -55,14 +57,42 @@ pub(crate) struct Unreadable {
 impl Request {
     #[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
     pub(crate) fn parse(text: &str) -> Result<Self, Unreadable> {
-        serde_json::from_str(text).map_err(|error| {
-            #[derive(Deserialize)]
-            struct Numbered {
-                id: Option<u64>,
-            }
-            let id = serde_json::from_str::<Numbered>(text).ok().and_then(|numbered| numbered.id);
-            Unreadable { id, why: format!("not a request of topics.v1: {error}") }
-        })
+        let unreadable = |id| move |why| Unreadable { id, why };
+        let mut members = Members::parse(text).map_err(unreadable(None))?;
+        let id = members.optional_integer("id").map_err(unreadable(None))?;
+        let id = id.ok_or("the member id is missing".to_owned()).map_err(unreadable(None))?;
+        Self::of(id, members).map_err(unreadable(Some(id)))
+    }
+
+    #[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
+    fn of(id: u64, mut members: Members) -> Result<Self, String> {
+        let kind = members.text("type")?;
+        match kind.as_str() {
+            "subscribe" => Ok(Self::Subscribe {
+                id,
+                topic: members.text("topic")?,
+                since: members.optional_text("since")?,
+                last: members.optional_integer("last")?,
+                present: members.optional_text("present")?,
+                watch: members.flag("watch", false)?,
+            }),
+            "unsubscribe" => Ok(Self::Unsubscribe { id, topic: members.text("topic")? }),
+            "publish" => Ok(Self::Publish {
+                id,
+                topic: members.text("topic")?,
+                content: match (members.optional_text("text")?, members.optional_text("base64")?) {
+                    (Some(text), None) => Content::Text(text),
+                    (None, Some(base64)) => Content::Base64(base64),
+                    (None, None) => return Err("a member text or base64 is missing".into()),
+                    (Some(_), Some(_)) => return Err("the members text and base64 exclude each other".into()),
+                },
+                key: members.optional_text("key")?,
+                echo: members.flag("echo", true)?,
+            }),
+            "presence" => Ok(Self::Presence { id, topic: members.text("topic")? }),
+            "ping" => Ok(Self::Ping { id }),
+            _ => Err(wrong("type", &kind.into(), "subscribe, unsubscribe, publish, presence or ping")),
+        }
     }
 
     #[cfg(feature = "client")]
@@ -74,10 +104,6 @@ impl Request {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_true(value: &bool) -> bool {
     *value
-}
-
-fn yes() -> bool {
-    true
 }
 
 #[cfg(all(test, feature = "endpoint"))]
@@ -112,6 +138,8 @@ mod tests {
         for (text, id) in [
             ("", None),
             ("[]", None),
+            (r#"{"type":"ping","id":1,"id":2}"#, None),
+            (r#"{"type":"ping","id":9007199254740992}"#, None),
             ("{}", None),
             (r#"{"type":"subscribe","topic":"a"}"#, None),
             (r#"{"type":"subscribe","id":7}"#, Some(7)),

@@ -8,13 +8,13 @@ use tokio::task::JoinHandle;
 use ws_tokio::{Config, Error, Message, Role, WebSocket};
 use ws_topics::{Action, EndpointOptions, History, TopicsEndpoint, TopicsOptions};
 
-struct Client {
-    socket: WebSocket<DuplexStream>,
-    serving: JoinHandle<Result<(), Error>>,
+pub struct Client {
+    pub socket: WebSocket<DuplexStream>,
+    pub serving: JoinHandle<Result<(), Error>>,
 }
 
 impl Client {
-    fn new(endpoint: &TopicsEndpoint, identity: &'static str) -> Self {
+    pub fn new(endpoint: &TopicsEndpoint, identity: &'static str) -> Self {
         let (near, far) = duplex(1 << 20);
         let socket = WebSocket::from_raw(far, Role::Server, Config::server()).unwrap();
         let endpoint = endpoint.clone();
@@ -26,13 +26,13 @@ impl Client {
         self.socket.send(request.to_string()).await.unwrap();
     }
 
-    async fn next(&mut self) -> Value {
+    pub async fn next(&mut self) -> Value {
         let message = self.socket.recv().await.unwrap().unwrap();
         serde_json::from_str(message.as_text().unwrap()).unwrap()
     }
 
     /// Sends a request; returns its answer, and what came before it.
-    async fn ask(&mut self, request: Value) -> (Value, Vec<Value>) {
+    pub async fn ask(&mut self, request: Value) -> (Value, Vec<Value>) {
         let id = request["id"].clone();
         self.send(request).await;
         let mut before = Vec::new();
@@ -56,7 +56,7 @@ fn endpoint(options: EndpointOptions) -> TopicsEndpoint {
     TopicsEndpoint::new(topics, options).unwrap()
 }
 
-fn open() -> TopicsEndpoint {
+pub fn open() -> TopicsEndpoint {
     endpoint(EndpointOptions::default().publish(true))
 }
 

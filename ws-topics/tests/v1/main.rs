@@ -2,5 +2,6 @@
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod bad_input;
 mod client;
 mod endpoint;
