@@ -66,6 +66,8 @@ fn documents() -> Vec<PathBuf> {
         ".",
         "ws-core",
         "ws-tokio",
+        "ws-topics",
+        "ws-topics/docs",
         "ws-server",
         "ws-client",
         "ws-cli",
@@ -111,6 +113,18 @@ fn every_test_that_a_document_names_exists() {
         }
     }
     assert!(named > 200, "{named} tests are named");
+}
+
+#[test]
+fn every_statement_about_what_topics_lose_names_a_test() {
+    let text = fs::read_to_string(root().join("ws-topics/docs/guarantees.md")).unwrap();
+    let mut statements = 0;
+    for row in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| statement ")) {
+        let (statement, tests) = row.trim_matches('|').rsplit_once(" | ").unwrap_or_else(|| panic!("{row}"));
+        assert!(references(tests).next().is_some(), "no test: {statement}");
+        statements += 1;
+    }
+    assert!(statements > 40, "{statements} statements");
 }
 
 #[test]

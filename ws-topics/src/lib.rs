@@ -66,29 +66,7 @@
 //!   programs](how_to) with `ws-server` and with axum;
 //! - be a client: `TopicsClient` (feature `client`).
 //!
-//! # What is lost, and what is not
-//!
-//! Each line has the test that checks it, in `tests/topics`.
-//!
-//! | | test |
-//! |---|---|
-//! | A subscriber whose connection has room gets every message, in the order of publishing. | `every_subscriber_gets_every_message_in_the_order_of_publishing` |
-//! | All subscribers of a topic see the same order, whichever threads publish. | `publishers_on_several_threads_are_seen_in_one_order_by_all` |
-//! | A batch of any length makes no subscriber slow. | `a_batch_larger_than_the_bounds_makes_no_fast_subscriber_slow` |
-//! | A slow subscriber delays no other. | `a_slow_subscriber_delays_no_other` |
-//! | A slow subscriber loses what its policy says, counted exactly, with one mark at each place where something is missing. | `drop_oldest_…`, `drop_newest_…`, `conflation_…`, `a_subscriber_gets_one_mark_for_each_place_…` |
-//! | A message that nobody has subscribed to and no history keeps is gone. | `a_message_without_subscribers_and_history_is_gone` |
-//! | A subscriber that resumes gets what it missed and goes on live, without loss, duplicate or disorder, as long as the history has it. | `a_subscriber_that_resumes_gets_what_it_missed_and_then_goes_on_live` |
-//! | If the history does not have it, the subscriber learns so, and gets a mark and what there is. | `a_subscriber_that_missed_more_than_is_kept_gets_a_mark_and_what_there_is` |
-//! | A restart of the process loses the histories; a position of before is a gap of unknown size. | `a_position_of_another_epoch_or_of_the_future_is_a_gap_of_unknown_size` |
-//! | What a history loses while a slow subscriber replays it is marked. | `what_a_history_loses_during_a_slow_replay_is_marked` |
-//! | A message that is too large for a history is delivered, and missing from it. | `a_message_larger_than_a_history_is_delivered_and_not_kept` |
-//! | What a connection publishes itself by `publish_from` it does not get, now or in a replay; a new connection does. | `what_a_connection_published_itself_is_not_replayed_to_it_but_to_its_successor` |
-//! | What waits when a subscription is dropped is dropped with it. | `dropping_a_subscription_ends_it_and_drops_what_waits_for_it` |
-//! | What waits when a connection ends is lost for it, and counted. | `what_waits_when_a_connection_ends_is_counted_as_ended` |
-//!
-//! What a connection has taken is beyond this crate: it may still be lost with the connection. A client that must not miss anything
-//! resumes from the last position that it has *seen*; the clients of `topics.v1` do (`tests/v1`). `tests/simulation` checks all of this against a model, from 10,000 seeds.
+#![doc = include_str!("../docs/guarantees.md")]
 //!
 //! # How a message travels
 //!

@@ -198,7 +198,7 @@ async fn a_change_of_presence_costs_a_watch_the_same_however_many_are_present() 
         let join =
             |number: usize| topics.subscribe(&peer.sender, "room", as_(&number.to_string(), "")).unwrap();
         let _present: Vec<_> = (0..present).map(join).collect();
-        let mut watches: Vec<_> = (0..100).map(|_| topics.watch_presence("room").unwrap()).collect();
+        let mut watches: Vec<_> = (0..20).map(|_| topics.watch_presence("room").unwrap()).collect();
         for watch in &mut watches {
             assert_eq!(watch.changed().await.len(), present);
         }

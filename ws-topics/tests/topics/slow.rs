@@ -148,3 +148,19 @@ async fn a_slow_subscriber_delays_no_other() {
     publish_twenty(&topics);
     assert_eq!(fast.read().await, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_larger_than_the_bytes_that_may_wait_is_lost_for_a_slow_subscriber_only() {
+    let topics = topics(TopicsOptions::default());
+    let (mut slow, mut fast) = (Peer::slow(), Peer::fast());
+    let options = || SubscribeOptions::default().max_bytes(1_100);
+    let _slow = topics.subscribe(&slow.sender, "a", options()).unwrap();
+    let _fast = topics.subscribe(&fast.sender, "a", options()).unwrap();
+    topics.publish_all((0..2).map(|n| ("a", text(n)))).unwrap();
+    let large = "large".to_owned() + &" ".repeat(1_000);
+    topics.publish("a", large).unwrap();
+    topics.publish("a", text(3)).unwrap();
+    assert_eq!(fast.read().await, ["0", "1", "large", "3"]);
+    assert_eq!(slow.read().await, ["0", "1", "lost 1 of a (3-3)", "3"]);
+    check_counts(&topics);
+}

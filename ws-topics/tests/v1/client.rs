@@ -297,3 +297,47 @@ async fn close_ends_the_connection_with_a_closing_handshake_for_all_that_use_the
     served.down();
     served.client().close().await;
 }
+
+#[tokio::test]
+async fn dropping_the_future_of_next_loses_nothing_whether_the_client_is_behind_or_not() {
+    let served = Served::new().await;
+    let client = served.client();
+    let mut kept = client.subscribe("kept/a", live().max_waiting(4)).await.unwrap();
+    for number in 0..200 {
+        served.endpoint.topics().publish("kept/a", number.to_string()).unwrap();
+    }
+    let mut expected = 0;
+    while expected < 200 {
+        // Polled once, and dropped.
+        let polled = tokio::select! {
+            biased;
+            event = kept.next() => Some(event.unwrap()),
+            () = tokio::task::yield_now() => None,
+        };
+        match polled {
+            Some(Event::Message { message, .. }) => {
+                assert_eq!(message.as_text(), Some(expected.to_string().as_str()));
+                expected += 1;
+            }
+            None | Some(Event::Resumed { .. }) => {}
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_answer_fails_when_the_client_is_closed() {
+    let served = Served::new().await;
+    served.down();
+    let client = served.client();
+    let calls =
+        async { tokio::join!(client.publish("a", "x"), client.presence("a"), client.subscribe("a", live())) };
+    let close = async {
+        tokio::task::yield_now().await;
+        client.close().await;
+    };
+    let ((published, presence, subscribed), ()) = tokio::join!(calls, close);
+    assert!(matches!(published, Err(ClientError::Ended)), "{published:?}");
+    assert!(matches!(presence, Err(ClientError::Ended)), "{presence:?}");
+    assert!(matches!(subscribed, Err(ClientError::Ended)), "{subscribed:?}");
+}

@@ -15,8 +15,12 @@ pub struct Client {
 
 impl Client {
     pub fn new(endpoint: &TopicsEndpoint, identity: &'static str) -> Self {
-        let (near, far) = duplex(1 << 20);
-        let socket = WebSocket::from_raw(far, Role::Server, Config::server()).unwrap();
+        Self::over(1 << 20, Config::server(), endpoint, identity)
+    }
+
+    fn over(pipe: usize, config: Config, endpoint: &TopicsEndpoint, identity: &'static str) -> Self {
+        let (near, far) = duplex(pipe);
+        let socket = WebSocket::from_raw(far, Role::Server, config).unwrap();
         let endpoint = endpoint.clone();
         let serving = tokio::spawn(async move { endpoint.run(socket, identity).await });
         Self { socket: WebSocket::from_raw(near, Role::Client, Config::client()).unwrap(), serving }
@@ -279,4 +283,84 @@ async fn a_request_that_cannot_be_granted_is_answered_with_its_reason_and_the_co
     assert_eq!(client.next().await["code"], "invalid");
     let (answer, _) = client.ask(json!({"type": "ping", "id": 9})).await;
     assert_eq!(answer, json!({"type": "pong", "id": 9}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_got_nothing_resumes_from_the_position_of_its_subscription() {
+    let endpoint = open();
+    for before in 0..3 {
+        let mut client = Client::new(&endpoint, "");
+        let (answer, _) = client.ask(json!({"type": "subscribe", "id": 1, "topic": "kept/a"})).await;
+        drop(client);
+        let missed = format!("missed {before}");
+        endpoint.topics().publish("kept/a", missed.as_str()).unwrap();
+        let mut client = Client::new(&endpoint, "");
+        let again = json!({"type": "subscribe", "id": 1, "topic": "kept/a", "since": answer["position"]});
+        let (answer, before) = client.ask(again).await;
+        assert_eq!((texts(&before), &answer["missed"]), (vec![missed.as_str()], &json!(1)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_gets_a_gap_at_its_place_and_resumes_behind_it() {
+    let endpoint = open();
+    let config = Config::server().send_high_water(900).keepalive(None);
+    let mut client = Client::over(10, config, &endpoint, "");
+    client.ask(json!({"type": "subscribe", "id": 1, "topic": "kept/a"})).await;
+    let text = |number: usize| format!("{number:<900}");
+    // More than may wait for it.
+    for number in 1..=1_500 {
+        endpoint.topics().publish("kept/a", text(number)).unwrap();
+    }
+    let (mut expected, mut gap) = (1, None);
+    while expected <= 1_500 {
+        let message = client.next().await;
+        if message["type"] == "gap" {
+            let offset = |name: &str| {
+                let position = message[name].as_str().unwrap();
+                position.split_once(':').unwrap().1.parse::<u64>().unwrap()
+            };
+            assert_eq!(
+                (offset("first"), message["lost"].as_u64().unwrap()),
+                (expected, offset("last") - expected + 1)
+            );
+            expected = offset("last") + 1;
+            assert!(gap.replace(message["last"].clone()).is_none(), "one gap at one place");
+        } else {
+            assert_eq!(message["text"], text(expected as usize));
+            expected += 1;
+        }
+    }
+    // The history has the latest three: of what follows the gap most is missing, and nothing before is reported again.
+    let gap = gap.expect("a gap");
+    let again = json!({"type": "subscribe", "id": 1, "topic": "kept/a", "since": gap});
+    let (answer, before) = Client::new(&endpoint, "").ask(again).await;
+    assert_eq!((before.len(), answer.get("missed")), (4, Some(&json!(null))));
+    let last: u64 = gap.as_str().unwrap().split_once(':').unwrap().1.parse().unwrap();
+    assert!(before[0]["first"].as_str().unwrap().ends_with(&format!(":{}", last + 1)), "{}", before[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_clients_publish_is_prepared_once_for_each_key_or_refused() {
+    let prepared = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&prepared);
+    let endpoint = endpoint(EndpointOptions::default().publish(true).prepare(move |access, message| {
+        let text = message.as_text().filter(|text| !text.is_empty()).ok_or("an empty text")?;
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(format!("{number} {} to {}: {text}", access.identity, access.topic).into())
+    }));
+    let mut ada = Client::new(&endpoint, "ada");
+    ada.ask(json!({"type": "subscribe", "id": 1, "topic": "a"})).await;
+    let publish = |text: &str| json!({"type": "publish", "id": 2, "topic": "a", "text": text, "key": text});
+    let (first, before) = ada.ask(publish("hello")).await;
+    assert_eq!(texts(&before), ["0 ada to a: hello"]);
+    let (second, before) = ada.ask(publish("hello")).await;
+    assert_eq!((&first, before.len()), (&second, 0));
+    assert_eq!(prepared.load(std::sync::atomic::Ordering::SeqCst), 1);
+    let (refused, before) = ada.ask(publish("")).await;
+    assert_eq!((&refused["code"], &refused["message"]), (&json!("content"), &json!("an empty text")));
+    assert_eq!(before.len(), 0);
+    // The server's own messages are published as they are.
+    endpoint.topics().publish("a", "").unwrap();
+    assert_eq!(ada.next().await["text"], "");
 }
