@@ -7,8 +7,9 @@ use anyhow::Result;
 use crate::answers::Expected;
 use crate::frames::{TEXT, frame, text};
 use crate::load::{Load, Spread};
-use crate::peers::{Peer, Service, Task};
+use crate::peer::Peer;
 use crate::report::Report;
+use crate::service::{Service, Task};
 use crate::table::Table;
 use crate::{Plan, rig};
 

@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 
 use crate::frames::BINARY;
 use crate::load::{Clients, Load};
-use crate::peers::{Peer, Service};
+use crate::peer::Peer;
 use crate::report::Report;
 use crate::rig::{Series, Server};
+use crate::service::Service;
 use crate::table::Table;
 use crate::{Plan, echo, http2};
 

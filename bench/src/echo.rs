@@ -7,8 +7,9 @@ use anyhow::Result;
 use crate::answers::Expected;
 use crate::frames::{BINARY, TEXT, frame, text};
 use crate::load::{Load, Spread};
-use crate::peers::{Peer, Service};
+use crate::peer::Peer;
 use crate::report::Report;
+use crate::service::Service;
 use crate::table::Table;
 use crate::{Plan, rig};
 

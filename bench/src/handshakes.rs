@@ -5,9 +5,10 @@ use std::time::Instant;
 use anyhow::Result;
 use nix::sys::socket::{setsockopt, sockopt};
 
-use crate::peers::{Peer, Service, Task};
+use crate::peer::Peer;
 use crate::report::Report;
 use crate::rig::{Series, Server};
+use crate::service::{Service, Task};
 use crate::table::Table;
 use crate::{Plan, client, machine};
 

@@ -4,8 +4,9 @@ use anyhow::Result;
 
 use crate::frames::BINARY;
 use crate::load::{Load, Spread};
-use crate::peers::{Peer, Service};
+use crate::peer::Peer;
 use crate::report::Report;
+use crate::service::Service;
 use crate::table::Table;
 use crate::{Plan, echo, rig};
 

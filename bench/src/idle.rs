@@ -8,9 +8,10 @@ use anyhow::{Result, ensure};
 
 use crate::answers::{Answers, Expected};
 use crate::frames::{BINARY, RSV1, TEXT, deflated, frame, json, text};
-use crate::peers::{Peer, Service};
+use crate::peer::Peer;
 use crate::report::Report;
 use crate::rig::{Series, Server};
+use crate::service::Service;
 use crate::table::Table;
 use crate::{Plan, client, compress, machine};
 

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 use crate::answers::{Answers, Expected};
 use crate::client;
-use crate::peers::Peer;
+use crate::peer::Peer;
 use crate::rig::Server;
 use crate::streams::{self, Streams};
 

@@ -17,12 +17,14 @@ mod hypercorn;
 mod idle;
 mod load;
 mod machine;
+mod peer;
 mod peers;
 mod plot;
 mod report;
 mod rig;
 mod scale;
 mod serve;
+mod service;
 mod streams;
 mod table;
 mod tls;
@@ -34,8 +36,9 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum as _};
 
-use peers::{Peer, Service};
+use peer::Peer;
 use report::Report;
+use service::Service;
 
 #[derive(Debug, Parser)]
 #[command(about = "Measures ws-core beside its peers")]

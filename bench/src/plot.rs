@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::peers::Peer;
+use crate::peer::Peer;
 use crate::table::Table;
 
 /// SVG. The scale is logarithmic; ours stands at 1, what is cheaper to the left of it.

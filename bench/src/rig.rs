@@ -9,7 +9,8 @@ use clap::ValueEnum;
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::load::{Clients, Load};
-use crate::peers::{Peer, Service};
+use crate::peer::Peer;
+use crate::service::Service;
 use crate::{Plan, hypercorn, machine, tls, uwebsockets};
 
 /// A server process; it ends when this is dropped.

@@ -4,9 +4,10 @@ use anyhow::Result;
 
 use crate::frames::BINARY;
 use crate::load::Load;
-use crate::peers::{Peer, Service};
+use crate::peer::Peer;
 use crate::report::Report;
 use crate::rig::{self, Series};
+use crate::service::Service;
 use crate::table::Table;
 use crate::{Plan, echo};
 

@@ -6,7 +6,9 @@ use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::peers::{self, Peer, Service, Socket, Task};
+use crate::peer::Peer;
+use crate::peers::{self, Socket};
+use crate::service::{Service, Task};
 use crate::{machine, tls};
 
 pub fn run(service: Service) -> Result<()> {

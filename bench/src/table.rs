@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use clap::ValueEnum as _;
 
-use crate::peers::Peer;
+use crate::peer::Peer;
 use crate::rig::Series;
 
 /// What the implementations did under several loads. Less is better in all of them.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 
 use crate::machine;
-use crate::peers::{Service, Task};
+use crate::service::{Service, Task};
 
 /// What the build needs from the system.
 pub const PACKAGES: &str = "g++ zlib1g-dev libdeflate-dev";

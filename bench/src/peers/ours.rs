@@ -9,7 +9,9 @@ use ws_core::deflate::{self, PerMessageDeflate};
 use ws_core::{Binary, Config, Connection, Event};
 use ws_tokio::{Broadcast, SlowPolicy, WebSocket};
 
-use super::{Peer, Service, Socket};
+use super::Socket;
+use crate::peer::Peer;
+use crate::service::Service;
 
 /// The cheapest way: messages are lent where they were read, and answered in one write a batch.
 pub fn lent(stream: impl Socket, service: Service) -> impl Future<Output = anyhow::Result<()>> {

@@ -11,7 +11,8 @@ use tokio::select;
 use tokio::sync::mpsc;
 use tokio_rustls::server::TlsStream;
 
-use super::{Service, Socket, echo_sink};
+use super::{Socket, echo_sink};
+use crate::service::Service;
 
 pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
     match service.deflate {

@@ -2,7 +2,8 @@ use futures::StreamExt;
 use tokio::net::TcpStream;
 use tokio_websockets::{Config, Limits, Message, ServerBuilder};
 
-use super::{Service, Socket, echo_sink};
+use super::{Socket, echo_sink};
+use crate::service::Service;
 
 pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
     let websocket = ServerBuilder::new()

@@ -8,7 +8,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::{Service, Socket, echo_sink};
+use super::{Socket, echo_sink};
+use crate::service::Service;
 
 pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
     let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;

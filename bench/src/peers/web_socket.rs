@@ -1,7 +1,8 @@
 use tokio::io::{BufReader, BufWriter};
 use web_socket::{DataType, Event, Frame, MessageType, WebSocket};
 
-use super::{Service, Socket};
+use super::Socket;
+use crate::service::Service;
 
 /// Large enough for a whole batch.
 const BUFFER: usize = 64 << 10;

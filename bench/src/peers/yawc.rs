@@ -3,7 +3,8 @@ use std::sync::LazyLock;
 use futures::{FutureExt, SinkExt, StreamExt};
 use yawc::{CompressionLevel, DeflatePool, Frame, OpCode, Options, Role, WebSocket};
 
-use super::{Service, Socket};
+use super::Socket;
+use crate::service::Service;
 
 pub async fn echo(stream: impl Socket, service: Service) -> anyhow::Result<()> {
     // One pool for the server, as its documentation asks for without context takeover.
