@@ -7,12 +7,18 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
+use crate::load::PATIENCE;
 use crate::{streams, tls};
 
 /// Connects and does the opening handshake.
 pub fn open(port: u16) -> Result<TcpStream> {
+    open_with(port, "")
+}
+
+/// The same with further lines in the request, each with its CRLF.
+pub fn open_with(port: u16, fields: &str) -> Result<TcpStream> {
     let mut stream = connect(port)?;
-    shake_hands(&mut stream)?;
+    shake_hands(&mut stream, fields)?;
     Ok(stream)
 }
 
@@ -26,7 +32,7 @@ pub fn open_tls(
     let mut stream = StreamOwned::new(connection, connect(port)?);
     match http2 {
         Some(websockets) => streams::open(&mut stream, websockets)?,
-        None => shake_hands(&mut stream)?,
+        None => shake_hands(&mut stream, "")?,
     }
     Ok(stream)
 }
@@ -34,14 +40,12 @@ pub fn open_tls(
 fn connect(port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
 
-fn shake_hands(stream: &mut (impl Read + Write)) -> Result<()> {
-    stream.write_all(
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-    )?;
+fn shake_hands(stream: &mut (impl Read + Write), fields: &str) -> Result<()> {
+    stream.write_all(request(fields).as_bytes())?;
     let mut head = Vec::new();
     let mut buffer = [0; 512];
     while !head.ends_with(b"\r\n\r\n") {
@@ -54,4 +58,12 @@ fn shake_hands(stream: &mut (impl Read + Write)) -> Result<()> {
         bail!("the server refused: {}", String::from_utf8_lossy(&head));
     }
     Ok(())
+}
+
+/// The request of an opening handshake.
+pub fn request(fields: &str) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+    )
 }

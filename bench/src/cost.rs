@@ -8,11 +8,12 @@ use anyhow::{Context, Result};
 use crate::frames::BINARY;
 use crate::load::{Clients, Load};
 use crate::peer::Peer;
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::rig::{Series, Server};
 use crate::service::Service;
 use crate::table::Table;
-use crate::{Plan, echo, http2};
+use crate::{echo, http2};
 
 pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     let loads = [1, 16].map(|in_flight| Load {

@@ -8,10 +8,11 @@ use crate::answers::Expected;
 use crate::frames::{BINARY, TEXT, frame, text};
 use crate::load::{Load, Spread};
 use crate::peer::Peer;
+use crate::plan::Plan;
 use crate::report::Report;
+use crate::rig;
 use crate::service::Service;
 use crate::table::Table;
-use crate::{Plan, rig};
 
 pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     let one = |size, connections, first| load(size, connections, 1, first);
@@ -53,7 +54,7 @@ fn measure(loads: &[Load], mut table: Table, tls: bool, plan: &Plan) -> Result<T
             let service = |peer| Service { batch: load.in_flight > 1, tls, ..Service::echo(peer) };
             let peers = plan.peers(&Peer::ALL).into_iter().filter(|peer| peer.is_rust() || !tls);
             let services: Vec<Service> = peers.map(service).collect();
-            table.push(&load.name, rig::measure(load, &services, plan)?);
+            table.push(&load.name, rig::measure(load, &services, plan));
         }
     }
     Ok(table)
@@ -61,11 +62,7 @@ fn measure(loads: &[Load], mut table: Table, tls: bool, plan: &Plan) -> Result<T
 
 pub fn load(size: usize, connections: usize, in_flight: usize, first: u8) -> Load {
     let opcode = if first == TEXT { "text" } else { "binary" };
-    let size_name = match size {
-        0..1024 => format!("{size} B"),
-        1024..0x10_0000 => format!("{} KiB", size >> 10),
-        _ => format!("{} MiB", size >> 20),
-    };
+    let size_name = size_name(size);
     let name = match in_flight {
         1 => format!("ping-pong {size_name} {opcode} × {connections}"),
         _ => format!("pipelined {size_name} {opcode} × {connections}, {in_flight} in flight"),
@@ -78,5 +75,13 @@ pub fn load(size: usize, connections: usize, in_flight: usize, first: u8) -> Loa
         expected: Expected { first, length: Some(size as u64), masked: false },
         spread: Spread::OneData,
         one_speaks: false,
+    }
+}
+
+pub fn size_name(size: usize) -> String {
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..0x10_0000 => format!("{} KiB", size >> 10),
+        _ => format!("{} MiB", size >> 20),
     }
 }

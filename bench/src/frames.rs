@@ -57,9 +57,17 @@ pub fn json(length: usize, seed: u64) -> Vec<u8> {
 
 /// A message as permessage-deflate sends it without reference to earlier ones (RFC 7692 section 7.2.1).
 pub fn deflated(message: &[u8]) -> Vec<u8> {
+    deflated_together(&[message]).concat()
+}
+
+/// Messages as permessage-deflate sends them with takeover, the first without reference to earlier ones.
+pub fn deflated_together(messages: &[impl AsRef<[u8]>]) -> Vec<Vec<u8>> {
     let mut codec = flate2::Compress::new(Compression::new(6), false);
-    let mut output = Vec::with_capacity(message.len() + 64);
-    codec.compress_vec(message, &mut output, FlushCompress::Sync).expect("memory is the only limit");
-    output.truncate(output.len() - 4);
-    output
+    let mut deflate = |message: &[u8]| {
+        let mut output = Vec::with_capacity(message.len() + 64);
+        codec.compress_vec(message, &mut output, FlushCompress::Sync).expect("memory is the only limit");
+        output.truncate(output.len() - 4);
+        output
+    };
+    messages.iter().map(|message| deflate(message.as_ref())).collect()
 }

@@ -6,39 +6,49 @@ use anyhow::Result;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::peer::Peer;
+use crate::plan::Plan;
 use crate::report::Report;
-use crate::rig::{Series, Server};
+use crate::rig::{self, Server};
 use crate::service::{Service, Task};
 use crate::table::Table;
-use crate::{Plan, client, machine};
+use crate::{client, machine};
 
 pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     const LOAD: &str = "opening handshake";
     if !plan.wants_load(LOAD) {
         return Ok(());
     }
-    let mut entries = Vec::new();
-    for peer in plan.peers(&Peer::SHAKING) {
-        let server = Server::start(Service { task: Task::Handshake, ..Service::echo(peer) })?;
+    let open = |&service: &Service| {
+        let server = Server::start(service)?;
         shake_hands(&server, plan)?;
-        entries.push((server, Series { peer, figures: Vec::new() }));
-    }
-    for _ in 0..plan.rounds {
-        for (server, series) in &mut entries {
-            let before = machine::cpu_time(server.pid())?;
-            let count = shake_hands(server, plan)?;
-            let used = machine::cpu_time(server.pid())? - before;
-            series.figures.push(used.as_secs_f64() * 1e6 / count as f64);
-        }
-    }
+        Ok(server)
+    };
+    let services: Vec<Service> =
+        plan.peers(&Peer::SHAKING).into_iter().map(|peer| service(peer, plan)).collect();
+    let [series] = rig::take_turns(LOAD, &services, open, plan.rounds, plan, |server| {
+        let before = machine::cpu_time(server.pid())?;
+        let count = shake_hands(server, plan)?;
+        let used = machine::cpu_time(server.pid())? - before;
+        Ok([used.as_secs_f64() * 1e6 / count as f64])
+    });
     let mut table = Table::new("Handshakes", "µs of server CPU from accept to the connection's end");
-    table.push(LOAD, entries.into_iter().map(|(_, series)| series).collect());
+    table.push(LOAD, series);
     report.add(
         table,
-        "Each with the implementation's own code; the floor looks for the key and nothing else. fastwebsockets and \
-         yawc leave it to hyper, web-socket to its user.",
+        "Each with the implementation's own code; the floor looks for the key and nothing else. \"lent\" is `accept` \
+         on a stream of one's own, \"Server\" a whole server. fastwebsockets, yawc and axum leave it to hyper, web-socket \
+         to its user.",
     );
     Ok(())
+}
+
+/// Whole servers where there are some.
+fn service(peer: Peer, plan: &Plan) -> Service {
+    let task = match peer {
+        Peer::Server | Peer::Axum | Peer::Fastwebsockets | Peer::Yawc | Peer::NodeWs => Task::Readme,
+        _ => Task::Handshake,
+    };
+    Service { task, profile: plan.profile, ..Service::echo(peer) }
 }
 
 /// Connects again and again for one turn; returns how often.

@@ -5,17 +5,18 @@ use anyhow::Result;
 use crate::frames::BINARY;
 use crate::load::{Load, Spread};
 use crate::peer::Peer;
+use crate::plan::Plan;
 use crate::report::Report;
-use crate::service::Service;
+use crate::service::{Service, Task};
 use crate::table::Table;
-use crate::{Plan, echo, rig};
+use crate::{echo, rig};
 
 pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     let mut table = Table::new("Echo over HTTP/2", "µs of server CPU a message");
     for load in loads() {
         if plan.wants_load(&load.name) {
             let services: Vec<Service> = plan.peers(&Peer::HTTP2).into_iter().map(service).collect();
-            table.push(&load.name, rig::measure(&load, &services, plan)?);
+            table.push(&load.name, rig::measure(&load, &services, plan));
         }
     }
     report.add(table, NOTE);
@@ -24,7 +25,8 @@ pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
 
 pub fn service(peer: Peer) -> Service {
     // sockudo-ws answers what has arrived together in one flush, as ours does.
-    Service { tls: true, batch: true, ..Service::echo(peer) }
+    let task = if matches!(peer, Peer::Server | Peer::ServerHttp2) { Task::Readme } else { Task::Echo };
+    Service { tls: true, batch: true, task, ..Service::echo(peer) }
 }
 
 /// Messages of 20 B.

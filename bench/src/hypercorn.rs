@@ -13,16 +13,22 @@ pub const PACKAGES: &str = "pip install hypercorn, for the python3 of the path";
 
 /// The server's program and arguments.
 pub fn command() -> Result<(PathBuf, Vec<String>)> {
-    let folder = std::env::temp_dir().join(format!("ws-bench-{}-hypercorn", std::process::id()));
+    let mut arguments = vec![script().display().to_string(), machine::SERVER_CORE.to_string()];
+    arguments.extend(certificate()?);
+    Ok((PROGRAM.into(), arguments))
+}
+
+/// The paths of a new certificate and of its key, for a server that is another program.
+pub fn certificate() -> Result<[String; 2]> {
+    let folder = std::env::temp_dir().join(format!("ws-bench-{}-certificate", std::process::id()));
     fs::create_dir_all(&folder)?;
     let (certificate, key) = tls::certificate()?;
-    let mut arguments = vec![script().display().to_string(), machine::SERVER_CORE.to_string()];
-    for (name, text) in [("certificate.pem", certificate), ("key.pem", key)] {
+    let write = |name: &str, text| -> Result<String> {
         let path = folder.join(name);
         fs::write(&path, text)?;
-        arguments.push(path.display().to_string());
-    }
-    Ok((PROGRAM.into(), arguments))
+        Ok(path.display().to_string())
+    };
+    Ok([write("certificate.pem", certificate)?, write("key.pem", key)?])
 }
 
 /// Whether it can be run; if not, the error says why.

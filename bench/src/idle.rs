@@ -1,7 +1,5 @@
 //! Memory of connections that wait.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -9,11 +7,13 @@ use anyhow::{Result, ensure};
 use crate::answers::{Answers, Expected};
 use crate::frames::{BINARY, RSV1, TEXT, deflated, frame, json, text};
 use crate::peer::Peer;
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::rig::{Series, Server};
-use crate::service::Service;
+use crate::service::{Service, Task};
+use crate::storm::Both;
 use crate::table::Table;
-use crate::{Plan, client, compress, machine};
+use crate::{client, compress, machine};
 
 /// How many messages a burst has.
 const BURST: usize = 16;
@@ -23,7 +23,8 @@ pub fn run(plan: &Plan, connections: usize, report: &mut Report) -> Result<()> {
     let message = frame(BINARY, &text(1 << 10));
     for peer in plan.peers(&Peer::ALL) {
         let expected = Expected { first: BINARY, length: Some(1 << 10), masked: peer == Peer::RawTcp };
-        rows.measure(Service { batch: true, ..Service::echo(peer) }, connections, &message, expected)?;
+        let service = Service { batch: true, ..Service::echo(peer) };
+        rows.measure(service, connections, &message, expected, plan);
     }
     let mut table = Table::new("Memory", "private bytes of the server process a connection");
     rows.into_table(&mut table);
@@ -31,6 +32,8 @@ pub fn run(plan: &Plan, connections: usize, report: &mut Report) -> Result<()> {
         table,
         "Of 10,000 idle connections, unless said otherwise: once open, and after echoes of 1 KiB.",
     );
+
+    report.add(products(connections.min(4000), plan), PRODUCT_NOTE);
 
     let mut table = Table::new("Memory with compression", "private bytes of the server process a connection");
     let message = frame(TEXT | RSV1, &deflated(&json(1 << 10, 1)));
@@ -46,13 +49,40 @@ pub fn run(plan: &Plan, connections: usize, report: &mut Report) -> Result<()> {
                 ..Service::echo(peer)
             };
             // The compressors of some peers take 300 KiB for each connection.
-            rows.measure(service, connections.min(1000), &message, expected)?;
+            rows.measure(service, connections.min(1000), &message, expected, plan);
         }
         rows.into_table(&mut table);
     }
     report.add(table, "Of 1,000 idle connections, windows of 15 bits, level 6, JSON.");
     Ok(())
 }
+
+pub const PRODUCT: &str = "Memory of whole servers";
+
+/// Whole servers by the lines of their READMEs, beside a connection that is no WebSocket.
+fn products(connections: usize, plan: &Plan) -> Table {
+    let mut table = Table::new(PRODUCT, "private bytes of the server process a connection");
+    let message = frame(BINARY, &text(1 << 10));
+    for tls in [false, true] {
+        let mut rows = Rows::new(if tls { ", TLS" } else { "" });
+        // A handshake of TLS takes a millisecond.
+        let connections = if tls { connections.min(1000) } else { connections };
+        for peer in [Peer::RawTcp].into_iter().chain(Peer::PRODUCTS) {
+            if !plan.peers.contains(&peer) || tls && matches!(peer, Peer::Uwebsockets | Peer::Axum) {
+                continue;
+            }
+            let task = if peer == Peer::RawTcp { Task::Echo } else { Task::Readme };
+            let service = Service { tls, task, ..Service::readme(peer, plan.profile) };
+            let expected = Expected { first: BINARY, length: Some(1 << 10), masked: peer == Peer::RawTcp };
+            rows.measure(service, connections, &message, expected, plan);
+        }
+        rows.into_table(&mut table);
+    }
+    table
+}
+
+const PRODUCT_NOTE: &str = "Of 4,000 idle connections, over TLS 1.3 of 1,000: once open, and after echoes of 1 KiB. The floor is bytes echoed \
+                            on tokio, over TLS with rustls.";
 
 /// What the connections of each implementation hold, once in each state.
 struct Rows {
@@ -72,31 +102,17 @@ impl Rows {
         connections: usize,
         message: &[u8],
         expected: Expected,
-    ) -> Result<()> {
-        let server = Server::start(service)?;
-        // What the process allocates once is not the connections'.
-        let mut first = client::open(server.port())?;
-        exchange(&mut first, message, 1, expected)?;
-        let base = settled(&server)?;
-        let mut streams = Vec::new();
-        for _ in 0..connections {
-            streams.push(client::open(server.port())?);
+        plan: &Plan,
+    ) {
+        match states(service, connections, message, expected) {
+            Ok(states) => {
+                for (series, each) in self.series.iter_mut().zip(states) {
+                    series.push(Series { peer: service.peer, figures: vec![each] });
+                }
+                eprintln!("  memory of {}: done", service.peer.argument());
+            }
+            Err(error) => plan.leave_out(service.peer.name(), &self.names[0], &error),
         }
-        let opened = settled(&server)?;
-        for stream in &mut streams {
-            exchange(stream, message, 1, expected)?;
-        }
-        let after_one = settled(&server)?;
-        for stream in &mut streams {
-            exchange(stream, message, BURST, expected)?;
-        }
-        let after_burst = settled(&server)?;
-        for (series, bytes) in self.series.iter_mut().zip([opened, after_one, after_burst]) {
-            let each = bytes.saturating_sub(base) as f64 / connections as f64;
-            series.push(Series { peer: service.peer, figures: vec![each] });
-        }
-        eprintln!("  memory of {}: done", service.peer.argument());
-        Ok(())
     }
 
     fn into_table(self, table: &mut Table) {
@@ -106,15 +122,38 @@ impl Rows {
     }
 }
 
+/// The bytes of each connection in each state.
+fn states(service: Service, connections: usize, message: &[u8], expected: Expected) -> Result<[f64; 3]> {
+    let server = Server::start(service)?;
+    let open = || -> Result<Box<dyn Both>> {
+        Ok(match server.tls() {
+            None => Box::new(client::open(server.port())?),
+            Some(config) => Box::new(client::open_tls(server.port(), config, None)?),
+        })
+    };
+    // What the process allocates once is not the connections'.
+    let mut first = open()?;
+    exchange(&mut first, message, 1, expected)?;
+    let base = settled(&server)?;
+    let mut streams = (0..connections).map(|_| open()).collect::<Result<Vec<_>>>()?;
+    let opened = settled(&server)?;
+    let [after_one, after_burst] = [1, BURST].map(|times| {
+        streams.iter_mut().try_for_each(|stream| exchange(stream, message, times, expected))?;
+        settled(&server)
+    });
+    let each = |bytes: u64| bytes.saturating_sub(base) as f64 / connections as f64;
+    Ok([each(opened), each(after_one?), each(after_burst?)])
+}
+
 fn settled(server: &Server) -> Result<u64> {
     std::thread::sleep(Duration::from_millis(100));
     machine::private_memory(server.pid())
 }
 
 /// Sends a message this many times in one write and waits for the answers.
-fn exchange(stream: &mut TcpStream, message: &[u8], times: usize, expected: Expected) -> Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+fn exchange(stream: &mut impl Both, message: &[u8], times: usize, expected: Expected) -> Result<()> {
     stream.write_all(&message.repeat(times))?;
+    stream.flush()?;
     let (mut answers, mut count) = (Answers::default(), 0);
     let mut buffer = [0; 16 << 10];
     while count < times {

@@ -106,23 +106,28 @@ enum Stream {
 
 impl Clients {
     pub fn open(server: &Server, load: Load) -> Result<Self> {
+        let open = |_| Stream::open(server, load.websockets());
+        let streams = (0..load.connections).map(open).collect::<Result<_>>()?;
+        Self::new(streams, server.speaks_http2(), load)
+    }
+
+    /// On connections that are open.
+    pub fn over(streams: Vec<std::net::TcpStream>, load: Load) -> Result<Self> {
+        let streams = streams.into_iter().map(|stream| Ok(Stream::Tcp(nonblocking(stream)?)));
+        Self::new(streams.collect::<Result<_>>()?, false, load)
+    }
+
+    fn new(streams: Vec<Stream>, http2: bool, load: Load) -> Result<Self> {
         let poll = Poll::new()?;
         let mut clients = Vec::new();
-        for index in 0..load.connections {
-            let mut stream = Stream::open(server, load.websockets())?;
+        for (index, mut stream) in streams.into_iter().enumerate() {
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(stream.tcp(), Token(index), interest)?;
             // They do not all send the same at the same time.
             let batch = index * 7 % load.batches.len();
             let listens = load.one_speaks && index > 0;
-            clients.push(Client {
-                stream,
-                incoming: Incoming::new(server, load.websockets()),
-                batch,
-                written: 0,
-                awaited: 0,
-                listens,
-            });
+            let incoming = Incoming::new(http2, load.websockets());
+            clients.push(Client { stream, incoming, batch, written: 0, awaited: 0, listens });
         }
         Ok(Self { poll, events: Events::with_capacity(1024), clients, load, buffer: vec![0; 256 << 10] })
     }
@@ -226,12 +231,8 @@ impl Client {
 }
 
 impl Incoming {
-    fn new(server: &Server, websockets: usize) -> Self {
-        if server.speaks_http2() {
-            Self::Streams(Streams::new(websockets))
-        } else {
-            Self::Answers(Answers::default())
-        }
+    fn new(http2: bool, websockets: usize) -> Self {
+        if http2 { Self::Streams(Streams::new(websockets)) } else { Self::Answers(Answers::default()) }
     }
 
     fn take(&mut self, bytes: &[u8], expected: Expected) -> Result<usize> {
@@ -244,10 +245,6 @@ impl Incoming {
 
 impl Stream {
     fn open(server: &Server, websockets: usize) -> Result<Self> {
-        let nonblocking = |stream: std::net::TcpStream| {
-            stream.set_nonblocking(true)?;
-            io::Result::Ok(TcpStream::from_std(stream))
-        };
         Ok(match server.tls() {
             None => Self::Tcp(nonblocking(client::open(server.port())?)?),
             Some(config) => {
@@ -287,5 +284,10 @@ impl Stream {
     }
 }
 
+fn nonblocking(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    Ok(TcpStream::from_std(stream))
+}
+
 /// How long a server may be silent.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);

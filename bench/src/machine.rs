@@ -40,6 +40,14 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(sum)
 }
 
+/// How often the kernel has given a process a page of memory that it touched.
+pub fn page_faults(pid: u32) -> Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name of the program, in parentheses, may have spaces.
+    let (_, fields) = text.rsplit_once(") ").context("a stat without a name")?;
+    Ok(fields.split(' ').nth(7).context("a short stat")?.parse()?)
+}
+
 /// The private memory of a process in bytes: its heap and its stacks.
 ///
 /// Not the pages of programs and libraries: those are private, too, but only while nobody else runs the same ones.
@@ -53,22 +61,25 @@ pub fn private_memory(pid: u32) -> Result<u64> {
 /// The machine, for the head of a report.
 pub fn describe() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .map(|name| name.trim_start_matches(['\t', ' ', ':']));
+    let field = |name| {
+        let line = cpu.lines().find_map(|line| line.strip_prefix(name));
+        line.map(|value| value.trim_start_matches(['\t', ' ', ':']))
+    };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     // Not `available_parallelism`: that is one, once pinned.
     let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    let said = |program, argument| {
-        let output = Command::new(program).arg(argument).output();
+    let said = |program, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output();
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
     };
     format!(
-        "{}, {cores} cores, {}, Linux {}, {}",
-        said("date", "+%Y-%m-%d %H:%M"),
-        model.unwrap_or("unknown processor"),
+        "{}, {cores} cores, {} (family {}, model {}), {}, Linux {}, {}",
+        said("date", &["+%Y-%m-%d %H:%M"]),
+        field("model name").unwrap_or("unknown processor"),
+        field("cpu family").unwrap_or("?"),
+        field("model\t").unwrap_or("?"),
+        said("getconf", &["GNU_LIBC_VERSION"]),
         kernel.trim(),
-        said("rustc", "--version")
+        said("rustc", &["--version"])
     )
 }

@@ -5,6 +5,8 @@ use clap::ValueEnum;
 /// An implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Peer {
+    /// A copy by the C library.
+    Memcpy,
     /// Bytes echoed over tokio, no protocol.
     RawTcp,
     /// The least that unmasks and answers; checks nothing.
@@ -15,7 +17,19 @@ pub enum Peer {
     OursOwned,
     /// The example `event_loop` of ws-core: a driver on mio, through the public API.
     OursEventLoop,
+    /// A whole `Server` with the handler of the README; over TLS with HTTP/1.1.
+    Server,
+    /// `Broadcast::publish_all`.
+    PublishAll,
+    /// `Topics::publish` of ws-topics.
+    Topics,
+    /// `Topics::batch`.
+    TopicsBatch,
+    /// The echo server of its examples, which is a `forward` from one half to the other.
+    TungsteniteForward,
+    /// `next` and `send`.
     TokioTungstenite,
+    Axum,
     Fastwebsockets,
     TokioWebsockets,
     Sockudo,
@@ -25,11 +39,11 @@ pub enum Peer {
     Wtx,
     /// C++, on an event loop of its own: a process that this program builds, and is not.
     Uwebsockets,
+    /// ws on Node.js: a process that is not this program.
+    NodeWs,
     /// `h2` without a WebSocket: DATA frames echoed.
     FloorHttp2,
-    /// A whole `Server`, over HTTP/1.1.
-    Server,
-    /// The same over HTTP/2.
+    /// A whole `Server` over HTTP/2.
     ServerHttp2,
     /// The server of sockudo-ws over HTTP/2.
     SockudoHttp2,
@@ -55,15 +69,32 @@ impl Peer {
         Self::Uwebsockets,
     ];
 
+    /// Those that are compared as whole servers, by the lines of their READMEs.
+    pub const PRODUCTS: [Self; 9] = [
+        Self::Server,
+        Self::TungsteniteForward,
+        Self::TokioTungstenite,
+        Self::Axum,
+        Self::Fastwebsockets,
+        Self::Sockudo,
+        Self::Yawc,
+        Self::Uwebsockets,
+        Self::NodeWs,
+    ];
+
     /// Those that are compared over HTTP/2.
     pub const HTTP2: [Self; 5] =
         [Self::FloorHttp2, Self::Server, Self::ServerHttp2, Self::SockudoHttp2, Self::Hypercorn];
 
-    /// Those with an opening handshake of their own; fastwebsockets leaves it to hyper, web-socket to its user. Of
-    /// yawc's only the client's half takes any stream.
-    pub const SHAKING: [Self; 8] = [
+    /// Those with an opening handshake, of their own or hyper's; web-socket leaves it to its user.
+    pub const SHAKING: [Self; 13] = [
         Self::LeastWebsocket,
         Self::Ours,
+        Self::Server,
+        Self::Axum,
+        Self::Fastwebsockets,
+        Self::Yawc,
+        Self::NodeWs,
         Self::Sockudo,
         Self::TokioWebsockets,
         Self::TokioTungstenite,
@@ -76,6 +107,27 @@ impl Peer {
     pub const BROADCASTING: [Self; 5] =
         [Self::LeastWebsocket, Self::Ours, Self::Sockudo, Self::TokioTungstenite, Self::Uwebsockets];
 
+    /// Those that publish one message, or several in a row, at the command of one connection.
+    pub const PUBLISHING: [Self; 7] = [
+        Self::Ours,
+        Self::PublishAll,
+        Self::Topics,
+        Self::TopicsBatch,
+        Self::Sockudo,
+        Self::TokioTungstenite,
+        Self::Uwebsockets,
+    ];
+
+    /// Those with a client.
+    pub const CLIENTS: [Self; 6] = [
+        Self::Ours,
+        Self::OursOwned,
+        Self::TokioTungstenite,
+        Self::Fastwebsockets,
+        Self::Sockudo,
+        Self::Yawc,
+    ];
+
     /// Those that have permessage-deflate.
     pub const DEFLATING: [Self; 5] =
         [Self::Ours, Self::OursOwned, Self::Sockudo, Self::Yawc, Self::Uwebsockets];
@@ -86,7 +138,7 @@ impl Peer {
 
     /// Not an implementation, but what one can be measured against.
     pub fn is_floor(self) -> bool {
-        matches!(self, Self::RawTcp | Self::LeastWebsocket | Self::FloorHttp2)
+        matches!(self, Self::Memcpy | Self::RawTcp | Self::LeastWebsocket | Self::FloorHttp2)
     }
 
     /// Whether its load comes over HTTP/2.
@@ -96,22 +148,39 @@ impl Peer {
 
     /// Whether it runs on tokio, and with that on rustls, within this program.
     pub fn is_rust(self) -> bool {
-        !matches!(self, Self::Uwebsockets | Self::OursEventLoop | Self::Hypercorn)
+        !matches!(self, Self::Uwebsockets | Self::OursEventLoop | Self::Hypercorn | Self::NodeWs)
     }
 
     /// Whether it is this library, in whichever way it is used.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::OursOwned | Self::OursEventLoop | Self::Server | Self::ServerHttp2)
+        matches!(
+            self,
+            Self::Ours
+                | Self::OursOwned
+                | Self::OursEventLoop
+                | Self::Server
+                | Self::PublishAll
+                | Self::Topics
+                | Self::TopicsBatch
+                | Self::ServerHttp2
+        )
     }
 
     pub fn name(self) -> &'static str {
         match self {
+            Self::Memcpy => "memcpy (floor)",
             Self::RawTcp => "raw TCP (floor)",
             Self::LeastWebsocket => "least WebSocket (floor)",
             Self::Ours => "**ours**, lent",
             Self::OursOwned => "**ours**, owned",
             Self::OursEventLoop => "**ours**, event loop",
+            Self::Server => "**ours**, Server",
+            Self::PublishAll => "**ours**, publish_all",
+            Self::Topics => "**ours**, topics",
+            Self::TopicsBatch => "**ours**, topics' batch",
+            Self::TungsteniteForward => "tokio-tungstenite 0.30, forward",
             Self::TokioTungstenite => "tokio-tungstenite 0.30",
+            Self::Axum => "axum 0.8.9",
             Self::Fastwebsockets => "fastwebsockets 0.10",
             Self::TokioWebsockets => "tokio-websockets 0.13.3",
             Self::Sockudo => "sockudo-ws 3.1",
@@ -120,8 +189,8 @@ impl Peer {
             Self::WebSocket => "web-socket 0.7",
             Self::Wtx => "wtx 0.46",
             Self::Uwebsockets => "uWebSockets 20.60",
+            Self::NodeWs => "Node ws 8.18",
             Self::FloorHttp2 => "h2 0.4.20 alone (floor)",
-            Self::Server => "**ours**, HTTP/1.1",
             Self::ServerHttp2 => "**ours**, HTTP/2",
             Self::SockudoHttp2 => "sockudo-ws 3.1, HTTP/2",
             Self::Hypercorn => "hypercorn 0.18",
@@ -133,7 +202,10 @@ impl Peer {
         match self {
             Self::OursOwned => "owned",
             Self::OursEventLoop => "event loop",
-            Self::Server => "HTTP/1.1",
+            Self::Server => "Server",
+            Self::PublishAll => "publish_all",
+            Self::Topics => "topics",
+            Self::TopicsBatch => "topics' batch",
             Self::ServerHttp2 => "HTTP/2",
             _ => "lent",
         }
@@ -142,12 +214,19 @@ impl Peer {
     /// In the plots.
     pub fn color(self) -> &'static str {
         match self {
+            Self::Memcpy => "#bbbbbb",
             Self::RawTcp => "#999999",
             Self::LeastWebsocket => "#333333",
             Self::Ours => "#1c7c54",
             Self::OursOwned => "#7bd3a8",
             Self::OursEventLoop => "#2f9e9e",
+            Self::Server => "#1c7c54",
+            Self::PublishAll => "#7bd3a8",
+            Self::Topics => "#2f9e9e",
+            Self::TopicsBatch => "#5fd3d3",
+            Self::TungsteniteForward => "#c49c94",
             Self::TokioTungstenite => "#8c564b",
+            Self::Axum => "#9467bd",
             Self::Fastwebsockets => "#d62728",
             Self::TokioWebsockets => "#1f77b4",
             Self::Sockudo => "#ff7f0e",
@@ -156,9 +235,9 @@ impl Peer {
             Self::WebSocket => "#9467bd",
             Self::Wtx => "#17becf",
             Self::Uwebsockets => "#0b3d91",
+            Self::NodeWs => "#2ca02c",
             Self::FloorHttp2 => "#333333",
-            Self::Server => "#7bd3a8",
-            Self::ServerHttp2 => "#1c7c54",
+            Self::ServerHttp2 => "#7bd3a8",
             Self::SockudoHttp2 => "#ff7f0e",
             Self::Hypercorn => "#1f77b4",
         }

@@ -1,6 +1,7 @@
 //! The implementations, each as its documentation calls best.
 
 // Its `main` is not run here.
+pub mod clients;
 #[allow(dead_code)]
 #[path = "../../ws-core/examples/event_loop.rs"]
 pub mod event_loop;
@@ -8,7 +9,7 @@ mod fastwebsockets;
 mod floor;
 mod floor_http2;
 mod ours;
-pub mod product;
+pub mod readme;
 mod sockudo;
 mod soketto;
 mod tokio_websockets;
@@ -48,14 +49,15 @@ pub async fn shake_hands(stream: TcpStream, peer: Peer) -> anyhow::Result<()> {
     }
 }
 
-/// Sends every message to all connections until the connection ends.
-pub async fn broadcast(stream: TcpStream, peer: Peer) -> anyhow::Result<()> {
-    match peer {
+/// Sends every message to all connections until the connection ends, as often in a row as the service says.
+pub async fn broadcast(stream: TcpStream, service: Service) -> anyhow::Result<()> {
+    match service.peer {
         Peer::LeastWebsocket => floor::broadcast(stream).await,
-        Peer::Ours => ours::broadcast(stream).await,
-        Peer::Sockudo => sockudo::broadcast(stream).await,
-        Peer::TokioTungstenite => tungstenite::broadcast(stream).await,
-        _ => anyhow::bail!("{} has no broadcast here", peer.name()),
+        Peer::Ours | Peer::PublishAll => ours::broadcast(stream, service).await,
+        Peer::Topics | Peer::TopicsBatch => ours::topics(stream, service).await,
+        Peer::Sockudo => sockudo::broadcast(stream, service.burst.unwrap_or(1)).await,
+        Peer::TokioTungstenite => tungstenite::broadcast(stream, service.burst.unwrap_or(1)).await,
+        peer => anyhow::bail!("{} has no broadcast here", peer.name()),
     }
 }
 

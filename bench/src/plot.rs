@@ -5,16 +5,26 @@ use std::fmt::Write as _;
 use crate::peer::Peer;
 use crate::table::Table;
 
-/// SVG. The scale is logarithmic; ours stands at 1, what is cheaper to the left of it.
-pub fn dots(table: &Table) -> String {
+/// SVG. The scale is logarithmic; ours stands at 1, what is cheaper to the left of it. Of a table without ours, none.
+pub fn dots(table: &Table) -> Option<String> {
     let peers = table.peers();
+    let own = table.reference();
+    if peers.len() < 2 || !peers.contains(&own) {
+        return None;
+    }
     let legend = TOP + table.rows.len() * STEP + 34;
     let height = legend + peers.len().div_ceil(COLUMNS) * STEP + 4;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
-    text(&mut svg, 8, 20, "start", &format!("{}: {}, ÷ ours, lent; left is better", table.title, table.unit));
+    text(
+        &mut svg,
+        8,
+        20,
+        "start",
+        &format!("{}: {}, ÷ ours, {}; left is better", table.title, table.unit, own.way()),
+    );
     let bottom = TOP + table.rows.len() * STEP;
     for tick in TICKS {
         let x = place(tick);
@@ -26,9 +36,9 @@ pub fn dots(table: &Table) -> String {
     for (index, row) in table.rows.iter().enumerate() {
         let y = TOP + index * STEP + STEP / 2;
         text(&mut svg, LEFT - 16, y + 4, "end", &row.load);
-        let Some(ours) = row.of(Peer::Ours) else { continue };
+        let Some(ours) = row.of(own) else { continue };
         // Ours last, on top of the others.
-        for series in row.series.iter().rev().filter(|series| series.peer != Peer::Ours).chain([ours]) {
+        for series in row.series.iter().rev().filter(|series| series.peer != own).chain([ours]) {
             dot(&mut svg, place(series.median() / ours.median()), y, series.peer);
         }
     }
@@ -37,7 +47,7 @@ pub fn dots(table: &Table) -> String {
         dot(&mut svg, x, y, peer);
         text(&mut svg, x + 10, y + 4, "start", &peer.name().replace('*', ""));
     }
-    svg + "</svg>\n"
+    Some(svg + "</svg>\n")
 }
 
 fn text(svg: &mut String, x: usize, y: usize, anchor: &str, text: &str) {

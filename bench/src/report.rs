@@ -1,4 +1,4 @@
-//! What a run says: on the standard output as it goes, and at its end in a folder.
+//! What a run says: on the standard output as it goes, and after each mode in a folder.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,8 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::plan::Plan;
 use crate::table::Table;
-use crate::{machine, plot};
+use crate::{goals, machine, plot};
 
 /// The tables of a run.
 pub struct Report {
@@ -16,15 +17,16 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new() -> Self {
+    pub fn new(plan: &Plan) -> Self {
+        let arguments = std::env::args().skip(1);
+        let command: Vec<String> =
+            ["cargo run --release --".to_owned()].into_iter().chain(arguments).collect();
         let head = format!(
-            "{}, with `{}`.",
+            "{}, with `{}`. Seed of the order of turns: {}. Whole servers and clients: {}; all else: fat LTO.",
             machine::describe(),
-            ["cargo run --release --".to_owned()]
-                .into_iter()
-                .chain(std::env::args().skip(1))
-                .collect::<Vec<_>>()
-                .join(" ")
+            command.join(" "),
+            plan.seed,
+            plan.profile.name()
         );
         println!("{head}\n");
         Self { head, tables: Vec::new() }
@@ -38,25 +40,38 @@ impl Report {
         }
     }
 
-    /// Writes `README.md`, first ours beside the best, then all, and a plot of each table.
-    pub fn save(&self, folder: &Path) -> Result<()> {
+    /// The table with this title.
+    pub fn table(&self, title: &str) -> Option<&Table> {
+        self.tables.iter().map(|(table, _)| table).find(|table| table.title == title)
+    }
+
+    /// Each goal beside what was measured, as Markdown.
+    pub fn goals(&self) -> String {
+        format!("## Goals\n\n{}\n{}", goals::table(self), goals::summary(self))
+    }
+
+    /// Writes `README.md`, first the goals, then ours beside the best, then all, and a plot of each table.
+    pub fn save(&self, folder: &Path, plan: &Plan) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-        let mut text = format!("# Results\n\n{}\n\n## In short\n", self.head);
+        let mut text = format!("# Results\n\n{}\n\n{}\n## In short\n", self.head, self.goals());
         for (table, _) in &self.tables {
             write!(text, "\n{}: {}.\n\n{}", table.title, table.unit, table.short())?;
         }
         text += "\n## In full\n";
         for (table, note) in &self.tables {
-            let name = format!("{}.svg", table.title.to_lowercase().replace([' ', '/'], "-"));
-            save(&folder.join(&name), &plot::dots(table))?;
-            write!(
-                text,
-                "\n### {}\n\n{}. {note}\n\n![{}]({name})\n\n{}",
-                table.title,
-                table.unit,
-                table.title,
-                table.full()
-            )?;
+            let name =
+                format!("{}.svg", table.title.to_lowercase().replace([' ', '/'], "-").replace(',', ""));
+            let picture = if let Some(svg) = plot::dots(table) {
+                save(&folder.join(&name), &svg)?;
+                format!("\n![{}]({name})\n", table.title)
+            } else {
+                String::new()
+            };
+            write!(text, "\n### {}\n\n{}. {note}\n{picture}\n{}", table.title, table.unit, table.full())?;
+        }
+        let left_out = plan.left_out.borrow();
+        if !left_out.is_empty() {
+            write!(text, "\n## Left out\n\n- {}\n", left_out.join("\n- "))?;
         }
         save(&folder.join("README.md"), &text)
     }

@@ -10,8 +10,9 @@ use tokio_rustls::rustls::ClientConfig;
 
 use crate::load::{Clients, Load};
 use crate::peer::Peer;
+use crate::plan::Plan;
 use crate::service::Service;
-use crate::{Plan, hypercorn, machine, tls, uwebsockets};
+use crate::{hypercorn, machine, node, tls, uwebsockets};
 
 /// A server process; it ends when this is dropped.
 pub struct Server {
@@ -32,7 +33,8 @@ impl Server {
         let (program, arguments) = match service.peer {
             Peer::Uwebsockets => uwebsockets::command(service)?,
             Peer::Hypercorn => hypercorn::command()?,
-            _ => (std::env::current_exe()?, arguments(service)?),
+            Peer::NodeWs => node::command(service)?,
+            _ => (service.profile.program()?, arguments(service)?),
         };
         let mut command = match wrapper {
             [] => Command::new(program),
@@ -88,6 +90,10 @@ fn arguments(service: Service) -> Result<Vec<String>> {
     let task = service.task.to_possible_value().context("a task without a name")?;
     let (peer, workers) = (service.peer.argument(), service.workers.to_string());
     let mut arguments = vec!["serve", "--peer", &peer, "--task", task.get_name(), "--workers", &workers];
+    let burst = service.burst.map(|burst| burst.to_string());
+    if let Some(burst) = &burst {
+        arguments.extend(["--burst", burst]);
+    }
     for (option, given) in
         [("--batch", service.batch), ("--takeover", service.takeover), ("--tls", service.tls)]
     {
@@ -119,32 +125,86 @@ impl Series {
 
     /// How much dearer than `other`, round by round.
     pub fn ratio(&self, other: &Self) -> f64 {
-        median(self.figures.iter().zip(&other.figures).map(|(own, other)| own / other).collect())
+        median(self.ratios(other))
+    }
+
+    /// The ratio to `other` of each round.
+    pub fn ratios(&self, other: &Self) -> Vec<f64> {
+        self.figures.iter().zip(&other.figures).map(|(own, other)| own / other).collect()
     }
 }
 
 /// Gives each service its turns under `load`: microseconds of its CPU time for each message.
-pub fn measure(load: &Load, services: &[Service], plan: &Plan) -> Result<Vec<Series>> {
-    let mut entries = Vec::new();
-    for &service in services {
+pub fn measure(load: &Load, services: &[Service], plan: &Plan) -> Vec<Series> {
+    let cpu = |pid| Ok(machine::cpu_time(pid)?.as_secs_f64() * 1e6);
+    measure_by(cpu, load, services, plan)
+}
+
+/// The same for what another meter of the server's process counts.
+pub fn measure_by(
+    meter: impl Fn(u32) -> Result<f64>,
+    load: &Load,
+    services: &[Service],
+    plan: &Plan,
+) -> Vec<Series> {
+    let open = |&service: &Service| {
         let server = Server::start(service)?;
         let mut clients = Clients::open(&server, load.for_peer(service.peer))?;
         // Buffers and caches are warm when it counts.
-        clients.run(plan.turn / 4).with_context(|| service.peer.argument())?;
-        entries.push((server, clients, Series { peer: service.peer, figures: Vec::new() }));
-    }
-    for _ in 0..plan.rounds {
-        for (server, clients, series) in &mut entries {
-            let before = machine::cpu_time(server.pid())?;
-            let messages = clients.run(plan.turn).with_context(|| series.peer.argument())?;
-            let used = machine::cpu_time(server.pid())? - before;
-            series.figures.push(used.as_secs_f64() * 1e6 / messages as f64);
-        }
-    }
-    Ok(entries.into_iter().map(|(_, _, series)| series).collect())
+        clients.run(plan.turn / 4)?;
+        Ok((server, clients))
+    };
+    let [series] = take_turns(&load.name, services, open, plan.rounds, plan, |(server, clients)| {
+        let before = meter(server.pid())?;
+        let messages = clients.run(plan.turn)?;
+        Ok([(meter(server.pid())? - before) / messages as f64])
+    });
+    series
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// Opens what belongs to each service, and gives each its turns, in an order that is drawn anew for each round; a turn gives some
+/// figures. What fails is reported and left out.
+pub fn take_turns<T, const FIGURES: usize>(
+    load: &str,
+    services: &[Service],
+    open: impl Fn(&Service) -> Result<T>,
+    rounds: usize,
+    plan: &Plan,
+    mut turn: impl FnMut(&mut T) -> Result<[f64; FIGURES]>,
+) -> [Vec<Series>; FIGURES] {
+    let mut entries = Vec::new();
+    for service in services {
+        match open(service) {
+            Ok(opened) => entries.push((service.peer, Some(opened), Vec::new())),
+            Err(error) => plan.leave_out(service.peer.name(), load, &error),
+        }
+    }
+    for round in 0..rounds {
+        for index in plan.order(load, round, entries.len()) {
+            let (peer, opened, figures) = &mut entries[index];
+            match opened.as_mut().map(&mut turn) {
+                None => {}
+                Some(Ok(of_turn)) => figures.push(of_turn),
+                Some(Err(error)) => {
+                    plan.leave_out(peer.name(), load, &error);
+                    *opened = None;
+                }
+            }
+        }
+    }
+    // All end before the next begin.
+    entries.retain(|(_, opened, _)| opened.is_some());
+    std::array::from_fn(|index| {
+        let series = entries.iter().map(|(peer, _, figures)| Series {
+            peer: *peer,
+            figures: figures.iter().map(|of_turn| of_turn[index]).collect(),
+        });
+        series.collect()
+    })
+}
+
+/// The value in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

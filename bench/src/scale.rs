@@ -2,14 +2,15 @@
 
 use anyhow::Result;
 
+use crate::echo;
 use crate::frames::BINARY;
 use crate::load::Load;
 use crate::peer::Peer;
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::rig::{self, Series};
 use crate::service::Service;
 use crate::table::Table;
-use crate::{Plan, echo};
 
 pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     let mut table = Table::new("Growth", "µs of server CPU a message");
@@ -36,7 +37,7 @@ fn each(load: &Load, workers: usize, plan: &Plan) -> Result<Vec<Series>> {
     let mut all = Vec::new();
     for peer in plan.peers(&PEERS).into_iter().filter(|peer| peer.is_rust() || workers == 1) {
         let service = Service { batch: load.in_flight > 1, workers, ..Service::echo(peer) };
-        all.append(&mut rig::measure(load, &[service], plan)?);
+        all.append(&mut rig::measure(load, &[service], plan));
     }
     Ok(all)
 }

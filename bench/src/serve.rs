@@ -42,8 +42,8 @@ pub fn run(service: Service) -> Result<()> {
         print!("{certificate}");
         Ok(std::io::stdout().flush()?)
     };
-    if matches!(service.peer, Peer::Server | Peer::ServerHttp2) {
-        return runtime.block_on(peers::product::serve(ready));
+    if service.task == Task::Readme {
+        return runtime.block_on(peers::readme::serve(service, ready));
     }
     let acceptor = service.tls.then(|| tls::acceptor(service.peer.speaks_http2()));
     let (acceptor, certificate) = acceptor.transpose()?.unzip();
@@ -70,8 +70,9 @@ pub fn run(service: Service) -> Result<()> {
                 },
                 Task::Handshake => drop(tokio::spawn(peers::shake_hands(stream, service.peer))),
                 Task::Broadcast => drop(tokio::spawn(async move {
-                    peers::broadcast(Box::pin(shake_hands(stream)).await?, service.peer).await
+                    peers::broadcast(Box::pin(shake_hands(stream)).await?, service).await
                 })),
+                Task::Readme => bail!("the server of a README listens for itself"),
             }
         }
     })

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::peer::Peer;
+use crate::profile::Profile;
 
 /// What a server process does.
 #[derive(Debug, Clone, Copy, Args)]
@@ -30,6 +31,13 @@ pub struct Service {
     /// Threads of the runtime; more than one have the load's core, too.
     #[arg(long, default_value_t = 1)]
     pub workers: usize,
+    /// How often in a row a message is published, by as many calls where the API has one for each. Without it, what has been read
+    /// together is published together.
+    #[arg(long)]
+    pub burst: Option<usize>,
+    /// How its program is compiled.
+    #[arg(skip)]
+    pub profile: Profile,
 }
 
 /// What a server does with connections.
@@ -41,6 +49,8 @@ pub enum Task {
     Handshake,
     /// Sends every message to all connections.
     Broadcast,
+    /// Echoes, by the lines of the implementation's README.
+    Readme,
 }
 
 impl Service {
@@ -55,6 +65,13 @@ impl Service {
             tls: false,
             task: Task::Echo,
             workers: 1,
+            burst: None,
+            profile: Profile::Fat,
         }
+    }
+
+    /// A whole server by the lines of its README.
+    pub fn readme(peer: Peer, profile: Profile) -> Self {
+        Self { task: Task::Readme, profile, ..Self::echo(peer) }
     }
 }

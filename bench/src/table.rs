@@ -28,6 +28,9 @@ impl Table {
     }
 
     pub fn push(&mut self, load: &str, series: Vec<Series>) {
+        if series.is_empty() {
+            return;
+        }
         eprintln!("  {load}: done");
         self.rows.push(Row { load: load.to_owned(), series });
     }
@@ -39,6 +42,18 @@ impl Table {
             .copied()
             .filter(|&peer| self.rows.iter().any(|row| row.of(peer).is_some()))
             .collect()
+    }
+
+    /// Ours, for ratios: the way that a goal is about.
+    pub fn reference(&self) -> Peer {
+        let peers = self.peers();
+        let order = [Peer::Server, Peer::Ours, Peer::OursOwned];
+        order.into_iter().find(|peer| peers.contains(peer)).unwrap_or(Peer::Ours)
+    }
+
+    /// The row with this name.
+    pub fn row(&self, load: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.load == load)
     }
 
     /// One column for each implementation, as Markdown.
@@ -55,10 +70,7 @@ impl Table {
     /// Ours beside the floor, the best Rust peer and uWebSockets, as Markdown.
     pub fn short(&self) -> String {
         let peers: BTreeSet<Peer> = self.peers().into_iter().collect();
-        let ours: Vec<Peer> = [Peer::Ours, Peer::OursOwned, Peer::Server, Peer::ServerHttp2]
-            .into_iter()
-            .filter(|peer| peers.contains(peer))
-            .collect();
+        let ours: Vec<Peer> = peers.iter().copied().filter(|peer| peer.is_ours()).collect();
         let floor = peers.contains(&Peer::LeastWebsocket);
         let anchor = peers.contains(&Peer::Uwebsockets);
         let mut head = vec!["load".to_owned()];
@@ -67,11 +79,12 @@ impl Table {
         head.push("best Rust peer".to_owned());
         head.extend(anchor.then(|| Peer::Uwebsockets.name().to_owned()));
         head.extend(ours.iter().map(|peer| format!("{} ÷ best Rust peer", peer.way())));
-        head.extend(floor.then(|| format!("{} ÷ least", Peer::Ours.way())));
+        let own = self.reference();
+        head.extend(floor.then(|| format!("{} ÷ least", own.way())));
         let http2 = peers.contains(&Peer::ServerHttp2);
         head.extend(http2.then(|| format!("HTTP/2 ÷ {}", Peer::FloorHttp2.name())));
         head.extend(http2.then(|| "HTTP/2 ÷ HTTP/1.1".to_owned()));
-        head.extend(anchor.then(|| format!("{} ÷ uWebSockets", Peer::Ours.way())));
+        head.extend(anchor.then(|| format!("{} ÷ uWebSockets", own.way())));
         let rows = self.rows.iter().map(|row| {
             let best = row.best();
             let mut cells = vec![row.load.clone()];
@@ -82,10 +95,10 @@ impl Table {
             );
             cells.extend(anchor.then(|| row.figure(Peer::Uwebsockets)));
             cells.extend(ours.iter().map(|&peer| row.ratio(peer, best.map(|best| best.peer))));
-            cells.extend(floor.then(|| row.ratio(Peer::Ours, Some(Peer::LeastWebsocket))));
+            cells.extend(floor.then(|| row.ratio(own, Some(Peer::LeastWebsocket))));
             cells.extend(http2.then(|| row.ratio(Peer::ServerHttp2, Some(Peer::FloorHttp2))));
             cells.extend(http2.then(|| row.ratio(Peer::ServerHttp2, Some(Peer::Server))));
-            cells.extend(anchor.then(|| row.ratio(Peer::Ours, Some(Peer::Uwebsockets))));
+            cells.extend(anchor.then(|| row.ratio(own, Some(Peer::Uwebsockets))));
             cells
         });
         markdown(head.into_iter(), rows)
@@ -98,8 +111,15 @@ impl Row {
     }
 
     /// The cheapest of those that could be ours: Rust, and a WebSocket.
-    fn best(&self) -> Option<&Series> {
+    pub fn best(&self) -> Option<&Series> {
         let is_rival = |peer: Peer| peer.is_rust() && !peer.is_ours() && !peer.is_floor();
+        let peers = self.series.iter().filter(|series| is_rival(series.peer));
+        peers.min_by(|a, b| a.median().total_cmp(&b.median()))
+    }
+
+    /// The cheapest of all that are not ours.
+    pub fn best_of_all(&self) -> Option<&Series> {
+        let is_rival = |peer: Peer| !peer.is_ours() && !peer.is_floor();
         let peers = self.series.iter().filter(|series| is_rival(series.peer));
         peers.min_by(|a, b| a.median().total_cmp(&b.median()))
     }
@@ -110,7 +130,7 @@ impl Row {
 
     fn ratio(&self, own: Peer, other: Option<Peer>) -> String {
         match (self.of(own), other.and_then(|other| self.of(other))) {
-            (Some(own), Some(other)) => format!("{:.2}", own.ratio(other)),
+            (Some(own), Some(other)) if own.ratio(other).is_finite() => format!("{:.2}", own.ratio(other)),
             _ => none(),
         }
     }
@@ -120,7 +140,9 @@ impl Row {
         if self.series.iter().all(|series| series.figures.len() < 2) {
             return none();
         }
-        format!("±{:.0} %", 100.0 * self.series.iter().map(Series::spread).fold(0.0, f64::max))
+        // Of what is zero in most rounds there is none.
+        let spreads = self.series.iter().map(Series::spread).filter(|spread| spread.is_finite());
+        format!("±{:.0} %", 100.0 * spreads.fold(0.0, f64::max))
     }
 }
 
@@ -136,6 +158,7 @@ fn markdown(head: impl Iterator<Item = String>, rows: impl Iterator<Item = Vec<S
 /// Three digits that mean something.
 pub fn figure(value: f64) -> String {
     match value {
+        0.0 => "0".to_owned(),
         ..1.0 => format!("{value:.3}"),
         ..10.0 => format!("{value:.2}"),
         ..100.0 => format!("{value:.1}"),

@@ -16,7 +16,7 @@ pub const PACKAGES: &str = "g++ zlib1g-dev libdeflate-dev";
 /// The server's program and arguments.
 pub fn command(service: Service) -> Result<(PathBuf, Vec<String>)> {
     let task = match service.task {
-        Task::Echo => "echo",
+        Task::Echo | Task::Readme => "echo",
         Task::Handshake => "handshake",
         Task::Broadcast => "broadcast",
     };
@@ -30,7 +30,8 @@ pub fn command(service: Service) -> Result<(PathBuf, Vec<String>)> {
     };
     let core = machine::SERVER_CORE.to_string();
     let codec = if service.short { Codec::Libdeflate } else { Codec::Zlib };
-    Ok((codec.program()?, [task, compression, &core].map(str::to_owned).to_vec()))
+    let burst = service.burst.unwrap_or(1).to_string();
+    Ok((codec.program()?, [task, compression, &core, &burst].map(str::to_owned).to_vec()))
 }
 
 /// What it is built with. Its way through libdeflate ends at messages of 1 KiB: it tries longer ones there in vain, and

@@ -1,6 +1,6 @@
 // A server process on uWebSockets: one task on one core, until its standard input ends.
 //
-// server echo|handshake|broadcast plain|deflate CORE
+// server echo|handshake|broadcast plain|deflate CORE BURST
 //
 // What is not set here is uWebSockets' own default; what is follows its examples EchoServer and
 // BroadcastingEchoServer.
@@ -31,7 +31,7 @@ constexpr const char *TOPIC = "all";
 }
 
 [[noreturn]] void usage() {
-    std::fputs("usage: server echo|handshake|broadcast plain|deflate CORE\n", stderr);
+    std::fputs("usage: server echo|handshake|broadcast plain|deflate CORE BURST\n", stderr);
     std::exit(2);
 }
 
@@ -78,23 +78,26 @@ Behavior echo(bool deflate) {
     return behavior;
 }
 
-Behavior broadcast(uWS::App &app) {
+// Publishes each message this many times in a row.
+Behavior broadcast(uWS::App &app, int burst) {
     Behavior behavior;
     behavior.open = [](auto *socket) { socket->subscribe(TOPIC); };
-    behavior.message = [&app](auto *, std::string_view message, uWS::OpCode opcode) {
-        app.publish(TOPIC, message, opcode);
+    behavior.message = [&app, burst](auto *, std::string_view message, uWS::OpCode opcode) {
+        for (int i = 0; i < burst; i++) {
+            app.publish(TOPIC, message, opcode);
+        }
     };
     // Who only listens is there too.
     behavior.resetIdleTimeoutOnSend = true;
     return behavior;
 }
 
-Behavior behavior_for(std::string_view task, bool deflate, uWS::App &app) {
+Behavior behavior_for(std::string_view task, bool deflate, int burst, uWS::App &app) {
     if (task == "echo") {
         return echo(deflate);
     }
     if (task == "broadcast") {
-        return broadcast(app);
+        return broadcast(app, burst);
     }
     if (task == "handshake") {
         return {};
@@ -105,14 +108,15 @@ Behavior behavior_for(std::string_view task, bool deflate, uWS::App &app) {
 } // namespace
 
 int main(int count, char **arguments) {
-    if (count != 4) {
+    if (count != 5) {
         usage();
     }
     pin(std::atoi(arguments[3]));
     end_with_the_standard_input();
 
     uWS::App app;
-    Behavior behavior = behavior_for(arguments[1], std::string_view(arguments[2]) == "deflate", app);
+    bool deflate = std::string_view(arguments[2]) == "deflate";
+    Behavior behavior = behavior_for(arguments[1], deflate, std::atoi(arguments[4]), app);
     // Room for the largest message of the load, and for all that are in flight: beyond it messages are dropped.
     behavior.maxPayloadLength = 16 << 20;
     behavior.maxBackpressure = 16 << 20;

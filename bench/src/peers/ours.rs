@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use ws_core::deflate::{self, PerMessageDeflate};
 use ws_core::{Binary, Config, Connection, Event};
 use ws_tokio::{Broadcast, SlowPolicy, WebSocket};
+use ws_topics::{SubscribeOptions, Topics, TopicsOptions};
 
 use super::Socket;
 use crate::peer::Peer;
@@ -47,17 +48,48 @@ pub async fn shake_hands(stream: TcpStream) -> anyhow::Result<()> {
 }
 
 /// To all connections, over [`Broadcast`].
-pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
+pub async fn broadcast(stream: TcpStream, service: Service) -> anyhow::Result<()> {
     static ROOM: LazyLock<Broadcast> = LazyLock::new(Broadcast::new);
     let (sender, mut receiver) = open(stream, Service::echo(Peer::Ours)).split();
     let _member = ROOM.join(sender, SlowPolicy::Wait);
     while let Some(message) = receiver.recv().await? {
+        let times = service.burst.unwrap_or(1);
+        if service.burst.is_some() && service.peer == Peer::Ours {
+            for _ in 0..times {
+                ROOM.publish(message.clone()).await;
+            }
+            continue;
+        }
         // All that has been read goes out together.
-        let mut messages = vec![message];
+        let mut messages = vec![message; times];
         while let Some(message) = receiver.recv().now_or_never().transpose()?.flatten() {
             messages.push(message);
         }
         ROOM.publish_all(messages).await;
+    }
+    Ok(())
+}
+
+/// To all connections, over ws-topics without a history.
+pub async fn topics(stream: TcpStream, service: Service) -> anyhow::Result<()> {
+    const TOPIC: &str = "all";
+    static TOPICS: LazyLock<Topics> =
+        LazyLock::new(|| Topics::new(TopicsOptions::default()).expect("the defaults are valid"));
+    let (sender, mut receiver) = open(stream, Service::echo(Peer::Ours)).split();
+    let times = service.burst.unwrap_or(1);
+    let _subscription = TOPICS.subscribe(&sender, TOPIC, SubscribeOptions::default())?;
+    while let Some(message) = receiver.recv().await? {
+        if service.peer == Peer::Topics {
+            for _ in 0..times {
+                TOPICS.publish(TOPIC, message.clone())?;
+            }
+            continue;
+        }
+        let mut batch = TOPICS.batch();
+        for _ in 0..times {
+            batch.publish(TOPIC, message.clone())?;
+        }
+        batch.finish();
     }
     Ok(())
 }

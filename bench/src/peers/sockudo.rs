@@ -53,7 +53,7 @@ pub async fn shake_hands(mut stream: TcpStream) -> anyhow::Result<()> {
 }
 
 /// To all connections by its own publisher; what has piled up goes out in one flush.
-pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
+pub async fn broadcast(stream: TcpStream, burst: usize) -> anyhow::Result<()> {
     const TOPIC: &str = "all";
     static ROOM: LazyLock<PubSub> = LazyLock::new(PubSub::new);
     let mut websocket = WebSocketStream::server(stream, Config::default());
@@ -62,7 +62,12 @@ pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
     loop {
         select! {
             message = websocket.next() => match message {
-                Some(message) => drop(ROOM.publish(TOPIC, message?)),
+                Some(message) => {
+                    let message = message?;
+                    for _ in 0..burst {
+                        ROOM.publish(TOPIC, message.clone());
+                    }
+                }
                 None => return Ok(()),
             },
             Some(message) = waiting.recv() => {

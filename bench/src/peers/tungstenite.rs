@@ -23,14 +23,19 @@ pub async fn shake_hands(stream: TcpStream) -> anyhow::Result<()> {
 }
 
 /// To all connections over a channel of tokio's; what has piled up there goes out in one flush.
-pub async fn broadcast(stream: TcpStream) -> anyhow::Result<()> {
+pub async fn broadcast(stream: TcpStream, burst: usize) -> anyhow::Result<()> {
     static ROOM: LazyLock<Sender<Message>> = LazyLock::new(|| Sender::new(1024));
     let mut waiting = ROOM.subscribe();
     let mut websocket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
     loop {
         select! {
             message = websocket.next() => match message {
-                Some(message) => drop(ROOM.send(message?)),
+                Some(message) => {
+                    let message = message?;
+                    for _ in 0..burst {
+                        ROOM.send(message.clone())?;
+                    }
+                }
                 None => return Ok(()),
             },
             message = waiting.recv() => {
