@@ -100,7 +100,7 @@ impl Case {
         if self.work == Work::Receive { self.batch() as u64 } else { 1 }
     }
 
-    fn load(self) -> Load {
+    fn load(self, peer: Peer) -> Load {
         let first = if self.text { TEXT } else { BINARY };
         let batch = self.batch();
         let (batches, in_flight, expected) = match self.work {
@@ -113,7 +113,11 @@ impl Case {
                 } else {
                     ws_wire::frame(first, &text(self.size), None).repeat(batch)
                 };
-                (frames, 1, Expected { first: BINARY, length: Some(1), masked: true })
+                // yawc compresses even one byte.
+                let compressed = self.deflate && peer == Peer::Yawc;
+                let first = if compressed { BINARY | RSV1 } else { BINARY };
+                let length = (!compressed).then_some(1);
+                (frames, 1, Expected { first, length, masked: true })
             }
             Work::Send | Work::Feed => {
                 let command = ws_wire::frame(BINARY, b"!", None);
@@ -141,7 +145,7 @@ struct Driven {
 
 impl Driven {
     fn start(service: &Service, case: &Case, plan: &Plan) -> Result<Self> {
-        let load = case.load();
+        let load = case.load(service.peer);
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let work = case.work.to_possible_value().context("work without a name")?;
         let mut command = Command::new(service.profile.program()?);
@@ -156,7 +160,7 @@ impl Driven {
         }
         command.args(case.text.then_some("--text")).args(case.deflate.then_some("--deflate"));
         let mut child = command.stdin(Stdio::piped()).spawn()?;
-        match Self::accept(&listener, &mut child, load) {
+        match Self::accept(&listener, &mut child, load, case.deflate) {
             Ok(mut clients) => {
                 // Buffers and caches are warm when it counts.
                 clients.run(plan.turn / 4)?;
@@ -170,13 +174,13 @@ impl Driven {
         }
     }
 
-    fn accept(listener: &TcpListener, child: &mut Child, load: Load) -> Result<Clients> {
+    fn accept(listener: &TcpListener, child: &mut Child, load: Load, deflate: bool) -> Result<Clients> {
         listener.set_nonblocking(true)?;
         let begin = Instant::now();
         let mut streams = Vec::new();
         while streams.len() < load.connections {
             match listener.accept() {
-                Ok((stream, _)) => streams.push(shake_hands(stream)?),
+                Ok((stream, _)) => streams.push(shake_hands(stream, deflate)?),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     ensure!(child.try_wait()?.is_none(), "the client process has ended");
                     ensure!(begin.elapsed() < PATIENCE, "the client does not connect");
@@ -196,8 +200,8 @@ impl Drop for Driven {
     }
 }
 
-/// The server's part of the opening handshake; agrees to permessage-deflate if that is offered.
-fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
+/// The server's part of the opening handshake; agrees to permessage-deflate if it is to be used.
+fn shake_hands(mut stream: TcpStream, deflate: bool) -> Result<TcpStream> {
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -213,8 +217,9 @@ fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
         fields.find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then_some(value.trim()))
     };
     let accept = ws_core::handshake::accept_key(field("Sec-WebSocket-Key").context("no key")?.as_bytes());
-    let offered = field("Sec-WebSocket-Extensions").is_some_and(|offer| offer.contains("permessage-deflate"));
-    let extension = if offered { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
+    let offer = field("Sec-WebSocket-Extensions").unwrap_or_default();
+    ensure!(!deflate || offer.contains("permessage-deflate"), "no offer of permessage-deflate");
+    let extension = if deflate { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
     let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n{extension}\r\n"

@@ -209,13 +209,11 @@ fn absolute(load: &str, series: &Series) -> Measured {
     }
 }
 
-/// A connection over TLS without what rustls takes, which is what it adds to a connection that is not a WebSocket.
+/// A connection over TLS without the session of rustls.
 fn tls_memory(report: &Report) -> Option<Measured> {
-    let table = report.table(idle::PRODUCT)?;
-    let (plain, tls) = (table.row("opened")?, table.row("opened, TLS")?);
-    let rustls = tls.of(Peer::RawTcp)?.median() - plain.of(Peer::RawTcp)?.median();
-    let value = tls.of(Peer::Server)?.median() - rustls;
-    Some(Measured { load: "opened, TLS".to_owned(), value, least: value })
+    let row = report.table(idle::PRODUCT)?.row("opened, TLS")?;
+    let value = row.of(Peer::Server)?.median() - row.of(Peer::Rustls)?.median();
+    Some(Measured { load: row.load.clone(), value, least: value })
 }
 
 fn trap(report: &Report, name: fn(&str) -> String, peer: Peer) -> Vec<Measured> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use tokio_rustls::rustls::ServerConnection;
 
 use crate::answers::{Answers, Expected};
 use crate::frames::{BINARY, RSV1, TEXT, deflated, frame, json, text};
@@ -13,7 +14,7 @@ use crate::rig::{Series, Server};
 use crate::service::{Service, Task};
 use crate::storm::Both;
 use crate::table::Table;
-use crate::{client, compress, machine};
+use crate::{client, compress, machine, tls};
 
 /// How many messages a burst has.
 const BURST: usize = 16;
@@ -76,13 +77,38 @@ fn products(connections: usize, plan: &Plan) -> Table {
             let expected = Expected { first: BINARY, length: Some(1 << 10), masked: peer == Peer::RawTcp };
             rows.measure(service, connections, &message, expected, plan);
         }
+        if tls && plan.peers.contains(&Peer::Rustls) {
+            match rustls_alone(connections) {
+                Ok(each) => rows.series[0].push(Series { peer: Peer::Rustls, figures: vec![each] }),
+                Err(error) => plan.leave_out(Peer::Rustls.name(), PRODUCT, &error),
+            }
+        }
         rows.into_table(&mut table);
     }
     table
 }
 
+/// The bytes of a server's session of TLS.
+fn rustls_alone(count: usize) -> Result<f64> {
+    let (acceptor, certificate) = tls::acceptor(false)?;
+    let client = tls::connector(certificate.as_bytes(), false)?;
+    let session = || -> Result<ServerConnection> { Ok(tls::session(acceptor.config(), &client)?.0) };
+    let mut sessions: Vec<ServerConnection> = Vec::with_capacity(2 * count);
+    // The first fill what the allocator has free.
+    for _ in 0..count {
+        sessions.push(session()?);
+    }
+    let before = machine::private_memory(std::process::id())?;
+    for _ in 0..count {
+        sessions.push(session()?);
+    }
+    let after = machine::private_memory(std::process::id())?;
+    // Those of the vector are touched as it fills.
+    Ok(after.saturating_sub(before) as f64 / count as f64)
+}
+
 const PRODUCT_NOTE: &str = "Of 4,000 idle connections, over TLS 1.3 of 1,000: once open, and after echoes of 1 KiB. The floor is bytes echoed \
-                            on tokio, over TLS with rustls.";
+                            on tokio, over TLS with rustls, in futures that have its session twice.";
 
 /// What the connections of each implementation hold, once in each state.
 struct Rows {

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 pub enum Peer {
     /// A copy by the C library.
     Memcpy,
+    /// Sessions of rustls, without sockets.
+    Rustls,
     /// Bytes echoed over tokio, no protocol.
     RawTcp,
     /// The least that unmasks and answers; checks nothing.
@@ -138,7 +140,7 @@ impl Peer {
 
     /// Not an implementation, but what one can be measured against.
     pub fn is_floor(self) -> bool {
-        matches!(self, Self::Memcpy | Self::RawTcp | Self::LeastWebsocket | Self::FloorHttp2)
+        matches!(self, Self::Memcpy | Self::Rustls | Self::RawTcp | Self::LeastWebsocket | Self::FloorHttp2)
     }
 
     /// Whether its load comes over HTTP/2.
@@ -169,6 +171,7 @@ impl Peer {
     pub fn name(self) -> &'static str {
         match self {
             Self::Memcpy => "memcpy (floor)",
+            Self::Rustls => "rustls alone (floor)",
             Self::RawTcp => "raw TCP (floor)",
             Self::LeastWebsocket => "least WebSocket (floor)",
             Self::Ours => "**ours**, lent",
@@ -215,6 +218,7 @@ impl Peer {
     pub fn color(self) -> &'static str {
         match self {
             Self::Memcpy => "#bbbbbb",
+            Self::Rustls => "#cccccc",
             Self::RawTcp => "#999999",
             Self::LeastWebsocket => "#333333",
             Self::Ours => "#1c7c54",

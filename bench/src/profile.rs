@@ -45,6 +45,10 @@ impl Profile {
             return Ok(());
         }
         let program = self.program()?;
+        // Nor does this program replace itself.
+        if program == std::env::current_exe()? {
+            return Ok(());
+        }
         let target =
             program.parent().and_then(|folder| folder.parent()).context("a program without a folder")?;
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
