@@ -201,8 +201,7 @@ mod tests {
     #[tokio::test]
     async fn connections_have_their_options_also_if_they_came_before_the_server_began() {
         for nodelay in [true, false] {
-            let mut options = ServerOptions::default();
-            options.nodelay = nodelay;
+            let options = ServerOptions { nodelay, ..ServerOptions::default() };
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let listener = Listener::from(listener);
