@@ -125,7 +125,7 @@ fn failure(error: ClientError) -> Failure {
     let refused = |error: &dyn fmt::Display| Failure::new(Status::Refused, error.to_string());
     match error {
         ClientError::Connect(error) => (&*error).into(),
-        ClientError::NoSubprotocol => refused(&format_args!("{error}: check the path of the address")),
+        ClientError::NoSubprotocol => refused(&error),
         error @ ClientError::Refused { .. } => refused(&error),
         error => Failure::other(error.to_string()),
     }

@@ -279,6 +279,8 @@ async fn a_server_without_the_subprotocol_ends_the_client() {
     let client = TopicsClient::new(&Client::new().unwrap(), url.as_str()).unwrap();
     let error = client.subscribe("a", live()).await.err().unwrap();
     assert!(matches!(error, ClientError::NoSubprotocol), "{error}");
+    // What `main` prints when it returns the error.
+    assert!(format!("{error:?}").contains("check the path of the URL"), "{error:?}");
     assert!(matches!(client.publish("a", "x").await, Err(ClientError::Ended)));
 }
 
@@ -340,4 +342,16 @@ async fn what_has_no_answer_fails_when_the_client_is_closed() {
     assert!(matches!(published, Err(ClientError::Ended)), "{published:?}");
     assert!(matches!(presence, Err(ClientError::Ended)), "{presence:?}");
     assert!(matches!(subscribed, Err(ClientError::Ended)), "{subscribed:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_opened_is_an_error_that_names_the_cause() {
+    let backoff = Backoff::default().initial(Duration::from_millis(1)).max_failures(2);
+    let client = Options::default().backoff(backoff).build().unwrap();
+    // Nothing listens on port 1.
+    let topics = TopicsClient::new(&client, "ws://127.0.0.1:1/").unwrap();
+    let error = topics.subscribe("a", live()).await.err().unwrap();
+    assert!(matches!(error, ClientError::Connect(_)), "{error}");
+    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "the message has the cause");
 }
