@@ -12,9 +12,10 @@ use ws_core::{CloseCode, CloseFrame, CloseInfo, Message, PreparedMessage, SendEr
 
 use crate::error::Error;
 use crate::outbox::Outbox;
+use crate::traffic::CloseRecord;
 use crate::try_send_error::TrySendError;
 
-pub use self::observer::{Observer, Report};
+pub use self::observer::{Observer, Report, TrafficReport};
 
 /// Asks a [`WebSocket`](super::WebSocket) to close, or to send a message, from any task or thread. A server keeps one for
 /// each connection, to close all of them when it shuts down.
@@ -38,6 +39,8 @@ pub(super) struct CloseRequest {
     is_attached: AtomicBool,
     /// Whether there is an observer.
     is_observed: AtomicBool,
+    /// Whether that counts what goes through.
+    counts_traffic: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -56,7 +59,7 @@ struct State {
     /// What the connection reports to; absent while it does.
     observer: Option<Box<dyn Observer>>,
     /// How the connection ended. Boxed, because it is absent while the connection is open.
-    ended: Option<Box<CloseInfo>>,
+    ended: Option<Box<CloseRecord>>,
 }
 
 /// What the driver is asked to do.
@@ -125,8 +128,8 @@ impl Closer {
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
         let message = message.into();
         let mut state = self.0.state();
-        if let Some(info) = &state.ended {
-            let error = Error::Closed(info.clone());
+        if let Some(record) = &state.ended {
+            let error = Error::Closed(Box::new(record.info.clone()));
             return Err(TrySendError::Refused(message, error));
         }
         if self.0.is_closing.load(Ordering::Relaxed) {
@@ -156,15 +159,20 @@ impl Closer {
 
     /// Returns how the connection ended, once the WebSocket has been dropped; `None` before.
     pub fn close_info(&self) -> Option<CloseInfo> {
+        self.0.state().ended.as_ref().map(|record| record.info.clone())
+    }
+
+    /// As [`close_info`](Self::close_info), with how long the WebSocket was there and what went through it.
+    pub fn record(&self) -> Option<CloseRecord> {
         self.0.state().ended.as_deref().cloned()
     }
 }
 
 impl CloseRequest {
     /// Records how the connection has ended.
-    pub(super) fn ended(&self, info: Option<CloseInfo>) {
+    pub(super) fn ended(&self, record: Option<CloseRecord>) {
         let mut state = self.state();
-        state.ended = info.map(Box::new);
+        state.ended = record.map(Box::new);
         state.posted = None;
         let observer = state.observer.take();
         drop(state);
@@ -173,8 +181,21 @@ impl CloseRequest {
     }
 
     pub(super) fn set_observer(&self, observer: Box<dyn Observer>) {
+        self.counts_traffic.store(observer.counts_traffic(), Ordering::Relaxed);
         self.state().observer = Some(observer);
         self.is_observed.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn counts_traffic(&self) -> bool {
+        self.counts_traffic.load(Ordering::Relaxed)
+    }
+
+    /// Reports to the observer, without the lock, as [`observe`](Self::observe).
+    pub(super) fn observe_traffic(&self, report: &TrafficReport) {
+        let Some(observer) = self.state().observer.take() else { return };
+        observer.observe_traffic(report);
+        self.state().observer = Some(observer);
     }
 
     pub(super) fn is_observed(&self) -> bool {

@@ -29,6 +29,7 @@ use crate::closer::{Asked, CloseRequest, Closer};
 use crate::connection_id::ConnectionId;
 use crate::error::Error;
 use crate::piece::{OwnedPiece, PieceSource};
+use crate::traffic::{CloseRecord, Traffic};
 use outbox::Compress;
 use report::Reported;
 pub(super) use state::Progress;
@@ -73,7 +74,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Self {
             io: TransportSlot::new(io),
             connection,
-            reading: Reading { input: Input::with(received), ..Reading::default() },
+            reading: Reading {
+                input: Input::with(received),
+                bytes: received.len() as u64,
+                ..Reading::default()
+            },
             writing: Writing::default(),
             closing: Closing::default(),
             sleep: None,
@@ -343,6 +348,16 @@ impl<S> Driver<S> {
         Closer::new(Arc::clone(self.close_request.get_or_insert_default()))
     }
 
+    /// Returns what has gone through the connection.
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic {
+            messages_sent: self.connection.messages_sent(),
+            messages_received: self.connection.messages_received(),
+            bytes_sent: self.writing.written,
+            bytes_received: self.reading.bytes,
+        }
+    }
+
     /// Returns the connection's memory with what only the driver has.
     pub(super) fn memory_usage(&self) -> MemoryUsage {
         let mut usage = self.connection.memory_usage();
@@ -371,7 +386,9 @@ impl<S> Drop for Driver<S> {
             if !self.connection.is_ended() {
                 self.connection.abort();
             }
-            request.ended(self.connection.close_info());
+            let (duration, traffic) = (self.epoch.elapsed(), self.traffic());
+            let record = |info| CloseRecord { info, duration, traffic };
+            request.ended(self.connection.close_info().map(record));
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::outbox::Outbox;
 use crate::publish_report::{Membership, PublishReport};
 use crate::shared::{Identity, Link, Queued};
+use crate::traffic::Traffic;
 use crate::try_send_error::TrySendError;
 use crate::turn::Turn;
 use crate::waiting::Waiter;
@@ -229,6 +230,11 @@ impl Sender {
     /// As [`WebSocket::memory_usage`](super::WebSocket::memory_usage).
     pub fn memory_usage(&self) -> MemoryUsage {
         self.link.memory_usage()
+    }
+
+    /// As [`WebSocket::traffic`](super::WebSocket::traffic).
+    pub fn traffic(&self) -> Traffic {
+        self.link.traffic()
     }
 
     /// Returns the number of the connection: the same for every clone, and for a WebSocket of a server that of its request.

@@ -50,6 +50,7 @@ use crate::driver::{Driver, Progress, step_back};
 use crate::error::Error;
 use crate::outbox::Outbox;
 use crate::publish_report::{Membership, PublishReport};
+use crate::traffic::Traffic;
 use crate::turn::Turn;
 use crate::waiting::{Waiter, Waiting};
 #[cfg(shuttle)]
@@ -79,6 +80,8 @@ pub(super) trait Link: Send + Sync {
     fn with(&self, act: &mut dyn FnMut(&mut Connection));
     /// See [`Driver::memory_usage`].
     fn memory_usage(&self) -> MemoryUsage;
+    /// See [`Driver::traffic`].
+    fn traffic(&self) -> Traffic;
     /// Queues a message if that needs no waiting.
     fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>>;
     /// Waits for room, then queues a message; for the sender with the permit.
@@ -251,6 +254,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Shared<S> {
 
     fn memory_usage(&self) -> MemoryUsage {
         self.lock().driver.memory_usage()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.lock().driver.traffic()
     }
 
     fn try_queue(&self, sender: &Identity, queue: Queue<'_>) -> Option<Result<Queued, Error>> {

@@ -19,6 +19,7 @@ use crate::piece::{OwnedPiece, PieceSource};
 use crate::reader::MessageReader;
 use crate::sender::Sender;
 use crate::shared::{Link, Shared};
+use crate::traffic::Traffic;
 use crate::waiting::Waiter;
 use crate::websocket::WebSocket;
 
@@ -123,6 +124,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Receiver<S> {
     /// As [`WebSocket::memory_usage`].
     pub fn memory_usage(&self) -> MemoryUsage {
         self.shared.lock().driver.memory_usage()
+    }
+
+    /// As [`WebSocket::traffic`].
+    pub fn traffic(&self) -> Traffic {
+        self.shared.lock().driver.traffic()
     }
 
     /// Makes the WebSocket whole again.

@@ -16,6 +16,7 @@ use crate::driver::Driver;
 use crate::error::Error;
 use crate::halves::Halves;
 use crate::reader::MessageReader;
+use crate::traffic::Traffic;
 
 /// An open WebSocket over the transport `S`, after the opening handshake.
 ///
@@ -230,6 +231,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// not among them, except for what a stream of HTTP/2 has taken and not written yet.
     pub fn memory_usage(&self) -> MemoryUsage {
         self.driver.memory_usage()
+    }
+
+    /// Returns what has gone through it: messages and bytes, each way.
+    pub fn traffic(&self) -> Traffic {
+        self.driver.traffic()
     }
 
     /// Counts what a stream of HTTP/2 has taken and not written yet as queued: against the limits of what is sent, and in

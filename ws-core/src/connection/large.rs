@@ -103,6 +103,7 @@ impl Connection {
             return None;
         }
         self.heard = true;
+        self.messages_received = self.messages_received.wrapping_add(1);
         Some(LargeMessage { header_len, len, mask: header.mask })
     }
 }
@@ -110,7 +111,8 @@ impl Connection {
 /// A large binary message that lies whole in the driver's buffer: from [`Connection::receive_next`].
 ///
 /// None of its bytes has been consumed. [`take`](Self::take) takes it with the part of the buffer that it lies in, without a copy.
-/// If this is dropped instead, [`Connection::receive`] lends the message as it does any other.
+/// If this is dropped instead, [`Connection::receive`] lends the message as it does any other; it has been counted as received, and is
+/// counted once more then.
 #[derive(Debug)]
 #[must_use = "the message stays in the input until it is taken"]
 pub struct LargeMessage {

@@ -210,6 +210,7 @@ impl Connection {
         input: &mut &mut [u8],
     ) -> Result<Payload<'b>, ProtocolError> {
         self.heard = true;
+        self.messages_received = self.messages_received.wrapping_add(1);
         if opcode != OpCode::Text {
             return Ok(Payload::Binary(Binary::Lent(payload)));
         }

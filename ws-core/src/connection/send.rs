@@ -284,6 +284,7 @@ impl Connection {
             End::Client(client) => Some(client.keys.next_key()),
             End::Server => None,
         };
+        self.messages_sent = self.messages_sent.wrapping_add(u64::from(fin && !opcode.is_control()));
         (FrameHeader { fin, rsv1, opcode, mask, payload_len: len as u64 }, mask)
     }
 }

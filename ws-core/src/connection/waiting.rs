@@ -90,6 +90,11 @@ impl Connection {
         self.timers.rtt.get()
     }
 
+    /// Returns how many keepalive pings have been answered; with each of them [`rtt`](Self::rtt) is another. It wraps around.
+    pub const fn round_trips(&self) -> u8 {
+        self.round_trips
+    }
+
     /// Reports that bytes came from the peer that are not received yet: it is alive.
     pub const fn heard_from_peer(&mut self) {
         self.heard = true;
@@ -147,6 +152,7 @@ impl Connection {
     /// All of the message being received has arrived: it has no deadline any more.
     pub(super) fn end_message(&mut self) {
         if let Some(incoming) = self.incoming.take() {
+            self.messages_received = self.messages_received.wrapping_add(1);
             self.timers.changed |= incoming.deadline.is_set();
         }
     }
@@ -189,6 +195,7 @@ impl Connection {
         {
             let rtt = now.since(timers.ping);
             timers.rtt = RoundTrip::new(rtt);
+            self.round_trips = self.round_trips.wrapping_add(1);
             // What was written before the ping has arrived. How long what was written since takes is no more than that
             // much longer.
             timers.full_since = timers.full_since.max(timers.ping.before(rtt));

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::Driver;
 use crate::buffer::Input;
-use crate::closer::{GiveWay, Observer, Report};
+use crate::closer::{GiveWay, Observer, Report, TrafficReport};
 
 /// How much a report said, rounded to what makes a further one worth its cost. Small, as each connection has it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,6 +62,9 @@ impl<S> Driver<S> {
     /// good. Returns whether it has given way for it, so that there is something to write.
     #[inline]
     pub(super) fn report(&mut self) -> bool {
+        if self.close_request.as_ref().is_some_and(|request| request.counts_traffic()) {
+            self.report_traffic();
+        }
         self.close_request.as_ref().is_some_and(|request| request.is_observed())
             && !(self.reported.is_nothing() && self.holds_nothing())
             && self.report_changed()
@@ -90,6 +93,20 @@ impl<S> Driver<S> {
             && writing.outboxes.is_none()
             && !has_stream
             && self.connection.holds_nothing()
+    }
+
+    /// Reports what has gone through the connection, whether it has changed or not.
+    #[inline(never)]
+    fn report_traffic(&self) {
+        let report = TrafficReport {
+            traffic: self.traffic(),
+            queued: self.connection.queued(),
+            rtt: self.connection.rtt(),
+            round_trips: self.connection.round_trips(),
+        };
+        if let Some(request) = &self.close_request {
+            request.observe_traffic(&report);
+        }
     }
 
     // Apart, so that connections without an observer pay for a comparison only.

@@ -15,6 +15,8 @@ use crate::outbox::Outboxes;
 pub(super) struct Reading {
     /// Bytes. None while waiting: the buffer is the thread's.
     pub(super) input: Input,
+    /// How many bytes have been read.
+    pub(super) bytes: u64,
     /// A large message that was read around `input`.
     pub(super) large: Option<Box<Bytes>>,
     /// Messages that were taken while the user only sent.

@@ -14,6 +14,8 @@ use crate::closer::CloseRequest;
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ready when a deadline has passed and been dealt with, or when a closer asks to close.
     pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Before the report, so that it has the round trip of a pong that has arrived.
+        self.set_timer();
         if self.report() {
             return Poll::Ready(());
         }
@@ -22,7 +24,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.close_request.as_ref().is_some_and(asked) {
             return Poll::Ready(());
         }
-        self.set_timer();
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
         ready!(sleep.as_mut().poll(cx));
         self.handle_timeout();

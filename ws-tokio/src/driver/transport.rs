@@ -44,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn note_end(&mut self, read: io::Result<usize>) {
         match read {
             Ok(0) => self.reading.ended = Some(TransportEnd::Eof),
-            Ok(_) => {}
+            Ok(n) => self.reading.bytes = self.reading.bytes.wrapping_add(n as u64),
             Err(error) => self.reading.ended = Some(self.judge(error)),
         }
     }
