@@ -65,6 +65,7 @@ pub fn failed(name: &str, what: &str) -> ExitCode {
 #[doc = include_str!("../../ws-server/docs/embed.md")]
 #[doc = include_str!("../../ws-server/docs/authenticate.md")]
 #[doc = include_str!("../../ws-server/docs/http2.md")]
+#[doc = include_str!("../../ws-server/docs/observe.md")]
 #[doc = include_str!("../../ws-server/docs/migrate.md")]
 #[doc = include_str!("../../ws-server/docs/service.md")]
 #[doc = include_str!("../../ws-topics/docs/how-to.md")]

@@ -1,13 +1,15 @@
 //! What is open at one server, or in one application that embeds endpoints, and how much may be.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+#[cfg(not(feature = "metrics"))]
+use std::time::Duration;
 
-use tracing::Instrument;
+use tokio::time::Instant;
 
 use crate::config::options::ServerOptions;
+use crate::observe::{self, End};
 #[cfg(feature = "hyper")]
 use crate::transport::peer::Peer;
 #[cfg(feature = "hyper")]
@@ -16,7 +18,7 @@ use crate::transport::stream::WebSocket;
 #[cfg(feature = "hyper")]
 use crate::web::denied::Denied;
 use crate::web::request::Request;
-use ws_tokio::ConnectionId;
+use ws_tokio::{CloseRecord, ConnectionId};
 
 use self::admission::Admission;
 #[cfg(feature = "hyper")]
@@ -24,6 +26,8 @@ use self::admission::RequestPermit;
 use self::memory::{CONNECTION, Cost, Memory, Share};
 use self::registry::{Departure, Drained, Registry};
 use self::stats::Stats;
+#[cfg(feature = "metrics")]
+use self::traffic::{Measured, Totals};
 
 pub(crate) mod addresses;
 pub(crate) mod admission;
@@ -33,6 +37,8 @@ pub(crate) mod memory;
 pub(crate) mod numbered;
 pub(crate) mod registry;
 pub(crate) mod stats;
+#[cfg(feature = "metrics")]
+mod traffic;
 
 /// The connections and WebSockets of one server or one application: their limits, their numbers, and the list by which
 /// they are closed.
@@ -42,6 +48,8 @@ pub(crate) struct Hub {
     pub(crate) stats: Stats,
     memory: Arc<Memory>,
     registry: Arc<Registry>,
+    #[cfg(feature = "metrics")]
+    totals: Arc<Totals>,
 }
 
 /// What one connection occupies in a [`Hub`], or one request that another HTTP server has read; returned when it is
@@ -50,8 +58,12 @@ pub(crate) struct Seat {
     hub: Arc<Hub>,
     id: ConnectionId,
     stage: Stage,
-    /// Whether it has an open WebSocket.
+    /// When it was taken.
+    #[cfg(feature = "metrics")]
+    begun: Instant,
+    /// Whether it has an open WebSocket, and whether the end of that has been reported.
     is_open: AtomicBool,
+    is_reported: AtomicBool,
 }
 
 /// What a seat is for.
@@ -72,7 +84,19 @@ impl Hub {
         let memory = Memory::new(options.memory_limit());
         let admission = Admission::new(&options, memory.clone());
         let stats = Stats::new(memory.clone());
-        Arc::new(Self { options, admission, stats, memory, registry: Arc::default() })
+        #[cfg(feature = "metrics")]
+        let totals = Totals::new(memory.clone(), options.memory_limit());
+        #[cfg(feature = "metrics")]
+        stats.set_totals(&totals);
+        Arc::new(Self {
+            options,
+            admission,
+            stats,
+            memory,
+            registry: Arc::default(),
+            #[cfg(feature = "metrics")]
+            totals,
+        })
     }
 
     /// Returns a seat for a connection that has been accepted; `None` during a shutdown.
@@ -101,7 +125,17 @@ impl Hub {
     }
 
     fn seat(self: &Arc<Self>, id: ConnectionId, stage: Stage) -> Seat {
-        Seat { hub: self.clone(), id, stage, is_open: AtomicBool::new(false) }
+        #[cfg(feature = "metrics")]
+        self.totals.begin_to_record();
+        Seat {
+            hub: self.clone(),
+            id,
+            stage,
+            #[cfg(feature = "metrics")]
+            begun: Instant::now(),
+            is_open: AtomicBool::new(false),
+            is_reported: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
@@ -111,7 +145,11 @@ impl Hub {
     /// Closes all WebSockets over the time `drain_spread`, waits until `drain_timeout` is over, and cuts off what is still
     /// there. Nothing more is admitted.
     pub(crate) async fn drain(&self, departure: Departure) -> Drained {
-        self.registry.drain(departure, &self.admission, &self.options).await
+        let begin = Instant::now();
+        observe::drain_begins();
+        let drained = self.registry.drain(departure, &self.admission, &self.options).await;
+        observe::drained(drained.closed, drained.aborted, begin.elapsed());
+        drained
     }
 }
 
@@ -120,15 +158,14 @@ impl Seat {
         &self.hub
     }
 
-    /// Runs the connection in a task, within its span, which has `client` where that is known already and is not the peer. A
-    /// request becomes a connection by this.
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Runs the connection in a task. A request becomes a connection by this.
     #[cfg_attr(not(feature = "hyper"), expect(unused_mut, reason = "only requests change"))]
-    pub(crate) fn start<F>(
-        mut self,
-        peer: Option<SocketAddr>,
-        client: Option<SocketAddr>,
-        serve: impl FnOnce(Self) -> F,
-    ) where
+    pub(crate) fn start<F>(mut self, serve: impl FnOnce(Self) -> F)
+    where
         F: Future<Output = ()> + Send + 'static,
     {
         #[cfg(feature = "hyper")]
@@ -137,14 +174,7 @@ impl Seat {
             self.hub.stats.connection_begins();
         }
         let (hub, id) = (self.hub.clone(), self.id);
-        let span = tracing::info_span!(
-            "connection",
-            %id,
-            peer = peer.map(tracing::field::display),
-            client = client.map(tracing::field::display),
-            path = tracing::field::Empty
-        );
-        hub.registry.started(id, tokio::spawn(serve(self).instrument(span)).abort_handle());
+        hub.registry.started(id, tokio::spawn(serve(self)).abort_handle());
     }
 
     /// Counts the memory of what has no open WebSocket yet, until the result is dropped: this many bytes beside what every
@@ -158,16 +188,33 @@ impl Seat {
     pub(crate) fn opened(&self, websocket: &mut WebSocket, request: &Request) {
         let closer = websocket.closer();
         let base = CONNECTION.saturating_add(websocket.get_ref().encryption_memory());
-        websocket.set_observer(Box::new(Share::new(&self.hub.memory, base)));
+        let share = Share::new(&self.hub.memory, base);
+        #[cfg(feature = "metrics")]
+        let share = Measured::new(share, &self.hub.totals, self.id);
+        websocket.set_observer(Box::new(share));
         self.hub.registry.opened(self.id, closer, request);
-        self.hub.stats.websocket_begins();
+        #[cfg(feature = "metrics")]
+        let took = self.begun.elapsed();
+        #[cfg(not(feature = "metrics"))]
+        let took = Duration::ZERO;
+        self.hub.stats.websocket_begins(request.version(), took);
         self.is_open.store(true, Relaxed);
+    }
+
+    /// Notes how the WebSocket has ended; `None` when another task still has it.
+    pub(crate) fn closed(&self, record: Option<&CloseRecord>) {
+        self.is_reported.store(true, Relaxed);
+        self.hub.stats.websocket_closed(record.map_or(End::DETACHED, |record| End::of(&record.info)));
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         if *self.is_open.get_mut() {
+            if !*self.is_reported.get_mut() {
+                self.hub.stats.websocket_closed(End::ABORTED);
+                tracing::info!(id = %self.id, cause = End::ABORTED.cause, "closed");
+            }
             self.hub.stats.websocket_ends();
         }
         match self.stage {

@@ -41,6 +41,7 @@
 //! | know clients behind a proxy | [`ProxyOptions`]: [how to](how_to#find-the-addresses-of-clients-behind-a-proxy) |
 //! | list open connections, close one | [`Connections`]: [how to](how_to#list-open-connections-and-close-one) |
 //! | use HTTP/2 | nothing to do: [how to](how_to::http2) |
+//! | metrics, Prometheus, OpenTelemetry, the log | [`Stats`], [`ServerOptions::connection_span`]: [how to](how_to::observe) |
 //! | shut down | [`Server::serve_until`]: [how to](how_to#shut-down-gracefully) |
 //! | run it under systemd, in a container; restart it | `Server::serve_as_service`: [how to](how_to::service) |
 //! | use axum, tower, hyper | `WebSocketHub`, `WebSocketUpgrade`: [how to](how_to#embed-it-in-axum-tower-or-hyper) |
@@ -105,6 +106,7 @@
 //! - `http2` (default): WebSockets and pages over HTTP/2 (RFC 8441), on the same port: `Http2Options`.
 //! - `signal` (default): `shutdown_signal`, with tokio's feature of that name.
 //! - `service`: sockets that systemd passes, readiness and watchdog, and restarts that refuse no connection; on Unix.
+//! - `metrics`: counts, gauges and histograms by the facade of the crate `metrics`: [how to](how_to::observe).
 //! - `hyper`: `WebSocketHub` and `Acceptor::upgrade`, for a server whose HTTP is hyper's.
 //! - `tower`: the same as a `tower::Service`. `axum`: and as an extractor, `WebSocketUpgrade`.
 //!
@@ -114,6 +116,7 @@
 
 // The folders of the source, of which each imports only from those listed before it (tests/layers.rs):
 //
+// observe     metrics: their names, and what counts them
 // config      options and the errors of invalid settings
 // transport   listeners, streams, TLS
 // web         HTTP without WebSockets: requests, responses, handlers, and their exchange on a stream
@@ -125,6 +128,7 @@ mod config;
 #[cfg(feature = "hyper")]
 mod embed;
 mod hub;
+mod observe;
 mod opening;
 mod serve;
 mod transport;
@@ -200,6 +204,9 @@ pub mod how_to {
     #[cfg(all(unix, feature = "service"))]
     #[doc = include_str!("../docs/service.md")]
     pub mod service {}
+    /// How to observe a server: the log, metrics, Prometheus, OpenTelemetry.
+    #[doc = include_str!("../docs/observe.md")]
+    pub mod observe {}
     /// How to migrate from tokio-tungstenite, axum's `ws` or fastwebsockets.
     #[doc = include_str!("../docs/migrate.md")]
     pub mod migrate {}

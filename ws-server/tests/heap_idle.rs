@@ -17,7 +17,7 @@ static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
 /// One test, so that nothing else allocates meanwhile.
 #[tokio::test]
-async fn an_idle_connection_with_an_echo_handler_holds_at_most_1600_bytes() {
+async fn an_idle_connection_with_an_echo_handler_holds_at_most_1640_bytes_and_50_more_for_metrics() {
     let server = run(Server::builder().route("/", echo)).await;
     // The first connections fill the thread's pools, which all its connections share.
     let warm = connect(server.address, 64).await;
@@ -26,7 +26,8 @@ async fn an_idle_connection_with_an_echo_handler_holds_at_most_1600_bytes() {
     server.until(|stats| stats.open() == 64 + COUNT as u64).await;
     let each = (HEAP.allocated() - before - open.capacity() * size_of::<TcpStream>()) / COUNT;
     println!("{each} bytes a connection");
-    assert!(each <= 1600, "an idle connection holds {each} bytes");
+    let most = if cfg!(feature = "metrics") { 1690 } else { 1640 };
+    assert!(each <= most, "an idle connection holds {each} bytes");
     drop((open, warm));
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up.
-const LAYERS: [&str; 7] = ["config", "transport", "web", "hub", "opening", "serve", "embed"];
+const LAYERS: [&str; 8] = ["observe", "config", "transport", "web", "hub", "opening", "serve", "embed"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

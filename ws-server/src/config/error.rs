@@ -72,9 +72,18 @@ pub enum AcceptError {
     /// a host that the [`HostPolicy`](crate::HostPolicy) does not allow; this is the answer that the peer was sent.
     #[error("the opening handshake was refused with {0}")]
     NotAllowed(Refusal),
-    /// A guard refused the request, or there is no room or no endpoint for it; this is the status the peer was sent.
+    /// A guard refused the request; this is the status the peer was sent.
     #[error("the opening handshake was refused with status {0}")]
     Refused(StatusCode),
+    /// No endpoint is at the path of the request; the peer has been sent status 404.
+    #[error("the opening handshake was refused with status 404 Not Found: no endpoint is at its path")]
+    NoEndpoint,
+    /// The server shuts down, and opens no more WebSockets; the peer has been sent status 503.
+    #[error("the opening handshake was refused with status 503 Service Unavailable: the server shuts down")]
+    Closing,
+    /// The program is not set up for the request, as the log says; this is the status the peer was sent.
+    #[error("the opening handshake was refused with status {0}: the program is not set up for it")]
+    NotSetUp(StatusCode),
     /// A limit of the server leaves no room for it; this is the status the peer was sent, and the setting with the limit.
     #[error("the opening handshake was refused with status {status}: {limit} is reached")]
     Limited {
@@ -93,6 +102,32 @@ pub enum AcceptError {
     /// been sent status 500.
     #[error("the answer must not be written: {0}")]
     Answer(#[source] ResponseError),
+}
+
+impl AcceptError {
+    /// The reason in the metrics; one of a few.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "guard",
+            Self::NotAllowed(refusal) if refusal.status() == StatusCode::MISDIRECTED_REQUEST => "host",
+            Self::NotAllowed(_) => "origin",
+            Self::NoEndpoint => "no_endpoint",
+            Self::Limited { limit, .. } => limit,
+            Self::Closing | Self::ShuttingDown => "shutting_down",
+            Self::Panicked(_) => "panic",
+            Self::NotSetUp(_) | Self::Answer(_) => "internal",
+            Self::Plain(_) => "plain",
+            Self::Io(_) => "io",
+            Self::Tls(_) => "tls",
+            Self::Closed => "closed",
+            Self::Timeout(_) => "timeout",
+            Self::ProxyTimeout(_) => "proxy_timeout",
+            Self::Displaced => "displaced",
+            #[cfg(feature = "hyper")]
+            Self::Upgrade(_) => "upgrade",
+            Self::Malformed(_) => "malformed",
+        }
+    }
 }
 
 /// Makes the `Debug` output of errors their `Display` text: a program that returns an error from `main` prints the

@@ -162,6 +162,10 @@ pub struct ServerOptions {
     pub overload_wait: Duration,
     /// What the 503, and the 429 of an address with too many WebSockets, say in `Retry-After`, in whole seconds, rounded up (RFC 9110 section 10.2.3). Default 5 s.
     pub retry_after: Duration,
+    /// Whether each open WebSocket has a span `connection` in the log for its whole life, in which its handler runs, with the fields `id`,
+    /// `peer`, `client` and `path`. Default `false`: for exporters that send a span when it ends, one of hours is of little use, and those that keep its
+    /// events until then keep them for hours. Events have the `id` in any case; the opening handshake has a span `handshake`.
+    pub connection_span: bool,
     /// How many connections the system completes and keeps for the server until it accepts them, for
     /// [`ServerBuilder::bind`](crate::ServerBuilder::bind): with too few, those that come in a burst are held up by
     /// a second and more. The system may allow fewer (`net.core.somaxconn` on Linux). Default 4096.
@@ -192,6 +196,7 @@ impl Default for ServerOptions {
             per_address: AddressLimits::default(),
             overload_wait: Duration::from_millis(100),
             retry_after: Duration::from_secs(5),
+            connection_span: false,
             backlog: 4096,
             drain_timeout: Duration::from_secs(10),
             drain_spread: Duration::from_secs(1),
@@ -212,6 +217,7 @@ impl ServerOptions {
         per_address: AddressLimits,
         overload_wait: Duration,
         retry_after: Duration,
+        connection_span: bool,
         backlog: u32,
         drain_timeout: Duration,
         drain_spread: Duration,

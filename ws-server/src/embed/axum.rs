@@ -7,12 +7,14 @@ use std::task::{Context, Poll, Waker};
 
 use ::axum::body::Body;
 use ::axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use http::StatusCode;
 use http::request::Parts;
 use tokio::task::unconstrained;
+use tracing::{Instrument, Span};
 use ws_core::Config;
-
 use ws_core::handshake::RequestHead;
 
+use crate::config::error::AcceptError;
 use crate::embed::params::params;
 use crate::embed::upgrade::{Asked, Incoming, Judged};
 use crate::embed::websocket_hub::{WebSocketHub, start};
@@ -65,6 +67,8 @@ use crate::web::response::internal_error;
 pub struct WebSocketUpgrade {
     sockets: WebSocketHub,
     seat: Seat,
+    /// That of the handshake.
+    span: Span,
     // Boxed: extractors are moved about.
     asked: Box<Asked>,
     params: Vec<(String, String)>,
@@ -151,24 +155,30 @@ impl WebSocketUpgrade {
         F: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        let Self { sockets, seat, asked, params, options } = self;
+        let Self { sockets, seat, span, asked, params, options } = self;
         let version = asked.version();
         let decided = match Gate::new(options, Vec::new()) {
-            Ok(gate) => asked.decide(sockets.found(&gate, params), &sockets.options().handshake).await,
+            Ok(gate) => {
+                let deciding = asked.decide(sockets.found(&gate, params), &sockets.options().handshake);
+                deciding.instrument(span.clone()).await
+            }
             Err(error) => {
                 tracing::error!(%error, "an option of an upgrade cannot work");
-                Err(Denied::refused(internal_error()))
+                Err(Denied::because(
+                    AcceptError::NotSetUp(StatusCode::INTERNAL_SERVER_ERROR),
+                    internal_error(),
+                ))
             }
         };
         match decided {
             Ok((response, agreed)) => {
-                start(seat, agreed, |websocket, request| {
+                start(seat, span, agreed, |websocket, request| {
                     drop(request);
                     boxed(run(websocket))
                 });
                 response.map(Body::from)
             }
-            Err(denied) => sockets.deny(denied, version).map(Body::from),
+            Err(denied) => span.in_scope(|| sockets.deny(denied, version).map(Body::from)),
         }
     }
 
@@ -178,10 +188,12 @@ impl WebSocketUpgrade {
     ) -> Result<Result<Self, (RequestHead, Peer)>, Denied> {
         let (params, parts) = params(parts.clone()).await;
         let options = &sockets.options().handshake;
-        Ok(match Incoming::from_parts(parts).learn_client(options).judge(options)? {
+        let incoming = Incoming::from_parts(parts).learn_client(options);
+        let span = incoming.peer.handshake_span(incoming.peer.behind());
+        Ok(match incoming.judge(options)? {
             Judged::Asked(asked) => {
                 let seat = sockets.enter(&asked.peer)?;
-                Ok(Self { sockets, seat, asked, params, options: EndpointOptions::default() })
+                Ok(Self { sockets, seat, span, asked, params, options: EndpointOptions::default() })
             }
             Judged::Plain(head, peer) => Err((*head, peer)),
         })

@@ -179,7 +179,8 @@ impl Incoming {
         let Some(on_upgrade) = self.on_upgrade else {
             tracing::error!("the HTTP server hands over no connection: let hyper serve it with upgrades");
             let line = "The HTTP server does not hand over its connections.";
-            return Err(Denied::refused(text(StatusCode::NOT_IMPLEMENTED, line)));
+            let why = AcceptError::NotSetUp(StatusCode::NOT_IMPLEMENTED);
+            return Err(Denied::because(why, text(StatusCode::NOT_IMPLEMENTED, line)));
         };
         Ok(Judged::Asked(Box::new(Asked { upgrade, on_upgrade, peer })))
     }
@@ -215,7 +216,7 @@ impl Asked {
     ) -> Result<(Response, Agreed), Denied> {
         let Self { mut upgrade, on_upgrade, peer } = self;
         let Found { gate: Some(gate), params, admission, .. } = found else {
-            return Err(Denied::refused(not_found()));
+            return Err(Denied::because(AcceptError::NoEndpoint, not_found()));
         };
         let deciding = decide(&mut upgrade, params, peer, gate, admission);
         let mut granted =
@@ -229,10 +230,6 @@ impl Asked {
 }
 
 impl Agreed {
-    pub(crate) fn request(&self) -> &Request {
-        &self.request
-    }
-
     /// Waits for the connection, or over HTTP/2 for the stream, to be handed over.
     pub(crate) async fn open(
         self,

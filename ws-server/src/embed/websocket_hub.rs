@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 use tokio::{join, select};
+use tracing::{Instrument, Span};
 
 use crate::config::error::SettingError;
 use crate::config::options::{ServerOptions, from_now};
@@ -229,10 +230,11 @@ impl EndpointService {
             let options = &this.sockets.options().handshake;
             let incoming = Incoming::from_parts(parts).or_from(this.peer).learn_client(options);
             let version = incoming.version;
+            let span = incoming.peer.handshake_span(incoming.peer.behind());
             let decided = match this.sockets.enter(&incoming.peer) {
                 Ok(seat) => {
                     let found = this.sockets.found(&this.gate, params);
-                    let decided = incoming.decide(found, options).await;
+                    let decided = incoming.decide(found, options).instrument(span.clone()).await;
                     decided.map(|(response, agreed)| (seat, response, agreed))
                 }
                 Err(denied) => Err(denied),
@@ -240,28 +242,26 @@ impl EndpointService {
             match decided {
                 Ok((seat, response, agreed)) => {
                     let handler = this.handler;
-                    start(seat, agreed, move |websocket, request| handler(websocket, request));
+                    start(seat, span, agreed, move |websocket, request| handler(websocket, request));
                     response
                 }
-                Err(denied) => this.sockets.deny(denied, version),
+                Err(denied) => span.in_scope(|| this.sockets.deny(denied, version)),
             }
         }
     }
 }
 
 /// Runs the handler in the seat of its request, in a task, once the answer is written.
-pub(crate) fn start<H>(seat: Seat, agreed: Agreed, handler: H)
+pub(crate) fn start<H>(seat: Seat, span: Span, agreed: Agreed, handler: H)
 where
     H: FnOnce(WebSocket, Request) -> HandlerFuture + Send + 'static,
 {
     let accepted = Box::new((agreed, handler));
-    let request = accepted.0.request();
-    let (peer, client) = (request.peer_addr(), request.behind());
-    seat.start(peer, client, |seat| serve(seat, accepted));
+    seat.start(|seat| serve(seat, span, accepted));
 }
 
 #[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
-fn serve<H>(seat: Seat, accepted: Box<(Agreed, H)>) -> impl Future<Output = ()>
+fn serve<H>(seat: Seat, span: Span, accepted: Box<(Agreed, H)>) -> impl Future<Output = ()>
 where
     H: FnOnce(WebSocket, Request) -> HandlerFuture,
 {
@@ -272,7 +272,7 @@ where
             let (stream, opened) = agreed.open(&options.handshake, options.nodelay).await?;
             Ok(Running::start(stream, opened, handler, &seat))
         };
-        run(&seat, Box::pin(opening)).await;
+        run(&seat, span, opening).await;
     }
 }
 

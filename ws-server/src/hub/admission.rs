@@ -8,6 +8,7 @@ use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio::time::timeout;
 
+use crate::config::error::AcceptError;
 use crate::config::open_files::answers;
 use crate::config::options::ServerOptions;
 use crate::hub::addresses::{Addresses, AtLimit, Deciding, OpenShare};
@@ -173,7 +174,7 @@ impl Admission {
 
     /// 503, as the server shuts down.
     pub(crate) fn shutting_down(&self) -> Denied {
-        Denied::refused(shutting_down(self.retry_after))
+        Denied::because(AcceptError::Closing, shutting_down(self.retry_after))
     }
 
     /// From now on no WebSocket opens.

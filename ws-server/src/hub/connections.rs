@@ -37,7 +37,7 @@ pub struct Connections(Arc<OnceLock<Arc<Registry>>>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
-    /// Its number: the field `id` of its span in the log, and what [`Request::id`](crate::Request::id) returns.
+    /// Its number: the field `id` in the log, and what [`Request::id`](crate::Request::id) returns.
     pub id: ConnectionId,
     /// The address of the client, as [`Request::client_addr`](crate::Request::client_addr) has it.
     pub client_addr: Option<SocketAddr>,

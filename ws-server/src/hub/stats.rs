@@ -1,9 +1,17 @@
 //! Numbers of a server, readable at any time.
 
+#[cfg(feature = "metrics")]
+use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http::Version;
 
 use crate::hub::memory::Memory;
+#[cfg(feature = "metrics")]
+use crate::hub::traffic::Totals;
+use crate::observe::{self, End};
 
 /// A handle to the numbers of a server; cheap to clone, valid after the server has ended.
 ///
@@ -34,6 +42,8 @@ struct Counters {
     refused_for_memory: AtomicU64,
     closed_for_memory: AtomicU64,
     memory: OnceLock<Arc<Memory>>,
+    #[cfg(feature = "metrics")]
+    totals: OnceLock<Weak<Totals>>,
 }
 
 /// The numbers of a server at one time, each under the name of the method of [`Stats`] that returns it.
@@ -61,6 +71,24 @@ impl Stats {
         // It is empty.
         let _ = this.0.memory.set(memory);
         this
+    }
+
+    /// From now on these are recorded when that is asked for.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn set_totals(&self, totals: &Arc<Totals>) {
+        // It is called once.
+        let _ = self.0.totals.set(Arc::downgrade(totals));
+    }
+
+    /// Brings those metrics up to date that are recorded once a second: messages, bytes, queued bytes and memory. For a page that
+    /// renders them: [`ServerBuilder::metrics_page`](crate::ServerBuilder::metrics_page) calls it. What goes through a WebSocket counts
+    /// when that waits next.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn record_metrics(&self) {
+        if let Some(totals) = self.0.totals.get().and_then(Weak::upgrade) {
+            totals.record();
+        }
     }
 
     /// Returns all numbers as they are now. They are read one after the other, while the server goes on.
@@ -155,46 +183,61 @@ impl Stats {
     }
 
     pub(crate) fn count_plain(&self) {
+        observe::plain_answered();
         self.0.plain.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn count_refused(&self) {
+    pub(crate) fn count_refused(&self, reason: &'static str) {
+        observe::refused(reason);
         self.0.refused.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn count_failed_handshake(&self) {
+    pub(crate) fn count_failed_handshake(&self, reason: &'static str) {
+        observe::failed(reason);
         self.0.failed_handshakes.fetch_add(1, Relaxed);
     }
 
     /// Counts a connection that was accepted and cut off at once.
     pub(crate) fn count_cut_off(&self) {
         self.0.accepted.fetch_add(1, Relaxed);
-        self.count_failed_handshake();
+        observe::connection_accepted();
+        self.count_failed_handshake("flood");
     }
 
     pub(crate) fn count_failed_accept(&self) {
+        observe::accept_failed();
         self.0.failed_accepts.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_panic(&self) {
+        observe::panicked();
         self.0.panicked.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn connection_begins(&self) {
+        observe::connection_begins();
         self.0.accepted.fetch_add(1, Relaxed);
         self.0.connections.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn connection_ends(&self) {
+        observe::connection_ends();
         self.0.connections.fetch_sub(1, Relaxed);
     }
 
-    pub(crate) fn websocket_begins(&self) {
+    pub(crate) fn websocket_begins(&self, version: Version, took: Duration) {
+        observe::opened(version, took);
         self.0.opened.fetch_add(1, Relaxed);
         self.0.open.fetch_add(1, Relaxed);
     }
 
+    /// How it has ended; it may still be held.
+    pub(crate) fn websocket_closed(&self, end: End) {
+        observe::closed(end);
+    }
+
     pub(crate) fn websocket_ends(&self) {
+        observe::open_ends();
         self.0.open.fetch_sub(1, Relaxed);
     }
 }

@@ -182,7 +182,7 @@ pub(crate) async fn judge(
     options.allowed_hosts.check_request(upgrade.request()).map_err(Denied::not_allowed)?;
     let path = upgrade.request().uri().path();
     let Some(Found { gate: Some(gate), handler, params, admission, .. }) = site.find(path) else {
-        return Err(Denied::refused(not_found()));
+        return Err(Denied::because(AcceptError::NoEndpoint, not_found()));
     };
     heard?;
     let granted = decide(&mut upgrade, params, peer, gate, admission).await?;

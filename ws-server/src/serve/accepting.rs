@@ -140,13 +140,12 @@ async fn accept_all(listener: Listener, server: Arc<ServerState>, mut stop: watc
             .proxies
             .expects_header_of(peer)
             .then(|| from_now(options.proxies.proxy_protocol_timeout).min(deadline));
-        let address = peer;
-        let peer = Peer::new(address);
+        let peer = Peer::new(peer);
         // A shutdown stops this loop before it begins.
         let Some(seat) = hub.connection(peer.id) else { continue };
         let arrival =
             Box::new(Arrival { server: server.clone(), socket, peer, header_deadline, deadline, handshake });
-        seat.start(address, None, |seat| serve(seat, arrival));
+        seat.start(|seat| serve(seat, arrival));
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::select;
 #[cfg(feature = "http2")]
 use tokio::time::timeout_at;
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument;
 
 use crate::config::error::AcceptError;
 use crate::hub::Seat;
@@ -19,7 +20,7 @@ use crate::serve::encryption::encrypt;
 #[cfg(feature = "http2")]
 use crate::serve::http2::{self, Http2Connection};
 use crate::serve::proxied::learn_client;
-use crate::serve::running::{Running, report};
+use crate::serve::running::{Running, reported};
 use crate::serve::state::ServerState;
 use crate::serve::visit::Visit;
 use crate::transport::peer::Peer;
@@ -47,11 +48,12 @@ pub(crate) struct Arrival {
 pub(crate) fn serve(seat: Seat, arrival: Box<Arrival>) -> impl Future<Output = ()> {
     async move {
         // Boxed so that the memory of the handshake is freed before the long life begins. By reference, as in `run`.
-        match &mut Box::pin(arrive(&seat, arrival)).await {
-            Ok(Life::WebSocket(running)) => running.finish(seat.hub()).await,
+        let span = arrival.peer.handshake_span(None);
+        match &mut Box::pin(reported(&seat, arrive(&seat, arrival)).instrument(span)).await {
+            Some(Life::WebSocket(running)) => running.finish(&seat).await,
             #[cfg(feature = "http2")]
-            Ok(Life::Http2(connection)) => Box::pin(connection.serve()).await,
-            Err(error) => report(&seat.hub().stats, error),
+            Some(Life::Http2(connection)) => Box::pin(connection.serve()).await,
+            None => {}
         }
     }
 }

@@ -123,8 +123,8 @@ impl Http2Connection {
                 biased;
                 incoming = self.accept() => match incoming {
                     Some(Ok(incoming)) => self.start(incoming),
-                    Some(Err(error)) => return debug!(%error, "the HTTP/2 connection failed"),
-                    None => return debug!("the HTTP/2 connection has ended"),
+                    Some(Err(error)) => return debug!(id = %self.peer.id, %error, "the HTTP/2 connection failed"),
+                    None => return debug!(id = %self.peer.id, "the HTTP/2 connection has ended"),
                 },
                 () = calls.changed() => {}
                 () = wait(until) => break,
@@ -158,10 +158,10 @@ impl Http2Connection {
         let request = request.map(|body| self.inboxes.opener().receive(body));
         let proxies = &self.server.hub.options.handshake.proxies;
         let client = peer.behind().filter(|_| !proxies.believes_fields_of(peer.client));
-        let addr = peer.addr;
+        let span = peer.handshake_span(client);
         let call = Box::new(Call { server, request, respond, peer });
         let in_use = self.calls.begin();
-        seat.start(addr, client, |seat| serve(seat, call, in_use));
+        seat.start(|seat| serve(seat, span, call, in_use));
     }
 
     /// Sends GOAWAY (RFC 9113 section 6.8), and waits for the peer to take it, for as long as a refusal lingers.

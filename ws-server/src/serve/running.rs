@@ -6,15 +6,15 @@ use std::iter::successors;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tracing::{debug, error, info, warn};
+use tracing::{Span, debug, error, info, warn};
 use ws_core::{CloseCause, CloseCode, CloseInfo, Initiator, ProtocolError};
-use ws_tokio::Closer;
+use ws_tokio::{CloseRecord, Closer, ConnectionId};
 
 use crate::config::error::AcceptError;
 use crate::config::options::HandshakeOptions;
+use crate::hub::Seat;
 use crate::hub::admission::{MAX_MEMORY, OpenPermit};
 use crate::hub::stats::Stats;
-use crate::hub::{Hub, Seat};
 use crate::opening::handshake::Opened;
 use crate::transport::rest::{Left, Rest};
 use crate::transport::stream::Stream;
@@ -25,19 +25,29 @@ use crate::web::handler::HandlerFuture;
 use crate::web::panic::{Caught, caught};
 use crate::web::request::Request;
 
-/// Runs a connection in its seat to the end: waits until its WebSocket is open, and then for the handler.
-///
-/// `start` is boxed so that the memory of the handshake is freed before the handler's long life begins.
+/// Runs a connection in its seat to the end: waits in the span of its handshake until its WebSocket is open, and then for the
+/// handler.
 #[cfg(any(feature = "hyper", feature = "http2"))]
-pub(crate) async fn run<F>(seat: &Seat, start: Pin<Box<F>>)
+pub(crate) fn run<F>(seat: &Seat, span: Span, start: F) -> impl Future<Output = ()>
 where
     F: Future<Output = Result<Running, AcceptError>>,
 {
-    // By reference: what is moved from one variable to another takes its place twice, for as long as the connection is open.
-    match &mut start.await {
-        Ok(running) => running.finish(seat.hub()).await,
-        Err(error) => report(&seat.hub().stats, error),
+    // Boxed so that the memory of the handshake is freed before the handler's long life begins.
+    let start = Box::pin(tracing::Instrument::instrument(reported(seat, start), span));
+    async move {
+        // By reference: what is moved from one variable to another takes its place twice, for as long as the connection is open.
+        if let Some(running) = &mut start.await {
+            running.finish(seat).await;
+        }
     }
+}
+
+/// What comes of an opening handshake; when that is nothing it is reported, in its span.
+pub(crate) async fn reported<T>(
+    seat: &Seat,
+    handshake: impl Future<Output = Result<T, AcceptError>>,
+) -> Option<T> {
+    handshake.await.inspect_err(|error| report(&seat.hub().stats, error)).ok()
 }
 
 /// An open WebSocket that its handler has been given. Small: it lives as long as the connection.
@@ -45,6 +55,8 @@ pub(crate) struct Running {
     handler: Caught<<HandlerFuture as Future>::Output>,
     closer: Closer,
     rest: Rest,
+    /// The span of its life, if the options ask for one. Boxed, as mostly there is none.
+    span: Option<Box<Span>>,
     _permit: Option<OpenPermit>,
 }
 
@@ -57,8 +69,13 @@ impl Running {
         seat: &Seat,
     ) -> Self {
         let Opened { connection, request, permit, received, .. } = opened;
-        tracing::Span::current().record("path", request.path());
-        debug!(subprotocol = request.subprotocol(), "open");
+        Span::current().record("path", request.path());
+        info!(
+            subprotocol = request.subprotocol(),
+            http = ?request.version(),
+            tls = request.is_secure(),
+            "open"
+        );
         let rest = stream.rest(request.id());
         #[cfg(feature = "http2")]
         let held = stream.held();
@@ -74,23 +91,37 @@ impl Running {
         websocket.set_connection_id(request.id());
         let closer = websocket.closer();
         seat.opened(&mut websocket, &request);
-        Self { handler: caught(|| handler(websocket, request)), closer, rest, _permit: permit }
+        let span = seat.hub().options.connection_span.then(|| Box::new(connection_span(&request)));
+        let run = || caught(|| handler(websocket, request));
+        let handler = span.as_deref().unwrap_or(&Span::none()).in_scope(run);
+        Self { handler, closer, rest, span, _permit: permit }
     }
 
     /// Until the handler is done and the peer has seen the end.
-    pub(crate) async fn finish(&mut self, hub: &Hub) {
-        let options = &hub.options.handshake;
-        let farewell = poll_fn(|context| self.poll_handler(context, &hub.stats, options)).await;
+    pub(crate) async fn finish(&mut self, seat: &Seat) {
+        let options = &seat.hub().options.handshake;
+        let farewell = poll_fn(|context| match self.span.take() {
+            None => self.poll_handler(context, seat, options),
+            Some(span) => {
+                let polled = span.in_scope(|| self.poll_handler(context, seat, options));
+                self.span = Some(span);
+                polled
+            }
+        })
+        .await;
         // Boxed, as it takes a moment only.
         let ending = self.rest.take().map(|left| Box::pin(end(left, farewell, &self.rest, options)));
         if let Some(ending) = ending {
             ending.await;
         }
-        if let Some(info) = self.closer.close_info() {
-            if info.cause == CloseCause::Protocol(ProtocolError::MemoryShort) {
-                hub.stats.count_closed_for_memory();
+        let record = self.closer.record();
+        seat.closed(record.as_ref());
+        if let Some(record) = record {
+            if record.info.cause == CloseCause::Protocol(ProtocolError::MemoryShort) {
+                seat.hub().stats.count_closed_for_memory();
             }
-            report_close(&info);
+            let span = self.span.as_deref();
+            span.unwrap_or(&Span::none()).in_scope(|| report_close(seat.id(), &record));
         }
     }
 
@@ -98,7 +129,7 @@ impl Running {
     fn poll_handler(
         &mut self,
         context: &mut Context<'_>,
-        stats: &Stats,
+        seat: &Seat,
         options: &HandshakeOptions,
     ) -> Poll<Farewell> {
         let ended = Pin::new(&mut self.handler).poll(context);
@@ -112,7 +143,7 @@ impl Running {
                 tokio::spawn(async move { linger(&mut stream, time, bytes).await });
             }
         }
-        ended.map(|ended| report_end(ended, &self.closer, stats))
+        ended.map(|ended| report_end(ended, &self.closer, seat))
     }
 }
 
@@ -151,24 +182,24 @@ async fn end(left: Left, farewell: Farewell, rest: &Rest, options: &HandshakeOpt
 type Ended = <Caught<<HandlerFuture as Future>::Output> as Future>::Output;
 
 /// Reports what came of the handler; returns what to do about its WebSocket, if that is still open.
-fn report_end(ended: Ended, closer: &Closer, stats: &Stats) -> Farewell {
-    let info = closer.close_info();
+fn report_end(ended: Ended, closer: &Closer, seat: &Seat) -> Farewell {
+    let (id, info) = (seat.id(), closer.close_info());
     match ended {
         Ok(Ok(())) => {
-            debug!("handler done");
+            debug!(%id, "handler done");
             return Farewell::Close(CloseCode::NORMAL_CLOSURE);
         }
         // What the peer closed with is reported after this; the error has the reason, which is the peer's own words.
         Ok(Err(error)) if info.as_ref().is_some_and(|info| is_peers_close(&*error, info)) => {
-            debug!("handler ended with the peer's close");
+            debug!(%id, "handler ended with the peer's close");
         }
         Ok(Err(error)) if info.is_some() && is_of_connection(&*error) => {
-            info!(%error, "handler ended with the error of its connection");
+            info!(%id, %error, "handler ended with the error of its connection");
         }
-        Ok(Err(error)) => warn!(%error, "handler failed"),
+        Ok(Err(error)) => warn!(%id, %error, "handler failed"),
         Err(panic) => {
-            stats.count_panic();
-            error!(%panic, "handler panicked");
+            seat.hub().stats.count_panic();
+            error!(%id, %panic, "handler panicked");
             return Farewell::Fail;
         }
     }
@@ -187,13 +218,35 @@ fn is_of_connection(error: &(dyn Error + 'static)) -> bool {
     successors(Some(error), |&error| error.source()).any(<dyn Error>::is::<ws_tokio::Error>)
 }
 
+/// The span of the life of a WebSocket.
+fn connection_span(request: &Request) -> Span {
+    let span = tracing::info_span!(
+        parent: None,
+        "connection",
+        id = %request.id(),
+        peer = request.peer_addr().map(display),
+        client = request.behind().map(display),
+        path = request.path()
+    );
+    // That of the handshake, which ends now.
+    span.follows_from(Span::current());
+    span
+}
+
 /// How the connection ended; without the reason, which is the peer's own words.
-fn report_close(info: &CloseInfo) {
+fn report_close(id: ConnectionId, record: &CloseRecord) {
+    let CloseRecord { info, duration, traffic, .. } = record;
     info!(
+        %id,
         initiator = ?info.initiator,
         cause = %info.cause,
         sent = info.sent.map(u16::from),
         received = info.received.map(u16::from),
+        duration = duration.as_secs_f64(),
+        messages_sent = traffic.messages_sent,
+        messages_received = traffic.messages_received,
+        bytes_sent = traffic.bytes_sent,
+        bytes_received = traffic.bytes_received,
         rtt = info.rtt.map(|rtt| rtt.as_secs_f64()),
         unsent = info.unsent,
         "closed"
@@ -208,30 +261,34 @@ pub(crate) fn report(stats: &Stats, error: &AcceptError) {
             debug!(%status, "answered as plain HTTP");
         }
         AcceptError::Refused(status) => {
-            stats.count_refused();
+            stats.count_refused(error.reason());
             info!(%status, "refused");
         }
+        AcceptError::NoEndpoint | AcceptError::Closing | AcceptError::NotSetUp(_) => {
+            stats.count_refused(error.reason());
+            info!(reason = error.reason(), "refused");
+        }
         AcceptError::Limited { status, limit } => {
-            stats.count_refused();
+            stats.count_refused(error.reason());
             if *limit == MAX_MEMORY {
                 stats.count_refused_for_memory();
             }
             info!(%status, limit, "refused");
         }
         AcceptError::NotAllowed(refusal) => {
-            stats.count_refused();
+            stats.count_refused(error.reason());
             info!(status = %refusal.status(), reason = refusal.body().trim_end(), "refused");
         }
         AcceptError::Panicked(panic) => {
             stats.count_panic();
             error!(%panic, "a guard or a page panicked; answered with status 500");
         }
-        AcceptError::Answer(error) => {
-            stats.count_refused();
-            error!(%error, "a handler's answer must not be written; answered with status 500");
+        AcceptError::Answer(answer) => {
+            stats.count_refused(error.reason());
+            error!(error = %answer, "a handler's answer must not be written; answered with status 500");
         }
         other => {
-            stats.count_failed_handshake();
+            stats.count_failed_handshake(other.reason());
             info!(error = %other, "opening handshake failed");
         }
     }

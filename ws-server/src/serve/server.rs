@@ -5,6 +5,8 @@ use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+#[cfg(feature = "metrics")]
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -52,6 +54,9 @@ pub struct ServerBuilder {
     listeners: Vec<Listener>,
     connections: Connections,
     lists_connections: bool,
+    /// Those of the server, once it is built.
+    #[cfg(feature = "metrics")]
+    stats: Arc<OnceLock<Stats>>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -157,6 +162,53 @@ impl ServerBuilder {
         })
     }
 
+    /// Adds a page with the metrics, as `render` returns them: as text, for Prometheus to collect. They are [brought up to
+    /// date](Stats::record_metrics) before. `guard` decides who may see it, as for an endpoint: they say how much the server is used, and when it
+    /// refuses.
+    ///
+    /// ```no_run
+    /// # fn render() -> String { String::new() }
+    /// use ws_server::{Request, Response, Server, auth, response};
+    ///
+    /// /// Prometheus sends it, as `authorization` with `credentials_file` says in its configuration.
+    /// async fn scraper(request: Request) -> Result<Request, Response> {
+    ///     let token = request.bearer_token().unwrap_or_default();
+    ///     if auth::is_same_secret(token, "…") { Ok(request) } else { Err(response::token_required()) }
+    /// }
+    ///
+    /// let builder = Server::builder().metrics_page("/metrics", scraper, render);
+    /// # let _ = builder;
+    /// ```
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    #[doc(alias = "prometheus")]
+    pub fn metrics_page<G, Fut>(
+        self,
+        path: &str,
+        guard: G,
+        render: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self
+    where
+        G: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Request, Response>> + Send + 'static,
+    {
+        let (stats, render) = (self.stats.clone(), Arc::new(render));
+        self.get(path, move |request| {
+            let (guarding, stats, render) = (guard(request), stats.clone(), render.clone());
+            async move {
+                if let Err(refusal) = guarding.await {
+                    return refusal;
+                }
+                if let Some(stats) = stats.get() {
+                    stats.record_metrics();
+                }
+                // The text format of Prometheus, in the version that all of its releases read.
+                let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                content(StatusCode::OK, kind, Bytes::from(render()))
+            }
+        })
+    }
+
     /// Sets the function that answers plain GETs to which no route leads, in place of 404.
     pub fn fallback<F, Fut>(mut self, page: F) -> Self
     where
@@ -232,6 +284,9 @@ impl ServerBuilder {
         let offers_http2 = false;
         let hub = Hub::new(self.options);
         self.connections.set(hub.registry());
+        // This is done once.
+        #[cfg(feature = "metrics")]
+        let _ = self.stats.set(hub.stats.clone());
         if self.lists_connections {
             hub.registry().begin_to_list();
         }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use tracing::Span;
+use tracing::field::{Empty, display};
 use ws_tokio::ConnectionId;
 
 /// What is known of a connection and its peer beside the request.
@@ -47,6 +49,12 @@ impl Peer {
     /// Whether the client's connection is encrypted: the one to this server, or the one to a trusted proxy.
     pub(crate) fn is_client_secure(&self) -> bool {
         self.forwarded.as_ref().and_then(|forwarded| forwarded.https).unwrap_or(self.secure)
+    }
+
+    /// The span of an opening handshake, in which it is decided on; with `client` where that is known already and is not the peer.
+    pub(crate) fn handshake_span(&self, client: Option<SocketAddr>) -> Span {
+        let (id, peer, client) = (self.id, self.addr.map(display), client.map(display));
+        tracing::info_span!("handshake", %id, peer, client, path = Empty)
     }
 
     /// The client, if it is not the peer.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::observe::read_delayed;
 use crate::transport::bucket::Bucket;
 use crate::transport::frame_count::FrameCount;
 
@@ -91,7 +92,10 @@ impl Throttle {
             }
             match self.budget.room(self.frames.rest()) {
                 Ok(room) => return Poll::Ready(room),
-                Err(wait) => self.waiting = Some(Box::pin(sleep(wait))),
+                Err(wait) => {
+                    read_delayed();
+                    self.waiting = Some(Box::pin(sleep(wait)));
+                }
             }
         }
     }

@@ -26,6 +26,11 @@ impl Denied {
         Self { why: AcceptError::Refused(response.status()), response: Box::new(response) }
     }
 
+    /// Refused by the server itself, for that reason.
+    pub(crate) fn because(why: AcceptError, response: Response) -> Self {
+        Self { response: Box::new(response), why }
+    }
+
     /// This limit leaves no room for the request.
     pub(crate) fn limited(response: Response, limit: &'static str) -> Self {
         Self { why: AcceptError::Limited { status: response.status(), limit }, response: Box::new(response) }

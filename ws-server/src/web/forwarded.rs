@@ -9,7 +9,7 @@ use crate::config::options::HandshakeOptions;
 use crate::config::proxies::{ForwardedFields, ProxyOptions};
 use crate::transport::peer::{Forwarded, Peer};
 
-/// Notes what trusted proxies say of the client of a request, and has the span of its connection show it.
+/// Notes what trusted proxies say of the client of a request, and has the span of its handshake show it.
 pub(crate) fn learn_client(peer: &mut Peer, head: &RequestHead, options: &HandshakeOptions) {
     // Otherwise the span has it already.
     let is_open = options.proxies.believes_fields_of(peer.client);

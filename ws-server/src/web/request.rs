@@ -38,7 +38,7 @@ impl Request {
         }))
     }
 
-    /// Returns the number of the connection: the field `id` of its span in the log.
+    /// Returns the number of the connection: the field `id` in the log.
     pub fn id(&self) -> ConnectionId {
         self.0.peer.id
     }
@@ -200,7 +200,6 @@ impl Request {
     }
 
     /// The client, if it is not the peer.
-    #[cfg(feature = "hyper")]
     pub(crate) fn behind(&self) -> Option<SocketAddr> {
         self.0.peer.behind()
     }

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::common::log::logged;
-use crate::common::{echo, frame, get, opening, reply, run};
-use ws_server::{CloseCode, HostPolicy, Request, Server, WebSocket};
+use crate::common::{echo, frame, get, opening, options, reply, run};
+use ws_server::{CloseCode, Endpoint, HostPolicy, Request, Response, Server, WebSocket, response};
 
 #[tokio::test]
 async fn the_log_says_how_a_connection_ended_and_nothing_that_was_sent() {
@@ -26,16 +26,29 @@ async fn the_log_says_how_a_connection_ended_and_nothing_that_was_sent() {
     server.until(|stats| stats.connections() == 0).await;
 
     let (text, line) = log.closed();
-    for fact in
-        ["path=\"/room\"", "initiator=Remote", "sent=4001", "received=4001", "unsent=0", "peer=127.0.0.1:"]
-    {
+    let handler =
+        text.lines().find(|line| line.contains("handler ended")).unwrap_or_else(|| panic!("{text}"));
+    let facts = ["initiator=Remote", "cause=closing handshake", "sent=4001", "received=4001", "unsent=0"];
+    // A frame with a payload of four bytes each way, and a Close of eight bytes one way and four the other.
+    let traffic = ["messages_sent=1", "messages_received=1", "bytes_sent=10", "bytes_received=22"];
+    for fact in facts.into_iter().chain(traffic).chain([" duration=0."]) {
         assert!(line.contains(fact), "{fact}: {line}");
     }
+    // The span of the opening handshake has ended with it, and the id leads from one to the other.
+    let open = text.lines().find(|line| line.contains(": open ")).unwrap_or_else(|| panic!("{text}"));
+    let id = line.split_whitespace().find(|word| word.starts_with("id=")).unwrap();
+    for fact in
+        [" INFO handshake{", &format!("{{{id} "), "path=\"/room\"", "peer=127.0.0.1:", "http=HTTP/1.1"]
+    {
+        assert!(open.contains(fact), "{fact}: {open}");
+    }
+    assert!(
+        !line.contains('{') && !handler.contains('{'),
+        "by default no span is as long as a connection: {text}"
+    );
     assert!(!text.contains("hush"), "{text}");
     // `recv` returned the peer's code as an error, and the handler passed it on: the peer's doing, not a failure here.
     assert!(line.contains(" INFO "), "{line}");
-    let handler =
-        text.lines().find(|line| line.contains("handler ended")).unwrap_or_else(|| panic!("{text}"));
     assert!(handler.contains(" DEBUG ") && handler.contains("peer's close"), "{handler}");
     assert!(!text.contains(" WARN ") && !text.contains(" ERROR "), "{text}");
 }
@@ -81,7 +94,7 @@ async fn the_log_names_the_rule_that_a_peer_broke() {
     server.until(|stats| stats.connections() == 0).await;
 
     let (text, line) = log.closed();
-    for fact in [" INFO ", "path=\"/room\"", "sent=1002", "is not masked"] {
+    for fact in [" INFO ", "sent=1002", "is not masked"] {
         assert!(line.contains(fact), "{fact}: {line}");
     }
     let failing = text.lines().any(|line| line.contains("handler ended") && !line.contains(" DEBUG "));
@@ -152,8 +165,54 @@ async fn the_log_the_request_and_the_stream_name_a_connection_by_the_same_id() {
     assert!(first.0 != second.0, "{first:?} {second:?}");
     for (request, stream) in [first, second] {
         assert_eq!(stream, Some(request));
-        assert!(log.text().contains(&format!("connection{{id={request} ")), "{}", log.text());
+        assert!(log.text().contains(&format!("handshake{{id={request} ")), "{}", log.text());
     }
+}
+
+#[tokio::test]
+async fn a_connection_has_a_span_for_its_life_if_the_options_ask_for_one() {
+    let (log, _guard) = logged();
+    let handler = async |mut socket: WebSocket| {
+        tracing::info!("begun");
+        socket.recv().await.map(drop)
+    };
+    let options = options(|options| options.connection_span = true);
+    let server = run(Server::builder().route("/room", handler).options(options)).await;
+    let mut peer = server.open("/room?token=hush").await;
+    peer.send(frame(0x88, &1000u16.to_be_bytes())).await;
+    peer.rest().await;
+    drop(peer);
+    server.until(|stats| stats.connections() == 0).await;
+    let text = log.text();
+    for event in [": begun", "handler done", ": closed "] {
+        let line =
+            text.lines().find(|line| line.contains(event)).unwrap_or_else(|| panic!("{event}: {text}"));
+        for fact in [" connection{id=", "peer=127.0.0.1:", "path=\"/room\"}: "] {
+            assert!(line.contains(fact), "{fact}: {line}");
+        }
+        assert!(!line.contains("handshake{"), "it is over: {line}");
+    }
+    assert!(!text.contains("hush"), "{text}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_logged_in_the_span_of_its_handshake_without_its_query() {
+    let (log, _guard) = logged();
+    let endpoint = Endpoint::new(echo)
+        .guard(async |_: Request| -> Result<Request, Response> { Err(response::unauthorized()) });
+    let server = run(Server::builder().endpoint("/room", endpoint)).await;
+    for path in ["/room?token=hush", "/other?token=hush"] {
+        let answer = crate::common::ask(&server, opening(path, "Authorization: Bearer hush\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 40"), "{answer}");
+    }
+    server.until(|stats| (stats.refused(), stats.connections()) == (2, 0)).await;
+    let text = log.text();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("refused")).collect();
+    for (line, fact) in lines.iter().zip(["status=401", "reason=\"no_endpoint\""]) {
+        assert!(line.contains(" INFO handshake{id=") && line.contains(fact), "{fact}: {line}");
+    }
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(!text.contains("hush"), "{text}");
 }
 
 #[tokio::test]

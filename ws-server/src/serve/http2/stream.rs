@@ -12,6 +12,7 @@ use http::header::{CONTENT_LENGTH, DATE};
 use http::{HeaderValue, Method, StatusCode, Version};
 use tokio::select;
 use tokio::time::timeout_at;
+use tracing::Span;
 use ws_core::handshake::Opening;
 use ws_tokio::http2::Receiving;
 
@@ -40,8 +41,8 @@ pub(crate) struct Call {
 }
 
 /// Serves one request to its end, which is that of its WebSocket if it becomes one.
-pub(crate) async fn serve(seat: Seat, call: Box<Call>, in_use: InUse) {
-    run(&seat, Box::pin(open(&seat, call))).await;
+pub(crate) async fn serve(seat: Seat, span: Span, call: Box<Call>, in_use: InUse) {
+    run(&seat, span, open(&seat, call)).await;
     drop(in_use);
 }
 
