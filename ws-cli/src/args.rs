@@ -173,6 +173,28 @@ pub(crate) struct Serve {
     /// Accept messages up to this size
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_size: u64,
+    /// Let all connections together hold this much memory: near it requests are refused with 503, then WebSockets with much
+    /// unfinished input are closed with 1013. Default: half of what the system has
+    #[arg(long, value_name = "BYTES", value_parser = memory)]
+    pub(crate) max_memory: Option<usize>,
+    /// Let this many WebSockets be open. Default: what the limit of open files allows
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    pub(crate) max_connections: Option<usize>,
+    /// Let a client address have this many WebSockets open; more are refused with 429. Default: no limit, as for the next three
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    pub(crate) per_address_max_connections: Option<usize>,
+    /// Let a client address request this many WebSockets a second; more are refused with 429
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) per_address_handshakes_per_second: Option<u32>,
+    /// Read this many frames a second from the WebSockets of a client address; what comes faster has to wait
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) per_address_messages_per_second: Option<u32>,
+    /// Read this many bytes a second from the WebSockets of a client address; what comes faster has to wait
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) per_address_bytes_per_second: Option<u64>,
+    // Not a doc comment: rustdoc would want a link.
+    #[arg(long, value_name = "ADDRESS", value_parser = address, help = "Answer with metrics for Prometheus at http://ADDRESS/metrics: ADDRESS:PORT, or a port of 127.0.0.1. Whoever reaches the address can read them")]
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 /// The fields in which a proxy names a client.
@@ -329,6 +351,15 @@ fn positive(text: &str) -> Result<Duration, String> {
         Ok(Duration::ZERO) => Err("it must be longer than zero".into()),
         other => other,
     }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "it must be a number of at least 1".into())
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    let bytes = text.parse().ok().filter(|bytes| *bytes >= 1 << 20);
+    bytes.ok_or_else(|| "it must be a number of bytes, at least 1048576; without this option it is half of what the system has".into())
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use ws_server::{
-    BuildError, Config, Drained, Endpoint, Error, ForwardedFields, HostPolicy, Listener, OriginPolicy,
-    ProxyOptions, Server, ServerBuilder, SettingError, Tls, WebSocket, deflate,
+    AddressLimits, BuildError, Config, Drained, Endpoint, Error, ForwardedFields, HostPolicy, Listener,
+    OriginPolicy, ProxyOptions, Server, ServerBuilder, ServerOptions, SettingError, Tls, WebSocket, deflate,
 };
 
 use crate::args::{Forwarded, Serve};
 use crate::failure::{Failure, Status};
+use crate::metrics_page::MetricsPage;
+use crate::prometheus::Prometheus;
 use crate::screen::print;
 #[cfg(not(unix))]
 use crate::signal::Signals;
@@ -17,13 +19,19 @@ pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
     let inherited = inherited()?;
     let listen = inherited.iter().find_map(Listener::local_addr).unwrap_or(serve.listen);
     let proxies = proxies(&serve).map_err(|error| Failure::usage(in_options(&error)))?;
-    let mut builder = Server::builder().allowed_hosts(allowed_hosts(&serve, listen)).proxies(proxies);
+    // Before the server is built, which counts from then on.
+    let metrics = serve.metrics.is_some().then(Prometheus::install).transpose()?;
+    let mut builder = Server::builder()
+        .options(options(&serve))
+        .allowed_hosts(allowed_hosts(&serve, listen))
+        .proxies(proxies);
     let secure = serve.cert.is_some();
     if let (Some(cert), Some(key)) = (&serve.cert, &serve.key) {
         builder = builder.tls(Tls::from_pem_files(cert, key));
     }
     let endpoint = endpoint(&serve);
     builder = builder.endpoint("/", endpoint.clone()).endpoint("/{*path}", endpoint);
+    let is_successor = !inherited.is_empty();
     let building = if inherited.is_empty() {
         builder.bind(serve.listen).await
     } else {
@@ -38,9 +46,21 @@ pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
         Ok(address) => format!("listening on {scheme}://{address}\n"),
         Err(_) => "listening on a Unix socket\n".into(),
     };
+    let page = match (serve.metrics, metrics) {
+        (Some(address), Some(metrics)) => {
+            Some(MetricsPage::listen(address, metrics, server.stats(), is_successor).await?)
+        }
+        _ => None,
+    };
     // Only now are signals awaited: until here they end the process, since nothing else ends a read of a file that waits.
     let serving = serving(server)?;
     print(&listening)?;
+    if let Some(page) = page {
+        if let Some(address) = page.local_addr() {
+            print(&format!("metrics at http://{address}/metrics\n"))?;
+        }
+        tokio::spawn(page.serve());
+    }
     // A signal is how a server is meant to end: that is no failure.
     serving.await;
     Ok(Status::Success)
@@ -90,6 +110,20 @@ fn proxies(serve: &Serve) -> Result<ProxyOptions, SettingError> {
     Ok(ProxyOptions::default().trusted(trusted).proxy_protocol(serve.proxy_protocol).fields(fields))
 }
 
+fn options(serve: &Serve) -> ServerOptions {
+    let mut options = ServerOptions::default().max_memory(serve.max_memory).per_address(
+        AddressLimits::default()
+            .max_connections(serve.per_address_max_connections)
+            .handshakes_per_second(serve.per_address_handshakes_per_second)
+            .messages_per_second(serve.per_address_messages_per_second)
+            .bytes_per_second(serve.per_address_bytes_per_second),
+    );
+    if serve.max_connections.is_some() {
+        options.max_connections = serve.max_connections;
+    }
+    options
+}
+
 /// The error with the option that it is about instead of the setting of the library.
 fn in_options(error: &SettingError) -> String {
     let SettingError { setting, value, must, .. } = error;
@@ -99,11 +133,13 @@ fn in_options(error: &SettingError) -> String {
     }
 }
 
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 10] = [
     ("handshake.proxies.trusted", "--trust-proxies"),
     ("networks", "--trust-proxies"),
     ("handshake.allowed_hosts", "--host"),
     ("max_message_size", "--max-size"),
+    ("max_connections", "--max-connections"),
+    ("max_memory", "--max-memory"),
     ("origin", "--origin"),
     ("subprotocols", "--subprotocol"),
     ("tls certificate", "--cert"),
