@@ -25,7 +25,12 @@ ours off '' none && off=$ours
 # Trusts another address than the proxies have.
 ours other 127.9.9.9 proxy-protocol && other=$ours
 
-for port in v1 v2 crc v1_tls v2_tls h_fields h_standard h_off h_other n_stream n_stream_tls n_fields; do
+# The command, with a limit of each address and metrics.
+start limited "$ws" serve 127.0.0.1:0 --host any --trust-proxies 127.0.0.1 --proxy-protocol --metrics 0 --per-address-max-connections 1
+limited=${address##*://}
+until metrics=$(grep -oEm1 'http://[0-9.:]+/metrics' "$work/$name.limited.log"); do sleep 0.1; done
+
+for port in v_limited v1 v2 crc v1_tls v2_tls h_fields h_standard h_off h_other n_stream n_stream_tls n_fields; do
     declare "$port=$(free_port)"
 done
 
@@ -43,6 +48,10 @@ listen v2
     mode tcp
     bind 127.0.0.1:$v2
     server one $plain send-proxy-v2 check inter 300ms
+listen v_limited
+    mode tcp
+    bind 127.0.0.1:$v_limited
+    server one $limited send-proxy-v2
 listen crc
     mode tcp
     bind 127.0.0.1:$crc
@@ -163,6 +172,30 @@ done
 # The log has peer and client.
 page "client=127.5.6.7:" "http://$fields/log"
 page "client=127.5.6.7:" --interface 127.5.6.7 "http://localhost:$v2/log"
+# What an address has open counts for the client and not for the proxy: each of two may have one. The metrics have no addresses, but say
+# that a limit of one was reached.
+upgrade() {
+    curl --silent --output /dev/null --write-out '%{http_code}' --max-time "$1" --noproxy '*' --http1.1 --interface "$2" \
+        -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
+        -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "http://localhost:$v_limited/" || true
+}
+upgrade 20 127.5.6.7 >/dev/null &
+holding=$!
+started+=("$holding")
+upgrade 20 127.5.6.8 >/dev/null &
+started+=("$!")
+for _ in $(seq 100); do
+    curl --silent --noproxy '*' "$metrics" | grep -qx 'ws_server_websockets_open 2' && break
+    sleep 0.1
+done
+found=$(upgrade 5 127.5.6.7)
+[ "$found" = 429 ] || fail "$found instead of 429 for a second WebSocket of one client behind haproxy"
+found=$(curl --silent --noproxy '*' "$metrics" | grep -E '^ws_server_(websockets_open|handshakes_refused.*per_address.max_connections)')
+expected='ws_server_handshakes_refused_total{reason="per_address.max_connections"} 1
+ws_server_websockets_open 2'
+[ "$found" = "$expected" ] || fail "the metrics are '$found'"
+steps=$((steps + 1))
+echo "  ok  each of two clients behind haproxy has its own limit"
 # Where it is not set, the answer says what to do.
 page "handshake.proxies" "http://localhost:$h_off/"
 page "handshake.proxies" "http://localhost:$h_other/"
