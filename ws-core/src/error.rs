@@ -105,6 +105,10 @@ pub enum ProtocolError {
     /// [give way](crate::Connection::give_way).
     #[error("the memory for all connections is used up; try again later")]
     MemoryShort,
+    /// More came than the limits of a server for one client allow, in messages or bytes a second
+    /// ([`fail_over_rate`](crate::Connection::fail_over_rate)).
+    #[error("more was sent than one client may send in a second")]
+    OverRate,
     /// A compressed message does not inflate (RFC 7692 section 7.2.2).
     #[error("compressed message is corrupt")]
     InvalidDeflate,
@@ -120,7 +124,8 @@ impl ProtocolError {
             }
             Self::TooManyFragments { .. }
             | Self::TooManyControlFrames { .. }
-            | Self::MessageStalled { .. } => CloseCode::POLICY_VIOLATION,
+            | Self::MessageStalled { .. }
+            | Self::OverRate => CloseCode::POLICY_VIOLATION,
             Self::MemoryShort => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL_ERROR,
         }

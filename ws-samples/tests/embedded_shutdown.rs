@@ -15,7 +15,9 @@ use axum::routing::any;
 use common::{Peer, budget, opening, soon};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use ws_server::{Endpoint, Request, ServerOptions, WebSocket, WebSocketHub, WebSocketUpgrade};
+use ws_server::{
+    AddressLimits, Endpoint, Excess, Request, ServerOptions, WebSocket, WebSocketHub, WebSocketUpgrade,
+};
 
 fn sockets(drain: Duration) -> WebSocketHub {
     let mut options = ServerOptions::default();
@@ -181,4 +183,21 @@ async fn in_axum_unfinished_input_and_output_that_stands_still_give_way_when_mem
         }
         serving.abort();
     }
+}
+
+#[tokio::test]
+async fn in_axum_messages_beyond_the_limit_of_an_address_close_their_websocket_with_1008_if_that_is_set() {
+    let (listener, address) = listen().await;
+    let limits = AddressLimits::default().messages_per_second(Some(20)).excess(Excess::Close);
+    let hub = WebSocketHub::new(ServerOptions::default().per_address(limits)).unwrap();
+    let app = Router::new().route_service("/", hub.endpoint(Endpoint::new(common::echo)).unwrap());
+    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    let mut flood = connect(address).await;
+    flood.send(opening("/", "")).await;
+    assert!(flood.head().await.starts_with("HTTP/1.1 101 "));
+    flood.send(common::frame(0x81, b"x").repeat(500)).await;
+    let answers = flood.rest().await;
+    let close = answers.iter().position(|byte| *byte == 0x88).unwrap();
+    assert!(close < 3 * 200, "{} were read", close / 3);
+    assert_eq!(answers[close + 2..close + 4], [0x03, 0xf0]);
 }

@@ -134,7 +134,7 @@ mod serve;
 mod transport;
 mod web;
 
-pub use config::address_limits::AddressLimits;
+pub use config::address_limits::{AddressLimits, Excess};
 pub use config::error::{AcceptError, BuildError, SettingError};
 pub use config::host_policy::HostPolicy;
 #[cfg(feature = "http2")]

@@ -31,7 +31,7 @@ pub struct Closer(Arc<CloseRequest>);
 pub(super) struct CloseRequest {
     /// Whether something was asked that the driver has not seen.
     requested: AtomicBool,
-    /// What the connection is to give way with: nothing, [`INPUT`] or [`ALL`].
+    /// For what the connection is to be failed: nothing, [`INPUT`], [`ALL`] or [`RATE`].
     gives_way: AtomicU8,
     /// Only the first request to close counts. It changes under the lock, and is beside it to take no place.
     is_closing: AtomicBool,
@@ -78,6 +78,8 @@ pub(super) enum GiveWay {
     Input,
     /// That, and what waits to be written.
     All,
+    /// Input, because the peer sends too much.
+    Rate,
 }
 
 impl Closer {
@@ -112,6 +114,12 @@ impl Closer {
     /// transport has taken bytes since it [reported](Observer) last, or that has nothing to drop, ignores it.
     pub fn give_way_with_output(&self) {
         self.ask_to_give_way(ALL);
+    }
+
+    /// Asks for the connection to be failed with 1008, without waiting for it, and for what it has received and not returned to be dropped
+    /// ([`Connection::fail_over_rate`](ws_core::Connection::fail_over_rate)): for a server whose limits for one client are exceeded.
+    pub fn fail_over_rate(&self) {
+        self.ask_to_give_way(RATE);
     }
 
     fn ask_to_give_way(&self, with: u8) {
@@ -230,6 +238,7 @@ impl CloseRequest {
         let give_way = match self.gives_way.swap(0, Ordering::Relaxed) {
             ALL => Some(GiveWay::All),
             INPUT => Some(GiveWay::Input),
+            RATE => Some(GiveWay::Rate),
             _ => None,
         };
         Asked { close: state.close.take(), attach, give_way }
@@ -297,6 +306,7 @@ impl Outbox for CloseRequest {
 
 const INPUT: u8 = 1;
 const ALL: u8 = 2;
+const RATE: u8 = 3;
 
 /// The most bytes that wait for a connection outside of it, unless one message is longer.
 const MOST_POSTED: usize = 64 << 10;

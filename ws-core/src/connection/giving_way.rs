@@ -1,20 +1,16 @@
-//! A connection whose memory is needed for others.
+//! A connection that a server fails for the sake of others: for its memory, or for its rate.
 
 use super::{Connection, State};
 use crate::close_info::{CloseCause, Initiator};
 use crate::error::ProtocolError;
 
-/// # Commands: giving memory back
+/// # Commands: for the sake of others
 impl Connection {
     /// Fails the connection with 1013, and drops what has been received of a message at once: for a server whose connections
     /// together hold too much memory. [`close_info`](Self::close_info) has [`ProtocolError::MemoryShort`] as the cause. Returns
     /// `false`, and does nothing, on a connection on which no more input counts.
     pub fn give_way(&mut self) -> bool {
-        let may = self.takes_data();
-        if may {
-            self.fail(ProtocolError::MemoryShort);
-        }
-        may
+        self.fail_if_it_receives(ProtocolError::MemoryShort)
     }
 
     /// As [`give_way`](Self::give_way), and drops what waits to be written, too: for a peer that does not read. Returns `false`, and does
@@ -39,6 +35,21 @@ impl Connection {
             self.end(CloseCause::Protocol(ProtocolError::MemoryShort), Initiator::Remote);
         }
         true
+    }
+
+    /// Fails the connection with 1008, and drops what has been received of a message: for a server whose limits for one client are
+    /// exceeded. [`close_info`](Self::close_info) has [`ProtocolError::OverRate`] as the cause. Returns `false`, and does nothing, on a
+    /// connection on which no more input counts.
+    pub fn fail_over_rate(&mut self) -> bool {
+        self.fail_if_it_receives(ProtocolError::OverRate)
+    }
+
+    fn fail_if_it_receives(&mut self, error: ProtocolError) -> bool {
+        let may = self.takes_data();
+        if may {
+            self.fail(error);
+        }
+        may
     }
 }
 

@@ -79,7 +79,19 @@ fn with_much_left_of_a_frame_the_connection_ends_at_once() {
 }
 
 #[test]
-fn so_it_does_when_the_transport_holds_much_and_when_it_is_closing() {
+fn a_peer_that_sends_too_much_gets_1008_once_and_what_was_queued_before() {
+    for role in ROLES {
+        let mut connection = busy(role, 100);
+        assert!(connection.fail_over_rate() && !connection.fail_over_rate() && !connection.give_way());
+        let frames = frames_from(role, &written(&mut connection));
+        assert_eq!((frames.len(), frames[5].0), (6, CLOSE));
+        assert_eq!(frames[5].1[..2], 1008u16.to_be_bytes());
+        assert_eq!(connection.close_info().unwrap().cause, CloseCause::Protocol(ProtocolError::OverRate));
+    }
+}
+
+#[test]
+fn a_connection_that_gives_way_ends_at_once_when_its_transport_holds_much_or_it_is_closing() {
     let mut held = busy(Role::Server, 10);
     held.set_held(20_000);
     assert!(held.give_way_with_output() && held.is_ended());

@@ -34,17 +34,33 @@ pub struct AddressLimits {
     /// of one more says when there is room for the next. Default `None`: no limit.
     pub handshakes_per_second: Option<u32>,
     /// The most frames that are read from all WebSockets of an address, per second, with a burst of as many as in one
-    /// second. A message is one frame in most clients; a fragment, a ping and a pong are one each. Beyond, reading waits, so that
-    /// the peers have to. Default `None`: no limit.
+    /// second. A message is one frame in most clients; a fragment, a ping and a pong are one each. What is done beyond is
+    /// [`excess`](Self::excess). Default `None`: no limit.
     #[doc(alias = "rate limit")]
     pub messages_per_second: Option<u32>,
     /// The most bytes that are read from all WebSockets of an address, per second, compressed and with frame headers, without
-    /// TLS, with a burst of as many as in one second. Beyond, reading waits. Default `None`: no limit.
+    /// TLS, with a burst of as many as in one second. What is done beyond is [`excess`](Self::excess). Default `None`: no limit.
     pub bytes_per_second: Option<u64>,
+    /// What is done with messages and bytes beyond these two limits. Default [`Excess::Delay`].
+    pub excess: Excess,
     /// The most addresses that are remembered. The one that has been idle for longest is forgotten for another, and may
     /// begin anew; addresses with open WebSockets and with requests in guards are not forgotten, and may be more, up to
     /// the limits of those. Default 65,536: about 10 MB.
     pub max_addresses: usize,
+}
+
+/// What is done with messages and bytes that an address sends beyond its limits for a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Excess {
+    /// They are read later: the peers have to wait with sending, and nothing is lost.
+    #[default]
+    Delay,
+    /// The WebSocket on which the first of them comes is closed with 1008, and they are thrown away. The log has [`ProtocolError::OverRate`]
+    /// as the cause. The other WebSockets of the address stay open until more comes on them, too.
+    ///
+    /// [`ProtocolError::OverRate`]: ws_tokio::ws_core::ProtocolError::OverRate
+    Close,
 }
 
 impl Default for AddressLimits {
@@ -54,6 +70,7 @@ impl Default for AddressLimits {
             handshakes_per_second: None,
             messages_per_second: None,
             bytes_per_second: None,
+            excess: Excess::Delay,
             max_addresses: 65_536,
         }
     }
@@ -65,6 +82,7 @@ impl AddressLimits {
         handshakes_per_second: Option<u32>,
         messages_per_second: Option<u32>,
         bytes_per_second: Option<u64>,
+        excess: Excess,
         max_addresses: usize,
     }
 

@@ -75,7 +75,8 @@ impl Addresses {
     /// Counts an open WebSocket; `Err` when the address has as many as it may. Without a limit that asks for it nothing is
     /// counted.
     pub(crate) fn open(self: &Arc<Self>, source: Source) -> Result<Option<Box<OpenShare>>, AtLimit> {
-        let AddressLimits { max_connections, messages_per_second, bytes_per_second, .. } = self.limits;
+        let AddressLimits { max_connections, messages_per_second, bytes_per_second, excess, .. } =
+            self.limits;
         let is_throttled = messages_per_second.is_some() || bytes_per_second.is_some();
         if max_connections.is_none() && !is_throttled {
             return Ok(None);
@@ -85,7 +86,7 @@ impl Addresses {
                 return Err(AtLimit);
             }
             entry.open += 1;
-            let budget = || Arc::new(ReadBudget::new(messages_per_second, bytes_per_second));
+            let budget = || Arc::new(ReadBudget::new(messages_per_second, bytes_per_second, excess));
             Ok(is_throttled.then(|| entry.reads.get_or_insert_with(budget).clone()))
         })?;
         Ok(Some(Box::new(OpenShare { addresses: self.clone(), source, reads })))

@@ -90,6 +90,7 @@ impl Running {
         websocket.take_over_on_drop();
         websocket.set_connection_id(request.id());
         let closer = websocket.closer();
+        websocket.get_mut().close_beyond_limits(&closer);
         seat.opened(&mut websocket, &request);
         let span = seat.hub().options.connection_span.then(|| Box::new(connection_span(&request)));
         let run = || caught(|| handler(websocket, request));

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 #[cfg(feature = "http2")]
 use ws_tokio::http2::{Held, Http2Stream};
-use ws_tokio::{Exclusive, TakeOver};
+use ws_tokio::{Closer, ConnectionId, Exclusive, TakeOver};
 
 #[cfg(all(feature = "hyper", feature = "http2"))]
 use crate::transport::bounded::Bounded;
@@ -34,7 +34,6 @@ use crate::transport::tls::ENCRYPTION_MEMORY;
 use crate::transport::tls::HTTP_2;
 #[cfg(feature = "tls")]
 use crate::transport::watched::Watched;
-use ws_tokio::ConnectionId;
 
 /// An open WebSocket. A [`Server`](crate::Server) passes `WebSocket`, on its [`Stream`], to handlers;
 /// [`accept`](crate::accept()) gives `WebSocket<S>` on a stream of any type.
@@ -240,6 +239,13 @@ impl Stream {
     /// From now on reads are limited.
     pub(crate) fn throttle(&mut self, throttle: Throttle) {
         self.beside().throttle = Some(throttle);
+    }
+
+    /// Reads beyond the limits have the connection closed by `closer`, rather than wait.
+    pub(crate) fn close_beyond_limits(&mut self, closer: &Closer) {
+        if let Some(throttle) = self.beside.as_mut().and_then(|beside| beside.throttle.as_mut()) {
+            throttle.close_beyond(closer);
+        }
     }
 
     fn beside(&mut self) -> &mut Beside {

@@ -1,19 +1,24 @@
 //! How fast the WebSockets of one client address are read.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
+use ws_tokio::Closer;
 
+use crate::config::address_limits::Excess;
 use crate::observe::read_delayed;
 use crate::transport::bucket::Bucket;
 use crate::transport::frame_count::FrameCount;
 
 /// What may still be read from the WebSockets of one address.
 #[derive(Debug)]
-pub(crate) struct ReadBudget(Mutex<Buckets>);
+pub(crate) struct ReadBudget {
+    buckets: Mutex<Buckets>,
+    excess: Excess,
+}
 
 #[derive(Debug)]
 struct Buckets {
@@ -23,17 +28,17 @@ struct Buckets {
 
 impl ReadBudget {
     /// A budget of this many frames and bytes per second; `None` is no limit.
-    pub(crate) fn new(frames: Option<u32>, bytes: Option<u64>) -> Self {
+    pub(crate) fn new(frames: Option<u32>, bytes: Option<u64>, excess: Excess) -> Self {
         let now = Instant::now();
         let frames = frames.map(|rate| Bucket::new(rate.into(), now));
         let bytes = bytes.map(|rate| Bucket::new(rate, now));
-        Self(Mutex::new(Buckets { frames, bytes }))
+        Self { buckets: Mutex::new(Buckets { frames, bytes }), excess }
     }
 
     /// How many bytes may be read now, of which `rest` are of a frame that has begun; or how long to wait.
     fn room(&self, rest: u64) -> Result<usize, Duration> {
         let now = Instant::now();
-        let Buckets { frames, bytes } = &*self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Buckets { frames, bytes } = &*self.buckets();
         let mut room = u64::MAX;
         let mut wait = Duration::ZERO;
         if let Some(frames) = frames {
@@ -55,9 +60,25 @@ impl ReadBudget {
         if wait.is_zero() { Ok(usize::try_from(room).unwrap_or(usize::MAX).max(1)) } else { Err(wait) }
     }
 
+    /// How many bytes may be read now; 0 if nothing may.
+    fn allowance(&self, rest: u64) -> usize {
+        let now = Instant::now();
+        let Buckets { frames, bytes } = &*self.buckets();
+        // As above.
+        let of_frames =
+            |frames: &Bucket| rest.saturating_add(frames.available(now).saturating_mul(SHORTEST_FRAME));
+        let frames = frames.as_ref().map_or(u64::MAX, of_frames);
+        let bytes = bytes.as_ref().map_or(u64::MAX, |bytes| bytes.available(now));
+        usize::try_from(frames.min(bytes)).unwrap_or(usize::MAX)
+    }
+
+    fn buckets(&self) -> MutexGuard<'_, Buckets> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self, frames: u64, bytes: usize) {
         let now = Instant::now();
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets();
         if let Some(bucket) = &mut buckets.frames {
             bucket.take(frames, now);
         }
@@ -67,24 +88,46 @@ impl ReadBudget {
     }
 }
 
-/// The reading of one WebSocket, which waits when the budget of its address is spent.
+/// The reading of one WebSocket, which waits when the budget of its address is spent, or has the WebSocket closed.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     budget: Arc<ReadBudget>,
     frames: FrameCount,
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Closes the WebSocket, if that is what is done about what comes beyond the budget.
+    closer: Option<Closer>,
+    /// What is read next is beyond the budget.
+    is_spent: bool,
+    /// Something beyond it has been read: what follows is thrown away.
+    is_over: bool,
 }
 
 impl Throttle {
     /// For a WebSocket of which these bytes have been read already.
     pub(crate) fn new(budget: Arc<ReadBudget>, received: &[u8]) -> Self {
-        let mut this = Self { budget, frames: FrameCount::default(), waiting: None };
+        let frames = FrameCount::default();
+        let mut this = Self { budget, frames, waiting: None, closer: None, is_spent: false, is_over: false };
         this.read(received);
         this
     }
 
+    /// What is read beyond the budget closes the WebSocket, if that is set.
+    pub(crate) fn close_beyond(&mut self, closer: &Closer) {
+        if self.budget.excess == Excess::Close {
+            self.closer = Some(closer.clone());
+        }
+    }
+
     /// Ready with the number of bytes that may be read, at least one.
     pub(crate) fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        if self.is_over {
+            return Poll::Ready(usize::MAX);
+        }
+        if self.closer.is_some() {
+            let allowance = self.budget.allowance(self.frames.rest());
+            self.is_spent = allowance == 0;
+            return Poll::Ready(allowance.max(1));
+        }
         loop {
             if let Some(waiting) = &mut self.waiting {
                 ready!(waiting.as_mut().poll(context));
@@ -104,6 +147,13 @@ impl Throttle {
     pub(crate) fn read(&mut self, bytes: &[u8]) {
         let frames = self.frames.count(bytes);
         self.budget.take(frames, bytes.len());
+        if self.is_spent
+            && !bytes.is_empty()
+            && let Some(closer) = &self.closer
+        {
+            closer.fail_over_rate();
+            self.is_over = true;
+        }
     }
 }
 
@@ -149,7 +199,7 @@ mod tests {
     async fn frames_beyond_the_rate_of_an_address_are_read_later_whatever_their_size() {
         for (length, received) in [(0, 0), (0, 60), (100, 0), (100, 777)] {
             for size in [10, 1000, 1 << 16] {
-                let budget = Arc::new(ReadBudget::new(Some(50), None));
+                let budget = Arc::new(ReadBudget::new(Some(50), None, Excess::Delay));
                 let bytes = frames(300, length);
                 let mut stream = stream(&budget, &bytes, received).await;
                 let (took, read) = time(&mut stream, size).await;
@@ -164,7 +214,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_beyond_the_rate_of_an_address_are_read_later() {
         for rate in [10, 1000, 100_000] {
-            let budget = Arc::new(ReadBudget::new(None, Some(rate)));
+            let budget = Arc::new(ReadBudget::new(None, Some(rate), Excess::Delay));
             let bytes = vec![0; usize::try_from(rate).unwrap() * 5];
             let mut stream = stream(&budget, &bytes, 0).await;
             let (took, read) = time(&mut stream, 1 << 16).await;
@@ -176,11 +226,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn websockets_of_one_address_share_its_rate_and_another_has_its_own() {
-        let budget = Arc::new(ReadBudget::new(Some(100), Some(1 << 20)));
+        let budget = Arc::new(ReadBudget::new(Some(100), Some(1 << 20), Excess::Delay));
         let bytes = frames(200, 5);
         let mut first = stream(&budget, &bytes, 0).await;
         let mut second = stream(&budget, &bytes, 0).await;
-        let other = Arc::new(ReadBudget::new(Some(100), Some(1 << 20)));
+        let other = Arc::new(ReadBudget::new(Some(100), Some(1 << 20), Excess::Delay));
         let mut other = stream(&other, &frames(100, 5), 0).await;
         let (first, second, (quiet, _)) =
             tokio::join!(time(&mut first, 4096), time(&mut second, 4096), time(&mut other, 4096));
@@ -193,7 +243,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_wait_is_so_long_that_a_peer_seems_dead() {
         // Whatever has been read at once, the next read is after a second at the latest.
-        let budget = Arc::new(ReadBudget::new(Some(1), Some(1)));
+        let budget = Arc::new(ReadBudget::new(Some(1), Some(1), Excess::Delay));
         let mut stream = stream(&budget, &frames(4, 0), 0).await;
         let mut byte = [0; 64];
         for _ in 0..24 {

@@ -8,8 +8,8 @@ use http::StatusCode;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use ws_server::{
-    AddressLimits, Endpoint, ForwardedFields, ProxyOptions, Request, Server, ServerBuilder, WebSocket,
-    response,
+    AddressLimits, Endpoint, Excess, ForwardedFields, ProxyOptions, Request, Server, ServerBuilder,
+    WebSocket, response,
 };
 
 use crate::common::{Running, options, run, soon};
@@ -196,4 +196,28 @@ async fn a_flood_of_one_client_on_a_proxys_http_2_connection_is_read_at_its_rate
     let took = begin.elapsed();
     assert!(took >= Duration::from_millis(1_400), "{took:?} for 250 messages at 100 a second");
     assert!(quiet < took, "{quiet:?}");
+}
+
+#[tokio::test]
+async fn a_flood_of_one_client_closes_its_stream_with_1008_if_that_is_set_and_no_other_of_the_connection() {
+    let limits = AddressLimits::default().messages_per_second(Some(20)).excess(Excess::Close);
+    let proxies = trusting("127.0.0.1").fields(ForwardedFields::XForwarded);
+    let server = run(server(limits, proxies)).await;
+    let proxy = Client::connect(&server).await;
+    let mut flood = open_as(&proxy, ("x-forwarded-for", "192.0.2.1"), "192.0.2.1").await;
+    let mut other = open_as(&proxy, ("x-forwarded-for", "192.0.2.2"), "192.0.2.2").await;
+    for _ in 0..500 {
+        flood.connection.send_text("x").unwrap();
+    }
+    flood.flush().await;
+    let mut echoes = 0;
+    let close = loop {
+        match flood.event().await.unwrap() {
+            Ok(_) => echoes += 1,
+            Err(close) => break close.unwrap(),
+        }
+    };
+    assert!(echoes < 200, "{echoes} were read");
+    assert_eq!(u16::from(close.code), 1008);
+    other.echo("quiet").await;
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
-use ws_server::{AddressLimits, Endpoint, ProxyOptions, Request, Server, ServerBuilder};
+use ws_server::{AddressLimits, Endpoint, Excess, ProxyOptions, Request, Server, ServerBuilder};
 
+use crate::common::log::logged;
 use crate::common::{Peer, Running, echo, frame, get, opening, options, reply, run};
 
 fn server(limits: AddressLimits) -> ServerBuilder {
@@ -110,6 +111,46 @@ async fn a_flood_of_messages_is_read_at_its_rate_while_another_address_is_served
     let took = begin.elapsed();
     assert!(took >= Duration::from_millis(1_400), "{took:?} for 250 messages at 100 a second");
     assert!(quiet < took, "{quiet:?}");
+}
+
+#[tokio::test]
+async fn messages_and_bytes_beyond_the_limits_of_an_address_close_their_websocket_with_1008_if_that_is_set() {
+    let limits = AddressLimits::default().excess(Excess::Close);
+    for limits in [limits.clone().messages_per_second(Some(20)), limits.bytes_per_second(Some(140))] {
+        let (log, _guard) = logged();
+        let server = run(server(limits)).await;
+        let (mut flood, _) = ask_from(&server, [127, 0, 0, 1]).await;
+        let (mut same, _) = ask_from(&server, [127, 0, 0, 1]).await;
+        let (mut other, _) = ask_from(&server, OTHER).await;
+        // As much as the limit allows.
+        for _ in 0..20 {
+            flood.send(frame(0x81, b"x")).await;
+            assert_eq!(flood.bytes(3).await, reply(0x81, b"x"));
+        }
+        flood.send(frame(0x81, b"y").repeat(500)).await;
+        let mut echoes = 0;
+        let close = loop {
+            match flood.bytes(1).await[0] {
+                0x81 => echoes += flood.bytes(2).await.len() / 2,
+                0x88 => break flood.rest().await,
+                other => panic!("{other:x}"),
+            }
+        };
+        assert!(echoes < 200, "{echoes} were read");
+        assert!(close[1..].starts_with(b"\x03\xf0more was sent than one client may send"), "{close:x?}");
+        // Others of the address notice nothing until they send, and another address sends.
+        other.send(frame(0x81, b"quiet")).await;
+        assert_eq!(other.bytes(7).await, reply(0x81, b"quiet"));
+        drop(flood);
+        server.until(|stats| stats.open() == 2).await;
+        same.send(frame(0x88, b"")).await;
+        assert_eq!(same.bytes(1).await, [0x88]);
+        let text = log.text();
+        assert!(
+            text.contains("protocol error: more was sent than one client may send in a second"),
+            "{text}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -145,12 +145,13 @@ impl<S> Driver<S> {
         gives_way
     }
 
-    /// Fails the connection for want of memory, and drops the input that it holds, or all; returns `false` if there is nothing to drop.
+    /// Fails the connection for the sake of others, and drops the input that it holds, or all; returns `false` if there is nothing to drop.
     pub(super) fn give_way(&mut self, with: GiveWay) -> bool {
         let gives_way = match with {
             GiveWay::Input => self.unfinished() > 0 && self.connection.give_way(),
             // A peer that has begun to read stays.
             GiveWay::All if self.reported.has_written => false,
+            GiveWay::Rate => self.connection.fail_over_rate(),
             GiveWay::All => self.holds_something() && self.connection.give_way_with_output(),
         };
         if gives_way {
