@@ -30,7 +30,8 @@ pub(crate) async fn run(serve: Serve) -> Result<Status, Failure> {
         builder = builder.tls(Tls::from_pem_files(cert, key));
     }
     let endpoint = endpoint(&serve);
-    builder = builder.endpoint("/", endpoint.clone()).endpoint("/{*path}", endpoint);
+    // The manifest of the how-to asks for the health page.
+    builder = builder.health("/healthz").endpoint("/", endpoint.clone()).endpoint("/{*path}", endpoint);
     let is_successor = !inherited.is_empty();
     let building = if inherited.is_empty() {
         builder.bind(serve.listen).await
