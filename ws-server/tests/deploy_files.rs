@@ -34,7 +34,9 @@ fn each_configuration_in_the_how_tos_equals_its_file_in_interop() {
         let text = fs::read_to_string(crate_folder.join(page)).unwrap();
         for block in blocks(&text, &languages) {
             let place = files.iter().position(|(_, file)| file.trim_end() == block.trim_end());
-            let Some(place) = place else { panic!("no file in interop/deploy equals this of {page}:\n{block}") };
+            let Some(place) = place else {
+                panic!("no file in interop/deploy equals this of {page}:\n{block}")
+            };
             files.swap_remove(place);
             found += 1;
         }

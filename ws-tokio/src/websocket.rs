@@ -247,9 +247,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Has the connection report to `observer` what it holds: now, each time that it is about to wait or has received what it
-    /// reported as unfinished, and when it ends; also after a [`split`](Self::split). A report is left out while what is held, in
-    /// steps of 4 KiB, is what was reported last, or nothing before the first report; and so is what is unfinished, by its power of
-    /// two from 4 KiB on.
+    /// reported as unfinished, and when it ends; also after a [`split`](Self::split). A report is left out while less than 4 KiB of
+    /// input are unfinished and what is held, in steps of 4 KiB, is what was reported last, or nothing before the first report; unless
+    /// some of what waits to be written has been.
     pub fn set_observer(&mut self, observer: Box<dyn Observer>) {
         self.driver.set_observer(observer);
     }

@@ -1,11 +1,15 @@
 //! One HTTP exchange on a stream: read a head, write an answer, linger.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::header::DATE;
 use http::{Method, StatusCode};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{timeout, timeout_at};
 use ws_core::handshake::{
     Opening, Refusal, RequestReader, ResponseError, encode_head_response, encode_response,
@@ -118,11 +122,18 @@ where
 
 /// Reads and throws away until the peer is done, the time is over, or this many bytes have come.
 pub(crate) async fn linger<S: AsyncRead + Unpin>(stream: &mut S, time: Duration, bytes: u64) {
-    let discard = async {
-        let mut rest = stream.take(bytes);
-        let mut scratch = vec![0; LINGER_READ];
-        while !matches!(rest.read(&mut scratch).await, Ok(0) | Err(_)) {}
-    };
+    let mut rest = stream.take(bytes);
+    // Into a buffer that is there only while something is read: thousands may linger at a time, when memory is short above all.
+    let discard = poll_fn(|context| {
+        loop {
+            let mut scratch = [MaybeUninit::uninit(); LINGER_READ];
+            let mut read = ReadBuf::uninit(&mut scratch);
+            match ready!(Pin::new(&mut rest).poll_read(context, &mut read)) {
+                Ok(()) if !read.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(()),
+            }
+        }
+    });
     let _ = timeout(time, discard).await;
 }
 

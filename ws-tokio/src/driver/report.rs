@@ -37,8 +37,10 @@ impl Reported {
 
     /// Whether a report that says `self` adds something to one that said `before`.
     fn adds_to(self, before: Self) -> bool {
-        // Beyond what can be counted it may. What waits is reported as it moves, too.
+        // Beyond what can be counted it may. With unfinished input it does, because the observer may have it give way before that grows.
+        // What waits is reported as it moves, too.
         (self.steps, self.classes) != (before.steps, before.classes)
+            || self.has_unfinished()
             || self.steps == u16::MAX
             || (self.classes > 15 && before.has_written)
     }
