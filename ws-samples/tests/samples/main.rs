@@ -6,6 +6,8 @@
 mod chat;
 mod echo;
 mod feed;
+#[cfg(target_os = "linux")]
+mod load;
 mod pages;
 mod process;
 mod repl;

@@ -106,7 +106,7 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(30), future).await.expect("timed out")
 }
 
-fn command(name: &str) -> Command {
+pub(crate) fn command(name: &str) -> Command {
     // target/debug/deps/samples-0123 runs target/debug/examples/NAME.
     let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
