@@ -76,7 +76,7 @@ impl Fleet {
             for (name, value) in [
                 ("--connections", capacity as u64),
                 ("--port", port.into()),
-                ("--drain", spread + 60),
+                ("--drain", spread + 120),
                 ("--spread", spread),
             ] {
                 options.extend([name.to_owned(), value.to_string()]);
