@@ -24,13 +24,16 @@ fn main() {
     let address = serve();
     match load.as_str() {
         "server-handshake" => {
+            let request = request("/");
             for _ in 0..times {
                 // It ends without a Close: what that takes is in the figure.
-                drop(open(address));
+                drop(open(address, &request));
             }
         }
-        "server-echo-1" => echo(address, times, 1),
-        "server-echo-16" => echo(address, times, 16),
+        "server-echo-1" => echo(address, "/", times, 1),
+        "server-echo-16" => echo(address, "/", times, 16),
+        "server-feed-1" => echo(address, "/feed", times, 1),
+        "server-feed-16" => echo(address, "/feed", times, 16),
         "server-http2-echo-1" => echo_http2(address, times, 1, 1),
         "server-http2-echo-16" => echo_http2(address, times, 1, 16),
         "server-http2-data-16" => echo_http2(address, times, 16, 1),
@@ -70,10 +73,10 @@ fn serve() -> SocketAddr {
     receiver.recv().expect("a server")
 }
 
-fn open(address: SocketAddr) -> TcpStream {
+fn open(address: SocketAddr, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_nodelay(true).expect("a socket");
-    stream.write_all(REQUEST).expect("a write");
+    stream.write_all(request.as_bytes()).expect("a write");
     let mut head = [0; 1024];
     let mut length = 0;
     while !head[..length].ends_with(b"\r\n\r\n") {
@@ -83,9 +86,13 @@ fn open(address: SocketAddr) -> TcpStream {
     stream
 }
 
+fn request(path: &str) -> String {
+    format!("GET {path} {REQUEST}")
+}
+
 /// This many batches of messages of 20 bytes, each after the answers to the one before.
-fn echo(address: SocketAddr, batches: u64, in_flight: usize) {
-    let mut stream = open(address);
+fn echo(address: SocketAddr, path: &str, batches: u64, in_flight: usize) {
+    let mut stream = open(address, &request(path));
     let batch = message().repeat(in_flight);
     let mut answers = vec![0; 22 * in_flight];
     for _ in 0..batches {
@@ -150,7 +157,8 @@ fn read_http2_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
     (kind, payload)
 }
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\
+// After the method and the path.
+const REQUEST: &str = "HTTP/1.1\r\n\
     Host: server.example.com\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
     Accept-Encoding: gzip, deflate, br, zstd\r\n\
