@@ -130,6 +130,9 @@ impl Rows {
         expected: Expected,
         plan: &Plan,
     ) {
+        if !plan.wants_load(&format!("memory of {}: {}", service.peer.argument(), self.names[0])) {
+            return;
+        }
         match states(service, connections, message, expected) {
             Ok(states) => {
                 for (series, each) in self.series.iter_mut().zip(states) {

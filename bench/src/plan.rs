@@ -30,11 +30,15 @@ impl Plan {
         if !name.contains(&self.load) {
             return false;
         }
-        let late = Instant::now() > self.end;
-        if late {
+        if self.is_late() {
             self.note(format!("{name}: the time was up"));
         }
-        !late
+        !self.is_late()
+    }
+
+    /// Whether the time is up.
+    pub fn is_late(&self) -> bool {
+        Instant::now() > self.end
     }
 
     /// Those of `all` that are to be measured.

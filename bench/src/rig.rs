@@ -180,6 +180,11 @@ pub fn take_turns<T, const FIGURES: usize>(
         }
     }
     for round in 0..rounds {
+        // One round for each row that was begun.
+        if round > 0 && plan.is_late() {
+            plan.note(format!("{load}: {} of {rounds} rounds", rounds - round));
+            break;
+        }
         for index in plan.order(load, round, entries.len()) {
             let (peer, opened, figures) = &mut entries[index];
             match opened.as_mut().map(&mut turn) {
