@@ -2,6 +2,9 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use crate::process::command;
 
@@ -95,11 +98,15 @@ fn the_growth_of_a_load_has_a_row_for_each_number_and_handler() {
     }
 }
 
-/// Ends when the process and all of its processes have: they share its standard error.
+/// Waits until the process and all of its processes have ended: they share its standard error.
 fn all_have_ended(mut load: Child) {
+    let (ended, end) = channel();
     let mut errors = load.stderr.take().unwrap();
-    let mut rest = String::new();
-    errors.read_to_string(&mut rest).unwrap();
+    thread::spawn(move || {
+        let mut rest = String::new();
+        ended.send(errors.read_to_string(&mut rest))
+    });
+    end.recv_timeout(Duration::from_secs(60)).expect("a process remains").unwrap();
     load.wait().unwrap();
 }
 
