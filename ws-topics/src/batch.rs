@@ -7,7 +7,7 @@ use crate::hub::Hub;
 use crate::name;
 use crate::options::Action;
 use crate::position::Position;
-use crate::topic::{Outgoing, Visits};
+use crate::topic::Visits;
 use std::sync::Arc;
 
 /// Messages that are published together, to any topics: [`Topics::batch`](crate::Topics::batch).
@@ -84,8 +84,7 @@ impl Batch {
         from: Option<ConnectionId>,
     ) -> Result<Option<Position>, TopicError> {
         name::check_topic(topic, self.hub.options.max_topic_length)?;
-        let outgoing = Outgoing { message, from };
-        self.position = self.hub.publish(topic, &outgoing, &mut self.visits)?;
+        self.position = self.hub.publish(topic, message, from, &mut self.visits)?;
         self.visits.write_over();
         Ok(self.position)
     }

@@ -9,12 +9,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
 use ws_tokio::ws_core::SettingError;
 use ws_tokio::{Error, Message, WebSocket};
 
 use self::keys::PublishKeys;
 pub use self::options::{EndpointAccess, EndpointOptions};
-use self::session::Session;
+use self::session::{Answer, Session};
+use crate::backplane::Backplane;
+use crate::cluster::Cluster;
 use crate::options::TopicsOptions;
 use crate::topics::Topics;
 use crate::v1::{Content, Reply};
@@ -63,19 +66,26 @@ impl TopicsEndpoint {
     /// [`SettingError`] if a setting is not possible.
     pub fn new(topics: TopicsOptions, options: EndpointOptions) -> Result<Self, SettingError> {
         options.check()?;
-        let topics = topics
-            .frame(|publication| {
-                let reply = Reply::Message {
-                    topic: publication.topic.to_owned(),
-                    position: publication.position.to_string(),
-                    content: Content::of(publication.message),
-                };
-                Message::text(reply.to_json())
-            })
-            .gap_mark(|mark| Some(Message::text(Reply::gap(mark).to_json())));
-        let topics = Topics::new(topics)?;
+        Ok(Self::of(Topics::new(framed(topics))?, options))
+    }
+
+    /// As [`new`](Self::new), for topics that several servers share: [`Topics::clustered`].
+    ///
+    /// # Errors
+    /// As these two.
+    pub fn clustered<B: Backplane>(
+        topics: TopicsOptions,
+        options: EndpointOptions,
+        backplane: B,
+    ) -> Result<(Self, Cluster<B>), SettingError> {
+        options.check()?;
+        let (topics, cluster) = Topics::clustered(framed(topics), backplane)?;
+        Ok((Self::of(topics, options), cluster))
+    }
+
+    fn of(topics: Topics, options: EndpointOptions) -> Self {
         let keys = PublishKeys::new(options.max_publish_keys, options.publish_key_age);
-        Ok(Self { topics, shared: Arc::new(Shared { options, keys }) })
+        Self { topics, shared: Arc::new(Shared { options, keys }) }
     }
 
     /// Returns the topics, to publish to from the server.
@@ -117,14 +127,44 @@ impl TopicsEndpoint {
         let identity = identity.into();
         let (sender, mut receiver) = socket.split();
         let mut session = Session::new(self.clone(), sender.clone(), identity);
+        let mut later = JoinSet::new();
         while let Some(message) = receiver.recv().await? {
-            let reply = session.answer(&message);
+            while later.try_join_next().is_some() {}
+            if later.len() >= MAX_LATER {
+                // The connection is not read until the backplane has answered.
+                later.join_next().await;
+            }
+            let reply = match session.answer(&message) {
+                Answer::Now(reply) => reply,
+                Answer::Later(reply) => {
+                    let sender = sender.clone();
+                    later.spawn(async move { sender.send(Message::text(reply.await.to_json())).await });
+                    continue;
+                }
+            };
             // `recv` writes it, unless the queue is full: then the next request waits.
             sender.feed(Message::text(reply.to_json())).await?;
         }
         Ok(())
     }
 }
+
+/// Gives messages and gap marks the form of the subprotocol.
+fn framed(topics: TopicsOptions) -> TopicsOptions {
+    topics
+        .frame(|publication| {
+            let reply = Reply::Message {
+                topic: publication.topic.to_owned(),
+                position: publication.position.to_string(),
+                content: Content::of(publication.message),
+            };
+            Message::text(reply.to_json())
+        })
+        .gap_mark(|mark| Some(Message::text(Reply::gap(mark).to_json())))
+}
+
+/// This many requests of a client may wait for the backplane.
+const MAX_LATER: usize = 1_024;
 
 impl fmt::Debug for TopicsEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// Why a subscription or a publication was refused. Nothing has changed then.
+/// Why a subscription or a publication was refused. Nothing has changed then, except perhaps with [`Unconfirmed`](Self::Unconfirmed).
 #[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TopicError {
@@ -66,6 +66,24 @@ pub enum TopicError {
         length: usize,
         /// The limit.
         limit: usize,
+    },
+    /// Too much waits to be stored by the backplane: it is down, or slower than the publishers.
+    #[error(
+        "a message to {topic:?} cannot be stored now: what waits for the backplane is at its limit of max_unstored_messages = {messages} or max_unstored_bytes = {bytes} bytes"
+    )]
+    BackplaneFull {
+        /// The topic.
+        topic: String,
+        /// The limit of messages.
+        messages: usize,
+        /// The limit of bytes.
+        bytes: usize,
+    },
+    /// The backplane did not confirm in time that it has stored a message: it may have, or not.
+    #[error("it is not known whether the message to {topic:?} is stored: the backplane did not confirm it")]
+    Unconfirmed {
+        /// The topic.
+        topic: String,
     },
 }
 

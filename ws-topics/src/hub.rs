@@ -1,5 +1,7 @@
 //! What exists: topics by name, filters, connections.
 
+mod remote;
+
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -7,24 +9,29 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use ws_tokio::{ConnectionId, Sender};
+use ws_tokio::{ConnectionId, Message, Sender};
 
+use crate::bus::{Bus, Pending, Waiter, Want};
 use crate::error::TopicError;
 use crate::options::{Access, Action, TopicsOptions};
 use crate::position::Position;
 use crate::stats::Stats;
 use crate::subscribe_options::{Start, SubscribeOptions};
-use crate::topic::{Begun, Budget, Filters, Home, Limits, Outgoing, Place, Seat, Subscriber, Topic, Visits};
+use crate::topic::{
+    Beginning, Budget, Filters, Home, Limits, Outgoing, Place, Seat, Subscriber, Topic, Visits,
+};
 
 pub(crate) struct Hub {
     pub(crate) options: Arc<TopicsOptions>,
     topics: RwLock<Known>,
-    filters: Filters,
+    pub(crate) filters: Filters,
     connections: Mutex<Connections>,
     /// The limits of the latest subscription: most have the same.
     limits: Mutex<Option<Arc<Limits>>>,
     budget: Arc<Budget>,
     epochs: Epochs,
+    /// What the other servers get, if there are any.
+    bus: Option<Arc<Bus>>,
     itself: Weak<Self>,
 }
 
@@ -54,7 +61,7 @@ struct Epochs {
 }
 
 impl Hub {
-    pub(crate) fn new(options: TopicsOptions) -> Arc<Self> {
+    pub(crate) fn new(options: TopicsOptions, bus: Option<Arc<Bus>>) -> Arc<Self> {
         let budget = Arc::new(Budget::new(options.max_history_bytes));
         Arc::new_cyclic(|itself| Self {
             options: Arc::new(options),
@@ -64,8 +71,13 @@ impl Hub {
             limits: Mutex::default(),
             budget,
             epochs: Epochs { hashing: RandomState::new(), forgotten: AtomicU64::new(0) },
+            bus,
             itself: Weak::clone(itself),
         })
+    }
+
+    pub(crate) fn bus(&self) -> Option<&Arc<Bus>> {
+        self.bus.as_ref()
     }
 
     /// Errors unless the connection may do it.
@@ -82,7 +94,7 @@ impl Hub {
         sender: &Sender,
         name: &str,
         options: SubscribeOptions,
-    ) -> Result<Begun, TopicError> {
+    ) -> Result<(Arc<Seat>, Beginning), TopicError> {
         let subscriber = self.subscriber(sender)?;
         let limits = self.limits(&options);
         loop {
@@ -91,7 +103,10 @@ impl Hub {
             match topic.subscribe(&subscriber, &limits, options.start, member) {
                 // It has just been dropped for being idle.
                 None => {}
-                Some(Ok(subscribed)) => return Ok(subscribed),
+                Some(Ok(subscribed)) => {
+                    self.touch_topic(name, options.presence.is_some());
+                    return Ok(subscribed);
+                }
                 Some(Err(error)) => {
                     self.drop_if_idle(&topic);
                     return Err(error);
@@ -115,13 +130,17 @@ impl Hub {
         }
         let subscriber = self.subscriber(sender)?;
         let limits = self.limits(options);
-        self.filters.with(filter, self.options.max_filters, |filter| {
+        let seat = self.filters.with(filter, self.options.max_filters, |filter| {
             let place = Place::Filter(Arc::clone(filter));
             let seat = Arc::new(Seat::new(place, Arc::clone(&subscriber), limits));
             // The connection's end takes it out of the filter, and so waits for this.
             filter.join(&seat)?;
             Ok(seat)
-        })
+        })?;
+        if let Some(bus) = &self.bus {
+            bus.touch(Want::Filter(filter.into()));
+        }
+        Ok(seat)
     }
 
     /// Ends a subscription, unless it has ended.
@@ -130,10 +149,44 @@ impl Hub {
         seat.subscriber.remove(seat);
     }
 
+    /// Publishes a message. One to a durable topic goes to its log first, and has no position yet.
     pub(crate) fn publish(
         &self,
         name: &str,
-        outgoing: &Outgoing,
+        message: Message,
+        from: Option<ConnectionId>,
+        visits: &mut Visits,
+    ) -> Result<Option<Position>, TopicError> {
+        let Some(bus) = self.bus.as_ref().filter(|_| !self.options.is_local(name)) else {
+            return self.deliver(name, &Outgoing { message, from, others: None }, visits);
+        };
+        if self.options.durable_history_of(name).is_some() {
+            return bus.store(name, Pending::new(message, from, None)).map(|()| None);
+        }
+        self.deliver(name, &Outgoing { message, from, others: Some(bus) }, visits)
+    }
+
+    /// As [`publish`](Self::publish), to a durable topic; returns `Err` with the message to any other.
+    pub(crate) fn store(
+        &self,
+        name: &str,
+        message: Message,
+        from: Option<ConnectionId>,
+        waiter: Waiter,
+    ) -> Result<Result<(), TopicError>, Message> {
+        match &self.bus {
+            Some(bus) if self.options.durable_history_of(name).is_some() => {
+                Ok(bus.store(name, Pending::new(message, from, Some(waiter))))
+            }
+            _ => Err(message),
+        }
+    }
+
+    /// Gives a message to the subscribers of this server, and to the others if it is to reach them.
+    pub(crate) fn deliver(
+        &self,
+        name: &str,
+        outgoing: &Outgoing<'_>,
         visits: &mut Visits,
     ) -> Result<Option<Position>, TopicError> {
         loop {
@@ -141,13 +194,16 @@ impl Hub {
                 // A topic is there for those who subscribe to it, and for its history.
                 let wanted = self.options.history_of(name).is_some() || self.is_filtered(name);
                 if !wanted {
+                    if let Some(bus) = outgoing.others {
+                        bus.send_live(name, &outgoing.message)?;
+                    }
                     return Ok(None);
                 }
                 self.find_or_add(name)?;
                 continue;
             };
-            if let Some(position) = topic.publish(outgoing, &self.filters, &self.options, visits) {
-                return Ok(Some(position));
+            if let Some(published) = topic.publish(outgoing, &self.filters, &self.options, visits) {
+                return published.map(Some);
             }
         }
     }
@@ -222,10 +278,14 @@ impl Hub {
                 if topic.unsubscribe(seat) {
                     self.drop_if_idle(topic);
                 }
+                self.touch_topic(topic.name(), seat.is_present());
             }
             Place::Filter(filter) => {
                 if filter.leave(seat) {
                     self.filters.remove_if_idle(filter);
+                    if let Some(bus) = &self.bus {
+                        bus.touch(Want::Filter(filter.text().into()));
+                    }
                 }
             }
         }
@@ -240,7 +300,16 @@ impl Hub {
         }
     }
 
-    fn is_filtered(&self, name: &str) -> bool {
+    fn touch_topic(&self, name: &str, presence: bool) {
+        if let Some(bus) = &self.bus {
+            bus.touch(Want::Topic(name.into()));
+            if presence {
+                bus.touch(Want::Presence(name.into()));
+            }
+        }
+    }
+
+    pub(crate) fn is_filtered(&self, name: &str) -> bool {
         self.filters.generation() > 0 && !self.filters.matching(name).is_empty()
     }
 

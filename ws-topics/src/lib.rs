@@ -1,5 +1,5 @@
-//! Publish and subscribe over WebSockets, on one server and in memory: topics and filters, history and resumption, presence, and bounds
-//! for slow subscribers.
+//! Publish and subscribe over WebSockets, on one server in memory or on several servers: topics and filters, history and resumption,
+//! presence, and bounds for slow subscribers.
 //!
 //! A [`ws_tokio::Broadcast`] is one set of connections, and nothing for a client that was away. [`Topics`] are many sets by name, which
 //! keep what was published for those that come back. It is a crate by itself because it needs nothing but `ws-tokio`'s public API: it
@@ -62,11 +62,35 @@
 //! - list who is there: [`SubscribeOptions::present`], [`Topics::presence`], [`Topics::watch_presence`];
 //! - decide who may do what: [`TopicsOptions::authorize`];
 //! - count: [`Topics::stats`], [`Subscription::dropped`];
+//! - share topics with other servers: [`Topics::clustered`], [`Topics::events`], [`History::durable`];
 //! - serve browsers: `TopicsEndpoint` (feature `endpoint`), which speaks [`topics.v1`](how_to::protocol), and `ws-topics/js/topics.js`: [whole
 //!   programs](how_to) with `ws-server` and with axum;
 //! - be a client: `TopicsClient` (feature `client`).
 //!
 #![doc = include_str!("../docs/guarantees.md")]
+//!
+//! # Several servers
+//!
+//! [`Topics::clustered`] makes topics that all servers with the same [`Backplane`] share, and a [`Cluster`] to run as a task. It connects, and
+//! connects again after waits that double and are a random part of their bound, so that servers do not return all at once.
+//! [`Topics::events`] reports `Up`, `Down`, each `Gap`, and durable messages that stay `Unconfirmed`; [`Topics::backplane`] returns the state and the
+//! delay of the latest heartbeat, [`Topics::cluster_counts`] what went to and fro. [`TopicsOptions::local`] keeps topics on their server.
+//!
+//! **Live topics** are those without a [durable](History::durable) history. Each server delivers what is published on it at once, and numbers it for the others. So the order is
+//! one for all subscribers of a server, and that of each publishing server everywhere; positions, and the history, are those of one
+//! server: a client that resumes on another one gets a gap of unknown size. A server subscribes to a topic of the backplane when
+//! it has a subscriber for it: the messages of others arrive from the moment in which the backplane has confirmed that, and each server is followed from the
+//! first message or heartbeat that names the topic. What takes effect in the first seconds is therefore not missed, and not marked either.
+//!
+//! **Durable topics** are logs of the backplane. Here, on purpose, a publish is *not* delivered at once: it is stored first, and then delivered in
+//! the order of the log, which is the same on all servers, like its positions. [`Topics::publish`] returns no position for them; [`Topics::publish_confirmed`] waits for
+//! it. The first subscription on a server waits for the log to be read: [`Subscription::begun`]. A filter gets a durable topic from the first message on that the server hears of.
+//! A connection that published to a durable topic itself may get its message back in a replay long after.
+//!
+//! **Presence** is that of all servers, on each server on which somebody is present in the topic or [watches](Topics::watch_presence) it; it is up to date after a
+//! heartbeat, one second.
+//!
+//! A server trusts the others, and the backplane: whoever may publish there may publish to every topic.
 //!
 //! # How a message travels
 //!
@@ -121,6 +145,13 @@
 //! | reports of presence to a client of `topics.v1` | one a second | `EndpointOptions::presence_interval` |
 //! | keys of publications that clients may repeat | 65,536, two minutes | `EndpointOptions::max_publish_keys`, `publish_key_age` |
 //! | identity and value of a member | 1,024 bytes | [`TopicsOptions::max_presence_bytes`] |
+//! | live messages that wait for other servers | 16,384 messages, 16 MiB | [`ClusterOptions::max_outgoing_messages`], [`max_outgoing_bytes`](ClusterOptions::max_outgoing_bytes) |
+//! | durable messages that wait to be stored | 16,384 messages, 16 MiB | [`ClusterOptions::max_unstored_messages`], [`max_unstored_bytes`](ClusterOptions::max_unstored_bytes) |
+//! | topics that a server published to in the last seconds | 100,000 | [`TopicsOptions::max_topics`] |
+//! | pairs of a topic and another server that publishes to it | 262,144 | [`ClusterOptions::max_numbered`] |
+//! | members of another server in a topic | 16,384 | [`ClusterOptions::max_remote_members`] |
+//! | other servers | 1,024 | |
+//! | events that wait | 256 | [`ClusterOptions::max_events`] |
 //!
 //! Beyond the bounds of what waits there are, for a moment, one message of each thread that publishes, and 32 out of a history.
 //! Payloads are shared: what waits for many, and is kept, is in memory once.
@@ -130,13 +161,17 @@
 //! ```text
 //! endpoint, client                       clients over the subprotocol `topics.v1`: the side of the server, and a client
 //! topics                                 Topics: what users call
+//! cluster                                what keeps the connection to a backplane
 //! batch, subscription                    several messages in one write; a subscription as its owner has it
 //! hub, presence_watch                    what exists: topics by name, filters, connections; who comes and goes
 //! topic                                  one topic: its subscriptions, their queues, its history, who is present
 //! v1                                     the messages of `topics.v1`
+//! bus                                    what the other servers are to get and to be asked for
+//! envelope                               what servers send each other
 //! backplane                              what several servers exchange messages through
 //! options, subscribe_options             the settings
 //! start                                  where a subscription begins, and as whom
+//! cluster_options                        those of several servers
 //! name, position, stats                  names and filters; where a message stands; counts
 //! error                                  why something is refused
 //! ```
@@ -148,10 +183,18 @@
 mod backplane;
 #[cfg(not(target_arch = "wasm32"))]
 mod batch;
+#[cfg(not(target_arch = "wasm32"))]
+mod bus;
 #[cfg(feature = "client")]
 mod client;
+#[cfg(not(target_arch = "wasm32"))]
+mod cluster;
+#[cfg(not(target_arch = "wasm32"))]
+mod cluster_options;
 #[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 mod endpoint;
+#[cfg(not(target_arch = "wasm32"))]
+mod envelope;
 #[cfg(not(target_arch = "wasm32"))]
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
@@ -182,8 +225,14 @@ pub use backplane::{
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use batch::{Batch, Published};
+#[cfg(not(target_arch = "wasm32"))]
+pub use bus::{BackplaneState, ClusterCounts, ClusterEvent, ClusterEvents};
 #[cfg(feature = "client")]
 pub use client::{ClientError, ClientSubscription, Event, SubscribeRequest, TopicsClient};
+#[cfg(not(target_arch = "wasm32"))]
+pub use cluster::Cluster;
+#[cfg(not(target_arch = "wasm32"))]
+pub use cluster_options::ClusterOptions;
 #[cfg(all(feature = "endpoint", not(target_arch = "wasm32")))]
 pub use endpoint::{EndpointAccess, EndpointOptions, TopicsEndpoint};
 #[cfg(not(target_arch = "wasm32"))]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ws_tokio::ws_core::SettingError;
 use ws_tokio::{ConnectionId, Message};
 
+use crate::cluster_options::ClusterOptions;
 use crate::name;
 use crate::position::{GapMark, Position};
 
@@ -34,6 +35,8 @@ pub struct TopicsOptions {
     /// How long identity and value of a present subscriber may be together, in bytes. Default: 1,024.
     pub max_presence_bytes: usize,
     histories: Vec<(String, History)>,
+    locals: Vec<String>,
+    pub(crate) cluster: ClusterOptions,
     pub(crate) authorize: Option<Arc<Authorize>>,
     pub(crate) frame: Option<Arc<Frame>>,
     pub(crate) gap_mark: Arc<MakeGapMark>,
@@ -141,6 +144,8 @@ impl Default for TopicsOptions {
             max_history_bytes: 64 << 20,
             max_presence_bytes: 1_024,
             histories: Vec::new(),
+            locals: Vec::new(),
+            cluster: ClusterOptions::default(),
             authorize: None,
             frame: None,
             gap_mark: Arc::new(|gap| Some(Message::text(gap.to_json()))),
@@ -180,6 +185,21 @@ impl TopicsOptions {
     #[must_use]
     pub fn history(mut self, topics: impl Into<String>, history: History) -> Self {
         self.histories.push((topics.into(), history));
+        self
+    }
+
+    /// Has the topics that a topic or filter matches stay on this server, where the others are [shared](crate::Topics::clustered) by several.
+    /// Default: none does. They have no [durable](History::durable) history.
+    #[must_use]
+    pub fn local(mut self, topics: impl Into<String>) -> Self {
+        self.locals.push(topics.into());
+        self
+    }
+
+    /// Sets how several servers work together. Default: that of [`ClusterOptions`].
+    #[must_use]
+    pub fn cluster(mut self, options: ClusterOptions) -> Self {
+        self.cluster = options;
         self
     }
 
@@ -241,12 +261,48 @@ impl TopicsOptions {
                 return Err(SettingError::new("history.max_messages", 0, "it must be at least 1"));
             }
         }
-        Ok(())
+        for topics in &self.locals {
+            if let Err(error) = name::check_filter(topics, self.max_topic_length) {
+                return Err(SettingError::new("local", topics, error.to_string()));
+            }
+        }
+        self.cluster.check()
+    }
+
+    /// Errors if a history is to be a log of the backplane, and there is no such backplane.
+    pub(crate) fn check_durable(&self, backplane: Option<(&str, bool)>) -> Result<(), SettingError> {
+        let Some((topics, _)) = self.histories.iter().find(|(_, history)| history.durable) else {
+            return Ok(());
+        };
+        match backplane {
+            Some((_, true)) => Ok(()),
+            Some((name, false)) => {
+                let must = format!("it must not be durable: the backplane {name} has no logs");
+                Err(SettingError::new("history", topics, must))
+            }
+            None => {
+                let must = "it must not be durable without a backplane: see Topics::clustered";
+                Err(SettingError::new("history", topics, must))
+            }
+        }
+    }
+
+    /// Whether a topic stays on this server.
+    pub(crate) fn is_local(&self, topic: &str) -> bool {
+        self.locals.iter().any(|topics| name::matches(topics, topic))
     }
 
     /// What a topic is to keep.
     pub(crate) fn history_of(&self, topic: &str) -> Option<History> {
-        self.histories.iter().find(|(topics, _)| name::matches(topics, topic)).map(|(_, history)| *history)
+        let own = self.histories.iter().find(|(topics, _)| name::matches(topics, topic));
+        let mut history = own.map(|(_, history)| *history)?;
+        history.durable &= !self.is_local(topic);
+        Some(history)
+    }
+
+    /// The history of a topic that is a log of the backplane.
+    pub(crate) fn durable_history_of(&self, topic: &str) -> Option<History> {
+        self.history_of(topic).filter(|history| history.durable)
     }
 }
 
@@ -262,6 +318,8 @@ impl fmt::Debug for TopicsOptions {
             .field("max_history_bytes", &self.max_history_bytes)
             .field("max_presence_bytes", &self.max_presence_bytes)
             .field("histories", &self.histories)
+            .field("locals", &self.locals)
+            .field("cluster", &self.cluster)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::hub::Hub;
-use crate::topic::{Resumed, Seat};
+use crate::topic::{Beginning, Resumed, Seat};
 
 /// A connection's subscription to a topic or filter. It ends when this is dropped, or with the connection: when that closes, begins to close, or
 /// is dropped. It does not keep the connection alive.
@@ -14,12 +14,12 @@ use crate::topic::{Resumed, Seat};
 pub struct Subscription {
     hub: Arc<Hub>,
     seat: Arc<Seat>,
-    resumed: Option<Resumed>,
+    beginning: Beginning,
 }
 
 impl Subscription {
-    pub(crate) const fn new(hub: Arc<Hub>, seat: Arc<Seat>, resumed: Option<Resumed>) -> Self {
-        Self { hub, seat, resumed }
+    pub(crate) const fn new(hub: Arc<Hub>, seat: Arc<Seat>, beginning: Beginning) -> Self {
+        Self { hub, seat, beginning }
     }
 
     /// Returns the topic or filter.
@@ -27,9 +27,21 @@ impl Subscription {
         self.seat.place.name()
     }
 
-    /// Returns how it began, if it was to begin [after a position](crate::Start::Since).
-    pub const fn resumed(&self) -> Option<Resumed> {
-        self.resumed
+    /// Returns how it began, if it was to begin [after a position](crate::Start::Since). A subscription to a durable topic, the first on
+    /// this server, begins when the log has been read: [`begun`](Self::begun) waits for that.
+    pub fn resumed(&self) -> Option<Resumed> {
+        self.beginning.now().and_then(|begun| begun.resumed)
+    }
+
+    /// Waits until it has begun; at once unless it is to a [durable](crate::History::durable) topic, and the first on this server. Returns as
+    /// [`resumed`](Self::resumed). If the future is dropped nothing is lost.
+    pub async fn begun(&self) -> Option<Resumed> {
+        self.beginning().wait().await.and_then(|begun| begun.resumed)
+    }
+
+    /// Its beginning, which may be still to come.
+    pub(crate) fn beginning(&self) -> Beginning {
+        self.beginning.clone()
     }
 
     /// Whether it has ended with its connection.

@@ -12,6 +12,7 @@
 
 mod filters;
 mod log;
+mod mirror;
 mod presence;
 mod publishing;
 mod queue;
@@ -32,6 +33,8 @@ use crate::subscribe_options::{Member, Start};
 pub(crate) use filters::{Filter, Filters};
 pub(crate) use log::Budget;
 use log::Log;
+pub(crate) use mirror::{Accepted, Extended, Read};
+pub(crate) use presence::Members;
 use presence::Presence;
 pub use presence::PresenceChange;
 pub(crate) use publishing::{Outgoing, Visits};
@@ -62,8 +65,23 @@ struct Matched {
     filters: Vec<Arc<Filter>>,
 }
 
-/// A new subscription, and how it has begun if it was to resume.
-pub(crate) type Begun = (Arc<Seat>, Option<Resumed>);
+/// How a subscription begins.
+#[derive(Debug, Clone)]
+pub(crate) enum Beginning {
+    /// It has begun.
+    Now(Begun),
+    /// It begins when the log of its topic has been read.
+    Held(watch::Receiver<Option<Begun>>),
+}
+
+/// How a subscription has begun.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    /// If it was to resume.
+    pub(crate) resumed: Option<Resumed>,
+    /// The latest message of its topic then.
+    pub(crate) head: Option<Position>,
+}
 
 /// How a subscription that was to resume has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +105,27 @@ pub struct Gap {
     pub head: Position,
 }
 
+impl Beginning {
+    /// How it has begun, if it has.
+    pub(crate) fn now(&self) -> Option<Begun> {
+        match self {
+            Self::Now(begun) => Some(*begun),
+            Self::Held(begun) => *begun.borrow(),
+        }
+    }
+
+    /// Waits for it. `None` if the subscription has ended before.
+    pub(crate) async fn wait(self) -> Option<Begun> {
+        match self {
+            Self::Now(begun) => Some(begun),
+            Self::Held(mut begun) => {
+                let begun = begun.wait_for(Option::is_some).await;
+                begun.ok().and_then(|begun| *begun)
+            }
+        }
+    }
+}
+
 impl Topic {
     pub(crate) fn new(name: &str, epoch: u64, history: Option<History>, budget: &Arc<Budget>) -> Self {
         let log = history.map(|history| Box::new(Log::new(history, Arc::clone(budget))));
@@ -106,7 +145,7 @@ impl Topic {
         limits: &Arc<Limits>,
         start: Start,
         member: Option<Member>,
-    ) -> Option<Result<Begun, TopicError>> {
+    ) -> Option<Result<(Arc<Seat>, Beginning), TopicError>> {
         let seat =
             Arc::new(Seat::new(Place::Topic(Arc::clone(self)), Arc::clone(subscriber), Arc::clone(limits)));
         let mut state = self.lock();
@@ -121,8 +160,15 @@ impl Topic {
             state.presence().join(&seat, member);
             seat.present.store(true, Ordering::Relaxed);
         }
-        let resumed = state.begin(&seat, start);
-        Some(Ok((seat, resumed)))
+        let mirror = state.log.as_mut().and_then(|log| log.mirror.as_mut());
+        let beginning = match mirror.filter(|mirror| !mirror.is_synced()) {
+            Some(mirror) => mirror.hold(&seat, start),
+            None => {
+                let resumed = state.begin(&seat, start);
+                Beginning::Now(Begun { resumed, head: Some(state.at(state.head)) })
+            }
+        };
+        Some(Ok((seat, beginning)))
     }
 
     /// Ends a subscription; returns whether nothing is left that needs the topic.
@@ -133,6 +179,9 @@ impl Topic {
             && let Some(presence) = &mut state.presence
         {
             presence.leave(seat);
+        }
+        if let Some(mirror) = state.log.as_mut().and_then(|log| log.mirror.as_mut()) {
+            mirror.release();
         }
         state.is_idle()
     }
@@ -155,6 +204,15 @@ impl Topic {
         state.at(state.head)
     }
 
+    /// As [`head`](Self::head), unless it is in a log that has not been read yet.
+    pub(crate) fn known_head(&self) -> Option<Position> {
+        if self.is_unread() { None } else { Some(self.head()) }
+    }
+
+    pub(crate) fn has_subscriptions(&self) -> bool {
+        !self.lock().list.is_empty()
+    }
+
     pub(crate) fn members(&self) -> Vec<Member> {
         self.lock().presence.as_ref().map(|presence| presence.members().collect()).unwrap_or_default()
     }
@@ -166,6 +224,23 @@ impl Topic {
 
     pub(crate) fn count_members(&self) -> usize {
         self.lock().presence.as_ref().map_or(0, |presence| presence.len())
+    }
+
+    /// Those that are present by this server.
+    pub(crate) fn own_members(&self) -> Members {
+        self.lock().presence.as_ref().map(|presence| presence.own().collect()).unwrap_or_default()
+    }
+
+    /// Those that are present by another server, if there are any.
+    pub(crate) fn set_members(&self, origin: u64, members: Option<&Members>) {
+        if let Some(presence) = &mut self.lock().presence {
+            presence.set_remote(origin, members);
+        }
+    }
+
+    /// Whether anybody is present here, or watches who is.
+    pub(crate) fn needs_presence(&self) -> bool {
+        self.lock().presence.as_ref().is_some_and(|presence| !presence.is_idle())
     }
 
     /// Watches for changes of its members. `None` if the topic is gone.
@@ -180,7 +255,7 @@ impl Topic {
 
     /// Fetches what comes next out of the history for a subscription that replays it: called by its connection when it has
     /// room. At the end it continues live, in the same moment.
-    fn replay(&self, seat: &Arc<Seat>, next: u64) {
+    fn replay(&self, seat: &Arc<Seat>, next: Position) {
         let mut state = self.lock();
         if seat.has_left() {
             return;
@@ -188,32 +263,36 @@ impl Topic {
         let (epoch, head) = (state.epoch, state.head);
         let at = |offset| Position { epoch, offset };
         let mut items = Vec::new();
-        let (from, mut next, mut missed) = (next, next, 0);
+        let (from, mut next, mut missed) = (next, next.offset, 0);
         if let Some(log) = &mut state.log {
             log.expire(Instant::now());
             let oldest = log.oldest();
-            if oldest > next {
+            if from.epoch != epoch {
+                // What was to be replayed is of a log that is lost.
+                items.push(Item::Gap(Lost { messages: None, ..Lost::at(from) }));
+                next = oldest;
+            } else if oldest > next {
                 missed = oldest.saturating_sub(next);
                 let (first, last) = (at(next), at(oldest.saturating_sub(1)));
                 items.push(Item::Gap(Lost { messages: Some(missed), first, last }));
                 next = oldest;
             }
             let (first, mut bytes) = (next, 0_usize);
-            for (offset, message, author) in log.from(next).take(seat.limits.max_messages.min(FETCHED)) {
-                bytes = bytes.saturating_add(log::cost(message));
+            for (offset, content, author) in log.from(next).take(seat.limits.max_messages.min(FETCHED)) {
+                bytes = bytes.saturating_add(content.cost());
                 if bytes > seat.limits.max_bytes && offset > first {
                     break;
                 }
                 next = offset.saturating_add(1);
                 // What a connection has published itself it is not sent back.
                 if author != Some(seat.subscriber.id) {
-                    let message = message.clone();
-                    items.push(Item::Message(Waiting { message, position: at(offset), key: None }));
+                    items.push(mirror::item(content, at(offset)));
                 }
             }
         }
-        debug_assert!(next > from || next > head, "{next} of {head} is neither kept nor lost");
-        let rest = (from < next && next <= head).then_some(Item::Replay(next));
+        let advanced = from.epoch != epoch || from.offset < next;
+        debug_assert!(advanced || next > head, "{next} of {head} is neither kept nor lost");
+        let rest = (advanced && next <= head).then_some(Item::Replay(at(next)));
         seat.replaying.store(rest.is_some(), Ordering::Relaxed);
         seat.subscriber.push_replayed(seat, items, rest, missed);
     }
@@ -256,7 +335,7 @@ impl State {
         };
         if next <= self.head {
             seat.replaying.store(true, Ordering::Relaxed);
-            seat.subscriber.push_item(seat, Item::Replay(next));
+            seat.subscriber.push_item(seat, Item::Replay(self.at(next)));
         }
         resumed
     }

@@ -3,10 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use ws_tokio::ws_core::SettingError;
-use ws_tokio::{Message, Sender};
+use ws_tokio::{ConnectionId, Message, Sender};
 
+use crate::backplane::Backplane;
 use crate::batch::{Batch, Published};
+use crate::bus::{BackplaneState, ClusterCounts, ClusterEvents, Want};
+use crate::cluster::Cluster;
 use crate::error::TopicError;
 use crate::hub::Hub;
 use crate::name;
@@ -16,9 +20,9 @@ use crate::presence_watch::PresenceWatch;
 use crate::stats::Stats;
 use crate::subscribe_options::{Member, SubscribeOptions};
 use crate::subscription::Subscription;
-use crate::topic::{Outgoing, Visits};
+use crate::topic::{Beginning, Begun, Visits};
 
-/// The topics of a server. Cheap to clone; every method takes `&self` and waits for nothing, and may be called outside of a runtime too.
+/// The topics of a server. Cheap to clone; every method takes `&self`; those that are not `async` wait for nothing, and may be called outside of a runtime too.
 ///
 /// See the [documentation of the crate](crate) for what is lost when, and what is not.
 #[derive(Clone)]
@@ -26,10 +30,29 @@ pub struct Topics {
     hub: Arc<Hub>,
 }
 
+/// A message that was published, and may have to be stored yet.
+#[derive(Debug)]
+pub(crate) enum Confirming {
+    Done(Option<Position>),
+    Waiting { topic: Box<str>, stored: oneshot::Receiver<Result<Position, TopicError>> },
+}
+
+impl Confirming {
+    pub(crate) async fn wait(self) -> Result<Option<Position>, TopicError> {
+        match self {
+            Self::Done(position) => Ok(position),
+            Self::Waiting { topic, stored } => {
+                let unconfirmed = |_| Err(TopicError::Unconfirmed { topic: topic.into() });
+                stored.await.unwrap_or_else(unconfirmed).map(Some)
+            }
+        }
+    }
+}
+
 impl Default for Topics {
     /// With the default settings.
     fn default() -> Self {
-        Self { hub: Hub::new(TopicsOptions::default()) }
+        Self { hub: Hub::new(TopicsOptions::default(), None) }
     }
 }
 
@@ -40,7 +63,40 @@ impl Topics {
     /// [`SettingError`] if a setting is not possible.
     pub fn new(options: TopicsOptions) -> Result<Self, SettingError> {
         options.check()?;
-        Ok(Self { hub: Hub::new(options) })
+        options.check_durable(None)?;
+        Ok(Self { hub: Hub::new(options, None) })
+    }
+
+    /// Topics that are shared by all servers which have the same backplane: no topics yet, and what connects them. That is to
+    /// [run](Cluster::run) as a task, as long as the server does; until then, and while there is no connection, everything works on this server.
+    ///
+    /// See ["Several servers"](crate#several-servers) for what is different then.
+    ///
+    /// # Errors
+    /// [`SettingError`] if a setting is not possible, or a history is to be [durable](crate::History::durable) and the backplane has no logs.
+    pub fn clustered<B: Backplane>(
+        options: TopicsOptions,
+        backplane: B,
+    ) -> Result<(Self, Cluster<B>), SettingError> {
+        options.check()?;
+        options.check_durable(Some((B::NAME, backplane.is_durable())))?;
+        let cluster = Cluster::new(options, backplane);
+        Ok((Self { hub: cluster.hub() }, cluster))
+    }
+
+    /// Receives what happens between servers, from now on.
+    pub fn events(&self) -> ClusterEvents {
+        self.hub.bus().map_or_else(ClusterEvents::none, |bus| bus.events())
+    }
+
+    /// Returns how the connection to the backplane is. `None` on one server only.
+    pub fn backplane(&self) -> Option<BackplaneState> {
+        self.hub.bus().map(|bus| bus.status())
+    }
+
+    /// Returns what went to and came from other servers. `None` on one server only.
+    pub fn cluster_counts(&self) -> Option<ClusterCounts> {
+        self.hub.bus().map(|bus| bus.counts())
     }
 
     /// Subscribes a connection to a topic, or to all topics that a filter with `+` or `#` matches, as in MQTT 5 section 4.7. A connection with
@@ -67,14 +123,15 @@ impl Topics {
         if options.presence.is_some() {
             hub.authorize(sender, topic, Action::Presence)?;
         }
-        let (seat, resumed) = if name::is_filter(topic) {
-            (hub.subscribe_to_filter(sender, topic, &options)?, None)
+        let (seat, beginning) = if name::is_filter(topic) {
+            let begun = Begun { resumed: None, head: None };
+            (hub.subscribe_to_filter(sender, topic, &options)?, Beginning::Now(begun))
         } else {
             hub.subscribe_to_topic(sender, topic, options)?
         };
         // There may be something to replay.
         seat.subscriber.write(&seat);
-        Ok(Subscription::new(Arc::clone(hub), seat, resumed))
+        Ok(Subscription::new(Arc::clone(hub), seat, beginning))
     }
 
     /// Publishes a message to all subscribers of a topic and of the filters that match it, and has their connections write it: each
@@ -86,7 +143,7 @@ impl Topics {
     /// [`TopicError`] if the name is not valid, or if the topic would have to be added, for its history or a filter, and a limit is reached.
     pub fn publish(&self, topic: &str, message: impl Into<Message>) -> Result<Published, TopicError> {
         name::check_topic(topic, self.hub.options.max_topic_length)?;
-        self.publish_one(topic, Outgoing { message: message.into(), from: None })
+        self.publish_one(topic, message.into(), None)
     }
 
     /// As [`publish`](Self::publish), on behalf of a connection: it is left out itself, and the hook
@@ -103,7 +160,39 @@ impl Topics {
         name::check_topic(topic, self.hub.options.max_topic_length)?;
         self.hub.authorize(sender, topic, Action::Publish)?;
         let from = Some(sender.connection_id());
-        self.publish_one(topic, Outgoing { message: message.into(), from })
+        self.publish_one(topic, message.into(), from)
+    }
+
+    /// As [`publish`](Self::publish), and waits until the message is stored, if the topic is [durable](crate::History::durable): then it
+    /// has a position, which is the same on all servers. For any other topic this waits for nothing.
+    ///
+    /// If the future is dropped the message may still be published.
+    ///
+    /// # Errors
+    /// As there. [`TopicError::BackplaneFull`] if too much waits already; [`TopicError::Unconfirmed`] if it was not confirmed in
+    /// [time](crate::ClusterOptions::retry): the message may be stored, or not.
+    pub async fn publish_confirmed(
+        &self,
+        topic: &str,
+        message: impl Into<Message>,
+    ) -> Result<Option<Position>, TopicError> {
+        name::check_topic(topic, self.hub.options.max_topic_length)?;
+        self.start_confirmed(topic, message.into(), None)?.wait().await
+    }
+
+    /// As [`publish_confirmed`](Self::publish_confirmed), on behalf of a connection, as [`publish_from`](Self::publish_from).
+    ///
+    /// # Errors
+    /// As these two.
+    pub async fn publish_confirmed_from(
+        &self,
+        sender: &Sender,
+        topic: &str,
+        message: impl Into<Message>,
+    ) -> Result<Option<Position>, TopicError> {
+        name::check_topic(topic, self.hub.options.max_topic_length)?;
+        self.hub.authorize(sender, topic, Action::Publish)?;
+        self.start_confirmed(topic, message.into(), Some(sender.connection_id()))?.wait().await
     }
 
     /// As [`publish`](Self::publish) for each topic and message in turn, but each subscriber gets all of them in one write.
@@ -126,9 +215,10 @@ impl Topics {
         Batch::new(Arc::clone(&self.hub))
     }
 
-    /// Returns the position of the latest message of a topic, if the topic exists. Its `offset` is 0 before the first message.
+    /// Returns the position of the latest message of a topic, if the topic exists; of a durable topic, if its log has been read, for
+    /// a subscription. Its `offset` is 0 before the first message.
     pub fn head(&self, topic: &str) -> Option<Position> {
-        self.hub.find(topic).map(|topic| topic.head())
+        self.hub.find(topic).and_then(|topic| topic.known_head())
     }
 
     /// Returns how many subscriptions a topic has, those by filters not included.
@@ -165,6 +255,9 @@ impl Topics {
             let topic = self.hub.find_or_add(topic)?;
             // Otherwise it has just been dropped for being idle.
             if let Some(version) = topic.watch() {
+                if let Some(bus) = self.hub.bus() {
+                    bus.touch(Want::Presence(topic.name().into()));
+                }
                 return Ok(PresenceWatch::new(topic, version));
             }
         }
@@ -182,9 +275,51 @@ impl Topics {
         check(name, self.hub.options.max_topic_length)
     }
 
-    fn publish_one(&self, topic: &str, outgoing: Outgoing) -> Result<Published, TopicError> {
+    /// Publishes a message in this moment; what is returned waits until it is stored.
+    pub(crate) fn start_confirmed(
+        &self,
+        topic: &str,
+        message: Message,
+        from: Option<ConnectionId>,
+    ) -> Result<Confirming, TopicError> {
+        let (waiter, stored) = oneshot::channel();
+        match self.hub.store(topic, message, from, waiter) {
+            Err(message) => Ok(Confirming::Done(self.publish_one(topic, message, from)?.position)),
+            Ok(waiting) => waiting.map(|()| Confirming::Waiting { topic: topic.into(), stored }),
+        }
+    }
+
+    /// As [`start_confirmed`](Self::start_confirmed), for a client.
+    #[cfg(feature = "endpoint")]
+    pub(crate) fn start_confirmed_for(
+        &self,
+        sender: &Sender,
+        topic: &str,
+        message: Message,
+        echo: bool,
+    ) -> Result<Confirming, TopicError> {
+        name::check_topic(topic, self.hub.options.max_topic_length)?;
+        if echo {
+            return self.start_confirmed(topic, message, None);
+        }
+        self.hub.authorize(sender, topic, Action::Publish)?;
+        self.start_confirmed(topic, message, Some(sender.connection_id()))
+    }
+
+    /// Whether what is published to a topic waits to be stored.
+    #[cfg(feature = "endpoint")]
+    pub(crate) fn is_durable(&self, topic: &str) -> bool {
+        self.hub.bus().is_some() && self.hub.options.durable_history_of(topic).is_some()
+    }
+
+    fn publish_one(
+        &self,
+        topic: &str,
+        message: Message,
+        from: Option<ConnectionId>,
+    ) -> Result<Published, TopicError> {
         let mut visits = Visits::default();
-        let position = self.hub.publish(topic, &outgoing, &mut visits)?;
+        let position = self.hub.publish(topic, message, from, &mut visits)?;
         visits.write_all();
         let Visits { subscribers, dropped, closed, .. } = visits;
         Ok(Published { position, subscribers, dropped, closed })

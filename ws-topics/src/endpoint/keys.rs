@@ -4,8 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::error::TopicError;
 use crate::position::Position;
 
 /// The keys of the latest publications, with the positions that they got.
@@ -17,13 +19,24 @@ pub(super) struct PublishKeys {
 
 #[derive(Default)]
 struct Kept {
-    positions: HashMap<Arc<Key>, Option<Position>>,
+    positions: HashMap<Arc<Key>, Outcome>,
     /// Each key once, the oldest first.
     order: VecDeque<(Instant, Arc<Key>)>,
 }
 
+/// What has become of a publication.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Known(Option<Position>),
+    /// It is still being stored.
+    Waiting(Waiting),
+}
+
+/// What a publication that is being stored will have come to.
+pub(super) type Waiting = watch::Receiver<Option<Result<Option<Position>, TopicError>>>;
+
 /// A client chooses the text; the rest is so that it matches no other client's.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) identity: Arc<str>,
     pub(super) topic: Box<str>,
@@ -41,22 +54,38 @@ impl PublishKeys {
     pub(super) fn once<E>(
         &self,
         key: Key,
-        publish: impl FnOnce() -> Result<Option<Position>, E>,
-    ) -> Result<Option<Position>, E> {
+        publish: impl FnOnce() -> Result<Outcome, E>,
+    ) -> Result<Outcome, E> {
         let now = Instant::now();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.forget_before(now.checked_sub(self.age));
-        if let Some(position) = kept.positions.get(&key) {
-            return Ok(*position);
+        if let Some(outcome) = kept.positions.get(&key) {
+            return Ok(outcome.clone());
         }
-        let position = publish()?;
+        let outcome = publish()?;
         if kept.order.len() >= self.limit {
             kept.forget_oldest();
         }
         let key = Arc::new(key);
         kept.order.push_back((now, Arc::clone(&key)));
-        kept.positions.insert(key, position);
-        Ok(position)
+        kept.positions.insert(key, outcome.clone());
+        Ok(outcome)
+    }
+
+    /// Remembers what has become of a publication that was being stored. One that is not stored may be tried again.
+    pub(super) fn settle(&self, key: &Key, outcome: &Result<Option<Position>, TopicError>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(position) => {
+                if let Some(known) = kept.positions.get_mut(key) {
+                    *known = Outcome::Known(*position);
+                }
+            }
+            Err(_) => {
+                kept.positions.remove(key);
+                kept.order.retain(|(_, other)| **other != *key);
+            }
+        }
     }
 }
 
@@ -86,7 +115,10 @@ mod tests {
 
     fn publish(keys: &PublishKeys, text: &str, offset: u64) -> u64 {
         let position = Position { epoch: 4, offset };
-        keys.once(key(text), || Ok::<_, ()>(Some(position))).unwrap().unwrap().offset
+        match keys.once(key(text), || Ok::<_, ()>(Outcome::Known(Some(position)))) {
+            Ok(Outcome::Known(Some(position))) => position.offset,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -109,7 +141,7 @@ mod tests {
     #[test]
     fn a_refused_publication_may_be_tried_again_with_its_key() {
         let keys = PublishKeys::new(2, Duration::from_secs(60));
-        assert_eq!(keys.once(key("x"), || Err("no")), Err("no"));
+        assert_eq!(keys.once(key("x"), || Err("no")).unwrap_err(), "no");
         assert_eq!(publish(&keys, "x", 1), 1);
     }
 }

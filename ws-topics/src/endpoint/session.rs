@@ -1,13 +1,16 @@
 //! One client.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use ws_tokio::{Message, Sender};
 
 use super::TopicsEndpoint;
-use super::keys::Key;
+use super::keys::{Key, Outcome, Waiting};
 use super::options::EndpointAccess;
 use crate::error::TopicError;
 use crate::name;
@@ -16,7 +19,7 @@ use crate::position::Position;
 use crate::presence_watch::PresenceWatch;
 use crate::subscribe_options::SubscribeOptions;
 use crate::subscription::Subscription;
-use crate::topic::{PresenceChange, Resumed};
+use crate::topic::{Begun, PresenceChange, Resumed};
 use crate::v1::{Code, Content, NotBase64, Person, Reply, Request, Unreadable, shorten, wrong};
 
 /// A client, and what it has subscribed to.
@@ -41,6 +44,19 @@ impl Drop for Watching {
     }
 }
 
+/// The answer to a request.
+pub(super) enum Answer {
+    Now(Reply),
+    /// When the backplane has answered.
+    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self::Now(reply)
+    }
+}
+
 /// A `subscribe` without its topic.
 struct Wanted {
     since: Option<String>,
@@ -58,15 +74,15 @@ impl Session {
     }
 
     /// Does what a message asks for. Returns the answer.
-    pub(super) fn answer(&mut self, message: &Message) -> Reply {
+    pub(super) fn answer(&mut self, message: &Message) -> Answer {
         let Some(text) = message.as_text() else {
             let why = format!("a request is a text message, this is a binary one of {} bytes", message.len());
-            return invalid(None, &why);
+            return invalid(None, &why).into();
         };
-        match Request::parse(text) {
+        let reply = match Request::parse(text) {
             Err(Unreadable { id, why }) => invalid(id, &why),
             Ok(Request::Subscribe { id, topic, since, last, present, watch }) => {
-                self.subscribe(id, topic, Wanted { since, last, present, watch })
+                return self.subscribe(id, topic, Wanted { since, last, present, watch });
             }
             Ok(Request::Unsubscribe { id, topic }) => match self.subscriptions.remove(&topic) {
                 Some(_) => Reply::Unsubscribed { id, topic },
@@ -76,19 +92,20 @@ impl Session {
                 }
             },
             Ok(Request::Publish { id, topic, content, key, echo }) => {
-                self.publish(id, topic, content, key, echo)
+                return self.publish(id, topic, content, key, echo);
             }
             Ok(Request::Presence { id, topic }) => match self.members(&topic) {
                 Ok(members) => Reply::Members { id, topic, members },
                 Err(error) => Reply::refused(id, &error),
             },
             Ok(Request::Ping { id }) => Reply::Pong { id },
-        }
+        };
+        reply.into()
     }
 
-    fn subscribe(&mut self, id: u64, topic: String, wanted: Wanted) -> Reply {
+    fn subscribe(&mut self, id: u64, topic: String, wanted: Wanted) -> Answer {
         if let Err(error) = self.endpoint.topics().check_name(&topic, true) {
-            return Reply::refused(id, &error);
+            return Reply::refused(id, &error).into();
         }
         // A message does not say which subscription it is for, so that all subscribers can share it: there is one for each topic.
         if let Some(other) = self.subscriptions.keys().find(|other| name::overlap(other, &topic)) {
@@ -96,17 +113,20 @@ impl Session {
                 id,
                 Code::Subscribed,
                 &format!("the subscription to {other:?} matches some of the same topics"),
-            );
+            )
+            .into();
         }
         let topics = self.endpoint.topics().clone();
         let mut options = SubscribeOptions::default().slow(self.endpoint.shared.options.slow.clone());
         match (wanted.since, wanted.last) {
-            (Some(_), Some(_)) => return invalid(Some(id), "the members since and last exclude each other"),
+            (Some(_), Some(_)) => {
+                return invalid(Some(id), "the members since and last exclude each other").into();
+            }
             (Some(since), None) => match since.parse::<Position>() {
                 Ok(since) => options = options.since(since),
                 Err(_) => {
                     let wanted = "a position of the form EPOCH:OFFSET, two decimal numbers";
-                    return invalid(Some(id), &wrong("since", &since.into(), wanted));
+                    return invalid(Some(id), &wrong("since", &since.into(), wanted)).into();
                 }
             },
             (None, Some(last)) => options = options.last(last),
@@ -116,27 +136,39 @@ impl Session {
             options = options.present(Arc::clone(&self.identity), value);
         }
         if let Err(error) = self.may_subscribe(&topic, &options, wanted.watch) {
-            return Reply::refused(id, &error);
+            return Reply::refused(id, &error).into();
         }
         // From before: what is published from here on either follows it, or is in the history after it.
         let before = topics.head(&topic);
         let subscription = match topics.subscribe(&self.sender, &topic, options) {
             Ok(subscription) => subscription,
-            Err(error) => return Reply::refused(id, &error),
+            Err(error) => return Reply::refused(id, &error).into(),
         };
         let watch = match wanted.watch.then(|| topics.watch_presence(&topic)).transpose() {
             Ok(watch) => watch.map(|watch| self.report_presence(&topic, watch)),
-            Err(error) => return Reply::refused(id, &error),
+            Err(error) => return Reply::refused(id, &error).into(),
         };
-        let missed = subscription.resumed().map(|resumed| match resumed {
-            Resumed::Complete { missed } => Some(missed),
-            Resumed::Gap(_) => None,
-        });
-        let position = if name::is_filter(&topic) { None } else { before.or_else(|| topics.head(&topic)) };
-        let position = position.map(|position| position.to_string());
+        let (beginning, is_filter) = (subscription.beginning(), name::is_filter(&topic));
         let subscribed = Subscribed { _subscription: subscription, _watch: watch };
         self.subscriptions.insert(topic.clone(), subscribed);
-        Reply::Subscribed { id, topic, position, missed }
+        let reply = move |begun: Begun| {
+            let missed = begun.resumed.map(|resumed| match resumed {
+                Resumed::Complete { missed } => Some(missed),
+                Resumed::Gap(_) => None,
+            });
+            let position = if is_filter { None } else { before.or(begun.head) };
+            let position = position.map(|position| position.to_string());
+            Reply::Subscribed { id, topic, position, missed }
+        };
+        match beginning.now() {
+            Some(begun) => reply(begun).into(),
+            None => Answer::Later(Box::pin(async move {
+                match beginning.wait().await {
+                    Some(begun) => reply(begun),
+                    None => refused(id, Code::NotSubscribed, "the subscription has ended before it began"),
+                }
+            })),
+        }
     }
 
     fn may_subscribe(&self, topic: &str, options: &SubscribeOptions, watch: bool) -> Result<(), TopicError> {
@@ -150,58 +182,96 @@ impl Session {
         Ok(())
     }
 
-    fn publish(&self, id: u64, topic: String, content: Content, key: Option<String>, echo: bool) -> Reply {
+    fn publish(&self, id: u64, topic: String, content: Content, key: Option<String>, echo: bool) -> Answer {
         if let Err(error) = self.endpoint.topics().check_name(&topic, false) {
-            return Reply::refused(id, &error);
+            return Reply::refused(id, &error).into();
         }
         if !self.endpoint.shared.options.publish {
             let why = format!("clients may not publish here: topic {topic:?}");
-            return refused(id, Code::Forbidden, &why);
+            return refused(id, Code::Forbidden, &why).into();
         }
         if let Err(error) = self.authorize(&topic, Action::Publish) {
-            return Reply::refused(id, &error);
+            return Reply::refused(id, &error).into();
         }
         let message = match content.into_message() {
             Ok(message) => message,
             Err(NotBase64(text)) => {
-                return invalid(Some(id), &wrong("base64", &text.into(), "base64 (RFC 4648 section 4)"));
+                let why = wrong("base64", &text.into(), "base64 (RFC 4648 section 4)");
+                return invalid(Some(id), &why).into();
             }
+        };
+        let key = match key {
+            Some(text) if text.len() > MAX_KEY => {
+                let wanted = format!("at most {MAX_KEY} bytes long; it has {}", text.len());
+                return invalid(Some(id), &wrong("key", &text.into(), &wanted)).into();
+            }
+            Some(text) => {
+                let (identity, topic) = (Arc::clone(&self.identity), topic.as_str().into());
+                Some(Key { identity, topic, text: text.into() })
+            }
+            None => None,
         };
         let mut batch = self.endpoint.topics().batch();
         let publish = || {
             let access = self.access(&topic, Action::Publish);
             let message = self.endpoint.shared.options.prepared(&access, message);
             let message = message.map_err(|why| refused(id, Code::Content, &why))?;
+            if self.endpoint.topics().is_durable(&topic) {
+                let stored = self.store(&topic, message, key.clone(), echo);
+                return stored.map(Outcome::Waiting).map_err(|error| Reply::refused(id, &error));
+            }
             let published = if echo {
                 batch.publish(&topic, message)
             } else {
                 batch.publish_from(&self.sender, &topic, message)
             };
-            published.map_err(|error| Reply::refused(id, &error))
+            published.map(Outcome::Known).map_err(|error| Reply::refused(id, &error))
         };
-        let published = match key {
-            Some(text) if text.len() > MAX_KEY => {
-                let wanted = format!("at most {MAX_KEY} bytes long; it has {}", text.len());
-                return invalid(Some(id), &wrong("key", &text.into(), &wanted));
-            }
-            Some(text) => {
-                let key = Key {
-                    identity: Arc::clone(&self.identity),
-                    topic: topic.as_str().into(),
-                    text: text.into(),
-                };
-                self.endpoint.shared.keys.once(key, publish)
-            }
+        let published = match &key {
+            Some(key) => self.endpoint.shared.keys.once(key.clone(), publish),
             None => publish(),
         };
         // Here the connections write, and no lock is held.
         batch.finish();
-        match published {
+        let reply = move |published: Result<Option<Position>, TopicError>| match published {
             Ok(position) => {
                 Reply::Published { id, topic, position: position.map(|position| position.to_string()) }
             }
-            Err(refusal) => refusal,
+            Err(error) => Reply::refused(id, &error),
+        };
+        match published {
+            Ok(Outcome::Known(position)) => reply(Ok(position)).into(),
+            Ok(Outcome::Waiting(mut stored)) => Answer::Later(Box::pin(async move {
+                let stored = stored.wait_for(Option::is_some).await.map(|stored| stored.clone());
+                match stored {
+                    Ok(Some(stored)) => reply(stored),
+                    _ => refused(id, Code::Unconfirmed, "the server ended before the message was stored"),
+                }
+            })),
+            Err(refusal) => refusal.into(),
         }
+    }
+
+    /// Has a message stored. That goes on when the client has gone, so that it may ask again by the key.
+    fn store(
+        &self,
+        topic: &str,
+        message: Message,
+        key: Option<Key>,
+        echo: bool,
+    ) -> Result<Waiting, TopicError> {
+        let topics = self.endpoint.topics();
+        let confirming = topics.start_confirmed_for(&self.sender, topic, message, echo)?;
+        let (outcome, waiting) = watch::channel(None);
+        let shared = Arc::clone(&self.endpoint.shared);
+        tokio::spawn(async move {
+            let stored = confirming.wait().await;
+            if let Some(key) = key {
+                shared.keys.settle(&key, &stored);
+            }
+            outcome.send_replace(Some(stored));
+        });
+        Ok(waiting)
     }
 
     fn members(&self, topic: &str) -> Result<Vec<Person>, TopicError> {

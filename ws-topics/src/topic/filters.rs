@@ -5,9 +5,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::publishing::Visits;
+use super::queue::Lost;
 use super::seat::Seat;
 use crate::error::TopicError;
 use crate::name;
+use crate::position::Position;
 
 /// A filter with wildcards, and its subscriptions.
 pub(crate) struct Filter {
@@ -55,6 +58,15 @@ impl Filter {
         list.is_empty()
     }
 
+    /// Messages of other servers are missing, and it is not known of which topics: subscribers get a mark.
+    pub(crate) fn lose(&self, visits: &mut Visits) {
+        let nowhere = Position { epoch: 0, offset: 0 };
+        for seat in self.lock().iter() {
+            seat.subscriber.push_gap(seat, Lost { messages: None, ..Lost::at(nowhere) });
+            visits.remember(seat, false);
+        }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Arc<Seat>>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,6 +100,23 @@ impl Filters {
         tree.count = tree.count.saturating_add(1);
         self.generation.fetch_add(1, Ordering::Release);
         Ok(done)
+    }
+
+    /// Finds a filter by its text.
+    pub(crate) fn find(&self, text: &str) -> Option<Arc<Filter>> {
+        self.tree.read().unwrap_or_else(PoisonError::into_inner).root.find(text)
+    }
+
+    /// Returns the texts of all filters.
+    pub(crate) fn texts(&self) -> Vec<Box<str>> {
+        let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = Vec::new();
+        let mut nodes = vec![&tree.root];
+        while let Some(node) = nodes.pop() {
+            found.extend(node.filter.iter().map(|filter| filter.text.clone()));
+            nodes.extend(node.levels.values());
+        }
+        found
     }
 
     /// Drops a filter if nobody is subscribed to it.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;
 use ws_tokio::{ConnectionId, PreparedMessage};
 
+use super::mirror::Mirror;
 use crate::options::History;
 
 /// The bytes of all histories together.
@@ -25,11 +26,21 @@ pub(crate) struct Log {
     bytes: usize,
     limits: History,
     budget: Arc<Budget>,
+    /// Of a log of the backplane: how far this is a copy of it.
+    pub(super) mirror: Option<Mirror>,
+}
+
+/// What is kept at an offset.
+#[derive(Debug)]
+pub(super) enum Content {
+    Message(PreparedMessage),
+    /// Messages of other servers are missing here: this many, if that is known.
+    Gap(Option<u64>),
 }
 
 #[derive(Debug)]
 struct Kept {
-    message: PreparedMessage,
+    content: Content,
     from: Option<ConnectionId>,
     at: Instant,
 }
@@ -38,6 +49,15 @@ struct Kept {
 pub(crate) fn cost(message: &PreparedMessage) -> usize {
     const AROUND: usize = 512;
     message.message().len().saturating_add(AROUND)
+}
+
+impl Content {
+    pub(super) fn cost(&self) -> usize {
+        match self {
+            Self::Message(message) => cost(message),
+            Self::Gap(_) => size_of::<Kept>(),
+        }
+    }
 }
 
 impl Budget {
@@ -52,12 +72,13 @@ impl Budget {
 
 impl Log {
     pub(super) fn new(limits: History, budget: Arc<Budget>) -> Self {
-        Self { kept: VecDeque::new(), oldest: 1, bytes: 0, limits, budget }
+        let mirror = limits.durable.then(Mirror::default);
+        Self { kept: VecDeque::new(), oldest: 1, bytes: 0, limits, budget, mirror }
     }
 
     /// Keeps a message, and drops the oldest beyond the limits.
-    pub(super) fn push(&mut self, message: PreparedMessage, from: Option<ConnectionId>) {
-        let (at, cost) = (Instant::now(), cost(&message));
+    pub(super) fn push(&mut self, content: Content, from: Option<ConnectionId>) {
+        let (at, cost) = (Instant::now(), content.cost());
         self.expire(at);
         // First room, then the message: the histories never hold more than they may, not even for a moment.
         while !self.kept.is_empty()
@@ -75,7 +96,7 @@ impl Log {
             self.drop_oldest();
         }
         self.bytes = self.bytes.saturating_add(cost);
-        self.kept.push_back(Kept { message, from, at });
+        self.kept.push_back(Kept { content, from, at });
     }
 
     /// Drops what is too old.
@@ -95,13 +116,18 @@ impl Log {
     }
 
     /// Returns the messages from an offset on, which is not older than the oldest.
-    pub(super) fn from(
-        &self,
-        offset: u64,
-    ) -> impl Iterator<Item = (u64, &PreparedMessage, Option<ConnectionId>)> {
+    pub(super) fn from(&self, offset: u64) -> impl Iterator<Item = (u64, &Content, Option<ConnectionId>)> {
         let skipped = usize::try_from(offset.saturating_sub(self.oldest)).unwrap_or(usize::MAX);
         let kept = self.kept.range(skipped.min(self.kept.len())..);
-        (offset..).zip(kept).map(|(offset, kept)| (offset, &kept.message, kept.from))
+        (offset..).zip(kept).map(|(offset, kept)| (offset, &kept.content, kept.from))
+    }
+
+    /// Drops everything, and continues with an offset.
+    pub(super) fn restart(&mut self, oldest: u64) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = 0;
+        self.kept = VecDeque::new();
+        self.oldest = oldest;
     }
 
     fn reserve(&self, cost: usize) -> bool {
@@ -114,7 +140,7 @@ impl Log {
 
     fn drop_oldest(&mut self) {
         if let Some(kept) = self.kept.pop_front() {
-            let cost = cost(&kept.message);
+            let cost = kept.content.cost();
             self.oldest = self.oldest.saturating_add(1);
             self.bytes = self.bytes.saturating_sub(cost);
             self.budget.used.fetch_sub(cost, Ordering::Relaxed);

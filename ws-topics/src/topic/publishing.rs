@@ -9,15 +9,19 @@ use super::filters::Filters;
 use super::queue::Waiting;
 use super::seat::Seat;
 use super::{Matched, State, Topic};
-use crate::options::{Publication, TopicsOptions};
+use crate::bus::Bus;
+use crate::error::TopicError;
+use crate::options::TopicsOptions;
 use crate::position::Position;
 
 /// A message to be published.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct Outgoing<'a> {
     pub(crate) message: Message,
     /// The connection that publishes it, and is left out.
     pub(crate) from: Option<ConnectionId>,
+    /// Where the other servers get it from.
+    pub(crate) others: Option<&'a Bus>,
 }
 
 /// The subscriptions whose connections are still to write.
@@ -47,44 +51,50 @@ impl Topic {
     /// order. `None` if the topic is gone.
     pub(crate) fn publish(
         &self,
-        outgoing: &Outgoing,
+        outgoing: &Outgoing<'_>,
         filters: &Filters,
         options: &TopicsOptions,
         visits: &mut Visits,
-    ) -> Option<Position> {
+    ) -> Option<Result<Position, TopicError>> {
         let mut state = self.lock();
         if state.removed {
             return None;
         }
-        let position = state.at(state.head.saturating_add(1));
-        let message = &outgoing.message;
-        let framed = match &options.frame {
-            Some(frame) => frame(&Publication { topic: &self.name, position, message }),
-            None => message.clone(),
-        };
-        let message = PreparedMessage::new(framed);
-        state.head = position.offset;
-        if let Some(log) = &mut state.log {
-            log.push(message.clone(), outgoing.from);
+        if let Some(bus) = outgoing.others
+            && let Err(error) = bus.send_live(&self.name, &outgoing.message)
+        {
+            return Some(Err(error));
         }
+        Some(Ok(state.append(&self.name, &outgoing.message, outgoing.from, true, (filters, options), visits)))
+    }
+}
+
+impl State {
+    /// Puts a message into the queues of all subscribers.
+    pub(super) fn offer(
+        &mut self,
+        name: &str,
+        message: &PreparedMessage,
+        position: Position,
+        from: Option<ConnectionId>,
+        filters: &Filters,
+        visits: &mut Visits,
+    ) {
         let mut offer = |seat: &Arc<Seat>| {
-            if outgoing.from == Some(seat.subscriber.id) || seat.replaying.load(Ordering::Relaxed) {
+            if from == Some(seat.subscriber.id) || seat.replaying.load(Ordering::Relaxed) {
                 // A subscription that replays the history finds it there.
                 return;
             }
             let waiting = Waiting { message: message.clone(), position, key: None };
             visits.add(seat, seat.subscriber.push(seat, waiting));
         };
-        state.list.iter().for_each(&mut offer);
-        state.with_filters(filters, &self.name, |list| list.iter().for_each(&mut offer));
-        Some(position)
+        self.list.iter().for_each(&mut offer);
+        self.with_filters(filters, name, |list| list.iter().for_each(&mut offer));
     }
-}
 
-impl State {
     /// Does something with the subscriptions of each filter that matches. As long as filters neither come nor go this looks
     /// at a number, and at the list of the last time.
-    fn with_filters(&mut self, filters: &Filters, name: &str, mut act: impl FnMut(&[Arc<Seat>])) {
+    pub(super) fn with_filters(&mut self, filters: &Filters, name: &str, mut act: impl FnMut(&[Arc<Seat>])) {
         let generation = filters.generation();
         if generation == 0 {
             return;
@@ -113,6 +123,11 @@ impl Visits {
 
     fn add(&mut self, seat: &Arc<Seat>, over: bool) {
         self.subscribers = self.subscribers.saturating_add(1);
+        self.remember(seat, over);
+    }
+
+    /// Has the connection of a subscription write when all do.
+    pub(super) fn remember(&mut self, seat: &Arc<Seat>, over: bool) {
         if over {
             self.over.push(Arc::clone(seat));
         }

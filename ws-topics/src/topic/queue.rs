@@ -35,8 +35,8 @@ pub(super) enum Item {
     Message(Waiting),
     /// Messages are missing here.
     Gap(Lost),
-    /// The history continues from this offset on.
-    Replay(u64),
+    /// The history continues from this place on.
+    Replay(Position),
 }
 
 #[derive(Debug)]
@@ -65,7 +65,8 @@ pub(super) struct Settled {
 }
 
 impl Lost {
-    const fn one(position: Position) -> Self {
+    /// One message.
+    pub(super) const fn at(position: Position) -> Self {
         Self { messages: Some(1), first: position, last: position }
     }
 
@@ -91,6 +92,15 @@ impl Queue {
     pub(super) fn push_item(&mut self, seat: &Arc<Seat>, item: Item) {
         if !self.closed {
             self.entries.push_back(Entry { seat: Arc::clone(seat), item });
+        }
+    }
+
+    /// Adds a mark where messages of other servers are missing: one with a mark that is the latest that waits for the subscription.
+    pub(super) fn push_gap(&mut self, seat: &Arc<Seat>, lost: Lost) {
+        let latest = self.entries.iter_mut().rev().find(|entry| Arc::ptr_eq(&entry.seat, seat));
+        match latest.map(|entry| &mut entry.item) {
+            Some(Item::Gap(before)) => *before = before.and(lost),
+            _ => self.push_item(seat, Item::Gap(lost)),
         }
     }
 
@@ -200,7 +210,7 @@ impl Queue {
     fn drop_at(&mut self, place: usize) {
         let Some(Entry { seat, item }) = self.entries.get_mut(place) else { return };
         let Item::Message(waiting) = item else { return };
-        let mut lost = Lost::one(waiting.position);
+        let mut lost = Lost::at(waiting.position);
         let Item::Message(waiting) = std::mem::replace(item, Item::Gap(lost)) else { return };
         let seat = Arc::clone(seat);
         self.forget(&seat, &waiting);
@@ -231,6 +241,30 @@ impl Queue {
         };
         if let Some(entry) = self.entries.get_mut(place) {
             entry.item = Item::Gap(lost);
+        }
+        self.join_unknown(place, &seat);
+    }
+
+    /// Makes one of two marks of unknown size with only a mark between them: otherwise there could be any number of them.
+    fn join_unknown(&mut self, place: usize, seat: &Arc<Seat>) {
+        let unknown = |entry: &Entry| match entry.item {
+            Item::Gap(lost) if lost.messages.is_none() => Some(lost),
+            _ => None,
+        };
+        let is_own = |entry: &Entry| Arc::ptr_eq(&entry.seat, seat);
+        let behind = place.saturating_add(1);
+        let next = self.entries.iter().skip(behind).position(is_own).map(|next| next.saturating_add(behind));
+        let before = self.entries.range(..place.min(self.entries.len())).rposition(is_own);
+        let (Some(next), Some(before)) = (next, before) else { return };
+        let (Some(last), Some(first)) =
+            (self.entries.get(next).and_then(unknown), self.entries.get(before).and_then(unknown))
+        else {
+            return;
+        };
+        self.entries.remove(next);
+        self.entries.remove(place);
+        if let Some(entry) = self.entries.get_mut(before) {
+            entry.item = Item::Gap(first.and(last));
         }
     }
 

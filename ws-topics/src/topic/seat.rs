@@ -84,6 +84,10 @@ impl Seat {
         self.index.load(Ordering::Relaxed) == Self::LEFT
     }
 
+    pub(crate) fn is_present(&self) -> bool {
+        self.present.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

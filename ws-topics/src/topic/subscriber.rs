@@ -66,6 +66,10 @@ impl Subscriber {
         self.lock().push(seat, waiting, &self.options)
     }
 
+    pub(super) fn push_gap(&self, seat: &Arc<Seat>, lost: Lost) {
+        self.lock().push_gap(seat, lost);
+    }
+
     pub(super) fn push_item(&self, seat: &Arc<Seat>, item: Item) {
         self.lock().push_item(seat, item);
     }
@@ -155,9 +159,9 @@ impl Outbox for Subscriber {
                         return Some(mark);
                     }
                 }
-                Item::Replay(offset) => {
+                Item::Replay(next) => {
                     if let Place::Topic(topic) = &seat.place {
-                        topic.replay(&seat, offset);
+                        topic.replay(&seat, next);
                     }
                 }
             }

@@ -82,6 +82,8 @@ pub(crate) enum Code {
     NotSubscribed,
     Closed,
     Content,
+    /// A message may or may not have been published.
+    Unconfirmed,
     /// Of a later version of the server.
     #[serde(other)]
     Unknown,
@@ -133,7 +135,9 @@ impl Code {
             TopicError::TooManyTopics { .. }
             | TopicError::TooManyFilters { .. }
             | TopicError::TooManySubscriptions { .. }
-            | TopicError::PresenceTooLong { .. } => Self::Limit,
+            | TopicError::PresenceTooLong { .. }
+            | TopicError::BackplaneFull { .. } => Self::Limit,
+            TopicError::Unconfirmed { .. } => Self::Unconfirmed,
         }
     }
 }

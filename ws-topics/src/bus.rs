@@ -1,0 +1,303 @@
+//! What this server has for the others: what is still to be sent and stored, and what they are to be asked for.
+
+mod event;
+mod outbox;
+mod outgoing;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast};
+use tokio::time::Instant;
+use ws_tokio::Message;
+
+use crate::backplane::Channel;
+use crate::cluster_options::ClusterOptions;
+use crate::envelope::{Beat, Envelope};
+use crate::error::TopicError;
+pub use event::{BackplaneState, ClusterEvent, ClusterEvents};
+use outbox::Outbox;
+pub(crate) use outbox::{Pending, Waiter};
+pub(crate) use outgoing::Heads;
+use outgoing::Outgoing;
+
+/// Shared by the topics and what runs the connection to the backplane. Its lock is the last of all.
+pub(crate) struct Bus {
+    /// The name of this server, by chance.
+    pub(crate) origin: u64,
+    pub(crate) options: ClusterOptions,
+    state: Mutex<State>,
+    /// Wakes whoever runs the connection.
+    pub(crate) wake: Notify,
+    /// Wakes whoever sends.
+    sending: Notify,
+    events: broadcast::Sender<ClusterEvent>,
+}
+
+struct State {
+    status: BackplaneState,
+    outgoing: Outgoing,
+    outbox: Outbox,
+    touched: BTreeSet<Want>,
+    counts: ClusterCounts,
+}
+
+/// What may have to be subscribed to on the backplane, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Want {
+    Topic(Box<str>),
+    Filter(Box<str>),
+    Presence(Box<str>),
+}
+
+/// What went to and came from other servers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterCounts {
+    /// Messages that were sent to the other servers.
+    pub sent: u64,
+    /// Live messages that were not, since the backplane was down or slow.
+    pub unsent: u64,
+    /// Messages of other servers that arrived and were new.
+    pub received: u64,
+    /// Messages of other servers that had arrived before, or came too late.
+    pub repeated: u64,
+    /// Gaps between servers, by any cause.
+    pub gaps: u64,
+    /// Durable messages that were stored.
+    pub stored: u64,
+    /// Durable messages of which it is not known whether they are stored.
+    pub unconfirmed: u64,
+    /// What waits to be sent: messages.
+    pub outgoing: u64,
+    /// What waits to be sent counts as this many bytes.
+    pub outgoing_bytes: u64,
+    /// What waits to be stored: messages.
+    pub unstored: u64,
+    /// What waits to be stored counts as this many bytes.
+    pub unstored_bytes: u64,
+}
+
+/// What a message counts as while it waits.
+fn cost(length: usize) -> usize {
+    const AROUND: usize = 512;
+    length.saturating_add(AROUND)
+}
+
+impl Bus {
+    pub(crate) fn new(options: ClusterOptions, name: &'static str, origin: u64, max_topics: usize) -> Self {
+        let events = broadcast::Sender::new(options.max_events);
+        let state = State {
+            status: BackplaneState::down(name),
+            outgoing: Outgoing::new(&options, max_topics),
+            outbox: Outbox::new(&options, origin),
+            touched: BTreeSet::new(),
+            counts: ClusterCounts::default(),
+        };
+        let (wake, sending) = (Notify::new(), Notify::new());
+        Self { origin, options, state: Mutex::new(state), wake, sending, events }
+    }
+
+    /// Sends a live message to the other servers. Called while its topic is locked, so that the numbers follow its order.
+    pub(crate) fn send_live(&self, topic: &str, message: &Message) -> Result<(), TopicError> {
+        let mut state = self.lock();
+        let at = state.outgoing.number(topic)?;
+        let cost = cost(message.len());
+        if !state.status.up || !state.outgoing.has_room(cost) {
+            state.counts.unsent = state.counts.unsent.saturating_add(1);
+            return Ok(());
+        }
+        let envelope =
+            Envelope::Live { origin: self.origin, at, topic: topic.into(), message: message.clone() };
+        state.outgoing.push(Channel::Topic(topic.into()), envelope.encode(), cost);
+        state.counts.sent = state.counts.sent.saturating_add(1);
+        drop(state);
+        self.sending.notify_one();
+        Ok(())
+    }
+
+    /// Sends what may be lost, if there is room.
+    pub(crate) fn send(&self, channel: Channel, envelope: &Envelope) -> bool {
+        let payload = envelope.encode();
+        let cost = cost(payload.len());
+        let mut state = self.lock();
+        if !state.status.up || !state.outgoing.has_room(cost) {
+            return false;
+        }
+        state.outgoing.push(channel, payload, cost);
+        drop(state);
+        self.sending.notify_one();
+        true
+    }
+
+    /// Sends a heartbeat, whatever waits: without one the connection is lost soon.
+    pub(crate) fn send_beat(&self, beat: Beat) {
+        let payload = Envelope::Beat(beat).encode();
+        let cost = cost(payload.len());
+        self.lock().outgoing.push(Channel::Servers, payload, cost);
+        self.sending.notify_one();
+    }
+
+    /// Waits for what is to be sent next.
+    pub(crate) async fn next_outgoing(&self) -> (Channel, bytes::Bytes) {
+        loop {
+            if let Some(next) = self.lock().outgoing.pop() {
+                return next;
+            }
+            self.sending.notified().await;
+        }
+    }
+
+    /// Whether all has been sent and stored.
+    pub(crate) fn is_flushed(&self) -> bool {
+        let state = self.lock();
+        state.outgoing.is_empty() && state.outbox.is_empty()
+    }
+
+    /// What this server reports with the next heartbeat.
+    pub(crate) fn heads(&self, now: Instant, goodbye: bool) -> Heads {
+        let keep = self.options.max_age().saturating_add(self.options.heartbeat.saturating_mul(2));
+        self.lock().outgoing.heads(now, keep, goodbye)
+    }
+
+    /// Notes what may have to be subscribed to now. While there is no connection it is not needed: then all is looked at anew.
+    pub(crate) fn touch(&self, want: Want) {
+        let mut state = self.lock();
+        if state.status.up {
+            state.touched.insert(want);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn take_touched(&self) -> BTreeSet<Want> {
+        std::mem::take(&mut self.lock().touched)
+    }
+
+    /// Has a message stored.
+    pub(crate) fn store(&self, topic: &str, pending: Pending) -> Result<(), TopicError> {
+        let mut state = self.lock();
+        state.outbox.push(topic, pending)?;
+        let up = state.status.up;
+        drop(state);
+        if up {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Takes the next messages of a topic that are to be stored, of a topic for which nothing is being stored.
+    pub(crate) fn next_batch(&self, now: Instant) -> Option<(Arc<str>, Vec<crate::backplane::Entry>)> {
+        self.lock().outbox.next_batch(now)
+    }
+
+    /// The first messages of a topic have been stored.
+    pub(crate) fn stored(&self, topic: &str, count: usize) -> Vec<Pending> {
+        let mut state = self.lock();
+        let stored = state.outbox.done(topic, count);
+        state.counts.stored = state.counts.stored.saturating_add(stored.len() as u64);
+        stored
+    }
+
+    /// Which connection has published a message that is being stored.
+    pub(crate) fn author(&self, topic: &str, id: u128) -> Option<ws_tokio::ConnectionId> {
+        self.lock().outbox.author(topic, id)
+    }
+
+    /// Drops the messages that may no longer be sent again, and reports that their outcome is not known.
+    pub(crate) fn expire(&self, now: Instant) {
+        let mut state = self.lock();
+        let expired = state.outbox.expire(now, self.options.retry);
+        let count: usize = expired.iter().map(|(_, pending)| pending.len()).sum();
+        state.counts.unconfirmed = state.counts.unconfirmed.saturating_add(count as u64);
+        drop(state);
+        for (topic, pending) in expired {
+            let messages = pending.len() as u64;
+            for pending in pending {
+                pending.resolve(Err(TopicError::Unconfirmed { topic: topic.to_string() }));
+            }
+            self.report(ClusterEvent::Unconfirmed { topic, messages });
+        }
+    }
+
+    /// Drops all that is to be stored: nothing will be any more.
+    pub(crate) fn abandon(&self) {
+        self.down("it was shut down");
+        let rest = self.lock().outbox.take_all();
+        for (topic, pending) in rest {
+            let unconfirmed = || TopicError::Unconfirmed { topic: topic.to_string() };
+            pending.into_iter().for_each(|pending| pending.resolve(Err(unconfirmed())));
+        }
+    }
+
+    pub(crate) fn report(&self, event: ClusterEvent) {
+        let mut state = self.lock();
+        if matches!(event, ClusterEvent::Gap { .. }) {
+            state.counts.gaps = state.counts.gaps.saturating_add(1);
+        }
+        drop(state);
+        let _nobody_listens = self.events.send(event);
+    }
+
+    pub(crate) fn up(&self) {
+        self.lock().status.change(true, None);
+        self.report(ClusterEvent::Up);
+        self.wake.notify_one();
+    }
+
+    /// The connection is lost, or there was none: reported once.
+    pub(crate) fn down(&self, cause: &str) {
+        let mut state = self.lock();
+        let first = state.status.up || state.status.cause.is_none();
+        state.touched.clear();
+        let dropped = state.outgoing.clear();
+        state.counts.unsent = state.counts.unsent.saturating_add(dropped);
+        state.outbox.interrupted();
+        if first {
+            state.status.change(false, Some(cause.into()));
+            drop(state);
+            self.report(ClusterEvent::Down { cause: cause.into() });
+        }
+    }
+
+    pub(crate) fn measured(&self, delay: Duration) {
+        self.lock().status.delay = Some(delay);
+    }
+
+    pub(crate) fn count_servers(&self, servers: usize) {
+        self.lock().status.servers = servers;
+    }
+
+    pub(crate) fn count_received(&self, new: bool) {
+        let mut state = self.lock();
+        let count = if new { &mut state.counts.received } else { &mut state.counts.repeated };
+        *count = count.saturating_add(1);
+    }
+
+    pub(crate) fn status(&self) -> BackplaneState {
+        self.lock().status.clone()
+    }
+
+    pub(crate) fn counts(&self) -> ClusterCounts {
+        let state = self.lock();
+        let (outgoing, outgoing_bytes) = state.outgoing.waiting();
+        let (unstored, unstored_bytes) = state.outbox.waiting();
+        ClusterCounts { outgoing, outgoing_bytes, unstored, unstored_bytes, ..state.counts }
+    }
+
+    pub(crate) fn events(&self) -> ClusterEvents {
+        ClusterEvents::new(self.events.subscribe())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}

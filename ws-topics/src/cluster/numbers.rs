@@ -1,0 +1,208 @@
+//! The live messages of other servers, by their numbers: which one is next, and what is missing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::envelope::{Beat, Number};
+
+/// The other servers, and how far each is known in each topic.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    servers: BTreeMap<u64, Server>,
+    topics: BTreeMap<Box<str>, Topic>,
+    /// How many pairs of a topic and a server are known.
+    count: usize,
+    max_count: usize,
+    max_age: Duration,
+    /// Counts heartbeats, and what else has an order among them.
+    ticks: u64,
+}
+
+#[derive(Debug)]
+struct Server {
+    heard: Instant,
+    /// Its latest whole heartbeat: number, time, and the latest run that it had begun.
+    latest: Option<(u64, u64, u64)>,
+    /// The heartbeat that is arriving, and its next part.
+    arriving: Option<(u64, u32)>,
+}
+
+#[derive(Debug)]
+struct Topic {
+    joined: Joined,
+    reached: BTreeMap<u64, Number>,
+}
+
+/// Since when messages of a topic arrive.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joined {
+    pub(super) tick: u64,
+    pub(super) at: Instant,
+}
+
+/// What a number means: what is missing before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    Nothing,
+    /// This many; `None` if that is not known.
+    Some(Option<u64>),
+    /// It has been reached before.
+    Repeated,
+}
+
+impl Numbers {
+    pub(super) fn new(max_count: usize, max_age: Duration) -> Self {
+        let (servers, topics) = (BTreeMap::new(), BTreeMap::new());
+        Self { servers, topics, count: 0, max_count, max_age, ticks: 0 }
+    }
+
+    /// Forgets everything: there was no connection for a while.
+    pub(super) fn restart(&mut self) {
+        self.servers.clear();
+        self.topics.clear();
+        self.count = 0;
+    }
+
+    /// A moment, before which nothing of what arrives later was confirmed.
+    pub(super) fn now(&mut self, now: Instant) -> Joined {
+        self.ticks = self.ticks.saturating_add(1);
+        Joined { tick: self.ticks, at: now }
+    }
+
+    pub(super) fn has(&self, topic: &str) -> bool {
+        self.topics.contains_key(topic)
+    }
+
+    /// Messages of a topic arrive from now on.
+    pub(super) fn join(&mut self, topic: &str, joined: Joined) {
+        self.topics.entry(topic.into()).or_insert_with(|| Topic { joined, reached: BTreeMap::new() });
+    }
+
+    /// They do no more.
+    pub(super) fn leave(&mut self, topic: &str) {
+        if let Some(topic) = self.topics.remove(topic) {
+            self.count = self.count.saturating_sub(topic.reached.len());
+        }
+    }
+
+    pub(super) fn leave_unless(&mut self, stays: impl Fn(&str) -> bool) {
+        let gone: Vec<_> = self.topics.keys().filter(|topic| !stays(topic)).cloned().collect();
+        gone.iter().for_each(|topic| self.leave(topic));
+    }
+
+    /// A message has arrived.
+    pub(super) fn arrived(&mut self, topic: &str, origin: u64, at: Number, now: Instant) -> Missing {
+        let Some(before) = at.number.checked_sub(1) else { return Missing::Repeated };
+        if self.reached(topic, origin).is_some_and(|reached| at <= reached) {
+            return Missing::Repeated;
+        }
+        let missing = self.reach(topic, origin, Number { number: before, ..at }, now);
+        if let Some(reached) = self.topics.get_mut(topic).and_then(|topic| topic.reached.get_mut(&origin)) {
+            *reached = at;
+        }
+        missing
+    }
+
+    /// A server has published to a topic up to a number: returns what is missing of that.
+    pub(super) fn reach(&mut self, topic: &str, origin: u64, at: Number, now: Instant) -> Missing {
+        let latest = self.servers.get(&origin).and_then(|server| server.latest);
+        let Some(known) = self.topics.get_mut(topic) else { return Missing::Repeated };
+        let some = |missing| if missing == 0 { Missing::Nothing } else { Missing::Some(Some(missing)) };
+        match known.reached.get_mut(&origin) {
+            Some(reached) if at <= *reached => Missing::Nothing,
+            Some(reached) if at.run == reached.run => {
+                let missing = at.number.saturating_sub(reached.number);
+                *reached = at;
+                some(missing)
+            }
+            // The end of the run before was reported often enough.
+            Some(reached) => {
+                *reached = at;
+                some(at.number)
+            }
+            None => {
+                let is_kept = self.count < self.max_count;
+                if is_kept {
+                    known.reached.insert(origin, at);
+                    self.count = self.count.saturating_add(1);
+                }
+                match latest.filter(|(_, tick, _)| *tick > known.joined.tick) {
+                    // The run began after a heartbeat that came after messages could arrive: all of it should have.
+                    Some((_, _, runs)) if at.run > runs && is_kept => some(at.number),
+                    Some(_) => Missing::Some(None),
+                    // Nothing is known of before. If that is so for long the server could not be heard.
+                    None if now.saturating_duration_since(known.joined.at) > self.max_age
+                        && (at.run, at.number) != (1, 0) =>
+                    {
+                        Missing::Some(None)
+                    }
+                    None => Missing::Nothing,
+                }
+            }
+        }
+    }
+
+    /// A part of a heartbeat has arrived, and what it reports has been looked at.
+    pub(super) fn heard(&mut self, beat: &Beat, now: Instant) {
+        let known = self.servers.len();
+        let server = match self.servers.get_mut(&beat.origin) {
+            Some(server) => server,
+            None if known >= MAX_SERVERS => return,
+            None => {
+                let new = Server { heard: now, latest: None, arriving: None };
+                self.servers.entry(beat.origin).or_insert(new)
+            }
+        };
+        if server.latest.is_some_and(|(latest, ..)| beat.beat <= latest) {
+            return;
+        }
+        if beat.part != 0 && server.arriving != Some((beat.beat, beat.part)) {
+            server.arriving = None;
+            return;
+        }
+        server.arriving = Some((beat.beat, beat.part.saturating_add(1)));
+        if beat.is_last {
+            self.ticks = self.ticks.saturating_add(1);
+            server.heard = now;
+            server.latest = Some((beat.beat, self.ticks, beat.runs));
+        }
+    }
+
+    /// Whether a heartbeat is an old one, that was overtaken.
+    pub(super) fn is_old(&self, beat: &Beat) -> bool {
+        let latest = self.servers.get(&beat.origin).and_then(|server| server.latest);
+        latest.is_some_and(|(latest, ..)| beat.beat <= latest)
+    }
+
+    /// The servers of which nothing was heard for too long.
+    pub(super) fn silent(&self, now: Instant) -> Vec<u64> {
+        let is_silent = |server: &Server| now.saturating_duration_since(server.heard) > self.max_age;
+        self.servers.iter().filter(|(_, server)| is_silent(server)).map(|(origin, _)| *origin).collect()
+    }
+
+    /// Forgets a server; returns the topics that it was heard in.
+    pub(super) fn forget(&mut self, origin: u64) -> Vec<Box<str>> {
+        self.servers.remove(&origin);
+        let mut topics = Vec::new();
+        for (name, topic) in &mut self.topics {
+            if topic.reached.remove(&origin).is_some() {
+                self.count = self.count.saturating_sub(1);
+                topics.push(name.clone());
+            }
+        }
+        topics
+    }
+
+    pub(super) fn servers(&self) -> usize {
+        self.servers.len()
+    }
+
+    fn reached(&self, topic: &str, origin: u64) -> Option<Number> {
+        self.topics.get(topic)?.reached.get(&origin).copied()
+    }
+}
+
+/// The numbers of more servers than this are not followed.
+const MAX_SERVERS: usize = 1_024;
