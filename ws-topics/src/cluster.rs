@@ -1,9 +1,11 @@
 //! What keeps the connection to a backplane.
 
+mod beats;
 mod chance;
 mod engine;
 mod interests;
 mod jobs;
+mod logs;
 mod mirrors;
 mod numbers;
 mod roster;

@@ -1,16 +1,15 @@
 //! What exists: topics by name, filters, connections.
 
+mod names;
 mod remote;
 
-use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use ws_tokio::{ConnectionId, Message, Sender};
 
+use self::names::{Epochs, Named};
 use crate::bus::{Bus, Pending, Waiter, Want};
 use crate::error::TopicError;
 use crate::options::{Access, Action, TopicsOptions};
@@ -49,17 +48,6 @@ struct Connections {
     ended: Stats,
 }
 
-/// A topic that is found by its name, which is kept once.
-struct Named(Arc<Topic>);
-
-/// Numbers for the lives of topics, each another one, as far as chance goes: of another topic, of an earlier process, and of the same topic
-/// when it was published to and is forgotten. One that was never published to may come and go: nobody can have missed anything.
-struct Epochs {
-    hashing: RandomState,
-    /// How many topics that were published to are forgotten.
-    forgotten: AtomicU64,
-}
-
 impl Hub {
     pub(crate) fn new(options: TopicsOptions, bus: Option<Arc<Bus>>) -> Arc<Self> {
         let budget = Arc::new(Budget::new(options.max_history_bytes));
@@ -70,7 +58,7 @@ impl Hub {
             connections: Mutex::default(),
             limits: Mutex::default(),
             budget,
-            epochs: Epochs { hashing: RandomState::new(), forgotten: AtomicU64::new(0) },
+            epochs: Epochs::new(),
             bus,
             itself: Weak::clone(itself),
         })
@@ -343,43 +331,6 @@ impl Home for Hub {
         }
     }
 }
-
-impl Epochs {
-    /// For a topic that is added. The list of topics is locked, here and in the next function.
-    fn current(&self, name: &str) -> u64 {
-        // Less than 2^53, which JavaScript has exactly.
-        self.hashing.hash_one((name, self.forgotten.load(Ordering::Relaxed))) & ((1 << 53) - 1)
-    }
-
-    /// Returns whether the topic is to be removed from the list.
-    fn forget_if_idle(&self, topic: &Topic) -> bool {
-        let idle = topic.remove_if_idle();
-        if idle && topic.head().offset > 0 {
-            self.forgotten.fetch_add(1, Ordering::Relaxed);
-        }
-        idle
-    }
-}
-
-impl Borrow<str> for Named {
-    fn borrow(&self) -> &str {
-        self.0.name()
-    }
-}
-
-impl Hash for Named {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.name().hash(state);
-    }
-}
-
-impl PartialEq for Named {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.name() == other.0.name()
-    }
-}
-
-impl Eq for Named {}
 
 /// With fewer topics than this, idle ones are not looked for.
 const SWEPT: usize = 1_024;

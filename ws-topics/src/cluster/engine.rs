@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use ws_tokio::{ConnectionId, Message};
+use ws_tokio::Message;
 
 use super::chance::Chance;
 use super::interests::Interests;
@@ -14,28 +14,28 @@ use super::jobs::{Done, Jobs};
 use super::mirrors::{Authors, Mirrors};
 use super::numbers::{Missing, Numbers};
 use super::roster::Roster;
-use crate::backplane::{BackplaneError, Channel, Link, Page};
+use crate::backplane::{BackplaneError, Link};
 use crate::bus::{Bus, ClusterEvent, Want};
-use crate::envelope::{Beat, Envelope, Number, Record};
+use crate::envelope::{Envelope, Number};
 use crate::hub::Hub;
 use crate::position::Position;
-use crate::topic::{Accepted, Read, Visits};
+use crate::topic::Visits;
 
 pub(super) struct Engine {
     pub(super) hub: Arc<Hub>,
     pub(super) bus: Arc<Bus>,
     pub(super) chance: Chance,
-    interests: Interests,
-    numbers: Numbers,
-    mirrors: Mirrors,
-    authors: Authors,
-    roster: Roster,
+    pub(super) interests: Interests,
+    pub(super) numbers: Numbers,
+    pub(super) mirrors: Mirrors,
+    pub(super) authors: Authors,
+    pub(super) roster: Roster,
     /// What this server has stored lately: epoch, offset and time.
-    stored: BTreeMap<Arc<str>, (u64, u64, Instant)>,
-    beat: u64,
-    beat_at: Instant,
+    pub(super) stored: BTreeMap<Arc<str>, (u64, u64, Instant)>,
+    pub(super) beat: u64,
+    pub(super) beat_at: Instant,
     /// When a heartbeat of this server came back last.
-    echo_at: Instant,
+    pub(super) echo_at: Instant,
 }
 
 impl Engine {
@@ -99,7 +99,7 @@ impl Engine {
     }
 
     /// Something may be wanted now, or no longer.
-    fn look_at(&mut self, want: Want, now: Instant) {
+    pub(super) fn look_at(&mut self, want: Want, now: Instant) {
         let wanted = self.hub.is_wanted(&want);
         if wanted && self.interests.is_joined(&want) {
             match &want {
@@ -173,7 +173,7 @@ impl Engine {
     }
 
     /// Messages of other servers are missing.
-    fn lose(&mut self, topic: &str, messages: Option<u64>, visits: &mut Visits) {
+    pub(super) fn lose(&mut self, topic: &str, messages: Option<u64>, visits: &mut Visits) {
         self.hub.lose(topic, messages, visits);
         self.bus.report(ClusterEvent::Gap { topic: topic.into(), messages });
     }
@@ -226,7 +226,7 @@ impl Engine {
     }
 
     /// Whether messages of a topic arrive: by a subscription to it, or by a filter.
-    fn follows(&mut self, topic: &str) -> bool {
+    pub(super) fn follows(&mut self, topic: &str) -> bool {
         if self.numbers.has(topic) {
             return true;
         }
@@ -238,147 +238,7 @@ impl Engine {
         true
     }
 
-    /// A heartbeat of another server.
-    fn heard(&mut self, beat: &Beat, now: Instant, visits: &mut Visits) {
-        if self.numbers.is_old(beat) {
-            return;
-        }
-        for (topic, number) in &beat.live {
-            if self.follows(topic)
-                && self.hub.options.durable_history_of(topic).is_none()
-                && let Missing::Some(messages) = self.numbers.reach(topic, beat.origin, *number, now)
-            {
-                self.lose(topic, messages, visits);
-            }
-        }
-        for (topic, epoch, offset) in &beat.stored {
-            let known = self.hub.find(topic).filter(|_| self.follows_log(topic));
-            if let Some(head) = known.and_then(|topic| topic.known_head())
-                && (head.epoch != *epoch || head.offset < *offset)
-            {
-                self.mirrors.read(topic, now);
-            }
-        }
-        self.numbers.heard(beat, now);
-        if beat.goodbye && beat.is_last {
-            self.numbers.forget(beat.origin);
-        }
-        self.bus.count_servers(self.numbers.servers());
-    }
-
-    fn follows_log(&self, topic: &str) -> bool {
-        self.hub.options.durable_history_of(topic).is_some()
-            && (self.interests.is_joined(&Want::Topic(topic.into()))
-                || self.interests.filter_of(topic).is_some())
-    }
-
-    /// A message has been stored by some server.
-    fn noticed(&mut self, topic: &str, at: Position, record: &Record, now: Instant, visits: &mut Visits) {
-        if !self.follows_log(topic) {
-            return;
-        }
-        let author = self.author(topic, record.id);
-        match self.hub.accept(topic, at, &record.message, author, visits) {
-            Some(Accepted::New) => self.bus.count_received(true),
-            Some(Accepted::Old) if (record.id >> 64) as u64 != self.bus.origin => {
-                self.bus.count_received(false);
-            }
-            Some(Accepted::Unknown) => self.mirrors.read(topic, now),
-            Some(Accepted::Old) | None => {}
-        }
-    }
-
-    fn read(&mut self, topic: &Arc<str>, page: Page, now: Instant) {
-        let Page { epoch, oldest, head, entries } = page;
-        let messages = entries.into_iter().map(|(offset, payload)| {
-            let record = Record::decode(payload);
-            let message = record.map(|record| (self.author(topic, record.id), record.message));
-            (offset, message.map(|(author, message)| (message, author)))
-        });
-        let read = Read { epoch, oldest, head, messages: messages.collect() };
-        let mut visits = Visits::of_batch();
-        let extended = self.hub.extend(topic, read, &mut visits);
-        visits.write_all();
-        let Some(extended) = extended else { return self.mirrors.forget(topic) };
-        if let Some(messages) = extended.lost {
-            self.bus.report(ClusterEvent::Gap { topic: Arc::clone(topic), messages });
-        }
-        if extended.next.is_some() {
-            return self.mirrors.read_on(topic);
-        }
-        let interval = self.bus.options.check_interval;
-        let check_at = now + interval / 2 + self.chance.part_of(interval);
-        self.mirrors.done(topic, check_at);
-    }
-
-    fn appended(&mut self, topic: &Arc<str>, epoch: u64, offsets: &[u64], now: Instant) {
-        let stored = self.bus.stored(topic, offsets.len());
-        let mut visits = Visits::of_batch();
-        for (pending, offset) in stored.into_iter().zip(offsets) {
-            let at = Position { epoch, offset: *offset };
-            if let Some(author) = pending.from {
-                self.authors.add(pending.record.id, author);
-            }
-            let accepted = self.hub.accept(topic, at, &pending.record.message, pending.from, &mut visits);
-            if accepted == Some(Accepted::Unknown) && self.follows_log(topic) {
-                self.mirrors.read(topic, now);
-            }
-            let envelope = Envelope::Stored {
-                topic: topic.as_ref().into(),
-                epoch,
-                offset: *offset,
-                record: pending.record.clone(),
-            };
-            self.bus.send(Channel::Topic(topic.as_ref().into()), &envelope);
-            pending.resolve(Ok(at));
-        }
-        visits.write_all();
-        // Beyond that the other servers find out when they read.
-        if let Some(offset) = offsets.iter().max()
-            && self.stored.len() < MAX_STORED
-        {
-            self.stored.insert(Arc::clone(topic), (epoch, *offset, now));
-        }
-    }
-
-    fn author(&self, topic: &str, id: u128) -> Option<ConnectionId> {
-        if (id >> 64) as u64 != self.bus.origin {
-            return None;
-        }
-        self.authors.get(id).or_else(|| self.bus.author(topic, id))
-    }
-
-    /// What is done at each heartbeat. An error means that the connection is lost.
-    pub(super) fn tick<L: Link>(&mut self, jobs: &mut Jobs<L>) -> Result<(), BackplaneError> {
-        let now = Instant::now();
-        let max_age = self.bus.options.max_age();
-        let waited = now.saturating_duration_since(self.echo_at);
-        if waited > max_age.saturating_add(self.bus.options.heartbeat) {
-            let waited = waited.as_secs_f32();
-            return Err(BackplaneError::new(format!("no heartbeat came back for {waited:.1} s")));
-        }
-        self.bus.expire(now);
-        self.heartbeat(false);
-        let mut visits = Visits::of_batch();
-        for origin in self.numbers.silent(now) {
-            for topic in self.numbers.forget(origin) {
-                self.lose(&topic, None, &mut visits);
-            }
-        }
-        visits.write_all();
-        self.bus.count_servers(self.numbers.servers());
-        self.mirrors.check(now);
-        self.leave_idle(now, jobs);
-        let presences = self.interests.presences();
-        for topic in &presences {
-            self.look_at(Want::Presence(topic.clone()), now);
-        }
-        self.roster.tick(&presences, now, &self.hub, &self.bus);
-        self.start_jobs(jobs);
-        Ok(())
-    }
-
-    fn leave_idle<L: Link>(&mut self, now: Instant, jobs: &mut Jobs<L>) {
+    pub(super) fn leave_idle<L: Link>(&mut self, now: Instant, jobs: &mut Jobs<L>) {
         for want in self.interests.idle(now, self.bus.options.linger) {
             if self.hub.is_wanted(&want) {
                 self.interests.want(want, true, now);
@@ -413,41 +273,6 @@ impl Engine {
         }
     }
 
-    /// Reports what this server has published, in parts.
-    pub(super) fn heartbeat(&mut self, goodbye: bool) {
-        let now = Instant::now();
-        let heads = self.bus.heads(now, goodbye);
-        let keep = self.bus.options.max_age().saturating_add(self.bus.options.heartbeat);
-        self.stored.retain(|_, (.., at)| now.saturating_duration_since(*at) < keep);
-        let stored: Vec<_> = self
-            .stored
-            .iter()
-            .map(|(topic, (epoch, offset, _))| (Box::from(topic.as_ref()), *epoch, *offset))
-            .collect();
-        self.beat = self.beat.saturating_add(1);
-        self.beat_at = now;
-        let (mut live, mut stored) = (heads.live.chunks(PART), stored.chunks(PART));
-        let mut part = 0_u32;
-        loop {
-            let (own_live, own_stored) = (live.next().unwrap_or_default(), stored.next().unwrap_or_default());
-            let is_last = live.len() == 0 && stored.len() == 0;
-            self.bus.send_beat(Beat {
-                origin: self.bus.origin,
-                beat: self.beat,
-                part,
-                is_last,
-                goodbye,
-                runs: heads.runs,
-                live: own_live.to_vec(),
-                stored: own_stored.to_vec(),
-            });
-            part = part.saturating_add(1);
-            if is_last {
-                return;
-            }
-        }
-    }
-
     /// The backplane has dropped messages. Numbers show which of the live ones; logs are read.
     pub(super) fn lost(&mut self, now: Instant) {
         self.mirrors.read_all(now);
@@ -471,9 +296,3 @@ const MAX_READS: usize = 16;
 
 /// Topics for which messages are being stored at a time.
 const MAX_APPENDS: usize = 64;
-
-/// Topics in one part of a heartbeat.
-const PART: usize = 1_024;
-
-/// Durable topics that a heartbeat reports.
-const MAX_STORED: usize = 65_536;

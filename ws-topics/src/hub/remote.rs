@@ -4,7 +4,8 @@ use std::sync::{Arc, PoisonError};
 
 use ws_tokio::{ConnectionId, Message};
 
-use super::{Hub, Named};
+use super::Hub;
+use super::names::Named;
 use crate::bus::Want;
 use crate::position::Position;
 use crate::topic::{Accepted, Extended, Members, Outgoing, Read, Topic, Visits};
