@@ -151,7 +151,10 @@ impl Servers {
                 0..7 => self.publish_live(),
                 7..10 => self.publish_durable(),
                 10..13 => self.connect(),
-                13..15 => self.end_one(),
+                13..15 => {
+                    self.end_one();
+                    self.connect();
+                }
                 15..17 => self.read_some(),
                 17 => self.fail(),
                 18 => self.heal(),
