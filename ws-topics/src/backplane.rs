@@ -1,5 +1,10 @@
 //! What several servers exchange messages through.
 
+#[cfg(any(feature = "nats", feature = "redis"))]
+pub(crate) mod address;
+#[cfg(any(feature = "nats", feature = "redis"))]
+pub(crate) mod queue;
+
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -149,13 +154,24 @@ pub struct Page {
 #[derive(Debug)]
 pub struct BackplaneError {
     what: String,
+    refusal: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl BackplaneError {
     /// An error with a sentence that says what could not be done, and with whom: `cannot connect to 127.0.0.1:4222`.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), source: None }
+        Self { what: what.into(), refusal: false, source: None }
+    }
+
+    /// An error of this one call, which would fail again: `a payload of 2000000 bytes is over the limit`. The connection is good, and goes on.
+    pub fn refused(what: impl Into<String>) -> Self {
+        Self { what: what.into(), refusal: true, source: None }
+    }
+
+    /// Whether it was made by [`refused`](Self::refused): then the call must not be repeated.
+    pub const fn is_refusal(&self) -> bool {
+        self.refusal
     }
 
     /// Adds what has caused it.

@@ -168,6 +168,7 @@
 //! v1                                     the messages of `topics.v1`
 //! bus                                    what the other servers are to get and to be asked for
 //! envelope                               what servers send each other
+//! nats, redis                            two of them (features `nats`, `redis`)
 //! backplane                              what several servers exchange messages through
 //! options, subscribe_options             the settings
 //! start                                  where a subscription begins, and as whom
@@ -200,11 +201,15 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod hub;
 mod name;
+#[cfg(all(feature = "nats", not(target_arch = "wasm32")))]
+mod nats;
 #[cfg(not(target_arch = "wasm32"))]
 mod options;
 mod position;
 #[cfg(not(target_arch = "wasm32"))]
 mod presence_watch;
+#[cfg(all(feature = "redis", not(target_arch = "wasm32")))]
+mod redis;
 mod start;
 #[cfg(not(target_arch = "wasm32"))]
 mod stats;
@@ -237,11 +242,15 @@ pub use cluster_options::ClusterOptions;
 pub use endpoint::{EndpointAccess, EndpointOptions, TopicsEndpoint};
 #[cfg(not(target_arch = "wasm32"))]
 pub use error::TopicError;
+#[cfg(all(feature = "nats", not(target_arch = "wasm32")))]
+pub use nats::{NatsBackplane, NatsInbox, NatsLink, NatsOptions};
 #[cfg(not(target_arch = "wasm32"))]
 pub use options::{Access, Action, History, Publication, TopicsOptions};
 pub use position::{GapMark, Position, PositionError};
 #[cfg(not(target_arch = "wasm32"))]
 pub use presence_watch::PresenceWatch;
+#[cfg(all(feature = "redis", not(target_arch = "wasm32")))]
+pub use redis::{RedisBackplane, RedisInbox, RedisLink, RedisOptions};
 pub use start::{Member, Start};
 #[cfg(not(target_arch = "wasm32"))]
 pub use stats::Stats;

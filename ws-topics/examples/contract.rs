@@ -1,0 +1,303 @@
+//! Holds NATS or Redis to what every backplane has to do: `contract nats://127.0.0.1:4222 redis://127.0.0.1:6379`.
+//!
+//! It also cuts connections, by a proxy in between. `contract --accepted URL…` and `contract --refused URL…` only connect: the server is to accept user and
+//! password, or to refuse them. `interop/85-topics.sh` runs all of it against servers that it starts.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use ws_topics::bytes::Bytes;
+use ws_topics::{
+    Backplane, Channel, Entry, History, Inbox, Incoming, Interest, Link, NatsBackplane, NatsOptions,
+    RedisBackplane, RedisOptions,
+};
+
+#[path = "../tests/backplane/contract.rs"]
+mod contract;
+
+use contract::{Limits, Names, check};
+
+const PING: Duration = Duration::from_millis(200);
+const REQUEST: Duration = Duration::from_millis(800);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut urls: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(accepted) =
+        urls.first().and_then(|mode| ["--refused", "--accepted"].iter().position(|known| known == mode))
+    {
+        for url in urls.drain(1..) {
+            let error = if url.starts_with("nats") {
+                NatsBackplane::new(NatsOptions::new(&url)).expect("possible").connect().await.err()
+            } else {
+                RedisBackplane::new(RedisOptions::new(&url)).expect("possible").connect().await.err()
+            };
+            println!("{}", error.as_ref().map_or_else(|| "connected".into(), ToString::to_string));
+            assert_eq!(error.is_none(), accepted == 1, "{error:?}");
+            // The URLs of the script have this password.
+            assert!(!format!("{error:?}").contains("sesame"), "the password is shown");
+        }
+        return ExitCode::SUCCESS;
+    }
+    if urls.is_empty() {
+        eprintln!("contract: give the URL of a server: nats://127.0.0.1:4222 or redis://127.0.0.1:6379");
+        return ExitCode::from(2);
+    }
+    for url in urls {
+        let begun = Instant::now();
+        let steps = if url.starts_with("nats") { nats(&url).await } else { redis(&url).await };
+        println!(
+            "{}: {steps} steps in {:.1} s",
+            url.split(':').next().unwrap_or_default(),
+            begun.elapsed().as_secs_f32()
+        );
+    }
+    ExitCode::SUCCESS
+}
+
+async fn nats(url: &str) -> usize {
+    let address = url.rsplit(['/', '@']).next().unwrap_or_default().to_owned();
+    let new = |options: NatsOptions| NatsBackplane::new(options).expect("these settings are possible");
+    let names = Names::new();
+    let delete = async |topic: &str| {
+        let stream = format!("ws-topics=={}", topic.replace('/', "=2F"));
+        let request = format!("CONNECT {{}}\r\nPUB $JS.API.STREAM.DELETE.{stream} 0\r\n\r\nPING\r\n");
+        raw(&address, &request, "PONG").await;
+        // The server has begun with it; it is done a moment later.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let limits = Limits { payload: 1 << 20, exact_filters: true };
+    let steps = check(&new(NatsOptions::new(url)), limits, delete).await;
+    let through = |place: SocketAddr| {
+        let options =
+            NatsOptions::new(format!("nats://{place}")).ping_interval(PING).request_timeout(REQUEST);
+        new(options.connect_timeout(REQUEST).max_waiting_messages(100))
+    };
+    let too_long = new(NatsOptions::new(url));
+    let (link, _inbox) = too_long.connect().await.expect("the server is there");
+    let error = link
+        .publish(&Channel::Servers, vec![0; (1 << 20) + 1].into())
+        .await
+        .expect_err("over the server's limit");
+    assert!(error.is_refusal(), "{error}");
+    steps + cuts(&through, &address, &names).await
+}
+
+async fn redis(url: &str) -> usize {
+    let address = url.rsplit(['/', '@']).next().unwrap_or_default().to_owned();
+    let new = |options: RedisOptions| RedisBackplane::new(options).expect("these settings are possible");
+    let names = Names::new();
+    let delete = async |topic: &str| {
+        let keys = ["meta", "entries", "ids"].map(|what| format!("ws-topics:l:{{{topic}}}:{what}"));
+        raw(&address, &format!("DEL {}\r\n", keys.join(" ")), ":").await;
+    };
+    let limits = Limits { payload: 1 << 20, exact_filters: false };
+    let mut steps = check(&new(RedisOptions::new(url)), limits, &delete).await;
+    // Channels that are not sharded.
+    steps += check(&new(RedisOptions::new(url).sharded(false)), limits, &delete).await;
+    // Only the entries are gone; or only what is known of them.
+    for what in ["entries", "meta"] {
+        let part =
+            async |topic: &str| raw(&address, &format!("DEL ws-topics:l:{{{topic}}}:{what}\r\n"), ":").await;
+        let backplane = new(RedisOptions::new(url));
+        let (link, _inbox) = backplane.connect().await.expect("the server is there");
+        let (name, history) = (names.topic(what), History::default());
+        let entry = |id| [Entry { id, payload: "x".into() }];
+        let first = link.append(&name, &history, &entry(1)).await.expect("stored");
+        part(&name).await;
+        let second = link.append(&name, &history, &entry(2)).await.expect("stored");
+        assert!(first.epoch != second.epoch && second.offsets == [1], "{what}: {first:?} {second:?}");
+    }
+    a_log_that_is_shorter_than_before_has_another_epoch(&new(RedisOptions::new(url)), &address, &names).await;
+    let through = |place: SocketAddr| {
+        let options =
+            RedisOptions::new(format!("redis://{place}")).ping_interval(PING).request_timeout(REQUEST);
+        new(options.connect_timeout(REQUEST).max_waiting_messages(100))
+    };
+    steps + cuts(&through, &address, &names).await
+}
+
+/// As after a restart of a Redis without an append-only file.
+async fn a_log_that_is_shorter_than_before_has_another_epoch(
+    backplane: &RedisBackplane,
+    address: &str,
+    names: &Names,
+) {
+    let (link, _inbox) = backplane.connect().await.expect("the server is there");
+    let (name, history) = (names.topic("rollback"), History::default());
+    let entries: Vec<_> = (1..=5).map(|id| Entry { id, payload: "x".into() }).collect();
+    let first = link.append(&name, &history, &entries).await.expect("stored");
+    raw(address, &format!("HSET ws-topics:l:{{{name}}}:meta head 3\r\n"), ":").await;
+    let page = link.read(&name, &history, 5, 10, 1_000).await.expect("read");
+    assert!(page.epoch != first.epoch && page.head == 0, "{page:?}");
+}
+
+/// Sends lines to a server and waits for the beginning of a line.
+async fn raw(address: &str, request: &str, answer: &str) {
+    let mut stream = TcpStream::connect(address).await.expect("the server is there");
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    let mut found = Vec::new();
+    while !String::from_utf8_lossy(&found).lines().any(|line| line.starts_with(answer)) {
+        assert!(
+            stream.read_buf(&mut found).await.expect("it answers") > 0,
+            "{}",
+            String::from_utf8_lossy(&found)
+        );
+    }
+}
+
+/// What happens when a connection is cut, or does not pass bytes any more.
+async fn cuts<B: Backplane>(through: &impl Fn(SocketAddr) -> B, server: &str, names: &Names) -> usize {
+    let patience = Duration::from_secs(5);
+    for what in [Pass::Closed, Pass::Nothing] {
+        let proxy = Proxy::start(server).await;
+        let backplane = through(proxy.address);
+        let (link, mut inbox) = backplane.connect().await.expect("through the proxy");
+        let (name, history) = (names.topic(&format!("cut-{what:?}")), History::default());
+        link.subscribe(&Interest::Channel(Channel::Topic(name.clone()))).await.expect("subscribed");
+        let entries: Vec<_> = (1..=3).map(|id| Entry { id, payload: "x".into() }).collect();
+        let before = link.append(&name, &history, &entries[..2]).await.expect("stored");
+        proxy.pass.send_replace(what);
+        let begun = Instant::now();
+        let waiting = timeout(patience, link.append(&name, &history, &entries[1..])).await;
+        assert!(waiting.expect("an append ends with its connection").is_err());
+        let end = timeout(patience, async {
+            loop {
+                if let Err(error) = inbox.next().await {
+                    break error;
+                }
+            }
+        });
+        let error = end.await.expect("the inbox ends with its connection");
+        println!("  {} {what:?}: {error} after {:?}", B::NAME, begun.elapsed());
+        assert!(
+            timeout(patience, link.publish(&Channel::Servers, "x".into())).await.expect("in time").is_err()
+        );
+        let again = timeout(patience, backplane.connect()).await.expect("connecting has a time limit");
+        let error = again.err().expect("nothing passes");
+        assert!(error.to_string().contains(&proxy.address.to_string()), "{error}");
+        drop((link, inbox));
+        proxy.pass.send_replace(Pass::All);
+        // The outcome was unknown: the same call again stores what is missing, once.
+        let (link, _inbox) = backplane.connect().await.expect("through the proxy again");
+        let after = link.append(&name, &history, &entries).await.expect("stored");
+        assert_eq!((after.epoch, after.offsets), (before.epoch, vec![1, 2, 3]));
+    }
+    nobody_listens(through).await;
+    what_is_not_taken_is_lost_and_marked(through, server, names).await;
+    what_was_published_before_the_end_is_sent(through, server, names).await;
+    5
+}
+
+async fn nobody_listens<B: Backplane>(through: &impl Fn(SocketAddr) -> B) {
+    let place =
+        TcpListener::bind("127.0.0.1:0").await.and_then(|listener| listener.local_addr()).expect("a port");
+    let error = through(place).connect().await.err().expect("nobody listens");
+    println!("  {} {error}", B::NAME);
+    assert!(
+        error.to_string().contains(&format!("{place}")) && error.to_string().contains("start "),
+        "{error}"
+    );
+}
+
+async fn what_is_not_taken_is_lost_and_marked<B: Backplane>(
+    through: &impl Fn(SocketAddr) -> B,
+    server: &str,
+    names: &Names,
+) {
+    let proxy = Proxy::start(server).await;
+    let backplane = through(proxy.address);
+    let (link, mut inbox) = backplane.connect().await.expect("through the proxy");
+    let channel = Channel::Topic(names.topic("slow"));
+    link.subscribe(&Interest::Channel(channel.clone())).await.expect("subscribed");
+    for number in 0..1_000_u32 {
+        link.publish(&channel, Bytes::copy_from_slice(&number.to_be_bytes())).await.expect("published");
+    }
+    // When this one has come back, the others have.
+    link.subscribe(&Interest::Channel(Channel::Servers)).await.expect("subscribed");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for number in 0..100_u32 {
+        let payload = Bytes::copy_from_slice(&number.to_be_bytes());
+        assert_eq!(inbox.next().await.expect("connected"), Incoming::Message(payload));
+    }
+    assert_eq!(inbox.next().await.expect("connected"), Incoming::Lost);
+}
+
+async fn what_was_published_before_the_end_is_sent<B: Backplane>(
+    through: &impl Fn(SocketAddr) -> B,
+    server: &str,
+    names: &Names,
+) {
+    let proxy = Proxy::start(server).await;
+    let backplane = through(proxy.address);
+    let (link, mut inbox) = backplane.connect().await.expect("through the proxy");
+    let channel = Channel::Topic(names.topic("last"));
+    link.subscribe(&Interest::Channel(channel.clone())).await.expect("subscribed");
+    for _ in 0..20 {
+        let (other, _inbox) = backplane.connect().await.expect("through the proxy");
+        other.publish(&channel, "goodbye".into()).await.expect("published");
+        drop((other, _inbox));
+        let last = timeout(Duration::from_secs(5), inbox.next()).await.expect("a goodbye arrives");
+        assert_eq!(last.expect("connected"), Incoming::Message("goodbye".into()));
+    }
+}
+
+/// What a proxy does with bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    All,
+    Nothing,
+    Closed,
+}
+
+struct Proxy {
+    address: SocketAddr,
+    pass: Arc<watch::Sender<Pass>>,
+}
+
+impl Proxy {
+    async fn start(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let pass = Arc::new(watch::Sender::new(Pass::All));
+        let (control, server) = (Arc::clone(&pass), server.to_owned());
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                if *control.borrow() == Pass::Closed {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(&server).await else { continue };
+                let (near, far) = (near.into_split(), far.into_split());
+                tokio::spawn(copy(near.0, far.1, control.subscribe()));
+                tokio::spawn(copy(far.0, near.1, control.subscribe()));
+            }
+        });
+        Self { address, pass }
+    }
+}
+
+async fn copy(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut pass: watch::Receiver<Pass>,
+) {
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let read = tokio::select! {
+            ended = pass.wait_for(|pass| *pass == Pass::Closed) => { drop(ended); return }
+            read = from.read(&mut buffer) => read.unwrap_or(0),
+        };
+        if read == 0 || pass.wait_for(|pass| *pass != Pass::Nothing).await.is_err() {
+            return;
+        }
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}

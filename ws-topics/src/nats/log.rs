@@ -1,0 +1,410 @@
+//! The logs of topics, as streams of JetStream.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_nats::{HeaderMap, Message, StatusCode};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::backplane::{Appended, BackplaneError, Entry, Page};
+use crate::options::History;
+
+use super::NatsOptions;
+use super::connection::Connection;
+use super::name::Names;
+
+/// For how long the server knows an entry by its id: longer than a caller repeats it.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// How many entries one read brings.
+const MAX_READ: usize = 2_048;
+
+/// The codes of the server's errors.
+const STREAM_NOT_FOUND: u64 = 10_059;
+const STREAM_NAME_IN_USE: u64 = 10_058;
+
+/// The streams that this connection has seen to.
+pub(super) struct Logs {
+    names: Names,
+    replicas: u8,
+    known: Mutex<Known>,
+}
+
+/// By topic, with the limits that the stream was given.
+type Known = HashMap<Box<str>, (History, Arc<Log>)>;
+
+struct Log {
+    stream: String,
+    subject: String,
+    epoch: u64,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    error: Option<ServerError>,
+    config: Option<Value>,
+    state: Option<State>,
+    name: Option<String>,
+    seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct ServerError {
+    err_code: Option<u64>,
+    description: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct State {
+    messages: u64,
+    first_seq: u64,
+    last_seq: u64,
+}
+
+/// Why an append did not succeed.
+enum Failure {
+    /// The stream is not there any more.
+    Gone,
+    Other(BackplaneError),
+}
+
+impl From<BackplaneError> for Failure {
+    fn from(error: BackplaneError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Logs {
+    pub(super) fn new(options: &NatsOptions, names: Names) -> Self {
+        Self { names, replicas: options.replicas, known: Mutex::default() }
+    }
+
+    pub(super) async fn append(
+        &self,
+        connection: &Connection,
+        topic: &str,
+        history: &History,
+        entries: &[Entry],
+    ) -> Result<Appended, BackplaneError> {
+        let log = self.find_or_make(connection, topic, history).await?;
+        match self.append_to(connection, &log, entries).await {
+            Ok(appended) => Ok(appended),
+            Err(Failure::Other(error)) => Err(error),
+            Err(Failure::Gone) => {
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
+                let log = self.find_or_make(connection, topic, history).await?;
+                self.append_to(connection, &log, entries).await.map_err(|failure| match failure {
+                    Failure::Gone => {
+                        connection.failed(&format!("append to topic {topic:?}, whose stream was deleted,"))
+                    }
+                    Failure::Other(error) => error,
+                })
+            }
+        }
+    }
+
+    /// The entries are sent one after another, and the answers are waited for together.
+    async fn append_to(
+        &self,
+        connection: &Connection,
+        log: &Log,
+        entries: &[Entry],
+    ) -> Result<Appended, Failure> {
+        let mut replies = connection.replies().await?;
+        for (number, entry) in entries.iter().enumerate() {
+            let mut headers = HeaderMap::new();
+            headers.insert("Nats-Msg-Id", format!("{:032x}", entry.id));
+            let reply = Some((replies.subject(number), headers));
+            connection.send(log.subject.clone(), reply, entry.payload.clone()).await?;
+        }
+        let mut offsets = vec![0; entries.len()];
+        for _ in entries {
+            let reply = connection.reply(&mut replies).await?;
+            if reply.status == Some(StatusCode::NO_RESPONDERS) {
+                return Err(Failure::Gone);
+            }
+            let answer = parsed(connection, &reply)?;
+            let what = || format!("append to stream {:?}", log.stream);
+            let offset = answer.seq.ok_or_else(|| refusal(connection, &what(), answer.error))?;
+            let number = reply.subject.rsplit('.').next().and_then(|number| number.parse::<usize>().ok());
+            if let Some(place) = number.and_then(|number| offsets.get_mut(number)) {
+                *place = offset;
+            }
+        }
+        Ok(Appended { epoch: log.epoch, offsets })
+    }
+
+    pub(super) async fn read(
+        &self,
+        connection: &Connection,
+        topic: &str,
+        history: &History,
+        after: u64,
+        max_messages: usize,
+        max_bytes: usize,
+    ) -> Result<Page, BackplaneError> {
+        let stream = self.names.stream_of(topic)?;
+        let answer = match info(connection, &stream).await? {
+            Some(answer) => answer,
+            None => {
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
+                self.find_or_make(connection, topic, history).await?;
+                let what = format!("find stream {stream:?}, which was just made,");
+                info(connection, &stream).await?.ok_or_else(|| connection.failed(&what))?
+            }
+        };
+        let epoch = self.log(topic, &stream, answer.config.as_ref(), connection)?.epoch;
+        let state = answer.state.ok_or_else(|| connection.failed("read the state of a stream"))?;
+        let head = state.last_seq;
+        let oldest = if state.messages == 0 { head.saturating_add(1) } else { state.first_seq };
+        let first = oldest.max(after.saturating_add(1));
+        let mut page = Page { epoch, oldest, head, entries: Vec::new() };
+        if first > head || max_messages == 0 {
+            return Ok(page);
+        }
+        let there = usize::try_from(head.saturating_sub(first).saturating_add(1)).unwrap_or(usize::MAX);
+        let wanted = max_messages.min(MAX_READ).min(there);
+        page.entries = fetch(connection, &stream, first, wanted, max_bytes).await?;
+        // The first ones may have been dropped by the limits in the meantime.
+        if let Some((found, _)) = page.entries.first() {
+            page.oldest = page.oldest.max(if *found > first { *found } else { 0 });
+        }
+        page.head = page.entries.last().map_or(head, |(offset, _)| head.max(*offset));
+        Ok(page)
+    }
+
+    /// Makes the stream of a topic if there is none, and gives it these limits if it has others.
+    async fn find_or_make(
+        &self,
+        connection: &Connection,
+        topic: &str,
+        history: &History,
+    ) -> Result<Arc<Log>, BackplaneError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(topic).cloned();
+        if let Some((_, log)) = known.filter(|(limits, _)| limits == history) {
+            return Ok(log);
+        }
+        let stream = self.names.stream_of(topic)?;
+        let log = match info(connection, &stream).await? {
+            Some(answer) => self.limit(connection, topic, &stream, history, answer.config).await?,
+            None => self.make(connection, topic, &stream, history).await?,
+        };
+        let log = Arc::new(log);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(topic.into(), (*history, Arc::clone(&log)));
+        Ok(log)
+    }
+
+    async fn make(
+        &self,
+        connection: &Connection,
+        topic: &str,
+        stream: &str,
+        history: &History,
+    ) -> Result<Log, BackplaneError> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "other servers have to have another one, whenever they were started"
+        )]
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        // Below 2^53 until the year 2255.
+        let epoch = u64::try_from(now).unwrap_or(u64::MAX) & ((1 << 53) - 1);
+        let mut config = json!({
+            "name": stream,
+            "subjects": [self.names.log_of(topic, epoch)],
+            "retention": "limits",
+            "discard": "old",
+            "storage": "file",
+            "num_replicas": self.replicas,
+            "max_consumers": -1,
+            "max_msg_size": -1,
+        });
+        set_limits(&mut config, history, connection.max_payload());
+        let request = Bytes::from(config.to_string());
+        let reply = connection.request(format!("$JS.API.STREAM.CREATE.{stream}"), request).await?;
+        let answer = parsed(connection, &reply)?;
+        match answer.error {
+            None => self.log(topic, stream, answer.config.as_ref(), connection),
+            // Another server was faster.
+            Some(error) if error.err_code == Some(STREAM_NAME_IN_USE) => {
+                let found = info(connection, stream).await?.and_then(|answer| answer.config);
+                self.limit(connection, topic, stream, history, found).await
+            }
+            Some(error) => Err(refusal(connection, &format!("make stream {stream:?}"), Some(error))),
+        }
+    }
+
+    /// Changes the limits of a stream, and nothing else of it.
+    async fn limit(
+        &self,
+        connection: &Connection,
+        topic: &str,
+        stream: &str,
+        history: &History,
+        config: Option<Value>,
+    ) -> Result<Log, BackplaneError> {
+        let log = self.log(topic, stream, config.as_ref(), connection)?;
+        let Some(config) = config else { return Ok(log) };
+        let mut changed = config.clone();
+        set_limits(&mut changed, history, connection.max_payload());
+        if changed != config {
+            let request = Bytes::from(changed.to_string());
+            let reply = connection.request(format!("$JS.API.STREAM.UPDATE.{stream}"), request).await?;
+            if let Some(error) = parsed(connection, &reply)?.error {
+                return Err(refusal(
+                    connection,
+                    &format!("change the limits of stream {stream:?}"),
+                    Some(error),
+                ));
+            }
+        }
+        Ok(log)
+    }
+
+    /// The log as the server describes its stream.
+    fn log(
+        &self,
+        topic: &str,
+        stream: &str,
+        config: Option<&Value>,
+        connection: &Connection,
+    ) -> Result<Log, BackplaneError> {
+        let subject = config.and_then(|config| config.get("subjects")?.get(0)?.as_str());
+        let found = subject.and_then(|subject| Some((subject, self.names.epoch_of(subject)?)));
+        match found {
+            Some((subject, epoch)) if subject == self.names.log_of(topic, epoch) => {
+                Ok(Log { stream: stream.to_owned(), subject: subject.to_owned(), epoch })
+            }
+            _ => Err(connection.failed(&format!(
+                "use stream {stream:?}, which others have made: set another prefix; it cannot be shared"
+            ))),
+        }
+    }
+}
+
+/// The stream, if there is one.
+async fn info(connection: &Connection, stream: &str) -> Result<Option<Answer>, BackplaneError> {
+    let reply = connection.request(format!("$JS.API.STREAM.INFO.{stream}"), Bytes::new()).await?;
+    let answer = parsed(connection, &reply)?;
+    match answer.error {
+        None => Ok(Some(answer)),
+        Some(error) if error.err_code == Some(STREAM_NOT_FOUND) => Ok(None),
+        Some(error) => Err(refusal(connection, &format!("find stream {stream:?}"), Some(error))),
+    }
+}
+
+/// Fetches entries by a consumer that is made for this and forgotten.
+async fn fetch(
+    connection: &Connection,
+    stream: &str,
+    first: u64,
+    wanted: usize,
+    max_bytes: usize,
+) -> Result<Vec<(u64, Bytes)>, BackplaneError> {
+    let request = json!({
+        "stream_name": stream,
+        "config": {
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": first,
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "inactive_threshold": nanoseconds(Duration::from_secs(30)),
+            "mem_storage": true,
+            "num_replicas": 1,
+        },
+    });
+    let reply =
+        connection.request(format!("$JS.API.CONSUMER.CREATE.{stream}"), request.to_string().into()).await?;
+    let answer = parsed(connection, &reply)?;
+    let consumer =
+        answer.name.ok_or_else(|| refusal(connection, &format!("read stream {stream:?}"), answer.error))?;
+    // The server sends no entry that is longer than this by itself.
+    let most = max_bytes.max(connection.max_payload().saturating_add(64 << 10));
+    let request = json!({ "batch": wanted, "max_bytes": most, "no_wait": true });
+    let mut replies = connection.replies().await?;
+    let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+    connection
+        .send(subject, Some((replies.subject(0), HeaderMap::new())), request.to_string().into())
+        .await?;
+    let (mut entries, mut bytes) = (Vec::new(), 0_usize);
+    while entries.len() < wanted && (bytes < max_bytes || entries.is_empty()) {
+        let message = connection.reply(&mut replies).await?;
+        // A status says that nothing more comes.
+        let Some(offset) = message.reply.as_deref().filter(|_| message.status.is_none()).and_then(offset_of)
+        else {
+            break;
+        };
+        let follows = entries.last().is_none_or(|(last, _): &(u64, Bytes)| offset == last.saturating_add(1));
+        if offset < first || !follows {
+            break;
+        }
+        bytes = bytes.saturating_add(message.payload.len());
+        entries.push((offset, message.payload));
+    }
+    connection.notify(format!("$JS.API.CONSUMER.DELETE.{stream}.{consumer}")).await;
+    Ok(entries)
+}
+
+/// The sequence number that a delivered message has in its reply subject: `$JS.ACK.STREAM.CONSUMER.DELIVERED.SEQUENCE.…`, or with two more
+/// tokens, domain and account, in front of the stream.
+fn offset_of(reply: &str) -> Option<u64> {
+    let tokens = reply.split('.').count();
+    let place = if tokens >= 11 { 7 } else { 5 };
+    reply.strip_prefix("$JS.ACK.")?.split('.').nth(place - 2)?.parse().ok()
+}
+
+fn parsed(connection: &Connection, reply: &Message) -> Result<Answer, BackplaneError> {
+    if reply.status == Some(StatusCode::NO_RESPONDERS) {
+        let what = "store a durable topic";
+        return Err(connection.failed(what).caused_by("JetStream is off there; start nats-server with -js"));
+    }
+    serde_json::from_slice(&reply.payload)
+        .map_err(|error| connection.failed("read an answer").caused_by(error))
+}
+
+fn refusal(connection: &Connection, what: &str, error: Option<ServerError>) -> BackplaneError {
+    let why = error.and_then(|error| error.description).unwrap_or_else(|| "it gave no reason".into());
+    connection.failed(what).caused_by(why)
+}
+
+fn set_limits(config: &mut Value, history: &History, max_payload: usize) {
+    // The server forgets no id of an entry that is still there before this, and asks for an age that is not less.
+    let age = history.max_age.max(DUPLICATE_WINDOW);
+    // One message fits, whatever the limit.
+    let bytes = history.max_bytes.max(max_payload.saturating_add(4 << 10));
+    let Some(config) = config.as_object_mut() else { return };
+    for (name, value) in [
+        ("max_msgs", i64::try_from(history.max_messages).unwrap_or(i64::MAX)),
+        ("max_bytes", i64::try_from(bytes).unwrap_or(i64::MAX)),
+        ("max_age", nanoseconds(age)),
+        ("duplicate_window", nanoseconds(DUPLICATE_WINDOW)),
+    ] {
+        config.insert(name.into(), value.into());
+    }
+}
+
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offset_is_found_in_both_forms_of_the_reply_subject() {
+        assert_eq!(offset_of("$JS.ACK.stream.consumer.1.22.3.1700000000000000000.5"), Some(22));
+        assert_eq!(
+            offset_of("$JS.ACK.domain.account.stream.consumer.1.22.3.1700000000000000000.5"),
+            Some(22)
+        );
+        assert_eq!(
+            offset_of("$JS.ACK._.account.stream.consumer.1.22.3.1700000000000000000.5.random"),
+            Some(22)
+        );
+        assert_eq!(offset_of("_INBOX.1"), None);
+    }
+}

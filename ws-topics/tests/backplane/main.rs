@@ -1,0 +1,16 @@
+//! What every [`Backplane`](ws_topics::Backplane) has to do, against one in memory. `examples/contract.rs` runs the same against NATS and Redis, for
+//! `interop/85-topics.sh`.
+
+mod contract;
+mod memory;
+
+#[tokio::test]
+async fn a_backplane_in_memory_keeps_the_contract() {
+    let bus = memory::Memory::default();
+    let steps =
+        contract::check(&bus, contract::Limits { payload: 1 << 20, exact_filters: true }, async |topic| {
+            bus.delete(topic);
+        })
+        .await;
+    assert!(steps > 8, "{steps}");
+}
