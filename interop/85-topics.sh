@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Tests topics on several servers with real NATS and Redis: what every backplane has to do, connections that are cut, passwords.
+# NATS_SERVER and REDIS_SERVER may name other programs than Debian's.
+# apt: nats-server redis-server python3
+source "$(dirname "$0")/lib/setup.bash"
+nats_server=${NATS_SERVER:-nats-server}
+redis_server=${REDIS_SERVER:-redis-server}
+need_programs "$nats_server" "$redis_server" python3
+echo "$name: $("$nats_server" --version), $("$redis_server" --version | cut -d' ' -f1-3)"
+# Not for speed: what is built already for the tests does.
+cargo build --quiet -p ws-topics --features nats,redis --example contract
+
+built=$target/debug/examples
+data=$work/$name.data
+rm -rf "$data"
+mkdir -p "$data/redis" "$data/locked"
+
+nats_port=$(free_port)
+redis_port=$(free_port)
+start_nats() { listen_at "$nats_port" nats "$nats_server" -a 127.0.0.1 -p "$nats_port" -js -sd "$data/nats"; }
+start_redis() {
+    listen_at "$redis_port" redis "$redis_server" --bind 127.0.0.1 --port "$redis_port" --dir "$data/redis" --appendonly yes --save ''
+}
+start_nats
+start_redis
+step "what every backplane has to do: NATS" "$built/contract" "nats://127.0.0.1:$nats_port"
+step "what every backplane has to do: Redis" "$built/contract" "redis://127.0.0.1:$redis_port"
+
+# Passwords.
+locked_nats=$(free_port)
+locked_redis=$(free_port)
+listen_at "$locked_nats" locked-nats "$nats_server" -a 127.0.0.1 -p "$locked_nats" --user open --pass 'sesame@1'
+listen_at "$locked_redis" locked-redis "$redis_server" --bind 127.0.0.1 --port "$locked_redis" --dir "$data/locked" --save '' --requirepass 'sesame@1'
+step "a server accepts user and password" "$built/contract" --accepted \
+    "nats://open:sesame%401@127.0.0.1:$locked_nats" "redis://:sesame%401@127.0.0.1:$locked_redis"
+step "a server refuses another password, or none" "$built/contract" --refused \
+    "nats://open:sesame2@127.0.0.1:$locked_nats" "nats://127.0.0.1:$locked_nats" \
+    "redis://:sesame2@127.0.0.1:$locked_redis" "redis://127.0.0.1:$locked_redis"
