@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tests topics on several servers with real NATS and Redis: what every backplane has to do, connections that are cut, passwords.
+# Tests topics on several servers with real NATS and Redis: what every backplane has to do, connections that are cut, passwords; and three of our
+# servers that publish while one of them is killed, NATS or Redis is stopped for ten seconds, and the network passes no bytes for eight.
 # NATS_SERVER and REDIS_SERVER may name other programs than Debian's.
 # apt: nats-server redis-server python3
 source "$(dirname "$0")/lib/setup.bash"
@@ -9,6 +10,7 @@ need_programs "$nats_server" "$redis_server" python3
 echo "$name: $("$nats_server" --version), $("$redis_server" --version | cut -d' ' -f1-3)"
 # Not for speed: what is built already for the tests does.
 cargo build --quiet -p ws-topics --features nats,redis --example contract
+cargo build --quiet -p ws-samples --features cluster --example cluster
 
 built=$target/debug/examples
 data=$work/$name.data
@@ -36,3 +38,19 @@ step "a server accepts user and password" "$built/contract" --accepted \
 step "a server refuses another password, or none" "$built/contract" --refused \
     "nats://open:sesame2@127.0.0.1:$locked_nats" "nats://127.0.0.1:$locked_nats" \
     "redis://:sesame2@127.0.0.1:$locked_redis" "redis://127.0.0.1:$locked_redis"
+
+# Both at once, for each takes three quarters of a minute. The counts are shown.
+judge() { timeout --kill-after=5 "$limit" "$built/cluster" judge --program "$1" >"$work/$name.judge-$2.log" 2>&1; }
+judge "$nats_server" nats &
+nats_judge=$!
+judge "$redis_server" redis &
+redis_judge=$!
+for what in nats redis; do
+    pid=${what}_judge
+    status=0
+    wait "${!pid}" || status=$?
+    sed 's/^/    /' "$work/$name.judge-$what.log"
+    [ "$status" -eq 0 ] || fail "failed: three servers, $what (status $status)"
+    steps=$((steps + 1))
+    echo "  ok  three servers while one is killed, $what is stopped, and the network is cut"
+done

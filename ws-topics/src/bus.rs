@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 use ws_tokio::Message;
 
-use crate::backplane::Channel;
+use crate::backplane::{BackplaneError, Channel};
 use crate::cluster_options::ClusterOptions;
 use crate::envelope::{Beat, Envelope};
 use crate::error::TopicError;
@@ -202,6 +202,15 @@ impl Bus {
     }
 
     /// Which connection has published a message that is being stored.
+    /// The backplane refuses the first messages of a topic, and would again.
+    pub(crate) fn refused(&self, topic: &str, count: usize, cause: &BackplaneError) {
+        let refused = self.lock().outbox.done(topic, count);
+        self.report(ClusterEvent::Refused { topic: topic.into(), cause: cause.to_string().into() });
+        for pending in refused {
+            pending.resolve(Err(TopicError::Refused { topic: topic.into(), cause: cause.to_string() }));
+        }
+    }
+
     pub(crate) fn author(&self, topic: &str, id: u128) -> Option<ws_tokio::ConnectionId> {
         self.lock().outbox.author(topic, id)
     }

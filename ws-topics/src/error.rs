@@ -79,6 +79,14 @@ pub enum TopicError {
         /// The limit of bytes.
         bytes: usize,
     },
+    /// The backplane refuses to store a message: it is too long, for example.
+    #[error("the message to {topic:?} is not stored: {cause}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// Why.
+        cause: String,
+    },
     /// The backplane did not confirm in time that it has stored a message: it may have, or not.
     #[error("it is not known whether the message to {topic:?} is stored: the backplane did not confirm it")]
     Unconfirmed {

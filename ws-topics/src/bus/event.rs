@@ -31,6 +31,13 @@ pub enum ClusterEvent {
         /// How many.
         messages: u64,
     },
+    /// The backplane refuses a durable message, which is not stored: it is too long, for example.
+    Refused {
+        /// The topic.
+        topic: Arc<str>,
+        /// Why.
+        cause: Arc<str>,
+    },
     /// Events were dropped here, since they were not taken as fast as they came.
     Missed {
         /// How many.

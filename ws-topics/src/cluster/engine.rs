@@ -118,8 +118,10 @@ impl Engine {
         let now = Instant::now();
         match done {
             Done::Subscribed(want, done) => {
-                done?;
-                self.joined(&want, now);
+                match done {
+                    Err(error) if !error.is_refusal() => return Err(error),
+                    done => self.joined(&want, now, done.is_err()),
+                }
                 // It may have changed meanwhile.
                 self.look_at(want, now);
             }
@@ -129,6 +131,9 @@ impl Engine {
                 self.look_at(want, now);
             }
             Done::Read(topic, page) => self.read(&topic, page?, now),
+            Done::Appended(topic, count, Err(error)) if error.is_refusal() => {
+                self.bus.refused(&topic, count, &error);
+            }
             Done::Appended(topic, count, appended) => {
                 let appended = appended?;
                 if appended.offsets.len() != count {
@@ -145,9 +150,10 @@ impl Engine {
         Ok(())
     }
 
-    fn joined(&mut self, want: &Want, now: Instant) {
+    /// `refused`: messages of others do not come, which is a gap.
+    fn joined(&mut self, want: &Want, now: Instant, refused: bool) {
         let joined = self.numbers.now(now);
-        let late = self.interests.joined(want, joined, self.bus.options.max_age());
+        let late = self.interests.joined(want, joined, self.bus.options.max_age()) || refused;
         let mut visits = Visits::of_batch();
         match want {
             Want::Topic(name) if self.hub.options.durable_history_of(name).is_some() => {

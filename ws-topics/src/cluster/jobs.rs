@@ -37,8 +37,10 @@ impl<L: Link> Jobs<L> {
         tasks.spawn(async move {
             loop {
                 let (channel, payload) = bus.next_outgoing().await;
-                if let Err(error) = sending.publish(&channel, payload).await {
-                    return Done::Sending(error);
+                match sending.publish(&channel, payload).await {
+                    // The others find out by the numbers that it is missing.
+                    Err(error) if !error.is_refusal() => return Done::Sending(error),
+                    _ => {}
                 }
             }
         });
@@ -76,8 +78,16 @@ impl<L: Link> Jobs<L> {
         let link = Arc::clone(&self.link);
         self.appends = self.appends.saturating_add(1);
         self.tasks.spawn(async move {
-            let appended = link.append(&topic, &history, &entries).await;
-            Done::Appended(topic, entries.len(), appended)
+            let mut count = entries.len();
+            let mut appended = link.append(&topic, &history, &entries).await;
+            // One that is refused takes no other one with it.
+            if let (true, Some(first), true) =
+                (appended.as_ref().is_err_and(BackplaneError::is_refusal), entries.get(..1), count > 1)
+            {
+                count = 1;
+                appended = link.append(&topic, &history, first).await;
+            }
+            Done::Appended(topic, count, appended)
         });
     }
 

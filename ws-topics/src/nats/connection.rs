@@ -117,6 +117,19 @@ impl Connection {
         self.client.max_payload()
     }
 
+    /// Refuses a payload that the server would end the connection for.
+    pub(super) fn check_length(&self, payload: &Bytes, has_header: bool) -> Result<(), BackplaneError> {
+        let header = if has_header { MAX_HEADER } else { 0 };
+        let (length, limit) = (payload.len(), self.max_payload().saturating_sub(header));
+        if length > limit {
+            let what = format!(
+                "a payload of {length} bytes is over the limit of {limit} bytes (max_payload of the NATS server)"
+            );
+            return Err(BackplaneError::refused(what));
+        }
+        Ok(())
+    }
+
     /// Subscribes, and waits until the server has confirmed it.
     pub(super) async fn subscribe(
         &self,
@@ -146,13 +159,7 @@ impl Connection {
         reply: Option<(String, HeaderMap)>,
         payload: Bytes,
     ) -> Result<(), BackplaneError> {
-        let header = reply.as_ref().filter(|(_, headers)| !headers.is_empty()).map_or(0, |_| MAX_HEADER);
-        let (length, limit) = (payload.len(), self.max_payload().saturating_sub(header));
-        if length > limit {
-            return Err(BackplaneError::refused(format!(
-                "a payload of {length} bytes is over max_payload = {limit} bytes of the NATS server"
-            )));
-        }
+        self.check_length(&payload, reply.as_ref().is_some_and(|(_, headers)| !headers.is_empty()))?;
         let length = payload.len().saturating_add(OVERHEAD);
         let mut unsent = self.unsent.lock().await;
         if *unsent > 0 && unsent.saturating_add(length) > self.max_unsent {

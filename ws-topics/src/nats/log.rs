@@ -89,6 +89,10 @@ impl Logs {
         history: &History,
         entries: &[Entry],
     ) -> Result<Appended, BackplaneError> {
+        // None of a batch is stored if one is too long.
+        for entry in entries {
+            connection.check_length(&entry.payload, true)?;
+        }
         let log = self.find_or_make(connection, topic, history).await?;
         match self.append_to(connection, &log, entries).await {
             Ok(appended) => Ok(appended),

@@ -136,7 +136,8 @@ impl Code {
             | TopicError::TooManyFilters { .. }
             | TopicError::TooManySubscriptions { .. }
             | TopicError::PresenceTooLong { .. }
-            | TopicError::BackplaneFull { .. } => Self::Limit,
+            | TopicError::BackplaneFull { .. }
+            | TopicError::Refused { .. } => Self::Limit,
             TopicError::Unconfirmed { .. } => Self::Unconfirmed,
         }
     }
