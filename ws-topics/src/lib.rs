@@ -62,7 +62,8 @@
 //! - list who is there: [`SubscribeOptions::present`], [`Topics::presence`], [`Topics::watch_presence`];
 //! - decide who may do what: [`TopicsOptions::authorize`];
 //! - count: [`Topics::stats`], [`Subscription::dropped`];
-//! - share topics with other servers: [`Topics::clustered`], [`Topics::events`], [`History::durable`];
+//! - share topics with other servers: [`Topics::clustered`], [`Topics::events`], [`History::durable`]; with NATS or Redis: `how_to::cluster`
+//!   (feature `nats`), `docs/cluster.md`;
 //! - serve browsers: `TopicsEndpoint` (feature `endpoint`), which speaks [`topics.v1`](how_to::protocol), and `ws-topics/js/topics.js`: [whole
 //!   programs](how_to) with `ws-server` and with axum;
 //! - be a client: `TopicsClient` (feature `client`).
@@ -280,4 +281,9 @@ pub mod how_to {
     /// The subprotocol `topics.v1`, for clients in other languages.
     #[doc = include_str!("../docs/topics-v1.md")]
     pub mod protocol {}
+
+    /// Several servers, with NATS or Redis.
+    #[cfg(feature = "nats")]
+    #[doc = include_str!("../docs/cluster.md")]
+    pub mod cluster {}
 }

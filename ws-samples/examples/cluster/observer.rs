@@ -30,6 +30,8 @@ pub(crate) struct Live {
     /// By publisher: the last number, and whether a gap mark came after it.
     last: HashMap<String, (u64, bool)>,
     pub(crate) reconnects: u64,
+    /// Whether a gap mark came after a loss of connection.
+    was_away: bool,
 }
 
 pub(crate) struct Observer {
@@ -67,6 +69,7 @@ impl Observer {
                     Event::Message { message, .. } => seen.message(message.as_text().unwrap_or_default()),
                     Event::Gap { .. } => {
                         seen.gap_marks += 1;
+                        seen.was_away |= seen.reconnects > 0;
                         seen.last.values_mut().for_each(|(_, marked)| *marked = true);
                     }
                     Event::Disconnected => seen.reconnects += 1,
@@ -92,8 +95,8 @@ impl Live {
             return;
         };
         self.messages += 1;
-        // The clients were there before the first message.
-        let (last, marked) = self.last.entry(publisher.to_owned()).or_insert((0, false));
+        // The clients were there before the first message, but for one that has lost its connection: that has got a mark then.
+        let (last, marked) = self.last.entry(publisher.to_owned()).or_insert((0, self.was_away));
         if number <= *last {
             self.disorder += 1;
             return;
