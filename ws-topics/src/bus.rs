@@ -247,6 +247,8 @@ impl Bus {
             state.counts.gaps = state.counts.gaps.saturating_add(1);
         }
         drop(state);
+        #[cfg(feature = "tracing")]
+        trace(&event);
         let _nobody_listens = self.events.send(event);
     }
 
@@ -308,5 +310,22 @@ impl Bus {
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bus").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// Writes an event to the log.
+#[cfg(feature = "tracing")]
+fn trace(event: &ClusterEvent) {
+    use tracing::{info, warn};
+
+    match event {
+        ClusterEvent::Up => info!(target: "ws_topics", "Up"),
+        ClusterEvent::Down { cause } => warn!(target: "ws_topics", %cause, "Down"),
+        ClusterEvent::Gap { topic, messages } => warn!(target: "ws_topics", %topic, ?messages, "Gap"),
+        ClusterEvent::Unconfirmed { topic, messages } => {
+            warn!(target: "ws_topics", %topic, messages, "Unconfirmed")
+        }
+        ClusterEvent::Refused { topic, cause } => warn!(target: "ws_topics", %topic, %cause, "Refused"),
+        ClusterEvent::Missed { .. } => {}
     }
 }

@@ -31,6 +31,10 @@ pub(crate) struct Hub {
     epochs: Epochs,
     /// What the other servers get, if there are any.
     bus: Option<Arc<Bus>>,
+    published: AtomicU64,
+    pub(crate) resumed: AtomicU64,
+    #[cfg(feature = "metrics")]
+    pub(crate) recorded: crate::stats::Recorded,
     itself: Weak<Self>,
 }
 
@@ -60,6 +64,10 @@ impl Hub {
             budget,
             epochs: Epochs::new(),
             bus,
+            published: AtomicU64::new(0),
+            resumed: AtomicU64::new(0),
+            #[cfg(feature = "metrics")]
+            recorded: crate::stats::Recorded::default(),
             itself: Weak::clone(itself),
         })
     }
@@ -92,6 +100,9 @@ impl Hub {
                 // It has just been dropped for being idle.
                 None => {}
                 Some(Ok(subscribed)) => {
+                    if matches!(options.start, Start::Since(_)) {
+                        self.resumed.fetch_add(1, Ordering::Relaxed);
+                    }
                     self.touch_topic(name, options.presence.is_some());
                     return Ok(subscribed);
                 }
@@ -146,12 +157,20 @@ impl Hub {
         visits: &mut Visits,
     ) -> Result<Option<Position>, TopicError> {
         let Some(bus) = self.bus.as_ref().filter(|_| !self.options.is_local(name)) else {
-            return self.deliver(name, &Outgoing { message, from, others: None }, visits);
+            return self.published(self.deliver(name, &Outgoing { message, from, others: None }, visits));
         };
         if self.options.durable_history_of(name).is_some() {
-            return bus.store(name, Pending::new(message, from, None)).map(|()| None);
+            return self.published(bus.store(name, Pending::new(message, from, None)).map(|()| None));
         }
-        self.deliver(name, &Outgoing { message, from, others: Some(bus) }, visits)
+        self.published(self.deliver(name, &Outgoing { message, from, others: Some(bus) }, visits))
+    }
+
+    /// Counts a message of this server.
+    fn published<T>(&self, outcome: Result<T, TopicError>) -> Result<T, TopicError> {
+        if outcome.is_ok() {
+            self.published.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
     }
 
     /// As [`publish`](Self::publish), to a durable topic; returns `Err` with the message to any other.
@@ -164,7 +183,7 @@ impl Hub {
     ) -> Result<Result<(), TopicError>, Message> {
         match &self.bus {
             Some(bus) if self.options.durable_history_of(name).is_some() => {
-                Ok(bus.store(name, Pending::new(message, from, Some(waiter))))
+                Ok(self.published(bus.store(name, Pending::new(message, from, Some(waiter)))))
             }
             _ => Err(message),
         }
@@ -233,6 +252,8 @@ impl Hub {
             stats.waiting = stats.waiting.saturating_add(messages as u64);
             stats.waiting_bytes = stats.waiting_bytes.saturating_add(bytes as u64);
         }
+        stats.published = self.published.load(Ordering::Relaxed);
+        stats.resumed = self.resumed.load(Ordering::Relaxed);
         stats.connections = connections.known.len();
         drop(connections);
         stats.history_bytes = self.budget.used() as u64;

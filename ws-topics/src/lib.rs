@@ -161,6 +161,7 @@
 //!
 //! ```text
 //! endpoint, client                       clients over the subprotocol `topics.v1`: the side of the server, and a client
+//! metrics                                metrics of what users call (feature `metrics`)
 //! topics                                 Topics: what users call
 //! cluster                                what keeps the connection to a backplane
 //! batch, subscription                    several messages in one write; a subscription as its owner has it
@@ -201,6 +202,8 @@ mod envelope;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod hub;
+#[cfg(all(feature = "metrics", not(target_arch = "wasm32")))]
+mod metrics;
 mod name;
 #[cfg(all(feature = "nats", not(target_arch = "wasm32")))]
 mod nats;
@@ -281,6 +284,11 @@ pub mod how_to {
     /// The subprotocol `topics.v1`, for clients in other languages.
     #[doc = include_str!("../docs/topics-v1.md")]
     pub mod protocol {}
+
+    /// Metrics and traces.
+    #[cfg(feature = "metrics")]
+    #[doc = include_str!("../docs/metrics.md")]
+    pub mod metrics {}
 
     /// Several servers, with NATS or Redis.
     #[cfg(feature = "nats")]

@@ -5,6 +5,10 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
+    /// Messages published on this server.
+    pub published: u64,
+    /// Subscriptions that began after a position.
+    pub resumed: u64,
     /// Messages put into the queues of subscribers.
     pub offered: u64,
     /// Of these, those that their connections have taken, to be written.
@@ -54,4 +58,12 @@ impl Stats {
             *sum = sum.saturating_add(count);
         }
     }
+}
+
+/// What was recorded as metrics last.
+#[cfg(feature = "metrics")]
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    pub(crate) last: std::sync::Mutex<[u64; 13]>,
+    pub(crate) gauges: std::sync::Mutex<[f64; 8]>,
 }

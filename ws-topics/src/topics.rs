@@ -84,6 +84,11 @@ impl Topics {
         Ok((Self { hub: cluster.hub() }, cluster))
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn recorded(&self) -> &crate::stats::Recorded {
+        &self.hub.recorded
+    }
+
     /// Receives what happens between servers, from now on.
     pub fn events(&self) -> ClusterEvents {
         self.hub.bus().map_or_else(ClusterEvents::none, |bus| bus.events())
