@@ -3,6 +3,7 @@
 mod room;
 
 use std::fmt;
+use std::mem;
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
@@ -182,7 +183,16 @@ const IN_A_ROW: u32 = 16;
 /// Writes to the members that are still to be written to.
 async fn write(writer: Writer) {
     let room = &writer.0;
-    while room.take_pause(IN_A_ROW) {
+    // Tasks that let others run do not come back in the order in which they did so: this one may have its turn before the publisher
+    // has had its own.
+    let mut is_patient = false;
+    loop {
+        match room.take_pause(IN_A_ROW) {
+            true => is_patient = true,
+            false if !mem::take(&mut is_patient) => break,
+            false if room.has_enough(IN_A_ROW) => break,
+            false => {}
+        }
         yield_now().await;
     }
     let mut written = 0u64;

@@ -128,6 +128,11 @@ impl Room {
         mem::take(&mut unwritten.paused) && unwritten.publishes < enough
     }
 
+    /// Whether this many messages are unwritten.
+    pub(super) fn has_enough(&self, enough: u32) -> bool {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).publishes >= enough
+    }
+
     /// Takes the members that are still to be written to.
     pub(super) fn take_unwritten(&self) -> Unwritten {
         mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner))

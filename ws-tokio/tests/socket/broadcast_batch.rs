@@ -140,6 +140,30 @@ async fn what_is_published_in_a_row_goes_out_in_one_write_for_each_member() {
 }
 
 #[tokio::test]
+async fn what_is_published_in_a_row_to_a_large_room_goes_out_in_one_write_for_each_member() {
+    let room = Broadcast::new();
+    let transports: Vec<_> = (0..300).map(|_| Transport::with_room(100_000)).collect();
+    let _members: Vec<_> =
+        transports.iter().map(|transport| member(&room, SlowPolicy::Wait, transport)).collect();
+    // Each publish lets other tasks run, as there are many members: the task that writes must not be one that does so too early.
+    let publishing = room.clone();
+    let publisher = tokio::spawn(async move {
+        for n in 0..8 {
+            publishing.publish(numbered(n)).await;
+        }
+    });
+    publisher.await.unwrap();
+    while transports.iter().any(|transport| transport.writes().is_empty()) {
+        tokio::task::yield_now().await;
+    }
+    for transport in &transports {
+        let writes = transport.writes();
+        assert_eq!(writes.len(), 1, "writes");
+        assert_eq!(numbers(&writes[0]), (0..8).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
 async fn publishing_without_a_pause_lets_the_task_that_writes_run_after_16_messages() {
     let room = Broadcast::new();
     let transport = Transport::with_room(10_000);
