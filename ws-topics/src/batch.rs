@@ -32,7 +32,8 @@ pub struct Published {
     pub position: Option<Position>,
     /// How many subscriptions it was queued for: over all messages, if there are several.
     pub subscribers: u64,
-    /// How many messages were dropped for slow subscribers meanwhile: this one, or one that it took the place of.
+    /// How many messages were dropped for slow subscribers meanwhile: this one, or one that it took the place of. What a task drops that
+    /// writes later is in [`Stats`](crate::Stats) only: messages that are conflated.
     pub dropped: u64,
     /// How many connections were closed for being slow.
     pub closed: u64,

@@ -5,8 +5,10 @@ mod remote;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
+use tokio::runtime::Handle;
 use ws_tokio::{ConnectionId, Message, Sender};
 
 use self::names::{Epochs, Named};
@@ -17,7 +19,7 @@ use crate::position::Position;
 use crate::stats::Stats;
 use crate::subscribe_options::{Start, SubscribeOptions};
 use crate::topic::{
-    Beginning, Budget, Filters, Home, Limits, Outgoing, Place, Seat, Subscriber, Topic, Visits,
+    Beginning, Budget, Filters, Home, Limits, Outgoing, Place, Seat, Subscriber, Topic, Visits, write_later,
 };
 
 pub(crate) struct Hub {
@@ -144,6 +146,10 @@ impl Hub {
 
     /// Ends a subscription, unless it has ended.
     pub(crate) fn unsubscribe(&self, seat: &Arc<Seat>) {
+        // What was published before goes out before, as far as that needs no waiting: a task may be about to write it.
+        if seat.waiting() > 0 {
+            seat.subscriber.write_now();
+        }
         self.leave(seat);
         seat.subscriber.remove(seat);
     }
@@ -156,13 +162,43 @@ impl Hub {
         from: Option<ConnectionId>,
         visits: &mut Visits,
     ) -> Result<Option<Position>, TopicError> {
-        let Some(bus) = self.bus.as_ref().filter(|_| !self.options.is_local(name)) else {
-            return self.published(self.deliver(name, &Outgoing { message, from, others: None }, visits));
-        };
-        if self.options.durable_history_of(name).is_some() {
+        self.publish_by(name, message, from, |topic, outgoing| {
+            topic.publish(outgoing, &self.filters, &self.options, visits)
+        })
+    }
+
+    /// As [`publish`](Self::publish), but leaves the writing to a task of the runtime, except for what is in `now` afterwards.
+    pub(crate) fn publish_later(
+        &self,
+        name: &str,
+        message: Message,
+        from: Option<ConnectionId>,
+        now: &mut Visits,
+        runtime: &Handle,
+    ) -> Result<Option<Position>, TopicError> {
+        self.publish_by(name, message, from, |topic, outgoing| {
+            let (published, begins) = topic.publish_later(outgoing, &self.filters, &self.options, now);
+            if begins {
+                write_later(Arc::clone(topic), runtime);
+            }
+            published
+        })
+    }
+
+    fn publish_by(
+        &self,
+        name: &str,
+        message: Message,
+        from: Option<ConnectionId>,
+        publish: impl FnMut(&Arc<Topic>, &Outgoing<'_>) -> Option<Result<Position, TopicError>>,
+    ) -> Result<Option<Position>, TopicError> {
+        let others = self.bus.as_deref().filter(|_| !self.options.is_local(name));
+        if let Some(bus) = others
+            && self.options.durable_history_of(name).is_some()
+        {
             return self.published(bus.store(name, Pending::new(message, from, None)).map(|()| None));
         }
-        self.published(self.deliver(name, &Outgoing { message, from, others: Some(bus) }, visits))
+        self.published(self.deliver_by(name, &Outgoing { message, from, others }, publish))
     }
 
     /// Counts a message of this server.
@@ -196,6 +232,17 @@ impl Hub {
         outgoing: &Outgoing<'_>,
         visits: &mut Visits,
     ) -> Result<Option<Position>, TopicError> {
+        self.deliver_by(name, outgoing, |topic, outgoing| {
+            topic.publish(outgoing, &self.filters, &self.options, visits)
+        })
+    }
+
+    fn deliver_by(
+        &self,
+        name: &str,
+        outgoing: &Outgoing<'_>,
+        mut publish: impl FnMut(&Arc<Topic>, &Outgoing<'_>) -> Option<Result<Position, TopicError>>,
+    ) -> Result<Option<Position>, TopicError> {
         loop {
             let Some(topic) = self.find(name) else {
                 // A topic is there for those who subscribe to it, and for its history.
@@ -209,7 +256,8 @@ impl Hub {
                 self.find_or_add(name)?;
                 continue;
             };
-            if let Some(published) = topic.publish(outgoing, &self.filters, &self.options, visits) {
+            // Otherwise it has just been dropped for being idle.
+            if let Some(published) = publish(&topic, outgoing) {
                 return published.map(Some);
             }
         }

@@ -19,6 +19,7 @@ mod publishing;
 mod queue;
 mod seat;
 mod subscriber;
+mod writing;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -44,6 +45,7 @@ pub(crate) use publishing::{Outgoing, Visits};
 use queue::{Item, Lost, Waiting};
 pub(crate) use seat::{Limits, Place, Seat};
 pub(crate) use subscriber::{Home, Subscriber};
+pub(crate) use writing::write_later;
 
 pub(crate) struct Topic {
     name: Box<str>,
@@ -58,6 +60,8 @@ struct State {
     log: Option<Box<Log>>,
     matched: Option<Box<Matched>>,
     presence: Option<Box<Presence>>,
+    /// There while a task is to write what has been published.
+    unwritten: Option<Box<Visits>>,
     /// It is not among the topics any more: whoever finds that looks again.
     removed: bool,
 }
@@ -71,8 +75,16 @@ struct Matched {
 impl Topic {
     pub(crate) fn new(name: &str, epoch: u64, history: Option<History>, budget: &Arc<Budget>) -> Self {
         let log = history.map(|history| Box::new(Log::new(history, Arc::clone(budget))));
-        let (list, matched, presence) = (Vec::new(), None, None);
-        let state = State { list, epoch, head: 0, log, matched, presence, removed: false };
+        let state = State {
+            list: Vec::new(),
+            epoch,
+            head: 0,
+            log,
+            matched: None,
+            presence: None,
+            unwritten: None,
+            removed: false,
+        };
         Self { name: name.into(), state: Mutex::new(state) }
     }
 

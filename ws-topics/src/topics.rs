@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use ws_tokio::ws_core::SettingError;
 use ws_tokio::{ConnectionId, Message, Sender};
@@ -139,10 +140,12 @@ impl Topics {
         Ok(Subscription::new(Arc::clone(hub), seat, beginning))
     }
 
-    /// Publishes a message to all subscribers of a topic and of the filters that match it, and has their connections write it: each
-    /// once, as far as that needs no waiting. For several messages in a row see [`batch`](Self::batch).
+    /// Publishes a message to all subscribers of a topic and of the filters that match it.
     ///
-    /// This takes as long as the writes take, some microseconds each.
+    /// The message is in their queues when this returns, and written by a separate task, which runs when the calling task waits for
+    /// something else: what is published to a topic in a row goes out in one write for each connection, at most 16 messages. A subscriber
+    /// whose bounds are passed is written to at once, so that this makes no subscriber slow. Outside of a tokio runtime the message is
+    /// written at once. For messages to several topics see [`batch`](Self::batch).
     ///
     /// # Errors
     /// [`TopicError`] if the name is not valid, or if the topic would have to be added, for its history or a filter, and a limit is reached.
@@ -324,7 +327,11 @@ impl Topics {
         from: Option<ConnectionId>,
     ) -> Result<Published, TopicError> {
         let mut visits = Visits::default();
-        let position = self.hub.publish(topic, message, from, &mut visits)?;
+        let position = match Handle::try_current() {
+            Ok(runtime) => self.hub.publish_later(topic, message, from, &mut visits, &runtime)?,
+            Err(_) => self.hub.publish(topic, message, from, &mut visits)?,
+        };
+        visits.write_over();
         visits.write_all();
         let Visits { subscribers, dropped, closed, .. } = visits;
         Ok(Published { position, subscribers, dropped, closed })

@@ -1,5 +1,6 @@
 //! A message on its way to all subscribers of a topic.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,6 +33,8 @@ pub(crate) struct Visits {
     over: Vec<Arc<Seat>>,
     /// Of a batch, in which several messages may go to each of them.
     batch: Option<InBatch>,
+    /// Messages in a row that a task is to write.
+    in_a_row: u32,
     /// To how many subscriptions messages went.
     pub(crate) subscribers: u64,
     pub(crate) dropped: u64,
@@ -56,20 +59,62 @@ impl Topic {
         options: &TopicsOptions,
         visits: &mut Visits,
     ) -> Option<Result<Position, TopicError>> {
+        self.lock().publish(&self.name, outgoing, filters, options, visits)
+    }
+
+    /// As [`publish`](Self::publish), but leaves the writing to a task. What is to be written at once is added to `now`: subscriptions whose
+    /// bounds are passed, and after a number of messages in a row all. Returns as well whether a task is to be started.
+    pub(crate) fn publish_later(
+        &self,
+        outgoing: &Outgoing<'_>,
+        filters: &Filters,
+        options: &TopicsOptions,
+        now: &mut Visits,
+    ) -> (Option<Result<Position, TopicError>>, bool) {
         let mut state = self.lock();
-        if state.removed {
-            return None;
+        let before = state.unwritten.take();
+        let begins = before.is_none();
+        let mut all = before.map_or_else(Visits::of_batch, |all| *all);
+        let published = state.publish(&self.name, outgoing, filters, options, &mut all);
+        now.over.append(&mut all.over);
+        now.subscribers = now.subscribers.saturating_add(mem::take(&mut all.subscribers));
+        all.forget_duplicates();
+        all.in_a_row = all.in_a_row.saturating_add(1);
+        let begins = begins && !all.seats.is_empty();
+        if all.in_a_row >= IN_A_ROW {
+            now.seats.append(&mut all.seats);
+        } else if !all.seats.is_empty() {
+            state.unwritten = Some(Box::new(all));
         }
-        if let Some(bus) = outgoing.others
-            && let Err(error) = bus.send_live(&self.name, &outgoing.message)
-        {
-            return Some(Err(error));
-        }
-        Some(Ok(state.append(&self.name, &outgoing.message, outgoing.from, true, (filters, options), visits)))
+        (published, begins)
+    }
+
+    /// Takes what a task is to write.
+    pub(super) fn take_unwritten(&self) -> Option<Box<Visits>> {
+        self.lock().unwritten.take()
     }
 }
 
 impl State {
+    fn publish(
+        &mut self,
+        name: &str,
+        outgoing: &Outgoing<'_>,
+        filters: &Filters,
+        options: &TopicsOptions,
+        visits: &mut Visits,
+    ) -> Option<Result<Position, TopicError>> {
+        if self.removed {
+            return None;
+        }
+        if let Some(bus) = outgoing.others
+            && let Err(error) = bus.send_live(name, &outgoing.message)
+        {
+            return Some(Err(error));
+        }
+        Some(Ok(self.append(name, &outgoing.message, outgoing.from, true, (filters, options), visits)))
+    }
+
     /// Puts a message into the queues of all subscribers.
     pub(super) fn offer(
         &mut self,
@@ -142,9 +187,14 @@ impl Visits {
 
     /// Has the connections write whose bounds are passed: a batch makes no subscriber slow.
     pub(crate) fn write_over(&mut self) {
-        for seat in std::mem::take(&mut self.over) {
+        for seat in mem::take(&mut self.over) {
             self.write(&seat);
         }
+        self.forget_duplicates();
+    }
+
+    /// Looks for subscriptions that are remembered twice, now and then.
+    fn forget_duplicates(&mut self) {
         if let Some(batch) = &mut self.batch
             && self.seats.len() >= batch.check_at
         {
@@ -156,10 +206,19 @@ impl Visits {
 
     /// Has all connections write.
     pub(crate) fn write_all(&mut self) {
-        for seat in std::mem::take(&mut self.seats) {
+        for seat in mem::take(&mut self.seats) {
             self.write(&seat);
         }
         self.over.clear();
+    }
+
+    /// Has up to this many connections write; returns whether others are left.
+    pub(super) fn write_some(&mut self, most: usize) -> bool {
+        for _ in 0..most {
+            let Some(seat) = self.seats.pop() else { return false };
+            self.write(&seat);
+        }
+        !self.seats.is_empty()
     }
 
     fn write(&mut self, seat: &Arc<Seat>) {
@@ -174,6 +233,9 @@ const KEPT: usize = 8;
 
 /// This many subscriptions are remembered without looking for duplicates.
 const MANY: usize = 4_096;
+
+/// This many messages in a row are written together at most.
+const IN_A_ROW: u32 = 16;
 
 /// Numbers batches: 2^64 of them are never used up.
 static BATCHES: AtomicU64 = AtomicU64::new(1);

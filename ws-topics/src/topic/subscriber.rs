@@ -61,6 +61,11 @@ impl Subscriber {
         (settled.dropped, false)
     }
 
+    /// Has it write what waits, as far as there is room.
+    pub(crate) fn write_now(&self) {
+        self.sender.write_now();
+    }
+
     /// Adds a message to what waits; returns whether a bound is passed now.
     pub(super) fn push(&self, seat: &Arc<Seat>, waiting: Waiting) -> bool {
         self.lock().push(seat, waiting, &self.options)

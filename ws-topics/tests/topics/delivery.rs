@@ -1,5 +1,6 @@
 //! Messages to subscribers that are fast enough.
 
+use tokio::task::yield_now;
 use ws_topics::{SubscribeOptions, Topics, TopicsOptions};
 
 use crate::support::{Peer, check_counts, text, topics};
@@ -51,6 +52,64 @@ async fn publish_from_leaves_the_connection_out_that_publishes() {
     topics.publish("chat", "for all").unwrap();
     assert_eq!(reader.read().await, ["mine", "for all"]);
     assert_eq!(author.read().await, ["for all", "for all"], "once for each subscription");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_in_a_row_reaches_each_subscriber_in_one_write() {
+    let topics = Topics::default();
+    let (mut one, mut two) = (Peer::fast(), Peer::fast());
+    let _a = topics.subscribe(&one.sender, "a", live()).unwrap();
+    let _all = topics.subscribe(&two.sender, "#", live()).unwrap();
+    for n in 0..8 {
+        assert_eq!(topics.publish("a", n.to_string()).unwrap().subscribers, 2);
+    }
+    assert_eq!((one.writes(), two.writes()), (0, 0), "nobody has waited yet");
+    // One that subscribes in between gets what comes after that.
+    let mut late = Peer::fast();
+    let _late = topics.subscribe(&late.sender, "a", live()).unwrap();
+    topics.publish("a", "8").unwrap();
+    yield_now().await;
+    assert_eq!((one.writes(), two.writes(), late.writes()), (1, 1, 1));
+    let expected: Vec<_> = (0..9).map(|n| n.to_string()).collect();
+    assert_eq!(
+        (one.read().await, two.read().await, late.read().await),
+        (expected.clone(), expected, vec!["8".into()])
+    );
+
+    // After 16 messages without a pause the calling task writes.
+    for n in 0..40 {
+        topics.publish("a", n.to_string()).unwrap();
+    }
+    assert_eq!(one.writes(), 1 + 2);
+    yield_now().await;
+    assert_eq!(one.writes(), 1 + 3);
+    check_counts(&topics);
+}
+
+#[test]
+fn what_is_published_is_written_at_once_outside_of_a_runtime_and_when_the_runtime_ends() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (topics, home, publishing) = (Topics::default(), runtime(), runtime());
+    let (peer, _subscription) = home.block_on(async {
+        let peer = Peer::fast();
+        let subscription = topics.subscribe(&peer.sender, "a", live()).unwrap();
+        (peer, subscription)
+    });
+    topics.publish("a", "outside").unwrap();
+    assert_eq!(peer.writes(), 1);
+    publishing.block_on(async { topics.publish("a", "inside").unwrap() });
+    assert_eq!(peer.writes(), 1, "the task has not run");
+    drop(publishing);
+    assert_eq!(peer.writes(), 2);
+    runtime().block_on(async {
+        topics.publish("a", "in another").unwrap();
+        yield_now().await;
+    });
+    assert_eq!(peer.writes(), 3);
+    home.block_on(async move {
+        let mut peer = peer;
+        assert_eq!(peer.read().await, ["outside", "inside", "in another"]);
+    });
 }
 
 #[tokio::test(start_paused = true)]

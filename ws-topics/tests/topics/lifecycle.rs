@@ -71,6 +71,7 @@ async fn what_waits_when_a_connection_ends_is_counted_as_ended() {
     let _subscription = topics.subscribe(&peer.sender, "a", live()).unwrap();
     for n in 0..10 {
         topics.publish("a", text(n)).unwrap();
+        tokio::task::yield_now().await;
     }
     assert_eq!(topics.stats().waiting, 8);
     peer.leave().await;

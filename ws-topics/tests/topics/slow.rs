@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::task::yield_now;
 use ws_tokio::CloseCode;
 use ws_topics::{SlowSubscriber, SubscribeOptions, Topics, TopicsOptions};
 
@@ -14,6 +15,14 @@ fn with(slow: SlowSubscriber, most: usize) -> SubscribeOptions {
 /// Publishes the numbers from 0 to 19, two of which a slow peer has room for; returns how many were dropped.
 fn publish_twenty(topics: &Topics) -> u64 {
     (0..20).map(|n| topics.publish("a", text(n)).unwrap().dropped).sum()
+}
+
+/// The same, and lets the connections write each before the next.
+async fn publish_twenty_apart(topics: &Topics) {
+    for n in 0..20 {
+        topics.publish("a", text(n)).unwrap();
+        yield_now().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,9 +57,10 @@ async fn conflation_keeps_the_latest_of_a_topic_in_order() {
     let mut peer = Peer::slow();
     let _a = topics.subscribe(&peer.sender, "a", with(SlowSubscriber::Conflate(None), 10)).unwrap();
     let _b = topics.subscribe(&peer.sender, "b/+", with(SlowSubscriber::Conflate(None), 10)).unwrap();
-    publish_twenty(&topics);
+    publish_twenty_apart(&topics).await;
     for n in 20..26 {
         topics.publish(if n % 2 == 0 { "b/x" } else { "b/y" }, text(n)).unwrap();
+        yield_now().await;
     }
     let expected = ["0", "1", "lost 17 of a (3-19)", "19", "lost 4 of b/+", "24", "25"];
     assert_eq!(peer.read().await, expected, "topics that a filter matches are conflated each by itself");
@@ -65,7 +75,7 @@ async fn conflation_by_key_keeps_the_latest_of_each_key_in_order() {
         message.as_text().unwrap().trim().parse::<u64>().unwrap() % 2
     })));
     let _subscription = topics.subscribe(&peer.sender, "a", with(by_parity, 10)).unwrap();
-    publish_twenty(&topics);
+    publish_twenty_apart(&topics).await;
     assert_eq!(peer.read().await, ["0", "1", "lost 16 of a (3-18)", "18", "19"]);
 }
 
