@@ -224,7 +224,7 @@ impl Note {
                 base: from.try_get_u64().ok()?,
                 version: from.try_get_u64().ok()?,
                 set: get_members(from)?,
-                gone: get_list(from, |from| Some(get_text(from)?))?,
+                gone: get_list(from, get_text)?,
             },
             2 => Self::Whole {
                 version: from.try_get_u64().ok()?,

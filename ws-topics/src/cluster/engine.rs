@@ -200,11 +200,12 @@ impl Engine {
                 }
             }
             Some(Envelope::Beat(beat)) => self.heard(&beat, now, visits),
-            Some(Envelope::Presence { origin, topic, note }) => {
-                if origin != self.bus.origin && self.interests.is_joined(&Want::Presence(topic.clone())) {
-                    self.roster.received(origin, &topic, note, now, &self.hub, &self.bus);
-                }
+            Some(Envelope::Presence { origin, topic, note })
+                if origin != self.bus.origin && self.interests.is_joined(&Want::Presence(topic.clone())) =>
+            {
+                self.roster.received(origin, &topic, note, now, &self.hub, &self.bus);
             }
+            Some(Envelope::Presence { .. }) => {}
             // Of a later version, or damaged: numbers and offsets show what is missing.
             None => {}
         }

@@ -54,8 +54,12 @@ pub(crate) struct Read {
     pub(crate) epoch: u64,
     pub(crate) oldest: u64,
     pub(crate) head: u64,
-    pub(crate) messages: Vec<(u64, Option<(Message, Option<ConnectionId>)>)>,
+    /// By their offsets; `None` for what cannot be read.
+    pub(crate) messages: Vec<(u64, Option<Authored>)>,
 }
+
+/// A message, and the connection that published it, if that is of this server.
+pub(crate) type Authored = (Message, Option<ConnectionId>);
 
 /// What reading a part of a log has come to.
 #[derive(Debug, Default)]
