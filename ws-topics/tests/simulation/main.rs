@@ -107,7 +107,7 @@ fn on_several_servers_every_subscriber_sees_an_ordered_run_with_holes_only_where
     assert_eq!(seed, u64::MAX, "seed {seed}: WS_SIM_SEED={seed} replays it");
     let [received, gaps, resumed] = sums.map(AtomicU64::into_inner);
     println!("{received} messages received, {gaps} gaps reported, {resumed} subscriptions resumed");
-    let enough = received > 30 * count && gaps > count && 4 * resumed > count;
+    let enough = received > 30 * count && gaps > count && 10 * resumed > count;
     assert!(count == 1 || enough, "too little has happened");
 }
 
