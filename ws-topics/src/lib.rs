@@ -54,8 +54,9 @@
 //!
 //! - subscribe: [`Topics::subscribe`], to a topic (`prices/gold`) or a filter (`prices/+`, `prices/#`) as in MQTT 5 section 4.7. The
 //!   [`Subscription`] ends when it is dropped, and with its connection;
-//! - publish: [`publish`](Topics::publish); [`publish_from`](Topics::publish_from) leaves the sender out; [`publish_all`](Topics::publish_all)
-//!   and [`batch`](Topics::batch) let several messages reach each subscriber in one write;
+//! - publish: [`publish`](Topics::publish); [`publish_from`](Topics::publish_from) leaves the sender out; what is published to a
+//!   topic in a row reaches each subscriber in one write, and with [`publish_all`](Topics::publish_all) and [`batch`](Topics::batch) what is
+//!   published to several topics together;
 //! - choose what slow subscribers lose: [`SubscribeOptions::slow`];
 //! - keep a history: [`TopicsOptions::history`]; resume from it: [`SubscribeOptions::since`]; begin with the latest: [`SubscribeOptions::last`];
 //! - let clients know the position of a message: [`TopicsOptions::frame`]; the form of gap marks: [`TopicsOptions::gap_mark`];
@@ -166,7 +167,7 @@
 //! cluster                                what keeps the connection to a backplane
 //! batch, subscription                    several messages in one write; a subscription as its owner has it
 //! hub, presence_watch                    what exists: topics by name, filters, connections; who comes and goes
-//! topic                                  one topic: its subscriptions, their queues, its history, who is present
+//! topic                                  one topic: its subscriptions, their queues, what is unwritten, its history, who is present
 //! v1                                     the messages of `topics.v1`
 //! bus                                    what the other servers are to get and to be asked for
 //! envelope                               what servers send each other
