@@ -11,8 +11,10 @@ mod compressing;
 #[cfg(feature = "deflate")]
 mod compression;
 mod control;
+mod end;
 mod giving_way;
 mod large;
+mod memory;
 mod output;
 mod receive;
 mod send;
@@ -26,10 +28,8 @@ use alloc::vec::Vec;
 use crate::close_info::TransportEnd;
 use crate::config::Config;
 use crate::decode::FrameDecoder;
-use crate::error::ProtocolError;
 use crate::frame::{OpCode, Role};
 use crate::mask::MaskKeys;
-use crate::memory_usage::MemoryUsage;
 use crate::message::Assembly;
 use crate::send_queue::SendQueue;
 use crate::timers::{Time, Timers};
@@ -38,6 +38,7 @@ use closing::Ending;
 pub use compressing::{CompressingMessage, Work};
 #[cfg(feature = "deflate")]
 pub(crate) use compression::TURN;
+use end::{Client, End};
 pub use large::LargeMessage;
 pub use output::Output;
 pub use receive::Received;
@@ -165,21 +166,6 @@ pub struct Connection {
     /// permessage-deflate, where it has been agreed.
     #[cfg(feature = "deflate")]
     compression: Option<Box<compression::Compression>>,
-}
-
-/// Which end this is, with what only that end has.
-#[derive(Debug)]
-enum End {
-    Client(Box<Client>),
-    Server,
-}
-
-/// What only a client has.
-#[derive(Debug)]
-struct Client {
-    keys: MaskKeys,
-    /// It does not wait for the server to end the transport.
-    shuts_down_first: bool,
 }
 
 // What takes data, and what sends, stand side by side, so that one comparison decides.
@@ -328,69 +314,6 @@ impl Connection {
         self.messages_received
     }
 
-    /// Returns the bytes of memory held for this connection beside the struct itself, by purpose.
-    pub fn memory_usage(&self) -> MemoryUsage {
-        let received = self.control.as_ref().map_or(0, |control| control.capacity());
-        MemoryUsage {
-            read: 0,
-            assembled: self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity()),
-            inflated: self.compression_memory(),
-            queued: self
-                .queue
-                .message_memory()
-                .saturating_add(self.held())
-                .saturating_add(self.memory_under_way()),
-            control: received.saturating_add(self.queue.control_memory()),
-        }
-    }
-
-    /// Whether no memory is held beside the struct itself: all of [`memory_usage`](Self::memory_usage) is 0. Cheaper than to ask for
-    /// that, and so most connections are while they wait.
-    #[inline]
-    pub fn holds_nothing(&self) -> bool {
-        self.incoming.is_none()
-            && self.control.is_none()
-            && self.queue.has_no_memory()
-            && self.held == 0
-            && !self.is_compressing()
-    }
-
-    /// Returns the bytes of memory held for a message that has begun to arrive and is not complete; they are among
-    /// [`memory_usage`](Self::memory_usage). The windows of permessage-deflate do not count.
-    pub fn unfinished(&self) -> usize {
-        let Some(incoming) = &self.incoming else { return 0 };
-        #[cfg(feature = "deflate")]
-        let inflated = self.compression.as_ref().map_or(0, |compression| compression.unfinished());
-        #[cfg(not(feature = "deflate"))]
-        let inflated = 0;
-        incoming.assembly.capacity().saturating_add(inflated)
-    }
-
-    /// Checks that what the peer has made us hold is within the limit.
-    fn check_memory(&self) -> Result<(), ProtocolError> {
-        let limit = self.config.memory_bound();
-        let assembled = self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity());
-        if assembled.saturating_add(self.compression_memory()) > limit {
-            return Err(ProtocolError::MemoryLimit { limit });
-        }
-        Ok(())
-    }
-
-    fn compression_memory(&self) -> usize {
-        #[cfg(feature = "deflate")]
-        return self.compression.as_ref().map_or(0, |compression| compression.memory_usage());
-        #[cfg(not(feature = "deflate"))]
-        return 0;
-    }
-
-    /// Bytes of memory held by messages that are being compressed in steps.
-    fn memory_under_way(&self) -> usize {
-        #[cfg(feature = "deflate")]
-        return self.compression.as_ref().map_or(0, |compression| compression.memory_under_way());
-        #[cfg(not(feature = "deflate"))]
-        return 0;
-    }
-
     /// Whether a message is being taken in pieces: some have been returned, and the last one has not.
     pub fn in_piecewise_message(&self) -> bool {
         self.incoming.as_ref().is_some_and(|incoming| incoming.handed)
@@ -402,23 +325,5 @@ impl Connection {
         return self.compression.is_some();
         #[cfg(not(feature = "deflate"))]
         return false;
-    }
-}
-
-impl End {
-    /// Whether this end shuts the write side down once both have closed, without waiting for the other.
-    const fn shuts_down_first(&self) -> bool {
-        match self {
-            // §7.1.1: the server closes the TCP connection first; the client waits for it.
-            Self::Client(client) => client.shuts_down_first,
-            Self::Server => true,
-        }
-    }
-
-    const fn role(&self) -> Role {
-        match self {
-            Self::Client(_) => Role::Client,
-            Self::Server => Role::Server,
-        }
     }
 }

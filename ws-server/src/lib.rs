@@ -163,7 +163,8 @@ pub use opening::origin::{OriginPolicy, OriginPredicate};
 /// For custom configurations and crypto providers ([`Tls`]).
 #[cfg(feature = "tls")]
 pub use rustls;
-pub use serve::server::{Server, ServerBuilder};
+pub use serve::builder::ServerBuilder;
+pub use serve::server::Server;
 #[cfg(feature = "signal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use serve::signal::shutdown_signal;

@@ -1,6 +1,7 @@
 //! The life of a connection that a server has accepted.
 
 pub(crate) mod accepting;
+pub(crate) mod builder;
 pub(crate) mod connection;
 #[cfg(feature = "tls")]
 pub(crate) mod encryption;

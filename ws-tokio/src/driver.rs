@@ -5,8 +5,10 @@ mod aside;
 mod broadcast;
 mod decode;
 mod drain;
+mod holding;
 mod outbox;
 mod report;
+mod requests;
 mod state;
 mod timer;
 mod transport;
@@ -22,15 +24,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep};
-use ws_core::{CloseCause, CloseInfo, Connection, Event, MemoryUsage, Message, SendError};
+use ws_core::{CloseCause, CloseInfo, Connection, Event, Message, SendError};
 
 use crate::buffer::{self, Input};
-use crate::closer::{Asked, CloseRequest, Closer};
+use crate::closer::CloseRequest;
 use crate::connection_id::ConnectionId;
 use crate::error::Error;
 use crate::piece::{OwnedPiece, PieceSource};
-use crate::traffic::{CloseRecord, Traffic};
-use outbox::Compress;
+use crate::traffic::CloseRecord;
 use report::Reported;
 pub(super) use state::Progress;
 use state::{Closing, Reading, Transport, Writing};
@@ -288,34 +289,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.number = id.get();
     }
 
-    /// Does what a [`Closer`] asks for.
-    #[inline]
-    fn begin_requested_close(&mut self) {
-        if self.close_request.as_ref().is_some_and(|request| request.is_asked()) {
-            self.do_requested();
-        }
-    }
-
-    #[cold]
-    fn do_requested(&mut self) {
-        let Some(request) = self.close_request.clone() else { return };
-        let Asked { close, attach, give_way } = request.take();
-        if let Some(with) = give_way {
-            self.give_way(with);
-            self.report();
-        }
-        if attach {
-            // A connection that takes no more messages drops them.
-            let _ = self.attach(request);
-            let _ = self.take_from_outboxes(Compress::Later);
-        }
-        if let Some(frame) = close {
-            // What was left before goes before. Closing already is fine too; code and reason have been checked.
-            let _ = self.take_from_outboxes(Compress::AtOnce);
-            let _ = self.connection.close(frame.code, &frame.reason);
-        }
-    }
-
     /// How the connection ended, for the task that waits for a message.
     fn outcome(&mut self) -> Result<(), Error> {
         let Some(info) = self.connection.close_info() else { return Ok(()) };
@@ -342,40 +315,6 @@ const READS: u32 = 4;
 /// This many reads without a pause are done before others get theirs, whatever they bring: with frames of a few bytes
 /// a full one takes a millisecond or two to go through.
 const IN_A_ROW: u8 = 8;
-
-impl<S> Driver<S> {
-    pub(super) fn closer(&mut self) -> Closer {
-        Closer::new(Arc::clone(self.close_request.get_or_insert_default()))
-    }
-
-    /// Returns what has gone through the connection.
-    pub(super) fn traffic(&self) -> Traffic {
-        Traffic {
-            messages_sent: self.connection.messages_sent(),
-            messages_received: self.connection.messages_received(),
-            bytes_sent: self.writing.written,
-            bytes_received: self.reading.bytes,
-        }
-    }
-
-    /// Returns the connection's memory with what only the driver has.
-    pub(super) fn memory_usage(&self) -> MemoryUsage {
-        let mut usage = self.connection.memory_usage();
-        usage.read = self.reading.input.capacity();
-        let large = self.reading.large.as_ref().map_or(0, |large| large.len());
-        let aside = self.reading.aside.as_ref().map_or(0, |aside| aside.bytes());
-        usage.assembled = usage.assembled.saturating_add(large).saturating_add(aside);
-        let backlog = self.writing.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage());
-        let outboxes = self.writing.outboxes.as_ref().map_or(0, |outboxes| outboxes.memory_usage());
-        usage.queued = usage.queued.saturating_add(backlog).saturating_add(outboxes);
-        #[cfg(feature = "http2")]
-        if let Some(held) = &self.writing.held {
-            // As it is now rather than when something was written.
-            usage.queued = usage.queued.saturating_sub(self.connection.held()).saturating_add(held.bytes());
-        }
-        usage
-    }
-}
 
 impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
