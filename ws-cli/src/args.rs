@@ -178,7 +178,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_size: u64,
     /// Let all connections together hold this much memory: near it requests are refused with 503, then WebSockets with much
-    /// unfinished input are closed with 1013. Default: half of what the system has
+    /// unfinished input, or output that their peers do not read, are closed with 1013. Default: half of what the system has
     #[arg(long, value_name = "BYTES", value_parser = memory)]
     pub(crate) max_memory: Option<usize>,
     /// Let this many WebSockets be open. Default: what the limit of open files allows

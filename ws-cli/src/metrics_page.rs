@@ -17,7 +17,7 @@ use ws_server::{
 use crate::failure::{Failure, Status};
 use crate::prometheus::Prometheus;
 
-/// Answers requests for `/metrics`. By itself, and not a [`Server`](ws_server::Server), which would count what this does among
+/// Answers requests for `/metrics`. It is no [`Server`](ws_server::Server), which would count its own connections among
 /// the metrics.
 pub(crate) struct MetricsPage {
     address: SocketAddr,
@@ -27,7 +27,7 @@ pub(crate) struct MetricsPage {
 }
 
 impl MetricsPage {
-    /// Listens on an address. When this process replaces another one, that may do so until it has ended, and is waited for then.
+    /// Listens on an address. When this process replaces another one, which may still listen there, [`serve`](Self::serve) waits until that has ended.
     ///
     /// # Errors
     /// [`Failure`] if the address cannot be listened on.
@@ -57,12 +57,12 @@ impl MetricsPage {
         Ok(Self { address, listener, acceptor })
     }
 
-    /// The address, once this listens there.
+    /// Returns the address, once this listens there.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.listener.is_some().then_some(self.address)
     }
 
-    /// Answers for ever.
+    /// Answers requests for ever.
     pub(crate) async fn serve(self) {
         let listener = match self.listener {
             Some(listener) => listener,
@@ -81,7 +81,7 @@ impl MetricsPage {
                 Ok((stream, peer)) => {
                     let acceptor = acceptor.clone();
                     tokio::spawn(async move {
-                        // It has been answered, or has gone.
+                        // The request has been answered, or its peer has gone.
                         let _ = acceptor.accept_from(stream, peer).await;
                         drop(place);
                     });
@@ -109,5 +109,5 @@ fn not_found() -> Response {
 
 /// How many requests are answered at a time.
 const PLACES: usize = 16;
-/// How often an address that is taken, or an accept that fails, is tried.
+/// How long to wait before another try when the address is taken or an accept fails.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,8 +1,8 @@
 //! Metrics as text for Prometheus.
 //!
-//! Of its own, because the exporter of the project `metrics` (`metrics-exporter-prometheus`) is 23 more crates, several of them in a
-//! second version: more than the rest of the server. What it does beyond this, `ws serve` has no use for: summaries, gauges that
-//! expire, pushing. A program that wants that installs it instead, as `ws_server::how_to::observe` shows.
+//! This is a custom exporter because that of the project `metrics` (`metrics-exporter-prometheus`) brings 23 more crates, several of them in a
+//! second version: more than the rest of the server. `ws serve` has no use for what it does beyond this: summaries, gauges that
+//! expire, pushing. A program that needs those installs it instead, as `ws_server::how_to::observe` shows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,7 +36,7 @@ struct Buckets {
 }
 
 impl Prometheus {
-    /// From now on the metrics of the process are kept here.
+    /// Keeps the metrics of the process from now on.
     pub(crate) fn install() -> Result<Self, Failure> {
         let this = Self::default();
         let failed = |error| Failure::other(format!("cannot keep metrics: {error}"));
@@ -115,7 +115,7 @@ impl Recorder for Prometheus {
     }
 }
 
-/// The value of a key, which is made the first time.
+/// Returns the value of a key, and makes it the first time.
 fn of<T: Default>(series: &mut BTreeMap<String, BTreeMap<String, Arc<T>>>, key: &Key) -> Arc<T> {
     let labels = key.labels().map(|label| format!("{}=\"{}\"", label.key(), escaped(label.value())));
     let labels = labels.collect::<Vec<_>>().join(",");

@@ -309,7 +309,7 @@ impl Connection {
         self.messages_sent
     }
 
-    /// Returns how many messages have been received, whole: those that are returned, and those that the rest is skipped of.
+    /// Returns how many messages have been received; one whose rest is skipped counts, too.
     pub const fn messages_received(&self) -> u64 {
         self.messages_received
     }

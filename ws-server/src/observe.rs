@@ -70,7 +70,7 @@ pub(crate) fn panicked() {
     count!(PANICS);
 }
 
-/// A WebSocket has opened over this version of HTTP, so long after it was asked for.
+/// A WebSocket has opened over this version of HTTP, this long after its request.
 pub(crate) fn opened(version: Version, took: Duration) {
     let http = if version >= Version::HTTP_2 { "2" } else { "1.1" };
     count!(OPENED, "http" => http);
@@ -78,12 +78,12 @@ pub(crate) fn opened(version: Version, took: Duration) {
     record!(HANDSHAKE_DURATION, took.as_secs_f64(), "http" => http);
 }
 
-/// It is open no more.
+/// A WebSocket is no longer open.
 pub(crate) fn open_ends() {
     add!(OPEN, -1.0);
 }
 
-/// It has ended so.
+/// A WebSocket has ended in this way.
 pub(crate) fn closed(end: End) {
     let End { initiator, cause, code } = end;
     count!(CLOSED, "initiator" => initiator, "cause" => cause, "code" => code);
@@ -102,7 +102,7 @@ pub(crate) fn drain_begins() {
     add!(DRAINING, 1.0);
 }
 
-/// A shutdown has ended, with this many connections that closed, and were cut off.
+/// A shutdown has ended, in which this many connections closed and were cut off.
 pub(crate) fn drained(closed: usize, aborted: usize, took: Duration) {
     add!(DRAINING, -1.0);
     #[cfg(feature = "metrics")]
@@ -155,7 +155,7 @@ fn cause(cause: CloseCause) -> &'static str {
     }
 }
 
-/// A code of the peer's may be any of 2,000: those have two values.
+/// A peer may send any of 2,000 codes of its own, which have two values here: a label must have few.
 fn code(code: CloseCode) -> &'static str {
     match code.0 {
         1000 => "1000",
@@ -195,13 +195,13 @@ mod tests {
         use Initiator::{Local, Remote};
         let handshake = CloseCause::Handshake;
         let eof = CloseCause::Transport(TransportEnd::Eof);
-        let unmasked = CloseCause::Protocol(ProtocolError::MemoryShort);
+        let memory = CloseCause::Protocol(ProtocolError::MemoryShort);
         for (info, expected) in [
             (info(Local, handshake, Some(1001), Some(1000)), ("local", "handshake", "1001")),
             (info(Remote, handshake, Some(1000), Some(4321)), ("remote", "handshake", "4xxx")),
             (info(Remote, handshake, Some(3000), Some(3000)), ("remote", "handshake", "3xxx")),
             (info(Remote, eof, None, None), ("remote", "eof", "1006")),
-            (info(Remote, unmasked, Some(1013), None), ("remote", "memory", "1013")),
+            (info(Remote, memory, Some(1013), None), ("remote", "memory", "1013")),
         ] {
             let End { initiator, cause, code } = End::of(&info);
             assert_eq!((initiator, cause, code), expected);

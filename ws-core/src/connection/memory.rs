@@ -22,8 +22,8 @@ impl Connection {
         }
     }
 
-    /// Whether no memory is held beside the struct itself: all of [`memory_usage`](Self::memory_usage) is 0. Cheaper than to ask for
-    /// that, and so most connections are while they wait.
+    /// Whether no memory is held beside the struct itself: all of [`memory_usage`](Self::memory_usage) is 0. This is cheaper to compute, and
+    /// the case for most connections while they wait.
     #[inline]
     pub fn holds_nothing(&self) -> bool {
         self.incoming.is_none()

@@ -31,7 +31,7 @@ impl Memory {
         Arc::new(Self { limit, used: AtomicUsize::new(0), ranks: Mutex::default(), epoch: Instant::now() })
     }
 
-    /// How many bytes are used.
+    /// Returns how many bytes are used.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
@@ -106,7 +106,7 @@ impl Memory {
         self.ranks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number that changes every quarter of a second.
+    /// Returns a number that changes every quarter of a second.
     fn tick(&self) -> u8 {
         u8::try_from(self.epoch.elapsed().as_millis() / TICK % 256).unwrap_or(0)
     }
@@ -237,7 +237,7 @@ pub(crate) const HTTP_2: usize = 16 << 10;
 const STEP: usize = 4 << 10;
 /// At most this many WebSockets are asked to give way at one time, so that the lock is not kept for long.
 const AT_ONCE: usize = 1024;
-/// Output that the transport takes nothing of for this long counts as that of a peer that does not read.
+/// Output of which the transport has taken no byte for this long counts as that of a peer that does not read.
 const STILL: Duration = Duration::from_secs(5);
 /// The same while more than one and a quarter times the limit is used.
 const STILL_IN_NEED: Duration = Duration::from_secs(1);
