@@ -6,16 +6,6 @@ source "$(dirname "$0")/lib/setup.bash"
 need_programs systemd-socket-activate systemd-analyze python3
 cargo build --release --quiet -p ws-cli
 
-# check DESCRIPTION FUNCTION: as `step`, for a function of this script.
-check() {
-    if ! (set -e; "$2") >"$work/$name.step.log" 2>&1; then
-        sed 's/^/    /' "$work/$name.step.log" >&2
-        fail "failed: $1"
-    fi
-    steps=$((steps + 1))
-    echo "  ok  $1  $(tail -n 1 "$work/$name.step.log")"
-}
-
 units() {
     mkdir -p "$work/units"
     cp interop/deploy/ws.socket "$work/units/ws.socket"

@@ -24,16 +24,6 @@ need_certificate
 cat "$certificate" "$key" >"$work/$name.pem"
 build=$work/$name.build
 
-# check DESCRIPTION FUNCTION: as `step`, for a function of this script.
-check() {
-    if ! (set -e; "$2") >"$work/$name.step.log" 2>&1; then
-        sed 's/^/    /' "$work/$name.step.log" >&2
-        fail "failed: $1"
-    fi
-    steps=$((steps + 1))
-    echo "  ok  $1  $(tail -n 1 "$work/$name.step.log")"
-}
-
 # --- the container ----------------------------------------------------------------
 
 buildah() { command buildah --storage-driver vfs --root "$build/storage" --runroot "$build/run" "$@"; }

@@ -1,5 +1,5 @@
 # What every interop script needs: builds our programs, installs the others, and ends all processes at exit.
-# It is sourced. Defines: $root $work $programs $ws; step, fail, start, stop, build; need_programs, need_python,
+# It is sourced. Defines: $root $work $programs $ws; step, check, fail, start, stop, build; need_programs, need_python,
 # need_python_http2 ($python), need_node, need_certificate; free_port, listen_at.
 set -euo pipefail
 
@@ -47,6 +47,16 @@ step() {
     fi
     steps=$((steps + 1))
     echo "  ok  $what  $(tail -n 1 "$log")"
+}
+
+# check DESCRIPTION FUNCTION: as `step`, for a function of the script, without a time limit.
+check() {
+    if ! (set -e; "$2") >"$work/$name.step.log" 2>&1; then
+        sed 's/^/    /' "$work/$name.step.log" >&2
+        fail "failed: $1"
+    fi
+    steps=$((steps + 1))
+    echo "  ok  $1  $(tail -n 1 "$work/$name.step.log")"
 }
 
 # start NAME COMMAND...: starts a server, waits for the ws:// or wss:// address that it prints, sets $address.
