@@ -38,7 +38,12 @@ impl Kept {
 }
 
 fn server(most: usize) -> (WebSocket<DuplexStream>, DuplexStream, Kept) {
-    let (near, far) = duplex(1 << 20);
+    server_over(1 << 20, most)
+}
+
+/// A server whose transport takes this many bytes that are not read.
+fn server_over(room: usize, most: usize) -> (WebSocket<DuplexStream>, DuplexStream, Kept) {
+    let (near, far) = duplex(room);
     let mut websocket = WebSocket::new(near, Connection::server(Arc::new(Config::server())), &[]);
     let kept = Kept { reports: Arc::default(), most };
     websocket.set_observer(Box::new(kept.clone()));
@@ -163,10 +168,7 @@ async fn a_connection_with_a_part_of_a_message_gives_way_when_a_closer_asks_and_
 
 #[tokio::test]
 async fn what_was_read_ahead_while_the_user_only_sends_is_dropped_when_the_connection_gives_way() {
-    let (near, mut peer) = duplex(4096);
-    let mut websocket = WebSocket::new(near, Connection::server(Arc::new(Config::server())), &[]);
-    let kept = Kept { reports: Arc::default(), most: usize::MAX };
-    websocket.set_observer(Box::new(kept.clone()));
+    let (mut websocket, mut peer, kept) = server_over(4096, usize::MAX);
     let closer = websocket.closer();
     let owner = tokio::spawn(async move {
         let sent = websocket.send(vec![0; 100_000]).await;
@@ -196,10 +198,7 @@ async fn what_was_read_ahead_while_the_user_only_sends_is_dropped_when_the_conne
 #[tokio::test]
 async fn what_waits_to_be_written_is_reported_as_it_moves_and_dropped_when_the_connection_gives_way_with_it()
 {
-    let (near, mut peer) = duplex(4096);
-    let mut websocket = WebSocket::new(near, Connection::server(Arc::new(Config::server())), &[]);
-    let kept = Kept { reports: Arc::default(), most: usize::MAX };
-    websocket.set_observer(Box::new(kept.clone()));
+    let (mut websocket, mut peer, kept) = server_over(4096, usize::MAX);
     let closer = websocket.closer();
     let owner = tokio::spawn(async move {
         let sent = websocket.send(vec![7; 100_000]).await;
@@ -223,10 +222,7 @@ async fn what_waits_to_be_written_is_reported_as_it_moves_and_dropped_when_the_c
 
 #[tokio::test]
 async fn a_connection_to_a_member_of_a_broadcast_that_does_not_read_is_reported_and_gives_way_with_1013() {
-    let (near, mut peer) = duplex(4096);
-    let mut websocket = WebSocket::new(near, Connection::server(Arc::new(Config::server())), &[]);
-    let kept = Kept { reports: Arc::default(), most: usize::MAX };
-    websocket.set_observer(Box::new(kept.clone()));
+    let (mut websocket, mut peer, kept) = server_over(4096, usize::MAX);
     let closer = websocket.closer();
     let (sender, mut receiver) = websocket.split();
     let owner = tokio::spawn(async move { receiver.recv().await });
