@@ -20,8 +20,8 @@ use crate::error::TopicError;
 pub use event::{BackplaneState, ClusterEvent, ClusterEvents};
 use outbox::Outbox;
 pub(crate) use outbox::{Pending, Waiter};
-pub(crate) use outgoing::Heads;
 use outgoing::Outgoing;
+pub(crate) use outgoing::{Heads, Next};
 
 /// Shared by the topics and what runs the connection to the backplane. Its lock is the last of all.
 pub(crate) struct Bus {
@@ -39,6 +39,8 @@ pub(crate) struct Bus {
 struct State {
     status: BackplaneState,
     outgoing: Outgoing,
+    /// A live message is being sent: neither waiting nor counted.
+    is_sending_live: bool,
     outbox: Outbox,
     touched: BTreeSet<Want>,
     counts: ClusterCounts,
@@ -56,7 +58,7 @@ pub(crate) enum Want {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterCounts {
-    /// Messages that were sent to the other servers.
+    /// Live messages that were sent to the other servers.
     pub sent: u64,
     /// Live messages that were not, since the backplane was down or slow.
     pub unsent: u64,
@@ -92,6 +94,7 @@ impl Bus {
         let state = State {
             status: BackplaneState::down(name),
             outgoing: Outgoing::new(&options, max_topics),
+            is_sending_live: false,
             outbox: Outbox::new(&options, origin),
             touched: BTreeSet::new(),
             counts: ClusterCounts::default(),
@@ -111,8 +114,8 @@ impl Bus {
         }
         let envelope =
             Envelope::Live { origin: self.origin, at, topic: topic.into(), message: message.clone() };
-        state.outgoing.push(Channel::Topic(topic.into()), envelope.encode(), cost);
-        state.counts.sent = state.counts.sent.saturating_add(1);
+        let (channel, payload) = (Channel::Topic(topic.into()), envelope.encode());
+        state.outgoing.push(Next { channel, payload, cost, is_live: true });
         drop(state);
         self.sending.notify_one();
         Ok(())
@@ -126,7 +129,7 @@ impl Bus {
         if !state.status.up || !state.outgoing.has_room(cost) {
             return false;
         }
-        state.outgoing.push(channel, payload, cost);
+        state.outgoing.push(Next { channel, payload, cost, is_live: false });
         drop(state);
         self.sending.notify_one();
         true
@@ -136,18 +139,33 @@ impl Bus {
     pub(crate) fn send_beat(&self, beat: Beat) {
         let payload = Envelope::Beat(beat).encode();
         let cost = cost(payload.len());
-        self.lock().outgoing.push(Channel::Servers, payload, cost);
+        self.lock().outgoing.push(Next { channel: Channel::Servers, payload, cost, is_live: false });
         self.sending.notify_one();
     }
 
     /// Waits for what is to be sent next.
-    pub(crate) async fn next_outgoing(&self) -> (Channel, bytes::Bytes) {
+    pub(crate) async fn next_outgoing(&self) -> Next {
         loop {
-            if let Some(next) = self.lock().outgoing.pop() {
+            if let Some(next) = self.pop_outgoing() {
                 return next;
             }
             self.sending.notified().await;
         }
+    }
+
+    fn pop_outgoing(&self) -> Option<Next> {
+        let mut state = self.lock();
+        let next = state.outgoing.pop()?;
+        state.is_sending_live = next.is_live;
+        Some(next)
+    }
+
+    /// What was taken to be sent has been sent, or was refused.
+    pub(crate) fn sent(&self, is_sent: bool) {
+        let mut state = self.lock();
+        let live = u64::from(std::mem::take(&mut state.is_sending_live));
+        let count = if is_sent { &mut state.counts.sent } else { &mut state.counts.unsent };
+        *count = count.saturating_add(live);
     }
 
     /// Whether all has been sent and stored.
@@ -201,7 +219,6 @@ impl Bus {
         stored
     }
 
-    /// Which connection has published a message that is being stored.
     /// The backplane refuses the first messages of a topic, and would again.
     pub(crate) fn refused(&self, topic: &str, count: usize, cause: &BackplaneError) {
         let refused = self.lock().outbox.done(topic, count);
@@ -211,6 +228,7 @@ impl Bus {
         }
     }
 
+    /// Which connection has published a message that is being stored.
     pub(crate) fn author(&self, topic: &str, id: u128) -> Option<ws_tokio::ConnectionId> {
         self.lock().outbox.author(topic, id)
     }
@@ -263,7 +281,8 @@ impl Bus {
         let mut state = self.lock();
         let first = state.status.up || state.status.cause.is_none();
         state.touched.clear();
-        let dropped = state.outgoing.clear();
+        let being_sent = u64::from(std::mem::take(&mut state.is_sending_live));
+        let dropped = state.outgoing.clear().saturating_add(being_sent);
         state.counts.unsent = state.counts.unsent.saturating_add(dropped);
         state.outbox.interrupted();
         if first {

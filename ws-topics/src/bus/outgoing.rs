@@ -14,7 +14,7 @@ use crate::error::TopicError;
 /// Messages in the order in which they go out, within bounds.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    queue: VecDeque<(Channel, Bytes, usize)>,
+    queue: VecDeque<Next>,
     bytes: usize,
     max_messages: usize,
     max_bytes: usize,
@@ -23,6 +23,17 @@ pub(super) struct Outgoing {
     runs: u64,
     /// As of the previous heartbeat.
     runs_before: u64,
+}
+
+/// What is to be sent.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) channel: Channel,
+    pub(crate) payload: Bytes,
+    /// What it counts as while it waits.
+    pub(crate) cost: usize,
+    /// Whether it is a live message, which is counted.
+    pub(crate) is_live: bool,
 }
 
 /// What was published to a live topic.
@@ -83,26 +94,24 @@ impl Outgoing {
             || (self.queue.len() < self.max_messages && self.bytes.saturating_add(cost) <= self.max_bytes)
     }
 
-    pub(super) fn push(&mut self, channel: Channel, payload: Bytes, cost: usize) {
-        self.bytes = self.bytes.saturating_add(cost);
-        self.queue.push_back((channel, payload, cost));
+    pub(super) fn push(&mut self, next: Next) {
+        self.bytes = self.bytes.saturating_add(next.cost);
+        self.queue.push_back(next);
     }
 
-    pub(super) fn pop(&mut self) -> Option<(Channel, Bytes)> {
-        let (channel, payload, cost) = self.queue.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(cost);
+    pub(super) fn pop(&mut self) -> Option<Next> {
+        let next = self.queue.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(next.cost);
         if self.queue.is_empty() && self.queue.capacity() > KEPT {
             self.queue = VecDeque::new();
         }
-        Some((channel, payload))
+        Some(next)
     }
 
-    /// Drops what waits; returns how many.
+    /// Drops what waits; returns how many live messages that were.
     pub(super) fn clear(&mut self) -> u64 {
-        let dropped = self.queue.len() as u64;
-        self.queue = VecDeque::new();
         self.bytes = 0;
-        dropped
+        std::mem::take(&mut self.queue).iter().filter(|next| next.is_live).count() as u64
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::backplane::{Appended, BackplaneError, Channel, Entry, Interest, Link, Page};
-use crate::bus::{Bus, Want};
+use crate::bus::{Bus, Next, Want};
 use crate::options::History;
 
 /// Tasks that end with this.
@@ -36,8 +36,10 @@ impl<L: Link> Jobs<L> {
         let sending = Arc::clone(&link);
         tasks.spawn(async move {
             loop {
-                let (channel, payload) = bus.next_outgoing().await;
-                match sending.publish(&channel, payload).await {
+                let Next { channel, payload, .. } = bus.next_outgoing().await;
+                let sent = sending.publish(&channel, payload).await;
+                bus.sent(sent.is_ok());
+                match sent {
                     // The others find out by the numbers that it is missing.
                     Err(error) if !error.is_refusal() => return Done::Sending(error),
                     _ => {}

@@ -260,3 +260,26 @@ async fn what_waits_for_other_servers_is_bounded_and_what_does_not_fit_is_a_gap_
     topics.publish("news", "next").unwrap();
     assert_eq!(peer.read().await, ["0", "1", "2", "3", "lost 6 of news", "next"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_live_message_counts_as_sent_or_as_unsent_also_when_the_backplane_stops_in_between() {
+    let net = Net::new(1);
+    let mut servers = servers::<1>(&net).await;
+    let counts = || servers[0].topics.cluster_counts().unwrap();
+    for n in 0..3 {
+        servers[0].topics.publish("news", n.to_string()).unwrap();
+    }
+    settle().await;
+    assert_eq!((counts().sent, counts().unsent), (3, 0));
+    // They wait, and so do heartbeats, which are not counted.
+    net.health(0, Health::Stalled);
+    for n in 3..10 {
+        servers[0].topics.publish("news", n.to_string()).unwrap();
+    }
+    sleep(Duration::from_millis(1_500)).await;
+    net.health(0, Health::Dead);
+    servers[0].topics.publish("news", "10").unwrap();
+    settle().await;
+    assert_eq!((counts().sent, counts().unsent), (3, 8));
+    assert!(matches!(servers[0].event().await, ClusterEvent::Down { .. }));
+}
