@@ -23,7 +23,6 @@ mod waiting;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use crate::close_info::TransportEnd;
 use crate::config::Config;
@@ -38,6 +37,7 @@ use closing::Ending;
 pub use compressing::{CompressingMessage, Work};
 #[cfg(feature = "deflate")]
 pub(crate) use compression::TURN;
+use control::ControlFrames;
 use end::{Client, End};
 pub use large::LargeMessage;
 pub use output::Output;
@@ -137,9 +137,8 @@ pub struct Connection {
     decoder: FrameDecoder,
     /// What the frame being received is.
     frame: Frame,
-    /// The payload so far of a control frame that straddles inputs.
-    #[allow(clippy::box_collection, reason = "rarely allocated, and the connection must stay small")]
-    control: Option<Box<Vec<u8>>>,
+    /// What is kept of control frames received: rarely anything.
+    control: Option<Box<ControlFrames>>,
     /// The message being received, unless it lies whole in one input.
     incoming: Option<Box<Incoming>>,
     /// The message being sent in pieces.
@@ -159,8 +158,6 @@ pub struct Connection {
     /// Counts messages that were queued whole, and messages that were received.
     messages_sent: u64,
     messages_received: u64,
-    /// Control frames in the current second, where a rate is set.
-    control_count: u32,
     /// How it closes, once it does.
     ending: Option<Box<Ending>>,
     /// permessage-deflate, where it has been agreed.
@@ -284,7 +281,6 @@ impl Connection {
             round_trips: 0,
             messages_sent: 0,
             messages_received: 0,
-            control_count: 0,
             ending: None,
             #[cfg(feature = "deflate")]
             compression: None,

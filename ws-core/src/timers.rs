@@ -59,10 +59,6 @@ pub(crate) struct Timers {
     pub(crate) full_since: Time,
     /// When it has passed on what it took since, as far as is known.
     pub(crate) drained: Time,
-    /// The end of the closing handshake, or of the lingering.
-    pub(crate) close: Time,
-    /// The end of the second in which control frames are counted.
-    pub(crate) control: Time,
     /// The last round trip.
     pub(crate) rtt: RoundTrip,
 }
@@ -118,8 +114,6 @@ impl Timers {
             write: Time::NEVER,
             full_since: Time::EPOCH,
             drained: Time::EPOCH,
-            close: Time::NEVER,
-            control: Time::NEVER,
             rtt: RoundTrip::NONE,
         }
     }

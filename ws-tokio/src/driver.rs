@@ -16,6 +16,7 @@ mod transport_slot;
 mod turns;
 
 use std::future::Future;
+use std::io;
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use crate::piece::{OwnedPiece, PieceSource};
 use crate::traffic::CloseRecord;
 use report::Reported;
 pub(super) use state::Progress;
-use state::{Closing, Reading, Transport, Writing};
+use state::{Closing, Reading, Receiving, Transport, Writing};
 use transport_slot::TransportSlot;
 pub(super) use turns::{is_large, takes_time};
 
@@ -46,7 +47,10 @@ pub(super) struct Driver<S> {
     pub(super) connection: Connection,
     reading: Reading,
     writing: Writing,
+    receiving: Receiving,
     closing: Closing,
+    /// The error that ended the transport, until it has been reported.
+    transport_error: Option<io::Error>,
     /// Boxed: it is too large to sit in every future that holds a WebSocket.
     sleep: Option<Pin<Box<Sleep>>>,
     epoch: Instant,
@@ -81,7 +85,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 ..Reading::default()
             },
             writing: Writing::default(),
+            receiving: Receiving::default(),
             closing: Closing::default(),
+            transport_error: None,
             sleep: None,
             epoch: Instant::now(),
             unset_deadline: false,
@@ -111,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             // Answers wait to be written: what would make more of them is left unread.
             let room = self.poll_room(cx);
-            self.reading.held_back = room.is_pending();
+            self.receiving.held_back = room.is_pending();
             ready!(room)?;
             match ready!(self.poll_next(cx, |driver| driver.lend_events(&mut each)))? {
                 Some(Ok(())) => {}
@@ -127,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         mut next: impl FnMut(&mut Self) -> Option<T>,
     ) -> Poll<Result<Option<T>, Error>> {
         let mut reads = 0u32;
-        self.reading.asked = true;
+        self.receiving.asked = true;
         loop {
             self.begin_requested_close();
             if let Some(found) = next(self) {
@@ -137,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 return Poll::Ready(Ok(Some(found)));
             }
-            if mem::take(&mut self.reading.unfinished) {
+            if mem::take(&mut self.receiving.unfinished) {
                 return self.let_others_run(cx);
             }
             let is_read_out = self.poll_ended(cx).is_pending();
@@ -150,12 +156,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.poll_closed(cx).is_ready() {
                 return Poll::Ready(self.outcome().map(|()| None));
             }
-            self.reading.held_back = !self.may_read();
-            if !self.reading.held_back && !is_read_out && self.poll_read(cx).is_ready() {
+            self.receiving.held_back = !self.may_read();
+            if !self.receiving.held_back && !is_read_out && self.poll_read(cx).is_ready() {
                 // A peer that never pauses cannot put off the deadlines that apply to it.
                 reads = reads.saturating_add(1);
-                self.reading.in_a_row = self.reading.in_a_row.saturating_add(1);
-                let enough = reads == READS || self.reading.in_a_row >= IN_A_ROW;
+                self.receiving.in_a_row = self.receiving.in_a_row.saturating_add(1);
+                let enough = reads == READS || self.receiving.in_a_row >= IN_A_ROW;
                 if stalled || enough || !self.connection.is_open() {
                     self.check_timeout();
                 }
@@ -165,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 continue;
             }
-            self.reading.in_a_row = 0;
+            self.receiving.in_a_row = 0;
             ready!(self.poll_timeout(cx));
         }
     }
@@ -261,11 +267,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             written: self.writing.written,
             unflushed: self.connection.is_unflushed(),
             held: self.connection.held(),
-            held_back: self.reading.held_back,
+            held_back: self.receiving.held_back,
             unset_deadline: self.unset_deadline,
             unread: self.reading.input.len(),
             open: self.connection.is_open(),
-            ended: self.reading.ended.is_some(),
+            ended: self.receiving.ended.is_some(),
             over: self.connection.is_ended(),
         }
     }
@@ -292,7 +298,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// How the connection ended, for the task that waits for a message.
     fn outcome(&mut self) -> Result<(), Error> {
         let Some(info) = self.connection.close_info() else { return Ok(()) };
-        if let Some(error) = self.closing.error.take().filter(|_| !info.is_clean()) {
+        if let Some(error) = self.transport_error.take().filter(|_| !info.is_clean()) {
             return Err(Error::Io(error));
         }
         match info.cause {

@@ -21,7 +21,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        while self.may_begin_message() && self.control.is_none() && self.decoder.at_frame_border() {
+        while self.may_begin_message() && self.decoder.at_frame_border() {
             let mut frame = match FrameHeader::parse(input, self.role()) {
                 Ok(Some((header, used))) => match self.length_of_independent_frame(header, used) {
                     Some(length) if length <= input.len() => {

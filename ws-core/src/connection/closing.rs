@@ -25,6 +25,8 @@ pub(super) struct Ending {
     pub(super) unsent: u64,
     /// Input thrown away.
     lingered: u64,
+    /// The end of the closing handshake, or of the lingering.
+    pub(super) deadline: Time,
     /// When waiting for the peer's Close ends whatever it sends.
     pub(super) latest: Time,
 }
@@ -164,7 +166,7 @@ impl Connection {
         ending.sent = Some(code);
         ending.cause = Some(CloseCause::Handshake);
         // What ran until here was the deadline of the reply.
-        self.timers.close = Time::NEVER;
+        self.stop_close_deadline();
         self.enter(State::Closed { shut_down: false });
     }
 
@@ -210,7 +212,7 @@ impl Connection {
             // What has been written may still be on its way: the transport is shut down and read from for a while, since
             // one that is dropped with something unread takes back what it has not delivered.
             self.ending(initiator).cause.get_or_insert(CloseCause::Timeout(deadline));
-            self.timers.close = Time::NEVER;
+            self.stop_close_deadline();
             return self.enter(State::Failed { shut_down: false });
         }
         self.end(CloseCause::Timeout(deadline), initiator);
@@ -282,9 +284,22 @@ impl Connection {
                 reason: ByteString::new(),
                 unsent: 0,
                 lingered: 0,
+                deadline: Time::NEVER,
                 latest: Time::NEVER,
             })
         })
+    }
+
+    /// When the closing handshake ends, or the lingering.
+    #[inline]
+    pub(super) fn close_deadline(&self) -> Time {
+        self.ending.as_ref().map_or(Time::NEVER, |ending| ending.deadline)
+    }
+
+    pub(super) fn stop_close_deadline(&mut self) {
+        if let Some(ending) = &mut self.ending {
+            ending.deadline = Time::NEVER;
+        }
     }
 
     /// Frees what only receiving needs: nothing more counts.
@@ -312,7 +327,7 @@ impl Connection {
             State::Closed { shut_down } | State::Failed { shut_down } => {
                 if shut_down {
                     // From here on it only lingers.
-                    self.timers.close = Time::NEVER;
+                    self.stop_close_deadline();
                 }
                 self.stop_receiving();
             }

@@ -8,7 +8,7 @@ use crate::memory_usage::MemoryUsage;
 impl Connection {
     /// Returns the bytes of memory held for this connection beside the struct itself, by purpose.
     pub fn memory_usage(&self) -> MemoryUsage {
-        let received = self.control.as_ref().map_or(0, |control| control.capacity());
+        let received = self.control.as_ref().map_or(0, |control| control.partial.capacity());
         MemoryUsage {
             read: 0,
             assembled: self.incoming.as_ref().map_or(0, |incoming| incoming.assembly.capacity()),
@@ -27,7 +27,7 @@ impl Connection {
     #[inline]
     pub fn holds_nothing(&self) -> bool {
         self.incoming.is_none()
-            && self.control.is_none()
+            && self.control.as_ref().is_none_or(|control| control.partial.capacity() == 0)
             && self.queue.has_no_memory()
             && self.held == 0
             && !self.is_compressing()

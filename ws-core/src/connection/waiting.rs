@@ -4,7 +4,7 @@ use core::mem;
 use core::time::Duration;
 
 use super::{Connection, Frame, Incoming, State};
-use crate::close_info::Deadline;
+use crate::close_info::{Deadline, Initiator};
 use crate::error::ProtocolError;
 use crate::timers::{Asking, Flow, RoundTrip, Time};
 
@@ -17,7 +17,7 @@ impl Connection {
         let timers = &self.timers;
         timers.changed
             || timers.flow != self.waits_for()
-            || (timers.close.is_set() && self.heard)
+            || (self.heard && self.close_deadline().is_set())
             || self.incoming.as_ref().is_some_and(|incoming| incoming.seen != Some(self.arrived(incoming)))
     }
 
@@ -36,7 +36,7 @@ impl Connection {
         self.settle(now);
         self.arm(now);
         let timers = &self.timers;
-        let other = timers.write.min(timers.close).min(timers.control);
+        let other = timers.write.min(self.close_deadline()).min(self.control_deadline());
         self.ping_deadline().min(self.message_deadline()).min(other).get()
     }
 
@@ -49,7 +49,7 @@ impl Connection {
         if time >= self.timers.write {
             return self.time_out(Deadline::Write);
         }
-        if time >= self.timers.close {
+        if time >= self.close_deadline() {
             return self.time_out(Deadline::Close);
         }
         if let Some(timeout) = self.config.message_timeout
@@ -113,8 +113,9 @@ impl Connection {
         if self.held > 0 && matches!(self.timers.flow, Flow::Unflushed | Flow::Refused) {
             self.output_moved();
         }
+        let closes = self.close_deadline().is_set();
         let timers = &mut self.timers;
-        if timers.close.is_set() {
+        if closes {
             self.heard = true;
         } else if timers.asking == Asking::Written && now < timers.ping.after(LONGEST_BACKLOG) {
             timers.drained = timers.drained.max(now);
@@ -201,15 +202,16 @@ impl Connection {
             timers.full_since = timers.full_since.max(timers.ping.before(rtt));
             self.answered(keepalive.interval);
         }
-        if self.timers.close.is_set() && mem::take(&mut self.heard) && self.awaits_peer() {
-            let latest = self.ending.as_ref().map_or(Time::NEVER, |ending| ending.latest);
-            self.timers.close = self.timers.close.max(now.after(self.config.close_timeout)).min(latest);
+        let awaits_peer = self.awaits_peer();
+        if let Some(ending) = &mut self.ending
+            && ending.deadline.is_set()
+            && mem::take(&mut self.heard)
+            && awaits_peer
+        {
+            ending.deadline = ending.deadline.max(now.after(self.config.close_timeout)).min(ending.latest);
         }
         self.settle_message();
-        if now >= self.timers.control {
-            self.control_count = 0;
-            self.timers.control = Time::NEVER;
-        }
+        self.settle_control(now);
     }
 
     /// More of the message being received has arrived: its deadline begins anew.
@@ -239,15 +241,7 @@ impl Connection {
                 timers.asking = Asking::Nothing;
             }
         }
-        match self.state {
-            State::Open | State::CloseSent | State::ReadOnly(_) if self.control_count > 0 => {
-                timers.control = timers.control.min(now.after(Duration::from_secs(1)));
-            }
-            State::Open | State::CloseSent | State::ReadOnly(_) => {}
-            State::CloseReceived | State::Closed { .. } | State::Failed { .. } | State::Ended => {
-                timers.control = Time::NEVER;
-            }
-        }
+        self.arm_control(now);
     }
 
     fn arm_write(&mut self, now: Time) {
@@ -293,20 +287,22 @@ impl Connection {
             }
         };
         let Some(timeout) = timeout else {
-            self.timers.close = Time::NEVER;
-            return;
+            return self.stop_close_deadline();
         };
-        if self.timers.close.is_set() {
+        if self.close_deadline().is_set() {
             return;
         }
         self.heard = false;
-        self.timers.close = now.after(timeout);
-        if self.awaits_peer() {
+        let total = config.close_total_timeout;
+        let (awaits_peer, drained) = (self.awaits_peer(), self.timers.drained);
+        let ending = self.ending(Initiator::Local);
+        ending.deadline = now.after(timeout);
+        if awaits_peer {
             // What is on its way has to arrive first.
-            self.timers.close = now.max(self.timers.drained).after(timeout);
-            if let (Some(ending), Some(all)) = (&mut self.ending, config.close_total_timeout) {
+            ending.deadline = now.max(drained).after(timeout);
+            if let Some(all) = total {
                 ending.latest = ending.latest.min(now.after(all));
-                self.timers.close = self.timers.close.min(ending.latest);
+                ending.deadline = ending.deadline.min(ending.latest);
             }
         }
     }

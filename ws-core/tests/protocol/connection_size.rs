@@ -3,6 +3,6 @@
 use ws_core::Connection;
 
 #[test]
-fn a_connection_is_at_most_224_bytes_itself() {
-    assert!(size_of::<Connection>() <= 224, "it is {} bytes", size_of::<Connection>());
+fn a_connection_is_at_most_200_bytes_itself() {
+    assert!(size_of::<Connection>() <= 200, "it is {} bytes", size_of::<Connection>());
 }

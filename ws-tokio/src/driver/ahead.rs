@@ -17,7 +17,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// message although a Close or a fault has arrived behind it. No waker is left behind: the next task that waits for the
     /// transport leaves its waker.
     pub(crate) fn take_arrived(&mut self) {
-        if mem::take(&mut self.reading.asked) {
+        if mem::take(&mut self.receiving.asked) {
             return;
         }
         if !self.connection.is_open() || self.closing.discarding {
@@ -34,7 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let full = self.unreceived() >= self.connection.config().max_read_ahead || !self.may_read();
             if full
                 || !self.connection.is_open()
-                || self.reading.ended.is_some()
+                || self.receiving.ended.is_some()
                 || self.poll_fill(cx).is_pending()
             {
                 break;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{Binary, Connection, Event, LargeMessage, Message, Piece, Received, SendError};
 
 use super::Driver;
-use super::state::Reading;
+use super::state::{Reading, Receiving};
 use crate::buffer::{self, Input};
 use crate::piece::OwnedPiece;
 
@@ -49,7 +49,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(bytes) = self.reading.large.take() {
             return Some(OwnedPiece { data: Message::Binary(*bytes), last: true });
         }
-        let Self { connection, reading: Reading { input, unfinished, .. }, .. } = self;
+        let Self {
+            connection, reading: Reading { input, .. }, receiving: Receiving { unfinished, .. }, ..
+        } = self;
         if !has_input(input, connection) {
             return None;
         }
@@ -87,7 +89,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return Some(found);
         }
         // It stays in its place: should `each` panic, what has not been lent yet is there for the next call.
-        let Self { connection, reading: Reading { input, unfinished, .. }, .. } = self;
+        let Self {
+            connection, reading: Reading { input, .. }, receiving: Receiving { unfinished, .. }, ..
+        } = self;
         if !has_input(input, connection) {
             return None;
         }

@@ -61,7 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         match self.connection.write_failure() {
             None => Ok(()),
             Some(info) => {
-                Err(self.closing.error.take().map_or_else(|| Error::Closed(Box::new(info)), Error::Io))
+                Err(self.transport_error.take().map_or_else(|| Error::Closed(Box::new(info)), Error::Io))
             }
         }
     }
@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Reads once, up to a bound, and keeps what it reads as it is. Pending if that brings nothing.
     pub(super) fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let may_read = self.reading.ended.is_none()
+        let may_read = self.receiving.ended.is_none()
             && self.unreceived() < self.connection.config().max_read_ahead
             && self.may_read();
         if !may_read {

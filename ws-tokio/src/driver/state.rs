@@ -1,7 +1,5 @@
 //! Where a driver stands: with reading, with writing, with closing.
 
-use std::io;
-
 use bytes::Bytes;
 use ws_core::TransportEnd;
 
@@ -21,6 +19,11 @@ pub(super) struct Reading {
     pub(super) large: Option<Box<Bytes>>,
     /// Messages that were taken while the user only sent.
     pub(super) aside: Option<Box<Aside>>,
+}
+
+/// How far receiving has come. Apart from [`Reading`]: beside the bytes of [`Closing`] these need no padding.
+#[derive(Debug, Default)]
+pub(super) struct Receiving {
     /// The user has received, or tried to, since the last send: what has arrived is received in its order.
     pub(super) asked: bool,
     /// The transport has ended; what it brought before is still to be received.
@@ -52,8 +55,6 @@ pub(super) struct Writing {
 pub(super) struct Closing {
     /// What is left of the transport.
     pub(super) transport: Transport,
-    /// The error that ended the transport, until it has been reported.
-    pub(super) error: Option<io::Error>,
     /// A task closes and waits for the end: messages that still come are dropped.
     pub(super) discarding: bool,
     /// The user has learned of the peer's Close, the reply to which is held back.

@@ -43,9 +43,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Keeps in mind that the transport has ended, if a read says so.
     fn note_end(&mut self, read: io::Result<usize>) {
         match read {
-            Ok(0) => self.reading.ended = Some(TransportEnd::Eof),
+            Ok(0) => self.receiving.ended = Some(TransportEnd::Eof),
             Ok(n) => self.reading.bytes = self.reading.bytes.wrapping_add(n as u64),
-            Err(error) => self.reading.ended = Some(self.judge(error)),
+            Err(error) => self.receiving.ended = Some(self.judge(error)),
         }
     }
 
@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// has ended its own half only, and may still read: RFC 6455 section 5.5.1 has its Close answered.
     #[inline]
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.reading.ended.is_none() {
+        if self.receiving.ended.is_none() {
             return Poll::Ready(());
         }
         self.poll_last_words(cx)
@@ -199,7 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     #[cold]
     fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.reading.ended, Some(TransportEnd::Eof | TransportEnd::Truncated)) {
+        if matches!(self.receiving.ended, Some(TransportEnd::Eof | TransportEnd::Truncated)) {
             if self.connection.owes_close_reply() {
                 // Once that has been queued, the end is read again.
                 return Poll::Ready(());
@@ -214,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
             }
         }
-        if let Some(how) = self.reading.ended.take() {
+        if let Some(how) = self.receiving.ended.take() {
             self.connection.transport_ended(how);
         }
         Poll::Ready(())
@@ -235,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::NotConnected => TransportEnd::Reset,
             _ => {
-                self.closing.error = Some(error);
+                self.transport_error = Some(error);
                 TransportEnd::Failed
             }
         }

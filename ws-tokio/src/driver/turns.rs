@@ -61,7 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Is pending only to let other tasks run.
     pub(super) fn step_back<T>(&mut self, cx: &mut Context<'_>) -> Poll<T> {
-        self.reading.in_a_row = 0;
+        self.receiving.in_a_row = 0;
         self.stepped_back = true;
         self.report();
         step_back(cx);
