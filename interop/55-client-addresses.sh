@@ -190,7 +190,7 @@ for _ in $(seq 100); do
 done
 found=$(upgrade 5 127.5.6.7)
 [ "$found" = 429 ] || fail "$found instead of 429 for a second WebSocket of one client behind haproxy"
-found=$(curl --silent --noproxy '*' "$metrics" | grep -E '^ws_server_(websockets_open|handshakes_refused.*per_address.max_connections)')
+found=$(curl --silent --noproxy '*' "$metrics" | grep -E '^ws_server_(websockets_open |handshakes_refused.*per_address.max_connections)')
 expected='ws_server_handshakes_refused_total{reason="per_address.max_connections"} 1
 ws_server_websockets_open 2'
 [ "$found" = "$expected" ] || fail "the metrics are '$found'"
