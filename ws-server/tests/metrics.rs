@@ -3,111 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
+#[path = "metrics/kept.rs"]
+mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Running, ask, echo, frame, get, opening, options, reply, run, soon};
-use metrics::atomics::AtomicU64;
-use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use kept::{Kept, Value};
 use ws_server::{
     AddressLimits, CloseCode, Endpoint, HostPolicy, Request, Response, Server, WebSocket, response,
 };
-
-/// Keeps what is recorded on this thread.
-#[derive(Default)]
-struct Kept {
-    described: Mutex<Vec<String>>,
-    series: Mutex<BTreeMap<Series, Value>>,
-}
-
-/// A name with its labels.
-type Series = (String, Vec<(String, String)>);
-
-#[derive(Clone)]
-enum Value {
-    Counter(Arc<AtomicU64>),
-    Gauge(Arc<AtomicU64>),
-    Histogram(Arc<Values>),
-}
-
-#[derive(Default)]
-struct Values(Mutex<Vec<f64>>);
-
-impl HistogramFn for Values {
-    fn record(&self, value: f64) {
-        self.0.lock().unwrap().push(value);
-    }
-}
-
-impl Kept {
-    fn value(&self, key: &Key, value: Value) -> Value {
-        let labels = key.labels().map(|label| (label.key().to_owned(), label.value().to_owned())).collect();
-        self.series.lock().unwrap().entry((key.name().to_owned(), labels)).or_insert(value).clone()
-    }
-
-    /// The number of a name and of these labels; how many values a histogram has.
-    fn number(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        match self.series.lock().unwrap().get(&(format!("ws_server_{name}"), labels)) {
-            Some(Value::Counter(value)) => value.load(Relaxed) as f64,
-            Some(Value::Gauge(value)) => f64::from_bits(value.load(Relaxed)),
-            Some(Value::Histogram(values)) => values.0.lock().unwrap().len() as f64,
-            None => 0.0,
-        }
-    }
-
-    /// All counters of a name that are not zero, by the values of their labels.
-    fn counted(&self, name: &str) -> Vec<(String, u64)> {
-        let series = self.series.lock().unwrap();
-        let of_name = series.iter().filter(|((found, _), _)| *found == format!("ws_server_{name}"));
-        let counted = of_name.filter_map(|((_, labels), value)| match value {
-            Value::Counter(value) if value.load(Relaxed) > 0 => {
-                let values: Vec<&str> = labels.iter().map(|(_, value)| value.as_str()).collect();
-                Some((values.join(" "), value.load(Relaxed)))
-            }
-            _ => None,
-        });
-        counted.collect()
-    }
-}
-
-impl Recorder for Kept {
-    fn describe_counter(&self, name: KeyName, _: Option<Unit>, _: SharedString) {
-        self.described.lock().unwrap().push(format!("{} counter", name.as_str()));
-    }
-
-    fn describe_gauge(&self, name: KeyName, _: Option<Unit>, _: SharedString) {
-        self.described.lock().unwrap().push(format!("{} gauge", name.as_str()));
-    }
-
-    fn describe_histogram(&self, name: KeyName, _: Option<Unit>, _: SharedString) {
-        self.described.lock().unwrap().push(format!("{} histogram", name.as_str()));
-    }
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        match self.value(key, Value::Counter(Arc::default())) {
-            Value::Counter(counter) => Counter::from_arc(counter),
-            _ => panic!("{key} is no counter"),
-        }
-    }
-
-    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        match self.value(key, Value::Gauge(Arc::default())) {
-            Value::Gauge(gauge) => Gauge::from_arc(gauge),
-            _ => panic!("{key} is no gauge"),
-        }
-    }
-
-    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        match self.value(key, Value::Histogram(Arc::default())) {
-            Value::Histogram(values) => Histogram::from_arc(values),
-            _ => panic!("{key} is no histogram"),
-        }
-    }
-}
 
 /// A server with an endpoint of each kind, and limits that one address can reach.
 fn server() -> ws_server::ServerBuilder {
