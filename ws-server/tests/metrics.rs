@@ -5,6 +5,8 @@
 mod common;
 #[path = "metrics/kept.rs"]
 mod kept;
+#[path = "metrics/reasons.rs"]
+mod reasons;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
