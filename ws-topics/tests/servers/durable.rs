@@ -255,3 +255,39 @@ async fn a_durable_history_needs_a_backplane() {
         "history = a/# is not possible: it must not be durable without a backplane: see Topics::clustered"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_message_that_the_backplane_refuses_fails_alone_and_is_reported() {
+    let net = Net::new(1);
+    let mut servers = servers::<1>(&net).await;
+    net.refuse("long");
+    let mut peer = Peer::fast();
+    let subscription = servers[0].topics.subscribe(&peer.sender, "log/a", live()).unwrap();
+    subscription.begun().await;
+    // While the backplane does not answer they become one batch.
+    net.health(0, Health::Stalled);
+    let outcomes: Vec<_> = ["a", "long", "b"]
+        .into_iter()
+        .map(|text| {
+            let topics = servers[0].topics.clone();
+            tokio::spawn(async move { topics.publish_confirmed("log/a", text).await })
+        })
+        .collect();
+    sleep(Duration::from_secs(1)).await;
+    net.health(0, Health::Well);
+    let mut offsets = Vec::new();
+    for outcome in outcomes {
+        offsets.push(outcome.await.unwrap().map(|position| position.unwrap().offset));
+    }
+    let cause = "a payload is over the limit";
+    let refused = TopicError::Refused { topic: "log/a".into(), cause: cause.into() };
+    assert_eq!(refused.to_string(), "the message to \"log/a\" is not stored: a payload is over the limit");
+    assert_eq!(offsets, [Ok(1), Err(refused), Ok(2)]);
+    assert_eq!(
+        servers[0].event().await,
+        ClusterEvent::Refused { topic: "log/a".into(), cause: cause.into() }
+    );
+    assert_eq!(peer.read().await, ["a@1", "b@2"]);
+    let counts = servers[0].topics.cluster_counts().unwrap();
+    assert_eq!((counts.stored, counts.unstored, counts.unconfirmed), (2, 0, 0));
+}

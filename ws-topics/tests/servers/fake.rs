@@ -39,6 +39,8 @@ struct State {
     epochs: u64,
     /// Loses the messages whose payload contains this.
     lose: Option<(Vec<u8>, usize)>,
+    /// Refuses to store what contains this.
+    refuse: Option<Vec<u8>>,
     /// Fails the connection of a server after its next append has taken effect.
     lose_answer: BTreeSet<usize>,
     appends: u64,
@@ -118,6 +120,11 @@ impl Net {
     /// Loses the next messages whose payload contains a text.
     pub fn lose(&self, text: &str, count: usize) {
         self.lock().lose = Some((text.as_bytes().to_vec(), count));
+    }
+
+    /// Refuses to store messages whose payload contains a text.
+    pub fn refuse(&self, text: &str) {
+        self.lock().refuse = Some(text.as_bytes().to_vec());
     }
 
     pub fn lose_next_answer(&self, server: usize) {
@@ -210,7 +217,7 @@ impl State {
     fn publish(&mut self, channel: &Channel, payload: &Bytes) {
         if let Some((text, count)) = &mut self.lose
             && *count > 0
-            && payload.windows(text.len()).any(|part| part == &text[..])
+            && contains(payload, text)
         {
             *count -= 1;
             return;
@@ -249,6 +256,10 @@ impl State {
         }
         self.logs.get_mut(topic).unwrap()
     }
+}
+
+fn contains(payload: &[u8], text: &[u8]) -> bool {
+    payload.windows(text.len()).any(|part| part == text)
 }
 
 fn matches(interest: &Interest, channel: &Channel) -> bool {
@@ -342,6 +353,11 @@ impl Link for FakeLink {
         let appended = self
             .act(|state| {
                 state.appends += 1;
+                if let Some(text) = &state.refuse
+                    && entries.iter().any(|entry| contains(&entry.payload, text))
+                {
+                    return Err(BackplaneError::refused("a payload is over the limit"));
+                }
                 let log = state.log(topic);
                 let (mut offsets, mut new) = (Vec::new(), Vec::new());
                 for entry in entries {
@@ -360,9 +376,9 @@ impl Link for FakeLink {
                 if state.lose_answer.remove(&self.server) {
                     state.links.remove(&self.id);
                 }
-                appended
+                Ok(appended)
             })
-            .await?;
+            .await??;
         self.net.pass(self.server, Some(self.id)).await?;
         Ok(appended)
     }

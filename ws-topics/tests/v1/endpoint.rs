@@ -26,7 +26,7 @@ impl Client {
         Self { socket: WebSocket::from_raw(near, Role::Client, Config::client()).unwrap(), serving }
     }
 
-    async fn send(&mut self, request: Value) {
+    pub async fn send(&mut self, request: Value) {
         self.socket.send(request.to_string()).await.unwrap();
     }
 
@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// Whether nothing arrives; the clock is stopped, so that this takes no time.
-    async fn is_quiet(&mut self) -> bool {
+    pub async fn is_quiet(&mut self) -> bool {
         tokio::time::timeout(Duration::from_secs(1), self.socket.recv()).await.is_err()
     }
 }

@@ -4,4 +4,8 @@
 
 mod bad_input;
 mod client;
+mod durable;
 mod endpoint;
+#[path = "../servers/fake.rs"]
+#[allow(dead_code, clippy::cast_possible_truncation)]
+mod fake;
