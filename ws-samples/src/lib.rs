@@ -69,4 +69,5 @@ pub fn failed(name: &str, what: &str) -> ExitCode {
 #[doc = include_str!("../../ws-server/docs/migrate.md")]
 #[doc = include_str!("../../ws-server/docs/service.md")]
 #[doc = include_str!("../../ws-topics/docs/how-to.md")]
+#[cfg_attr(feature = "cluster", doc = include_str!("../../ws-topics/docs/cluster.md"))]
 pub struct Documents;
