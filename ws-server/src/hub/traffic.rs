@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, O
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use ws_tokio::{Closer, ConnectionId, Observer, Report, TrafficReport};
 
 use crate::hub::memory::{Memory, Share};
@@ -18,6 +18,7 @@ use crate::observe::{names, round_trip};
 #[derive(Debug)]
 pub(crate) struct Totals {
     stripes: [Stripe; STRIPES],
+    epoch: Instant,
     memory: Arc<Memory>,
     limit: usize,
     recorded: Mutex<Sums>,
@@ -53,6 +54,7 @@ impl Totals {
         metrics::gauge!(names::MEMORY_LIMIT).increment(limit as f64);
         Arc::new(Self {
             stripes: Default::default(),
+            epoch: Instant::now(),
             memory,
             limit,
             recorded: Mutex::default(),
@@ -73,6 +75,11 @@ impl Totals {
                 totals.record();
             }
         });
+    }
+
+    /// Returns the time since these were made, in nanoseconds.
+    pub(crate) fn nanos(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Records the sums as they are now.
