@@ -19,6 +19,7 @@ pub(crate) struct Begun {
     /// If it was to resume.
     pub(crate) resumed: Option<Resumed>,
     /// The latest message of its topic then.
+    #[cfg_attr(not(feature = "endpoint"), expect(dead_code, reason = "the endpoint answers with it"))]
     pub(crate) head: Option<Position>,
 }
 
