@@ -48,7 +48,8 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Messages were lost at this place.
+    /// Messages were lost at this place: only the client of NATS reports that.
+    #[cfg(feature = "nats")]
     pub(crate) fn lost(&self) {
         mark(&mut self.lock());
         self.filled.notify_one();
