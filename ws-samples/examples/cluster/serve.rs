@@ -39,7 +39,11 @@ pub(crate) struct Options {
 }
 
 const SCRIPT: &str = include_str!("../../../ws-topics/js/topics.js");
-const PAGE: &str = concat!(include_str!("../../../ws-server/examples/page.html"), include_str!("page.html"));
+const PAGE: &str = concat!(
+    include_str!("../../../ws-server/examples/page.html"),
+    include_str!("../topics.html"),
+    include_str!("page.html")
+);
 
 /// What the servers share, and the one topic that each has for itself.
 pub(crate) fn settings() -> TopicsOptions {
