@@ -36,7 +36,7 @@ pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     report.add(
         table,
         "Each with the implementation's own code; the floor looks for the key and nothing else. \"lent\" is `accept` \
-         on a stream of one's own, \"Server\" a whole server. fastwebsockets, yawc and axum leave it to hyper, web-socket \
+         on a stream of the caller, \"Server\" a whole server. fastwebsockets, yawc and axum leave it to hyper, web-socket \
          to its user.",
     );
     Ok(())

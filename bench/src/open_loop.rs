@@ -57,7 +57,7 @@ pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The value below which so many in 1,000 are.
+/// The value that this many in 1,000 are below.
 pub fn percentile(values: &mut [f64], share: usize) -> f64 {
     values.sort_by(f64::total_cmp);
     let index = (values.len() * share / 1000).min(values.len().saturating_sub(1));

@@ -116,7 +116,7 @@ impl Plan {
 const BYTES: u64 = 12 << 10;
 
 /// Returns how many processes of this capacity are needed, between which the system chooses at random for each connection
-/// (SO_REUSEPORT): so many that one with five standard deviations more than others is not full.
+/// (SO_REUSEPORT): enough of them that one with five standard deviations more than others is not full.
 fn servers(connections: usize, capacity: usize) -> usize {
     if connections <= capacity {
         return 1;

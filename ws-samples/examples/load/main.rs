@@ -14,7 +14,7 @@
 //!
 //! opens a million connections, or as many as the machine can hold, and reports in Markdown what they cost: with keepalive
 //! only, while a random tenth echoes each second, in a broadcast to all, and in the shutdown. It needs no setting of the system: where a process
-//! may not open so many descriptors, several share the port; other limits are listed, with what happens below them. It stops opening while
+//! may not open that many descriptors, several share the port; other limits are listed, with what happens below them. It stops opening while
 //! 1 GiB of memory is left (`--reserve`), and ends after at most 20 minutes; its processes end with it, however it ends.
 //!
 //! ```sh

@@ -302,7 +302,7 @@ impl<T> Drop for Abort<T> {
 fn settings(options: &NatsOptions, server: &Address, queue: &Arc<Queue>) -> ConnectOptions {
     let (user, password) = (server.user.clone(), server.password.clone());
     let connected = Arc::new(AtomicBool::new(false));
-    // The client asks for the credentials at each connection: it gets them for the first one only, and gives up at the second.
+    // The client asks for the credentials at each connection: it gets them for the first one only, and fails at the second.
     let credentials = move |_| {
         let again = connected.swap(true, Ordering::Relaxed);
         let mut auth = Auth::new();
