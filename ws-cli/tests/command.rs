@@ -156,8 +156,8 @@ fn a_signal_ends_a_read_of_a_file_that_never_ends() {
     // Open once it is open there too.
     let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
     std::fs::remove_file(&pipe).unwrap();
-    signal(&child, Signal::INT);
-    assert_eq!(wait(&mut child).signal(), Some(2));
+    signal(&child, Signal::TERM);
+    assert_eq!(wait(&mut child).signal(), Some(15));
     drop(writer);
 }
 
@@ -174,8 +174,8 @@ fn a_signal_ends_serve_while_it_reads_a_certificate_that_never_ends() {
     // Open once it is open there too.
     let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
     std::fs::remove_file(&pipe).unwrap();
-    signal(&child, Signal::INT);
-    assert_eq!(wait(&mut child).signal(), Some(2));
+    signal(&child, Signal::TERM);
+    assert_eq!(wait(&mut child).signal(), Some(15));
     drop(writer);
 }
 
