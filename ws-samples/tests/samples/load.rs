@@ -112,7 +112,8 @@ fn all_have_ended(mut load: Child) {
 
 #[test]
 fn killing_a_load_ends_all_of_its_processes() {
-    for signal in ["KILL", "TERM", "INT"] {
+    // Not INT, which a shell has the programs ignore that it starts in the background, tests among them.
+    for signal in ["KILL", "TERM"] {
         let idle = ["--most", "900", "--per-process", "1000", "--idle", "300"];
         let mut load = command("load").args(idle).stderr(Stdio::piped()).spawn().unwrap();
         let mut report = BufReader::new(load.stdout.take().unwrap());
