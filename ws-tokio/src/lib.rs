@@ -70,7 +70,7 @@
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
 //! backlog, outbox, piece, buffer    what waits for a slow peer, here or elsewhere, pieces of a message, buffers of a thread
 //! try_send_error                    why a message was not queued
-//! error, exclusive, halves, budget, http2, connection_id
+//! error, exclusive, halves, budget, http2, connection_id, traffic
 //! ```
 //!
 //! Each line imports only from the lines below it: `tests/layers.rs` checks that.
