@@ -130,7 +130,7 @@ fn goals(report: &Report) -> Vec<Goal> {
         goal(
             "ws-topics, eight publishes in a row: ÷ uWebSockets' topics",
             1.2,
-            ratios(bursts::TITLE, Peer::TopicsBatch, uws, &|load| load.starts_with("8 in a row")),
+            ratios(bursts::TITLE, Peer::Topics, uws, &|load| load.starts_with("8 in a row")),
         ),
         goal(
             "ws-topics, a publish to 200 and 2,000: ÷ `Broadcast`",
