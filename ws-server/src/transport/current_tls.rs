@@ -1,8 +1,10 @@
 //! The TLS configuration that new connections get, kept up with its files.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
 
 use rustls::ServerConfig;
+use tokio::sync::oneshot;
 
 use crate::config::error::SettingError;
 use crate::transport::tls::{Tls, Version};
@@ -48,9 +50,19 @@ impl CurrentTls {
     pub(crate) async fn follow_files(self: Arc<Self>) {
         let Some(interval) = self.source.polled_every() else { return };
         loop {
+            let (done, is_done) = oneshot::channel();
             let this = self.clone();
-            // A file system can be slow.
-            let _ = tokio::task::spawn_blocking(move || this.refresh()).await;
+            // A file system can be slow, and a read of it may never end. The runtime would wait for that when it is shut down, if
+            // it ran on one of its threads.
+            let thread = thread::Builder::new().name("certificates".into()).spawn(move || {
+                this.refresh();
+                let _ = done.send(());
+            });
+            match thread {
+                // An error means that the look has ended, too.
+                Ok(_) => drop(is_done.await),
+                Err(error) => tracing::warn!(%error, "cannot look at the files of the TLS certificate"),
+            }
             tokio::time::sleep(interval).await;
         }
     }
@@ -197,5 +209,29 @@ mod tests {
         let tls = files.tls();
         files.write("chain", &format!("renewed\n{}", pem("localhost")));
         assert_eq!(tls.refresh(), Refreshed::Read);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_read_that_does_not_end_does_not_keep_the_runtime_from_ending() {
+        let files = Files::new("no-end");
+        files.write("chain", &pem("localhost"));
+        files.write("key", &pem("localhost.key"));
+        let tls = Arc::new(files.tls());
+        // Opening a pipe waits until its other end is opened, and reading it until something is written there.
+        let chain = files.0.join("chain");
+        fs::remove_file(&chain).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&chain).status().unwrap().success());
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.spawn(tls.follow_files());
+        let writer = File::options().write(true).open(&chain).unwrap();
+        let (ended, has_ended) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            drop(runtime);
+            ended.send(()).unwrap();
+        });
+        let outcome = has_ended.recv_timeout(std::time::Duration::from_secs(30));
+        drop(writer);
+        assert_eq!(outcome, Ok(()));
     }
 }
