@@ -70,7 +70,7 @@ fn run(cli: Cli) -> Result<Status, Failure> {
         Some(_) => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.enable_all().build().map_err(|e| Failure::other(format!("no runtime: {e}")))?;
-    match cli.command {
+    let outcome = match cli.command {
         None => runtime.block_on(session::run(cli.session)),
         Some(Command::Serve(serve)) => runtime.block_on(serve::run(serve)),
         Some(Command::Bench(bench)) => runtime.block_on(bench::run(bench)),
@@ -81,5 +81,8 @@ fn run(cli: Cli) -> Result<Status, Failure> {
             screen::print(&String::from_utf8_lossy(&script))?;
             Ok(Status::Success)
         }
-    }
+    };
+    // A lookup of a name that nobody waits for any more is not waited for here, either.
+    runtime.shutdown_background();
+    outcome
 }
