@@ -145,7 +145,8 @@ fn check_opening(opening: &Opening, length: usize, limits: HeadLimits, bytes: &[
         assert_eq!(parsed.headers.len(), head.fields.len());
     }
     // Before the header map is there.
-    let values = |name: &str| name.parse().map(|name| request.values(&name).map(<[u8]>::to_vec).collect::<Vec<_>>());
+    let values =
+        |name: &str| name.parse().map(|name| request.values(&name).map(<[u8]>::to_vec).collect::<Vec<_>>());
     for name in ["host", "origin", "upgrade", "sec-websocket-key", "x"] {
         assert_eq!(values(name).unwrap(), head.values(name), "{name}");
     }
