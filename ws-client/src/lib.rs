@@ -64,8 +64,9 @@
 //! Linux is what it is measured on. On Windows there are no Unix sockets (`connect_unix`, and a [`Stream`] from a
 //! `UnixStream`, do not compile); `Tls::platform` trusts the system's certificate store; [`ProxyChoice::Environment`]
 //! reads environment variables as elsewhere, not the proxy of the system's settings. On Linux and Android the system
-//! takes at most 32 KiB ahead that it has not sent (`TCP_NOTSENT_LOWAT`); elsewhere it takes its send buffer, so that
-//! deadlines for a server that does not read begin somewhat later. For browsers see [`in_a_browser`].
+//! takes 32 KiB ahead that it has not sent (`TCP_NOTSENT_LOWAT`), and 768 KiB of a large write, all but its end, while the link is
+//! fast; elsewhere it takes its send buffer, so that deadlines for a server that does not read begin somewhat later. For
+//! browsers see [`in_a_browser`].
 //!
 //! # Features
 //! - `ring` (default): `wss://`, by rustls with *ring*. The process-wide provider is never used.

@@ -93,7 +93,7 @@
 //! | `serve_as_service`, `bind_or_inherit`, `Listener::inherited` (feature `service`) | yes | yes | do not exist |
 //! | default limits of WebSockets and handshakes | by the limit of open files | by the limit of open files | 10,000 and 4,096: there is no such limit |
 //! | a port whose old connections are still known | is taken (`SO_REUSEADDR`) | is taken | needs no option |
-//! | what the system takes to send ahead | 32 KiB unsent (`TCP_NOTSENT_LOWAT`) | its send buffer | its send buffer |
+//! | what the system takes to send ahead | 32 KiB unsent (`TCP_NOTSENT_LOWAT`); on a fast link 768 KiB of a large write, all but its end | its send buffer | its send buffer |
 //!
 //! The last row means that deadlines for a peer that does not read begin somewhat later where the system takes more.
 //!

@@ -70,7 +70,7 @@
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
 //! backlog, outbox, piece, buffer    what waits for a slow peer, here or elsewhere, pieces of a message, buffers of a thread
 //! try_send_error                    why a message was not queued
-//! error, exclusive, halves, budget, http2, connection_id, traffic
+//! error, exclusive, send_ahead, halves, budget, http2, connection_id, traffic
 //! ```
 //!
 //! Each line imports only from the lines below it: `tests/layers.rs` checks that.
@@ -95,6 +95,7 @@ mod outbox;
 mod piece;
 mod publish_report;
 mod reader;
+mod send_ahead;
 mod sender;
 mod shared;
 mod sink;
@@ -121,6 +122,9 @@ pub use exclusive::Exclusive;
 pub use outbox::Outbox;
 pub use publish_report::PublishReport;
 pub use reader::MessageReader;
+// As `Exclusive`: to let the system take little of a socket ahead.
+#[doc(hidden)]
+pub use send_ahead::SendAhead;
 pub use sender::Sender;
 pub use split::{Receiver, ReuniteError};
 pub use take_over::TakeOver;

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 use ws_core::handshake::{ClientHandshake, Established, HandshakeError};
-use ws_tokio::WebSocket;
+use ws_tokio::{SendAhead, WebSocket};
 
 #[cfg(feature = "http2")]
 use self::over_http2::Http2Outcome;
@@ -307,14 +307,6 @@ impl<'s> Attempt<'s> {
             // A failure is no reason to drop the connection: small messages are sent later, that is all.
             let _ = stream.set_nodelay(true);
         }
-        // Deadlines begin when the system has taken bytes, and it does not report when it sends them: it is to take few
-        // ahead.
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
-        stream.into()
+        Stream::tcp_of(SendAhead::new(stream))
     }
 }
-
-/// The number of unsent bytes that the system takes of a connection.
-#[cfg(any(target_os = "android", target_os = "linux"))]
-const UNSENT: u32 = 32 << 10;

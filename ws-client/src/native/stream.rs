@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::client::TlsStream;
+use ws_tokio::SendAhead;
 #[cfg(feature = "http2")]
 use ws_tokio::http2::Http2Stream;
 
@@ -25,7 +26,7 @@ pub struct Stream(Carrier);
 
 /// What carries the bytes.
 enum Carrier {
-    Tcp(TcpStream),
+    Tcp(SendAhead<TcpStream>),
     #[cfg(unix)]
     Unix(UnixStream),
     /// Over any of the others. Boxed, because the state of rustls is about a kilobyte.
@@ -77,7 +78,7 @@ impl Stream {
     /// and over HTTP/2, where it is shared.
     pub fn tcp(&self) -> Option<&TcpStream> {
         match &self.0 {
-            Carrier::Tcp(stream) => Some(stream),
+            Carrier::Tcp(stream) => Some(stream.get_ref()),
             #[cfg(feature = "tls")]
             Carrier::Tls(stream) => stream.get_ref().0.tcp(),
             _ => None,
@@ -120,6 +121,11 @@ impl Stream {
         }
     }
 
+    /// Wraps a socket of this library's.
+    pub(crate) const fn tcp_of(socket: SendAhead<TcpStream>) -> Self {
+        Self(Carrier::Tcp(socket))
+    }
+
     /// Wraps what rustls has encrypted.
     #[cfg(feature = "tls")]
     pub(crate) fn encrypted(stream: TlsStream<Self>) -> Self {
@@ -144,7 +150,8 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self(Carrier::Tcp(stream))
+        // Its options are the caller's.
+        Self::tcp_of(SendAhead::untouched(stream))
     }
 }
 

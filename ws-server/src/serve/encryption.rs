@@ -49,7 +49,7 @@ async fn speaks_plain(socket: &Socket) -> Option<&'static str> {
     let mut first = [0; 6];
     match socket {
         Socket::Tcp(socket) => {
-            let length = socket.peek(&mut first).await.ok()?;
+            let length = socket.get_ref().peek(&mut first).await.ok()?;
             match first.get(..length)? {
                 first if looks_like_one(first) => Some(UNEXPECTED_PROXY_HEADER),
                 [byte, ..] if byte.is_ascii_alphabetic() => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::sleep;
+use ws_tokio::SendAhead;
 
 use crate::config::options::ServerOptions;
 use crate::transport::socket::{Socket as Accepted, is_prepared, prepare, prepare_listener, set_options};
@@ -101,14 +102,15 @@ impl Listener {
         match &self.0 {
             Socket::Tcp { listener, inherits } => {
                 let (stream, peer) = listener.accept().await?;
-                if !inherits.load(Relaxed) {
-                    match is_prepared(&stream, options.nodelay) {
-                        true => inherits.store(true, Relaxed),
-                        false => prepare(&stream, options.nodelay),
-                    }
-                }
                 set_options(&stream, &options.tcp);
-                Ok((Accepted::Tcp(stream), Some(peer)))
+                if !inherits.load(Relaxed) && is_prepared(&stream, options.nodelay) {
+                    inherits.store(true, Relaxed);
+                }
+                let accepted = match inherits.load(Relaxed) {
+                    true => Accepted::Tcp(SendAhead::prepared(stream)),
+                    false => prepare(stream, options.nodelay),
+                };
+                Ok((accepted, Some(peer)))
             }
             #[cfg(unix)]
             Socket::Unix(listener) => {

@@ -10,36 +10,34 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::net::{TcpListener, TcpStream};
+use ws_tokio::SendAhead;
 
 use crate::config::tcp::TcpOptions;
 
 /// A socket.
 #[derive(Debug)]
 pub(crate) enum Socket {
-    Tcp(TcpStream),
+    Tcp(SendAhead<TcpStream>),
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
-/// Sets what is to hold for a socket that a WebSocket is to run on.
-pub(crate) fn prepare(stream: &TcpStream, nodelay: bool) {
-    // Each of them fails only on a connection that is gone; reading reports that.
+/// Sets the options of a socket that a WebSocket is to run on.
+pub(crate) fn prepare(stream: TcpStream, nodelay: bool) -> Socket {
     if nodelay {
+        // This fails only on a connection that is gone; reading reports that.
         let _ = stream.set_nodelay(true);
     }
-    // What the system has taken cannot be seen any more, and deadlines begin when it has: it takes little ahead.
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    Socket::Tcp(SendAhead::new(stream))
 }
 
 /// Sets on a socket that listens what the connections that it accepts from now on inherit: two system calls less for each of them.
 pub(crate) fn prepare_listener(listener: &TcpListener, nodelay: bool) {
     #[cfg(any(target_os = "android", target_os = "linux"))]
     {
-        let socket = socket2::SockRef::from(listener);
         // `is_prepared` finds out whether it has worked.
-        let _ = socket.set_tcp_nodelay(nodelay);
-        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+        let _ = socket2::SockRef::from(listener).set_tcp_nodelay(nodelay);
+        SendAhead::<TcpStream>::prepare(listener);
     }
     #[cfg(not(any(target_os = "android", target_os = "linux")))]
     let _ = (listener, nodelay);
@@ -49,9 +47,8 @@ pub(crate) fn prepare_listener(listener: &TcpListener, nodelay: bool) {
 pub(crate) fn is_prepared(stream: &TcpStream, nodelay: bool) -> bool {
     #[cfg(any(target_os = "android", target_os = "linux"))]
     {
-        let socket = socket2::SockRef::from(stream);
-        let little = socket.tcp_notsent_lowat().is_ok_and(|bytes| bytes == UNSENT);
-        little && socket.tcp_nodelay().is_ok_and(|is_set| is_set == nodelay)
+        let nodelay_is = socket2::SockRef::from(stream).tcp_nodelay();
+        SendAhead::is_prepared(stream) && nodelay_is.is_ok_and(|is_set| is_set == nodelay)
     }
     #[cfg(not(any(target_os = "android", target_os = "linux")))]
     {
@@ -81,14 +78,10 @@ pub(crate) fn set_options(stream: &TcpStream, options: &TcpOptions) {
     let _ = (stream, options);
 }
 
-/// Bytes that the system takes of a connection before it has sent what it has.
-#[cfg(any(target_os = "android", target_os = "linux"))]
-const UNSENT: u32 = 32 << 10;
-
 impl Socket {
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Tcp(stream) => Some(stream),
+            Self::Tcp(stream) => Some(stream.get_ref()),
             #[cfg(unix)]
             Self::Unix(_) => None,
         }
@@ -110,7 +103,11 @@ impl Socket {
     /// Waits for the first byte or the end.
     pub(crate) async fn readable(&self) {
         // An error is found by reading.
-        let _ = socket!(self, io => io.readable().await);
+        let _ = match self {
+            Self::Tcp(stream) => stream.get_ref().readable().await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.readable().await,
+        };
     }
 }
 

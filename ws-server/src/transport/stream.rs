@@ -217,8 +217,7 @@ impl Stream {
         match parts {
             Ok((io, received)) => {
                 let stream = io.into_inner();
-                prepare(&stream, nodelay);
-                (Socket::Tcp(stream).into(), received)
+                (prepare(stream, nodelay).into(), received)
             }
             Err(upgraded) => (Self::custom(TokioIo::new(upgraded)), Bytes::new()),
         }
