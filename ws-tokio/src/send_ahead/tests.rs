@@ -1,10 +1,12 @@
 //! Over a socket of the system's.
 
+use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::consume_budget;
 use tokio::time::timeout;
 
 use super::*;
@@ -94,6 +96,23 @@ async fn the_end_of_a_large_write_waits_for_the_rest_and_a_long_wait_makes_the_l
     }
     assert!(!near.link.is_fast());
     warm(&mut near, &mut far).await;
+}
+
+#[tokio::test]
+async fn a_refusal_for_lack_of_budget_proves_nothing_of_the_link() {
+    let (mut near, _far) = pair().await;
+    near.write_all(b"ready").await.unwrap();
+    poll_fn(|context| {
+        while has_budget_remaining() {
+            let _ = pin!(consume_budget()).poll(context);
+        }
+        assert!(Pin::new(&mut near).poll_write(context, b"refused").is_pending());
+        assert!(!near.link.waits());
+        Poll::Ready(())
+    })
+    .await;
+    near.write_all(b"taken").await.unwrap();
+    assert!(!near.link.is_fast());
 }
 
 #[tokio::test]
