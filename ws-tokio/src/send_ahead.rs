@@ -21,8 +21,8 @@ mod tests;
 /// Deadlines for the peer begin when the system has taken bytes, and it does not report when it sends them: so it is to take
 /// few ahead. At 32 KiB a message of 1 MiB is taken in pieces, with a wake-up before each. So while the `Link` is fast a large
 /// write may take `MUCH`, all but its last bytes (`REST`). Those, and whatever is written after them, are refused until fewer than
-/// 16 KiB are unsent: whatever the link does meanwhile, a message, a ping or a Close that counts as written has no more than
-/// 32 KiB before it, as on a slow link.
+/// 16 KiB are unsent: whatever the link does meanwhile, a message, a ping or a Close that counts as written has no more
+/// before it than on a slow link: 32 KiB and a segment.
 pub struct SendAhead<S> {
     socket: S,
     link: Link,
