@@ -1,7 +1,11 @@
 //! Masking: RFC 6455 section 5.3.
 
+use alloc::vec::Vec;
+
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
+
+use crate::copy;
 
 /// The four bytes a client XORs over a payload, turned so that the first one applies to
 /// the next payload byte.
@@ -29,6 +33,54 @@ pub fn mask(payload: &mut [u8], key: MaskKey) -> MaskKey {
         aligned(payload, key);
     }
     key.rotated(payload.len())
+}
+
+/// Appends a payload, masked. A short one is masked between its load and its store, in place of a copy that is then loaded again.
+#[inline]
+pub(crate) fn append_masked(to: &mut Vec<u8>, payload: &[u8], key: MaskKey) {
+    if payload.len() < LONG {
+        append_in_words(to, payload, key);
+    } else {
+        let start = to.len();
+        copy::append(to, payload);
+        mask(to.get_mut(start..).unwrap_or_default(), key);
+    }
+}
+
+#[inline]
+fn append_in_words(to: &mut Vec<u8>, payload: &[u8], key: MaskKey) {
+    let word = u32::from_ne_bytes(key.0);
+    let double = u64::from(word) | (u64::from(word) << 32);
+    let (blocks, rest) = payload.as_chunks::<64>();
+    for block in blocks {
+        append_xored(to, *block, double);
+    }
+    let rest = append_step::<32>(to, rest, double);
+    let rest = append_step::<16>(to, rest, double);
+    let rest = append_step::<8>(to, rest, double);
+    let (half, rest) = rest.as_chunks::<4>();
+    if let Some(half) = half.first() {
+        to.extend_from_slice(&(u32::from_ne_bytes(*half) ^ word).to_ne_bytes());
+    }
+    for (byte, key) in rest.iter().zip(key.0) {
+        to.push(*byte ^ key);
+    }
+}
+
+/// Appends the first `N` bytes masked if there are this many, fewer than twice as many; returns the rest.
+#[inline]
+fn append_step<'p, const N: usize>(to: &mut Vec<u8>, payload: &'p [u8], double: u64) -> &'p [u8] {
+    let (block, rest) = payload.as_chunks::<N>();
+    if let Some(block) = block.first() {
+        append_xored(to, *block, double);
+    }
+    rest
+}
+
+#[inline]
+fn append_xored<const N: usize>(to: &mut Vec<u8>, mut block: [u8; N], double: u64) {
+    xor(&mut block, double);
+    to.extend_from_slice(&block);
 }
 
 /// From this length on it pays to mask up to the next border of `VECTOR` first.
@@ -110,5 +162,24 @@ impl core::fmt::Debug for MaskKeys {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // The state foretells the keys to come.
         f.write_str("MaskKeys(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_appended_masked_is_what_is_masked_in_place() {
+        let payload: Vec<u8> = (0..1500u32).map(|n| n.wrapping_mul(0x9E37_79B1).to_le_bytes()[3]).collect();
+        let key = MaskKey([0x12, 0x34, 0x56, 0x78]);
+        for length in (0..300).chain([511, 512, 513, 1500]) {
+            let payload = &payload[..length];
+            let mut appended = vec![7; 3];
+            append_masked(&mut appended, payload, key);
+            let mut in_place = payload.to_vec();
+            mask(&mut in_place, key);
+            assert_eq!((&appended[..3], &appended[3..]), (&[7; 3][..], &in_place[..]), "{length} bytes");
+        }
     }
 }

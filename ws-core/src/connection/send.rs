@@ -6,7 +6,7 @@ use super::{Connection, End, State};
 use crate::copy;
 use crate::error::SendError;
 use crate::frame::{EncodedHeader, FrameHeader, OpCode};
-use crate::mask::{MaskKey, mask};
+use crate::mask::{MaskKey, append_masked, mask};
 use crate::message::{DataType, Message};
 use crate::utf8::Utf8Validator;
 
@@ -213,15 +213,22 @@ impl Connection {
 
     #[inline]
     fn queue_frame(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: &[u8]) {
-        let (header, key) = self.header(fin, rsv1, opcode, payload.len());
+        // A server masks nothing: its path is without the code for that.
+        let End::Server = self.end else { return self.queue_masked_frame(fin, rsv1, opcode, payload) };
+        let (header, _) = self.header(fin, rsv1, opcode, payload.len());
         let data = self.queue.data();
         data.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
         header.encode().append_to(data);
-        let start = data.len();
         copy::append(data, payload);
-        if let Some(key) = key {
-            mask(data.get_mut(start..).unwrap_or_default(), key);
-        }
+    }
+
+    #[inline(never)]
+    fn queue_masked_frame(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: &[u8]) {
+        let (header, Some(key)) = self.header(fin, rsv1, opcode, payload.len()) else { return };
+        let data = self.queue.data();
+        data.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
+        header.encode().append_to(data);
+        append_masked(data, payload, key);
     }
 
     /// A whole message that others share, uncompressed: a small one is copied as it is.
