@@ -9,7 +9,8 @@
 //! connection: each message borrows one from a small pool of the thread and gives it back at its end. What a
 //! connection keeps between messages is the *history*, the last `2^window_bits` bytes that a later message may refer
 //! back to, and that only where context takeover is agreed (section 7.1.1). The next message gives it to the codec
-//! as a preset dictionary.
+//! as a preset dictionary, unless it finds the codec that the last one gave back and no other message has used it since.
+//! A decompressor is used again in this way for windows of 15 bits only, its own size.
 //!
 //! | `*_max_window_bits` | bytes kept, this direction | with `*_no_context_takeover` |
 //! |---:|---:|---:|

@@ -1,12 +1,11 @@
 //! The receiving direction (RFC 7692 section 7.2.2).
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use flate2::{Decompress, FlushDecompress, Status};
+use zlib_rs::{InflateError, InflateFlush, Status};
 
 use super::params::WindowBits;
-use super::pool::{self, DECOMPRESSOR_BYTES};
+use super::pool::{self, DECOMPRESSOR_BYTES, Decompressor, Stamp};
 use super::window::History;
 use crate::error::ProtocolError;
 
@@ -16,8 +15,8 @@ use crate::error::ProtocolError;
 #[derive(Debug)]
 pub struct Inflater {
     state: State,
-    /// `Some` if later messages may refer back to earlier ones.
-    history: Option<History>,
+    /// With context takeover: what later messages may refer back to, and the decompressor that had it last.
+    history: Option<(History, Option<Stamp>)>,
     consumed: u64,
     produced: u64,
     restart_work: u64,
@@ -53,7 +52,7 @@ impl Inflater {
     pub fn new(bits: WindowBits, no_context_takeover: bool) -> Self {
         Self {
             state: State::Idle,
-            history: (!no_context_takeover).then(|| History::new(bits)),
+            history: (!no_context_takeover).then(|| (History::new(bits), None)),
             consumed: 0,
             produced: 0,
             restart_work: 0,
@@ -98,21 +97,18 @@ impl Inflater {
             if room == 0 {
                 break InflateStatus::OutputFull;
             }
-            let step = self.step(&mut stream, rest, output, room)?;
+            let step = self.step(&mut stream, rest, output, room, produced)?;
             rest = rest.get(step.consumed..).unwrap_or_default();
             produced = produced.saturating_add(step.produced);
             match step.status {
                 Step::More => {}
                 Step::StreamEnd => self.restart(&mut stream, output)?,
-                Step::Drained if last => {
-                    self.finish(&mut stream)?;
-                    break InflateStatus::Done;
-                }
+                Step::Drained if last => break InflateStatus::Done,
                 Step::Drained => break InflateStatus::NeedInput,
             }
         };
         self.state = if status == InflateStatus::Done {
-            pool::give_decompressor(stream.codec);
+            self.finish(stream)?;
             State::Idle
         } else {
             State::Message(stream)
@@ -140,7 +136,7 @@ impl Inflater {
 
     /// Heap bytes held now: the history, and inside a message the decompressor it borrows.
     pub fn memory_usage(&self) -> usize {
-        let history = self.history.as_ref().map_or(0, History::memory_usage);
+        let history = self.history.as_ref().map_or(0, |(history, _)| history.memory_usage());
         match self.state {
             State::Message(_) => history.saturating_add(DECOMPRESSOR_BYTES),
             State::Idle | State::Failed => history,
@@ -149,45 +145,38 @@ impl Inflater {
 
     fn begin(&mut self) -> Result<Stream, ProtocolError> {
         (self.consumed, self.produced, self.restart_work) = (0, 0, 0);
-        let mut stream = Stream { codec: pool::take_decompressor(), begun: false };
-        if let Some(history) = &self.history {
-            preset(&mut stream.codec, history.as_slices())?;
+        let Some((history, stamp)) = &mut self.history else {
+            return Ok(Stream { codec: pool::take_decompressor(None).0, begun: false });
+        };
+        let (mut codec, same) = pool::take_decompressor(stamp.take());
+        if !same {
+            preset(&mut codec, history.as_slices())?;
         }
-        Ok(stream)
+        Ok(Stream { codec, begun: false })
     }
 
-    /// One call of the decompressor, into room that it is given here.
+    /// One call of the decompressor, into room that it is given here; `produced` bytes came of the input before.
     fn step(
         &mut self,
         stream: &mut Stream,
         input: &[u8],
         output: &mut Vec<u8>,
         room: usize,
+        produced: usize,
     ) -> Result<StepDone, ProtocolError> {
         let start = output.len();
-        let (in_before, out_before) = (stream.codec.total_in(), stream.codec.total_out());
         if output.spare_capacity_mut().is_empty() {
             // Doubling, as a vector would, but never beyond the room there is.
             let guess = start.max(input.len().saturating_mul(4)).max(MIN_STEP);
             output.reserve_exact(guess.min(room).min(MAX_STEP.max(start)));
         }
-        self.calls = self.calls.saturating_add(1);
-        let result = if output.spare_capacity_mut().len() <= room {
-            stream.codec.decompress_vec(input, output, FlushDecompress::Sync)
-        } else {
-            let end = start.saturating_add(room.min(MAX_STEP)).min(output.capacity());
-            output.resize(end, 0);
-            let result = stream.codec.decompress(
-                input,
-                output.get_mut(start..).unwrap_or_default(),
-                FlushDecompress::Sync,
-            );
-            let produced =
-                usize::try_from(stream.codec.total_out().saturating_sub(out_before)).unwrap_or_default();
-            output.truncate(start.saturating_add(produced));
-            result
-        };
-        let consumed = usize::try_from(stream.codec.total_in().saturating_sub(in_before)).unwrap_or_default();
+        // Room costs a pass that fills it: no more of it than what may come of this much input.
+        let likely = input.len().max(produced / 4).saturating_mul(LIKELY_RATIO).max(MIN_ROOM);
+        let given = output.spare_capacity_mut().len().min(room).min(MAX_STEP).min(likely);
+        output.resize(start.saturating_add(given), 0);
+        let (result, consumed, produced) =
+            self.call(stream, input, output.get_mut(start..).unwrap_or_default(), InflateFlush::SyncFlush);
+        output.truncate(start.saturating_add(produced));
         debug_assert!(
             consumed <= input.len() && output.len() >= start,
             "zlib has used more than it was given"
@@ -196,11 +185,10 @@ impl Inflater {
         stream.begun |= consumed > 0;
         self.consumed = self.consumed.saturating_add(consumed as u64);
         self.produced = self.produced.saturating_add(fresh.len() as u64);
-        if let Some(history) = &mut self.history {
+        if let Some((history, _)) = &mut self.history {
             history.extend(fresh);
         }
-        let produced = fresh.len();
-        let full = output.spare_capacity_mut().is_empty() || produced == room.min(MAX_STEP);
+        let full = produced == given;
         let status = match result {
             Err(_) if produced == 0 => return Err(ProtocolError::InvalidDeflate),
             // What comes before the fault counts before it, as it does when it arrives by itself: the next call
@@ -222,7 +210,7 @@ impl Inflater {
         stream.codec.reset(false);
         stream.begun = false;
         let window = match &self.history {
-            Some(history) => history.as_slices(),
+            Some((history, _)) => history.as_slices(),
             None => {
                 let produced = usize::try_from(self.produced).unwrap_or(usize::MAX);
                 let kept = produced.min(WindowBits::MAX.bytes()).min(output.len());
@@ -240,21 +228,47 @@ impl Inflater {
     }
 
     /// §7.2.2: append 00 00 ff ff, and see that the last block is complete.
-    fn finish(&mut self, stream: &mut Stream) -> Result<(), ProtocolError> {
-        if !stream.begun {
-            return Ok(());
+    fn finish(&mut self, mut stream: Stream) -> Result<(), ProtocolError> {
+        let between_blocks = !stream.begun || self.finish_blocks(&mut stream)?;
+        // A smaller window is made anew for each message: the decompressor's would reach back beyond it.
+        let widest =
+            self.history.as_ref().is_some_and(|(history, _)| history.window() == WindowBits::MAX.bytes());
+        let given = pool::give_decompressor(stream.codec, between_blocks && widest);
+        if let Some((_, stamp)) = &mut self.history {
+            *stamp = given;
         }
+        Ok(())
+    }
+
+    /// Returns whether another block may follow, as after all but a final one.
+    fn finish_blocks(&mut self, stream: &mut Stream) -> Result<bool, ProtocolError> {
         let mut nothing = [0_u8; TAIL.len()];
-        let (in_before, out_before) = (stream.codec.total_in(), stream.codec.total_out());
-        self.calls = self.calls.saturating_add(1);
-        let status = stream.codec.decompress(TAIL, &mut nothing, FlushDecompress::Sync);
-        let consumed = stream.codec.total_in().saturating_sub(in_before);
-        let produced = stream.codec.total_out().saturating_sub(out_before);
-        match status {
+        let ended = self.call(stream, TAIL, &mut nothing, InflateFlush::Block);
+        if !matches!(ended, (Ok(Status::Ok), 4, 0)) {
+            return Err(ProtocolError::InvalidDeflate);
+        }
+        let (_, empty_block) = TAIL.split_at(4);
+        match self.call(stream, empty_block, &mut nothing, InflateFlush::SyncFlush) {
+            (Ok(Status::Ok), 5, 0) => Ok(true),
             // A sender may also have removed the four bytes of an empty block that is final itself.
-            Ok(Status::StreamEnd) if [4, TAIL.len() as u64].contains(&consumed) && produced == 0 => Ok(()),
+            (Ok(Status::StreamEnd), 0, 0) => Ok(false),
             _ => Err(ProtocolError::InvalidDeflate),
         }
+    }
+
+    /// Calls the decompressor; returns as well how many bytes it has consumed and produced.
+    fn call(
+        &mut self,
+        stream: &mut Stream,
+        input: &[u8],
+        output: &mut [u8],
+        flush: InflateFlush,
+    ) -> (Result<Status, InflateError>, usize, usize) {
+        let (in_before, out_before) = (stream.codec.total_in(), stream.codec.total_out());
+        self.calls = self.calls.saturating_add(1);
+        let result = stream.codec.decompress(input, output, flush);
+        let bytes = |after: u64, before| usize::try_from(after.saturating_sub(before)).unwrap_or_default();
+        (result, bytes(stream.codec.total_in(), in_before), bytes(stream.codec.total_out(), out_before))
     }
 }
 
@@ -267,7 +281,7 @@ enum State {
 
 #[derive(Debug)]
 struct Stream {
-    codec: Box<Decompress>,
+    codec: Decompressor,
     /// A byte of the DEFLATE stream has been read.
     begun: bool,
 }
@@ -285,7 +299,7 @@ enum Step {
 }
 
 /// Makes the codec know what came before; `older` goes first.
-fn preset(codec: &mut Decompress, (older, newer): (&[u8], &[u8])) -> Result<(), ProtocolError> {
+fn preset(codec: &mut Decompressor, (older, newer): (&[u8], &[u8])) -> Result<(), ProtocolError> {
     for window in [older, newer] {
         if !window.is_empty() {
             codec.set_dictionary(window).map_err(|_| ProtocolError::InvalidDeflate)?;
@@ -294,12 +308,16 @@ fn preset(codec: &mut Decompress, (older, newer): (&[u8], &[u8])) -> Result<(), 
     Ok(())
 }
 
-/// What section 7.2.1 has the sender remove, then an empty *final* block: only a stream between two blocks ends
-/// exactly after it without output, so a message that was cut off inside a block is found out.
-const TAIL: &[u8] = &[0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
+/// What section 7.2.1 has the sender remove, then another empty block, which shows where the first four bytes have ended: in a
+/// stream between two blocks, and at the border of a byte, each of the two does nothing but end. So a message that was cut off
+/// inside a block is found out, and the decompressor is left as the next message needs it.
+const TAIL: &[u8] = &[0x00, 0x00, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff];
 
 const MIN_STEP: usize = 512;
 const MAX_STEP: usize = 64 * 1024;
+/// More bytes seldom come of one.
+const LIKELY_RATIO: usize = 16;
+const MIN_ROOM: usize = 4096;
 
 /// Work of starting another DEFLATE stream in a message, in bytes copied, beside the window itself.
 const RESTART_COST: u64 = 512;

@@ -7,10 +7,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::num::NonZeroU64;
+use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::thread_local;
 
-use flate2::{Compress, Compression, Decompress};
+use flate2::{Compress, Compression};
+use zlib_rs::Inflate;
 
 use super::params::WindowBits;
 
@@ -53,9 +55,15 @@ impl CompressorKind {
     }
 }
 
-/// Names the state in which a compressor was returned; no two are the same.
+/// Names the state in which a codec was returned; no two are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp(NonZeroU64);
+
+impl Stamp {
+    fn next() -> Option<Self> {
+        NonZeroU64::new(NEXT_STAMP.fetch_add(1, Ordering::Relaxed)).map(Self)
+    }
+}
 
 /// Takes a compressor out of this thread's pool, or makes one.
 ///
@@ -89,8 +97,7 @@ pub(super) fn take_compressor(kind: CompressorKind, stamp: Option<Stamp>) -> (Co
 ///
 /// With `keep` the stamp finds it again in this very state, unless another message needed it meanwhile.
 pub(super) fn give_compressor(compressor: Compressor, keep: bool) -> Option<Stamp> {
-    let stamp =
-        keep.then(|| NonZeroU64::new(NEXT_STAMP.fetch_add(1, Ordering::Relaxed)).map(Stamp)).flatten();
+    let stamp = keep.then(Stamp::next).flatten();
     POOL.try_with(|pool| {
         let idle = &mut pool.borrow_mut().compressors;
         if idle.len() >= MAX_IDLE {
@@ -102,29 +109,71 @@ pub(super) fn give_compressor(compressor: Compressor, keep: bool) -> Option<Stam
     stamp
 }
 
-/// Takes a decompressor for a raw stream with a window of 15 bits out of this thread's pool, or makes one.
+/// A decompressor for a raw stream with a window of 15 bits.
 ///
-/// Always 15: flate2 resets only those without a new allocation, and the outcome for a peer that reaches back beyond
+/// Always 15: only those can be reset without a new allocation, and the outcome for a peer that reaches back beyond
 /// the agreed window then does not depend on how its bytes were split.
-pub(super) fn take_decompressor() -> Box<Decompress> {
-    match POOL.try_with(|pool| pool.borrow_mut().decompressors.pop()) {
-        Ok(Some(mut codec)) => {
-            codec.reset(false);
-            codec
-        }
-        _ => Box::new(Decompress::new(false)),
+pub(super) struct Decompressor(Box<Inflate>);
+
+impl Deref for Decompressor {
+    type Target = Inflate;
+
+    fn deref(&self) -> &Inflate {
+        &self.0
     }
 }
 
-/// Gives a decompressor back.
-pub(super) fn give_decompressor(codec: Box<Decompress>) {
-    // A thread that is ending has no pool any more: then the codec is simply dropped.
-    let _ = POOL.try_with(|pool| {
+impl DerefMut for Decompressor {
+    fn deref_mut(&mut self) -> &mut Inflate {
+        &mut self.0
+    }
+}
+
+impl core::fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Decompressor(..)")
+    }
+}
+
+/// Takes a decompressor out of this thread's pool, or makes one.
+///
+/// With `stamp` it first looks for the very one that was returned under it; then `true` says that it still is in
+/// that state. Otherwise the decompressor is as new.
+pub(super) fn take_decompressor(stamp: Option<Stamp>) -> (Decompressor, bool) {
+    let found = POOL.try_with(|pool| {
         let idle = &mut pool.borrow_mut().decompressors;
-        if idle.len() < MAX_IDLE {
-            idle.push(codec);
+        if let Some(place) = idle.iter().position(|(_, kept)| stamp.is_some() && *kept == stamp) {
+            return Some((idle.remove(place).0, true));
         }
+        // The last one nobody misses; or the longest idle one, the least likely to be missed by its last user.
+        let place = idle.iter().rposition(|(_, kept)| kept.is_none()).unwrap_or_default();
+        (place < idle.len()).then(|| (idle.remove(place).0, false))
     });
+    match found {
+        Ok(Some((codec, true))) => (codec, true),
+        Ok(Some((mut codec, false))) => {
+            codec.reset(false);
+            (codec, false)
+        }
+        _ => (Decompressor(Box::new(Inflate::new(false, WindowBits::MAX.get()))), false),
+    }
+}
+
+/// Gives a decompressor back; the longest idle one is dropped when the pool is full.
+///
+/// With `keep` the stamp finds it again in this very state, unless another message needed it meanwhile.
+pub(super) fn give_decompressor(codec: Decompressor, keep: bool) -> Option<Stamp> {
+    let stamp = keep.then(Stamp::next).flatten();
+    // A thread that is ending has no pool any more: then the codec is simply dropped.
+    POOL.try_with(|pool| {
+        let idle = &mut pool.borrow_mut().decompressors;
+        if idle.len() >= MAX_IDLE {
+            idle.remove(0);
+        }
+        idle.push((codec, stamp));
+    })
+    .ok()?;
+    stamp
 }
 
 /// Heap bytes of one decompressor.
@@ -134,8 +183,8 @@ pub(super) const DECOMPRESSOR_BYTES: usize = 47 * 1024;
 struct Pool {
     /// The longest idle one first.
     compressors: Vec<IdleCompressor>,
-    #[allow(clippy::vec_box, reason = "moved in and out of connections; the state is large")]
-    decompressors: Vec<Box<Decompress>>,
+    /// The longest idle one first.
+    decompressors: Vec<(Decompressor, Option<Stamp>)>,
 }
 
 #[derive(Debug)]
@@ -205,6 +254,36 @@ mod tests {
                 assert!(take_compressor(kind(), *stamp).1);
             }
             assert!(!take_compressor(kind(), gone).1);
+        });
+    }
+
+    #[test]
+    fn a_pooled_decompressor_is_found_again_in_its_last_state_and_only_once() {
+        alone(|| {
+            let (codec, same) = take_decompressor(None);
+            assert!(!same);
+            let stamp = give_decompressor(codec, true);
+            assert!(stamp.is_some());
+            let (codec, same) = take_decompressor(stamp);
+            assert!(same);
+            let next = give_decompressor(codec, true);
+            assert_ne!(next, stamp);
+            assert!(!take_decompressor(stamp).1);
+            assert!(!take_decompressor(next).1);
+        });
+    }
+
+    #[test]
+    fn a_decompressor_that_no_message_refers_to_is_taken_before_those_that_have_a_window() {
+        alone(|| {
+            let taken: Vec<_> = (0..=MAX_IDLE).map(|_| take_decompressor(None).0).collect();
+            // The pool holds one less than there were: the first makes room for the last. The third has no window.
+            let stamps: Vec<_> =
+                taken.into_iter().enumerate().map(|(n, codec)| give_decompressor(codec, n != 2)).collect();
+            assert!(!take_decompressor(None).1);
+            for stamp in [1, 3, 4].map(|n| stamps[n]) {
+                assert!(take_decompressor(stamp).1);
+            }
         });
     }
 }

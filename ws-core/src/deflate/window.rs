@@ -29,6 +29,11 @@ impl History {
         self.ring.extend(tail);
     }
 
+    /// The most it keeps.
+    pub(super) fn window(&self) -> usize {
+        self.bytes
+    }
+
     /// The history in two slices, oldest byte first: without moving a byte.
     pub(super) fn as_slices(&self) -> (&[u8], &[u8]) {
         self.ring.as_slices()

@@ -7,6 +7,7 @@ mod data;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alternating;
 mod compressing;
 mod connection;
 mod faults;
