@@ -24,7 +24,7 @@
 //! | 15 | 32,768 | 0 |
 //!
 //! The history grows with the messages, so a connection that has sent and received nothing keeps nothing. A thread
-//! keeps at most four idle codecs of each kind, 1.7 MiB. `tests/heap_deflate.rs` checks all this with an
+//! keeps at most four idle codecs of each kind, 1.7 MiB, and 32 KiB to inflate into. `tests/heap_deflate.rs` checks all this with an
 //! allocator that counts.
 //!
 //! # Secrets

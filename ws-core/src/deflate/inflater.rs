@@ -7,6 +7,7 @@ use zlib_rs::{InflateError, InflateFlush, Status};
 use super::params::WindowBits;
 use super::pool::{self, DECOMPRESSOR_BYTES, Decompressor, Stamp};
 use super::window::History;
+use crate::copy;
 use crate::error::ProtocolError;
 
 /// Inflates one direction's messages, bit by bit as they arrive and into bounded room.
@@ -90,6 +91,7 @@ impl Inflater {
             State::Message(stream) => stream,
             State::Idle => self.begin()?,
         };
+        let mut scratch = pool::take_scratch();
         let mut rest = input;
         let mut produced = 0_usize;
         let status = loop {
@@ -97,7 +99,7 @@ impl Inflater {
             if room == 0 {
                 break InflateStatus::OutputFull;
             }
-            let step = self.step(&mut stream, rest, output, room, produced)?;
+            let step = self.step(&mut stream, rest, output, room, &mut scratch)?;
             rest = rest.get(step.consumed..).unwrap_or_default();
             produced = produced.saturating_add(step.produced);
             match step.status {
@@ -107,6 +109,7 @@ impl Inflater {
                 Step::Drained => break InflateStatus::NeedInput,
             }
         };
+        pool::give_scratch(scratch);
         self.state = if status == InflateStatus::Done {
             self.finish(stream)?;
             State::Idle
@@ -155,33 +158,28 @@ impl Inflater {
         Ok(Stream { codec, begun: false })
     }
 
-    /// One call of the decompressor, into room that it is given here; `produced` bytes came of the input before.
+    /// One call of the decompressor, at most `room` bytes of whose output are appended.
+    ///
+    /// It writes them into memory that is there for all messages of the thread: it is slower towards the end of its room, and how
+    /// much a message needs is known afterwards.
     fn step(
         &mut self,
         stream: &mut Stream,
         input: &[u8],
         output: &mut Vec<u8>,
         room: usize,
-        produced: usize,
+        scratch: &mut [u8],
     ) -> Result<StepDone, ProtocolError> {
-        let start = output.len();
-        if output.spare_capacity_mut().is_empty() {
+        let given = room.min(scratch.len());
+        let scratch = scratch.get_mut(..given).unwrap_or_default();
+        let (result, consumed, produced) = self.call(stream, input, scratch, InflateFlush::SyncFlush);
+        let fresh = scratch.get(..produced).unwrap_or_default();
+        if output.spare_capacity_mut().len() < produced {
             // Doubling, as a vector would, but never beyond the room there is.
-            let guess = start.max(input.len().saturating_mul(4)).max(MIN_STEP);
-            output.reserve_exact(guess.min(room).min(MAX_STEP.max(start)));
+            output.reserve_exact(output.len().min(room).max(produced));
         }
-        // Room costs a pass that fills it: no more of it than what may come of this much input.
-        let likely = input.len().max(produced / 4).saturating_mul(LIKELY_RATIO).max(MIN_ROOM);
-        let given = output.spare_capacity_mut().len().min(room).min(MAX_STEP).min(likely);
-        output.resize(start.saturating_add(given), 0);
-        let (result, consumed, produced) =
-            self.call(stream, input, output.get_mut(start..).unwrap_or_default(), InflateFlush::SyncFlush);
-        output.truncate(start.saturating_add(produced));
-        debug_assert!(
-            consumed <= input.len() && output.len() >= start,
-            "zlib has used more than it was given"
-        );
-        let fresh = output.get(start..).unwrap_or_default();
+        copy::append(output, fresh);
+        debug_assert!(consumed <= input.len() && produced <= given, "zlib has used more than it was given");
         stream.begun |= consumed > 0;
         self.consumed = self.consumed.saturating_add(consumed as u64);
         self.produced = self.produced.saturating_add(fresh.len() as u64);
@@ -312,12 +310,6 @@ fn preset(codec: &mut Decompressor, (older, newer): (&[u8], &[u8])) -> Result<()
 /// stream between two blocks, and at the border of a byte, each of the two does nothing but end. So a message that was cut off
 /// inside a block is found out, and the decompressor is left as the next message needs it.
 const TAIL: &[u8] = &[0x00, 0x00, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff];
-
-const MIN_STEP: usize = 512;
-const MAX_STEP: usize = 64 * 1024;
-/// More bytes seldom come of one.
-const LIKELY_RATIO: usize = 16;
-const MIN_ROOM: usize = 4096;
 
 /// Work of starting another DEFLATE stream in a message, in bytes copied, beside the window itself.
 const RESTART_COST: u64 = 512;

@@ -6,6 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::mem;
 use core::num::NonZeroU64;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -176,6 +177,18 @@ pub(super) fn give_decompressor(codec: Decompressor, keep: bool) -> Option<Stamp
     stamp
 }
 
+/// Takes memory to inflate into.
+pub(super) fn take_scratch() -> Vec<u8> {
+    let mut scratch = POOL.try_with(|pool| mem::take(&mut pool.borrow_mut().scratch)).unwrap_or_default();
+    scratch.resize(SCRATCH_BYTES, 0);
+    scratch
+}
+
+/// Gives it back.
+pub(super) fn give_scratch(scratch: Vec<u8>) {
+    let _ = POOL.try_with(|pool| pool.borrow_mut().scratch = scratch);
+}
+
 /// Heap bytes of one decompressor.
 pub(super) const DECOMPRESSOR_BYTES: usize = 47 * 1024;
 
@@ -185,6 +198,8 @@ struct Pool {
     compressors: Vec<IdleCompressor>,
     /// The longest idle one first.
     decompressors: Vec<(Decompressor, Option<Stamp>)>,
+    /// Empty, or as long as it ever is.
+    scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -194,13 +209,16 @@ struct IdleCompressor {
 }
 
 thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool { compressors: Vec::new(), decompressors: Vec::new() }) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { compressors: Vec::new(), decompressors: Vec::new(), scratch: Vec::new() }) };
 }
 
 static NEXT_STAMP: AtomicU64 = AtomicU64::new(1);
 
 /// Codecs of each direction that a thread keeps: at most 1.7 MiB when full.
 const MAX_IDLE: usize = 4;
+
+/// What a message inflates to passes through this much memory of the thread.
+const SCRATCH_BYTES: usize = 32 * 1024;
 
 const COMPRESSOR_BASE: usize = 244 * 1024;
 const COMPRESSOR_PER_WINDOW_BYTE: usize = 4;
