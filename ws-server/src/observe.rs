@@ -142,6 +142,7 @@ fn cause(cause: CloseCause) -> &'static str {
         CloseCause::Handshake => "handshake",
         CloseCause::Protocol(ProtocolError::MemoryShort) => "memory",
         CloseCause::Protocol(ProtocolError::MessageStalled { .. }) => "message_timeout",
+        CloseCause::Protocol(ProtocolError::OverRate | ProtocolError::TooManyControlFrames { .. }) => "rate",
         CloseCause::Protocol(_) => "protocol",
         CloseCause::Transport(TransportEnd::Eof) => "eof",
         CloseCause::Transport(TransportEnd::Reset) => "reset",
@@ -196,24 +197,36 @@ mod tests {
         let handshake = CloseCause::Handshake;
         let eof = CloseCause::Transport(TransportEnd::Eof);
         let memory = CloseCause::Protocol(ProtocolError::MemoryShort);
+        let rate = CloseCause::Protocol(ProtocolError::OverRate);
+        let control = CloseCause::Protocol(ProtocolError::TooManyControlFrames { limit: 20 });
         for (info, expected) in [
             (info(Local, handshake, Some(1001), Some(1000)), ("local", "handshake", "1001")),
             (info(Remote, handshake, Some(1000), Some(4321)), ("remote", "handshake", "4xxx")),
             (info(Remote, handshake, Some(3000), Some(3000)), ("remote", "handshake", "3xxx")),
             (info(Remote, eof, None, None), ("remote", "eof", "1006")),
             (info(Remote, memory, Some(1013), None), ("remote", "memory", "1013")),
+            (info(Remote, rate, Some(1008), None), ("remote", "rate", "1008")),
+            (info(Remote, control, Some(1008), None), ("remote", "rate", "1008")),
         ] {
             let End { initiator, cause, code } = End::of(&info);
             assert_eq!((initiator, cause, code), expected);
         }
     }
 
+    /// Settings that the table names beside the values.
+    const SETTINGS: [&str; 3] = ["max_memory", "Excess::Close", "max_control_rate"];
+
     /// The values of a label in the table of `docs/observe.md`.
     fn documented(label: &str) -> BTreeSet<String> {
         let text = include_str!("../docs/observe.md");
         let row = text.lines().find(|line| line.starts_with(&format!("| `{label}` |"))).unwrap();
         let cell = row.split('|').nth(2).unwrap();
-        cell.split('`').skip(1).step_by(2).filter(|word| *word != "max_memory").map(str::to_owned).collect()
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|word| !SETTINGS.contains(word))
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]
@@ -229,7 +242,8 @@ mod tests {
     fn the_causes_of_ends_are_those_that_are_documented() {
         let stalled = ProtocolError::MessageStalled { timeout: Duration::ZERO };
         let protocol =
-            [ProtocolError::MemoryShort, stalled, ProtocolError::InvalidUtf8].map(CloseCause::Protocol);
+            [ProtocolError::MemoryShort, stalled, ProtocolError::OverRate, ProtocolError::InvalidUtf8]
+                .map(CloseCause::Protocol);
         let ends = [TransportEnd::Eof, TransportEnd::Reset, TransportEnd::Truncated, TransportEnd::Failed];
         let deadlines = [Deadline::Keepalive, Deadline::Write, Deadline::Close].map(CloseCause::Timeout);
         let causes = [CloseCause::Handshake, CloseCause::Aborted].into_iter().chain(protocol);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{Running, ask, echo, frame, get, opening, options, reply, run, soon};
 use kept::{Kept, Value};
 use ws_server::{
-    AddressLimits, CloseCode, Endpoint, HostPolicy, Request, Response, Server, WebSocket, response,
+    AddressLimits, CloseCode, Endpoint, Excess, HostPolicy, Request, Response, Server, WebSocket, response,
 };
 
 /// A server with an endpoint of each kind, and limits that one address can reach.
@@ -217,6 +217,26 @@ async fn reads_that_wait_for_the_limit_of_an_address_are_counted() {
     peer.send(frame(0x81, b"x").repeat(12)).await;
     peer.bytes(12 * 3).await;
     assert!(kept.number("reads_delayed_total", &[]) >= 1.0);
+}
+
+#[tokio::test]
+async fn websockets_that_are_closed_for_a_rate_are_counted_by_that_cause() {
+    let limits = AddressLimits::default().messages_per_second(Some(10)).excess(Excess::Close);
+    let config = ws_server::Config::server().max_control_rate(Some(2));
+    let controlled = Server::builder().endpoint("/", Endpoint::new(echo).connection(config));
+    let limited = Server::builder().route("/", echo).options(options(|options| options.per_address = limits));
+    for (server, opcode) in [(limited, 0x81), (controlled, 0x89)] {
+        let kept = Kept::default();
+        let _guard = metrics::set_default_local_recorder(&kept);
+        let server = run(server).await;
+        let mut peer = server.open("/").await;
+        peer.send(frame(opcode, b"x").repeat(100)).await;
+        peer.rest().await;
+        drop(peer);
+        server.until(|stats| stats.open() == 0).await;
+        let labels = [("initiator", "remote"), ("cause", "rate"), ("code", "1008")];
+        assert_eq!(kept.number("websockets_closed_total", &labels), 1.0, "{opcode:x}");
+    }
 }
 
 #[tokio::test]
