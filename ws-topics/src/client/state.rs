@@ -154,30 +154,35 @@ impl State {
         }
     }
 
-    /// Handles a message of the server.
+    /// Handles a message of the server. An answer to something else than what was asked is ignored.
     pub(super) fn received(&mut self, reply: Reply) {
         match reply {
-            Reply::Subscribed { id, topic, position, missed } => {
-                if self.pending.remove(&id).is_some() {
-                    self.subscribed(
-                        &topic,
-                        position.and_then(|position| position.parse().ok()),
-                        missed.flatten(),
-                    );
+            Reply::Subscribed { id, position, missed, .. } => {
+                if let Some(Pending::Subscribe(topic)) =
+                    self.take(id, |it| matches!(it, Pending::Subscribe(_)))
+                {
+                    let position = position.and_then(|position| position.parse().ok());
+                    self.subscribed(&topic, position, missed.flatten());
                 }
             }
             Reply::Unsubscribed { id, .. } => {
-                if let Some(Pending::Unsubscribe(topic)) = self.pending.remove(&id) {
+                if let Some(Pending::Unsubscribe(topic)) =
+                    self.take(id, |it| matches!(it, Pending::Unsubscribe(_)))
+                {
                     self.unsubscribed(id, &topic);
                 }
             }
             Reply::Published { id, position, .. } => {
-                if let Some(Pending::Publish(_, done)) = self.pending.remove(&id) {
+                if let Some(Pending::Publish(_, done)) =
+                    self.take(id, |it| matches!(it, Pending::Publish(..)))
+                {
                     let _ = done.send(Ok(position.and_then(|position| position.parse().ok())));
                 }
             }
             Reply::Members { id, members: people, .. } => {
-                if let Some(Pending::Presence(_, done)) = self.pending.remove(&id) {
+                if let Some(Pending::Presence(_, done)) =
+                    self.take(id, |it| matches!(it, Pending::Presence(..)))
+                {
                     let _ = done.send(Ok(members(people)));
                 }
             }
@@ -204,6 +209,11 @@ impl State {
             }
             Reply::Pong { .. } => {}
         }
+    }
+
+    /// Returns the request of this number, if it is of the kind that was answered.
+    fn take(&mut self, id: u64, is_asked: impl FnOnce(&Pending) -> bool) -> Option<Pending> {
+        self.pending.get(&id).is_some_and(is_asked).then(|| self.pending.remove(&id)).flatten()
     }
 
     /// Asks for a subscription, unless that is done, or it has to wait.

@@ -9,3 +9,4 @@ mod endpoint;
 #[path = "../servers/fake.rs"]
 #[allow(dead_code, clippy::cast_possible_truncation)]
 mod fake;
+mod hostile_server;
