@@ -7,7 +7,7 @@ use std::alloc::System;
 use cap::Cap;
 use tokio::io::{DuplexStream, duplex};
 use ws_tokio::{Config, Receiver, Role, Sender, WebSocket};
-use ws_topics::{History, SubscribeOptions, Topics, TopicsOptions};
+use ws_topics::{EndpointOptions, History, SubscribeOptions, Topics, TopicsEndpoint, TopicsOptions};
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
@@ -88,4 +88,39 @@ async fn subscriptions_topics_histories_and_what_waits_take_no_more_than_stated(
     println!("a queue that counts as {counted} bytes takes {queue}");
     assert!((3 << 20..=4 << 20).contains(&counted) && queue as u64 <= counted);
     assert!(stalled.memory_usage().queued as u64 >= counted, "it is in the ledger of the connection");
+    drop(_subscription);
+    a_request_takes_no_more_than_its_bytes_a_few_times().await;
+}
+
+/// Whatever JSON a client sends, and wherever: in a member of the protocol, or in one that is ignored.
+async fn a_request_takes_no_more_than_its_bytes_a_few_times() {
+    const LENGTH: usize = 1 << 20;
+    let endpoint = TopicsEndpoint::new(TopicsOptions::default(), EndpointOptions::default()).unwrap();
+    let (near, far) = duplex(1 << 16);
+    let socket = WebSocket::from_raw(far, Role::Server, Config::server()).unwrap();
+    let serving = tokio::spawn(async move { endpoint.run(socket, "").await });
+    let mut client = WebSocket::from_raw(near, Role::Client, Config::client()).unwrap();
+    for member in ["topic", "later"] {
+        for (begin, repeated, end) in [
+            ("[0", ",0", "]"),
+            ("[{}", r#",{"":0}"#, "]"),
+            ("[[]", ",[0]", "]"),
+            ("[\"\"", ",\"a\"", "]"),
+            ("{\"\":0", ",\"a\":0", "}"),
+        ] {
+            let count = (LENGTH - 100) / repeated.len();
+            let value = format!("{begin}{}{end}", repeated.repeat(count));
+            let request = format!(r#"{{"type":"subscribe","id":1,"{member}":{value}}}"#);
+            let before = HEAP.max_allocated().max(HEAP.allocated());
+            let room = before - HEAP.allocated();
+            client.send(request).await.unwrap();
+            let answer = client.recv().await.unwrap().unwrap();
+            assert!(answer.as_text().unwrap().contains("the member topic is"), "{answer:?}");
+            let more = room + (HEAP.max_allocated() - before);
+            println!("{member} {begin}{repeated}…: {more} bytes");
+            assert!(more <= 8 * LENGTH, "{more} bytes for {member} with {begin}{repeated}…");
+        }
+    }
+    drop(client);
+    let _ = serving.await.unwrap();
 }

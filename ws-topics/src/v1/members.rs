@@ -1,14 +1,25 @@
 //! The members of a request, each with an error that names it and its value.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::{Map, Value};
 
-/// The members of a JSON object, each of which is there once.
+/// The members of a request, each of which is there once. Others are ignored.
 #[derive(Debug)]
-pub(super) struct Members(BTreeMap<String, Value>);
+pub(super) struct Members(BTreeMap<&'static str, Value>);
+
+/// What a request may have.
+const NAMES: [&str; 11] =
+    ["type", "id", "topic", "since", "last", "present", "watch", "text", "base64", "key", "echo"];
+
+/// This many values of lists and objects are kept, for a message about them: no member has any, and a client could make each two bytes
+/// that it sends hundreds here.
+const MOST_VALUES: usize = 64;
 
 /// JavaScript has integers up to this one exactly.
 pub(super) const MAX_INTEGER: u64 = (1 << 53) - 1;
@@ -83,21 +94,99 @@ impl<'de> Deserialize<'de> for Members {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                let (mut members, room) = (BTreeMap::new(), Cell::new(MOST_VALUES));
+                while let Some(name) = map.next_key::<String>()? {
+                    let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
                     // RFC 8259 section 4: receivers differ in what they make of a name that is there twice.
-                    if members.contains_key(&name) {
-                        return Err(A::Error::custom(format_args!(
-                            "the member {} is there twice",
-                            shorten(&name)
-                        )));
+                    if members.insert(name, map.next_value_seed(Kept(&room))?).is_some() {
+                        return Err(A::Error::custom(format_args!("the member {name} is there twice")));
                     }
-                    members.insert(name, value);
                 }
                 Ok(Members(members))
             }
         }
 
         from.deserialize_map(Object)
+    }
+}
+
+/// A value, of which so much is kept as there is room for.
+#[derive(Clone, Copy)]
+struct Kept<'a>(&'a Cell<usize>);
+
+impl Kept<'_> {
+    fn has_room(self) -> bool {
+        self.0.replace(self.0.get().saturating_sub(1)) > 0
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Kept<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Kept<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut kept = Vec::new();
+        while self.has_room() {
+            match list.next_element_seed(self)? {
+                Some(value) => kept.push(value),
+                None => return Ok(Value::Array(kept)),
+            }
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Array(kept))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut kept = Map::new();
+        while self.has_room() {
+            match map.next_key::<String>()? {
+                Some(name) => drop(kept.insert(name, map.next_value_seed(self)?)),
+                None => return Ok(Value::Object(kept)),
+            }
+        }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Object(kept))
     }
 }
