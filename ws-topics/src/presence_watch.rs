@@ -29,17 +29,28 @@ impl PresenceWatch {
     /// changed, at least one thing. If the future is dropped nothing is lost.
     pub async fn changed(&mut self) -> Vec<PresenceChange> {
         loop {
-            // First the number, then the list: what comes in between is looked at again.
-            self.version.borrow_and_update();
-            let (version, changes) = self.topic.presence_since(self.seen);
-            self.seen = Some(version);
+            let changes = self.take();
             if !changes.is_empty() {
                 return changes;
             }
-            if self.version.changed().await.is_err() {
-                // Not while there is a watch.
-                std::future::pending::<()>().await;
-            }
+            self.moved().await;
+        }
+    }
+
+    /// Returns what has changed, if anything has.
+    pub(crate) fn take(&mut self) -> Vec<PresenceChange> {
+        // First the number, then the list: what comes in between is looked at again.
+        self.version.borrow_and_update();
+        let (version, changes) = self.topic.presence_since(self.seen);
+        self.seen = Some(version);
+        changes
+    }
+
+    /// Waits until something may have changed since [`take`](Self::take).
+    pub(crate) async fn moved(&mut self) {
+        if self.version.changed().await.is_err() {
+            // Not while there is a watch.
+            std::future::pending::<()>().await;
         }
     }
 }

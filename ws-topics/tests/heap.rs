@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::alloc::System;
+use std::sync::Arc;
 
 use cap::Cap;
 use tokio::io::{DuplexStream, duplex};
@@ -90,6 +91,42 @@ async fn subscriptions_topics_histories_and_what_waits_take_no_more_than_stated(
     assert!(stalled.memory_usage().queued as u64 >= counted, "it is in the ledger of the connection");
     drop(_subscription);
     a_request_takes_no_more_than_its_bytes_a_few_times().await;
+    a_client_that_does_not_read_is_reported_the_presence_of_one_topic_at_a_time().await;
+}
+
+async fn a_client_that_does_not_read_is_reported_the_presence_of_one_topic_at_a_time() {
+    const TOPICS: usize = 200;
+    const MEMBERS: usize = 20;
+    let endpoint = TopicsEndpoint::new(TopicsOptions::default(), EndpointOptions::default()).unwrap();
+    let topics = endpoint.topics().clone();
+    let (near, far) = duplex(1 << 10);
+    let socket = WebSocket::from_raw(far, Role::Server, Config::server()).unwrap();
+    let serving = tokio::spawn(async move { endpoint.run(socket, "").await });
+    let mut client = WebSocket::from_raw(near, Role::Client, Config::client()).unwrap();
+    for id in 0..TOPICS {
+        let request = format!(r#"{{"type":"subscribe","id":{id},"topic":"room/{id}","watch":true}}"#);
+        client.send(request).await.unwrap();
+        assert!(client.recv().await.unwrap().unwrap().as_text().unwrap().contains("subscribed"));
+    }
+    let value: Arc<str> = "v".repeat(1_000).into();
+    let members: Vec<_> = (0..MEMBERS).map(|_| connect()).collect();
+    let mut present = Vec::with_capacity(TOPICS * MEMBERS);
+    for (number, (sender, _)) in members.iter().enumerate() {
+        let identity: Arc<str> = number.to_string().into();
+        for id in 0..TOPICS {
+            let options = SubscribeOptions::default().present(Arc::clone(&identity), Arc::clone(&value));
+            present.push(topics.subscribe(sender, &format!("room/{id}"), options).unwrap());
+        }
+    }
+    let before = HEAP.allocated();
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    let waiting = HEAP.allocated().saturating_sub(before);
+    println!("{TOPICS} reports of {MEMBERS} members with {} bytes each: {waiting} bytes", value.len());
+    assert!(waiting <= 10 * MEMBERS * value.len(), "{waiting} bytes wait for a client that does not read");
+    drop(client);
+    let _ = serving.await.unwrap();
 }
 
 /// Whatever JSON a client sends, and wherever: in a member of the protocol, or in one that is ignored.

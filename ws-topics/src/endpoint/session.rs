@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 use ws_tokio::{Message, Sender};
 
@@ -28,6 +28,8 @@ pub(super) struct Session {
     sender: Sender,
     identity: Arc<str>,
     subscriptions: HashMap<String, Subscribed>,
+    /// Whoever has it sends a report of presence. One waits for a client that does not read, not one for each topic.
+    reporting: Arc<Mutex<()>>,
 }
 
 struct Subscribed {
@@ -70,7 +72,7 @@ const MAX_KEY: usize = 64;
 
 impl Session {
     pub(super) fn new(endpoint: TopicsEndpoint, sender: Sender, identity: Arc<str>) -> Self {
-        Self { endpoint, sender, identity, subscriptions: HashMap::new() }
+        Self { endpoint, sender, identity, subscriptions: HashMap::new(), reporting: Arc::default() }
     }
 
     /// Does what a message asks for. Returns the answer.
@@ -300,13 +302,22 @@ impl Session {
     fn report_presence(&self, topic: &str, mut watch: PresenceWatch) -> Watching {
         let (sender, topic) = (self.sender.clone(), topic.to_owned());
         let interval = self.endpoint.shared.options.presence_interval;
+        let reporting = Arc::clone(&self.reporting);
         let task = tokio::spawn(async move {
             let mut is_first = true;
             loop {
-                let reply = presence(&topic, std::mem::take(&mut is_first), watch.changed().await);
+                let turn = reporting.lock().await;
+                let changes = watch.take();
+                if changes.is_empty() {
+                    drop(turn);
+                    watch.moved().await;
+                    continue;
+                }
+                let reply = presence(&topic, std::mem::take(&mut is_first), changes);
                 if sender.send(Message::text(reply.to_json())).await.is_err() {
                     return;
                 }
+                drop(turn);
                 tokio::time::sleep(interval).await;
             }
         });
