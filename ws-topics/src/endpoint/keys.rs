@@ -20,7 +20,7 @@ pub(super) struct PublishKeys {
 #[derive(Default)]
 struct Kept {
     positions: HashMap<Arc<Key>, Outcome>,
-    /// Each key once, the oldest first.
+    /// The oldest first. Some have no position any more, and another of the same text may have one.
     order: VecDeque<(Instant, Arc<Key>)>,
 }
 
@@ -81,10 +81,9 @@ impl PublishKeys {
                     *known = Outcome::Known(*position);
                 }
             }
-            Err(_) => {
-                kept.positions.remove(key);
-                kept.order.retain(|(_, other)| **other != *key);
-            }
+            // Its place in the order stays until it is the oldest: to look for it would cost as much as there are keys, for
+            // each of all that wait when the backplane fails.
+            Err(_) => drop(kept.positions.remove(key)),
         }
     }
 }
@@ -99,8 +98,10 @@ impl Kept {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, key)) = self.order.pop_front() {
-            self.positions.remove(&key);
+        if let Some((_, oldest)) = self.order.pop_front()
+            && self.positions.get_key_value(&oldest).is_some_and(|(key, _)| Arc::ptr_eq(key, &oldest))
+        {
+            self.positions.remove(&oldest);
         }
     }
 }
@@ -126,6 +127,17 @@ mod tests {
         let keys = PublishKeys::new(2, Duration::from_secs(60));
         assert_eq!([publish(&keys, "x", 1), publish(&keys, "y", 2), publish(&keys, "x", 3)], [1, 2, 1]);
         assert_eq!([publish(&keys, "z", 4), publish(&keys, "y", 5), publish(&keys, "x", 6)], [4, 2, 6]);
+    }
+
+    #[test]
+    fn a_key_that_was_not_stored_and_is_published_again_is_as_old_as_that() {
+        let keys = PublishKeys::new(3, Duration::from_secs(60));
+        keys.settle(&key("x"), &Err(TopicError::Closed));
+        let waiting = |text| keys.once(key(text), || Ok::<_, ()>(Outcome::Waiting(watch::channel(None).1)));
+        waiting("x").unwrap();
+        keys.settle(&key("x"), &Err(TopicError::Closed));
+        assert_eq!([publish(&keys, "x", 1), publish(&keys, "y", 2), publish(&keys, "z", 3)], [1, 2, 3]);
+        assert_eq!([publish(&keys, "x", 4), publish(&keys, "w", 5), publish(&keys, "x", 6)], [1, 5, 6]);
     }
 
     #[tokio::test(start_paused = true)]
