@@ -121,6 +121,11 @@ impl Output {
         Cow::Owned(visible(&String::from_utf8_lossy(bytes)).into_owned().into_bytes())
     }
 
+    /// Returns this text, for a terminal with symbols instead of control characters.
+    pub(crate) fn text(self, text: &str) -> Cow<'_, str> {
+        if self.terminal { visible(text) } else { Cow::Borrowed(text) }
+    }
+
     /// Returns this JSON, for a terminal with escapes for the characters that it may obey. JSON's strings have no control
     /// characters below U+0020, but may have those from U+007F to U+009F, and others that change the direction of text.
     pub(crate) fn json(self, text: String) -> String {

@@ -11,7 +11,7 @@ use crate::args::{self, Subscribe, TopicsAction};
 use crate::connect::Connecting;
 use crate::failure::{Failure, Status};
 use crate::input::{self, Input};
-use crate::screen::{hexadecimal, print, remark};
+use crate::screen::{Output, hexadecimal, print, remark};
 use crate::signal::Signals;
 
 pub(crate) async fn run(args: args::Topics) -> Result<Status, Failure> {
@@ -60,7 +60,7 @@ async fn subscribe(client: &TopicsClient, args: Subscribe) -> Result<(), Failure
             *left = left.saturating_sub(1);
         }
         if args.json {
-            print(&format!("{}\n", in_json(&event)))?;
+            print(&(Output::new().json(in_json(&event).to_string()) + "\n"))?;
         } else {
             show(&event, is_filter)?;
         }
@@ -74,7 +74,7 @@ fn show(event: &Event, is_filter: bool) -> Result<(), Failure> {
         Event::Message { topic, message, .. } => {
             let text = message.as_text().map_or_else(|| hexadecimal(message.as_bytes()), str::to_owned);
             let topic = if is_filter { format!("{topic} ") } else { String::new() };
-            return print(&format!("{topic}{text}\n"));
+            return print(&Output::new().text(&format!("{topic}{text}\n")));
         }
         Event::Gap { lost: Some(1), .. } => remark("one message is missing here"),
         Event::Gap { lost: Some(lost), .. } => remark(format!("{lost} messages are missing here")),

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use ws_server::{Endpoint, Server};
 use ws_topics::{EndpointOptions, History, SUBPROTOCOL, TopicsEndpoint, TopicsOptions};
 
+#[cfg(unix)]
+use super::terminal::{Terminal, state};
 use super::{events, text};
 use crate::command::*;
 
@@ -61,6 +63,29 @@ fn a_filter_shows_the_topic_of_each_message() {
     let lines: Vec<_> = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
     assert_eq!(lines, ["kept/a 0", "kept/a 1"]);
     assert_eq!(finish(child).status.code(), Some(0));
+}
+
+#[test]
+#[cfg(unix)]
+fn neither_a_message_nor_its_topic_can_control_the_terminal_in_which_it_is_shown() {
+    let (url, topics) = serving_topics();
+    topics.topics().publish("kept/a", "\x1b]0;title\x07 \u{9b}2J\u{202e}").unwrap();
+    for (more, shown) in
+        [(&[][..], "␛]0;title␇ \u{fffd}2J\u{fffd}"), (&["--json"], r"\u001b]0;title\u0007 \u009b2J\u202e")]
+    {
+        let subscribe = ["topics", &url, "subscribe", "kept/a", "--last", "1", "--count", "1"];
+        let mut terminal = Terminal::new(&[&subscribe, more].concat(), &state("topics"));
+        terminal.shows(shown);
+        assert_eq!(wait(&mut terminal.child).code(), Some(0));
+    }
+    let subscribe = ["topics", &url, "subscribe", "+/b\x1b[2J", "--count", "1"];
+    let mut terminal = Terminal::new(&subscribe, &state("topics"));
+    // It is there when it is subscribed.
+    while topics.topics().publish("kept/b\x1b[2J", "x").unwrap().subscribers == 0 {
+        std::thread::yield_now();
+    }
+    terminal.shows("kept/b␛[2J x");
+    assert_eq!(wait(&mut terminal.child).code(), Some(0));
 }
 
 #[test]
