@@ -1,10 +1,7 @@
 //! Every future is dropped at every await point, and the operation tried again: nothing is lost, nothing
 //! doubled, no half frame written.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::deflate::{self, Agreed, PerMessageDeflate};
@@ -12,22 +9,9 @@ use ws_core::{CloseCode, Config, Connection, DataType, Message};
 use ws_tokio::{MessageReader, Sender, WebSocket};
 
 use crate::chance::Chance;
+use crate::dropped::dropped_after;
 use crate::network::Shape;
 use crate::transport::{Transport, over_http2};
-
-/// Polls a future at most `polls` times, then drops it; `None` if it was not done by then.
-async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|cx| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(cx).map(Some)
-    })
-    .await
-}
 
 fn connection(end: usize, compress: bool) -> Connection {
     let mut config = Config::server();

@@ -7,6 +7,7 @@
 
 mod cancellation;
 mod chance;
+mod dropped;
 mod executor;
 mod halves;
 mod ledger;

@@ -15,6 +15,8 @@ mod close_reply;
 mod closed;
 mod closer;
 mod debug_output;
+#[path = "../simulation/dropped.rs"]
+mod dropped;
 mod ends;
 mod error_text;
 mod large;

@@ -2,16 +2,17 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 
 use futures_sink::Sink;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use ws_core::deflate::{self, Agreed, PerMessageDeflate};
 use ws_core::{CloseCode, Config, Connection, DataType, Event, Message, PreparedMessage, SendError};
 use ws_tokio::{Broadcast, ByteStream, Outbox, SlowPolicy, WebSocket};
+
+use crate::dropped::dropped_after;
 
 pub(crate) const STEPS: usize = 8;
 pub(crate) const LARGE: usize = STEPS * (64 << 10);
@@ -65,20 +66,6 @@ async fn turns_of_others<F: Future>(future: F) -> (F::Output, usize) {
     let polled = turns.load(Ordering::Relaxed);
     neighbour.abort();
     (output, polled)
-}
-
-/// Polls a future at most `polls` times.
-pub(crate) async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|cx| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(cx).map(Some)
-    })
-    .await
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use tokio::time::advance;
 use ws_core::{CloseCause, Connection, Deadline, Event, Message};
 use ws_tokio::Error;
 
-use crate::turns::{LARGE, STEPS, dropped_after, messages, pair};
+use crate::dropped::dropped_after;
+use crate::turns::{LARGE, STEPS, messages, pair};
 
 #[tokio::test]
 async fn a_send_dropped_at_any_poll_is_sent_whole_or_not_at_all_and_the_next_one_inflates() {
