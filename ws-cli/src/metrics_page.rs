@@ -50,6 +50,7 @@ impl MetricsPage {
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok()).unwrap_or(address);
         // Otherwise a page of a browser whose name resolves to loopback could read it.
         let options = HandshakeOptions::default().allowed_hosts(HostPolicy::for_listener(address));
+        let options = options.timeout(REQUEST_TIMEOUT).answer_timeout(ANSWER_TIMEOUT);
         let page = move |request: Request| std::future::ready(answer(&request, &metrics, &stats));
         let nothing = async |_: Request| -> Result<Request, Response> { Err(not_found()) };
         let acceptor = AcceptorBuilder::default().handshake(options).guard(nothing).page(page).build();
@@ -109,5 +110,8 @@ fn not_found() -> Response {
 
 /// How many requests are answered at a time.
 const PLACES: usize = 16;
+/// How long a request and its answer may take: connections that stand still have the places for less than Prometheus waits (10 s).
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait before another try when the address is taken or an accept fails.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);

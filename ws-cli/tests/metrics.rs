@@ -319,6 +319,15 @@ fn a_page_of_metrics_answers_names_of_loopback_and_nothing_but_metrics() {
 }
 
 #[test]
+fn connections_that_send_nothing_keep_a_page_of_metrics_from_its_reader_for_less_than_that_waits() {
+    let server = Observed::new(&[]);
+    let _silent: Vec<TcpStream> = (0..16).map(|_| TcpStream::connect(server.metrics).unwrap()).collect();
+    let begin = Instant::now();
+    server.scrape();
+    assert!(begin.elapsed() < Duration::from_secs(9), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn a_wrong_limit_or_address_of_metrics_is_named_with_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
