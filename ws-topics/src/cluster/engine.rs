@@ -63,9 +63,10 @@ impl Engine {
         self.numbers.restart();
         self.mirrors.restart();
         self.echo_at = Instant::now();
+        let before = self.hub.wants();
         self.bus.up();
-        // After that: whatever comes now is noted.
-        self.interests.restart(self.hub.wants(), self.echo_at);
+        // Again after that: whatever comes now is noted. What came in between, perhaps at the event, is as new as that: no gap mark for it.
+        self.interests.restart(before, self.hub.wants(), self.echo_at);
         self.heartbeat(false);
     }
 

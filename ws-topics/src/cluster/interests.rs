@@ -45,12 +45,14 @@ impl Interest {
 }
 
 impl Interests {
-    /// Begins anew with another connection, with what is wanted by then.
-    pub(super) fn restart(&mut self, wants: Vec<Want>, now: Instant) {
+    /// Begins anew with another connection: with what is wanted by now, some of it since before there was a connection.
+    pub(super) fn restart(&mut self, before: Vec<Want>, wants: Vec<Want>, now: Instant) {
         *self = Self::default();
+        let before = BTreeSet::from_iter(before);
         for want in wants {
+            let late = before.contains(&want);
             self.to_do.insert(want.clone());
-            self.known.insert(want, Interest::new(true, now));
+            self.known.insert(want, Interest::new(late, now));
         }
     }
 

@@ -1,9 +1,11 @@
 //! Live topics: local subscribers get a message at once, the others soon, and whoever misses one gets a mark.
 
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use tokio::time::sleep;
-use ws_topics::{Channel, ClusterEvent, ClusterOptions, Interest, SubscribeOptions};
+use ws_topics::{Channel, ClusterEvent, ClusterOptions, Interest, SubscribeOptions, Subscription, Topics};
 
 use crate::fake::{Faults, Health, Net};
 use crate::peer::Peer;
@@ -282,4 +284,37 @@ async fn each_live_message_counts_as_sent_or_as_unsent_also_when_the_backplane_s
     settle().await;
     assert_eq!((counts().sent, counts().unsent), (3, 8));
     assert!(matches!(servers[0].event().await, ClusterEvent::Down { .. }));
+}
+
+/// Subscribes when it is woken: in the middle of what wakes it, as another thread could.
+struct SubscribesWhenWoken {
+    topics: Topics,
+    peer: Peer,
+    subscription: Mutex<Option<Subscription>>,
+}
+
+impl Wake for SubscribesWhenWoken {
+    fn wake(self: Arc<Self>) {
+        let subscription = self.topics.subscribe(&self.peer.sender, "news", live()).unwrap();
+        self.subscription.lock().unwrap().get_or_insert(subscription);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_made_at_the_event_up_begins_without_a_gap_mark() {
+    let net = Net::new(1);
+    let server = Server::start(&net, 0, options());
+    let (topics, peer) = (server.topics.clone(), Peer::fast());
+    let mut events = topics.events();
+    let woken = Arc::new(SubscribesWhenWoken { topics, peer, subscription: Mutex::default() });
+    {
+        let mut next = Box::pin(events.next());
+        assert!(next.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&woken)))).is_pending());
+        settle().await;
+        assert_eq!(next.await, Some(ClusterEvent::Up));
+    }
+    assert!(woken.subscription.lock().unwrap().is_some());
+    server.topics.publish("news", "a").unwrap();
+    let mut woken = Arc::into_inner(woken).unwrap();
+    assert_eq!(woken.peer.read().await, ["a"]);
 }
