@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use ws_samples::failed;
 
 use crate::backplane::{Bus, Url, free_port};
-use crate::observer::Observer;
+use crate::observer::{Live, Observer};
 use crate::proxy::Proxy;
 
 #[derive(Args)]
@@ -225,14 +225,11 @@ fn report(observers: &[Observer], printed: &Printed) -> bool {
     let live: Vec<Vec<u64>> = observers
         .iter()
         .map(|observer| {
-            let seen = observer.live.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = observer.live.lock().unwrap_or_else(PoisonError::into_inner);
             // What is missing at the end of a publisher that has ended in order.
-            let (mut missing, mut unreported) = (seen.missing, seen.unreported);
-            for (publisher, count) in &printed.published {
-                let (last, marked) = seen.last().get(publisher).copied().unwrap_or((0, false));
-                if marked { missing += count - last } else { unreported += count - last }
-            }
-            vec![seen.messages, seen.gap_marks, missing, unreported, seen.disorder, seen.reconnects]
+            printed.published.iter().for_each(|(publisher, count)| seen.ended(publisher, *count));
+            let Live { messages, gap_marks, missing, unreported, disorder, reconnects, .. } = *seen;
+            vec![messages, gap_marks, missing, unreported, disorder, reconnects]
         })
         .collect();
     println!("live");

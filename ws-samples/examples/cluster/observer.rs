@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use tokio::task::JoinHandle;
 use ws_topics::ws_client::Client;
@@ -30,8 +31,8 @@ pub(crate) struct Live {
     /// By publisher: the last number, and whether a gap mark came after it.
     last: HashMap<String, (u64, bool)>,
     pub(crate) reconnects: u64,
-    /// Whether a gap mark came after a loss of connection.
-    was_away: bool,
+    /// When the latest gap mark came, in milliseconds of the system's clock: publishers are named by theirs.
+    marked_at: Option<u128>,
 }
 
 pub(crate) struct Observer {
@@ -69,7 +70,7 @@ impl Observer {
                     Event::Message { message, .. } => seen.message(message.as_text().unwrap_or_default()),
                     Event::Gap { .. } => {
                         seen.gap_marks += 1;
-                        seen.was_away |= seen.reconnects > 0;
+                        seen.marked_at = Some(now());
                         seen.last.values_mut().for_each(|(_, marked)| *marked = true);
                     }
                     Event::Disconnected => seen.reconnects += 1,
@@ -95,23 +96,40 @@ impl Live {
             return;
         };
         self.messages += 1;
-        // The clients were there before the first message, but for one that has lost its connection: that has got a mark then.
-        let (last, marked) = self.last.entry(publisher.to_owned()).or_insert((0, self.was_away));
-        if number <= *last {
+        let (last, marked) = self.reached(publisher);
+        if number <= last {
             self.disorder += 1;
             return;
         }
-        let missing = number - *last - 1;
-        if *marked {
-            self.missing += missing;
-        } else {
-            self.unreported += missing;
-        }
-        (*last, *marked) = (number, false);
+        self.miss(number - last - 1, marked);
+        self.last.insert(publisher.to_owned(), (number, false));
     }
 
-    /// The last number of each publisher, and whether a gap mark came after it.
-    pub(crate) fn last(&self) -> &HashMap<String, (u64, bool)> {
-        &self.last
+    /// A publisher has ended after this many messages.
+    pub(crate) fn ended(&mut self, publisher: &str, count: u64) {
+        let (last, marked) = self.reached(publisher);
+        self.miss(count.saturating_sub(last), marked);
     }
+
+    fn miss(&mut self, messages: u64, marked: bool) {
+        if marked {
+            self.missing += messages;
+        } else {
+            self.unreported += messages;
+        }
+    }
+
+    /// The last number of a publisher, and whether a gap mark came after it. The messages of one that was not seen before can be missing only
+    /// since it began: a mark that came earlier is not about them, and one that came later stands between its beginning and what comes now.
+    fn reached(&self, publisher: &str) -> (u64, bool) {
+        let began = || publisher.split_once('-').and_then(|(_, run)| run.parse::<u128>().ok());
+        self.last.get(publisher).copied().unwrap_or_else(|| {
+            (0, self.marked_at.zip(began()).is_some_and(|(marked_at, began)| marked_at >= began))
+        })
+    }
+}
+
+fn now() -> u128 {
+    #[expect(clippy::disallowed_methods, reason = "it is compared with what names a publisher")]
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()
 }
