@@ -176,11 +176,7 @@ impl Visits {
         if over {
             self.over.push(Arc::clone(seat));
         }
-        if self
-            .batch
-            .as_ref()
-            .is_none_or(|batch| seat.batch.swap(batch.number, Ordering::Relaxed) != batch.number)
-        {
+        if self.batch.as_ref().is_none_or(|batch| seat.mark(batch.number)) {
             self.seats.push(Arc::clone(seat));
         }
     }

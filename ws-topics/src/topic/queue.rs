@@ -201,7 +201,7 @@ impl Queue {
 
     fn is_over(&self, seat: &Seat, options: &TopicsOptions) -> bool {
         seat.waiting() > seat.limits.max_messages
-            || seat.bytes.load(Ordering::Relaxed) > seat.limits.max_bytes
+            || seat.bytes() > seat.limits.max_bytes
             || self.messages > options.max_waiting_messages
             || self.bytes > options.max_waiting_bytes
     }
@@ -282,16 +282,14 @@ impl Queue {
         self.messages = self.messages.saturating_add(1);
         self.bytes = self.bytes.saturating_add(cost);
         self.counts.offered = self.counts.offered.saturating_add(1);
-        seat.waiting.fetch_add(1, Ordering::Relaxed);
-        seat.bytes.fetch_add(cost, Ordering::Relaxed);
+        seat.count(cost);
     }
 
     fn forget(&mut self, seat: &Seat, waiting: &Waiting) {
         let cost = cost(&waiting.message);
         self.messages = self.messages.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(cost);
-        seat.waiting.fetch_sub(1, Ordering::Relaxed);
-        seat.bytes.fetch_sub(cost, Ordering::Relaxed);
+        seat.discount(cost);
     }
 }
 

@@ -16,11 +16,11 @@ pub(crate) struct Seat {
     pub(crate) limits: Arc<Limits>,
     /// Where it stands in the list of its topic or filter, or [`Self::LEFT`]; it changes under the lock of that list.
     index: AtomicU32,
-    /// The two change under the lock of the subscriber's queue.
-    pub(super) waiting: AtomicU32,
+    /// These two change under the lock of the subscriber's queue.
+    waiting: AtomicU32,
+    bytes: AtomicUsize,
     /// The batch that has remembered it last.
-    pub(super) batch: AtomicU64,
-    pub(super) bytes: AtomicUsize,
+    batch: AtomicU64,
     pub(super) dropped: AtomicU64,
     /// What is published reaches it out of the history for now; it changes under the lock of the topic.
     pub(super) replaying: AtomicBool,
@@ -94,6 +94,32 @@ impl Seat {
 
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed) as usize
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Counts a message that waits. The queue of its subscriber is locked: no other thread writes in between, and no locked instruction is needed.
+    pub(super) fn count(&self, cost: usize) {
+        self.waiting.store(self.waiting.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
+        self.bytes.store(self.bytes().saturating_add(cost), Ordering::Relaxed);
+    }
+
+    /// Counts a message that does not wait any more, as [`count`](Self::count).
+    pub(super) fn discount(&self, cost: usize) {
+        self.waiting.store(self.waiting.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+        self.bytes.store(self.bytes().saturating_sub(cost), Ordering::Relaxed);
+    }
+
+    /// Marks it for a batch; returns whether it was not marked. Of two batches at the same time each may see the mark of the other, and remember
+    /// it twice.
+    pub(super) fn mark(&self, batch: u64) -> bool {
+        let is_new = self.batch.load(Ordering::Relaxed) != batch;
+        if is_new {
+            self.batch.store(batch, Ordering::Relaxed);
+        }
+        is_new
     }
 
     /// Adds it to a list; `false` if that is as long as it can be.
