@@ -1,7 +1,8 @@
 //! Holds NATS or Redis to what every backplane has to do: `contract nats://127.0.0.1:4222 redis://127.0.0.1:6379`.
 //!
-//! It also cuts connections, by a proxy in between. `contract --accepted URL…` and `contract --refused URL…` only connect: the server is to accept user and
-//! password, or to refuse them. `interop/85-topics.sh` runs all of it against servers that it starts.
+//! It also cuts connections, by a proxy in between. `contract --accepted URL…` and `contract --refused URL…` only connect, and have a message sent back: the
+//! server is to accept user and password, or to refuse them. Over TLS (`tls://`, `rediss://`) it is accepted, or refused for its certificate, which
+//! `--untrusted URL…` checks as well. `interop/85-topics.sh` runs all of it against servers that it starts.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -14,8 +15,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use ws_topics::bytes::Bytes;
 use ws_topics::{
-    Backplane, Channel, Entry, History, Inbox, Incoming, Interest, Link, NatsBackplane, NatsOptions,
-    RedisBackplane, RedisOptions,
+    Backplane, BackplaneError, Channel, Entry, History, Inbox, Incoming, Interest, Link, NatsBackplane,
+    NatsOptions, RedisBackplane, RedisOptions,
 };
 
 #[path = "../tests/backplane/contract.rs"]
@@ -29,17 +30,23 @@ const REQUEST: Duration = Duration::from_millis(800);
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut urls: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(accepted) =
-        urls.first().and_then(|mode| ["--refused", "--accepted"].iter().position(|known| known == mode))
-    {
+    if let Some(mode) = urls.first().filter(|first| first.starts_with("--")).cloned() {
         for url in urls.drain(1..) {
-            let error = if url.starts_with("nats") {
-                NatsBackplane::new(NatsOptions::new(&url)).expect("possible").connect().await.err()
+            let outcome = if is_nats(&url) {
+                exchange(&NatsBackplane::new(NatsOptions::new(&url)).expect("possible")).await
             } else {
-                RedisBackplane::new(RedisOptions::new(&url)).expect("possible").connect().await.err()
+                exchange(&RedisBackplane::new(RedisOptions::new(&url)).expect("possible")).await
             };
-            println!("{}", error.as_ref().map_or_else(|| "connected".into(), ToString::to_string));
-            assert_eq!(error.is_none(), accepted == 1, "{error:?}");
+            let error = outcome.err().map(|error| error.to_string());
+            println!("{}", error.as_deref().unwrap_or("connected"));
+            match mode.as_str() {
+                "--accepted" => assert_eq!(error, None),
+                "--refused" => assert!(error.is_some()),
+                "--untrusted" => {
+                    assert!(error.as_ref().is_some_and(|it| it.contains("SSL_CERT_FILE")), "{error:?}")
+                }
+                _ => return ExitCode::from(2),
+            }
             // The URLs of the script have this password.
             assert!(!format!("{error:?}").contains("sesame"), "the password is shown");
         }
@@ -51,7 +58,7 @@ async fn main() -> ExitCode {
     }
     for url in urls {
         let begun = Instant::now();
-        let steps = if url.starts_with("nats") { nats(&url).await } else { redis(&url).await };
+        let steps = if is_nats(&url) { nats(&url).await } else { redis(&url).await };
         println!(
             "{}: {steps} steps in {:.1} s",
             url.split(':').next().unwrap_or_default(),
@@ -59,6 +66,23 @@ async fn main() -> ExitCode {
         );
     }
     ExitCode::SUCCESS
+}
+
+fn is_nats(url: &str) -> bool {
+    url.starts_with("nats:") || url.starts_with("tls:")
+}
+
+/// Connects, and has a message sent back.
+async fn exchange<B: Backplane>(backplane: &B) -> Result<(), BackplaneError> {
+    let (link, mut inbox) = backplane.connect().await?;
+    let channel = Channel::Topic("contract/exchange".into());
+    link.subscribe(&Interest::Channel(channel.clone())).await?;
+    link.publish(&channel, Bytes::from_static(b"back")).await?;
+    match timeout(Duration::from_secs(5), inbox.next()).await.expect("it comes back")? {
+        Incoming::Message(payload) => assert_eq!(payload, "back"),
+        other => panic!("{other:?}"),
+    }
+    Ok(())
 }
 
 async fn nats(url: &str) -> usize {

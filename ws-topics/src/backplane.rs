@@ -4,6 +4,8 @@
 pub(crate) mod address;
 #[cfg(any(feature = "nats", feature = "redis"))]
 pub(crate) mod queue;
+#[cfg(any(feature = "nats", feature = "redis"))]
+pub(crate) mod tls;
 
 use std::error::Error;
 use std::fmt;

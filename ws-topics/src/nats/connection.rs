@@ -19,7 +19,7 @@ use tokio::task::AbortHandle;
 
 use crate::backplane::address::Address;
 use crate::backplane::queue::Queue;
-use crate::backplane::{BackplaneError, Interest};
+use crate::backplane::{BackplaneError, Interest, tls};
 
 use super::NatsOptions;
 
@@ -344,7 +344,10 @@ fn settings(options: &NatsOptions, server: &Address, queue: &Arc<Queue>) -> Conn
 fn reason(error: &async_nats::ConnectError) -> String {
     let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     match error.kind() {
-        ConnectErrorKind::Io => format!("{cause}; start nats-server there, or set another address"),
+        ConnectErrorKind::Io | ConnectErrorKind::Tls => {
+            let advice = tls::advice(&cause).unwrap_or("start nats-server there, or set another address");
+            format!("{cause}; {advice}")
+        }
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             "it refuses user and password, or token: set them in the URL".into()
         }

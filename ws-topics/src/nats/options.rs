@@ -35,7 +35,8 @@ pub struct NatsOptions {
 
 impl NatsOptions {
     /// The settings for a server: `nats://HOST[:PORT]`, with `USER:PASSWORD@` or `TOKEN@` before the host if it asks for that. With
-    /// `tls://` in place of `nats://`, and the feature `backplane-tls`, the connection is encrypted. Several, with commas between them, are the servers of
+    /// `tls://` in place of `nats://`, and the feature `backplane-tls`, the connection is encrypted, and the certificate has to be of an authority that the
+    /// system trusts, or of one in the file that the environment variable `SSL_CERT_FILE` names. Several, with commas between them, are the servers of
     /// one NATS cluster: each attempt to connect is with the next of them.
     pub fn new(urls: impl Into<String>) -> Self {
         Self {

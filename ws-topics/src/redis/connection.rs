@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use crate::backplane::address::Address;
 use crate::backplane::queue::Queue;
-use crate::backplane::{BackplaneError, Interest};
+use crate::backplane::{BackplaneError, Interest, tls};
 
 use super::RedisOptions;
 use super::name::Name;
@@ -214,7 +214,11 @@ async fn ask(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
 fn reason(error: &RedisError) -> String {
     match error.kind() {
         _ if error.is_timeout() => "no answer in time".into(),
-        ErrorKind::Io => format!("{error}; start redis-server there, or set another address"),
+        ErrorKind::Io => {
+            let cause = error.to_string();
+            let advice = tls::advice(&cause).unwrap_or("start redis-server there, or set another address");
+            format!("{cause}; {advice}")
+        }
         ErrorKind::AuthenticationFailed => wrong_password(),
         _ if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => wrong_password(),
         _ => error.to_string(),

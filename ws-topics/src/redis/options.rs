@@ -40,7 +40,8 @@ pub struct RedisOptions {
 
 impl RedisOptions {
     /// The settings for a server: `redis://HOST[:PORT][/DATABASE]`, with `USER:PASSWORD@` or `:PASSWORD@` before the host if it asks for that. With
-    /// `rediss://` in place of `redis://`, and the feature `backplane-tls`, the connection is encrypted.
+    /// `rediss://` in place of `redis://`, and the feature `backplane-tls`, the connection is encrypted, and the certificate has to be of an authority that the
+    /// system trusts, or of one in the file that the environment variable `SSL_CERT_FILE` names.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             prefix: "ws-topics".into(),
