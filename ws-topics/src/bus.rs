@@ -44,6 +44,7 @@ struct State {
     outbox: Outbox,
     touched: BTreeSet<Want>,
     counts: ClusterCounts,
+    foreign_reported: u64,
 }
 
 /// What may have to be subscribed to on the backplane, or no longer.
@@ -66,6 +67,8 @@ pub struct ClusterCounts {
     pub received: u64,
     /// Messages of other servers that had arrived before, or came too late.
     pub repeated: u64,
+    /// Payloads that are none of this version of the library, or are damaged: something else publishes where the servers do.
+    pub foreign: u64,
     /// Gaps between servers, by any cause.
     pub gaps: u64,
     /// Durable messages that were stored.
@@ -98,6 +101,7 @@ impl Bus {
             outbox: Outbox::new(&options, origin),
             touched: BTreeSet::new(),
             counts: ClusterCounts::default(),
+            foreign_reported: 0,
         };
         let (wake, sending) = (Notify::new(), Notify::new());
         Self { origin, options, state: Mutex::new(state), wake, sending, events }
@@ -306,6 +310,22 @@ impl Bus {
         *count = count.saturating_add(1);
     }
 
+    pub(crate) fn count_foreign(&self) {
+        let mut state = self.lock();
+        state.counts.foreign = state.counts.foreign.saturating_add(1);
+    }
+
+    /// Reports what was counted since the last time.
+    pub(crate) fn report_foreign(&self) {
+        let mut state = self.lock();
+        let messages = state.counts.foreign.saturating_sub(state.foreign_reported);
+        state.foreign_reported = state.counts.foreign;
+        drop(state);
+        if messages > 0 {
+            self.report(ClusterEvent::Foreign { messages });
+        }
+    }
+
     pub(crate) fn status(&self) -> BackplaneState {
         self.lock().status.clone()
     }
@@ -345,6 +365,7 @@ fn trace(event: &ClusterEvent) {
             warn!(target: "ws_topics", %topic, messages, "Unconfirmed")
         }
         ClusterEvent::Refused { topic, cause } => warn!(target: "ws_topics", %topic, %cause, "Refused"),
+        ClusterEvent::Foreign { messages } => warn!(target: "ws_topics", messages, "Foreign"),
         ClusterEvent::Missed { .. } => {}
     }
 }

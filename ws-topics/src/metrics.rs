@@ -7,7 +7,7 @@ use metrics::{counter, gauge};
 use crate::topics::Topics;
 
 /// What is counted, in the order in which it is recorded.
-const COUNTERS: [&str; 13] = [
+const COUNTERS: [&str; 14] = [
     "ws_topics_published_total",
     "ws_topics_delivered_total",
     "ws_topics_dropped_total",
@@ -18,6 +18,7 @@ const COUNTERS: [&str; 13] = [
     "ws_topics_backplane_sent_total",
     "ws_topics_backplane_unsent_total",
     "ws_topics_backplane_received_total",
+    "ws_topics_backplane_foreign_total",
     "ws_topics_backplane_gaps_total",
     "ws_topics_backplane_stored_total",
     "ws_topics_backplane_unconfirmed_total",
@@ -53,6 +54,7 @@ impl Topics {
             counts.sent,
             counts.unsent,
             counts.received,
+            counts.foreign,
             counts.gaps,
             counts.stored,
             counts.unconfirmed,

@@ -38,6 +38,12 @@ pub enum ClusterEvent {
         /// Why.
         cause: Arc<str>,
     },
+    /// Payloads came that are none of this version of the library, or are damaged, and were left out: something else publishes where the servers do,
+    /// or a server has the name of this one. Reported once for each heartbeat.
+    Foreign {
+        /// How many since the last report.
+        messages: u64,
+    },
     /// Events were dropped here, since they were not taken as fast as they came.
     Missed {
         /// How many.

@@ -49,6 +49,7 @@ impl Engine {
             return Err(BackplaneError::new(format!("no heartbeat came back for {waited:.1} s")));
         }
         self.bus.expire(now);
+        self.bus.report_foreign();
         self.heartbeat(false);
         let mut visits = Visits::of_batch();
         for origin in self.numbers.silent(now) {

@@ -196,6 +196,10 @@ impl Engine {
             }
             Some(Envelope::Beat(beat)) if beat.origin == self.bus.origin => {
                 self.echo_at = now;
+                if beat.beat > self.beat {
+                    // Not one of this server: another has its name.
+                    self.bus.count_foreign();
+                }
                 if beat.beat == self.beat {
                     self.bus.measured(now.saturating_duration_since(self.beat_at));
                 }
@@ -208,7 +212,7 @@ impl Engine {
             }
             Some(Envelope::Presence { .. }) => {}
             // Of a later version, or damaged: numbers and offsets show what is missing.
-            None => {}
+            None => self.bus.count_foreign(),
         }
     }
 
@@ -242,7 +246,7 @@ impl Engine {
             return false;
         }
         let Some(joined) = self.interests.filter_of(topic) else { return false };
-        self.numbers.join(topic, joined);
+        self.numbers.join_by_filter(topic, joined);
         true
     }
 

@@ -80,6 +80,13 @@ impl Numbers {
         self.topics.entry(topic.into()).or_insert_with(|| Topic { joined, reached: BTreeMap::new() });
     }
 
+    /// Messages of a topic arrive by a filter. Others decide how many topics that are: beyond the bound they are not numbered.
+    pub(super) fn join_by_filter(&mut self, topic: &str, joined: Joined) {
+        if self.topics.len() < self.max_count {
+            self.join(topic, joined);
+        }
+    }
+
     /// They do no more.
     pub(super) fn leave(&mut self, topic: &str) {
         if let Some(topic) = self.topics.remove(topic) {
@@ -108,7 +115,8 @@ impl Numbers {
     /// A server has published to a topic up to a number: returns what is missing of that.
     pub(super) fn reach(&mut self, topic: &str, origin: u64, at: Number, now: Instant) -> Missing {
         let latest = self.servers.get(&origin).and_then(|server| server.latest);
-        let Some(known) = self.topics.get_mut(topic) else { return Missing::Repeated };
+        // It is beyond the bound.
+        let Some(known) = self.topics.get_mut(topic) else { return Missing::Some(None) };
         let some = |missing| if missing == 0 { Missing::Nothing } else { Missing::Some(Some(missing)) };
         match known.reached.get_mut(&origin) {
             Some(reached) if at <= *reached => Missing::Nothing,
@@ -206,3 +214,23 @@ impl Numbers {
 
 /// The numbers of more servers than this are not followed.
 const MAX_SERVERS: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_that_arrive_by_a_filter_are_bounded_and_beyond_the_bound_each_message_has_a_mark() {
+        let now = Instant::now();
+        let mut numbers = Numbers::new(10, Duration::from_secs(3));
+        let joined = numbers.now(now);
+        let at = Number { run: 1, number: 1 };
+        for number in 0..1_000 {
+            let topic = number.to_string();
+            numbers.join_by_filter(&topic, joined);
+            let missing = numbers.arrived(&topic, 7, at, now);
+            assert_eq!(missing, if number < 10 { Missing::Nothing } else { Missing::Some(None) }, "{topic}");
+        }
+        assert_eq!((numbers.topics.len(), numbers.count), (10, 10));
+    }
+}

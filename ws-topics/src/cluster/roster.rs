@@ -107,7 +107,9 @@ impl Roster {
             }
             // It was overtaken, or repeated.
             Note::Changes { version, .. } => version <= list.version,
-            Note::Whole { version, part, is_last, members } => list.take(version, part, is_last, members),
+            Note::Whole { version, part, is_last, members } => {
+                list.take(version, part, is_last, members, max_members)
+            }
             Note::Ask { .. } => true,
         };
         while list.members.len() > max_members {
@@ -173,7 +175,14 @@ impl Roster {
 
 impl List {
     /// Takes a part of a whole list; returns whether it is in order.
-    fn take(&mut self, version: u64, part: u32, is_last: bool, members: Vec<(Arc<str>, Arc<str>)>) -> bool {
+    fn take(
+        &mut self,
+        version: u64,
+        part: u32,
+        is_last: bool,
+        members: Vec<(Arc<str>, Arc<str>)>,
+        max_members: usize,
+    ) -> bool {
         if version <= self.version {
             return true;
         }
@@ -187,6 +196,10 @@ impl List {
             return false;
         };
         list.extend(members);
+        // Also before the last part, which may never come.
+        while list.len() > max_members {
+            list.pop_last();
+        }
         *next = next.saturating_add(1);
         if is_last {
             self.version = *arriving;
@@ -221,3 +234,18 @@ const PART: usize = 256;
 
 /// The lists of more servers than this are not kept.
 const MAX_SERVERS: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_whose_last_part_never_comes_is_bounded() {
+        let mut list = List { version: 0, members: Members::new(), heard: Instant::now(), arriving: None };
+        for part in 0..100 {
+            let members = (0..10).map(|member| (format!("{part}-{member}").into(), "".into())).collect();
+            assert!(list.take(1, part, false, members, 25));
+        }
+        assert_eq!(list.arriving.map(|(.., members)| members.len()), Some(25));
+    }
+}

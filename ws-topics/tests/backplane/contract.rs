@@ -205,6 +205,10 @@ async fn names_that_are_special_elsewhere_do_not_mix<B: Backplane>(backplane: &B
         "a\\b",
         "[a]",
         "a?",
+        "a\r\nb",
+        "a\tb",
+        "}a{",
+        "a\u{85}b",
         "A",
         "a",
     ];

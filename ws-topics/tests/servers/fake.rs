@@ -117,6 +117,20 @@ impl Net {
         self.changed.notify_waiters();
     }
 
+    /// Publishes what no server has sent.
+    pub fn publish(&self, channel: &Channel, payload: impl Into<Bytes>) {
+        self.lock().publish(channel, &payload.into());
+        self.changed.notify_waiters();
+    }
+
+    /// Puts an entry into a log that no server has stored.
+    pub fn store(&self, topic: &str, payload: impl Into<Bytes>) {
+        let mut state = self.lock();
+        let log = state.log(topic);
+        log.head += 1;
+        log.entries.push((log.head, payload.into()));
+    }
+
     /// Loses the next messages whose payload contains a text.
     pub fn lose(&self, text: &str, count: usize) {
         self.lock().lose = Some((text.as_bytes().to_vec(), count));

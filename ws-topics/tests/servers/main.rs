@@ -11,6 +11,7 @@
 
 mod durable;
 mod fake;
+mod hostile;
 mod live;
 #[path = "../topics/support.rs"]
 mod peer;

@@ -1,0 +1,108 @@
+//! Whoever may publish to the backplane: what is not a server's is counted, reported and left out.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use ws_topics::bytes::Bytes;
+use ws_topics::{
+    Backplane, Channel, ClusterEvent, ClusterOptions, Inbox, Incoming, Interest, Link, SubscribeOptions,
+    Topics,
+};
+
+use crate::fake::{Fake, Net};
+use crate::peer::Peer;
+use crate::support::{Server, options, servers, settle};
+
+/// What came on some channels so far.
+async fn overheard(spy: (<Fake as Backplane>::Link, <Fake as Backplane>::Inbox)) -> Vec<Bytes> {
+    let (_link, mut inbox) = spy;
+    let mut payloads = Vec::new();
+    while let Ok(Ok(Incoming::Message(payload))) = timeout(Duration::from_millis(10), inbox.next()).await {
+        payloads.push(payload);
+    }
+    payloads
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_a_servers_is_counted_and_reported_and_others_go_on() {
+    let net = Net::new(1);
+    let spy = net.server(9).connect().await.unwrap();
+    let topic = Channel::Topic("news".into());
+    for channel in [Channel::Servers, topic.clone(), Channel::Presence("news".into())] {
+        spy.0.subscribe(&Interest::Channel(channel)).await.unwrap();
+    }
+    let mut servers = servers::<2>(&net).await;
+    let mut peer = Peer::fast();
+    let present = SubscribeOptions::default().present("ada", "Ada");
+    let _subscription = servers[1].topics.subscribe(&peer.sender, "news", present).unwrap();
+    settle().await;
+    servers[0].topics.publish("news", "first").unwrap();
+    settle().await;
+    // Every payload that was on its way, cut off everywhere, and of a later version and very long.
+    let mut count = 0_u64;
+    for payload in overheard(spy).await {
+        for length in 0..payload.len() {
+            for channel in [&Channel::Servers, &topic] {
+                net.publish(channel, payload.slice(..length));
+            }
+        }
+        let mut later = payload.to_vec();
+        later[0] = 200;
+        later.resize(1 << 20, 7);
+        for channel in [Channel::Servers, topic.clone(), Channel::Presence("news".into())] {
+            net.publish(&channel, later.clone());
+            count += 1;
+        }
+    }
+    assert!(count >= 9, "heartbeats, a message and presence were on their way: {count}");
+    net.publish(&topic, Bytes::new());
+    settle().await;
+    assert!(servers[1].topics.cluster_counts().unwrap().foreign > count);
+    let reported = loop {
+        if let ClusterEvent::Foreign { messages } = servers[1].event().await {
+            break messages;
+        }
+    };
+    assert!(reported > count, "{reported}");
+    servers[0].topics.publish("news", "last").unwrap();
+    let read = peer.read().await;
+    assert_eq!(read.first().map(String::as_str), Some("first"));
+    assert_eq!(read.last().map(String::as_str), Some("last"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_a_servers_in_a_log_is_a_gap_in_its_place() {
+    let net = Net::new(1);
+    let servers = servers::<2>(&net).await;
+    let mut peer = Peer::fast();
+    let _subscription =
+        servers[1].topics.subscribe(&peer.sender, "log/a", SubscribeOptions::default()).unwrap();
+    settle().await;
+    servers[0].topics.publish_confirmed("log/a", "a").await.unwrap();
+    for garbage in ["", "\u{1}", "garbage"] {
+        net.store("log/a", garbage);
+    }
+    net.store("log/a", vec![200; 1 << 20]);
+    servers[0].topics.publish_confirmed("log/a", "b").await.unwrap();
+    settle().await;
+    assert_eq!(peer.read().await, ["a@1", "lost 4 of log/a", "b@6"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_with_the_name_of_another_is_reported() {
+    let net = Net::new(1);
+    let mut first = Server::start_with(&net, 7, options(), ClusterOptions::default());
+    settle().await;
+    settle().await;
+    // The name follows from the number of a server here.
+    let (options, cluster) = (options(), ClusterOptions::default().seed(Some(7)));
+    let (topics, cluster) = Topics::clustered(options.cluster(cluster), net.server(8)).unwrap();
+    let mut events = topics.events();
+    let running = tokio::spawn(cluster.run());
+    settle().await;
+    settle().await;
+    assert_eq!(first.event().await, ClusterEvent::Up);
+    assert_eq!(events.next().await, Some(ClusterEvent::Up));
+    assert!(matches!(events.next().await, Some(ClusterEvent::Foreign { .. })));
+    running.abort();
+}
