@@ -1,5 +1,6 @@
 //! What this server has for the others: what is still to be sent and stored, and what they are to be asked for.
 
+mod counts;
 mod event;
 mod outbox;
 mod outgoing;
@@ -17,6 +18,7 @@ use crate::backplane::{BackplaneError, Channel};
 use crate::cluster_options::ClusterOptions;
 use crate::envelope::{Beat, Envelope};
 use crate::error::TopicError;
+pub use counts::ClusterCounts;
 pub use event::{BackplaneState, ClusterEvent, ClusterEvents};
 use outbox::Outbox;
 pub(crate) use outbox::{Pending, Waiter};
@@ -53,36 +55,6 @@ pub(crate) enum Want {
     Topic(Box<str>),
     Filter(Box<str>),
     Presence(Box<str>),
-}
-
-/// What went to and came from other servers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClusterCounts {
-    /// Live messages that were sent to the other servers.
-    pub sent: u64,
-    /// Live messages that were not, since the backplane was down or slow.
-    pub unsent: u64,
-    /// Messages of other servers that arrived and were new.
-    pub received: u64,
-    /// Messages of other servers that had arrived before, or came too late.
-    pub repeated: u64,
-    /// Payloads that are none of this version of the library, or are damaged: something else publishes where the servers do.
-    pub foreign: u64,
-    /// Gaps between servers, by any cause.
-    pub gaps: u64,
-    /// Durable messages that were stored.
-    pub stored: u64,
-    /// Durable messages of which it is not known whether they are stored.
-    pub unconfirmed: u64,
-    /// What waits to be sent: messages.
-    pub outgoing: u64,
-    /// What waits to be sent counts as this many bytes.
-    pub outgoing_bytes: u64,
-    /// What waits to be stored: messages.
-    pub unstored: u64,
-    /// What waits to be stored counts as this many bytes.
-    pub unstored_bytes: u64,
 }
 
 /// What a message counts as while it waits.
