@@ -36,7 +36,8 @@ pub struct ClusterOptions {
     /// How many bytes of durable messages may wait to be stored, counted likewise. Default: 16 MiB. Beyond the bounds a durable message is refused with
     /// [`TopicError::BackplaneFull`](crate::TopicError::BackplaneFull).
     pub max_unstored_bytes: usize,
-    /// How many pairs of a topic and a server that publishes to it are numbered at a time. Default: 262,144. Beyond the bound each message of
+    /// How many pairs of a topic and a server that publishes to it are numbered at a time. Default: 262,144. From three quarters of it on, topics that arrive by
+    /// a filter and of which nothing has been heard for four times the age of a silent server (12 s by default) are forgotten. Beyond the bound each message of
     /// another pair comes with a gap mark of unknown size.
     pub max_numbered: usize,
     /// How many members of other servers one topic lists. Default: 16,384; those beyond are left out.

@@ -59,6 +59,8 @@ impl Engine {
         }
         visits.write_all();
         self.bus.count_servers(self.numbers.servers());
+        let interests = &self.interests;
+        self.numbers.forget_quiet(now, |topic| interests.is_joined(&Want::Topic(topic.into())));
         self.mirrors.check(now);
         self.leave_idle(now, jobs);
         let presences = self.interests.presences();

@@ -33,6 +33,8 @@ struct Server {
 struct Topic {
     joined: Joined,
     reached: BTreeMap<u64, Number>,
+    /// When something of it was heard for the last time.
+    heard: Instant,
 }
 
 /// Since when messages of a topic arrive.
@@ -77,7 +79,11 @@ impl Numbers {
 
     /// Messages of a topic arrive from now on.
     pub(super) fn join(&mut self, topic: &str, joined: Joined) {
-        self.topics.entry(topic.into()).or_insert_with(|| Topic { joined, reached: BTreeMap::new() });
+        self.topics.entry(topic.into()).or_insert_with(|| Topic {
+            joined,
+            reached: BTreeMap::new(),
+            heard: joined.at,
+        });
     }
 
     /// Messages of a topic arrive by a filter. Others decide how many topics that are: beyond the bound they are not numbered.
@@ -85,6 +91,23 @@ impl Numbers {
         if self.topics.len() < self.max_count {
             self.join(topic, joined);
         }
+    }
+
+    /// Makes room when there is little: forgets the topics of which nothing has been heard for long, except those that stay. Their
+    /// runs have ended, and the number of a message of a later run shows what is missing before it.
+    pub(super) fn forget_quiet(&mut self, now: Instant, stays: impl Fn(&str) -> bool) {
+        if self.count.max(self.topics.len()) < self.max_count / 4 * 3 {
+            return;
+        }
+        let quiet = self.max_age.saturating_mul(QUIET_AGES);
+        let is_quiet = |topic: &Topic| now.saturating_duration_since(topic.heard) > quiet;
+        let gone: Vec<_> = self
+            .topics
+            .iter()
+            .filter(|(name, topic)| is_quiet(topic) && !stays(name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        gone.iter().for_each(|topic| self.leave(topic));
     }
 
     /// They do no more.
@@ -117,6 +140,7 @@ impl Numbers {
         let latest = self.servers.get(&origin).and_then(|server| server.latest);
         // It is beyond the bound.
         let Some(known) = self.topics.get_mut(topic) else { return Missing::Some(None) };
+        known.heard = known.heard.max(now);
         let some = |missing| if missing == 0 { Missing::Nothing } else { Missing::Some(Some(missing)) };
         match known.reached.get_mut(&origin) {
             Some(reached) if at <= *reached => Missing::Nothing,
@@ -214,6 +238,9 @@ impl Numbers {
 
 /// The numbers of more servers than this are not followed.
 const MAX_SERVERS: usize = 1_024;
+/// A server reports a topic for little more than one `max_age` after its latest message, and no backplane repeats or delays a message by as
+/// much as the rest.
+const QUIET_AGES: u32 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -232,5 +259,46 @@ mod tests {
             assert_eq!(missing, if number < 10 { Missing::Nothing } else { Missing::Some(None) }, "{topic}");
         }
         assert_eq!((numbers.topics.len(), numbers.count), (10, 10));
+    }
+
+    #[test]
+    fn topics_of_which_nothing_is_heard_make_room_for_others_and_begin_again_without_a_mark() {
+        let max_age = Duration::from_secs(3);
+        let mut numbers = Numbers::new(8, max_age);
+        let begin = Instant::now();
+        let joined = numbers.now(begin);
+        let beat = |beat, runs| Beat {
+            origin: 7,
+            beat,
+            part: 0,
+            is_last: true,
+            goodbye: false,
+            runs,
+            live: Vec::new(),
+            stored: Vec::new(),
+        };
+        let mut arrive = |numbers: &mut Numbers, run: u64, now| {
+            let topic = format!("jobs/{}", run % 100);
+            numbers.join_by_filter(&topic, joined);
+            numbers.arrived(&topic, 7, Number { run, number: 1 }, now)
+        };
+        for run in 1..=8 {
+            assert_eq!(arrive(&mut numbers, run, begin), Missing::Nothing);
+        }
+        numbers.heard(&beat(1, 8), begin);
+        assert_eq!(arrive(&mut numbers, 9, begin), Missing::Some(None), "there is no room");
+        let soon = begin + max_age * QUIET_AGES;
+        numbers.forget_quiet(soon, |_| false);
+        assert_eq!(numbers.count, 8, "something was heard not long ago");
+        let later = soon + max_age;
+        numbers.forget_quiet(later, |topic| topic == "jobs/1");
+        assert_eq!((numbers.topics.len(), numbers.count), (1, 1), "a topic with a subscription stays");
+        numbers.heard(&beat(2, 9), later);
+        // A topic that has been forgotten, and one that is new.
+        for run in [102, 110] {
+            assert_eq!(arrive(&mut numbers, run, later), Missing::Nothing);
+        }
+        let topic = "jobs/2";
+        assert_eq!(numbers.arrived(topic, 7, Number { run: 102, number: 3 }, later), Missing::Some(Some(1)));
     }
 }
