@@ -277,7 +277,7 @@ mod tests {
             live: Vec::new(),
             stored: Vec::new(),
         };
-        let mut arrive = |numbers: &mut Numbers, run: u64, now| {
+        let arrive = |numbers: &mut Numbers, run: u64, now| {
             let topic = format!("jobs/{}", run % 100);
             numbers.join_by_filter(&topic, joined);
             numbers.arrived(&topic, 7, Number { run, number: 1 }, now)
