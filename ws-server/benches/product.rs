@@ -8,7 +8,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 
 use ws_server::{Error, Server, WebSocket};
@@ -21,15 +21,11 @@ fn main() {
         return;
     };
     let times = times.parse().expect("a number of times");
-    let address = serve();
+    if load == "server-handshake" {
+        return handshakes(times);
+    }
+    let address = serve(None);
     match load.as_str() {
-        "server-handshake" => {
-            let request = request("/");
-            for _ in 0..times {
-                // It ends without a Close: what that takes is in the figure.
-                drop(open(address, &request));
-            }
-        }
         "server-echo-1" => echo(address, "/", times, 1),
         "server-echo-16" => echo(address, "/", times, 16),
         "server-feed-1" => echo(address, "/feed", times, 1),
@@ -57,25 +53,90 @@ async fn feeding(mut socket: WebSocket) -> Result<(), Error> {
     Ok(())
 }
 
+/// How often a server has fallen asleep.
+#[derive(Default)]
+struct Sleeps {
+    count: Mutex<u64>,
+    another: Condvar,
+}
+
+impl Sleeps {
+    fn count(&self) -> u64 {
+        *self.count.lock().expect("no panic")
+    }
+
+    fn begin(&self) {
+        *self.count.lock().expect("no panic") += 1;
+        self.another.notify_one();
+    }
+
+    fn wait_beyond(&self, count: u64) {
+        let now = self.count.lock().expect("no panic");
+        drop(self.another.wait_while(now, |now| *now <= count).expect("no panic"));
+    }
+
+    /// Does a step of a client, and waits until the server, which was asleep, is asleep again.
+    fn beside<T>(&self, step: impl FnOnce() -> T) -> T {
+        let before = self.count();
+        let outcome = step();
+        self.wait_beyond(before);
+        outcome
+    }
+}
+
 /// A server with default options, in a thread.
-fn serve() -> SocketAddr {
+fn serve(sleeps: Option<Arc<Sleeps>>) -> SocketAddr {
     let (sender, receiver) = mpsc::channel();
+    let watched = sleeps.clone();
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        if let Some(sleeps) = watched.clone() {
+            runtime.on_thread_park(move || sleeps.begin());
+        }
+        let runtime = runtime.enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let server =
                 Server::builder().route("/", handler).route("/feed", feeding).bind("127.0.0.1:0").await;
             let server = server.expect("a port");
-            sender.send(server.local_addr().expect("its address")).expect("a client");
+            let slept = watched.map_or(0, |sleeps| sleeps.count());
+            sender.send((server.local_addr().expect("its address"), slept)).expect("a client");
             server.serve().await;
         });
     });
-    receiver.recv().expect("a server")
+    let (address, slept) = receiver.recv().expect("a server");
+    if let Some(sleeps) = sleeps {
+        sleeps.wait_beyond(slept);
+    }
+    address
+}
+
+/// Each ends without a Close: what that takes is in the figure.
+///
+/// The server sleeps before each step of the client, as it does when a network is between them. Otherwise it would depend on the machine
+/// whether a request is there when its connection is accepted, and a turn of the runtime is 1,500 instructions.
+fn handshakes(times: u64) {
+    let sleeps = Arc::new(Sleeps::default());
+    let (address, request) = (serve(Some(sleeps.clone())), request("/"));
+    for _ in 0..times {
+        let mut stream = sleeps.beside(|| connect(address));
+        sleeps.beside(|| shake_hands(&mut stream, &request));
+        sleeps.beside(|| drop(stream));
+    }
 }
 
 fn open(address: SocketAddr, request: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).expect("a connection");
+    let mut stream = connect(address);
+    shake_hands(&mut stream, request);
+    stream
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a connection");
     stream.set_nodelay(true).expect("a socket");
+    stream
+}
+
+fn shake_hands(stream: &mut TcpStream, request: &str) {
     stream.write_all(request.as_bytes()).expect("a write");
     let mut head = [0; 1024];
     let mut length = 0;
@@ -83,7 +144,6 @@ fn open(address: SocketAddr, request: &str) -> TcpStream {
         length += stream.read(&mut head[length..]).expect("an answer");
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "));
-    stream
 }
 
 fn request(path: &str) -> String {
@@ -109,8 +169,7 @@ fn message() -> Vec<u8> {
 /// The same on a stream of HTTP/2 (RFC 8441), without TLS: each batch is one write of this many DATA frames with this many
 /// messages each.
 fn echo_http2(address: SocketAddr, batches: u64, frames: usize, messages: usize) {
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.set_nodelay(true).expect("a socket");
+    let mut stream = connect(address);
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("a write");
     // SETTINGS_INITIAL_WINDOW_SIZE, and as much for the connection: the answers need no WINDOW_UPDATE.
     stream.write_all(&http2_frame(4, 0, 0, &[0, 4, 0x7F, 0xFF, 0xFF, 0xFF])).expect("a write");
