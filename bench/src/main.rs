@@ -140,6 +140,9 @@ enum Command {
     /// One client process; the rig starts these.
     #[command(hide = true)]
     Drive(Drive),
+    /// This many sessions of rustls; the rig starts it.
+    #[command(hide = true)]
+    Sessions { count: usize },
 }
 
 impl Command {
@@ -186,6 +189,10 @@ fn main() -> Result<()> {
     match command {
         Command::Serve(service) => return serve::run(service),
         Command::Drive(drive) => return drive::run(drive),
+        Command::Sessions { count } => {
+            println!("{}", idle::sessions(count)?);
+            return Ok(());
+        }
         _ => {}
     }
     let begun = Instant::now();
@@ -250,7 +257,7 @@ fn prepare(arguments: &Arguments, command: &Command) -> Plan {
 
 fn measure(command: &Command, plan: &Plan, report: &mut Report) -> Result<()> {
     match *command {
-        Command::Serve(_) | Command::Drive(_) | Command::All => Ok(()),
+        Command::Serve(_) | Command::Drive(_) | Command::Sessions { .. } | Command::All => Ok(()),
         Command::Product { both } => product::run(plan, both, report),
         Command::Client => clients::run(plan, report),
         Command::Storm { clients } => storm::run(plan, clients, report),
