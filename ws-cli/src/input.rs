@@ -70,9 +70,11 @@ pub(crate) fn prompt(
         .build();
     let mut editor = Editor::<(), DefaultHistory>::with_config(config)?;
     let printer = editor.create_external_printer()?;
+    #[cfg(unix)]
+    let waker = editor.create_external_printer()?;
     let file = history.then(history_file).flatten();
     let (sender, receiver) = mpsc::channel(PROMPT_LINES);
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         if let Some(file) = &file {
             // There is none the first time.
             let _ = editor.load_history(file);
@@ -99,14 +101,19 @@ pub(crate) fn prompt(
             }
         }
     });
-    restore.editing = true;
+    #[cfg(unix)]
+    {
+        restore.editing = Some(Editing { thread, waker: Box::new(waker) });
+    }
+    #[cfg(not(unix))]
+    drop(thread);
     Ok((receiver, Box::new(printer), restore))
 }
 
 /// Restores the terminal, also when the server ends the session in the middle of a line.
 pub(crate) struct Restore {
-    /// Whether the editor's thread prints.
-    editing: bool,
+    #[cfg(unix)]
+    editing: Option<Editing>,
     #[cfg(unix)]
     modes: Option<rustix::termios::Termios>,
 }
@@ -114,7 +121,8 @@ pub(crate) struct Restore {
 impl Restore {
     fn new() -> Self {
         Self {
-            editing: false,
+            #[cfg(unix)]
+            editing: None,
             #[cfg(unix)]
             modes: keep_keys().ok(),
         }
@@ -126,9 +134,10 @@ impl Drop for Restore {
         // What was being typed must not remain in front of the shell's prompt.
         const CLEAR: &[u8] = b"\r\x1b[K";
         #[cfg(unix)]
-        if self.editing
+        if let Some(editing) = self.editing.take()
             && let Ok((mut input, mut output)) = take_terminal()
         {
+            editing.end();
             let _ = output.write_all(CLEAR);
             // Last: the editor, which changes the modes for each line, cannot do so any longer.
             self.restore_modes(&mut input);
@@ -151,9 +160,34 @@ impl Restore {
     }
 }
 
+/// The editor's thread.
+#[cfg(unix)]
+struct Editing {
+    thread: std::thread::JoinHandle<()>,
+    waker: Box<dyn ExternalPrinter + Send>,
+}
+
+#[cfg(unix)]
+impl Editing {
+    /// Waits until the thread has ended, after [`take_terminal`]: it may be inside a system call that still changes the modes of
+    /// the terminal, which returns when all output has been shown. A wait for a key ends with what the waker prints, and the
+    /// next read is the end of the input.
+    fn end(self) {
+        let Self { thread, mut waker } = self;
+        let (ended, end) = std::sync::mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            // Without the editor there is nobody to wake.
+            let _ = waker.print(String::new());
+            let _ = thread.join();
+            drop(ended);
+        });
+        // A terminal that shows nothing more (Ctrl-S) does not keep the process.
+        let _ = end.recv_timeout(EDITOR_END);
+    }
+}
+
 /// Takes standard input and output away from the editor, whose thread cannot be ended and may be about to print its prompt
-/// again and to change the modes of the terminal, and returns what they were: what follows is the last that the terminal
-/// gets.
+/// again and to change the modes of the terminal, and returns what they were.
 #[cfg(unix)]
 fn take_terminal() -> io::Result<(fs::File, fs::File)> {
     use std::os::fd::AsFd as _;
@@ -219,6 +253,9 @@ fn history_file() -> Option<PathBuf> {
 /// In bytes. A line is a message, which is held as a whole.
 const LONGEST_LINE: u64 = 64 << 20;
 const WAITING_LINES: usize = 16;
+/// How long the end of a session waits for a terminal that shows nothing.
+#[cfg(unix)]
+const EDITOR_END: std::time::Duration = std::time::Duration::from_secs(2);
 /// A prompt's channel is never full, however many lines are pasted: while the editor's thread waited for room it would print
 /// nothing, and the session, which makes the room, waits for it to print.
 const PROMPT_LINES: usize = tokio::sync::Semaphore::MAX_PERMITS;
