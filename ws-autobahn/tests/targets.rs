@@ -245,7 +245,7 @@ fn the_memory_of_the_process_is_measured_when_its_id_is_known() {
         }
     });
     let url = format!("ws://{address}/");
-    let args = ["server", &url, "--only", "25.3.1", "--patience", "2"];
+    let args = ["server", &url, "--only", "25.3.1", "--patience", "20"];
     let id = std::process::id();
     let (_, said) = run(&[&args[..], &["--pid", &id.to_string()]].concat(), &folder("memory_target"));
     assert!(said.contains("25.3.1 NON-STRICT"), "{said}");

@@ -265,8 +265,18 @@ fn each_limit_that_ws_serve_is_given_is_a_reason_of_its_own() {
         (&["--per-address-handshakes-per-second", "1"], 1, 429, "per_address.handshakes_per_second"),
     ] {
         let server = Observed::new(options);
-        let open: Vec<_> = (0..most).map(|_| server.opened()).collect();
-        assert_eq!(server.open("localhost", "").unwrap_err(), status, "{options:?}");
+        // With a limit of those a second, one more may be let in on a machine that stands still for that long.
+        let mut open = Vec::new();
+        let refused = loop {
+            match server.open("localhost", "") {
+                Ok(stream) => open.push(stream),
+                Err(status) => break status,
+            }
+            assert!(open.len() < 20, "{options:?} refuses nothing");
+        };
+        assert_eq!(refused, status, "{options:?}");
+        let exact = !options[0].ends_with("per-second");
+        assert!(open.len() >= most && (!exact || open.len() == most), "{options:?}: {}", open.len());
         server.once(&[(&format!("handshakes_refused_total{{reason=\"{reason}\"}}"), 1.0)]);
         drop(open);
     }

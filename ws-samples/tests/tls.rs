@@ -172,12 +172,13 @@ async fn a_stalled_tls_handshake_ends_at_the_handshake_timeout() {
     let options = options(|options| options.handshake.timeout = Duration::from_millis(300));
     let server = run(Server::builder().route("/", echo).options(options).tls(tls(&certificate))).await;
     for bytes in [&b""[..], b"\x16", b"\x16\x03\x01\x00\x80\x01"] {
+        let begin = Instant::now();
         let mut peer = server.connect().await;
         peer.send(bytes).await;
-        let begin = Instant::now();
         let mut rest = Vec::new();
         let _ = soon(peer.0.read_to_end(&mut rest)).await;
-        assert!((200..1500).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+        // Ten seconds is the default.
+        assert!((300..9000).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
     }
     server.until(|stats| stats.failed_handshakes() == 3 && stats.connections() == 0).await;
 }

@@ -84,7 +84,7 @@ pub fn switching(head: &str) -> Vec<u8> {
 
 /// Awaits a future that must not take long: a test that fails is better than one that hangs.
 pub async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("a future of the test timed out")
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("a future of the test timed out")
 }
 
 /// A client whose opening deadline is `timeout`.

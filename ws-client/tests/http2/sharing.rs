@@ -202,7 +202,7 @@ async fn a_connect_that_is_cancelled_while_it_opens_the_connection_leaves_the_tu
 #[tokio::test]
 async fn a_connection_that_answers_no_ping_takes_no_websocket_after_an_attempt_in_vain() {
     let (listener, url) = listen().await;
-    let client = options().opening_timeout(Duration::from_millis(300)).build().unwrap();
+    let client = options().opening_timeout(Duration::from_secs(2)).build().unwrap();
     let address = url.clone();
     let connecting = {
         let client = client.clone();

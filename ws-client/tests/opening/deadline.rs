@@ -21,7 +21,7 @@ async fn stalls(url: String, during: Stage) {
         }
         other => panic!("{other:?}"),
     }
-    assert!(took >= Duration::from_millis(1500) && took < Duration::from_secs(4), "{took:?}");
+    assert!(took >= Duration::from_millis(1500) && took < Duration::from_secs(15), "{took:?}");
     assert!(error.to_string().contains("opening_timeout = 1.5s"), "{error}");
     assert_eq!((error.blame(), error.is_fatal()), (Blame::Server, false));
 }
@@ -102,7 +102,7 @@ async fn a_name_lookup_for_a_socks5_proxy_ends_at_the_deadline() {
     })
     .await;
     let mut options = Options::default();
-    options.opening_timeout = Duration::from_millis(300);
+    options.opening_timeout = Duration::from_secs(2);
     options.resolver = Some(Arc::new(Mute));
     options.proxy = ProxyChoice::Always(Proxy::new(&format!("socks5://{proxy}")).unwrap());
     let error = soon(options.build().unwrap().connect("ws://server.example")).await.unwrap_err();

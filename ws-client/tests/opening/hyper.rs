@@ -1,7 +1,7 @@
 //! The opening handshake through an HTTP client of hyper's, against servers made of bytes.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::common::*;
 use http_body_util::Empty;
@@ -112,10 +112,9 @@ async fn a_silent_proxy_ends_at_the_deadline() {
 async fn a_refusal_whose_body_never_ends_is_returned_within_the_deadline() {
     let (address, _serving) =
         answering(|_| b"HTTP/1.1 403 X\r\nContent-Length: 11\r\n\r\nnot".to_vec()).await;
-    let client = impatient(Duration::from_millis(200));
-    let begin = Instant::now();
+    // After the deadline it would be another error.
+    let client = impatient(Duration::from_secs(5));
     let error = open(&client, address, request(address), true).await.unwrap_err();
-    assert!(begin.elapsed() < Duration::from_millis(1500), "{:?}", begin.elapsed());
     let ConnectError::Refused(refused) = &error else { panic!("{error}") };
     assert_eq!((&refused.response.body()[..], refused.body_complete), (&b"not"[..], false));
 }

@@ -81,7 +81,7 @@ async fn a_stalled_https_proxy_ends_at_the_deadline() {
     let (address, _serving) =
         server(|mut stream| async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await }).await;
     let mut options = Options::default();
-    options.opening_timeout = std::time::Duration::from_millis(200);
+    options.opening_timeout = std::time::Duration::from_secs(2);
     options.proxy = ProxyChoice::Always(Proxy::new(&format!("https://{address}")).unwrap());
     let client = options.build().unwrap();
     let error = soon(client.connect("ws://server.example/")).await.unwrap_err();

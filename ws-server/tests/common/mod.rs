@@ -154,5 +154,5 @@ pub fn reply(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Fails the test rather than letting it hang.
 pub async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), future).await.expect("it takes too long")
+    timeout(Duration::from_secs(60), future).await.expect("it takes too long")
 }
