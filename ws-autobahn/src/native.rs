@@ -30,6 +30,7 @@ pub(crate) mod session;
 pub(crate) mod steps;
 pub(crate) mod target;
 pub(crate) mod tls;
+mod wanted;
 pub(crate) mod words;
 
 pub(crate) use ours::native_on_ours;
