@@ -2,6 +2,7 @@
 
 pub(crate) mod address_limits;
 pub(crate) mod error;
+pub(crate) mod handshake;
 pub(crate) mod host_pattern;
 pub(crate) mod host_policy;
 #[cfg(feature = "http2")]

@@ -136,12 +136,13 @@ mod web;
 
 pub use config::address_limits::{AddressLimits, Excess};
 pub use config::error::{AcceptError, BuildError, SettingError};
+pub use config::handshake::HandshakeOptions;
 pub use config::host_policy::HostPolicy;
 #[cfg(feature = "http2")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
 pub use config::http2::Http2Options;
 pub use config::networks::Networks;
-pub use config::options::{HandshakeOptions, ServerOptions};
+pub use config::options::ServerOptions;
 pub use config::proxies::{ForwardedFields, ProxyOptions};
 pub use config::tcp::TcpOptions;
 #[cfg(feature = "axum")]

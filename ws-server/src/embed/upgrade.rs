@@ -15,7 +15,7 @@ use ws_core::Connection;
 use ws_core::handshake::{Opening, RequestHead, UpgradeRequest};
 
 use crate::config::error::AcceptError;
-use crate::config::options::HandshakeOptions;
+use crate::config::handshake::HandshakeOptions;
 use crate::hub::admission::OpenPermit;
 use crate::opening::accept::Acceptor;
 use crate::opening::decision::{Granted, decide, plain};

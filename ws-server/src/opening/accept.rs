@@ -8,7 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_tokio::WebSocket;
 
 use crate::config::error::{AcceptError, SettingError};
-use crate::config::options::{HandshakeOptions, from_now};
+use crate::config::handshake::HandshakeOptions;
+use crate::config::options::from_now;
 use crate::config::setters::setters;
 use crate::opening::endpoint::Gate;
 use crate::opening::handshake::{Found, Site, open};

@@ -9,7 +9,7 @@ use ws_core::Connection;
 use ws_core::handshake::{Opening, UpgradeRequest};
 
 use crate::config::error::AcceptError;
-use crate::config::options::HandshakeOptions;
+use crate::config::handshake::HandshakeOptions;
 use crate::hub::admission::{Admission, OpenPermit};
 use crate::opening::decision::{Granted, decide, plain};
 use crate::opening::endpoint::Gate;

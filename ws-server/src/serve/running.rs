@@ -11,7 +11,7 @@ use ws_core::{CloseCause, CloseCode, CloseInfo, Initiator, ProtocolError};
 use ws_tokio::{CloseRecord, Closer, ConnectionId};
 
 use crate::config::error::AcceptError;
-use crate::config::options::HandshakeOptions;
+use crate::config::handshake::HandshakeOptions;
 use crate::hub::Seat;
 use crate::hub::admission::{MAX_MEMORY, OpenPermit};
 use crate::hub::stats::Stats;

@@ -10,7 +10,7 @@ use ws_core::handshake::complete_response;
 
 use crate::config::error::AcceptError;
 #[cfg(any(feature = "hyper", feature = "http2"))]
-use crate::config::options::HandshakeOptions;
+use crate::config::handshake::HandshakeOptions;
 #[cfg(any(feature = "hyper", feature = "http2"))]
 use crate::web::response::request_timeout;
 use crate::web::response::{Response, internal_error, text};

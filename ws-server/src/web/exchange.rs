@@ -16,7 +16,8 @@ use ws_core::handshake::{
 };
 
 use crate::config::error::AcceptError;
-use crate::config::options::{HandshakeOptions, from_now};
+use crate::config::handshake::HandshakeOptions;
+use crate::config::options::from_now;
 use crate::transport::proxy_header::looks_like_one;
 use crate::web::date;
 use crate::web::response::{Response, internal_error};

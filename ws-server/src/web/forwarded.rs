@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ws_core::handshake::RequestHead;
 
-use crate::config::options::HandshakeOptions;
+use crate::config::handshake::HandshakeOptions;
 use crate::config::proxies::{ForwardedFields, ProxyOptions};
 use crate::transport::peer::{Forwarded, Peer};
 
