@@ -1,16 +1,20 @@
 //! What can be given on the command line.
 
+mod bench;
+mod serve;
+mod topics;
 mod values;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use ws_topics::Position;
 
-use values::{address, count, memory, positive, seconds};
+pub(crate) use bench::Bench;
+pub(crate) use serve::{Forwarded, Serve};
+pub(crate) use topics::{Subscribe, Topics, TopicsAction};
+use values::{positive, seconds};
 
 /// Connects to a WebSocket server: a prompt in a terminal, lines in and out in a pipe.
 ///
@@ -138,156 +142,6 @@ pub(crate) struct Connect {
     /// Accept messages up to this size
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_size: u64,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    /// Address to listen on, as ADDRESS:PORT or as a port of 127.0.0.1; port 0 picks a free one
-    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:9001", value_parser = address)]
-    pub(crate) listen: SocketAddr,
-    /// Encrypt (wss://) with this certificate: a PEM file, with its chain
-    #[arg(long, value_name = "FILE", requires = "key")]
-    pub(crate) cert: Option<PathBuf>,
-    /// The private key of --cert: a PEM file
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    pub(crate) key: Option<PathBuf>,
-    /// Compress messages (permessage-deflate) for clients that offer it
-    #[arg(short, long)]
-    pub(crate) compress: bool,
-    /// Accept this subprotocol; may be repeated, the preferred one first
-    #[arg(short, long = "subprotocol", value_name = "NAME")]
-    pub(crate) subprotocols: Vec<String>,
-    /// Accept pages of this origin; may be repeated; 'any' accepts all. Default: pages of this server only
-    #[arg(long = "origin", value_name = "ORIGIN")]
-    pub(crate) origins: Vec<String>,
-    /// Accept requests for this host name, as a proxy or a forwarded port passes it on; may be repeated; 'any' accepts
-    /// all. Default: loopback names if the server listens on loopback, else all
-    #[arg(long = "host", value_name = "HOST")]
-    pub(crate) hosts: Vec<String>,
-    /// Believe these proxies when they name the address of a client, as --proxy-protocol or --forwarded says: addresses and
-    /// networks with commas between them, such as 10.0.0.0/8,::1
-    #[arg(long, value_name = "NETWORKS", requires = "how_proxies_name_clients")]
-    pub(crate) trust_proxies: Option<String>,
-    /// Expect a header of the PROXY protocol, version 1 or 2, before each connection of a trusted proxy
-    #[arg(long, requires = "trust_proxies", group = "how_proxies_name_clients")]
-    pub(crate) proxy_protocol: bool,
-    /// Take the address of the client from these fields of a trusted proxy's requests
-    #[arg(long, value_name = "FIELDS", requires = "trust_proxies", group = "how_proxies_name_clients")]
-    pub(crate) forwarded: Option<Forwarded>,
-    /// Accept messages up to this size
-    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) max_size: u64,
-    /// Let all connections together hold this much memory: near it requests are refused with 503, then WebSockets with much
-    /// unfinished input, or output that their peers do not read, are closed with 1013. Default: half of what the system has
-    #[arg(long, value_name = "BYTES", value_parser = memory)]
-    pub(crate) max_memory: Option<usize>,
-    /// Let this many WebSockets be open. Default: what the limit of open files allows
-    #[arg(long, value_name = "COUNT", value_parser = count)]
-    pub(crate) max_connections: Option<usize>,
-    /// Let a client address have this many WebSockets open; more are refused with 429. Default: no limit, as for the next three
-    #[arg(long, value_name = "COUNT", value_parser = count)]
-    pub(crate) per_address_max_connections: Option<usize>,
-    /// Let a client address request this many WebSockets a second; more are refused with 429
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) per_address_handshakes_per_second: Option<u32>,
-    /// Read this many frames a second from the WebSockets of a client address; what comes faster has to wait
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) per_address_messages_per_second: Option<u32>,
-    /// Read this many bytes a second from the WebSockets of a client address; what comes faster has to wait
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) per_address_bytes_per_second: Option<u64>,
-    // Not a doc comment: rustdoc would want a link.
-    #[arg(long, value_name = "ADDRESS", value_parser = address, help = "Answer with metrics for Prometheus at http://ADDRESS/metrics: ADDRESS:PORT, or a port of 127.0.0.1. Whoever reaches the address can read them")]
-    pub(crate) metrics: Option<SocketAddr>,
-}
-
-/// The fields in which a proxy names a client.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Forwarded {
-    /// X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host
-    XForwarded,
-    /// Forwarded (RFC 7239)
-    Forwarded,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Bench {
-    /// The echo server (with --idle any server): ws://host:port/path, wss://host:port/path, or unix:PATH for a Unix socket. Without a scheme:
-    /// wss:// if the port is 443, else ws://
-    #[arg(required_unless_present = "unix")]
-    pub(crate) url: Option<String>,
-    #[command(flatten)]
-    pub(crate) connect: Connect,
-    /// Number of connections
-    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) connections: u32,
-    /// Size of a message
-    #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(..=(1 << 26)))]
-    pub(crate) size: u32,
-    /// Send no messages: hold the connections open for --duration, and report those that end earlier. Pings are sent and
-    /// answered as always
-    #[arg(long, conflicts_with_all = ["size", "rate", "in_flight", "binary"])]
-    pub(crate) idle: bool,
-    /// How long to measure; inf until Ctrl-C
-    #[arg(long, value_name = "SECONDS", value_parser = positive, default_value = "10")]
-    pub(crate) duration: Duration,
-    /// Messages per second, over all connections; latency is then measured from when each was due. Default: the next
-    /// message follows each answer
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) rate: Option<u32>,
-    /// Messages that may wait for their answers, per connection [default: 1, or 100 with --rate]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) in_flight: Option<u32>,
-    /// Send binary messages
-    #[arg(short, long)]
-    pub(crate) binary: bool,
-    /// Write the result as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Topics {
-    /// The endpoint: ws://host:port/path, wss://host:port/path, or unix:PATH for a Unix socket. Without a scheme: wss:// if the
-    /// port is 443, else ws://
-    #[arg(required_unless_present = "unix")]
-    pub(crate) url: Option<String>,
-    #[command(flatten)]
-    pub(crate) connect: Connect,
-    #[command(subcommand)]
-    pub(crate) action: TopicsAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TopicsAction {
-    /// Write each message of a topic as a line. Connects again when the connection is lost, resumes where it was, and says on
-    /// standard error what was lost
-    Subscribe(Subscribe),
-    /// Publish a message, or without one each line of the input
-    Publish {
-        /// The topic
-        topic: String,
-        /// The message
-        message: Option<String>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Subscribe {
-    /// A topic, or a filter as in MQTT 5: prices/+ or prices/#
-    pub(crate) topic: String,
-    /// Begin with the latest messages that the server still has, at most this many
-    #[arg(long, value_name = "COUNT", conflicts_with = "since")]
-    pub(crate) last: Option<u64>,
-    /// Begin after this position, as --json writes it
-    #[arg(long, value_name = "POSITION")]
-    pub(crate) since: Option<Position>,
-    /// End after this many messages
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
-    /// Write one JSON object per line: messages with topic and position, gaps, losses of connection
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 impl Cli {
