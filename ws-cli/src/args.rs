@@ -8,6 +8,7 @@ mod values;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -190,6 +191,10 @@ $XDG_STATE_HOME/ws/history, or ~/.local/state/ws/history. NO_COLOR turns colours
 /// The message of clap's error, in one line.
 pub(crate) fn in_one_line(error: &clap::Error) -> String {
     let text = error.to_string();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let usage = text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or_default();
+        return format!("an argument is missing; usage: {usage} (--help lists the options)");
+    }
     let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let words: Vec<&str> = what.split_whitespace().collect();
     format!("{} (--help lists the options)", words.join(" "))

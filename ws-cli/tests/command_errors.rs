@@ -48,6 +48,17 @@ fn an_invalid_address_is_reported_with_how_to_write_it() {
 }
 
 #[test]
+fn a_command_without_arguments_is_answered_with_what_to_write() {
+    for (arguments, what) in [
+        (&[][..], "an argument is missing; usage: ws [OPTIONS] [URL]"),
+        (&["topics"], "an argument is missing; usage: ws topics [OPTIONS] [URL] <COMMAND>"),
+    ] {
+        let said = complaint(arguments, b"", 2);
+        assert!(said.contains(what), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn an_invalid_option_is_named() {
     for (arguments, what) in [
         (&["ws://h", "--header", "X-Token=1"][..], "--header X-Token… has no colon: write 'Name: value'"),
