@@ -19,10 +19,26 @@ use crate::web::response::Response;
 ///
 /// `Args` distinguishes the two; it is inferred. Take the [`Request`] only if it is needed: as an argument
 /// it lives as long as the connection.
+///
+/// A closure can pass state to it. It is called once for each WebSocket, so each call clones what the future keeps:
+///
+/// ```
+/// use std::sync::Arc;
+/// use ws_server::{Error, Server, WebSocket};
+///
+/// async fn greet(mut socket: WebSocket, greeting: Arc<str>) -> Result<(), Error> {
+///     socket.send(&*greeting).await
+/// }
+///
+/// let greeting: Arc<str> = "hello".into();
+/// let builder = Server::builder().route("/", move |socket| greet(socket, greeting.clone()));
+/// # let _ = builder;
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler of WebSockets",
     label = "expected `async fn(WebSocket)` or `async fn(WebSocket, Request)`",
     note = "the function must be async, take `ws_server::WebSocket` by value (and, as a second argument, `ws_server::Request`), and return `()` or `Result<(), E>`",
+    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `ws_server::Error` and `Box<dyn Error + Send + Sync>` do; `Box<dyn Error>` does not",
     note = "its future must be `Send`: hold no `Rc`, `RefCell` guard or std `MutexGuard` across an `.await`"
 )]
 pub trait Handler<Args>: Send + Sync + 'static {
@@ -79,10 +95,10 @@ impl<F: Future<Output: Outcome>> Future for InOneForm<F> {
     }
 }
 
-/// What a handler may return: `()`, or a `Result<(), E>` with an error that can be shown.
+/// What a handler may return: `()`, or a `Result<(), E>` whose error converts into `Box<dyn Error + Send + Sync>`.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
-    note = "a handler returns `()` or `Result<(), E>` where `E` is an error that can be shown"
+    note = "a handler returns `()` or `Result<(), E>` where `E` converts into `Box<dyn Error + Send + Sync>`; `Box<dyn Error>` does not"
 )]
 pub trait Outcome {
     /// The outcome in one form.
