@@ -53,6 +53,29 @@ impl Client {
     ///
     /// A fatal error of the hook ([`ConnectError::is_fatal`]) is returned, any other counts as a failed attempt; see
     /// [`ConnectError::custom`] for custom errors.
+    ///
+    /// The hook is a closure that returns a future with everything that it needs: `move || async move { … }`. An `async` closure
+    /// (`async || …`) that uses variables from outside of it does not compile here, because its future borrows from it.
+    ///
+    /// ```
+    /// use ws_client::{Client, ConnectError, Request};
+    ///
+    /// async fn new_token() -> Result<String, ConnectError> {
+    ///     // From the service that issues tokens; its errors by `ConnectError::custom`.
+    /// #   Ok("letmein".into())
+    /// }
+    ///
+    /// # fn f(url: String) -> Result<(), ConnectError> {
+    /// let mut connections = Client::new()?.reconnect_with(move || {
+    ///     let url = url.clone();
+    ///     async move {
+    ///         let token = new_token().await?;
+    ///         Ok(Request::new(&url)?.header("Authorization", format!("Bearer {token}"))?)
+    ///     }
+    /// });
+    /// # Ok(()) }
+    /// # f("ws://127.0.0.1:9001".into()).unwrap();
+    /// ```
     pub fn reconnect_with<F>(&self, mut request: impl FnMut() -> F + Send + 'static) -> Reconnect
     where
         F: Future<Output = Result<Request, ConnectError>> + Send + 'static,
