@@ -20,7 +20,9 @@ pub type Utf8Bytes = ByteString;
 /// An owned message, cheap to clone.
 ///
 /// Control frames are no messages: pings are answered by the connection; how a peer closed is in [`CloseInfo`](crate::CloseInfo).
+/// To see pings and pongs, take the [`Event`](crate::Event)s of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[doc(alias("Ping", "Pong", "Close", "Frame"))]
 pub enum Message {
     /// UTF-8 text.
     Text(Utf8Bytes),

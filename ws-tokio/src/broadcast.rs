@@ -36,6 +36,7 @@ use room::{Place, Room};
 /// # }
 /// ```
 #[derive(Clone, Default)]
+#[doc(alias("room", "fan_out"))]
 pub struct Broadcast {
     room: Arc<Room>,
 }

@@ -57,6 +57,7 @@ impl Server {
     }
 
     /// Serves for ever, or until the future is dropped; that cuts off no connection that is open.
+    #[doc(alias("run", "listen"))]
     pub async fn serve(self) {
         self.serve_until(pending::<()>()).await;
     }
