@@ -29,8 +29,8 @@ use crate::web::denied::Denied;
 use crate::web::handler::{Outcome, boxed};
 use crate::web::response::internal_error;
 
-/// The axum extractor for a WebSocket request; the router's state must be a [`WebSocketHub`], or give one by
-/// [`FromRef`].
+/// The axum extractor for a WebSocket request; the router's state must be a [`WebSocketHub`], by `with_state`, or give one by
+/// [`FromRef`]. Where it is missing, the compiler reports that it expected `MethodRouter` and found `MethodRouter<WebSocketHub>`.
 ///
 /// It has the options of an [`Endpoint`](crate::Endpoint), and is checked, answered and limited as a request to a
 /// [`Server`](crate::Server) is. The WebSocket is one of the hub's.
