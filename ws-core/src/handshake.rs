@@ -42,6 +42,7 @@
 mod body;
 mod client;
 mod connect;
+mod cursor;
 mod extension;
 mod field_lines;
 mod field_names;

@@ -2,9 +2,8 @@
 
 use http::{Method, StatusCode, Uri, Version};
 
-use super::head::{
-    Cursor, HeadError, HeadLimits, VERSION_END, expect_line_feed, is_version_byte, version_digits,
-};
+use super::cursor::Cursor;
+use super::head::{HeadError, HeadLimits, VERSION_END, expect_line_feed, is_version_byte, version_digits};
 use super::host::Authority;
 use super::refusal::Refusal;
 use super::token::is_tchar;

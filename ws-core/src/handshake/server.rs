@@ -5,8 +5,9 @@ use std::mem;
 use http::header::{self, HeaderName};
 use http::{Method, Version};
 
+use super::cursor::Cursor;
 use super::field_lines::FieldLines;
-use super::head::{Cursor, FieldEvent, FieldScanner, HeadLimits};
+use super::head::{FieldEvent, FieldScanner, HeadLimits};
 use super::host::Authority;
 use super::opening::Opening;
 use super::refusal::Refusal;
