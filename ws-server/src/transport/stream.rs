@@ -1,6 +1,7 @@
 //! The stream under a server's WebSockets: one type for all transports.
 
-use std::fmt::Debug;
+mod transport;
+
 use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
@@ -29,11 +30,8 @@ use crate::transport::socket::Socket;
 use crate::transport::socket::prepare;
 use crate::transport::throttle::Throttle;
 #[cfg(feature = "tls")]
-use crate::transport::tls::ENCRYPTION_MEMORY;
-#[cfg(all(feature = "http2", feature = "tls"))]
-use crate::transport::tls::HTTP_2;
-#[cfg(feature = "tls")]
 use crate::transport::watched::Watched;
+use transport::Transport;
 
 /// An open WebSocket. A [`Server`](crate::Server) passes `WebSocket`, on its [`Stream`], to handlers;
 /// [`accept`](crate::accept()) gives `WebSocket<S>` on a stream of any type.
@@ -79,23 +77,6 @@ struct Shared {
     secure: bool,
 }
 
-/// A socket, perhaps with TLS.
-#[derive(Debug)]
-enum Transport {
-    Plain(Socket),
-    #[cfg(feature = "tls")]
-    Tls(Box<TlsStream<Watched<Socket>>>),
-    #[cfg(feature = "http2")]
-    Http2(Box<Http2Stream>),
-    /// Of a type that is not known here, such as what hyper's HTTP server has handed over.
-    Custom(Box<dyn Io>),
-}
-
-/// What a custom stream can do.
-trait Io: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> Io for S {}
-
 impl From<Socket> for Stream {
     fn from(socket: Socket) -> Self {
         Self::new(Transport::Plain(socket))
@@ -111,11 +92,7 @@ impl Stream {
 
     /// What TLS holds for it, in bytes of memory; 0 for a stream that shares its connection.
     pub(crate) fn encryption_memory(&self) -> usize {
-        match &self.transport {
-            #[cfg(feature = "tls")]
-            Some(Transport::Tls(_)) => ENCRYPTION_MEMORY,
-            _ => 0,
-        }
+        self.transport.as_ref().map_or(0, Transport::encryption_memory)
     }
 
     /// Wraps a stream of any type, so that a WebSocket on it can be passed to functions that take the [`WebSocket`] of a
@@ -161,10 +138,7 @@ impl Stream {
     /// Whether the TLS handshake has agreed on HTTP/2.
     #[cfg(all(feature = "http2", feature = "tls"))]
     pub(crate) fn chose_http2(&self) -> bool {
-        match &self.transport {
-            Some(Transport::Tls(stream)) => stream.get_ref().1.alpn_protocol() == Some(HTTP_2),
-            _ => false,
-        }
+        self.transport.as_ref().is_some_and(Transport::chose_http2)
     }
 
     /// Returns the address of the peer, over HTTP/2 too; `None` on a Unix socket, and where [`tcp`](Self::tcp)
@@ -184,24 +158,13 @@ impl Stream {
         if let Some(shared) = self.beside.as_ref().and_then(|beside| beside.shared) {
             return shared.secure;
         }
-        match &self.transport {
-            #[cfg(feature = "tls")]
-            Some(Transport::Tls(_)) => true,
-            _ => false,
-        }
+        self.transport.as_ref().is_some_and(Transport::is_tls)
     }
 
     /// Returns the TCP socket, under TLS too, for its addresses and options; `None` on a Unix socket, over HTTP/2, where
     /// others share the socket, on a [custom](Self::custom) stream, and where another HTTP server has handed over something else.
     pub fn tcp(&self) -> Option<&TcpStream> {
-        match self.transport.as_ref()? {
-            Transport::Plain(socket) => socket.tcp(),
-            #[cfg(feature = "tls")]
-            Transport::Tls(stream) => stream.get_ref().0.io.tcp(),
-            #[cfg(feature = "http2")]
-            Transport::Http2(_) => None,
-            Transport::Custom(_) => None,
-        }
+        self.transport.as_ref()?.tcp()
     }
 
     /// What hyper hands over, and what it has read of it: the socket itself where it is TCP and nothing else.
@@ -296,27 +259,13 @@ impl Drop for Stream {
     }
 }
 
-/// Runs a method of whichever transport it is.
-macro_rules! transport {
-    ($transport:expr, $inner:ident => $call:expr) => {
-        match $transport {
-            Transport::Plain($inner) => $call,
-            #[cfg(feature = "tls")]
-            Transport::Tls($inner) => $call,
-            #[cfg(feature = "http2")]
-            Transport::Http2($inner) => $call,
-            Transport::Custom($inner) => $call,
-        }
-    };
-}
-
 impl Stream {
     fn poll_unlimited(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        transport!(self.transport()?, io => Pin::new(io).poll_read(context, buffer))
+        Pin::new(self.transport()?).poll_read(context, buffer)
     }
 
     fn poll_throttled(
@@ -327,7 +276,7 @@ impl Stream {
     ) -> Poll<io::Result<()>> {
         let room = ready!(throttle.poll_room(context)).min(buffer.remaining());
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
-        ready!(transport!(self.transport()?, io => Pin::new(io).poll_read(context, &mut part)))?;
+        ready!(Pin::new(self.transport()?).poll_read(context, &mut part))?;
         throttle.read(part.filled());
         let length = part.filled().len();
         buffer.advance(length);
@@ -359,7 +308,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        transport!(self.transport()?, io => Pin::new(io).poll_write(context, bytes))
+        Pin::new(self.transport()?).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -367,19 +316,19 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        transport!(self.transport()?, io => Pin::new(io).poll_write_vectored(context, slices))
+        Pin::new(self.transport()?).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.transport.as_ref().is_some_and(|transport| transport!(transport, io => io.is_write_vectored()))
+        self.transport.as_ref().is_some_and(Transport::is_write_vectored)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        transport!(self.transport()?, io => Pin::new(io).poll_flush(context))
+        Pin::new(self.transport()?).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shut_down = true;
-        transport!(self.transport()?, io => Pin::new(io).poll_shutdown(context))
+        Pin::new(self.transport()?).poll_shutdown(context)
     }
 }
