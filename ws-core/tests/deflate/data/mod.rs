@@ -1,6 +1,7 @@
 //! What the deflate tests share: data to compress, and a DEFLATE decoder that is not the one under test.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod raw_deflate;
 #[allow(unreachable_pub, reason = "the fuzz targets use this file as well")]
 pub(crate) mod raw_inflate;
 
