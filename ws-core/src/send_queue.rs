@@ -242,7 +242,9 @@ impl SendQueue {
         }
     }
 
-    /// Calls `each` with the chunks in the order in which they go out, until it returns false.
+    /// Calls `each` with the chunks in the order in which they go out, until it returns false or a keepalive ping has been among
+    /// them: the time for its answer begins when it has been written, and a transport that takes a large write at once, all but its
+    /// end, is not to take it for what follows.
     fn for_each_chunk<'a>(&'a self, mut each: impl FnMut(&'a [u8]) -> bool) {
         let mut from = self.written;
         let Some(extra) = &self.extra else {
@@ -268,7 +270,7 @@ impl SendQueue {
                     return;
                 }
             } else if !control.is_empty() {
-                if !each(core::mem::take(&mut control)) {
+                if !each(core::mem::take(&mut control)) || extra.control.ping_waits() {
                     return;
                 }
             } else {

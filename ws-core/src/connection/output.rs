@@ -47,6 +47,9 @@ impl Buf for Output<'_> {
 impl Connection {
     /// Returns what is waiting to be written, as a [`bytes::Buf`]: take its chunks, write them, and advance it by what was
     /// written.
+    ///
+    /// The chunks of a vectored write end with a keepalive ping, whatever follows: the time for its answer begins when it has been
+    /// written, and a transport may take a large write at once.
     #[inline]
     pub fn output(&mut self) -> Output<'_> {
         self.queue.prepare();

@@ -2,7 +2,7 @@
 
 use crate::support::miri::few_or;
 use crate::support::{
-    BINARY, CLOSE, PING, PONG, ROLES, TEXT, XorShift, config, frames_from, give, open, sent_to, written,
+    BINARY, CLOSE, PING, PONG, ROLES, TEXT, XorShift, config, frames_from, give, open, s, sent_to, written,
 };
 use bytes::{Buf, Bytes};
 use ws_core::{CloseCode, Connection, DataType, Message};
@@ -46,6 +46,28 @@ fn control_frames_overtake_data_that_has_not_begun() {
         connection.ping(b"p").unwrap();
         let frames = frames_from(role, &written(&mut connection));
         assert_eq!(frames.iter().map(|f| f.0).collect::<Vec<_>>(), [PING, TEXT, TEXT]);
+    }
+}
+
+/// A transport may take a large write by its beginning, and be slow to send it. What the peer is to answer within a time ends the
+/// write, so that no transport takes it because of what follows.
+#[cfg(feature = "std")]
+#[test]
+fn a_vectored_write_ends_with_a_keepalive_ping() {
+    for role in ROLES {
+        let mut connection = open(role, &config());
+        connection.next_timeout(s(0.0));
+        connection.send(Message::binary(vec![1; 5000])).unwrap();
+        let mut wire = Vec::new();
+        write_vectored(&mut connection, 1000, &mut wire);
+        assert_eq!(connection.next_timeout(s(1.0)), Some(s(20.0)));
+        connection.handle_timeout(s(20.0));
+        connection.send(Message::binary(vec![2; 5000])).unwrap();
+        write_vectored(&mut connection, usize::MAX, &mut wire);
+        let kinds: Vec<_> = frames_from(role, &wire).iter().map(|frame| frame.0).collect();
+        assert_eq!(kinds, [BINARY, PING]);
+        write_vectored(&mut connection, usize::MAX, &mut wire);
+        assert_eq!((connection.queued(), frames_from(role, &wire).len()), (0, 3));
     }
 }
 
