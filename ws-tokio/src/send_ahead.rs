@@ -20,9 +20,10 @@ mod tests;
 ///
 /// Deadlines for the peer begin when the system has taken bytes, and it does not report when it sends them: so it is to take
 /// few ahead. At 32 KiB a message of 1 MiB is taken in pieces, with a wake-up before each. So while the `Link` is fast a large
-/// write may take `MUCH`, all but its last bytes (`REST`). Those, and whatever is written after them, are refused until fewer than
-/// 16 KiB are unsent: whatever the link does meanwhile, a message, a ping or a Close that counts as written has no more
-/// before it than on a slow link: 32 KiB and a segment.
+/// write may take `MUCH`, all but its last bytes (`REST`). Those are refused until fewer than 16 KiB are unsent, or until a further
+/// large write has them at its beginning, which takes `MUCH` again, and no more is unsent then. A ping and a Close are the last of
+/// what is written with them, so when one of them counts as written it has no more before it than on a slow link, whatever the link
+/// does meanwhile: 32 KiB and a segment.
 pub struct SendAhead<S> {
     socket: S,
     link: Link,
@@ -139,7 +140,7 @@ impl<S: AsyncWrite + system::Socket + Unpin> AsyncWrite for SendAhead<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = match self.link.is_fast() && bytes.len() >= LARGE {
+        let written = match bytes.len() >= LARGE && self.link.is_fast(system::now) {
             false => Pin::new(&mut self.socket).poll_write(context, bytes),
             true => self.poll_large(context, bytes),
         };
@@ -151,7 +152,8 @@ impl<S: AsyncWrite + system::Socket + Unpin> AsyncWrite for SendAhead<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let length = if self.link.is_fast() { slices.iter().map(|slice| slice.len()).sum() } else { 0 };
+        let is_fast = self.link.is_fast(system::now);
+        let length = if is_fast { slices.iter().map(|slice| slice.len()).sum() } else { 0 };
         let written = match length >= LARGE {
             false => Pin::new(&mut self.socket).poll_write_vectored(context, slices),
             true => self.poll_large_vectored(context, slices, length),

@@ -6,7 +6,8 @@ use std::time::Duration;
 ///
 /// With 32 KiB ahead the system lets a full socket be written to when less than half of that is unsent: 16 KiB have gone. If
 /// that took at most [`SHORT`], 48 times as much, the most that the system takes ahead, is gone after [`LONG`]. A longer wait ends
-/// that, until the next short one. Only a write that is refused, and the next that is not, look at the clock.
+/// that, and so does one that has not ended, until the next short one. Only a write that is refused, the next that is not, and large
+/// ones between them look at the clock.
 #[derive(Debug)]
 pub(super) struct Link {
     speed: Speed,
@@ -32,8 +33,11 @@ impl Link {
         Self { speed: Speed::Unknown, full_since: 0 }
     }
 
-    pub(super) fn is_fast(&self) -> bool {
-        self.speed == Speed::Fast
+    /// Whether the system is to take much of a large write now. A link that is waited for for long is slow already, although only the
+    /// write that ends the wait shows how long that was.
+    #[inline]
+    pub(super) fn is_fast(&self, now: impl FnOnce() -> Duration) -> bool {
+        self.speed == Speed::Fast && (!self.waits() || self.waited(now()) <= LONG)
     }
 
     /// Whether the socket was full at the last write.
@@ -50,13 +54,18 @@ impl Link {
 
     /// It takes bytes again.
     pub(super) fn took(&mut self, now: Duration) {
-        let waited = TICK.saturating_mul(ticks(now).wrapping_sub(self.full_since));
+        let waited = self.waited(now);
         self.full_since = 0;
         if waited <= SHORT {
             self.speed = Speed::Fast;
         } else if waited > LONG {
             self.speed = Speed::Slow;
         }
+    }
+
+    /// How long the socket has been full.
+    fn waited(&self, now: Duration) -> Duration {
+        TICK.saturating_mul(ticks(now).wrapping_sub(self.full_since))
     }
 }
 
@@ -97,13 +106,24 @@ mod tests {
     #[test]
     fn a_link_is_fast_from_a_short_wait_to_a_long_one() {
         let (short, between, long) = (SHORT, SHORT + 2 * TICK, LONG + 2 * TICK);
-        assert!(!after(&[]).is_fast());
-        assert!(!after(&[between]).is_fast());
-        assert!(after(&[short]).is_fast());
-        assert!(after(&[short, between, LONG]).is_fast());
-        assert!(!after(&[short, long]).is_fast());
-        assert!(!after(&[short, long, between]).is_fast());
-        assert!(after(&[short, long, Duration::ZERO]).is_fast());
+        assert!(!after(&[]).is_fast(|| START));
+        assert!(!after(&[between]).is_fast(|| START));
+        assert!(after(&[short]).is_fast(|| START));
+        assert!(after(&[short, between, LONG]).is_fast(|| START));
+        assert!(!after(&[short, long]).is_fast(|| START));
+        assert!(!after(&[short, long, between]).is_fast(|| START));
+        assert!(after(&[short, long, Duration::ZERO]).is_fast(|| START));
+    }
+
+    #[test]
+    fn a_fast_link_that_is_waited_for_for_long_is_slow_before_the_wait_ends() {
+        let mut link = after(&[SHORT]);
+        link.refused(START);
+        for (waited, is_fast) in [(Duration::ZERO, true), (LONG, true), (LONG + 2 * TICK, false)] {
+            assert_eq!(link.is_fast(|| START + waited), is_fast, "{waited:?}");
+        }
+        link.took(START + LONG);
+        assert!(link.is_fast(|| panic!("the clock is for a wait")));
     }
 
     #[test]
@@ -114,7 +134,7 @@ mod tests {
             assert!(link.waits());
         }
         link.took(START + SHORT * 100);
-        assert!(!link.is_fast());
+        assert!(!link.is_fast(|| START));
     }
 
     #[test]
@@ -125,7 +145,7 @@ mod tests {
                 let mut link = Link::new();
                 link.refused(begin);
                 link.took(begin + wait);
-                assert_eq!(link.is_fast(), is_fast, "{begin:?} {wait:?}");
+                assert_eq!(link.is_fast(|| begin), is_fast, "{begin:?} {wait:?}");
             }
         }
     }
@@ -135,6 +155,6 @@ mod tests {
         let mut link = Link::unknown();
         link.refused(START);
         assert!(!link.waits());
-        assert!(!link.is_fast());
+        assert!(!link.is_fast(|| START));
     }
 }

@@ -29,7 +29,7 @@ async fn warm(near: &mut SendAhead<TcpStream>, far: &mut TcpStream) {
     let (message, mut received) = (vec![7; 1 << 20], vec![0; 1 << 20]);
     // The other end may not get the processor for a while.
     for _ in 0..1000 {
-        if near.link.is_fast() {
+        if near.link.is_fast(system::now) {
             return;
         }
         let (sent, read) = tokio::join!(near.write_all(&message), far.read_exact(&mut received));
@@ -94,8 +94,64 @@ async fn the_end_of_a_large_write_waits_for_the_rest_and_a_long_wait_makes_the_l
         sent.unwrap();
         read.unwrap();
     }
-    assert!(!near.link.is_fast());
+    assert!(!near.link.is_fast(system::now));
     warm(&mut near, &mut far).await;
+}
+
+/// A socket that keeps the option at each write, and whether that was taken.
+struct Watched(TcpStream, Vec<(Option<u32>, bool)>);
+
+impl std::os::fd::AsFd for Watched {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.0).poll_write(context, bytes);
+        let limit = system::get(&self.0);
+        self.1.push((limit, written.is_ready()));
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[tokio::test]
+async fn the_write_that_ends_a_long_wait_takes_little_however_fast_the_link_was_before() {
+    let (near, mut far) = pair().await;
+    let mut near = SendAhead::new(Watched(near.socket, Vec::new()));
+    near.link.refused(Duration::ZERO);
+    near.link.took(Duration::ZERO);
+    let (message, mut received) = (vec![7; 4 << 20], vec![0; 4 << 20]);
+    let mut begun = 0;
+    timeout(PAUSE, async {
+        while begun < message.len() {
+            begun += near.write(&message[begun..]).await.unwrap();
+        }
+    })
+    .await
+    .unwrap_err();
+    assert_eq!(near.socket.1[0], (Some(MUCH), true));
+    near.socket.1.clear();
+    let (sent, read) = tokio::join!(near.write_all(&message[begun..]), far.read_exact(&mut received));
+    sent.unwrap();
+    read.unwrap();
+    let taken = near.socket.1.iter().position(|(_, is_taken)| *is_taken).unwrap();
+    for (limit, _) in &near.socket.1[..=taken] {
+        assert_eq!(*limit, Some(LITTLE), "768 KiB more on a link that has stood still");
+    }
 }
 
 #[tokio::test]
@@ -112,7 +168,7 @@ async fn a_refusal_for_lack_of_budget_proves_nothing_of_the_link() {
     })
     .await;
     near.write_all(b"taken").await.unwrap();
-    assert!(!near.link.is_fast());
+    assert!(!near.link.is_fast(system::now));
 }
 
 #[tokio::test]
@@ -126,7 +182,7 @@ async fn what_the_owner_of_a_socket_has_set_stays() {
             near = SendAhead::prepared(near.socket);
             near.link.refused(Duration::ZERO);
             near.link.took(Duration::ZERO);
-            assert!(near.link.is_fast());
+            assert!(near.link.is_fast(system::now));
         }
         let (sent, read) = tokio::join!(near.write_all(&message), far.read_exact(&mut received));
         sent.unwrap();
