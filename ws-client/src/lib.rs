@@ -65,8 +65,8 @@
 //! `UnixStream`, do not compile); `Tls::platform` trusts the system's certificate store; [`ProxyChoice::Environment`]
 //! reads environment variables as elsewhere, not the proxy of the system's settings. On Linux and Android the system
 //! takes 32 KiB ahead that it has not sent (`TCP_NOTSENT_LOWAT`), and 768 KiB of a large write, all but its end, while the link is
-//! fast; elsewhere it takes its send buffer, so that deadlines for a server that does not read begin somewhat later. For
-//! browsers see [`in_a_browser`].
+//! fast, which then has to be sent within `write_timeout` before it takes more; elsewhere it takes its send buffer, so that
+//! deadlines for a server that does not read begin somewhat later. For browsers see [`in_a_browser`].
 //!
 //! # Features
 //! - `ring` (default): `wss://`, by rustls with *ring*. The process-wide provider is never used.

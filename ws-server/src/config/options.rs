@@ -57,6 +57,8 @@ pub struct ServerOptions {
     /// ([`MemoryUsage`](ws_tokio::ws_core::MemoryUsage); it is looked at when the connection is about to wait, and counts in steps of
     /// 4 KiB), 2 KiB for each connection, 20 KiB more with TLS and 16 KiB more with HTTP/2, and `handshake.head.bytes` for a request
     /// that is being read. What handlers keep, what the system holds for sockets, and what the allocator keeps free are not among it.
+    /// The system holds up to 768 KiB that it has not sent, and what it has sent and the peer has not acknowledged, for each TCP
+    /// connection whose peer stops reading on a fast link; Linux limits that for all sockets of the machine by `net.ipv4.tcp_mem`.
     ///
     /// Beyond seven eighths of it a request for a WebSocket is answered with 503. Beyond all of it, and when a request was
     /// refused for it, WebSockets are closed with 1013 until three quarters are left, those first that hold most: of unfinished input (parts
