@@ -7,6 +7,7 @@ mod request;
 mod runtime;
 mod state;
 mod subscription;
+mod waiting;
 mod worker;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use self::event::Event;
 pub use self::request::SubscribeRequest;
 use self::state::Command;
 pub use self::subscription::ClientSubscription;
+use self::waiting::Waiting;
 use crate::position::Position;
 use crate::start::Member;
 
@@ -59,6 +61,10 @@ const COMMANDS: usize = 64;
 
 /// How many calls may be without an answer; further ones wait.
 const MAX_CALLS: usize = 1_024;
+
+/// Room for this many events is needed so that a subscription that resumes again and again comes further: for that it has resumed, who is present, a gap
+/// and a message.
+const MIN_WAITING: usize = 4;
 
 impl TopicsClient {
     /// Begins to connect, in a separate task, by [`Client::reconnect`] with the client's back-off. The request offers the subprotocol by itself.
@@ -99,12 +105,14 @@ impl TopicsClient {
         request: SubscribeRequest,
     ) -> Result<ClientSubscription, ClientError> {
         let topic = topic.into();
-        let (events, receiver) = mpsc::channel(request.max_waiting.max(1));
+        let max_events = request.max_waiting.clamp(MIN_WAITING, Semaphore::MAX_PERMITS);
+        let (events, receiver) = mpsc::channel(max_events);
+        let waiting = Arc::new(Waiting::new(request.max_waiting_bytes));
         let (done, subscribed) = oneshot::channel();
-        let subscription = ClientSubscription::new(topic.clone(), receiver, self.commands.clone());
-        let behind = subscription.behind();
+        let subscription =
+            ClientSubscription::new(topic.clone(), receiver, self.commands.clone(), Arc::clone(&waiting));
         let _room = self.room().await?;
-        self.command(Command::Subscribe { topic, request, events, behind, done }).await?;
+        self.command(Command::Subscribe { topic, request, events, waiting, done }).await?;
         answer(subscribed).await?;
         Ok(subscription)
     }

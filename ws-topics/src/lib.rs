@@ -140,6 +140,7 @@
 //! | bytes of a name | 255 | [`TopicsOptions::max_topic_length`] |
 //! | subscriptions of a connection | 1,000 | [`TopicsOptions::max_subscriptions`] |
 //! | what waits for a subscription | 1,024 messages, 1 MiB | [`SubscribeOptions::max_messages`], [`max_bytes`](SubscribeOptions::max_bytes) |
+//! | what waits for a subscription of `TopicsClient` | 1,024 events, 8 MiB | `SubscribeRequest::max_waiting`, `max_waiting_bytes` |
 //! | what waits for a connection | 8,192 messages, 8 MiB | [`TopicsOptions::max_waiting_messages`], [`max_waiting_bytes`](TopicsOptions::max_waiting_bytes) |
 //! | the history of a topic, if it has one | 1,000 messages, 1 MiB, one hour | [`History`] |
 //! | all histories | 64 MiB | [`TopicsOptions::max_history_bytes`] |

@@ -1,13 +1,14 @@
 //! A subscription, as the task of the client has it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::ClientError;
 use super::event::Event;
 use super::request::SubscribeRequest;
+use super::waiting::{self, Waiting};
 use crate::position::Position;
 use crate::start::Start;
 
@@ -21,8 +22,8 @@ pub(super) type Events = mpsc::Sender<Result<Event, ClientError>>;
 pub(super) struct Held {
     pub(super) request: SubscribeRequest,
     events: Events,
-    /// Too many events wait: the subscription is ended, and resumes when they are taken.
-    behind: Arc<AtomicBool>,
+    /// If too many events wait, the subscription is ended, and resumes when they are taken.
+    waiting: Arc<Waiting>,
     pub(super) stage: Stage,
     /// The user waits for the first answer.
     done: Option<Done<()>>,
@@ -46,11 +47,11 @@ impl Held {
         is_filter: bool,
         request: SubscribeRequest,
         events: Events,
-        behind: Arc<AtomicBool>,
+        waiting: Arc<Waiting>,
         done: Done<()>,
     ) -> Self {
         let (stage, done) = (Stage::Idle, Some(done));
-        Self { request, events, behind, stage, done, position: None, is_filter, moved: false }
+        Self { request, events, waiting, stage, done, position: None, is_filter, moved: false }
     }
 
     pub(super) fn is_active(&self) -> bool {
@@ -63,14 +64,15 @@ impl Held {
     }
 
     pub(super) fn is_behind(&self) -> bool {
-        self.behind.load(Ordering::Acquire)
+        self.waiting.behind.load(Ordering::Acquire)
     }
 
     /// Too many events wait. Returns whether the user has taken all of them meanwhile, and so may not see it.
     pub(super) fn fall_behind(&mut self) -> bool {
         self.stage = Stage::Idle;
-        self.behind.store(true, Ordering::SeqCst);
-        self.events.capacity() == self.events.max_capacity() && self.behind.swap(false, Ordering::SeqCst)
+        self.waiting.behind.store(true, Ordering::SeqCst);
+        self.events.capacity() == self.events.max_capacity()
+            && self.waiting.behind.swap(false, Ordering::SeqCst)
     }
 
     /// It is asked for now. Returns where it is to begin.
@@ -100,7 +102,14 @@ impl Held {
 
     /// Has an event wait for the user. Returns whether there was room.
     pub(super) fn report(&mut self, position: Option<Position>, event: Event) -> bool {
+        let bytes = waiting::bytes(&event);
+        if !self.waiting.add(bytes) {
+            return false;
+        }
         let reported = self.events.try_send(Ok(event)).is_ok();
+        if !reported {
+            self.waiting.remove(bytes);
+        }
         if reported && position.is_some() && !self.is_filter {
             (self.position, self.moved) = (position, true);
         }

@@ -17,14 +17,23 @@ pub struct SubscribeRequest {
     pub present: Option<String>,
     /// Whether to get an [`Event::Presence`](crate::Event::Presence) for each change of who is present. Default: false.
     pub watch: bool,
-    /// How many events may wait until [`ClientSubscription::next`](crate::ClientSubscription::next) takes them. Default: 1,024. Beyond that the client unsubscribes,
-    /// and resumes when all are taken: nothing is lost that the server's history has, and no other subscription is delayed.
+    /// How many events may wait until [`ClientSubscription::next`](crate::ClientSubscription::next) takes them. Default: 1,024; less than 4 counts as 4. Beyond that
+    /// the client unsubscribes, and resumes when all are taken: nothing is lost that the server's history has, and no other subscription is delayed.
     pub max_waiting: usize,
+    /// How many bytes of events may wait: of topics, messages, and lists of members, of whom each counts as 96 bytes more. Default: 8 MiB. One event may, however long it
+    /// is. Beyond that it goes on as beyond [`max_waiting`](Self::max_waiting).
+    pub max_waiting_bytes: usize,
 }
 
 impl Default for SubscribeRequest {
     fn default() -> Self {
-        Self { start: Start::Live, present: None, watch: false, max_waiting: 1_024 }
+        Self {
+            start: Start::Live,
+            present: None,
+            watch: false,
+            max_waiting: 1_024,
+            max_waiting_bytes: 8 << 20,
+        }
     }
 }
 
@@ -61,6 +70,13 @@ impl SubscribeRequest {
     #[must_use]
     pub fn max_waiting(mut self, events: usize) -> Self {
         self.max_waiting = events;
+        self
+    }
+
+    /// Sets [`max_waiting_bytes`](Self::max_waiting_bytes).
+    #[must_use]
+    pub fn max_waiting_bytes(mut self, bytes: usize) -> Self {
+        self.max_waiting_bytes = bytes;
         self
     }
 }

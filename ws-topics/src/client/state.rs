@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use ws_core::Message;
 
@@ -10,6 +9,7 @@ use super::error::ClientError;
 use super::event::Event;
 use super::held::{Done, Events, Held, Stage};
 use super::request::SubscribeRequest;
+use super::waiting::Waiting;
 use crate::name;
 use crate::position::Position;
 use crate::start::{Member, Start};
@@ -22,7 +22,7 @@ pub(super) enum Command {
         topic: String,
         request: SubscribeRequest,
         events: Events,
-        behind: Arc<AtomicBool>,
+        waiting: Arc<Waiting>,
         done: Done<()>,
     },
     Unsubscribe {
@@ -83,8 +83,8 @@ impl State {
             Command::Subscribe { topic, done, .. } if self.subscriptions.contains_key(&topic) => {
                 let _ = done.send(Err(ClientError::AlreadySubscribed { topic }));
             }
-            Command::Subscribe { topic, request, events, behind, done } => {
-                let held = Held::new(name::is_filter(&topic), request, events, behind, done);
+            Command::Subscribe { topic, request, events, waiting, done } => {
+                let held = Held::new(name::is_filter(&topic), request, events, waiting, done);
                 self.subscriptions.insert(topic.clone(), held);
                 self.subscribe(&topic);
             }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
 use super::error::ClientError;
 use super::event::Event;
 use super::state::Command;
+use super::waiting::{self, Waiting};
 
 /// A subscription of a [`TopicsClient`](crate::TopicsClient). It ends when this is dropped.
 #[must_use = "the subscription ends when this is dropped"]
@@ -16,8 +17,7 @@ pub struct ClientSubscription {
     topic: String,
     events: mpsc::Receiver<Result<Event, ClientError>>,
     commands: mpsc::Sender<Command>,
-    /// Set by the task when it has unsubscribed because too many events wait here.
-    behind: Arc<AtomicBool>,
+    waiting: Arc<Waiting>,
 }
 
 impl ClientSubscription {
@@ -25,12 +25,9 @@ impl ClientSubscription {
         topic: String,
         events: mpsc::Receiver<Result<Event, ClientError>>,
         commands: mpsc::Sender<Command>,
+        waiting: Arc<Waiting>,
     ) -> Self {
-        Self { topic, events, commands, behind: Arc::default() }
-    }
-
-    pub(super) fn behind(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.behind)
+        Self { topic, events, commands, waiting }
     }
 
     /// Returns the topic or filter.
@@ -44,13 +41,15 @@ impl ClientSubscription {
     /// [`ClientError`] if the subscription has ended: there will be no connection any more, or the server refused to let it resume. It is the last
     /// that this returns but for [`ClientError::Ended`].
     pub async fn next(&mut self) -> Result<Event, ClientError> {
-        if self.behind.load(Ordering::SeqCst) && self.events.is_empty() {
+        if self.waiting.behind.load(Ordering::SeqCst) && self.events.is_empty() {
             let permit = self.commands.reserve().await.map_err(|_| ClientError::Ended)?;
-            if self.behind.swap(false, Ordering::SeqCst) {
+            if self.waiting.behind.swap(false, Ordering::SeqCst) {
                 permit.send(Command::Resume { topic: self.topic.clone() });
             }
         }
-        self.events.recv().await.unwrap_or(Err(ClientError::Ended))
+        let event = self.events.recv().await.unwrap_or(Err(ClientError::Ended))?;
+        self.waiting.remove(waiting::bytes(&event));
+        Ok(event)
     }
 }
 
