@@ -22,7 +22,8 @@ export class TopicsError extends Error {
  * Options, all optional:
  * - `onstate(state)`: called with `'connecting'`, `'open'`, `'waiting'` (until it connects again) and `'closed'`;
  * - `minDelay`, `maxDelay`: the delays between attempts, in milliseconds (500, 30000), chosen at random below a bound that doubles;
- * - `maxPending`: how many requests may wait for an answer (1000);
+ * - `maxPending`: how many requests may wait for an answer (1000), also while there is no connection; `maxPendingLength`: how long they may be together, in characters of
+ *   JSON (8388608), where one may be longer by itself. Beyond these a request is rejected with the code `full`;
  * - `silence`: after this many milliseconds without a message the server is asked for one (25000), and the connection given up
  *   if none comes in `patience` (10000);
  * - `WebSocket`: the class to use, where it is not global.
@@ -37,14 +38,16 @@ export class Topics {
   #lastId = 0;
   #closed = false;
   #subscriptions = new Map();
+  /** Requests without an answer by their id; those of the user with their JSON, to be sent again. */
   #pending = new Map();
+  #pendingLength = 0;
   #wake = () => this.#retryNow();
 
   constructor(url, options = {}) {
     this.#url = url;
     this.#options = {
-      onstate: () => {}, minDelay: 500, maxDelay: 30_000, maxPending: 1_000, silence: 25_000, patience: 10_000,
-      WebSocket: globalThis.WebSocket, ...options,
+      onstate: () => {}, minDelay: 500, maxDelay: 30_000, maxPending: 1_000, maxPendingLength: 8_388_608,
+      silence: 25_000, patience: 10_000, WebSocket: globalThis.WebSocket, ...options,
     };
     // A browser reports that there is a network again: no reason to wait any longer.
     globalThis.addEventListener?.('online', this.#wake);
@@ -106,6 +109,7 @@ export class Topics {
     for (const { reject } of this.#pending.values()) reject?.(error);
     for (const held of this.#subscriptions.values()) held.reject(error);
     this.#pending.clear();
+    this.#pendingLength = 0;
     this.#subscriptions.clear();
     this.#options.onstate('closed');
   }
@@ -122,7 +126,7 @@ export class Topics {
       this.#options.onstate('open');
       this.#heard();
       for (const held of this.#subscriptions.values()) this.#ask(held);
-      for (const { request } of this.#pending.values()) if (request) this.#send(request);
+      for (const { json } of this.#pending.values()) if (json) socket.send(json);
     };
     socket.onmessage = (event) => {
       if (socket !== this.#socket) return;
@@ -146,12 +150,18 @@ export class Topics {
     clearTimeout(this.#watchdog);
     // A server that accepts and drops connections is no reason to try faster.
     if (opened && Date.now() - opened > 10_000) this.#failures = 0;
-    for (const [id, { request }] of this.#pending) if (!request) this.#pending.delete(id);
+    for (const [id, { json }] of this.#pending) if (!json) this.#pending.delete(id);
     const bound = Math.min(this.#options.maxDelay, this.#options.minDelay * 2 ** Math.min(this.#failures, 30));
     this.#failures += 1;
     this.#options.onstate('waiting');
     // The callback may have closed this client.
     if (!this.#closed) this.#timer = setTimeout(() => this.#connect(), Math.random() * bound);
+  }
+
+  #leave(socket) {
+    socket.close();
+    // Its `close` event may take another minute.
+    socket.lose();
   }
 
   #retryNow() {
@@ -166,11 +176,7 @@ export class Topics {
     this.#watchdog = setTimeout(() => {
       const socket = this.#socket;
       this.#send({ type: 'ping', id: this.#nextId() });
-      this.#watchdog = setTimeout(() => {
-        socket.close();
-        // Its `close` event may take another minute.
-        socket.lose();
-      }, this.#options.patience);
+      this.#watchdog = setTimeout(() => this.#leave(socket), this.#options.patience);
     }, this.#options.silence);
   }
 
@@ -183,6 +189,7 @@ export class Topics {
     const pending = this.#pending.get(message.id);
     if (!pending) return;
     this.#pending.delete(message.id);
+    this.#pendingLength -= pending.json?.length ?? 0;
     if (message.type !== 'error') pending.resolve(message);
     else pending.reject(new TopicsError(message.code, message.message));
   }
@@ -240,6 +247,8 @@ export class Topics {
       if (next?.after === id) next.after = null;
     };
     const id = this.#expect({ type: 'unsubscribe', topic: held.topic }, { resolve: done, reject: done, ending: held.topic });
+    // With this many requests without an answer, besides those for what is subscribed to, the connection is of no use.
+    if (this.#pending.size - this.#subscriptions.size > 4 * this.#options.maxPending) this.#leave(this.#socket);
   }
 
   /** Sends a request now, and again on the next connection if its answer has not come. */
@@ -248,10 +257,17 @@ export class Topics {
     if (this.#pending.size >= this.#options.maxPending) {
       return Promise.reject(new TopicsError('full', `maxPending = ${this.#options.maxPending} requests wait for an answer`));
     }
+    const id = this.#nextId();
+    const json = JSON.stringify({ id, ...request });
+    const length = this.#pendingLength + json.length;
+    if (this.#pendingLength > 0 && length > this.#options.maxPendingLength) {
+      const why = `requests of maxPendingLength = ${this.#options.maxPendingLength} characters wait for an answer`;
+      return Promise.reject(new TopicsError('full', why));
+    }
+    this.#pendingLength = length;
     return new Promise((resolve, reject) => {
-      const id = this.#nextId();
-      this.#pending.set(id, { resolve, reject, request: { id, ...request } });
-      this.#send({ id, ...request });
+      this.#pending.set(id, { resolve, reject, json });
+      if (this.#socket?.readyState === 1) this.#socket.send(json);
     });
   }
 
