@@ -145,6 +145,7 @@
 //! | the history of a topic, if it has one | 1,000 messages, 1 MiB, one hour | [`History`] |
 //! | all histories | 64 MiB | [`TopicsOptions::max_history_bytes`] |
 //! | changes of presence that are kept for watches | as many as there are members, and 256 | [`PresenceWatch`] |
+//! | requests of a client of `topics.v1` that does not read their answers | 4 MiB, and one answer | [`Config::max_read_ahead`](ws_tokio::Config::max_read_ahead) |
 //! | reports of presence to a client of `topics.v1` | one a second | `EndpointOptions::presence_interval` |
 //! | keys of publications that clients may repeat | 65,536, two minutes | `EndpointOptions::max_publish_keys`, `publish_key_age` |
 //! | identity and value of a member | 1,024 bytes | [`TopicsOptions::max_presence_bytes`] |

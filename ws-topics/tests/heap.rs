@@ -92,6 +92,48 @@ async fn subscriptions_topics_histories_and_what_waits_take_no_more_than_stated(
     drop(_subscription);
     a_request_takes_no_more_than_its_bytes_a_few_times().await;
     a_client_that_does_not_read_is_reported_the_presence_of_one_topic_at_a_time().await;
+    what_a_client_that_does_not_read_asks_for_waits_until_it_does().await;
+}
+
+/// A short request has a long answer: the next one is not read until there is room for it.
+async fn what_a_client_that_does_not_read_asks_for_waits_until_it_does() {
+    const MEMBERS: usize = 100;
+    let endpoint = TopicsEndpoint::new(TopicsOptions::default(), EndpointOptions::default()).unwrap();
+    let topics = endpoint.topics().clone();
+    let (near, far) = duplex(1 << 10);
+    // Requests that have arrived meanwhile are read ahead, up to here.
+    let config = Config::server().max_read_ahead(64 << 10);
+    let socket = WebSocket::from_raw(far, Role::Server, config).unwrap();
+    let serving = tokio::spawn(async move { endpoint.run(socket, "").await });
+    let config = Config::client().max_read_ahead(1);
+    let mut client = WebSocket::from_raw(near, Role::Client, config).unwrap();
+    let value: Arc<str> = "v".repeat(1_000).into();
+    let (member, _member) = connect();
+    let present = |number: usize| {
+        let options = SubscribeOptions::default().present(number.to_string(), Arc::clone(&value));
+        topics.subscribe(&member, "room", options).unwrap()
+    };
+    let _present: Vec<_> = (0..MEMBERS).map(present).collect();
+    let before = HEAP.allocated();
+    let asking = tokio::spawn(async move {
+        for id in 0.. {
+            let request = format!(r#"{{"type":"presence","id":{id},"topic":"room"}}"#);
+            if client.send(request).await.is_err() {
+                return id;
+            }
+        }
+        0
+    });
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    let waiting = HEAP.allocated().saturating_sub(before);
+    let answer = MEMBERS * value.len();
+    println!("answers of {answer} bytes that a client does not read: {waiting} bytes");
+    assert!(waiting <= 10 * answer, "{waiting} bytes wait for a client that does not read");
+    asking.abort();
+    let _ = asking.await;
+    let _ = serving.await.unwrap();
 }
 
 async fn a_client_that_does_not_read_is_reported_the_presence_of_one_topic_at_a_time() {
