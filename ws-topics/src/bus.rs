@@ -7,6 +7,7 @@ mod outgoing;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use ws_tokio::Message;
 
 use crate::backplane::{BackplaneError, Channel};
 use crate::cluster_options::ClusterOptions;
-use crate::envelope::{Beat, Envelope};
+use crate::envelope::{Beat, Envelope, LIFE};
 use crate::error::TopicError;
 pub use counts::ClusterCounts;
 pub use event::{BackplaneState, ClusterEvent, ClusterEvents};
@@ -29,6 +30,8 @@ pub(crate) use outgoing::{Heads, Next};
 pub(crate) struct Bus {
     /// The name of this server, by chance.
     pub(crate) origin: u64,
+    /// The upper half of what this server counts: [`LIFE`](crate::envelope::LIFE).
+    pub(crate) life: u64,
     pub(crate) options: ClusterOptions,
     state: Mutex<State>,
     /// Wakes whoever runs the connection.
@@ -47,6 +50,7 @@ struct State {
     touched: BTreeSet<Want>,
     counts: ClusterCounts,
     foreign_reported: u64,
+    same_name_reported: u64,
 }
 
 /// What may have to be subscribed to on the backplane, or no longer.
@@ -65,18 +69,21 @@ fn cost(length: usize) -> usize {
 
 impl Bus {
     pub(crate) fn new(options: ClusterOptions, name: &'static str, origin: u64, max_topics: usize) -> Self {
+        // Never by the seed: it has to differ where the seed does not.
+        let life = (RandomState::new().hash_one("life") >> 1) & LIFE;
         let events = broadcast::Sender::new(options.max_events);
         let state = State {
             status: BackplaneState::down(name),
-            outgoing: Outgoing::new(&options, max_topics),
+            outgoing: Outgoing::new(&options, max_topics, life),
             is_sending_live: false,
-            outbox: Outbox::new(&options, origin),
+            outbox: Outbox::new(&options, origin, life),
             touched: BTreeSet::new(),
             counts: ClusterCounts::default(),
             foreign_reported: 0,
+            same_name_reported: 0,
         };
         let (wake, sending) = (Notify::new(), Notify::new());
-        Self { origin, options, state: Mutex::new(state), wake, sending, events }
+        Self { origin, life, options, state: Mutex::new(state), wake, sending, events }
     }
 
     /// Sends a live message to the other servers. Called while its topic is locked, so that the numbers follow its order.
@@ -242,7 +249,7 @@ impl Bus {
         }
         drop(state);
         #[cfg(feature = "tracing")]
-        trace(&event);
+        event.trace();
         let _nobody_listens = self.events.send(event);
     }
 
@@ -287,14 +294,32 @@ impl Bus {
         state.counts.foreign = state.counts.foreign.saturating_add(1);
     }
 
-    /// Reports what was counted since the last time.
-    pub(crate) fn report_foreign(&self) {
+    /// Another server has the name of this one.
+    pub(crate) fn count_same_name(&self) {
         let mut state = self.lock();
-        let messages = state.counts.foreign.saturating_sub(state.foreign_reported);
-        state.foreign_reported = state.counts.foreign;
+        state.counts.same_name = state.counts.same_name.saturating_add(1);
+    }
+
+    /// Something has a number that its server has not given.
+    pub(crate) fn forged(&self, topic: &str) {
+        let mut state = self.lock();
+        state.counts.forged = state.counts.forged.saturating_add(1);
         drop(state);
-        if messages > 0 {
-            self.report(ClusterEvent::Foreign { messages });
+        self.report(ClusterEvent::Forged { topic: topic.into() });
+    }
+
+    /// Reports what was counted since the last time.
+    pub(crate) fn report_counted(&self) {
+        let mut state = self.lock();
+        let foreign = state.counts.foreign.saturating_sub(state.foreign_reported);
+        let same_name = state.counts.same_name.saturating_sub(state.same_name_reported);
+        (state.foreign_reported, state.same_name_reported) = (state.counts.foreign, state.counts.same_name);
+        drop(state);
+        if foreign > 0 {
+            self.report(ClusterEvent::Foreign { messages: foreign });
+        }
+        if same_name > 0 {
+            self.report(ClusterEvent::SameName { messages: same_name });
         }
     }
 
@@ -321,23 +346,5 @@ impl Bus {
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bus").field("origin", &self.origin).finish_non_exhaustive()
-    }
-}
-
-/// Writes an event to the log.
-#[cfg(feature = "tracing")]
-fn trace(event: &ClusterEvent) {
-    use tracing::{info, warn};
-
-    match event {
-        ClusterEvent::Up => info!(target: "ws_topics", "Up"),
-        ClusterEvent::Down { cause } => warn!(target: "ws_topics", %cause, "Down"),
-        ClusterEvent::Gap { topic, messages } => warn!(target: "ws_topics", %topic, ?messages, "Gap"),
-        ClusterEvent::Unconfirmed { topic, messages } => {
-            warn!(target: "ws_topics", %topic, messages, "Unconfirmed")
-        }
-        ClusterEvent::Refused { topic, cause } => warn!(target: "ws_topics", %topic, %cause, "Refused"),
-        ClusterEvent::Foreign { messages } => warn!(target: "ws_topics", messages, "Foreign"),
-        ClusterEvent::Missed { .. } => {}
     }
 }

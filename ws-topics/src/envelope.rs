@@ -26,6 +26,15 @@ pub(crate) struct Number {
     pub(crate) number: u64,
 }
 
+/// The upper half of what a server counts: runs, heartbeats and versions. It is another one, by chance, for each process, so that two servers that have the same
+/// name are taken for two.
+pub(crate) const LIFE: u64 = 0xFFFF_FFFF_0000_0000;
+
+/// Whom something is from: by the name of the server, and any of its counts.
+pub(crate) const fn server(origin: u64, count: u64) -> u64 {
+    origin ^ (count & LIFE)
+}
+
 /// A heartbeat of a server, or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Beat {
@@ -56,6 +65,18 @@ pub(crate) enum Note {
     Whole { version: u64, part: u32, is_last: bool, members: Vec<(Arc<str>, Arc<str>)> },
     /// Somebody, or everybody if it is 0, is to send the list.
     Ask { of: u64 },
+}
+
+impl Note {
+    /// The version of the list that it is about.
+    pub(crate) const fn version(&self) -> Option<u64> {
+        match self {
+            Self::Digest { version } | Self::Changes { version, .. } | Self::Whole { version, .. } => {
+                Some(*version)
+            }
+            Self::Ask { .. } => None,
+        }
+    }
 }
 
 /// A durable message, as it is in the log.

@@ -7,7 +7,7 @@ use metrics::{counter, gauge};
 use crate::topics::Topics;
 
 /// What is counted, in the order in which it is recorded.
-const COUNTERS: [&str; 14] = [
+const COUNTERS: [&str; 16] = [
     "ws_topics_published_total",
     "ws_topics_delivered_total",
     "ws_topics_dropped_total",
@@ -19,6 +19,8 @@ const COUNTERS: [&str; 14] = [
     "ws_topics_backplane_unsent_total",
     "ws_topics_backplane_received_total",
     "ws_topics_backplane_foreign_total",
+    "ws_topics_backplane_same_name_total",
+    "ws_topics_backplane_forged_total",
     "ws_topics_backplane_gaps_total",
     "ws_topics_backplane_stored_total",
     "ws_topics_backplane_unconfirmed_total",
@@ -55,6 +57,8 @@ impl Topics {
             counts.unsent,
             counts.received,
             counts.foreign,
+            counts.same_name,
+            counts.forged,
             counts.gaps,
             counts.stored,
             counts.unconfirmed,

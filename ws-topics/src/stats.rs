@@ -64,6 +64,6 @@ impl Stats {
 #[cfg(feature = "metrics")]
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
-    pub(crate) last: std::sync::Mutex<[u64; 14]>,
+    pub(crate) last: std::sync::Mutex<[u64; 16]>,
     pub(crate) gauges: std::sync::Mutex<[f64; 8]>,
 }

@@ -14,6 +14,10 @@ pub struct ClusterCounts {
     pub repeated: u64,
     /// Payloads that are none of this version of the library, or are damaged: something else publishes where the servers do.
     pub foreign: u64,
+    /// Messages of another server that has the name of this one: [`ClusterEvent::SameName`](crate::ClusterEvent::SameName).
+    pub same_name: u64,
+    /// Numbers that no server has given: [`ClusterEvent::Forged`](crate::ClusterEvent::Forged).
+    pub forged: u64,
     /// Gaps between servers, by any cause.
     pub gaps: u64,
     /// Durable messages that were stored.

@@ -38,17 +38,52 @@ pub enum ClusterEvent {
         /// Why.
         cause: Arc<str>,
     },
-    /// Payloads came that are none of this version of the library, or are damaged, and were left out: something else publishes where the servers do,
-    /// or a server has the name of this one. Reported once for each heartbeat.
+    /// Payloads came that are none of this version of the library, or are damaged, and were left out: something else publishes where the servers do.
+    /// Reported once for each heartbeat.
     Foreign {
         /// How many since the last report.
         messages: u64,
+    },
+    /// Another server has the name of this one: both have the same [`seed`](crate::ClusterOptions::seed), or a server with this seed was here a moment ago, or
+    /// something else publishes under the name. Servers with one name are told apart all the same, unless they are copies of one running process, as from a snapshot of a
+    /// virtual machine: of these the others take some messages for repeated. Reported once for each heartbeat.
+    SameName {
+        /// How many messages since the last report.
+        messages: u64,
+    },
+    /// A message came under the name of a server that did not publish it: its number is beyond what that server reports. What the server published since may have been taken for
+    /// repeated, and is marked as a gap of unknown size.
+    Forged {
+        /// The topic.
+        topic: Arc<str>,
     },
     /// Events were dropped here, since they were not taken as fast as they came.
     Missed {
         /// How many.
         events: u64,
     },
+}
+
+impl ClusterEvent {
+    /// Writes it to the log.
+    #[cfg(feature = "tracing")]
+    pub(super) fn trace(&self) {
+        use tracing::{info, warn};
+
+        match self {
+            Self::Up => info!(target: "ws_topics", "Up"),
+            Self::Down { cause } => warn!(target: "ws_topics", %cause, "Down"),
+            Self::Gap { topic, messages } => warn!(target: "ws_topics", %topic, ?messages, "Gap"),
+            Self::Unconfirmed { topic, messages } => {
+                warn!(target: "ws_topics", %topic, messages, "Unconfirmed")
+            }
+            Self::Refused { topic, cause } => warn!(target: "ws_topics", %topic, %cause, "Refused"),
+            Self::Foreign { messages } => warn!(target: "ws_topics", messages, "Foreign"),
+            Self::SameName { messages } => warn!(target: "ws_topics", messages, "SameName"),
+            Self::Forged { topic } => warn!(target: "ws_topics", %topic, "Forged"),
+            Self::Missed { .. } => {}
+        }
+    }
 }
 
 /// Receives events. It keeps no more than [`max_events`](crate::ClusterOptions::max_events), and reports how many it missed beyond that.

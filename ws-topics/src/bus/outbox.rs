@@ -70,7 +70,7 @@ impl Pending {
 }
 
 impl Outbox {
-    pub(super) const fn new(options: &ClusterOptions, origin: u64) -> Self {
+    pub(super) const fn new(options: &ClusterOptions, origin: u64, life: u64) -> Self {
         Self {
             lanes: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -79,7 +79,7 @@ impl Outbox {
             max_messages: options.max_unstored_messages,
             max_bytes: options.max_unstored_bytes,
             origin,
-            count: 0,
+            count: life,
         }
     }
 

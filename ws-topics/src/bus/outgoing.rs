@@ -20,6 +20,7 @@ pub(super) struct Outgoing {
     max_bytes: usize,
     sent: BTreeMap<Box<str>, Sent>,
     max_sent: usize,
+    /// Counts them, from the life of this server on.
     runs: u64,
     /// As of the previous heartbeat.
     runs_before: u64,
@@ -55,7 +56,7 @@ pub(crate) struct Heads {
 }
 
 impl Outgoing {
-    pub(super) const fn new(options: &ClusterOptions, max_sent: usize) -> Self {
+    pub(super) const fn new(options: &ClusterOptions, max_sent: usize, life: u64) -> Self {
         Self {
             queue: VecDeque::new(),
             bytes: 0,
@@ -63,8 +64,8 @@ impl Outgoing {
             max_bytes: options.max_outgoing_bytes,
             sent: BTreeMap::new(),
             max_sent,
-            runs: 0,
-            runs_before: 0,
+            runs: life,
+            runs_before: life,
         }
     }
 

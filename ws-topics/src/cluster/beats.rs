@@ -17,11 +17,15 @@ impl Engine {
             return;
         }
         for (topic, number) in &beat.live {
-            if self.follows(topic)
-                && self.hub.options.durable_history_of(topic).is_none()
-                && let Missing::Some(messages) = self.numbers.reach(topic, beat.origin, *number, now)
-            {
+            if !self.follows(topic) || self.hub.options.durable_history_of(topic).is_some() {
+                continue;
+            }
+            if let Missing::Some(messages) = self.numbers.reach(topic, beat.origin, *number, now) {
                 self.lose(topic, messages, visits);
+            }
+            if self.numbers.is_beyond(topic, beat, *number, now) {
+                self.bus.forged(topic);
+                self.lose(topic, None, visits);
             }
         }
         for (topic, epoch, offset) in &beat.stored {
@@ -49,7 +53,7 @@ impl Engine {
             return Err(BackplaneError::new(format!("no heartbeat came back for {waited:.1} s")));
         }
         self.bus.expire(now);
-        self.bus.report_foreign();
+        self.bus.report_counted();
         self.heartbeat(false);
         let mut visits = Visits::of_batch();
         for origin in self.numbers.silent(now) {

@@ -16,7 +16,7 @@ use super::numbers::{Missing, Numbers};
 use super::roster::Roster;
 use crate::backplane::{BackplaneError, Link};
 use crate::bus::{Bus, ClusterEvent, Want};
-use crate::envelope::{Envelope, Number};
+use crate::envelope::{Beat, Envelope, Note, Number, server};
 use crate::hub::Hub;
 use crate::position::Position;
 use crate::topic::Visits;
@@ -44,12 +44,12 @@ impl Engine {
         let options = &bus.options;
         Self {
             interests: Interests::default(),
-            numbers: Numbers::new(options.max_numbered, options.max_age()),
+            numbers: Numbers::new(options.max_numbered, options.max_age(), options.missed_heartbeats),
             mirrors: Mirrors::default(),
             authors: Authors::default(),
-            roster: Roster::new(bus.origin, options.max_age(), options.max_remote_members),
+            roster: Roster::new(bus.origin, bus.life, options.max_age(), options.max_remote_members),
             stored: BTreeMap::new(),
-            beat: 0,
+            beat: bus.life,
             beat_at: now,
             echo_at: now,
             hub,
@@ -187,33 +187,63 @@ impl Engine {
 
     pub(super) fn received(&mut self, payload: Bytes, now: Instant, visits: &mut Visits) {
         match Envelope::decode(payload) {
-            Some(Envelope::Live { origin, .. }) if origin == self.bus.origin => {}
             Some(Envelope::Live { origin, at, topic, message }) => {
-                self.live(origin, at, &topic, message, now, visits);
+                if let Some(server) = self.other(origin, at.run) {
+                    self.live(server, at, &topic, message, now, visits);
+                }
             }
             Some(Envelope::Stored { topic, epoch, offset, record }) => {
                 self.noticed(&topic, Position { epoch, offset }, &record, now, visits);
             }
-            Some(Envelope::Beat(beat)) if beat.origin == self.bus.origin => {
-                self.echo_at = now;
-                if beat.beat > self.beat {
-                    // Not one of this server: another has its name.
-                    self.bus.count_foreign();
+            Some(Envelope::Beat(beat)) => match self.other(beat.origin, beat.beat) {
+                Some(server) => self.heard(&Beat { origin: server, ..beat }, now, visits),
+                // It is not one of this server.
+                None if beat.beat > self.beat => self.bus.count_same_name(),
+                None => {
+                    self.echo_at = now;
+                    if beat.beat == self.beat {
+                        self.bus.measured(now.saturating_duration_since(self.beat_at));
+                    }
                 }
-                if beat.beat == self.beat {
-                    self.bus.measured(now.saturating_duration_since(self.beat_at));
-                }
-            }
-            Some(Envelope::Beat(beat)) => self.heard(&beat, now, visits),
-            Some(Envelope::Presence { origin, topic, note })
-                if origin != self.bus.origin && self.interests.is_joined(&Want::Presence(topic.clone())) =>
-            {
-                self.roster.received(origin, &topic, note, now, &self.hub, &self.bus);
-            }
-            Some(Envelope::Presence { .. }) => {}
+            },
+            Some(Envelope::Presence { origin, topic, note }) => self.presence(origin, &topic, note, now),
             // Of a later version, or damaged: numbers and offsets show what is missing.
             None => self.bus.count_foreign(),
         }
+    }
+
+    /// Returns the server that something is from, unless it is this one.
+    fn other(&self, origin: u64, count: u64) -> Option<u64> {
+        let is_named_alike = origin == self.bus.origin;
+        let from = server(origin, count);
+        if is_named_alike && from == server(origin, self.bus.life) {
+            return None;
+        }
+        if is_named_alike {
+            self.bus.count_same_name();
+        }
+        Some(from)
+    }
+
+    fn presence(&mut self, origin: u64, topic: &str, note: Note, now: Instant) {
+        if !self.interests.is_joined(&Want::Presence(topic.into())) {
+            return;
+        }
+        let from = match note.version() {
+            Some(version) => match self.other(origin, version) {
+                Some(server) => server,
+                None => {
+                    if self.roster.came_back(topic, version) {
+                        self.bus.count_same_name();
+                    }
+                    return;
+                }
+            },
+            // Whose question it is makes no difference, but that nobody asks for its own list.
+            None if origin == self.bus.origin && note != (Note::Ask { of: origin }) => return,
+            None => origin,
+        };
+        self.roster.received((origin, from), topic, note, now, &self.hub, &self.bus);
     }
 
     fn live(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::envelope::{Beat, Number};
+use crate::envelope::{Beat, LIFE, Number};
 
 /// The other servers, and how far each is known in each topic.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(super) struct Numbers {
     count: usize,
     max_count: usize,
     max_age: Duration,
+    missed_heartbeats: u32,
     /// Counts heartbeats, and what else has an order among them.
     ticks: u64,
 }
@@ -32,9 +33,25 @@ struct Server {
 #[derive(Debug)]
 struct Topic {
     joined: Joined,
-    reached: BTreeMap<u64, Number>,
+    reached: BTreeMap<u64, Reached>,
     /// When something of it was heard for the last time.
     heard: Instant,
+}
+
+/// How far a server is known in a topic.
+#[derive(Debug)]
+struct Reached {
+    at: Number,
+    /// The server has not reported as much when it was heard last.
+    ahead: Option<Ahead>,
+}
+
+/// What was reached before a heartbeat, and not reported by it.
+#[derive(Debug)]
+struct Ahead {
+    at: Number,
+    beat: u64,
+    since: Instant,
 }
 
 /// Since when messages of a topic arrive.
@@ -55,9 +72,9 @@ pub(super) enum Missing {
 }
 
 impl Numbers {
-    pub(super) fn new(max_count: usize, max_age: Duration) -> Self {
+    pub(super) fn new(max_count: usize, max_age: Duration, missed_heartbeats: u32) -> Self {
         let (servers, topics) = (BTreeMap::new(), BTreeMap::new());
-        Self { servers, topics, count: 0, max_count, max_age, ticks: 0 }
+        Self { servers, topics, count: 0, max_count, max_age, missed_heartbeats, ticks: 0 }
     }
 
     /// Forgets everything: there was no connection for a while.
@@ -130,9 +147,36 @@ impl Numbers {
         }
         let missing = self.reach(topic, origin, Number { number: before, ..at }, now);
         if let Some(reached) = self.topics.get_mut(topic).and_then(|topic| topic.reached.get_mut(&origin)) {
-            *reached = at;
+            reached.at = at;
         }
         missing
+    }
+
+    /// Whether more was reached of a server than it has published, by what it reports: then something else has published under its name, and what it has published itself
+    /// may have been taken for repeated. From then on what it reports counts.
+    ///
+    /// A heartbeat reports what was published up to the one before. One that comes later than all that may be delayed reports what had been reached before.
+    pub(super) fn is_beyond(&mut self, topic: &str, beat: &Beat, at: Number, now: Instant) -> bool {
+        let Some(reached) = self.topics.get_mut(topic).and_then(|topic| topic.reached.get_mut(&beat.origin))
+        else {
+            return false;
+        };
+        match &reached.ahead {
+            Some(ahead) if at < ahead.at => {
+                let beats = beat.beat.saturating_sub(ahead.beat);
+                let is_late = beats > u64::from(self.missed_heartbeats)
+                    && now.saturating_duration_since(ahead.since) >= self.max_age;
+                if is_late {
+                    *reached = Reached { at, ahead: None };
+                }
+                is_late
+            }
+            _ => {
+                let ahead = Ahead { at: reached.at, beat: beat.beat, since: now };
+                reached.ahead = (at < reached.at).then_some(ahead);
+                false
+            }
+        }
     }
 
     /// A server has published to a topic up to a number: returns what is missing of that.
@@ -142,7 +186,7 @@ impl Numbers {
         let Some(known) = self.topics.get_mut(topic) else { return Missing::Some(None) };
         known.heard = known.heard.max(now);
         let some = |missing| if missing == 0 { Missing::Nothing } else { Missing::Some(Some(missing)) };
-        match known.reached.get_mut(&origin) {
+        match known.reached.get_mut(&origin).map(|reached| &mut reached.at) {
             Some(reached) if at <= *reached => Missing::Nothing,
             Some(reached) if at.run == reached.run => {
                 let missing = at.number.saturating_sub(reached.number);
@@ -157,7 +201,7 @@ impl Numbers {
             None => {
                 let is_kept = self.count < self.max_count;
                 if is_kept {
-                    known.reached.insert(origin, at);
+                    known.reached.insert(origin, Reached { at, ahead: None });
                     self.count = self.count.saturating_add(1);
                 }
                 match latest.filter(|(_, tick, _)| *tick > known.joined.tick) {
@@ -166,7 +210,7 @@ impl Numbers {
                     Some(_) => Missing::Some(None),
                     // Nothing is known of before. If that is so for long the server could not be heard.
                     None if now.saturating_duration_since(known.joined.at) > self.max_age
-                        && (at.run, at.number) != (1, 0) =>
+                        && (at.run & !LIFE, at.number) != (1, 0) =>
                     {
                         Missing::Some(None)
                     }
@@ -232,7 +276,7 @@ impl Numbers {
     }
 
     fn reached(&self, topic: &str, origin: u64) -> Option<Number> {
-        self.topics.get(topic)?.reached.get(&origin).copied()
+        self.topics.get(topic)?.reached.get(&origin).map(|reached| reached.at)
     }
 }
 
@@ -249,7 +293,7 @@ mod tests {
     #[test]
     fn topics_that_arrive_by_a_filter_are_bounded_and_beyond_the_bound_each_message_has_a_mark() {
         let now = Instant::now();
-        let mut numbers = Numbers::new(10, Duration::from_secs(3));
+        let mut numbers = Numbers::new(10, Duration::from_secs(3), 3);
         let joined = numbers.now(now);
         let at = Number { run: 1, number: 1 };
         for number in 0..1_000 {
@@ -264,7 +308,7 @@ mod tests {
     #[test]
     fn topics_of_which_nothing_is_heard_make_room_for_others_and_begin_again_without_a_mark() {
         let max_age = Duration::from_secs(3);
-        let mut numbers = Numbers::new(8, max_age);
+        let mut numbers = Numbers::new(8, max_age, 3);
         let begin = Instant::now();
         let joined = numbers.now(begin);
         let beat = |beat, runs| Beat {

@@ -47,8 +47,8 @@ struct List {
 }
 
 impl Roster {
-    pub(super) const fn new(origin: u64, max_age: Duration, max_members: usize) -> Self {
-        Self { topics: BTreeMap::new(), versions: 0, origin, max_age, max_members }
+    pub(super) const fn new(origin: u64, life: u64, max_age: Duration, max_members: usize) -> Self {
+        Self { topics: BTreeMap::new(), versions: life, origin, max_age, max_members }
     }
 
     /// The presence of a topic is subscribed to now.
@@ -71,9 +71,24 @@ impl Roster {
         }
     }
 
+    /// Something about the list of this server has come back. Returns whether it is not of this server: of a version that there was not yet. Then the list gets a later
+    /// one, or the others would not take it any more.
+    pub(super) fn came_back(&mut self, topic: &str, version: u64) -> bool {
+        let is_forged = version > self.versions;
+        if is_forged {
+            self.versions = version;
+            if let Some(shared) = self.topics.get_mut(topic) {
+                self.versions = self.versions.saturating_add(1);
+                (shared.version, shared.asked) = (self.versions, true);
+            }
+        }
+        is_forged
+    }
+
+    /// `origin` is the name of a server, `from` what it is told apart by.
     pub(super) fn received(
         &mut self,
-        origin: u64,
+        (origin, from): (u64, u64),
         topic: &str,
         note: Note,
         now: Instant,
@@ -86,10 +101,10 @@ impl Roster {
             shared.asked |= of == 0 || of == self.origin;
             return;
         }
-        if !shared.others.contains_key(&origin) && shared.others.len() >= MAX_SERVERS {
+        if !shared.others.contains_key(&from) && shared.others.len() >= MAX_SERVERS {
             return;
         }
-        let list = shared.others.entry(origin).or_insert_with(|| List {
+        let list = shared.others.entry(from).or_insert_with(|| List {
             version: 0,
             members: Members::new(),
             heard: now,
@@ -117,7 +132,7 @@ impl Roster {
         }
         if list.version != before {
             let members = Some(&list.members).filter(|members| !members.is_empty());
-            hub.set_members(topic, origin, members);
+            hub.set_members(topic, from, members);
         }
         if !in_order {
             self.send(topic, Note::Ask { of: origin }, bus);
@@ -139,10 +154,12 @@ impl Roster {
             }
             // A change that is larger than the list, or that nobody could take as one message: the list.
             let large = |note: &Note| matches!(note, Note::Changes { set, gone, .. } if set.len().saturating_add(gone.len()) > PART);
-            if std::mem::take(&mut shared.asked) || notes.iter().any(large) {
-                notes = whole(shared.version, &shared.own);
-            }
+            let asked = std::mem::take(&mut shared.asked);
+            // There was no list yet otherwise, and nothing to say about it.
             if shared.version > 0 {
+                if asked || notes.iter().any(large) {
+                    notes = whole(shared.version, &shared.own);
+                }
                 notes.push(Note::Digest { version: shared.version });
             }
             for note in notes {

@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use ws_topics::bytes::Bytes;
-use ws_topics::{
-    Backplane, Channel, ClusterEvent, ClusterOptions, Inbox, Incoming, Interest, Link, SubscribeOptions,
-    Topics,
-};
+use ws_topics::{Backplane, Channel, ClusterEvent, Inbox, Incoming, Interest, Link, SubscribeOptions};
 
 use crate::fake::{Fake, Net};
 use crate::peer::Peer;
-use crate::support::{Server, options, servers, settle};
+use crate::support::{servers, settle};
 
 /// What came on some channels so far.
-async fn overheard(spy: (<Fake as Backplane>::Link, <Fake as Backplane>::Inbox)) -> Vec<Bytes> {
+pub async fn overheard(spy: (<Fake as Backplane>::Link, <Fake as Backplane>::Inbox)) -> Vec<Bytes> {
     let (_link, mut inbox) = spy;
     let mut payloads = Vec::new();
     while let Ok(Ok(Incoming::Message(payload))) = timeout(Duration::from_millis(10), inbox.next()).await {
@@ -86,23 +83,4 @@ async fn what_is_not_a_servers_in_a_log_is_a_gap_in_its_place() {
     servers[0].topics.publish_confirmed("log/a", "b").await.unwrap();
     settle().await;
     assert_eq!(peer.read().await, ["a@1", "lost 4 of log/a", "b@6"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_with_the_name_of_another_is_reported() {
-    let net = Net::new(1);
-    let mut first = Server::start_with(&net, 7, options(), ClusterOptions::default());
-    settle().await;
-    settle().await;
-    // The name follows from the number of a server here.
-    let (options, cluster) = (options(), ClusterOptions::default().seed(Some(7)));
-    let (topics, cluster) = Topics::clustered(options.cluster(cluster), net.server(8)).unwrap();
-    let mut events = topics.events();
-    let running = tokio::spawn(cluster.run());
-    settle().await;
-    settle().await;
-    assert_eq!(first.event().await, ClusterEvent::Up);
-    assert_eq!(events.next().await, Some(ClusterEvent::Up));
-    assert!(matches!(events.next().await, Some(ClusterEvent::Foreign { .. })));
-    running.abort();
 }

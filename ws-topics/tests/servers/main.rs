@@ -13,6 +13,7 @@ mod durable;
 mod fake;
 mod hostile;
 mod live;
+mod names;
 #[path = "../topics/support.rs"]
 mod peer;
 mod presence;

@@ -41,7 +41,12 @@ impl Server {
     }
 
     pub fn start_with(net: &Net, number: usize, options: TopicsOptions, cluster: ClusterOptions) -> Self {
-        let options = options.cluster(cluster.seed(Some(number as u64)));
+        Self::start_as(net, number, options, cluster.seed(Some(number as u64)))
+    }
+
+    /// The name of a server follows from the seed.
+    pub fn start_as(net: &Net, number: usize, options: TopicsOptions, cluster: ClusterOptions) -> Self {
+        let options = options.cluster(cluster);
         let (topics, cluster) = Topics::clustered(options, net.server(number)).unwrap();
         let events = topics.events();
         let (shutdown, asked) = oneshot::channel::<()>();

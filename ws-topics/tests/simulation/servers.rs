@@ -51,6 +51,8 @@ pub struct Servers {
 
 struct Server {
     number: usize,
+    /// Its name follows from that.
+    seed: u64,
     /// Another one after each restart.
     life: u64,
     topics: Topics,
@@ -70,14 +72,14 @@ struct Connection {
     view: View,
 }
 
-fn options(chance: &mut Chance) -> TopicsOptions {
+fn options(seed: u64) -> TopicsOptions {
     let history = History::default().max_messages(8);
     TopicsOptions::default()
         .history("kept/#", history)
         .history("log/#", history.max_messages(10).durable(true))
         .cluster(
             ClusterOptions::default()
-                .seed(Some(chance.next()))
+                .seed(Some(seed))
                 .linger(Duration::from_secs(3))
                 .max_outgoing_messages(OUTGOING)
                 .max_unstored_messages(OUTGOING),
@@ -137,10 +139,13 @@ impl Servers {
 
     fn start(&mut self, number: usize) -> Server {
         self.lives += 1;
-        let (topics, cluster) =
-            Topics::clustered(options(&mut self.chance), self.net.server(number)).unwrap();
+        // Some have the name of another one that is there, or was a moment ago.
+        let another = self.chance.one_in(6).then(|| self.servers.iter().map(|it| it.seed).min()).flatten();
+        let seed = another.unwrap_or_else(|| self.chance.next());
+        let (topics, cluster) = Topics::clustered(options(seed), self.net.server(number)).unwrap();
         let watch = topics.watch_presence("room").unwrap();
-        Server { number, life: self.lives, topics, running: tokio::spawn(cluster.run()), _watch: watch }
+        let running = tokio::spawn(cluster.run());
+        Server { number, seed, life: self.lives, topics, running, _watch: watch }
     }
 
     pub async fn run(&mut self, steps: usize) -> u64 {
