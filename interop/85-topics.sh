@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tests topics on several servers with real NATS and Redis: what every backplane has to do, connections that are cut, passwords, TLS; and three of our
+# Tests topics on several servers with real NATS and Redis: what every backplane has to do, connections that are cut, payloads, entries and keys that no server of
+# ours has written while ours run, passwords, TLS; and three of our
 # servers that publish while one of them is killed, NATS or Redis is stopped for ten seconds, and the network passes no bytes for eight.
 # NATS_SERVER and REDIS_SERVER may name other programs than Debian's.
 # apt: nats-server redis-server python3 openssl

@@ -1,9 +1,10 @@
 //! Holds NATS or Redis to what every backplane has to do: `contract nats://127.0.0.1:4222 redis://127.0.0.1:6379`.
 //!
-//! It also cuts connections, by a proxy in between. `contract --accepted URL…` and `contract --refused URL…` only connect, and have a message sent back: the
+//! It also cuts connections, by a proxy in between, and writes what no server has sent to channels, subjects, streams and keys while servers run. `contract --accepted URL…` and `contract --refused URL…` only connect, and have a message sent back: the
 //! server is to accept user and password, or to refuse them. Over TLS (`tls://`, `rediss://`) it is accepted, or refused for its certificate, which
 //! `--untrusted URL…` checks as well. `interop/85-topics.sh` runs all of it against servers that it starts.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,8 +22,11 @@ use ws_topics::{
 
 #[path = "../tests/backplane/contract.rs"]
 mod contract;
+#[path = "../tests/backplane/garbage.rs"]
+mod garbage;
 
 use contract::{Limits, Names, check};
+use garbage::what_no_server_has_sent_is_counted_and_ends_nothing;
 
 const PING: Duration = Duration::from_millis(200);
 const REQUEST: Duration = Duration::from_millis(800);
@@ -110,6 +114,19 @@ async fn nats(url: &str) -> usize {
         .await
         .expect_err("over the server's limit");
     assert!(error.is_refusal(), "{error}");
+    // Into the stream, past its server: without an id, and with headers of others.
+    let spoil = async |topic: &str, epoch: u64| {
+        let subject = format!("ws-topics.l.{epoch}.{}", topic.replace('/', "=2F"));
+        let headers = "NATS/1.0\r\nNats-Msg-Size: x\r\n: \r\n\r\n";
+        let request = format!(
+            "CONNECT {{\"headers\":true}}\r\nPUB {subject} 7\r\ngarbage\r\nHPUB {subject} {} {}\r\n{headers}x\r\nPING\r\n",
+            headers.len(),
+            headers.len() + 1
+        );
+        raw(&address, &request, "PONG").await;
+    };
+    let garbage = || new(NatsOptions::new(url));
+    let steps = steps + what_no_server_has_sent_is_counted_and_ends_nothing(garbage, 1 << 20, spoil).await;
     steps + cuts(&through, &address, &names).await
 }
 
@@ -139,6 +156,30 @@ async fn redis(url: &str) -> usize {
         assert!(first.epoch != second.epoch && second.offsets == [1], "{what}: {first:?} {second:?}");
     }
     a_log_that_is_shorter_than_before_has_another_epoch(&new(RedisOptions::new(url)), &address, &names).await;
+    let number = Cell::new(0);
+    // Into the keys of a log, past the scripts: entries with other fields, ids that are far ahead, and keys that are something else.
+    let spoil = async |topic: &str, _: u64| {
+        let [meta, entries, ids] =
+            ["meta", "entries", "ids"].map(|what| format!("ws-topics:l:{{{topic}}}:{what}"));
+        number.set(number.get() + 1);
+        let (request, answer) = match number.get() {
+            1 | 5 => (format!("XADD {entries} * x y"), "$"),
+            2 => (format!("XADD {entries} * t x p"), "-"),
+            3 => (format!("XADD {entries} 9007199254740993-7 t x p y"), "$"),
+            4 => (format!("HSET {meta} head x"), ":"),
+            6 => (format!("HSET {meta} bytes x"), ":"),
+            7 => (format!("SET {ids} x"), "+"),
+            8 => (format!("SET {entries} x"), "+"),
+            9 => (format!("SET {meta} x"), "+"),
+            _ => (format!("HSET {meta} epoch x"), ":"),
+        };
+        raw(&address, &format!("{request}\r\n"), answer).await;
+    };
+    for sharded in [true, false] {
+        number.set(0);
+        let garbage = || new(RedisOptions::new(url).sharded(sharded));
+        steps += what_no_server_has_sent_is_counted_and_ends_nothing(garbage, 1 << 20, &spoil).await;
+    }
     let through = |place: SocketAddr| {
         let options =
             RedisOptions::new(format!("redis://{place}")).ping_interval(PING).request_timeout(REQUEST);

@@ -46,6 +46,10 @@ impl Engine {
         let Page { epoch, oldest, head, entries } = page;
         let messages = entries.into_iter().map(|(offset, payload)| {
             let record = Record::decode(payload);
+            // A gap in its place.
+            if record.is_none() {
+                self.bus.count_foreign();
+            }
             let message = record.map(|record| (self.author(topic, record.id), record.message));
             (offset, message.map(|(author, message)| (message, author)))
         });

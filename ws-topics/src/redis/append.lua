@@ -3,9 +3,9 @@ local window = tonumber(ARGV[7])
 local reply = { epoch }
 for place = 8, #ARGV, 2 do
   local id, payload = ARGV[place], ARGV[place + 1]
-  local known = redis.call('ZSCORE', ids, id)
-  if known then
-    reply[#reply + 1] = text(tonumber(known))
+  local stored = redis.call('ZSCORE', ids, id)
+  if stored then
+    reply[#reply + 1] = text(tonumber(stored))
   else
     head = head + 1
     redis.call('XADD', entries, text(head) .. '-0', 't', text(now), 'p', payload)
@@ -16,8 +16,9 @@ for place = 8, #ARGV, 2 do
 end
 -- Whatever was there at the mark, a window ago, is forgotten.
 local mark = redis.call('HMGET', meta, 'mark_time', 'mark_head')
-if not mark[1] or now - tonumber(mark[1]) >= window then
-  redis.call('ZREMRANGEBYSCORE', ids, '-inf', mark[2] or '0')
+local mark_time, mark_head = tonumber(mark[1]), tonumber(mark[2])
+if not mark_time or now - mark_time >= window then
+  redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(mark_head or 0))
   redis.call('HSET', meta, 'mark_time', text(now), 'mark_head', text(head))
 end
 trim()

@@ -13,17 +13,35 @@ end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-local epoch = redis.call('HGET', meta, 'epoch')
-local head = tonumber(redis.call('HGET', meta, 'head') or '0')
-local bytes = tonumber(redis.call('HGET', meta, 'bytes') or '0')
+local function is_a(kind, key)
+  local found = redis.call('TYPE', key).ok
+  return found == kind or found == 'none'
+end
+
+-- What something else has written to these keys makes this log begin anew, and no call fail.
+local is_ours = is_a('hash', meta) and is_a('stream', entries) and is_a('zset', ids)
+local known = is_ours and redis.call('HMGET', meta, 'epoch', 'head', 'bytes') or {}
+local epoch, head, bytes = known[1], tonumber(known[2] or '0'), tonumber(known[3] or '0')
 
 -- A new life: there was none; or the entries are gone; or Redis has come back with an older state than the caller has seen.
-if not epoch
+if not epoch or not tonumber(epoch) or not head or not bytes
   or (head > 0 and redis.call('EXISTS', entries) == 0)
   or (epoch == ARGV[5] and head < tonumber(ARGV[6])) then
   redis.call('DEL', meta, entries, ids)
   epoch, head, bytes = text(tonumber(time[1]) * 1000000 + tonumber(time[2])), 0, 0
   redis.call('HSET', meta, 'epoch', epoch, 'head', 0, 'bytes', 0)
+end
+
+-- Entries that something else has added, which can only be behind ours, become one without content: a gap in its place. No id can come before theirs
+-- otherwise, and so the stream is made again.
+if #redis.call('XRANGE', entries, text(head) .. '-1', '+', 'COUNT', 1) > 0 then
+  local honest = redis.call('XRANGE', entries, '-', text(head) .. '-0')
+  redis.call('DEL', entries)
+  for _, entry in ipairs(honest) do
+    redis.call('XADD', entries, entry[1], unpack(entry[2]))
+  end
+  head, bytes = head + 1, bytes + 512
+  redis.call('XADD', entries, text(head) .. '-0', 't', text(now), 'p', '')
 end
 
 -- Drops what is beyond the limits, and returns the oldest offset that is left.

@@ -2,6 +2,7 @@
 //! `interop/85-topics.sh`.
 
 mod contract;
+mod garbage;
 mod memory;
 
 #[tokio::test]
@@ -13,4 +14,11 @@ async fn a_backplane_in_memory_keeps_the_contract() {
         })
         .await;
     assert!(steps > 8, "{steps}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_server_has_sent_on_a_backplane_in_memory_is_counted_and_ends_nothing() {
+    let bus = memory::Memory::default();
+    garbage::what_no_server_has_sent_is_counted_and_ends_nothing(|| bus.clone(), 1 << 20, async |_, _| {})
+        .await;
 }
