@@ -156,6 +156,7 @@ async fn redis(url: &str) -> usize {
         assert!(first.epoch != second.epoch && second.offsets == [1], "{what}: {first:?} {second:?}");
     }
     a_log_that_is_shorter_than_before_has_another_epoch(&new(RedisOptions::new(url)), &address, &names).await;
+    a_clock_that_was_set_back_is_noted(&new(RedisOptions::new(url)), &address, &names).await;
     let number = Cell::new(0);
     // Into the keys of a log, past the scripts: entries with other fields, ids that are far ahead, and keys that are something else.
     let spoil = async |topic: &str, _: u64| {
@@ -201,6 +202,20 @@ async fn a_log_that_is_shorter_than_before_has_another_epoch(
     raw(address, &format!("HSET ws-topics:l:{{{name}}}:meta head 3\r\n"), ":").await;
     let page = link.read(&name, &history, 5, 10, 1_000).await.expect("read");
     assert!(page.epoch != first.epoch && page.head == 0, "{page:?}");
+}
+
+/// Ids of entries are known for two minutes, and not until the clock is again where it was.
+async fn a_clock_that_was_set_back_is_noted(backplane: &RedisBackplane, address: &str, names: &Names) {
+    let (link, _inbox) = backplane.connect().await.expect("the server is there");
+    let (name, history) = (names.topic("clock"), History::default());
+    let entries = |ids: [u128; 2]| ids.map(|id| Entry { id, payload: "x".into() });
+    link.append(&name, &history, &entries([1, 2])).await.expect("stored");
+    let meta = format!("ws-topics:l:{{{name}}}:meta");
+    raw(address, &format!("HSET {meta} mark_time 9999999999999\r\n"), ":").await;
+    let stored = link.append(&name, &history, &entries([2, 3])).await.expect("stored");
+    assert_eq!(stored.offsets, [2, 3], "what was known stays known");
+    let earlier = "return tonumber(redis.call('HGET', KEYS[1], 'mark_time')) < 9999999999999 and 1 or 0";
+    raw(address, &format!("EVAL \"{earlier}\" 1 {meta}\r\n"), ":1").await;
 }
 
 /// Sends lines to a server and waits for the beginning of a line.

@@ -122,7 +122,7 @@ export class Topics {
     // Each handler asks whether the socket is still the one in use: `#lose` may have replaced it.
     socket.onopen = () => {
       if (socket !== this.#socket) return;
-      opened = Date.now();
+      opened = performance.now();
       this.#options.onstate('open');
       this.#heard();
       for (const held of this.#subscriptions.values()) this.#ask(held);
@@ -149,7 +149,7 @@ export class Topics {
     this.#socket = null;
     clearTimeout(this.#watchdog);
     // A server that accepts and drops connections is no reason to try faster.
-    if (opened && Date.now() - opened > 10_000) this.#failures = 0;
+    if (opened && performance.now() - opened > 10_000) this.#failures = 0;
     for (const [id, { json }] of this.#pending) if (!json) this.#pending.delete(id);
     const bound = Math.min(this.#options.maxDelay, this.#options.minDelay * 2 ** Math.min(this.#failures, 30));
     this.#failures += 1;

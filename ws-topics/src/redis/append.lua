@@ -17,7 +17,10 @@ end
 -- Whatever was there at the mark, a window ago, is forgotten.
 local mark = redis.call('HMGET', meta, 'mark_time', 'mark_head')
 local mark_time, mark_head = tonumber(mark[1]), tonumber(mark[2])
-if not mark_time or now - mark_time >= window then
+if mark_time and mark_time > now then
+  -- The clock was set back.
+  redis.call('HSET', meta, 'mark_time', text(now))
+elseif not mark_time or now - mark_time >= window then
   redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(mark_head or 0))
   redis.call('HSET', meta, 'mark_time', text(now), 'mark_head', text(head))
 end
