@@ -1,4 +1,7 @@
 //! A backplane in memory: what the contract asks for, and nothing more.
+//!
+//! `tests/servers/fake.rs` is another one, which does everything that the contract allows and servers have to bear: it brings more than a filter matches, a message once for each
+//! subscription, and short pages, late, twice and out of order, by tokio's stopped clock. It would not pass the steps of the contract, and this one would test nothing of the servers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

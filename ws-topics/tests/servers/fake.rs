@@ -1,4 +1,6 @@
 //! A backplane in memory that delays, repeats, reorders, loses, stalls and dies. All of it follows from a seed, and from tokio's clock.
+//!
+//! It is not the one that the contract is tested with, `tests/backplane/memory.rs`, which says why.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
