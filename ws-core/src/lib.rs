@@ -38,7 +38,8 @@
 //!
 //! out  Message ──▶ (deflated) ──▶ header ──▶ small: masked, copied behind what waits ──┐
 //!                                        └─▶ large: queued by reference; a client      │
-//!                                            masks a copy of it                        │
+//!                                            masks a copy, 64 KiB at a time, or in     │
+//!                                            place what nobody else holds              │
 //!                                                                                      ▼
 //!                                              socket ◀────────── one vectored write a batch
 //! ```

@@ -47,6 +47,23 @@ pub(crate) fn append_masked(to: &mut Vec<u8>, payload: &[u8], key: MaskKey) {
     }
 }
 
+/// Writes a payload, masked, over as many bytes: each is loaded and stored once.
+#[inline(never)]
+pub(crate) fn copy_masked(to: &mut [u8], payload: &[u8], key: MaskKey) {
+    debug_assert_eq!(to.len(), payload.len(), "a place of another size");
+    let word = u32::from_ne_bytes(key.0);
+    let double = u64::from(word) | (u64::from(word) << 32);
+    let (places, rest_of_places) = to.as_chunks_mut::<64>();
+    let (blocks, rest) = payload.as_chunks::<64>();
+    for (place, block) in places.iter_mut().zip(blocks) {
+        *place = *block;
+        xor(place, double);
+    }
+    for ((place, byte), key) in rest_of_places.iter_mut().zip(rest).zip(key.0.iter().cycle()) {
+        *place = byte ^ key;
+    }
+}
+
 #[inline]
 fn append_in_words(to: &mut Vec<u8>, payload: &[u8], key: MaskKey) {
     let word = u32::from_ne_bytes(key.0);
@@ -170,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_appended_masked_is_what_is_masked_in_place() {
+    fn what_is_appended_or_copied_masked_is_what_is_masked_in_place() {
         let payload: Vec<u8> = (0..1500u32).map(|n| n.wrapping_mul(0x9E37_79B1).to_le_bytes()[3]).collect();
         let key = MaskKey([0x12, 0x34, 0x56, 0x78]);
         for length in (0..300).chain([511, 512, 513, 1500]) {
@@ -179,6 +196,9 @@ mod tests {
             append_masked(&mut appended, payload, key);
             let mut in_place = payload.to_vec();
             mask(&mut in_place, key);
+            let mut copied = vec![9; length];
+            copy_masked(&mut copied, payload, key);
+            assert_eq!(copied, in_place, "{length} bytes");
             assert_eq!((&appended[..3], &appended[3..]), (&[7; 3][..], &in_place[..]), "{length} bytes");
         }
     }

@@ -13,7 +13,7 @@ pub struct MemoryUsage {
     pub assembled: usize,
     /// permessage-deflate: the windows both ways, and the message being inflated.
     pub inflated: usize,
-    /// Messages that wait to be written, payloads by reference included, those that are being
+    /// Messages that wait to be written, payloads by reference and what is masked of them included, those that are being
     /// [compressed in steps](crate::Connection::start_compressing), and what the transport has taken and
     /// [holds](crate::Connection::set_held).
     pub queued: usize,

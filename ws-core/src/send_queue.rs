@@ -1,16 +1,18 @@
 //! What waits to be written: frames in order, control frames ahead of them at frame borders.
 
 mod control;
+mod shared;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes};
 
 use control::ControlQueue;
+use shared::SharedPayloads;
 
 use crate::frame::encoded_lengths;
+use crate::mask::MaskKey;
 
 /// Encoded frames that wait for the transport, as a [`bytes::Buf`] with vectored chunks.
 ///
@@ -31,19 +33,11 @@ pub(crate) struct SendQueue {
 
 #[derive(Debug, Default)]
 struct Extra {
-    /// Payloads by reference, each after the header that ends at its `at` in `data`.
-    shared: VecDeque<Shared>,
-    shared_bytes: usize,
+    shared: SharedPayloads,
     control: ControlQueue,
     /// The control frames on their way go out once this index of `data` is reached and the payload there is through; and until
     /// they are through nothing behind it does.
     border: usize,
-}
-
-#[derive(Debug)]
-struct Shared {
-    at: usize,
-    payload: Bytes,
 }
 
 impl SendQueue {
@@ -75,9 +69,9 @@ impl SendQueue {
         self.data.capacity() == 0 && self.extra.is_none()
     }
 
-    /// Bytes of memory held for messages, payloads by reference included.
+    /// Bytes of memory held for messages, payloads by reference and what is masked of them included.
     pub(crate) fn message_memory(&self) -> usize {
-        self.data.capacity().saturating_add(self.extra.as_ref().map_or(0, |extra| extra.shared_bytes))
+        self.data.capacity().saturating_add(self.extra.as_ref().map_or(0, |extra| extra.shared.memory()))
     }
 
     /// Bytes of memory held for control frames.
@@ -91,12 +85,11 @@ impl SendQueue {
         &mut self.data
     }
 
-    /// Appends a payload by reference, behind the header just written to [`data`](Self::data).
-    pub(crate) fn push_shared(&mut self, payload: Bytes) {
+    /// Appends a payload by reference, behind the header just written to [`data`](Self::data). With `mask`, what goes out is a masked
+    /// copy.
+    pub(crate) fn push_shared(&mut self, payload: Bytes, mask: Option<MaskKey>) {
         let at = self.data.len();
-        let extra = self.extra();
-        extra.shared_bytes = extra.shared_bytes.saturating_add(payload.len());
-        extra.shared.push_back(Shared { at, payload });
+        self.extra().shared.push(at, payload, mask);
     }
 
     /// Queues a control frame that is no automatic pong, ahead of data.
@@ -133,12 +126,7 @@ impl SendQueue {
         self.data.truncate(border);
         if let Some(extra) = &mut self.extra {
             // A payload belongs to the header that ends where it is: at most one has been begun.
-            while extra.shared.back().is_some_and(|last| last.at > border)
-                && let Some(Shared { payload, .. }) = extra.shared.pop_back()
-            {
-                extra.shared_bytes = extra.shared_bytes.saturating_sub(payload.len());
-            }
-            extra.shared.shrink_to_fit();
+            extra.shared.drop_behind(border);
             extra.control.drop_waiting();
         }
         if self.is_empty() {
@@ -177,27 +165,31 @@ impl SendQueue {
         Some(core::mem::take(&mut self.data))
     }
 
-    /// Moves waiting control frames on their way. To be called before the queue is read: a
-    /// pong that has not been moved can still be replaced.
+    /// Moves waiting control frames on their way, and masks what goes out next of a payload by reference. To be called before the
+    /// queue is read: a pong that has not been moved can still be replaced.
     #[inline]
     pub(crate) fn prepare(&mut self) {
-        if self.extra.as_ref().is_some_and(|extra| extra.control.is_ready()) {
-            self.prepare_control();
+        if self.extra.is_some() {
+            self.prepare_extra();
         }
     }
 
-    fn prepare_control(&mut self) {
-        let border = self.next_border();
+    fn prepare_extra(&mut self) {
+        let control = self.extra.as_ref().is_some_and(|extra| extra.control.is_ready());
+        let border = if control { self.next_border() } else { 0 };
         let extra = self.extra();
-        extra.control.start();
-        extra.border = border;
+        if control {
+            extra.control.start();
+            extra.border = border;
+        }
+        extra.shared.mask_next();
     }
 
     /// The first index of `data` not before `written` at which a frame ends, or its header if
     /// the payload follows by reference. Walks over the frames written since the last walk: seldom, where recording each
     /// border would cost every message.
     fn next_border(&mut self) -> usize {
-        let by_reference = self.extra.as_ref().and_then(|extra| extra.shared.front()).map(|next| next.at);
+        let by_reference = self.extra.as_ref().and_then(|extra| extra.shared.first_at());
         let mut border = self.frame_start;
         while border < self.written {
             let (header, payload) = encoded_lengths(self.data.get(border..).unwrap_or_default());
@@ -235,10 +227,7 @@ impl SendQueue {
         self.frame_start = 0;
         if let Some(extra) = &mut self.extra {
             extra.border = extra.border.saturating_sub(start);
-            for shared in &mut extra.shared {
-                debug_assert!(shared.at >= start, "what is dropped has no payload left");
-                shared.at = shared.at.saturating_sub(start);
-            }
+            extra.shared.move_forward(start);
         }
     }
 
@@ -252,7 +241,7 @@ impl SendQueue {
             return;
         };
         let mut control = extra.control.unsent();
-        let mut shared = extra.shared.iter().peekable();
+        let mut shared = extra.shared.chunks().peekable();
         loop {
             let stop = match (control.is_empty(), shared.peek()) {
                 (false, Some(next)) => extra.border.min(next.at),
@@ -266,7 +255,7 @@ impl SendQueue {
             }
             from = stop;
             if let Some(next) = shared.next_if(|next| next.at <= from) {
-                if !each(&next.payload) {
+                if !each(next.bytes) || !next.is_all {
                     return;
                 }
             } else if !control.is_empty() {
@@ -285,7 +274,7 @@ const COMPACT: usize = 16 << 10;
 
 impl Extra {
     fn len(&self) -> usize {
-        self.control.len().saturating_add(self.shared_bytes)
+        self.control.len().saturating_add(self.shared.bytes())
     }
 }
 
@@ -328,7 +317,8 @@ impl Buf for SendQueue {
         while n > 0 {
             let Some(extra) = &mut self.extra else { break };
             let control = !extra.control.unsent().is_empty();
-            let stop = extra.shared.front().map_or(self.data.len(), |next| next.at);
+            let first = extra.shared.first_at();
+            let stop = first.unwrap_or(self.data.len());
             let stop = if control { stop.min(extra.border) } else { stop };
             let step = stop.saturating_sub(self.written).min(n);
             self.written = self.written.saturating_add(step);
@@ -336,15 +326,11 @@ impl Buf for SendQueue {
             if n == 0 {
                 break;
             }
-            if let Some(next) = extra.shared.front_mut().filter(|next| next.at <= self.written) {
-                let step = next.payload.len().min(n);
-                debug_assert!(step <= extra.shared_bytes, "a payload that was not counted");
-                next.payload.advance(step);
-                extra.shared_bytes = extra.shared_bytes.saturating_sub(step);
+            if let Some(first) = first.filter(|first| *first <= self.written) {
+                let (step, is_written) = extra.shared.advance(n);
                 n = n.saturating_sub(step);
-                if next.payload.is_empty() {
-                    self.frame_start = next.at;
-                    extra.shared.pop_front();
+                if is_written {
+                    self.frame_start = first;
                 }
             } else if control {
                 n = extra.control.advance(n);

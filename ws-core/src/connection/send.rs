@@ -1,6 +1,6 @@
 //! Messages and control frames become bytes to write: RFC 6455 sections 5.4, 5.5 and 6.1.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::{Connection, End, State};
 use crate::copy;
@@ -43,8 +43,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues an owned message: a large payload is not copied by a server, nor by a client
-    /// that holds the only reference.
+    /// Queues an owned message: a large payload is not copied by a server, nor by a client that holds the only reference. What
+    /// others hold a client masks in a copy: from 64 KiB on in one of 64 KiB at a time, as it is written.
     ///
     /// # Errors
     /// As [`send_text`](Self::send_text).
@@ -241,40 +241,42 @@ impl Connection {
         }
     }
 
-    /// A whole payload, without a copy if it is large and that is possible.
-    pub(super) fn queue_bytes(&mut self, mut opcode: OpCode, mut rsv1: bool, mut payload: Bytes) {
+    /// A whole payload, without a copy of all of it if it is large.
+    pub(super) fn queue_bytes(&mut self, opcode: OpCode, rsv1: bool, payload: Bytes) {
         if payload.len() < BY_REFERENCE {
             return self.queue_frames(opcode, rsv1, &payload, true);
         }
-        let frame_size = self.config.max_frame_size;
         if matches!(self.end, End::Server) {
-            loop {
-                let frame = payload.split_to(payload.len().min(frame_size));
-                let (header, _) = self.header(payload.is_empty(), rsv1, opcode, frame.len());
-                header.encode().append_to(self.queue.data());
-                self.queue.push_shared(frame);
-                (opcode, rsv1) = (OpCode::Continuation, false);
-                if payload.is_empty() {
-                    return;
-                }
-            }
+            return self.queue_by_reference(opcode, rsv1, payload);
         }
         match payload.try_into_mut() {
-            Ok(mut payload) => loop {
-                let mut frame = payload.split_to(payload.len().min(frame_size));
-                let (header, key) = self.header(payload.is_empty(), rsv1, opcode, frame.len());
-                header.encode().append_to(self.queue.data());
-                if let Some(key) = key {
-                    mask(&mut frame, key);
-                }
-                self.queue.push_shared(frame.freeze());
-                (opcode, rsv1) = (OpCode::Continuation, false);
-                if payload.is_empty() {
-                    return;
-                }
-            },
+            Ok(payload) => self.queue_masked_in_place(opcode, rsv1, payload),
             // Others share it: masking in place would change what they see.
-            Err(payload) => self.queue_frames(opcode, rsv1, &payload, true),
+            Err(payload) if payload.len().min(self.config.max_frame_size) < MASKED_LATER => {
+                self.queue_frames(opcode, rsv1, &payload, true);
+            }
+            Err(payload) => self.queue_by_reference(opcode, rsv1, payload),
+        }
+    }
+
+    fn queue_by_reference(&mut self, mut opcode: OpCode, mut rsv1: bool, mut payload: Bytes) {
+        while !payload.is_empty() {
+            let frame = payload.split_to(payload.len().min(self.config.max_frame_size));
+            let (header, mask) = self.header(payload.is_empty(), rsv1, opcode, frame.len());
+            header.encode().append_to(self.queue.data());
+            self.queue.push_shared(frame, mask);
+            (opcode, rsv1) = (OpCode::Continuation, false);
+        }
+    }
+
+    fn queue_masked_in_place(&mut self, mut opcode: OpCode, mut rsv1: bool, mut payload: BytesMut) {
+        while !payload.is_empty() {
+            let mut frame = payload.split_to(payload.len().min(self.config.max_frame_size));
+            let (header, key) = self.header(payload.is_empty(), rsv1, opcode, frame.len());
+            header.encode().append_to(self.queue.data());
+            mask(&mut frame, key.unwrap_or_default());
+            self.queue.push_shared(frame.freeze(), None);
+            (opcode, rsv1) = (OpCode::Continuation, false);
         }
     }
 
@@ -311,6 +313,9 @@ impl Connection {
 /// Payloads from this size on are queued by reference: below, a copy is cheaper than a
 /// separate place in the vectored write.
 const BY_REFERENCE: usize = 4 << 10;
+
+/// Payloads of a client that others share are copied and masked from this size on as they are written, smaller ones at once.
+const MASKED_LATER: usize = 64 << 10;
 
 pub(super) const fn opcode_of(data_type: DataType) -> OpCode {
     match data_type {

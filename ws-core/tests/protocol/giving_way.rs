@@ -2,7 +2,7 @@
 
 use crate::support::miri::few_or;
 use crate::support::{BINARY, CLOSE, PING, ROLES, TEXT, config, frames_from, open, written};
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use ws_core::{CloseCause, CloseCode, Connection, ProtocolError, Role, SendError};
 
 /// Messages queued in the buffer and by reference, and a ping.
@@ -59,6 +59,41 @@ fn what_has_not_been_begun_is_dropped_and_whole_frames_with_a_close_go_out_where
                 assert_eq!(connection.send_text("no more"), Err(SendError::Closing));
                 assert!(!kinds.contains(&PING), "what waits is dropped");
             }
+        }
+    }
+}
+
+#[test]
+fn a_large_payload_that_others_hold_is_dropped_wherever_writing_has_stopped() {
+    let payload = Bytes::from(vec![2; 70_000]);
+    for role in ROLES {
+        let busy = || {
+            let mut connection = open(role, &config());
+            connection.send_text("first").unwrap();
+            connection.send(payload.clone().into()).unwrap();
+            connection.send(payload.clone().into()).unwrap();
+            connection
+        };
+        let all = busy().queued();
+        for n in (0..all).filter(|n| *n < 40 || n % few_or(9973, 199) == 0 || (70_000..70_060).contains(n)) {
+            let mut connection = busy();
+            let mut wire = write(&mut connection, n);
+            // One is masked that has not been begun.
+            let _ = connection.output();
+            assert!(connection.give_way_with_output());
+            if connection.is_ended() {
+                assert_eq!((connection.queued(), connection.memory_usage().total()), (0, 0));
+                continue;
+            }
+            assert!(
+                connection.memory_usage().total() <= (64 << 10) + 2 * connection.queued() + 1000,
+                "at {n}"
+            );
+            wire.extend(written(&mut connection));
+            let kinds: Vec<_> = frames_from(role, &wire).iter().map(|frame| frame.0).collect();
+            let whole = [TEXT, BINARY, BINARY];
+            let (last, data) = kinds.split_last().unwrap();
+            assert_eq!((*last, data), (CLOSE, &whole[..data.len()]), "at {n}");
         }
     }
 }

@@ -240,6 +240,46 @@ fn a_client_masks_in_place_only_payloads_that_are_not_shared() {
 }
 
 #[test]
+fn a_client_masks_a_large_payload_that_others_hold_64_kib_at_a_time_as_it_is_written() {
+    let payload = Bytes::from(XorShift::new(9).bytes(300_000));
+    let mut client = open(Role::Client, &config());
+    client.send(payload.clone().into()).unwrap();
+    client.send(payload.clone().into()).unwrap();
+    let before = client.memory_usage().queued;
+    assert!((600_000..601_000).contains(&before), "{before} bytes: no copy");
+    let (mut wire, mut most) = (Vec::new(), 0);
+    for step in [1, 13, 14, 1000, 65_535, 65_536, 70_000].into_iter().cycle() {
+        let mut output = client.output();
+        if !output.has_remaining() {
+            break;
+        }
+        let chunk = &output.chunk()[..output.chunk().len().min(step)];
+        wire.extend_from_slice(chunk);
+        let written = chunk.len();
+        output.advance(written);
+        let memory = client.memory_usage().queued;
+        most = most.max(memory.saturating_sub(client.queued()));
+    }
+    assert!((1 << 16..66 << 10).contains(&most), "{most} bytes beside the payloads");
+    assert_eq!(client.memory_usage().queued, client.reclaim_buffer().map_or(0, |buffer| buffer.capacity()));
+    assert_eq!(payload, XorShift::new(9).bytes(300_000), "what others hold stays as it is");
+    let frames = frames_from(Role::Client, &wire);
+    assert_eq!(frames.len(), 4, "frames of 256 KiB at most");
+    let messages: Vec<_> = frames.chunks(2).map(|frames| [&*frames[0].1, &frames[1].1].concat()).collect();
+    assert!(messages == [payload.to_vec(), payload.to_vec()]);
+}
+
+#[test]
+fn a_client_that_sends_small_frames_masks_a_large_payload_at_once() {
+    let mut config = config();
+    config.max_frame_size = (64 << 10) - 1;
+    let payload = Bytes::from(vec![7; 300_000]);
+    let mut client = open(Role::Client, &config);
+    client.send(payload.clone().into()).unwrap();
+    assert_eq!(client.output().chunk().len(), client.queued(), "one write takes all of them");
+}
+
+#[test]
 fn a_ping_that_is_sent_comes_back_as_a_pong() {
     let (mut client, mut server) = (open(Role::Client, &config()), open(Role::Server, &config()));
     client.ping(b"there").unwrap();
