@@ -7,6 +7,9 @@ mod common;
 #[path = "tls/certificates.rs"]
 mod certificates;
 
+#[path = "tls/large.rs"]
+mod large;
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
