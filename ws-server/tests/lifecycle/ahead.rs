@@ -143,7 +143,7 @@ async fn a_peer_that_stops_reading_in_the_middle_of_a_message_and_goes_on_gets_e
 }
 
 #[tokio::test]
-async fn a_peer_that_never_reads_on_is_given_up_after_the_write_timeout_whatever_was_taken_ahead() {
+async fn a_peer_that_never_reads_on_is_dropped_after_the_write_timeout_whatever_was_taken_ahead() {
     for target in ["/whole", "/split"] {
         let (server, mut reports) = server(WRITE_TIMEOUT).await;
         let mut peer = fast_peer(&server, &mut reports, target).await;

@@ -80,7 +80,9 @@ async fn what_is_not_a_servers_in_a_log_is_a_gap_in_its_place() {
         net.store("log/a", garbage);
     }
     net.store("log/a", vec![200; 1 << 20]);
-    servers[0].topics.publish_confirmed("log/a", "b").await.unwrap();
+    let confirmed =
+        timeout(Duration::from_secs(600), servers[0].topics.publish_confirmed("log/a", "b")).await;
+    confirmed.expect("what is behind garbage is confirmed").unwrap();
     settle().await;
     assert_eq!(peer.read().await, ["a@1", "lost 4 of log/a", "b@6"]);
 }

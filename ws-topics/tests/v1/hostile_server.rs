@@ -1,8 +1,10 @@
 //! The client against a server that does not keep to the protocol, or sends more than is taken.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use ws_client::Client;
 use ws_server::{Endpoint, Server};
 use ws_topics::{Event, SUBPROTOCOL, SubscribeRequest, TopicsClient};
@@ -37,11 +39,14 @@ async fn an_answer_to_something_else_than_was_asked_is_ignored() {
         }
     })
     .await;
-    let one = client.subscribe("a", SubscribeRequest::default()).await.unwrap();
-    assert_eq!(client.publish("a", "x").await.unwrap(), Some("1:7".parse().unwrap()));
-    assert_eq!(client.presence("a").await.unwrap(), []);
-    drop(one);
-    client.subscribe("a", SubscribeRequest::default()).await.map(drop).unwrap();
+    let asked = async {
+        let one = client.subscribe("a", SubscribeRequest::default()).await.unwrap();
+        assert_eq!(client.publish("a", "x").await.unwrap(), Some("1:7".parse().unwrap()));
+        assert_eq!(client.presence("a").await.unwrap(), []);
+        drop(one);
+        client.subscribe("a", SubscribeRequest::default()).await.map(drop).unwrap();
+    };
+    timeout(Duration::from_secs(60), asked).await.expect("each request gets its answer");
 }
 
 /// How many messages the history of `flood` has, and how long each is.
