@@ -1,6 +1,7 @@
 //! The task of a client: a connection after another.
 
 use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -58,42 +59,73 @@ async fn open(
 
 /// Uses a connection until it ends, or the users have gone: `Break`.
 async fn serve(
-    (mut socket, _): Opened,
+    (socket, _): Opened,
     commands: &mut mpsc::Receiver<Command>,
     state: &mut State,
 ) -> ControlFlow<()> {
+    let (sender, mut receiver) = socket.split();
     let mut silence = Silence::new();
+    // Messages are received while one is sent: a server that takes no more requests until some of its messages have been received
+    // would wait for this client, and this client for it.
+    let mut sending = pin!(None);
     loop {
         if state.pending() > MAX_PENDING {
             return ControlFlow::Continue(());
         }
-        while let Some(request) = state.next_request() {
-            if socket.feed(Message::text(request.to_json())).await.is_err() {
+        if sending.is_none()
+            && let Some(request) = state.next_request()
+        {
+            sending.set(Some(sender.feed(Message::text(request.to_json()))));
+        }
+        let next = async {
+            tokio::select! {
+                message = receiver.recv() => Next::Message(message),
+                command = commands.recv() => Next::Command(command),
+                silent = silence.over() => Next::Silent(silent),
+            }
+        };
+        let next = tokio::select! {
+            // First: what there is room for goes out in one write, which `recv` makes.
+            biased;
+            sent = end(sending.as_mut()) => Next::Sent(sent),
+            next = next => next,
+        };
+        match next {
+            Next::Sent(Ok(())) => sending.set(None),
+            Next::Message(Ok(Some(message))) => {
+                silence.heard();
+                // What is no reply is of a later version of the subprotocol.
+                if let Some(reply) =
+                    message.as_text().and_then(|text| serde_json::from_str::<Reply>(text).ok())
+                {
+                    state.received(reply);
+                }
+            }
+            Next::Sent(Err(_)) | Next::Message(Ok(None) | Err(_)) | Next::Silent(Silent::GiveUp) => {
                 return ControlFlow::Continue(());
             }
+            Next::Command(Some(Command::Close) | None) => {
+                let _ = sender.close(CloseCode::NORMAL_CLOSURE, "").await;
+                return ControlFlow::Break(());
+            }
+            Next::Command(Some(command)) => state.command(command),
+            Next::Silent(Silent::Ask) => state.ping(),
         }
-        tokio::select! {
-            message = socket.recv() => match message {
-                Ok(Some(message)) => {
-                    silence.heard();
-                    // What is no reply is of a later version of the subprotocol.
-                    if let Some(reply) = message.as_text().and_then(|text| serde_json::from_str::<Reply>(text).ok()) {
-                        state.received(reply);
-                    }
-                }
-                Ok(None) | Err(_) => return ControlFlow::Continue(()),
-            },
-            command = commands.recv() => match command {
-                Some(Command::Close) | None => {
-                    let _ = socket.close(CloseCode::NORMAL_CLOSURE, "").await;
-                    return ControlFlow::Break(());
-                }
-                Some(command) => state.command(command),
-            },
-            silent = silence.over() => match silent {
-                Silent::Ask => state.ping(),
-                Silent::GiveUp => return ControlFlow::Continue(()),
-            },
-        }
+    }
+}
+
+/// What happens next on a connection.
+enum Next {
+    Sent(Result<(), ws_client::Error>),
+    Message(Result<Option<Message>, ws_client::Error>),
+    Command(Option<Command>),
+    Silent(Silent),
+}
+
+/// The end of what is being sent, if anything is.
+async fn end<F: Future>(sending: Pin<&mut Option<F>>) -> F::Output {
+    match sending.as_pin_mut() {
+        Some(sending) => sending.await,
+        None => std::future::pending().await,
     }
 }

@@ -99,6 +99,34 @@ async fn a_client_subscribes_and_publishes() {
     assert_eq!(client.publish("nobody", "x").await.unwrap(), None);
 }
 
+/// Each end sends more than the other reads ahead: neither may wait for the other with all that it does.
+#[tokio::test]
+async fn many_large_messages_each_way_at_once_do_not_make_both_ends_wait_for_each_other() {
+    let served = Served::new().await;
+    let client = served.client();
+    let mut large = client.subscribe("large", live()).await.unwrap();
+    served.down();
+    assert!(matches!(large.next().await.unwrap(), Event::Disconnected));
+    let mut publishing = tokio::task::JoinSet::new();
+    for _ in 0..500 {
+        let client = client.clone();
+        publishing.spawn(async move { client.publish("large", "x".repeat(128 << 10)).await.map(drop) });
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // All of them are sent in a row now.
+    served.up();
+    let (seen, taking) = tokio::sync::watch::channel(0_u32);
+    let reading = tokio::spawn(async move {
+        while let Ok(event) = large.next().await {
+            assert!(!matches!(event, Event::Disconnected), "the connection has ended");
+            seen.send_modify(|seen| *seen += 1);
+        }
+    });
+    let all = tokio::time::timeout(Duration::from_secs(20), publishing.join_all()).await.unwrap();
+    assert!(all.iter().all(Result::is_ok) && *taking.borrow() > 0);
+    reading.abort();
+}
+
 #[tokio::test]
 async fn a_subscription_resumes_after_a_loss_of_connection_without_loss_or_duplicate() {
     let served = Served::new().await;
