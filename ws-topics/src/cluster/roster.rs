@@ -85,7 +85,7 @@ impl Roster {
         is_forged
     }
 
-    /// `origin` is the name of a server, `from` what it is told apart by.
+    /// `origin` is the name of a server; `from` also depends on its process, and is another for each server that has this name.
     pub(super) fn received(
         &mut self,
         (origin, from): (u64, u64),
