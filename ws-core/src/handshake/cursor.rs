@@ -1,6 +1,6 @@
 //! A position in the received bytes of a head.
 
-use super::head::HeadError;
+use super::head_error::HeadError;
 use super::token::is_tchar;
 
 /// Where in the buffer the scan has come to. Each byte is taken once.

@@ -6,7 +6,8 @@ use std::slice;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::head::{HeadError, LONGEST_NAME, NAME_TOO_LONG, NOT_A_NAME, append_value, field_name};
+use super::head::{LONGEST_NAME, NAME_TOO_LONG, NOT_A_NAME, append_value, field_name};
+use super::head_error::HeadError;
 
 /// Lines that have been checked, one behind the other in one buffer.
 #[derive(Debug, Clone, Default)]

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use thiserror::Error;
 
 use super::cursor::Cursor;
+use super::head_error::HeadError;
 use super::token::{is_tchar, trim_ows};
-use crate::error::debug_by_display;
 use crate::setters::setters;
 
 /// How large a head may be. All counts are of the head of one message. Each field has a setter of the same name.
@@ -36,46 +35,6 @@ impl HeadLimits {
 
     setters! { bytes: usize, fields: usize, target: usize }
 }
-
-/// Why bytes are not the head of an HTTP/1.1 message, or exceed the limits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Error)]
-#[non_exhaustive]
-pub enum HeadError {
-    /// The start line is malformed (RFC 9112 sections 3 and 4).
-    #[error("malformed start line: {0}")]
-    StartLine(&'static str),
-    /// A field line is malformed (RFC 9112 sections 2.2 and 5).
-    #[error("malformed field line: {0}")]
-    FieldLine(&'static str),
-    /// A version of HTTP other than 1.1 and 1.0.
-    #[error("HTTP version {major}.{minor} is not supported: a WebSocket is opened over HTTP/1.1")]
-    Version {
-        /// The major version, a digit.
-        major: u8,
-        /// The minor version, a digit.
-        minor: u8,
-    },
-    /// The head is larger than [`HeadLimits::bytes`].
-    #[error("head is over the limit of HeadLimits::bytes = {limit} bytes")]
-    TooLong {
-        /// The limit, in bytes.
-        limit: usize,
-    },
-    /// The head has more lines than [`HeadLimits::fields`].
-    #[error("head is over the limit of HeadLimits::fields = {limit} field lines")]
-    TooManyFields {
-        /// The limit, in lines.
-        limit: usize,
-    },
-    /// The request target is longer than [`HeadLimits::target`].
-    #[error("request target is over the limit of HeadLimits::target = {limit} bytes")]
-    TargetTooLong {
-        /// The limit, in bytes.
-        limit: usize,
-    },
-}
-
-debug_by_display!(HeadError);
 
 /// Scans field lines up to the empty line that ends the head.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use http::{Method, StatusCode, Version, header};
 
-use super::head::{HeadError, HeadLimits};
+use super::head::HeadLimits;
+use super::head_error::HeadError;
 use super::host::{Authority, effective_host};
 use super::opening::Opening;
 use super::proof::Proof;

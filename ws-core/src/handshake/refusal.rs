@@ -4,7 +4,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use thiserror::Error;
 
-use super::head::HeadError;
+use super::head_error::HeadError;
 use super::version::VERSION;
 use crate::error::debug_by_display;
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::body::{BodyFraming, BodyProgress, BodyReader};
 use super::extension::InvalidExtensions;
-use super::head::HeadError;
+use super::head_error::HeadError;
 
 /// Why the server's answer does not open a WebSocket. The connection must be dropped: it was never open.
 ///

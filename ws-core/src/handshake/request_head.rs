@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderName};
 use http::{Extensions, HeaderValue, Method, Uri, Version};
 
 use super::field_lines::{FieldLines, Values};
-use super::head::HeadError;
+use super::head_error::HeadError;
 use super::origin::is_same_origin_or_absent;
 
 /// The head of a request.

@@ -3,7 +3,8 @@
 use http::{Method, StatusCode, Uri, Version};
 
 use super::cursor::Cursor;
-use super::head::{HeadError, HeadLimits, VERSION_END, expect_line_feed, is_version_byte, version_digits};
+use super::head::{HeadLimits, VERSION_END, expect_line_feed, is_version_byte, version_digits};
+use super::head_error::HeadError;
 use super::host::Authority;
 use super::refusal::Refusal;
 use super::token::is_tchar;

@@ -4,9 +4,10 @@ use http::{StatusCode, Version};
 
 use super::cursor::Cursor;
 use super::head::{
-    FieldEvent, FieldScanner, HeadError, HeadLimits, VERSION_END, append, expect_line_feed, is_version_byte,
-    unfold, version_digits,
+    FieldEvent, FieldScanner, HeadLimits, VERSION_END, append, expect_line_feed, is_version_byte, unfold,
+    version_digits,
 };
+use super::head_error::HeadError;
 
 /// Reads the head of one HTTP/1.1 (or 1.0) response, strictly, as its bytes arrive.
 ///
