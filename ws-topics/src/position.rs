@@ -64,7 +64,7 @@ pub struct GapMark<'a> {
     /// The topic or filter of the subscription.
     pub topic: &'a str,
     /// How many messages are missing at this place; `None` if that is not known, because the position to resume from
-    /// is of another epoch.
+    /// is of another epoch, or the gap contains one between servers that the history no longer has.
     pub lost: Option<u64>,
     /// The positions of the first and the last that are missing. `None` for a filter, whose messages are of many topics, and if
     /// `lost` is.

@@ -58,6 +58,8 @@ struct State {
     /// The offset of the latest message.
     head: u64,
     log: Option<Box<Log>>,
+    /// Without a history: the offset of the latest gap of several messages, or of nobody knows how many; or 0.
+    uncounted: u64,
     matched: Option<Box<Matched>>,
     presence: Option<Box<Presence>>,
     /// There while a task is to write what has been published.
@@ -80,6 +82,7 @@ impl Topic {
             epoch,
             head: 0,
             log,
+            uncounted: 0,
             matched: None,
             presence: None,
             unwritten: None,
@@ -228,7 +231,8 @@ impl Topic {
             } else if oldest > next {
                 missed = oldest.saturating_sub(next);
                 let (first, last) = (at(next), at(oldest.saturating_sub(1)));
-                items.push(Item::Gap(Lost { messages: Some(missed), first, last }));
+                let messages = (log.uncounted() < next).then_some(missed);
+                items.push(Item::Gap(Lost { messages, first, last }));
                 next = oldest;
             }
             let (first, mut bytes) = (next, 0_usize);
@@ -281,7 +285,9 @@ impl State {
                     (next, Some(Resumed::Complete { missed: self.head.saturating_sub(position.offset) }))
                 } else {
                     let (first, last) = (self.at(next), self.at(oldest.saturating_sub(1)));
-                    let messages = known.then(|| oldest.saturating_sub(next));
+                    // A gap between servers takes one offset, however many messages that are.
+                    let uncounted = self.log.as_ref().map_or(self.uncounted, |log| log.uncounted());
+                    let messages = (known && uncounted < next).then(|| oldest.saturating_sub(next));
                     seat.subscriber.push_item(seat, Item::Gap(Lost { messages, first, last }));
                     (oldest, Some(Resumed::Gap(Gap { oldest: self.at(oldest), head: self.at(self.head) })))
                 }

@@ -23,6 +23,8 @@ pub(crate) struct Log {
     kept: VecDeque<Kept>,
     /// The offset of the first that is kept, or that the next one will have.
     oldest: u64,
+    /// The offset of the latest that is not kept any more and stands for several messages, or for nobody knows how many; or 0.
+    uncounted: u64,
     bytes: usize,
     limits: History,
     budget: Arc<Budget>,
@@ -52,6 +54,11 @@ pub(crate) fn cost(message: &PreparedMessage) -> usize {
 }
 
 impl Content {
+    /// Whether it stands for one message.
+    pub(super) const fn is_one(&self) -> bool {
+        matches!(self, Self::Message(_) | Self::Gap(Some(1)))
+    }
+
     pub(super) fn cost(&self) -> usize {
         match self {
             Self::Message(message) => cost(message),
@@ -73,7 +80,7 @@ impl Budget {
 impl Log {
     pub(super) fn new(limits: History, budget: Arc<Budget>) -> Self {
         let mirror = limits.durable.then(Mirror::default);
-        Self { kept: VecDeque::new(), oldest: 1, bytes: 0, limits, budget, mirror }
+        Self { kept: VecDeque::new(), oldest: 1, uncounted: 0, bytes: 0, limits, budget, mirror }
     }
 
     /// Keeps a message, and drops the oldest beyond the limits.
@@ -90,8 +97,7 @@ impl Log {
         while !self.reserve(cost) {
             if self.kept.is_empty() {
                 // It is not kept at all.
-                self.oldest = self.oldest.saturating_add(1);
-                return;
+                return self.leave_behind(&content);
             }
             self.drop_oldest();
         }
@@ -115,6 +121,10 @@ impl Log {
         self.oldest
     }
 
+    pub(super) const fn uncounted(&self) -> u64 {
+        self.uncounted
+    }
+
     /// Returns the messages from an offset on, which is not older than the oldest.
     pub(super) fn from(&self, offset: u64) -> impl Iterator<Item = (u64, &Content, Option<ConnectionId>)> {
         let skipped = usize::try_from(offset.saturating_sub(self.oldest)).unwrap_or(usize::MAX);
@@ -127,7 +137,7 @@ impl Log {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
         self.bytes = 0;
         self.kept = VecDeque::new();
-        self.oldest = oldest;
+        (self.oldest, self.uncounted) = (oldest, 0);
     }
 
     fn reserve(&self, cost: usize) -> bool {
@@ -141,10 +151,18 @@ impl Log {
     fn drop_oldest(&mut self) {
         if let Some(kept) = self.kept.pop_front() {
             let cost = kept.content.cost();
-            self.oldest = self.oldest.saturating_add(1);
+            self.leave_behind(&kept.content);
             self.bytes = self.bytes.saturating_sub(cost);
             self.budget.used.fetch_sub(cost, Ordering::Relaxed);
         }
+    }
+
+    /// What is at the oldest offset is not kept.
+    fn leave_behind(&mut self, content: &Content) {
+        if !content.is_one() {
+            self.uncounted = self.oldest;
+        }
+        self.oldest = self.oldest.saturating_add(1);
     }
 }
 

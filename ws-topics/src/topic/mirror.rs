@@ -286,8 +286,11 @@ impl State {
     ) {
         let position = self.at(self.head.saturating_add(1));
         self.head = position.offset;
-        if let Some(log) = &mut self.log {
-            log.push(Content::Gap(messages), None);
+        let content = Content::Gap(messages);
+        match &mut self.log {
+            Some(log) => log.push(content, None),
+            None if content.is_one() => {}
+            None => self.uncounted = position.offset,
         }
         if live {
             self.offer_gap(Lost { messages, ..Lost::at(position) }, name, filters, visits);

@@ -5,7 +5,9 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use tokio::time::sleep;
-use ws_topics::{Channel, ClusterEvent, ClusterOptions, Interest, SubscribeOptions, Subscription, Topics};
+use ws_topics::{
+    Channel, ClusterEvent, ClusterOptions, History, Interest, SubscribeOptions, Subscription, Topics,
+};
 
 use crate::fake::{Faults, Health, Net};
 use crate::peer::Peer;
@@ -239,6 +241,41 @@ async fn a_gap_is_in_the_history_too() {
     settle().await;
     let _late = servers[1].topics.subscribe(&peer.sender, "kept/a", live().since(seen)).unwrap();
     assert_eq!(peer.read().await, ["b", "lost 3 of kept/a", "c"]);
+}
+
+/// A gap between servers takes one offset, however many messages are missing there.
+#[tokio::test(start_paused = true)]
+async fn how_many_are_missing_is_unknown_to_whom_a_gap_between_servers_is_not_kept_any_more() {
+    let few = |number, net: &Net| {
+        Server::start(net, number, options().history("few/#", History::default().max_messages(2)))
+    };
+    let net = Net::new(1);
+    let servers = [few(0, &net), few(1, &net)];
+    let keeps = Peer::fast();
+    for topic in ["few/a", "none/a"] {
+        let _keeps = servers[1].topics.subscribe(&keeps.sender, topic, live()).unwrap();
+        settle().await;
+        servers[0].topics.publish(topic, "a").unwrap();
+        settle().await;
+        let seen = servers[1].topics.head(topic).unwrap();
+        net.lose("lose", 3);
+        for text in ["lose", "lose", "lose", "b"] {
+            servers[0].topics.publish(topic, text).unwrap();
+        }
+        settle().await;
+        let behind = servers[1].topics.head(topic).unwrap();
+        for text in ["c", "d", "e"] {
+            servers[0].topics.publish(topic, text).unwrap();
+        }
+        settle().await;
+        let kept = if topic == "few/a" { &["d", "e"][..] } else { &[] };
+        for (since, lost) in [(seen, "?"), (behind, if kept.is_empty() { "3" } else { "1" })] {
+            let mut peer = Peer::fast();
+            let _late = servers[1].topics.subscribe(&peer.sender, topic, live().since(since)).unwrap();
+            let mark = format!("lost {lost} of {topic}");
+            assert_eq!(peer.read().await, [&[mark.as_str()][..], kept].concat(), "{since}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
