@@ -61,6 +61,7 @@ pub(crate) fn prompt(
     binary: bool,
     history: bool,
 ) -> rustyline::Result<(mpsc::Receiver<Input>, Box<dyn ExternalPrinter + Send>, Restore)> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "elsewhere the editor is not waited for"))]
     let mut restore = Restore::new();
     let config = rustyline::Config::builder()
         .auto_add_history(true)
