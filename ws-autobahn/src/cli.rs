@@ -167,6 +167,11 @@ pub(crate) struct Common {
     #[arg(long)]
     pub(crate) full: bool,
 
+    /// Autobahn's suite, as installed by this program: send at most 4 MiB in a case about compression, as the native
+    /// suite does, instead of up to 130 MB; minutes instead of a quarter of an hour
+    #[arg(long, conflicts_with = "full")]
+    pub(crate) bounded: bool,
+
     /// Program of Autobahn's suite to use instead of one on the PATH or a private installation
     #[arg(long, value_name = "PATH")]
     pub(crate) wstest: Option<PathBuf>,
@@ -199,6 +204,11 @@ impl Common {
     /// Returns the maximum size in bytes of all messages of a case about compression.
     pub(crate) fn volume(&self) -> usize {
         if self.full { usize::MAX } else { cases::BOUNDED }
+    }
+
+    /// Returns the same for Autobahn's suite; `None` is all that it has.
+    pub(crate) fn autobahns_volume(&self) -> Option<usize> {
+        self.bounded.then_some(cases::BOUNDED)
     }
 
     /// Returns the settings for a run of the native suite.

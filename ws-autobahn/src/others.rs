@@ -209,7 +209,8 @@ async fn by_autobahn(
     let groups = Group::divide(ids, all);
     let board = Board::new(&groups);
     let queue = groups.into_iter().map(|group| (role, group)).collect();
-    let run = Run { suite, reports, stall: common.stall, board, tested, http2: false };
+    let volume = common.autobahns_volume();
+    let run = Run { suite, reports, stall: common.stall, board, tested, http2: false, volume };
     let results = run.all(queue, common.jobs.map_or(2, |jobs| jobs.get().min(4))).await;
     for trouble in results.iter().filter_map(|result| result.trouble.as_ref()) {
         println!("Autobahn's suite: {trouble}");

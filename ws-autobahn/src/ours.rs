@@ -164,6 +164,7 @@ async fn by_autobahn(
         board,
         tested: Tested::Ours,
         http2: common.http2,
+        volume: common.autobahns_volume(),
     };
     Ok(run.all(queue, common.jobs.map_or(2, NonZeroUsize::get)).await)
 }

@@ -28,7 +28,7 @@ use crate::{
     report,
     role::Role,
     spec::{mode, spec},
-    suite::{ENVIRONMENT, Suite},
+    suite::{ENVIRONMENT, Suite, VOLUME},
     testee,
 };
 
@@ -47,6 +47,8 @@ pub(crate) struct Run {
     pub(crate) tested: Tested,
     /// Whether ws-server and ws-client are tested over HTTP/2.
     pub(crate) http2: bool,
+    /// The maximum size in bytes of all messages of a case about compression.
+    pub(crate) volume: Option<usize>,
 }
 
 /// The tested implementation.
@@ -224,7 +226,10 @@ impl Game<'_> {
         let args =
             ["-m".as_ref(), mode(self.role).as_ref(), "-s".as_ref(), spec_file, "-u".as_ref(), "0".as_ref()];
         let program = &self.run.suite.program;
-        Process::start(program, args, ENVIRONMENT, &self.log())
+        let volume = self.run.volume.map(|bytes| bytes.to_string());
+        let mut environment = ENVIRONMENT.to_vec();
+        environment.extend(volume.as_deref().map(|bytes| (VOLUME, bytes)));
+        Process::start(program, args, &environment, &self.log())
             .map_err(|e| format!("{}: {e}", program.display()))
     }
 

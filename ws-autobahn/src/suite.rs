@@ -106,6 +106,10 @@ const VERSION: &str = "25.10.1";
 pub(crate) const ENVIRONMENT: &[(&str, &str)] =
     &[("PYTHONUNBUFFERED", "1"), ("WSTEST_INTERFACE", "127.0.0.1")];
 
+/// The variable in which our installations of the suite get the maximum size in bytes of all messages of a case
+/// about compression.
+pub(crate) const VOLUME: &str = "WSTEST_VOLUME";
+
 /// The suite was not found and could not be installed.
 #[derive(Debug)]
 pub(crate) struct Missing(Vec<String>);
