@@ -17,7 +17,7 @@ mkdir -p target/interop/node
 if [ ! -d target/interop/node/node_modules/playwright-core ]; then
   PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix target/interop/node --no-audit --no-fund --silent playwright-core
 fi
-cargo build -q -p ws-server --example echo
-cargo build -q -p ws-samples --example repl --example chat --example feed --example topics
+# With the features of `cargo test --workspace`, so that what that has built is used.
+cargo build -q --workspace --example echo --example repl --example chat --example feed --example topics
 
 NODE_PATH=target/interop/node/node_modules CHROMIUM=$CHROMIUM timeout 300 node interop/peers/browser/main.cjs "$@"

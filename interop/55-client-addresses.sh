@@ -7,8 +7,7 @@ source "$(dirname "$0")/lib/setup.bash"
 need_programs nginx haproxy openssl curl
 need_certificate
 cat "$certificate" "$key" >"$work/$name.pem"
-cargo build --release --quiet -p ws-samples --example client_address
-cargo build --release --quiet -p ws-cli
+build
 
 # ours NAME NETWORKS HOW [CHAIN KEY]: starts our server; sets $ours.
 ours() {

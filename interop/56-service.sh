@@ -4,7 +4,7 @@
 # apt: systemd python3
 source "$(dirname "$0")/lib/setup.bash"
 need_programs systemd-socket-activate systemd-analyze python3
-cargo build --release --quiet -p ws-cli
+build
 
 units() {
     mkdir -p "$work/units"

@@ -8,7 +8,7 @@ PATH=$PATH:/usr/sbin
 need_programs buildah crun nginx haproxy openssl curl jq ip
 files=interop/deploy
 if [ -z "${WS_DEPLOY_INSIDE-}" ]; then
-    cargo build --release --quiet -p ws-cli
+    build
     need_python
     need_python_http2
     "$python" -c 'import kubernetes_validate' 2>/dev/null ||

@@ -14,7 +14,6 @@ only=${1-}
 # Namespaces for users, processes, mounts and networks: everything created inside ends with this script.
 if [ -z "${SLOW_LINKS_INSIDE-}" ]; then
     build
-    cargo build --release --quiet -p ws-samples --example interop_server --example tunnel
     need_python
     unshare=(unshare --mount --net --pid --fork --kill-child --mount-proc)
     [ "$EUID" -eq 0 ] || unshare+=(--user --map-root-user)

@@ -11,9 +11,7 @@ source "$(dirname "$0")/lib/setup.bash"
 need_programs chromium chromedriver npm
 ws-topics/examples/chat_page/build >/dev/null
 tools=$target/ci-tools
-cargo build --quiet -p ws-server --example echo
-cargo build --quiet -p ws-client --example browser_peer
-cargo build --quiet -p ws-samples --example chat
+build_examples echo browser_peer chat
 programs=$target/debug/examples
 
 # Of this origin is the page in which the tests run.

@@ -9,9 +9,8 @@ nats_server=${NATS_SERVER:-nats-server}
 redis_server=${REDIS_SERVER:-redis-server}
 need_programs "$nats_server" "$redis_server" python3 openssl
 echo "$name: $("$nats_server" --version), $("$redis_server" --version | cut -d' ' -f1-3)"
-# Not for speed: what is built already for the tests does.
-cargo build --quiet -p ws-topics --features nats,redis,backplane-tls --example contract
-cargo build --quiet -p ws-samples --features cluster --example cluster
+# Not for speed: what CI's step `features` has built does.
+cargo build --quiet --workspace --all-features --example contract --example cluster
 
 built=$target/debug/examples
 data=$work/$name.data

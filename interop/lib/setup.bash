@@ -1,5 +1,5 @@
 # What every interop script needs: builds our programs, installs the others, and ends all processes at exit.
-# It is sourced. Defines: $root $work $programs $ws; step, check, fail, start, stop, build; need_programs, need_python,
+# It is sourced. Defines: $root $work $programs $ws; step, check, fail, start, stop, build, build_examples; need_programs, need_python,
 # need_python_http2 ($python), need_node, need_certificate; free_port, listen_at.
 set -euo pipefail
 
@@ -82,11 +82,10 @@ stop() {
     wait "$server" 2>/dev/null || true
 }
 
-build() {
-    cargo build --release --quiet -p ws-server --example echo
-    cargo build --release --quiet -p ws-client --features http2 --example interop_client
-    cargo build --release --quiet -p ws-cli
-}
+build() { interop/lib/programs; }
+
+# build_examples NAME...: in target/debug/examples, with the features of `cargo test --workspace`, so that what that has built is used.
+build_examples() { cargo build --quiet --workspace "${@/#/--example=}"; }
 
 need_python() {
     if [ ! -x "$work/py/bin/python" ] || ! "$work/py/bin/python" -c 'import websockets' 2>/dev/null; then
