@@ -18,6 +18,16 @@ pub trait Outbox: Send + Sync {
     /// the connection ends first.
     fn next(&self) -> Option<PreparedMessage>;
 
+    /// Takes those messages out, in order, for which `queue` returns true, up to the first for which it returns false: several in one
+    /// turn of a lock. Returns whether [`next`](Self::next) is to be asked for more. `queue` copies small messages at most, so that it may be called with
+    /// the queue locked.
+    ///
+    /// Without an implementation each message is taken out by [`next`](Self::next).
+    fn take(&self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
+        let _ = queue;
+        true
+    }
+
     /// Returns the bytes of memory held, which count as [`queued`](ws_core::MemoryUsage::queued) in the memory of the connection.
     fn memory_usage(&self) -> usize;
 
@@ -54,6 +64,15 @@ impl Outboxes {
             }
         }
         None
+    }
+
+    /// Has several messages queued at once, if no other outbox is to have its turn between them. Returns whether [`next`](Self::next)
+    /// may have more.
+    pub(super) fn take(&self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
+        match (&*self.list, self.left_over.is_empty()) {
+            ([outbox], true) => outbox.take(queue),
+            _ => true,
+        }
     }
 
     /// Keeps a message that could not be queued; it comes next.

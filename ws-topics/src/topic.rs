@@ -3,7 +3,7 @@
 //! # What is locked
 //!
 //! ```text
-//! a connection ─▶ topics by name ─▶ a topic ─▶ filters ─▶ a filter ─▶ subscriptions of a connection, its queue
+//! a connection ─▶ topics by name ─▶ a topic ─▶ filters ─▶ a filter ─▶ subscriptions and queue of a connection
 //! ```
 //!
 //! Whoever has locked one of these locks only what is to its right. A publisher locks no connection while it has locked

@@ -7,7 +7,6 @@ use ws_core::{CloseCode, PreparedMessage};
 
 use super::{Driver, step_back};
 use crate::backlog::{Backlog, Moved, Offered, SlowPolicy};
-use crate::buffer;
 use crate::publish_report::{Membership, PublishReport};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -64,10 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return Offered::Closed;
         }
         let offered = if room && self.writing.backlog.is_none() {
-            if self.connection.wants_buffer() {
-                self.connection.lend_buffer(buffer::take_output());
-            }
-            match self.connection.send_prepared(message) {
+            match self.queue_prepared(message) {
                 Ok(()) => Offered::Delivered,
                 // A message in pieces is under way, or the hard limit is reached.
                 Err(_) => Backlog::refuse(&mut self.writing.backlog, message, slow),

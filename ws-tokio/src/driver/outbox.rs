@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::task::Context;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_core::{SendError, Work};
+use ws_core::{PreparedMessage, SendError, Work};
 
-use super::{Driver, step_back};
+use super::{Driver, is_large, step_back};
 use crate::buffer;
 use crate::error::Error;
 use crate::outbox::{Outbox, Outboxes};
@@ -61,6 +61,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let mut unfinished = false;
         while self.connection.has_room()
+            && outboxes.take(&mut |message| self.connection.has_room() && self.queue_small(message))
+            && self.connection.has_room()
             && let Some(message) = outboxes.next()
         {
             unfinished = match compress {
@@ -75,21 +77,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 },
                 Compress::Later | Compress::AtOnce => false,
             };
-            if unfinished {
-                outboxes.put_back(message);
-                break;
-            }
-            if self.connection.wants_buffer() {
-                self.connection.lend_buffer(buffer::take_output());
-            }
-            if self.connection.send_prepared(&message).is_err() {
-                // A message in pieces is under way.
+            if unfinished || self.queue_prepared(&message).is_err() {
+                // Unless it is to be compressed further, a message in pieces is under way.
                 outboxes.put_back(message);
                 break;
             }
         }
         self.writing.outboxes = Some(outboxes);
         unfinished
+    }
+
+    /// Queues a message that needs neither compression nor a large copy, and returns whether it has.
+    fn queue_small(&mut self, message: &PreparedMessage) -> bool {
+        !self.connection.is_compressing()
+            && !is_large(message.message().len())
+            && self.queue_prepared(message).is_ok()
+    }
+
+    /// Queues a message of an outbox or a broadcast.
+    #[inline]
+    pub(super) fn queue_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        if self.connection.wants_buffer() {
+            self.connection.lend_buffer(buffer::take_output());
+        }
+        self.connection.send_prepared(message)
     }
 }
 

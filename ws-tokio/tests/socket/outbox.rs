@@ -12,6 +12,10 @@ use ws_tokio::{Outbox, Receiver, Sender, WebSocket};
 struct Queue {
     messages: Mutex<VecDeque<PreparedMessage>>,
     closed: AtomicUsize,
+    /// Whether several messages may be taken out in one turn.
+    together: bool,
+    /// How many turns it was locked for.
+    turns: AtomicUsize,
 }
 
 impl Queue {
@@ -19,6 +23,16 @@ impl Queue {
         let queue = Self::default();
         queue.messages.lock().unwrap().extend(messages.into_iter().map(PreparedMessage::from));
         Arc::new(queue)
+    }
+
+    /// One out of which several messages may be taken in one turn.
+    fn together(messages: impl IntoIterator<Item = Message>) -> Arc<Self> {
+        let messages = Mutex::new(messages.into_iter().map(PreparedMessage::from).collect());
+        Arc::new(Self { messages, together: true, ..Self::default() })
+    }
+
+    fn turns(&self) -> usize {
+        self.turns.swap(0, Ordering::SeqCst)
     }
 
     fn len(&self) -> usize {
@@ -33,7 +47,21 @@ impl Queue {
 impl Outbox for Queue {
     fn next(&self) -> Option<PreparedMessage> {
         assert_eq!(self.closed(), 0, "it is asked after it was reported closed");
+        self.turns.fetch_add(1, Ordering::SeqCst);
         self.messages.lock().unwrap().pop_front()
+    }
+
+    fn take(&self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
+        assert_eq!(self.closed(), 0, "it is asked after it was reported closed");
+        if !self.together {
+            return true;
+        }
+        self.turns.fetch_add(1, Ordering::SeqCst);
+        let mut messages = self.messages.lock().unwrap();
+        while messages.front().is_some_and(&mut *queue) {
+            messages.pop_front();
+        }
+        !messages.is_empty()
     }
 
     fn memory_usage(&self) -> usize {
@@ -66,20 +94,55 @@ async fn number(client: &mut WebSocket<DuplexStream>) -> usize {
 
 #[tokio::test]
 async fn a_connection_takes_messages_out_of_an_outbox_as_it_has_room() {
-    let (mut client, (sender, receiver)) = pair(10);
-    let queue = Queue::with((0..20).map(numbered));
+    let messages = || (0..20).map(numbered);
+    for queue in [Queue::with(messages()), Queue::together(messages())] {
+        let (mut client, (sender, receiver)) = pair(10);
+        sender.attach(queue.clone()).unwrap();
+        assert!(!sender.write_now(), "there is room for two");
+        assert_eq!(queue.len(), 18);
+        assert!(sender.memory_usage().queued > 18 * 500, "what waits in the outbox counts");
+        let receiving = tokio::spawn(receiver.discard());
+        for n in 0..20 {
+            assert_eq!(number(&mut client).await, n);
+        }
+        assert!(sender.write_now(), "all is taken out");
+        client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+        receiving.await.unwrap().unwrap();
+        assert_eq!(queue.closed(), 1);
+    }
+}
+
+#[tokio::test]
+async fn several_messages_are_taken_out_of_an_outbox_in_one_turn() {
+    let (mut client, (sender, _receiver)) = pair(1 << 16);
+    let queue = Queue::together((0..4).map(|n| Message::text(n.to_string())));
     sender.attach(queue.clone()).unwrap();
-    assert!(!sender.write_now(), "there is room for two");
-    assert_eq!(queue.len(), 18);
-    assert!(sender.memory_usage().queued > 18 * 500, "what waits in the outbox counts");
-    let receiving = tokio::spawn(receiver.discard());
-    for n in 0..20 {
+    assert!(sender.write_now());
+    assert!(queue.turns() <= 2, "one in which all are taken out, and one that finds nothing");
+    for n in 0..4 {
         assert_eq!(number(&mut client).await, n);
     }
-    assert!(sender.write_now(), "all is taken out");
-    client.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
-    receiving.await.unwrap().unwrap();
-    assert_eq!(queue.closed(), 1);
+    // Those of two take turns.
+    sender.attach(Queue::with([])).unwrap();
+    queue.messages.lock().unwrap().extend((0..4).map(|n| Message::text(n.to_string()).into()));
+    assert!(sender.write_now());
+    assert!(queue.turns() >= 4);
+}
+
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn a_message_that_is_to_be_compressed_is_taken_out_by_itself() {
+    use ws_core::Connection;
+    use ws_core::deflate::{Agreed, Config as Deflate, PerMessageDeflate};
+
+    let deflate = PerMessageDeflate::server(Agreed::PLAIN, &Deflate::server());
+    let (_far, near) = duplex(1 << 16);
+    let connection = Connection::server(Config::server()).with_deflate(deflate);
+    let (sender, _receiver) = WebSocket::new(near, connection, &[]).split();
+    let queue = Queue::together((0..4).map(numbered));
+    sender.attach(queue.clone()).unwrap();
+    assert!(sender.write_now());
+    assert!(queue.turns() >= 4, "none is compressed while the queue is locked");
 }
 
 #[tokio::test]
@@ -95,19 +158,21 @@ async fn two_outboxes_of_one_connection_take_turns() {
 
 #[tokio::test]
 async fn a_message_in_pieces_delays_what_an_outbox_has_and_loses_none_of_it() {
-    let (mut client, (sender, _receiver)) = pair(1 << 16);
-    let queue = Queue::with((0..3).map(numbered));
-    let mut pieces = sender.send_stream(DataType::Text).await;
-    pieces.write(b"be").await.unwrap();
-    sender.attach(queue.clone()).unwrap();
-    assert!(!sender.write_now());
-    assert!(!sender.write_now());
-    pieces.write(b"gun").await.unwrap();
-    pieces.finish().await.unwrap();
-    assert!(sender.write_now());
-    assert_eq!(client.recv().await.unwrap(), Some("begun".into()));
-    for n in 0..3 {
-        assert_eq!(number(&mut client).await, n);
+    let messages = || (0..3).map(numbered);
+    for queue in [Queue::with(messages()), Queue::together(messages())] {
+        let (mut client, (sender, _receiver)) = pair(1 << 16);
+        let mut pieces = sender.send_stream(DataType::Text).await;
+        pieces.write(b"be").await.unwrap();
+        sender.attach(queue.clone()).unwrap();
+        assert!(!sender.write_now());
+        assert!(!sender.write_now());
+        pieces.write(b"gun").await.unwrap();
+        pieces.finish().await.unwrap();
+        assert!(sender.write_now());
+        assert_eq!(client.recv().await.unwrap(), Some("begun".into()));
+        for n in 0..3 {
+            assert_eq!(number(&mut client).await, n);
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Seat {
     pub(crate) limits: Arc<Limits>,
     /// Where it stands in the list of its topic or filter, or [`Self::LEFT`]; it changes under the lock of that list.
     index: AtomicU32,
+    /// Where it stands among the subscriptions of its connection, or [`Self::LEFT`]; it changes under the lock of the subscriber's queue.
+    number: AtomicU32,
     /// These two change under the lock of the subscriber's queue.
     waiting: AtomicU32,
     bytes: AtomicUsize,
@@ -70,6 +72,7 @@ impl Seat {
             subscriber,
             limits,
             index: AtomicU32::new(Self::LEFT),
+            number: AtomicU32::new(Self::LEFT),
             waiting: AtomicU32::new(0),
             batch: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
@@ -94,6 +97,15 @@ impl Seat {
 
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed) as usize
+    }
+
+    /// Where it stands among the subscriptions of its connection.
+    pub(super) fn number(&self) -> Option<u32> {
+        Some(self.number.load(Ordering::Relaxed)).filter(|number| *number != Self::LEFT)
+    }
+
+    pub(super) fn set_number(&self, number: Option<u32>) {
+        self.number.store(number.unwrap_or(Self::LEFT), Ordering::Relaxed);
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ws_tokio::{CloseCode, ConnectionId, Outbox, PreparedMessage, Sender, WeakSender};
 
-use super::queue::{Entry, Item, Lost, Queue, Waiting};
+use super::queue::{Item, Lost, Next, Queue, Waiting};
 use super::seat::{Place, Seat};
 use crate::error::TopicError;
 use crate::options::TopicsOptions;
@@ -19,8 +19,6 @@ pub(crate) struct Subscriber {
     sender: WeakSender,
     /// Locked last, and for moments only.
     queue: Mutex<Queue>,
-    /// `None` once the connection has ended. Nothing else is locked while this is.
-    seats: Mutex<Option<Vec<Arc<Seat>>>>,
     options: Arc<TopicsOptions>,
     home: Weak<dyn Home>,
 }
@@ -37,7 +35,6 @@ impl Subscriber {
             id: sender.connection_id(),
             sender: sender.downgrade(),
             queue: Mutex::default(),
-            seats: Mutex::new(Some(Vec::new())),
             options,
             home,
         }
@@ -91,34 +88,17 @@ impl Subscriber {
 
     /// Adds a subscription.
     pub(super) fn add(&self, seat: &Arc<Seat>) -> Result<(), TopicError> {
-        let mut seats = self.seats();
-        let list = seats.as_mut().ok_or(TopicError::Closed)?;
-        let limit = self.options.max_subscriptions;
-        if list.len() >= limit {
-            return Err(TopicError::TooManySubscriptions { limit });
-        }
-        list.push(Arc::clone(seat));
-        Ok(())
+        self.lock().add(seat, self.options.max_subscriptions)
     }
 
     /// Forgets a subscription, and all that waits for it.
-    pub(crate) fn remove(&self, seat: &Arc<Seat>) {
-        if let Some(list) = &mut *self.seats()
-            && let Some(place) = list.iter().position(|other| Arc::ptr_eq(other, seat))
-        {
-            list.swap_remove(place);
-            if list.len() < list.capacity() / 4 {
-                list.shrink_to(list.len().saturating_mul(2));
-            }
-        }
+    pub(crate) fn remove(&self, seat: &Seat) {
         self.lock().remove(seat);
     }
 
     /// Takes all subscriptions, for good.
     pub(crate) fn end(&self) -> Vec<Arc<Seat>> {
-        let seats = self.seats().take().unwrap_or_default();
-        self.lock().close();
-        seats
+        self.lock().close()
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -146,31 +126,30 @@ impl Subscriber {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn seats(&self) -> MutexGuard<'_, Option<Vec<Arc<Seat>>>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Outbox for Subscriber {
     fn next(&self) -> Option<PreparedMessage> {
         loop {
             let next = self.lock().pop();
-            let Entry { seat, item } = next?;
-            match item {
-                Item::Message(waiting) => return Some(waiting.message),
-                Item::Gap(lost) => {
+            match next? {
+                Next::Message(message) => return Some(message),
+                Next::Gap(seat, lost) => {
                     if let Some(mark) = self.mark(&seat, lost) {
                         return Some(mark);
                     }
                 }
-                Item::Replay(next) => {
+                Next::Replay(seat, next) => {
                     if let Place::Topic(topic) = &seat.place {
                         topic.replay(&seat, next);
                     }
                 }
             }
         }
+    }
+
+    fn take(&self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
+        self.lock().take(queue)
     }
 
     fn memory_usage(&self) -> usize {

@@ -27,6 +27,42 @@ async fn dropping_a_subscription_ends_it_and_drops_what_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_other_subscriptions_stays_theirs_when_one_ends() {
+    for end in 0..4 {
+        let topics = topics(TopicsOptions::default());
+        let mut peer = Peer::slow();
+        let names = ["a", "b", "c", "d"];
+        let subscribe = |name| topics.subscribe(&peer.sender, name, live().max_messages(2)).unwrap();
+        let mut subscriptions: Vec<_> = names.map(subscribe).into_iter().collect();
+        for n in 0..16 {
+            topics.publish(names[n % 4], text(n)).unwrap();
+        }
+        drop(subscriptions.remove(end));
+        let late = topics.subscribe(&peer.sender, "e", live()).unwrap();
+        topics.publish("e", text("e")).unwrap();
+        for subscription in &subscriptions {
+            assert_eq!(subscription.waiting(), 2, "{}", subscription.topic());
+        }
+        assert_eq!(late.waiting(), 1);
+        // The first two have been taken, the policy has dropped the oldest beyond two of each topic.
+        let mut expected = Vec::new();
+        for place in (0..4).filter(|place| *place != end) {
+            assert_eq!(subscriptions.iter().filter(|it| it.topic() == names[place]).count(), 1);
+            expected.extend([8 + place, 12 + place].map(|n| n.to_string()));
+        }
+        let read = peer.read().await;
+        for text in &expected {
+            assert!(read.contains(text), "{text} is not among {read:?}");
+        }
+        let gaps = read.iter().filter(|text| text.starts_with("lost ")).count();
+        assert_eq!(gaps, 3, "{read:?}");
+        assert!(!read.iter().any(|text| text.contains(&format!("of {} ", names[end]))), "{read:?}");
+        assert_eq!(read.last().map(String::as_str), Some("e"));
+        check_counts(&topics);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn subscriptions_end_with_their_connection_and_do_not_keep_it_alive() {
     for how in ["peer closes", "peer is lost", "server closes", "halves are dropped"] {
         let topics = Topics::default();
