@@ -38,7 +38,7 @@ impl Engine {
         }
         self.numbers.heard(beat, now);
         if beat.goodbye && beat.is_last {
-            self.numbers.forget(beat.origin);
+            self.numbers.lapse(beat.origin, now);
         }
         self.bus.count_servers(self.numbers.servers());
     }
@@ -57,12 +57,13 @@ impl Engine {
         self.heartbeat(false);
         let mut visits = Visits::of_batch();
         for origin in self.numbers.silent(now) {
-            for topic in self.numbers.forget(origin) {
+            for topic in self.numbers.lapse(origin, now) {
                 self.lose(&topic, None, &mut visits);
             }
         }
         visits.write_all();
         self.bus.count_servers(self.numbers.servers());
+        self.numbers.forget_gone(now);
         let interests = &self.interests;
         self.numbers.forget_quiet(now, |topic| interests.is_joined(&Want::Topic(topic.into())));
         self.mirrors.check(now);

@@ -1,6 +1,7 @@
 //! The live messages of other servers, by their numbers: which one is next, and what is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,6 +12,9 @@ use crate::envelope::{Beat, LIFE, Number};
 #[derive(Debug)]
 pub(super) struct Numbers {
     servers: BTreeMap<u64, Server>,
+    /// Those that are taken for gone, and since when: what was reached of them is known for longer, so that a message that comes late is in
+    /// its place, or not delivered again.
+    gone: BTreeMap<u64, Instant>,
     topics: BTreeMap<Box<str>, Topic>,
     /// How many pairs of a topic and a server are known.
     count: usize,
@@ -44,6 +48,8 @@ struct Reached {
     at: Number,
     /// The server has not reported as much when it was heard last.
     ahead: Option<Ahead>,
+    /// The server was taken for gone since: how its run has ended was not reported.
+    lapsed: bool,
 }
 
 /// What was reached before a heartbeat, and not reported by it.
@@ -73,13 +79,14 @@ pub(super) enum Missing {
 
 impl Numbers {
     pub(super) fn new(max_count: usize, max_age: Duration, missed_heartbeats: u32) -> Self {
-        let (servers, topics) = (BTreeMap::new(), BTreeMap::new());
-        Self { servers, topics, count: 0, max_count, max_age, missed_heartbeats, ticks: 0 }
+        let (servers, gone, topics) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { servers, gone, topics, count: 0, max_count, max_age, missed_heartbeats, ticks: 0 }
     }
 
     /// Forgets everything: there was no connection for a while.
     pub(super) fn restart(&mut self) {
         self.servers.clear();
+        self.gone.clear();
         self.topics.clear();
         self.count = 0;
     }
@@ -110,10 +117,28 @@ impl Numbers {
         }
     }
 
+    /// Forgets what was reached of servers that have been gone for long: of all that are gone when there is little room.
+    pub(super) fn forget_gone(&mut self, now: Instant) {
+        let kept =
+            if self.has_little_room() { Duration::ZERO } else { self.max_age.saturating_mul(QUIET_AGES) };
+        let is_over = |since: &Instant| now.saturating_duration_since(*since) > kept;
+        let over: BTreeSet<_> =
+            self.gone.iter().filter(|(_, since)| is_over(since)).map(|(origin, _)| *origin).collect();
+        if over.is_empty() {
+            return;
+        }
+        self.gone.retain(|origin, _| !over.contains(origin));
+        for topic in self.topics.values_mut() {
+            let before = topic.reached.len();
+            topic.reached.retain(|origin, _| !over.contains(origin));
+            self.count = self.count.saturating_sub(before.saturating_sub(topic.reached.len()));
+        }
+    }
+
     /// Makes room when there is little: forgets the topics of which nothing has been heard for long, except those that stay. Their
     /// runs have ended, and the number of a message of a later run shows what is missing before it.
     pub(super) fn forget_quiet(&mut self, now: Instant, stays: impl Fn(&str) -> bool) {
-        if self.count.max(self.topics.len()) < self.max_count / 4 * 3 {
+        if !self.has_little_room() {
             return;
         }
         let quiet = self.max_age.saturating_mul(QUIET_AGES);
@@ -167,7 +192,7 @@ impl Numbers {
                 let is_late = beats > u64::from(self.missed_heartbeats)
                     && now.saturating_duration_since(ahead.since) >= self.max_age;
                 if is_late {
-                    *reached = Reached { at, ahead: None };
+                    *reached = Reached { at, ahead: None, lapsed: false };
                 }
                 is_late
             }
@@ -186,23 +211,24 @@ impl Numbers {
         let Some(known) = self.topics.get_mut(topic) else { return Missing::Some(None) };
         known.heard = known.heard.max(now);
         let some = |missing| if missing == 0 { Missing::Nothing } else { Missing::Some(Some(missing)) };
-        match known.reached.get_mut(&origin).map(|reached| &mut reached.at) {
-            Some(reached) if at <= *reached => Missing::Nothing,
-            Some(reached) if at.run == reached.run => {
-                let missing = at.number.saturating_sub(reached.number);
-                *reached = at;
+        match known.reached.get_mut(&origin) {
+            Some(reached) if at <= reached.at => Missing::Nothing,
+            Some(reached) if at.run == reached.at.run => {
+                let missing = at.number.saturating_sub(reached.at.number);
+                (reached.at, reached.lapsed) = (at, false);
                 some(missing)
             }
             // The end of the run before was reported often enough.
-            Some(reached) => {
-                *reached = at;
+            Some(reached) if !reached.lapsed => {
+                reached.at = at;
                 some(at.number)
             }
-            None => {
-                let is_kept = self.count < self.max_count;
+            before => {
+                let is_kept = before.is_some() || self.count < self.max_count;
                 if is_kept {
-                    known.reached.insert(origin, Reached { at, ahead: None });
-                    self.count = self.count.saturating_add(1);
+                    let new = Reached { at, ahead: None, lapsed: false };
+                    self.count = self.count.saturating_add(usize::from(before.is_none()));
+                    known.reached.insert(origin, new);
                 }
                 match latest.filter(|(_, tick, _)| *tick > known.joined.tick) {
                     // The run began after a heartbeat that came after messages could arrive: all of it should have.
@@ -223,6 +249,7 @@ impl Numbers {
     /// A part of a heartbeat has arrived, and what it reports has been looked at.
     pub(super) fn heard(&mut self, beat: &Beat, now: Instant) {
         let known = self.servers.len();
+        self.gone.remove(&beat.origin);
         let server = match self.servers.get_mut(&beat.origin) {
             Some(server) => server,
             None if known >= MAX_SERVERS => return,
@@ -258,21 +285,30 @@ impl Numbers {
         self.servers.iter().filter(|(_, server)| is_silent(server)).map(|(origin, _)| *origin).collect()
     }
 
-    /// Forgets a server; returns the topics that it was heard in.
-    pub(super) fn forget(&mut self, origin: u64) -> Vec<Box<str>> {
+    /// A server is taken for gone; returns the topics that it was heard in.
+    pub(super) fn lapse(&mut self, origin: u64, now: Instant) -> Vec<Box<str>> {
         self.servers.remove(&origin);
-        let mut topics = Vec::new();
+        let (mut topics, mut is_known) = (Vec::new(), false);
         for (name, topic) in &mut self.topics {
-            if topic.reached.remove(&origin).is_some() {
-                self.count = self.count.saturating_sub(1);
-                topics.push(name.clone());
+            if let Some(reached) = topic.reached.get_mut(&origin) {
+                is_known = true;
+                if !mem::replace(&mut reached.lapsed, true) {
+                    topics.push(name.clone());
+                }
             }
+        }
+        if is_known {
+            self.gone.insert(origin, now);
         }
         topics
     }
 
     pub(super) fn servers(&self) -> usize {
         self.servers.len()
+    }
+
+    fn has_little_room(&self) -> bool {
+        self.count.max(self.topics.len()) >= self.max_count / 4 * 3
     }
 
     fn reached(&self, topic: &str, origin: u64) -> Option<Number> {
@@ -287,62 +323,4 @@ const MAX_SERVERS: usize = 1_024;
 const QUIET_AGES: u32 = 4;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn topics_that_arrive_by_a_filter_are_bounded_and_beyond_the_bound_each_message_has_a_mark() {
-        let now = Instant::now();
-        let mut numbers = Numbers::new(10, Duration::from_secs(3), 3);
-        let joined = numbers.now(now);
-        let at = Number { run: 1, number: 1 };
-        for number in 0..1_000 {
-            let topic = number.to_string();
-            numbers.join_by_filter(&topic, joined);
-            let missing = numbers.arrived(&topic, 7, at, now);
-            assert_eq!(missing, if number < 10 { Missing::Nothing } else { Missing::Some(None) }, "{topic}");
-        }
-        assert_eq!((numbers.topics.len(), numbers.count), (10, 10));
-    }
-
-    #[test]
-    fn topics_of_which_nothing_is_heard_make_room_for_others_and_begin_again_without_a_mark() {
-        let max_age = Duration::from_secs(3);
-        let mut numbers = Numbers::new(8, max_age, 3);
-        let begin = Instant::now();
-        let joined = numbers.now(begin);
-        let beat = |beat, runs| Beat {
-            origin: 7,
-            beat,
-            part: 0,
-            is_last: true,
-            goodbye: false,
-            runs,
-            live: Vec::new(),
-            stored: Vec::new(),
-        };
-        let arrive = |numbers: &mut Numbers, run: u64, now| {
-            let topic = format!("jobs/{}", run % 100);
-            numbers.join_by_filter(&topic, joined);
-            numbers.arrived(&topic, 7, Number { run, number: 1 }, now)
-        };
-        for run in 1..=8 {
-            assert_eq!(arrive(&mut numbers, run, begin), Missing::Nothing);
-        }
-        numbers.heard(&beat(1, 8), begin);
-        assert_eq!(arrive(&mut numbers, 9, begin), Missing::Some(None), "there is no room");
-        let soon = begin + max_age * QUIET_AGES;
-        numbers.forget_quiet(soon, |_| false);
-        assert_eq!(numbers.count, 8, "something was heard not long ago");
-        let later = soon + max_age;
-        numbers.forget_quiet(later, |topic| topic == "jobs/1");
-        assert_eq!((numbers.topics.len(), numbers.count), (1, 1), "a topic with a subscription stays");
-        numbers.heard(&beat(2, 9), later);
-        // A topic that has been forgotten, and one that is new.
-        for run in [102, 110] {
-            assert_eq!(arrive(&mut numbers, run, later), Missing::Nothing);
-        }
-        let topic = "jobs/2";
-        assert_eq!(numbers.arrived(topic, 7, Number { run: 102, number: 3 }, later), Missing::Some(Some(1)));
-    }
-}
+mod tests;
