@@ -1,7 +1,7 @@
 //! The live messages of other servers, by their numbers: which one is next, and what is missing.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -170,6 +170,8 @@ impl Numbers {
         if self.reached(topic, origin).is_some_and(|reached| at <= reached) {
             return Missing::Repeated;
         }
+        // If it is not heard from now on, what it publishes next may be missing.
+        self.add(origin, now);
         let missing = self.reach(topic, origin, Number { number: before, ..at }, now);
         if let Some(reached) = self.topics.get_mut(topic).and_then(|topic| topic.reached.get_mut(&origin)) {
             reached.at = at;
@@ -248,16 +250,8 @@ impl Numbers {
 
     /// A part of a heartbeat has arrived, and what it reports has been looked at.
     pub(super) fn heard(&mut self, beat: &Beat, now: Instant) {
-        let known = self.servers.len();
-        self.gone.remove(&beat.origin);
-        let server = match self.servers.get_mut(&beat.origin) {
-            Some(server) => server,
-            None if known >= MAX_SERVERS => return,
-            None => {
-                let new = Server { heard: now, latest: None, arriving: None };
-                self.servers.entry(beat.origin).or_insert(new)
-            }
-        };
+        self.add(beat.origin, now);
+        let Some(server) = self.servers.get_mut(&beat.origin) else { return };
         if server.latest.is_some_and(|(latest, ..)| beat.beat <= latest) {
             return;
         }
@@ -288,16 +282,14 @@ impl Numbers {
     /// A server is taken for gone; returns the topics that it was heard in.
     pub(super) fn lapse(&mut self, origin: u64, now: Instant) -> Vec<Box<str>> {
         self.servers.remove(&origin);
-        let (mut topics, mut is_known) = (Vec::new(), false);
+        let mut topics = Vec::new();
         for (name, topic) in &mut self.topics {
             if let Some(reached) = topic.reached.get_mut(&origin) {
-                is_known = true;
-                if !mem::replace(&mut reached.lapsed, true) {
-                    topics.push(name.clone());
-                }
+                reached.lapsed = true;
+                topics.push(name.clone());
             }
         }
-        if is_known {
+        if !topics.is_empty() {
             self.gone.insert(origin, now);
         }
         topics
@@ -305,6 +297,16 @@ impl Numbers {
 
     pub(super) fn servers(&self) -> usize {
         self.servers.len()
+    }
+
+    /// Adds a server, unless it is known or there are too many.
+    fn add(&mut self, origin: u64, now: Instant) {
+        if self.servers.len() < MAX_SERVERS
+            && let Entry::Vacant(new) = self.servers.entry(origin)
+        {
+            new.insert(Server { heard: now, latest: None, arriving: None });
+            self.gone.remove(&origin);
+        }
     }
 
     fn has_little_room(&self) -> bool {

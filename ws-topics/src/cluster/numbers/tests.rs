@@ -67,13 +67,18 @@ fn a_message_of_a_server_that_is_taken_for_gone_keeps_its_place() {
     for number in [5, 4, 1] {
         assert_eq!(numbers.arrived("a", 7, at(1, number), silent), Missing::Repeated);
     }
+    assert!(numbers.silent(silent + max_age * 2).is_empty());
     assert_eq!(numbers.arrived("a", 7, at(1, 8), silent), Missing::Some(Some(2)));
+    // There may be more after what is new.
+    assert_eq!(numbers.silent(silent + max_age * 2), [7]);
 
     // It is heard again, and of a later run: how the one before has ended nobody knows.
     assert_eq!(numbers.lapse(7, silent), [Box::<str>::from("a")]);
-    assert!(numbers.lapse(7, silent).is_empty(), "nothing was heard since");
     assert_eq!(numbers.arrived("a", 7, at(2, 1), silent), Missing::Some(None));
+    // A heartbeat without news: should it be silent again, what it has published since may be missing.
     numbers.heard(&beat(2, 2), silent);
+    assert_eq!(numbers.lapse(7, silent), [Box::<str>::from("a")]);
+    numbers.heard(&beat(3, 2), silent);
     assert_eq!(numbers.arrived("a", 7, at(3, 2), silent), Missing::Some(Some(1)));
     assert_eq!(numbers.count, 1);
 
