@@ -43,6 +43,7 @@ pub use large::LargeMessage;
 pub use output::Output;
 pub use receive::Received;
 use send::Outgoing;
+pub(crate) use send::whole_header;
 
 /// One end of an open WebSocket connection.
 ///

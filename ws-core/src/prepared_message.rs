@@ -9,10 +9,11 @@ use bytes::Bytes;
 
 #[cfg(feature = "deflate")]
 use crate::connection::TURN;
-use crate::connection::{Connection, Work};
+use crate::connection::{Connection, Work, whole_header};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compressing, WindowBits};
 use crate::error::SendError;
+use crate::frame::EncodedHeader;
 use crate::message::Message;
 
 /// A message that is prepared to be sent on any number of connections; cheap to clone.
@@ -26,6 +27,8 @@ pub struct PreparedMessage(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     message: Message,
+    /// Of its frame, as a server sends it in one and uncompressed.
+    header: EncodedHeader,
     /// What it compresses to with a window of 8 to 15 bits; `None` inside where that does not pay. Boxed: most stay empty.
     #[cfg(feature = "deflate")]
     compressed: [std::sync::OnceLock<Option<Box<Bytes>>>; 8],
@@ -37,8 +40,11 @@ struct Inner {
 impl PreparedMessage {
     /// Prepares a message.
     pub fn new(message: impl Into<Message>) -> Self {
+        let message = message.into();
+        let header = whole_header(&message);
         Self(Arc::new(Inner {
-            message: message.into(),
+            message,
+            header,
             #[cfg(feature = "deflate")]
             compressed: [const { std::sync::OnceLock::new() }; 8],
             #[cfg(feature = "deflate")]
@@ -137,7 +143,7 @@ impl Connection {
                 return self.send_compressed(prepared.message().data_type(), payload);
             }
         }
-        self.queue_shared(prepared.message());
+        self.queue_shared(prepared.message(), &prepared.0.header);
         Ok(())
     }
 }

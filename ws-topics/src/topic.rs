@@ -42,7 +42,7 @@ pub(crate) use presence::Members;
 use presence::Presence;
 pub use presence::PresenceChange;
 pub(crate) use publishing::{Outgoing, Visits};
-use queue::{Item, Lost, Waiting};
+use queue::{Item, Lost};
 pub(crate) use seat::{Limits, Place, Seat};
 pub(crate) use subscriber::{Home, Subscriber};
 pub(crate) use writing::write_later;
@@ -226,13 +226,13 @@ impl Topic {
             let oldest = log.oldest();
             if from.epoch != epoch {
                 // What was to be replayed is of a log that is lost.
-                items.push(Item::Gap(Lost { messages: None, ..Lost::at(from) }));
+                items.push(Item::Gap(Box::new(Lost { messages: None, ..Lost::at(from) })));
                 next = oldest;
             } else if oldest > next {
                 missed = oldest.saturating_sub(next);
                 let (first, last) = (at(next), at(oldest.saturating_sub(1)));
                 let messages = (log.uncounted() < next).then_some(missed);
-                items.push(Item::Gap(Lost { messages, first, last }));
+                items.push(Item::Gap(Box::new(Lost { messages, first, last })));
                 next = oldest;
             }
             let (first, mut bytes) = (next, 0_usize);
@@ -250,7 +250,7 @@ impl Topic {
         }
         let advanced = from.epoch != epoch || from.offset < next;
         debug_assert!(advanced || next > head, "{next} of {head} is neither kept nor lost");
-        let rest = (advanced && next <= head).then_some(Item::Replay(at(next)));
+        let rest = (advanced && next <= head).then_some(Item::Replay(Box::new(at(next))));
         seat.replaying.store(rest.is_some(), Ordering::Relaxed);
         seat.subscriber.push_replayed(seat, items, rest, missed);
     }
@@ -288,14 +288,14 @@ impl State {
                     // A gap between servers takes one offset, however many messages that are.
                     let uncounted = self.log.as_ref().map_or(self.uncounted, |log| log.uncounted());
                     let messages = (known && uncounted < next).then(|| oldest.saturating_sub(next));
-                    seat.subscriber.push_item(seat, Item::Gap(Lost { messages, first, last }));
+                    seat.subscriber.push_item(seat, Item::Gap(Box::new(Lost { messages, first, last })));
                     (oldest, Some(Resumed::Gap(Gap { oldest: self.at(oldest), head: self.at(self.head) })))
                 }
             }
         };
         if next <= self.head {
             seat.replaying.store(true, Ordering::Relaxed);
-            seat.subscriber.push_item(seat, Item::Replay(self.at(next)));
+            seat.subscriber.push_item(seat, Item::Replay(Box::new(self.at(next))));
         }
         resumed
     }

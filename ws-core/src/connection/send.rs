@@ -231,11 +231,20 @@ impl Connection {
         append_masked(data, payload, key);
     }
 
-    /// A whole message that others share, uncompressed: a small one is copied as it is.
-    pub(crate) fn queue_shared(&mut self, message: &Message) {
-        let opcode = opcode_of(message.data_type());
-        if message.len() < BY_REFERENCE {
-            self.queue_frames(opcode, false, message.as_bytes(), true);
+    /// A whole message that others share, uncompressed: a small one is copied as it is, behind its [header](whole_header) if it is one
+    /// frame of a server.
+    #[inline]
+    pub(crate) fn queue_shared(&mut self, message: &Message, header: &EncodedHeader) {
+        let (payload, opcode) = (message.as_bytes(), opcode_of(message.data_type()));
+        let is_small = payload.len() < BY_REFERENCE;
+        if is_small && payload.len() <= self.config.max_frame_size && matches!(self.end, End::Server) {
+            self.messages_sent = self.messages_sent.wrapping_add(1);
+            let data = self.queue.data();
+            data.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
+            header.append_to(data);
+            copy::append(data, payload);
+        } else if is_small {
+            self.queue_frames(opcode, false, payload, true);
         } else {
             self.queue_bytes(opcode, false, message.clone().into_bytes());
         }
@@ -322,6 +331,12 @@ pub(super) const fn opcode_of(data_type: DataType) -> OpCode {
         DataType::Text => OpCode::Text,
         DataType::Binary => OpCode::Binary,
     }
+}
+
+/// The header of a message that a server sends in one frame and uncompressed.
+pub(crate) fn whole_header(message: &Message) -> EncodedHeader {
+    let (opcode, payload_len) = (opcode_of(message.data_type()), message.len() as u64);
+    FrameHeader { fin: true, rsv1: false, opcode, mask: None, payload_len }.encode()
 }
 
 fn masked(payload: &[u8], key: Option<MaskKey>) -> impl Iterator<Item = u8> {

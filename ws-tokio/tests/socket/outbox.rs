@@ -137,7 +137,7 @@ async fn a_message_that_is_to_be_compressed_is_taken_out_by_itself() {
 
     let deflate = PerMessageDeflate::server(Agreed::PLAIN, &Deflate::server());
     let (_far, near) = duplex(1 << 16);
-    let connection = Connection::server(Config::server()).with_deflate(deflate);
+    let connection = Connection::server(Config::server().into()).with_deflate(deflate);
     let (sender, _receiver) = WebSocket::new(near, connection, &[]).split();
     let queue = Queue::together((0..4).map(numbered));
     sender.attach(queue.clone()).unwrap();

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use ws_tokio::{ConnectionId, PreparedMessage};
 
 use super::mirror::Mirror;
+use super::queue::Waiting;
 use crate::options::History;
 
 /// The bytes of all histories together.
@@ -35,7 +36,7 @@ pub(crate) struct Log {
 /// What is kept at an offset.
 #[derive(Debug)]
 pub(super) enum Content {
-    Message(PreparedMessage),
+    Message(Arc<Waiting>),
     /// Messages of other servers are missing here: this many, if that is known.
     Gap(Option<u64>),
 }
@@ -61,7 +62,7 @@ impl Content {
 
     pub(super) fn cost(&self) -> usize {
         match self {
-            Self::Message(message) => cost(message),
+            Self::Message(waiting) => cost(&waiting.message),
             Self::Gap(_) => size_of::<Kept>(),
         }
     }

@@ -9,7 +9,7 @@ use ws_tokio::{ConnectionId, Message, PreparedMessage};
 use super::filters::Filters;
 use super::log::Content;
 use super::publishing::Visits;
-use super::queue::{Item, Lost};
+use super::queue::{Item, Lost, Waiting};
 use super::seat::Seat;
 use super::{Beginning, Begun, State, Topic};
 use crate::options::{Publication, TopicsOptions};
@@ -264,13 +264,13 @@ impl State {
             Some(frame) => frame(&Publication { topic: name, position, message }),
             None => message.clone(),
         };
-        let message = PreparedMessage::new(framed);
+        let waiting = Arc::new(Waiting { message: PreparedMessage::new(framed), position, key: None });
         self.head = position.offset;
         if let Some(log) = &mut self.log {
-            log.push(Content::Message(message.clone()), from);
+            log.push(Content::Message(Arc::clone(&waiting)), from);
         }
         if live {
-            self.offer(name, &message, position, from, filters, visits);
+            self.offer(name, &waiting, from, filters, visits);
         }
         position
     }
@@ -321,9 +321,7 @@ impl State {
 /// What comes next of a history, for a subscription that replays it.
 pub(super) fn item(content: &Content, position: Position) -> Item {
     match content {
-        Content::Message(message) => {
-            Item::Message(super::Waiting { message: message.clone(), position, key: None })
-        }
-        Content::Gap(messages) => Item::Gap(Lost { messages: *messages, ..Lost::at(position) }),
+        Content::Message(waiting) => Item::Message(Arc::clone(waiting)),
+        Content::Gap(messages) => Item::Gap(Box::new(Lost { messages: *messages, ..Lost::at(position) })),
     }
 }

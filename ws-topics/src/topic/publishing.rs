@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ws_tokio::{ConnectionId, Message, PreparedMessage};
+use ws_tokio::{ConnectionId, Message};
 
 use super::filters::Filters;
 use super::queue::Waiting;
@@ -119,8 +119,7 @@ impl State {
     pub(super) fn offer(
         &mut self,
         name: &str,
-        message: &PreparedMessage,
-        position: Position,
+        waiting: &Arc<Waiting>,
         from: Option<ConnectionId>,
         filters: &Filters,
         visits: &mut Visits,
@@ -130,8 +129,7 @@ impl State {
                 // A subscription that replays the history finds it there.
                 return;
             }
-            let waiting = Waiting { message: message.clone(), position, key: None };
-            visits.add(seat, seat.subscriber.push(seat, waiting));
+            visits.add(seat, seat.subscriber.push(seat, Arc::clone(waiting)));
         };
         self.list.iter().for_each(&mut offer);
         self.with_filters(filters, name, |list| list.iter().for_each(&mut offer));

@@ -1,9 +1,10 @@
 //! What waits for one connection.
 
+mod settling;
+
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ws_tokio::PreparedMessage;
 
@@ -13,7 +14,6 @@ use crate::error::TopicError;
 use crate::options::TopicsOptions;
 use crate::position::Position;
 use crate::stats::Counts;
-use crate::subscribe_options::SlowSubscriber;
 
 /// The subscriptions of one connection, and messages and marks for them, in the order in which they go out.
 #[derive(Debug, Default)]
@@ -37,14 +37,15 @@ struct Entry {
 
 #[derive(Debug)]
 pub(super) enum Item {
-    Message(Waiting),
-    /// Messages are missing here.
-    Gap(Lost),
+    Message(Arc<Waiting>),
+    /// Messages are missing here. Boxed, as the next: most are messages, and a queue is the smaller.
+    Gap(Box<Lost>),
     /// The history continues from this place on.
-    Replay(Position),
+    Replay(Box<Position>),
 }
 
-#[derive(Debug)]
+/// A message: the same in the history and in all queues, unless it is conflated.
+#[derive(Debug, Clone)]
 pub(super) struct Waiting {
     pub(super) message: PreparedMessage,
     /// Its epoch also distinguishes its topic from the others of a filter.
@@ -105,7 +106,7 @@ impl Queue {
 
     /// Adds a message; returns whether a bound is passed now.
     #[inline]
-    pub(super) fn push(&mut self, seat: &Seat, waiting: Waiting, options: &TopicsOptions) -> bool {
+    pub(super) fn push(&mut self, seat: &Seat, waiting: Arc<Waiting>, options: &TopicsOptions) -> bool {
         let Some(number) = seat.number() else { return false };
         self.remember(seat, cost(&waiting.message));
         self.entries.push_back(Entry { seat: number, item: Item::Message(waiting) });
@@ -124,8 +125,8 @@ impl Queue {
         let number = seat.number();
         let latest = self.entries.iter_mut().rev().find(|entry| Some(entry.seat) == number);
         match latest.map(|entry| &mut entry.item) {
-            Some(Item::Gap(before)) => *before = before.and(lost),
-            _ => self.push_item(seat, Item::Gap(lost)),
+            Some(Item::Gap(before)) => **before = before.and(lost),
+            _ => self.push_item(seat, Item::Gap(Box::new(lost))),
         }
     }
 
@@ -146,12 +147,12 @@ impl Queue {
         let Entry { seat: number, item } = self.entries.pop_front()?;
         let seat = self.seats.get(number as usize)?;
         let next = match item {
-            Item::Message(Waiting { message, .. }) => {
-                self.deliver(number, cost(&message));
-                Next::Message(message)
+            Item::Message(waiting) => {
+                self.deliver(number, cost(&waiting.message));
+                Next::Message(waiting.message.clone())
             }
-            Item::Gap(lost) => Next::Gap(Arc::clone(seat), lost),
-            Item::Replay(position) => Next::Replay(Arc::clone(seat), position),
+            Item::Gap(lost) => Next::Gap(Arc::clone(seat), *lost),
+            Item::Replay(position) => Next::Replay(Arc::clone(seat), *position),
         };
         self.shrink();
         Some(next)
@@ -168,47 +169,6 @@ impl Queue {
         }
         self.shrink();
         !self.entries.is_empty()
-    }
-
-    /// Does what the policy of a subscription says, whose connection has no room.
-    pub(super) fn settle(&mut self, seat: &Seat, options: &TopicsOptions) -> Settled {
-        let before = self.counts.dropped;
-        let mut close = false;
-        let Some(own) = seat.number() else { return Settled::default() };
-        if let SlowSubscriber::Conflate(by) = &seat.limits.slow {
-            while let Some(place) = self.entries.iter().position(|entry| entry.is_unkeyed(own)) {
-                let Some(Entry { item: Item::Message(waiting), .. }) = self.entries.get_mut(place) else {
-                    break;
-                };
-                let key = by.as_ref().map_or(0, |by| by(waiting.message.message()));
-                waiting.key = Some(key);
-                let epoch = waiting.position.epoch;
-                let earlier = self.entries.range(..place).position(|entry| {
-                    entry
-                        .message_of(own)
-                        .is_some_and(|other| (other.position.epoch, other.key) == (epoch, Some(key)))
-                });
-                if let Some(earlier) = earlier {
-                    self.drop_at(earlier);
-                }
-            }
-        }
-        while self.is_over(seat, options) {
-            let mut entries = self.entries.iter();
-            let place = match seat.limits.slow {
-                SlowSubscriber::Close => {
-                    close = true;
-                    break;
-                }
-                SlowSubscriber::DropNewest => entries.rposition(|entry| entry.message_of(own).is_some()),
-                SlowSubscriber::DropOldest | SlowSubscriber::Conflate(_) => {
-                    entries.position(|entry| entry.message_of(own).is_some())
-                }
-            };
-            let Some(place) = place else { break };
-            self.drop_at(place);
-        }
-        Settled { dropped: self.counts.dropped.saturating_sub(before), close }
     }
 
     /// Drops a subscription that has ended, and all that waits for it.
@@ -250,7 +210,10 @@ impl Queue {
 
     /// Bytes of memory held, payloads that others share included.
     pub(super) fn memory_usage(&self) -> usize {
-        self.bytes.saturating_add(self.entries.capacity().saturating_mul(size_of::<Entry>()))
+        // As if each that waits were a mark.
+        let boxed = self.entries.len().saturating_mul(size_of::<Lost>());
+        let places = self.entries.capacity().saturating_mul(size_of::<Entry>());
+        self.bytes.saturating_add(places).saturating_add(boxed)
     }
 
     fn is_over(&self, seat: &Seat, options: &TopicsOptions) -> bool {
@@ -258,70 +221,6 @@ impl Queue {
             || seat.bytes() > seat.limits.max_bytes
             || self.messages > options.max_waiting_messages
             || self.bytes > options.max_waiting_bytes
-    }
-
-    /// Drops a message, and leaves a mark in its place: one with those of the same subscription beside it.
-    fn drop_at(&mut self, place: usize) {
-        let Some(Entry { seat, item }) = self.entries.get_mut(place) else { return };
-        let Item::Message(waiting) = item else { return };
-        let mut lost = Lost::at(waiting.position);
-        let Item::Message(waiting) = mem::replace(item, Item::Gap(lost)) else { return };
-        let seat = *seat;
-        self.forget(seat, cost(&waiting.message));
-        self.counts.dropped = self.counts.dropped.saturating_add(1);
-        if let Some(seat) = self.seats.get(seat as usize) {
-            seat.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-
-        // One of unknown size, with which a subscription began, stays by itself: this one is known exactly.
-        let known = |entry: &Entry| match entry.item {
-            Item::Gap(lost) if lost.messages.is_some() => Some(lost),
-            _ => None,
-        };
-        let is_own = |entry: &Entry| entry.seat == seat;
-        let behind = place.saturating_add(1);
-        let next = self.entries.iter().skip(behind).position(is_own).map(|next| next.saturating_add(behind));
-        if let Some((next, following)) = next.and_then(|next| Some((next, known(self.entries.get(next)?)?))) {
-            lost = lost.and(following);
-            self.entries.remove(next);
-        }
-        let before = self.entries.range(..place).rposition(is_own);
-        let before = before.and_then(|before| Some((before, known(self.entries.get(before)?)?)));
-        let place = match before {
-            Some((before, preceding)) => {
-                lost = preceding.and(lost);
-                self.entries.remove(before);
-                place.saturating_sub(1)
-            }
-            None => place,
-        };
-        if let Some(entry) = self.entries.get_mut(place) {
-            entry.item = Item::Gap(lost);
-        }
-        self.join_unknown(place, seat);
-    }
-
-    /// Makes one of two marks of unknown size with only a mark between them: otherwise there could be any number of them.
-    fn join_unknown(&mut self, place: usize, seat: u32) {
-        let unknown = |entry: &Entry| match entry.item {
-            Item::Gap(lost) if lost.messages.is_none() => Some(lost),
-            _ => None,
-        };
-        let is_own = |entry: &Entry| entry.seat == seat;
-        let behind = place.saturating_add(1);
-        let next = self.entries.iter().skip(behind).position(is_own).map(|next| next.saturating_add(behind));
-        let before = self.entries.range(..place.min(self.entries.len())).rposition(is_own);
-        let (Some(next), Some(before)) = (next, before) else { return };
-        let (Some(last), Some(first)) =
-            (self.entries.get(next).and_then(unknown), self.entries.get(before).and_then(unknown))
-        else {
-            return;
-        };
-        self.entries.remove(next);
-        self.entries.remove(place);
-        if let Some(entry) = self.entries.get_mut(before) {
-            entry.item = Item::Gap(first.and(last));
-        }
     }
 
     /// Counts entries whose subscription has ended.
@@ -359,19 +258,6 @@ impl Queue {
         if self.entries.is_empty() && self.entries.capacity() > KEPT {
             self.entries = VecDeque::new();
         }
-    }
-}
-
-impl Entry {
-    fn message_of(&self, seat: u32) -> Option<&Waiting> {
-        match &self.item {
-            Item::Message(waiting) if self.seat == seat => Some(waiting),
-            _ => None,
-        }
-    }
-
-    fn is_unkeyed(&self, seat: u32) -> bool {
-        self.message_of(seat).is_some_and(|waiting| waiting.key.is_none())
     }
 }
 

@@ -64,7 +64,7 @@ impl Subscriber {
     }
 
     /// Adds a message to what waits; returns whether a bound is passed now.
-    pub(super) fn push(&self, seat: &Arc<Seat>, waiting: Waiting) -> bool {
+    pub(super) fn push(&self, seat: &Seat, waiting: Arc<Waiting>) -> bool {
         self.lock().push(seat, waiting, &self.options)
     }
 
