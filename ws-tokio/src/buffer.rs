@@ -190,12 +190,17 @@ pub(super) fn hand_over_text(mut text: String) -> Utf8Bytes {
         // It has grown to twice its length, the first time.
         text.shrink_to_fit();
     }
-    let capacity = text.capacity();
+    let (capacity, long) = (text.capacity(), is_long(&text));
     let text = Utf8Bytes::from(text);
-    if (INPUT..=LARGE).contains(&capacity) {
+    if long {
         give(|pool| &mut pool.texts, Text { bytes: text.as_bytes().clone(), capacity });
     }
     text
+}
+
+/// Whether the memory of a text is worth keeping for the next.
+pub(super) fn is_long(text: &String) -> bool {
+    text.capacity() >= INPUT && text.len() <= LARGE
 }
 
 /// An empty allocation for what is to be written; none if the pool has none, it then grows as needed.

@@ -108,7 +108,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Passes every event to `each` until the connection is closed: the cheapest way to receive.
     ///
-    /// An event is lent, not given: it lies in the buffer it was read into, and nothing is allocated for it. `each`
+    /// An event is lent, not given: it lies in the buffer it was read into, and nothing is allocated for it. A text that is too long
+    /// for that buffer is lent too, from memory that the thread uses again for the next: to keep one without a copy, call
+    /// [`recv`](Self::recv). `each`
     /// may send on the same connection; what it queues goes out in one write once all that has been read is
     /// used up, or `send_high_water` is reached: then nothing is received until it is written. Pings
     /// have been answered when `each` sees them.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cap::Cap;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use ws_core::{Config, Connection};
+use ws_core::{Config, Connection, Event, SendError};
 use ws_tokio::WebSocket;
 
 #[global_allocator]
@@ -47,17 +47,40 @@ async fn long_texts_that_are_received_and_dropped_share_one_allocation() {
         assert!(held <= 2 * sent + (64 << 10), "{held} bytes are held for {sent}");
     }
 
-    let (mut peer, mut websocket) = pair().await;
-    let mut before = 0;
-    for message in 0..MESSAGES {
-        if message == 3 {
-            before = HEAP.total_allocated();
+    let mut each = [0; 2];
+    for (lent, each) in [false, true].into_iter().zip(&mut each) {
+        let (mut peer, mut websocket) = pair().await;
+        let mut before = 0;
+        for message in 0..MESSAGES {
+            if message == 3 {
+                before = HEAP.total_allocated();
+            }
+            let received = async {
+                if lent {
+                    lend_one(&mut websocket).await
+                } else {
+                    websocket.recv().await.unwrap().unwrap().len()
+                }
+            };
+            let (sent, received) = tokio::join!(peer.write_all(&frame), received);
+            sent.unwrap();
+            assert_eq!(received, SIZE);
         }
-        let (sent, received) = tokio::join!(peer.write_all(&frame), websocket.recv());
-        sent.unwrap();
-        assert_eq!(received.unwrap().unwrap().len(), SIZE);
+        *each = (HEAP.total_allocated() - before) / (MESSAGES - 3);
     }
-    let each = (HEAP.total_allocated() - before) / (MESSAGES - 3);
-    println!("received: {each} bytes a message");
-    assert!(each < SIZE / 8, "{each} bytes are allocated for each text of {SIZE} that is received");
+    println!("received, lent: {each:?} bytes a message");
+    assert!(each.iter().all(|each| *each < SIZE / 8), "{each:?} bytes are allocated for each text of {SIZE}");
+}
+
+/// The length of the next message, as it is lent.
+async fn lend_one(websocket: &mut WebSocket<TcpStream>) -> usize {
+    let mut len = 0;
+    let lent = websocket.for_each_event(|_, event| {
+        let Event::Text(text) = event else { panic!("{event:?}") };
+        len = text.len();
+        // Ends the loan.
+        Err(SendError::MessageInProgress)
+    });
+    lent.await.unwrap_err();
+    len
 }

@@ -15,7 +15,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.reading.aside.is_some() {
             return self.take_aside();
         }
-        self.decode(|_, event| match event {
+        self.decode(LongText::Given, |_, event| match event {
             Event::Text(text) => Some(text_message(text)),
             Event::Binary(bytes) => Some(bytes.into()),
             Event::Ping(_) | Event::Pong(_) | Event::Close(_) => None,
@@ -29,7 +29,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         each: &mut impl FnMut(&mut Connection, Event<'_>) -> Result<(), SendError>,
     ) -> Option<Result<(), SendError>> {
         let high_water = self.connection.config().send_high_water;
-        self.decode(|connection, event| {
+        self.decode(LongText::Lent, |connection, event| {
             if connection.wants_buffer() {
                 connection.lend_buffer(buffer::take_output());
             }
@@ -77,7 +77,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Hands what has been read to `each`, up to the event that it makes something of. Errors are the connection's to
     /// remember.
     #[inline]
-    fn decode<T>(&mut self, mut each: impl FnMut(&mut Connection, Event<'_>) -> Option<T>) -> Option<T> {
+    fn decode<T>(
+        &mut self,
+        long_text: LongText,
+        mut each: impl FnMut(&mut Connection, Event<'_>) -> Option<T>,
+    ) -> Option<T> {
         if self.reading.aside.is_some()
             && let Some(found) = self.lend_aside(&mut each)
         {
@@ -97,13 +101,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         loop {
             let mut lease = input.lend();
-            let found = lend(connection, &mut lease.unread, &mut each);
+            let found = lend(connection, &mut lease.unread, long_text, &mut each);
             drop(lease);
             let found = match found {
                 Lent::UntilLarge(large) => {
                     let message = input.take_large_message(large);
                     each(connection, Event::Binary(Binary::Owned(message)))
                 }
+                Lent::UntilLongText(text) => lend_long_text(connection, text, &mut each),
                 Lent::Until(found) => {
                     input.filled();
                     return found;
@@ -146,12 +151,21 @@ fn has_input(input: &mut Input, connection: &Connection) -> bool {
     input.len() > 0 || connection.is_compressing()
 }
 
+/// How a text is passed on whose memory is worth keeping for the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LongText {
+    Given,
+    Lent,
+}
+
 /// How far events have been lent.
 enum Lent<T> {
     /// Up to one that something was made of, or to the last.
     Until(Option<T>),
     /// Up to a large message, which is not to be lent.
     UntilLarge(LargeMessage),
+    /// Up to a text that has been put together, and is to be lent from memory that the thread keeps.
+    UntilLongText(String),
     /// Up to where the turn is over.
     Unfinished,
 }
@@ -161,10 +175,16 @@ enum Lent<T> {
 fn lend<T>(
     connection: &mut Connection,
     unread: &mut &mut [u8],
+    long_text: LongText,
     each: &mut impl FnMut(&mut Connection, Event<'_>) -> Option<T>,
 ) -> Lent<T> {
     loop {
         let found = match connection.receive_next(unread) {
+            Ok(Received::Event(Event::Text(Cow::Owned(text))))
+                if long_text == LongText::Lent && buffer::is_long(&text) =>
+            {
+                return Lent::UntilLongText(text);
+            }
             Ok(Received::Event(event)) => each(connection, event),
             Ok(Received::Large(large)) => return Lent::UntilLarge(large),
             Ok(Received::Unfinished) => return Lent::Unfinished,
@@ -174,6 +194,19 @@ fn lend<T>(
             return Lent::Until(found);
         }
     }
+}
+
+/// Lends `each` a long text. Its memory goes back to the thread with the end of the loan: given away it would be freed, and the next
+/// text be put together in new pages.
+// Apart, so that `each` is compiled into the loop over what has been read, and not called.
+#[cold]
+#[inline(never)]
+fn lend_long_text<T>(
+    connection: &mut Connection,
+    text: String,
+    each: &mut dyn FnMut(&mut Connection, Event<'_>) -> Option<T>,
+) -> Option<T> {
+    each(connection, Event::Text(Cow::Borrowed(&buffer::hand_over_text(text))))
 }
 
 fn owned_piece(piece: Piece<'_>) -> Option<OwnedPiece> {
