@@ -65,6 +65,7 @@ async fn long_texts_that_are_received_and_dropped_share_one_allocation() {
             let (sent, received) = tokio::join!(peer.write_all(&frame), received);
             sent.unwrap();
             assert_eq!(received, SIZE);
+            assert_eq!(websocket.memory_usage().read, 0, "the read buffer is the thread's again");
         }
         *each = (HEAP.total_allocated() - before) / (MESSAGES - 3);
     }

@@ -108,7 +108,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     let message = input.take_large_message(large);
                     each(connection, Event::Binary(Binary::Owned(message)))
                 }
-                Lent::UntilLongText(text) => lend_long_text(connection, text, &mut each),
+                Lent::UntilLongText(text) => {
+                    input.filled();
+                    lend_long_text(connection, text, &mut each)
+                }
                 Lent::Until(found) => {
                     input.filled();
                     return found;
