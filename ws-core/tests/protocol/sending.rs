@@ -117,7 +117,7 @@ fn the_decoder_reads_what_is_sent() {
 fn a_large_message_is_cut_into_frames_of_max_frame_size() {
     for role in ROLES {
         for len in [999, 1000, 1001, 2000, 2001, 10_000] {
-            for way in 0..3 {
+            for way in 0..4 {
                 let mut config = config();
                 config.max_frame_size = 1000;
                 let mut sender = open(role, &config);
@@ -125,7 +125,8 @@ fn a_large_message_is_cut_into_frames_of_max_frame_size() {
                 match way {
                     0 => sender.send_binary(&payload).unwrap(),
                     1 => sender.send(payload.clone().into()).unwrap(),
-                    _ => sender.send(Bytes::from(payload.clone()).slice(..).into()).unwrap(),
+                    2 => sender.send(Bytes::from(payload.clone()).slice(..).into()).unwrap(),
+                    _ => sender.send_prepared(&PreparedMessage::new(payload.clone())).unwrap(),
                 }
                 let frames = frames_from(role, &written(&mut sender));
                 assert_eq!(frames.len(), len.div_ceil(1000));
