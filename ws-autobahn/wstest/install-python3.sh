@@ -51,7 +51,7 @@ reactor.listenTCP = lambda port, factory, backlog=50, interface="": listen(
 for option in wstest.WsTestOptions.optParameters:
     if option[0] == "webport":
         option[2] = 0
-# The cases about compression send up to 130 MB each. With WSTEST_VOLUME they send at most so many bytes, but at least one message.
+# The cases about compression send up to 130 MB each. With WSTEST_VOLUME they send no more than that number of bytes, but at least one message.
 VOLUME = int(os.environ.get("WSTEST_VOLUME", "0"))
 for case in Case12_X_X + Case13_X_X if VOLUME else []:
     bounded = max(1, min(case.COUNT, VOLUME // max(1, case.LEN)))
