@@ -53,6 +53,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Returns whether more of a large message is to be compressed.
+    // Apart: most connections have no outbox, and what it contains would be in the path of each write.
+    #[inline(never)]
     pub(super) fn take_from_outboxes(&mut self, compress: Compress) -> bool {
         let Some(mut outboxes) = self.writing.outboxes.take() else { return false };
         if !self.connection.is_open() {
@@ -95,7 +97,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Queues a message of an outbox or a broadcast.
-    #[inline]
     pub(super) fn queue_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
         if self.connection.wants_buffer() {
             self.connection.lend_buffer(buffer::take_output());
