@@ -20,7 +20,7 @@ pub fn check(role: Role, data: &[u8]) {
     let stream = input.rest();
     let config = &settings.config;
     let limits = Limits {
-        message: config.max_message_size,
+        message: config.max_message_size.min(LARGEST_WHOLE),
         fragments: config.fragment_limit(),
         control: config.max_control_rate.map_or(u64::MAX, u64::from),
     };
@@ -87,7 +87,8 @@ impl Settings {
             // The reference inflates a message anew with each of its frames.
             config.max_message_size = config.max_message_size.min(1 << 16);
         }
-        config.max_stream_size = config.max_message_size;
+        // So that a message ends alike whether it is received whole or in pieces.
+        config.max_stream_size = config.max_message_size.min(LARGEST_WHOLE);
         config.check().unwrap();
         Self { role, config: Arc::new(config), deflate }
     }
@@ -264,6 +265,8 @@ fn check_memory(settings: &Settings, stream: &[u8], mut splits: Splits) {
     assert!(mark.growth() <= pooled, "memory is left behind");
 }
 
+/// The largest message that is received whole, whatever `max_message_size` is.
+const LARGEST_WHOLE: u64 = isize::MAX as u64 / 2;
 /// What `memory_usage` leaves out: boxes of fixed size.
 const UNTOLD: usize = 1024;
 /// A decompressor, and the memory that it inflates into.
