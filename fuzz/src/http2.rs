@@ -110,7 +110,8 @@ impl World {
             let mut options = ServerOptions::default();
             // Nothing waits in real time for a peer that has gone.
             options.handshake.linger_timeout = Duration::from_millis(1);
-            let config = ws_core::Config::server().close_timeout(Duration::from_millis(1));
+            // The neighbour answers no ping, and is to be served for as long as a campaign takes.
+            let config = ws_core::Config::server().close_timeout(Duration::from_millis(1)).keepalive(None);
             let endpoint = Endpoint::new(echo).connection(config);
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let server = Server::builder().endpoint("/", endpoint).page("/page", "text/plain", "page");
