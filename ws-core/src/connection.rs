@@ -43,7 +43,7 @@ pub use large::LargeMessage;
 pub use output::Output;
 pub use receive::Received;
 use send::Outgoing;
-pub(crate) use send::whole_header;
+pub(crate) use send::whole_frame;
 
 /// One end of an open WebSocket connection.
 ///
@@ -76,7 +76,7 @@ pub(crate) use send::whole_header;
 /// | the transport | [`wants_shutdown`](Self::wants_shutdown), [`shutdown_done`](Self::shutdown_done), [`transport_ended`](Self::transport_ended), [`write_failed`](Self::write_failed), [`set_unflushed`](Self::set_unflushed), [`is_unflushed`](Self::is_unflushed), [`set_held`](Self::set_held), [`held`](Self::held) |
 /// | commands | [`send`](Self::send), [`send_text`](Self::send_text), [`send_binary`](Self::send_binary), [`send_uncompressed`](Self::send_uncompressed), [`send_prepared`](Self::send_prepared), [`send_piece`](Self::send_piece), [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close), [`close_without_code`](Self::close_without_code), [`reply_to_close`](Self::reply_to_close), [`give_way`](Self::give_way), [`give_way_with_output`](Self::give_way_with_output), [`fail_over_rate`](Self::fail_over_rate), [`abort`](Self::abort) |
 /// | state | [`is_open`](Self::is_open), [`is_ended`](Self::is_ended), [`close_info`](Self::close_info), [`write_failure`](Self::write_failure), [`owes_close_reply`](Self::owes_close_reply), [`in_piecewise_message`](Self::in_piecewise_message), [`rtt`](Self::rtt), [`round_trips`](Self::round_trips), [`messages_sent`](Self::messages_sent), [`messages_received`](Self::messages_received), [`memory_usage`](Self::memory_usage), [`holds_nothing`](Self::holds_nothing), [`unfinished`](Self::unfinished), [`role`](Self::role), [`config`](Self::config) |
-/// | for drivers that serve many connections | [`receive_next`](Self::receive_next), [`renew_turn`](Self::renew_turn), [`is_unfinished`](Self::is_unfinished), [`start_compressing`](Self::start_compressing), [`send_compressing`](Self::send_compressing), [`prepare`](Self::prepare), [`is_prepared`](Self::is_prepared) |
+/// | for drivers that serve many connections | [`receive_next`](Self::receive_next), [`renew_turn`](Self::renew_turn), [`is_unfinished`](Self::is_unfinished), [`start_compressing`](Self::start_compressing), [`send_compressing`](Self::send_compressing), [`prepare`](Self::prepare), [`is_prepared`](Self::is_prepared), [`prepared_row`](Self::prepared_row) |
 /// | for drivers that pool buffers | [`receive_next`](Self::receive_next), [`read_large_payload`](Self::read_large_payload), [`place_long_text`](Self::place_long_text), [`wants_buffer`](Self::wants_buffer), [`lend_buffer`](Self::lend_buffer), [`reclaim_buffer`](Self::reclaim_buffer) |
 ///
 /// The last two kinds change nothing of what is sent and received. With the one a large compressed message is worked on in steps of 64

@@ -160,5 +160,5 @@ pub use frame::{EncodedHeader, FrameHeader, HeaderPrefix, OpCode, Role};
 pub use mask::MaskKey;
 pub use memory_usage::MemoryUsage;
 pub use message::{DataType, Message, Utf8Bytes};
-pub use prepared_message::PreparedMessage;
+pub use prepared_message::{PreparedMessage, PreparedRow};
 pub use setting_error::SettingError;

@@ -7,7 +7,7 @@ use crate::support::{
 };
 use bytes::{Buf, Bytes};
 use ws_core::decode::{FrameDecoder, FrameItem};
-use ws_core::{Config, Connection, DataType, Event, Message, PreparedMessage, Role};
+use ws_core::{CloseCode, Config, Connection, DataType, Event, Message, PreparedMessage, Role};
 
 const fn opposite(role: Role) -> Role {
     match role {
@@ -203,6 +203,55 @@ fn a_prepared_message_is_queued_by_reference_from_4_kib_on() {
         client.send_prepared(&prepared).unwrap();
         assert_eq!(frames_from(Role::Client, &written(&mut client)), [(BINARY, payload.to_vec())]);
     }
+}
+
+#[test]
+fn prepared_messages_in_a_row_are_queued_as_each_by_itself_while_there_is_room() {
+    let texts: Vec<_> = (0..40).map(|n| PreparedMessage::new(format!("{n:<100}"))).collect();
+    let mixed = [0, 5000, 1, 70_000, 126].map(|len| PreparedMessage::new(XorShift::new(3).bytes(len)));
+    let mut queued = Vec::new();
+    for role in ROLES {
+        for messages in [&texts[..], &mixed] {
+            for (high, most, frame, memory, held) in [
+                (1 << 20, 1 << 20, 1 << 20, None, 0),
+                (1000, 1 << 20, 1 << 20, None, 0),
+                (1000, 1000, 1 << 20, None, 500),
+                (1 << 20, 1 << 20, 90, None, 0),
+                (1 << 20, 1 << 20, 1 << 20, Some(2000), 0),
+            ] {
+                let mut config = config();
+                (config.send_high_water, config.max_queued, config.max_frame_size) = (high, most, frame);
+                config.max_memory = memory;
+                let [mut row, mut each] = [(); 2].map(|()| open(role, &config));
+                row.set_held(held);
+                each.set_held(held);
+                let mut next = row.prepared_row();
+                let taken = messages.iter().take_while(|message| next.push(message)).count();
+                let by_themselves = messages.iter().take_while(|message| {
+                    each.has_room()
+                        && message.message().len() <= 64 << 10
+                        && each.send_prepared(message).is_ok()
+                });
+                assert_eq!(taken, by_themselves.count(), "{role:?} {high} {most} {frame} {memory:?} {held}");
+                assert_eq!(row.messages_sent(), taken as u64);
+                assert_eq!(written(&mut row), written(&mut each));
+                queued.push(taken);
+            }
+        }
+    }
+    assert!(queued.iter().any(|n| *n == 40) && queued.iter().any(|n| (1..20).contains(n)), "{queued:?}");
+}
+
+#[test]
+fn nothing_is_queued_in_a_row_inside_a_message_in_pieces_and_behind_a_close() {
+    let message = PreparedMessage::new("a");
+    let mut server = open(Role::Server, &config());
+    server.send_piece(DataType::Text, b"part", false).unwrap();
+    assert!(!server.prepared_row().push(&message));
+    server.send_piece(DataType::Text, b"end", true).unwrap();
+    assert!(server.prepared_row().push(&message));
+    server.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
+    assert!(!server.prepared_row().push(&message));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::task::Context;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_core::{PreparedMessage, SendError, Work};
 
-use super::{Driver, is_large, step_back};
+use super::{Driver, step_back};
 use crate::buffer;
 use crate::error::Error;
 use crate::outbox::{Outbox, Outboxes};
@@ -63,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let mut unfinished = false;
         while self.connection.has_room()
-            && outboxes.take(&mut |message| self.connection.has_room() && self.queue_small(message))
+            && self.take_row(&outboxes)
             && self.connection.has_room()
             && let Some(message) = outboxes.next()
         {
@@ -89,11 +89,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         unfinished
     }
 
-    /// Queues a message that needs neither compression nor a large copy, and returns whether it has.
-    fn queue_small(&mut self, message: &PreparedMessage) -> bool {
-        !self.connection.is_compressing()
-            && !is_large(message.message().len())
-            && self.queue_prepared(message).is_ok()
+    /// Queues what the outboxes have up to the first that has to be compressed, or copied for long; returns whether there may be more.
+    fn take_row(&mut self, outboxes: &Outboxes) -> bool {
+        let mut row = self.connection.prepared_row();
+        outboxes.take(&mut |message| {
+            if row.wants_buffer() {
+                row.lend_buffer(buffer::take_output());
+            }
+            row.push(message)
+        })
     }
 
     /// Queues a message of an outbox or a broadcast.

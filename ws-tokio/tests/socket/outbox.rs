@@ -135,7 +135,9 @@ async fn a_message_that_is_to_be_compressed_is_taken_out_by_itself() {
     use ws_core::Connection;
     use ws_core::deflate::{Agreed, Config as Deflate, PerMessageDeflate};
 
-    let deflate = PerMessageDeflate::server(Agreed::PLAIN, &Deflate::server());
+    // With context takeover what is prepared goes out uncompressed.
+    let agreed = Agreed { server_no_context_takeover: true, ..Agreed::PLAIN };
+    let deflate = PerMessageDeflate::server(agreed, &Deflate::server());
     let (_far, near) = duplex(1 << 16);
     let connection = Connection::server(Config::server().into()).with_deflate(deflate);
     let (sender, _receiver) = WebSocket::new(near, connection, &[]).split();
