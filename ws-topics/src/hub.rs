@@ -144,7 +144,7 @@ impl Hub {
     /// Ends a subscription, unless it has ended.
     pub(crate) fn unsubscribe(&self, seat: &Arc<Seat>) {
         // What was published before goes out before, as far as that needs no waiting: a task may be about to write it.
-        if seat.waiting() > 0 {
+        if seat.subscriber.waiting_for(seat) > 0 {
             seat.subscriber.write_now();
         }
         self.leave(seat);

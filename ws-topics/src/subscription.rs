@@ -51,7 +51,7 @@ impl Subscription {
 
     /// Returns how many messages wait for room.
     pub fn waiting(&self) -> usize {
-        self.seat.waiting()
+        self.seat.subscriber.waiting_for(&self.seat)
     }
 
     /// Returns how many messages were dropped because the subscriber was slow.

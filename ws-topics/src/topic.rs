@@ -3,7 +3,7 @@
 //! # What is locked
 //!
 //! ```text
-//! a connection ─▶ topics by name ─▶ a topic ─▶ filters ─▶ a filter ─▶ subscriptions and queue of a connection
+//! a connection ─▶ topics by name ─▶ a topic ─▶ filters ─▶ a filter ─▶ subscriptions and queue of a connection ─▶ the end of many queues
 //! ```
 //!
 //! Whoever has locked one of these locks only what is to its right. A publisher locks no connection while it has locked
@@ -19,6 +19,7 @@ mod publishing;
 mod queue;
 mod seat;
 mod subscriber;
+mod tail;
 mod writing;
 
 use std::fmt;
@@ -113,6 +114,7 @@ impl Topic {
             return Some(Err(error));
         }
         seat.join(&mut state.list);
+        state.end_tail();
         if let Some(member) = member {
             state.presence().join(&seat, member);
             seat.present.store(true, Ordering::Relaxed);
@@ -131,6 +133,7 @@ impl Topic {
     /// Ends a subscription; returns whether nothing is left that needs the topic.
     pub(crate) fn unsubscribe(&self, seat: &Seat) -> bool {
         let mut state = self.lock();
+        state.end_tail();
         if seat.leave(&mut state.list)
             && seat.present.load(Ordering::Relaxed)
             && let Some(presence) = &mut state.presence
@@ -252,6 +255,7 @@ impl Topic {
         debug_assert!(advanced || next > head, "{next} of {head} is neither kept nor lost");
         let rest = (advanced && next <= head).then_some(Item::Replay(Box::new(at(next))));
         seat.replaying.store(rest.is_some(), Ordering::Relaxed);
+        state.end_tail();
         seat.subscriber.push_replayed(seat, items, rest, missed);
     }
 
@@ -263,6 +267,13 @@ impl Topic {
 impl State {
     const fn at(&self, offset: u64) -> Position {
         Position { epoch: self.epoch, offset }
+    }
+
+    /// Who gets what is published is about to change: what comes next is put into each queue.
+    fn end_tail(&mut self) {
+        if let Some(visits) = &mut self.unwritten {
+            visits.end_tail();
+        }
     }
 
     fn presence(&mut self) -> &mut Presence {

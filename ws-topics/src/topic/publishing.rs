@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ws_tokio::{ConnectionId, Message};
 
 use super::filters::Filters;
+use super::log::cost;
 use super::queue::Waiting;
 use super::seat::Seat;
+use super::tail::{Growing, Room, Tail};
 use super::{Matched, State, Topic};
 use crate::bus::Bus;
 use crate::error::TopicError;
@@ -35,6 +37,8 @@ pub(crate) struct Visits {
     batch: Option<InBatch>,
     /// Messages in a row that a task is to write.
     in_a_row: u32,
+    /// Where the next of them may go.
+    tail: Option<Box<Growing>>,
     /// To how many subscriptions messages went.
     pub(crate) subscribers: u64,
     pub(crate) dropped: u64,
@@ -124,15 +128,27 @@ impl State {
         filters: &Filters,
         visits: &mut Visits,
     ) {
+        // What filters match is not known without a look.
+        let alone = filters.generation() == 0;
+        if alone && visits.add_to_tail(waiting, from) {
+            return;
+        }
+        let tail = visits.begin_tail(alone);
+        let (mut subscribers, mut room) = (0u64, Room::UNBOUNDED);
         let mut offer = |seat: &Arc<Seat>| {
             if from == Some(seat.subscriber.id) || seat.replaying.load(Ordering::Relaxed) {
                 // A subscription that replays the history finds it there.
                 return;
             }
-            visits.add(seat, seat.subscriber.push(seat, Arc::clone(waiting)));
+            let (over, left) = seat.subscriber.push(seat, Arc::clone(waiting), tail.as_ref());
+            subscribers = subscribers.saturating_add(1);
+            room = room.min(left);
+            visits.remember(seat, over);
         };
         self.list.iter().for_each(&mut offer);
         self.with_filters(filters, name, |list| list.iter().for_each(&mut offer));
+        visits.subscribers = visits.subscribers.saturating_add(subscribers);
+        visits.tail = tail.map(|tail| Box::new(Growing { tail, from, subscribers, room, is_used: false }));
     }
 
     /// Does something with the subscriptions of each filter that matches. As long as filters neither come nor go this looks
@@ -164,9 +180,27 @@ impl Visits {
         Self { batch: Some(InBatch { number, check_at: MANY }), ..Self::default() }
     }
 
-    fn add(&mut self, seat: &Arc<Seat>, over: bool) {
-        self.subscribers = self.subscribers.saturating_add(1);
-        self.remember(seat, over);
+    /// Adds a message behind all queues, if it can be.
+    fn add_to_tail(&mut self, waiting: &Arc<Waiting>, from: Option<ConnectionId>) -> bool {
+        let Some(tail) = &mut self.tail else { return false };
+        let added = tail.push(waiting, cost(&waiting.message), from);
+        if added {
+            self.subscribers = self.subscribers.saturating_add(tail.subscribers);
+        }
+        added
+    }
+
+    /// A tail for what comes after the next message, where that pays: after the first in a row, as others may follow, unless the one before
+    /// was of no use. That one ends.
+    fn begin_tail(&mut self, alone: bool) -> Option<Arc<Tail>> {
+        let before = self.tail.take();
+        let pays = alone && self.in_a_row > 0 && before.is_none_or(|before| before.is_used);
+        pays.then(|| Arc::new(Tail::new()))
+    }
+
+    /// Has the next message put into each queue.
+    pub(super) fn end_tail(&mut self) {
+        self.tail = None;
     }
 
     /// Has the connection of a subscription write when all do.

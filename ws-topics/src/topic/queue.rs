@@ -10,6 +10,7 @@ use ws_tokio::PreparedMessage;
 
 use super::log::cost;
 use super::seat::Seat;
+use super::tail::{Room, Tail};
 use crate::error::TopicError;
 use crate::options::TopicsOptions;
 use crate::position::Position;
@@ -21,6 +22,8 @@ pub(super) struct Queue {
     /// Each knows its number, its place here; it changes under the lock of this.
     seats: Vec<Arc<Seat>>,
     entries: VecDeque<Entry>,
+    /// What comes behind the entries, for the subscription of this number; it is counted when it is moved here.
+    tail: Option<(u32, Arc<Tail>)>,
     messages: usize,
     bytes: usize,
     pub(super) counts: Counts,
@@ -71,11 +74,27 @@ pub(super) enum Next {
     Replay(Arc<Seat>, Position),
 }
 
+/// Messages of one subscription, and what they count as.
+#[derive(Debug, Default)]
+struct Row {
+    seat: u32,
+    messages: usize,
+    bytes: usize,
+}
+
 /// What the policy did.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Settled {
     pub(super) dropped: u64,
     pub(super) close: bool,
+}
+
+impl Row {
+    fn add(&mut self, seat: u32, cost: usize) {
+        self.seat = seat;
+        self.messages = self.messages.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(cost);
+    }
 }
 
 impl Lost {
@@ -104,13 +123,39 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds a message; returns whether a bound is passed now.
+    /// Adds a message, and what is added to `tail` from now on; returns whether a bound is passed now, and how much may be added.
     #[inline]
-    pub(super) fn push(&mut self, seat: &Seat, waiting: Arc<Waiting>, options: &TopicsOptions) -> bool {
-        let Some(number) = seat.number() else { return false };
+    pub(super) fn push(
+        &mut self,
+        seat: &Seat,
+        waiting: Arc<Waiting>,
+        tail: Option<&Arc<Tail>>,
+        options: &TopicsOptions,
+    ) -> (bool, Room) {
+        debug_assert!(self.tail.is_none(), "what is behind the entries would come before this");
+        let Some(number) = seat.number() else { return (false, Room::UNBOUNDED) };
         self.remember(seat, cost(&waiting.message));
         self.entries.push_back(Entry { seat: number, item: Item::Message(waiting) });
-        self.is_over(seat, options)
+        let over = self.is_over(seat, options);
+        let Some(tail) = tail else { return (over, Room::UNBOUNDED) };
+        self.tail = Some((number, Arc::clone(tail)));
+        (over, self.room(seat, options))
+    }
+
+    /// Moves what is behind the entries to them.
+    #[inline]
+    pub(super) fn end_tail(&mut self) {
+        if let Some((seat, tail)) = self.tail.take() {
+            self.move_here(seat, tail.end());
+        }
+    }
+
+    fn move_here(&mut self, number: u32, messages: &[Arc<Waiting>]) {
+        let Some(seat) = self.seats.get(number as usize).cloned() else { return };
+        for waiting in messages {
+            self.remember(&seat, cost(&waiting.message));
+            self.entries.push_back(Entry { seat: number, item: Item::Message(Arc::clone(waiting)) });
+        }
     }
 
     /// Adds a mark, or the place from which the history continues.
@@ -148,7 +193,7 @@ impl Queue {
         let seat = self.seats.get(number as usize)?;
         let next = match item {
             Item::Message(waiting) => {
-                self.deliver(number, cost(&waiting.message));
+                self.deliver(Row { seat: number, messages: 1, bytes: cost(&waiting.message) });
                 Next::Message(waiting.message.clone())
             }
             Item::Gap(lost) => Next::Gap(Arc::clone(seat), *lost),
@@ -160,15 +205,39 @@ impl Queue {
 
     /// Takes out the messages that come next, as long as `queue` returns true. Returns whether anything is left.
     pub(super) fn take(&mut self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
-        while let Some(Entry { seat, item: Item::Message(waiting) }) = self.entries.front()
-            && queue(&waiting.message)
-        {
-            let (seat, cost) = (*seat, cost(&waiting.message));
-            self.entries.pop_front();
-            self.deliver(seat, cost);
+        let mut entries = mem::take(&mut self.entries);
+        let mut taken = 0usize;
+        // Those of one subscription in a row are counted together.
+        let mut row = Row::default();
+        for Entry { seat, item } in &entries {
+            let Item::Message(waiting) = item else { break };
+            if !queue(&waiting.message) {
+                break;
+            }
+            taken = taken.saturating_add(1);
+            if row.seat != *seat {
+                self.deliver(mem::take(&mut row));
+            }
+            row.add(*seat, cost(&waiting.message));
+        }
+        self.deliver(row);
+        entries.drain(..taken);
+        self.entries = entries;
+        if self.entries.is_empty() {
+            self.take_tail(queue);
         }
         self.shrink();
         !self.entries.is_empty()
+    }
+
+    /// The same for what is behind the entries; what is left is moved to them.
+    fn take_tail(&mut self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) {
+        let Some((seat, tail)) = self.tail.take() else { return };
+        let messages = tail.end();
+        let taken = messages.iter().take_while(|waiting| queue(&waiting.message)).count();
+        self.counts.offered = self.counts.offered.saturating_add(taken as u64);
+        self.counts.delivered = self.counts.delivered.saturating_add(taken as u64);
+        self.move_here(seat, messages.get(taken..).unwrap_or_default());
     }
 
     /// Drops a subscription that has ended, and all that waits for it.
@@ -223,6 +292,18 @@ impl Queue {
             || self.bytes > options.max_waiting_bytes
     }
 
+    /// How much may be added before a bound is passed.
+    fn room(&self, seat: &Seat, options: &TopicsOptions) -> Room {
+        let own = Room {
+            messages: seat.limits.max_messages.saturating_sub(seat.waiting()),
+            bytes: seat.limits.max_bytes.saturating_sub(seat.bytes()),
+        };
+        own.min(Room {
+            messages: options.max_waiting_messages.saturating_sub(self.messages),
+            bytes: options.max_waiting_bytes.saturating_sub(self.bytes),
+        })
+    }
+
     /// Counts entries whose subscription has ended.
     fn end(&mut self, entries: VecDeque<Entry>) {
         for Entry { seat, item } in entries {
@@ -240,16 +321,20 @@ impl Queue {
         seat.count(cost);
     }
 
-    fn deliver(&mut self, seat: u32, cost: usize) {
-        self.forget(seat, cost);
-        self.counts.delivered = self.counts.delivered.saturating_add(1);
+    fn deliver(&mut self, row: Row) {
+        self.counts.delivered = self.counts.delivered.saturating_add(row.messages as u64);
+        self.forget_row(row);
     }
 
     fn forget(&mut self, seat: u32, cost: usize) {
-        self.messages = self.messages.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(cost);
-        if let Some(seat) = self.seats.get(seat as usize) {
-            seat.discount(cost);
+        self.forget_row(Row { seat, messages: 1, bytes: cost });
+    }
+
+    fn forget_row(&mut self, row: Row) {
+        self.messages = self.messages.saturating_sub(row.messages);
+        self.bytes = self.bytes.saturating_sub(row.bytes);
+        if let Some(seat) = self.seats.get(row.seat as usize) {
+            seat.discount(row.messages, row.bytes);
         }
     }
 

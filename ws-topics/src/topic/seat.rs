@@ -95,7 +95,8 @@ impl Seat {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn waiting(&self) -> usize {
+    /// How many messages wait, without those of a tail.
+    pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed) as usize
     }
 
@@ -118,9 +119,10 @@ impl Seat {
         self.bytes.store(self.bytes().saturating_add(cost), Ordering::Relaxed);
     }
 
-    /// Counts a message that does not wait any more, as [`count`](Self::count).
-    pub(super) fn discount(&self, cost: usize) {
-        self.waiting.store(self.waiting.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+    /// Counts messages that do not wait any more, as [`count`](Self::count).
+    pub(super) fn discount(&self, messages: usize, cost: usize) {
+        let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+        self.waiting.store(self.waiting.load(Ordering::Relaxed).saturating_sub(messages), Ordering::Relaxed);
         self.bytes.store(self.bytes().saturating_sub(cost), Ordering::Relaxed);
     }
 

@@ -7,6 +7,7 @@ use ws_tokio::{CloseCode, ConnectionId, Outbox, PreparedMessage, Sender, WeakSen
 
 use super::queue::{Item, Lost, Next, Queue, Waiting};
 use super::seat::{Place, Seat};
+use super::tail::{Room, Tail};
 use crate::error::TopicError;
 use crate::options::TopicsOptions;
 use crate::position::GapMark;
@@ -63,9 +64,10 @@ impl Subscriber {
         self.sender.write_now();
     }
 
-    /// Adds a message to what waits; returns whether a bound is passed now.
-    pub(super) fn push(&self, seat: &Seat, waiting: Arc<Waiting>) -> bool {
-        self.lock().push(seat, waiting, &self.options)
+    /// Adds a message to what waits, and what is added to `tail` from now on; returns whether a bound is passed now, and how much
+    /// may be added.
+    pub(super) fn push(&self, seat: &Seat, waiting: Arc<Waiting>, tail: Option<&Arc<Tail>>) -> (bool, Room) {
+        self.lock().push(seat, waiting, tail, &self.options)
     }
 
     pub(super) fn push_gap(&self, seat: &Arc<Seat>, lost: Lost) {
@@ -110,6 +112,12 @@ impl Subscriber {
         self.lock().waiting()
     }
 
+    /// How many messages wait for one of its subscriptions.
+    pub(crate) fn waiting_for(&self, seat: &Seat) -> usize {
+        let _counted = self.lock();
+        seat.waiting()
+    }
+
     fn mark(&self, seat: &Seat, lost: Lost) -> Option<PreparedMessage> {
         let range = match &seat.place {
             Place::Topic(_) if lost.messages.is_some() => Some((lost.first, lost.last)),
@@ -124,6 +132,13 @@ impl Subscriber {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
+        let mut queue = self.lock_with_tail();
+        queue.end_tail();
+        queue
+    }
+
+    /// What waits, but for what others may still add.
+    fn lock_with_tail(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -149,7 +164,7 @@ impl Outbox for Subscriber {
     }
 
     fn take(&self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
-        self.lock().take(queue)
+        self.lock_with_tail().take(queue)
     }
 
     fn memory_usage(&self) -> usize {

@@ -17,6 +17,7 @@ mod history;
 mod layers;
 mod lifecycle;
 mod presence;
+mod rows;
 mod slow;
 mod support;
 mod threads;

@@ -1,13 +1,14 @@
 //! A subscriber whose peer reads when it is asked to.
 
-use std::pin::Pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, unconstrained};
 use ws_tokio::{CloseInfo, Config, Error, Message, Role, Sender, WebSocket};
 use ws_topics::{Topics, TopicsOptions};
 
@@ -60,6 +61,15 @@ impl Peer {
             texts.push(message.as_text().unwrap().trim().to_owned());
         }
         texts
+    }
+
+    /// Reads a message, if one has arrived; no other task runs meanwhile.
+    pub fn read_now(&mut self) -> Option<String> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        match pin!(unconstrained(self.client.recv())).poll(cx) {
+            Poll::Ready(message) => Some(message.unwrap().unwrap().as_text().unwrap().trim().to_owned()),
+            Poll::Pending => None,
+        }
     }
 
     /// Ends the connection, and waits until the server has noticed.
