@@ -1,6 +1,7 @@
 //! Messages in a row: a publisher adds them behind all queues at once, which nobody is to notice.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use tokio::task::yield_now;
 use ws_topics::{History, Published, SlowSubscriber, SubscribeOptions, Subscription, TopicsOptions};
@@ -112,8 +113,11 @@ async fn a_subscriber_that_reaches_the_end_of_a_history_gets_the_next_of_a_row()
     let topics = topics(TopicsOptions::default().history("a", History::default().max_messages(10)));
     let (mut live, mut late) = (Peer::fast(), Peer::slow());
     let _live = topics.subscribe(&live.sender, "a", SubscribeOptions::default()).unwrap();
-    let publish =
-        |numbers: std::ops::Range<usize>| numbers.for_each(|n| drop(topics.publish("a", text(n)).unwrap()));
+    let publish = |numbers: Range<usize>| {
+        for n in numbers {
+            topics.publish("a", text(n)).unwrap();
+        }
+    };
     publish(0..5);
     yield_now().await;
     let options = SubscribeOptions::default().last(5).max_messages(2);
