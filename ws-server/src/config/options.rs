@@ -56,7 +56,9 @@ pub struct ServerOptions {
     /// The memory that all connections together may hold, in bytes: what each WebSocket holds by its own account
     /// ([`MemoryUsage`](ws_tokio::ws_core::MemoryUsage); it is looked at when the connection is about to wait, and counts in steps of
     /// 4 KiB), 2 KiB for each connection, 20 KiB more with TLS and 16 KiB more with HTTP/2, and `handshake.head.bytes` for a request
-    /// that is being read. What handlers keep, what the system holds for sockets, and what the allocator keeps free are not among it.
+    /// that is being read. Unfinished input of 4 KiB or more counts half as much again: messages that grow side by side leave gaps
+    /// that the allocator cannot use again. What handlers keep, what the system holds for sockets, and what else the allocator keeps free are
+    /// not among it.
     /// The system holds up to 768 KiB that it has not sent, and what it has sent and the peer has not acknowledged, for each TCP
     /// connection whose peer stops reading on a fast link; Linux limits that for all sockets of the machine by `net.ipv4.tcp_mem`.
     ///

@@ -185,14 +185,16 @@ impl Share {
 
 impl Observer for Share {
     fn observe(&self, report: &Report, closer: &Closer) -> bool {
-        let held = u32::try_from(report.memory.total().div_ceil(STEP)).unwrap_or(u32::MAX);
+        let lost = lost_beside(report.unfinished);
+        let held = report.memory.total().saturating_add(lost).div_ceil(STEP);
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
         let before = self.steps.load(Relaxed);
         // What is returned is returned before it is no longer expected, and what is taken is ranked before it is looked for: otherwise more
         // than is needed would give way.
         if held < before {
             self.set_held(held);
         }
-        let (unfinished, output) = (report.unfinished, report.memory.queued);
+        let (unfinished, output) = (report.unfinished.saturating_add(lost), report.memory.queued);
         self.set_holding(Holding { unfinished, output, has_moved: report.has_written }, closer);
         if held > before {
             self.set_held(held);
@@ -225,6 +227,13 @@ impl fmt::Debug for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Share").field("steps", &self.steps).finish_non_exhaustive()
     }
+}
+
+/// What unfinished input of this size costs beside: the allocator cannot use again all that lies between messages that have grown side by
+/// side, each of them moved several times. With ten thousand of them, glibc and two threads, a process had up to 1.8 times the memory that
+/// they held.
+fn lost_beside(unfinished: usize) -> usize {
+    if unfinished < STEP { 0 } else { unfinished / 2 }
 }
 
 /// What a connection costs beside what its WebSocket holds: its task, its handler, its place in lists.

@@ -73,8 +73,8 @@ where
         heavy.push(open(connect().await).await);
     }
     // The first fragment of a message, masked with zeros.
-    let mut fragment = vec![0x02, 0xFF, 0, 0, 0, 0, 0, 4, 0, 0];
-    fragment.resize(14 + (4 << 16), 0);
+    let mut fragment = vec![0x02, 0xFF, 0, 0, 0, 0, 0, 2, 0, 0];
+    fragment.resize(14 + (2 << 16), 0);
     for peer in &mut heavy {
         peer.write_all(&fragment).await.unwrap();
     }
