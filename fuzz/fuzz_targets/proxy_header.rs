@@ -49,7 +49,11 @@ fn bytes(stream: &[u8]) -> Option<(ProxyHeader, usize)> {
 
 /// Version 1, as section 2.1 of the specification writes it.
 fn line(mut input: Input<'_>) {
-    let v6 = input.byte() % 2 == 1;
+    let kind = input.byte();
+    if kind >> 1 & 7 == 0 {
+        return unknown(input);
+    }
+    let v6 = kind % 2 == 1;
     let (source, destination) = (address(&mut input, v6), address(&mut input, v6));
     let family = if v6 { "TCP6" } else { "TCP4" };
     let mut line = format!(
@@ -64,6 +68,22 @@ fn line(mut input: Input<'_>) {
     assert!(whole <= 107);
     line.extend_from_slice(input.bytes(8));
     assert_eq!(bytes(&line), Some((ProxyHeader::Client(source), whole)));
+    damage(&mut input, &line[..whole]);
+}
+
+/// A line of a client whose address the proxy does not know: what follows is ignored up to its end.
+fn unknown(mut input: Input<'_>) {
+    let mut line = b"PROXY UNKNOWN".to_vec();
+    let rest: Vec<u8> = input.bytes(91).iter().copied().filter(|byte| *byte != b'\r').collect();
+    if !rest.is_empty() {
+        line.push(b' ');
+        line.extend_from_slice(&rest);
+    }
+    line.extend_from_slice(b"\r\n");
+    let whole = line.len();
+    assert!(whole <= 107);
+    line.extend_from_slice(input.bytes(8));
+    assert_eq!(bytes(&line), Some((ProxyHeader::Unknown, whole)));
     damage(&mut input, &line[..whole]);
 }
 
@@ -85,6 +105,11 @@ fn binary(mut input: Input<'_>) {
         1 => (0x21, 0x00, ProxyHeader::Unknown),
         // Datagrams.
         2 => (0x21, family + 1, ProxyHeader::Unknown),
+        // Unix sockets: two paths.
+        3 => {
+            body = vec![input.byte(); 216];
+            (0x21, 0x31 + (kind >> 4 & 1), ProxyHeader::Unknown)
+        }
         _ => (0x21, family, ProxyHeader::Client(source)),
     };
     let mut checksum_at = None;
