@@ -1,6 +1,6 @@
 //! How long the messages of one client address take while another opens WebSockets as fast as it can, floods messages, or
 //! holds hundreds of handshakes: `cargo bench -p ws-server --bench addresses`. Prints the median and the 99th percentile
-//! of each, beside those of a quiet server.
+//! of each, twice, with the quiet server before and after it, whose times show what else the machine does.
 #![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
@@ -117,13 +117,10 @@ fn main() {
         });
     });
     let server = address.recv().unwrap();
-    for (how, attackers) in [
-        (Attack::None, 0),
-        (Attack::Open, 8),
-        (Attack::Flood, 20),
-        (Attack::Handshakes, 300),
-        (Attack::None, 0),
-    ] {
+    let attacks = [(Attack::Open, 8), (Attack::Flood, 20), (Attack::Handshakes, 300)];
+    let quiet = (Attack::None, 0);
+    let rounds = attacks.into_iter().flat_map(|attack| [quiet, attack, quiet, attack]).chain([quiet]);
+    for (how, attackers) in rounds {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // Attackers in a thread of their own.
         let attacking = std::thread::spawn(move || {
