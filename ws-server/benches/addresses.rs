@@ -1,9 +1,10 @@
 //! How long the messages of one client address take while another opens WebSockets as fast as it can, floods messages, or
 //! holds hundreds of handshakes: `cargo bench -p ws-server --bench addresses`. Prints the median and the 99th percentile
-//! of each, twice, with the quiet server before and after it, whose times show what else the machine does.
+//! of each, twice, with the quiet server before and after it, whose times show what else the machine does. On Unix.
 #![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,15 +67,33 @@ async fn honest(server: SocketAddr) -> Vec<Duration> {
 /// What the other address does.
 #[derive(Debug, Clone, Copy)]
 enum Attack {
-    None,
     Open,
     Flood,
     Handshakes,
 }
 
+impl Attack {
+    const ALL: [Self; 3] = [Self::Open, Self::Flood, Self::Handshakes];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "opens as fast as it can",
+            Self::Flood => "floods messages",
+            Self::Handshakes => "holds handshakes",
+        }
+    }
+
+    const fn attackers(self) -> usize {
+        match self {
+            Self::Open => 8,
+            Self::Flood => 20,
+            Self::Handshakes => 300,
+        }
+    }
+}
+
 async fn attack(server: SocketAddr, how: Attack) {
     match how {
-        Attack::None => {}
         Attack::Open => loop {
             // Refused or not, it goes on at once.
             drop(open(server, FLOOD).await);
@@ -95,12 +114,36 @@ async fn attack(server: SocketAddr, how: Attack) {
     }
 }
 
+/// The attackers' process.
+fn attack_from_here(server: SocketAddr, how: Attack) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async move {
+        let mut tasks = JoinSet::new();
+        for _ in 0..how.attackers() {
+            tasks.spawn(attack(server, how));
+        }
+        sleep(TIME + Duration::from_secs(2)).await;
+    });
+}
+
+/// Starts it, with the lowest priority: attackers have machines of their own, and here they would take the processors from the clients
+/// whose waiting is measured.
+fn attack_from_elsewhere(server: SocketAddr, how: Attack) -> Child {
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "19"]).arg(std::env::current_exe().unwrap());
+    nice.args(["--bench", "--attack", how.name(), &server.to_string()]).spawn().unwrap()
+}
+
 fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
     // As one of the tests it has nothing to say.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    // The server and the clients each have a thread, so that a flood costs the clients' time, not that of the measurement.
+    if let [_, _, _, how, server] = &*arguments {
+        let how = Attack::ALL.into_iter().find(|attack| attack.name() == how).unwrap();
+        return attack_from_here(server.parse().unwrap(), how);
+    }
     let (report, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -117,22 +160,10 @@ fn main() {
         });
     });
     let server = address.recv().unwrap();
-    let attacks = [(Attack::Open, 8), (Attack::Flood, 20), (Attack::Handshakes, 300)];
-    let quiet = (Attack::None, 0);
-    let rounds = attacks.into_iter().flat_map(|attack| [quiet, attack, quiet, attack]).chain([quiet]);
-    for (how, attackers) in rounds {
+    let rounds = Attack::ALL.into_iter().flat_map(|attack| [None, Some(attack), None, Some(attack)]);
+    for how in rounds.chain([None]) {
+        let attacking = how.map(|how| attack_from_elsewhere(server, how));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        // Attackers in a thread of their own.
-        let attacking = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async move {
-                let mut tasks = JoinSet::new();
-                for _ in 0..attackers {
-                    tasks.spawn(attack(server, how));
-                }
-                sleep(TIME + Duration::from_secs(2)).await;
-            });
-        });
         let mut times = runtime.block_on(async move {
             sleep(Duration::from_secs(1)).await;
             let mut tasks = JoinSet::new();
@@ -143,7 +174,10 @@ fn main() {
         });
         times.sort_unstable();
         let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
-        println!("{how:?}: {} messages, median {:?}, p99 {:?}", times.len(), at(50), at(99));
-        attacking.join().unwrap();
+        let name = how.map_or("quiet", Attack::name);
+        println!("{name}: {} messages, median {:?}, p99 {:?}", times.len(), at(50), at(99));
+        for mut process in attacking {
+            process.wait().unwrap();
+        }
     }
 }
