@@ -65,6 +65,8 @@ struct State {
     presence: Option<Box<Presence>>,
     /// There while a task is to write what has been published.
     unwritten: Option<Box<Visits>>,
+    /// More than one message was published before they were written.
+    last_row_was_long: bool,
     /// It is not among the topics any more: whoever finds that looks again.
     removed: bool,
 }
@@ -87,6 +89,7 @@ impl Topic {
             matched: None,
             presence: None,
             unwritten: None,
+            last_row_was_long: false,
             removed: false,
         };
         Self { name: name.into(), state: Mutex::new(state) }

@@ -37,6 +37,8 @@ pub(crate) struct Visits {
     batch: Option<InBatch>,
     /// Messages in a row that a task is to write.
     in_a_row: u32,
+    /// There were several in the row before, so that there may be in this one.
+    others_follow: bool,
     /// Where the next of them may go.
     tail: Option<Box<Growing>>,
     /// To how many subscriptions messages went.
@@ -78,13 +80,15 @@ impl Topic {
         let mut state = self.lock();
         let before = state.unwritten.take();
         let begins = before.is_none();
-        let mut all = before.map_or_else(Visits::of_batch, |all| *all);
+        let begun = || Visits { others_follow: state.last_row_was_long, ..Visits::of_batch() };
+        let mut all = before.map_or_else(begun, |all| *all);
         let published = state.publish(&self.name, outgoing, filters, options, &mut all);
         now.over.append(&mut all.over);
         now.subscribers = now.subscribers.saturating_add(mem::take(&mut all.subscribers));
         all.forget_duplicates();
         all.in_a_row = all.in_a_row.saturating_add(1);
         let begins = begins && !all.seats.is_empty();
+        state.last_row_was_long = all.in_a_row > 1;
         if all.in_a_row >= IN_A_ROW {
             now.seats.append(&mut all.seats);
         } else if !all.seats.is_empty() {
@@ -190,11 +194,11 @@ impl Visits {
         added
     }
 
-    /// A tail for what comes after the next message, where that pays: after the first in a row, as others may follow, unless the one before
-    /// was of no use. That one ends.
+    /// A tail for what comes after the next message, where that pays: others may follow, and the one before, which ends, was of use.
     fn begin_tail(&mut self, alone: bool) -> Option<Arc<Tail>> {
         let before = self.tail.take();
-        let pays = alone && self.in_a_row > 0 && before.is_none_or(|before| before.is_used);
+        let pays =
+            alone && (self.in_a_row > 0 || self.others_follow) && before.is_none_or(|before| before.is_used);
         pays.then(|| Arc::new(Tail::new()))
     }
 

@@ -221,7 +221,11 @@ impl Queue {
             row.add(*seat, cost(&waiting.message));
         }
         self.deliver(row);
-        entries.drain(..taken);
+        if taken == entries.len() {
+            entries.clear();
+        } else {
+            entries.drain(..taken);
+        }
         self.entries = entries;
         if self.entries.is_empty() {
             self.take_tail(queue);
@@ -234,7 +238,13 @@ impl Queue {
     fn take_tail(&mut self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) {
         let Some((seat, tail)) = self.tail.take() else { return };
         let messages = tail.end();
-        let taken = messages.iter().take_while(|waiting| queue(&waiting.message)).count();
+        let mut taken = 0usize;
+        for waiting in messages {
+            if !queue(&waiting.message) {
+                break;
+            }
+            taken = taken.saturating_add(1);
+        }
         self.counts.offered = self.counts.offered.saturating_add(taken as u64);
         self.counts.delivered = self.counts.delivered.saturating_add(taken as u64);
         self.move_here(seat, messages.get(taken..).unwrap_or_default());
