@@ -176,7 +176,7 @@ fn main() {
         let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
         let name = how.map_or("quiet", Attack::name);
         println!("{name}: {} messages, median {:?}, p99 {:?}", times.len(), at(50), at(99));
-        for mut process in attacking {
+        if let Some(mut process) = attacking {
             process.wait().unwrap();
         }
     }

@@ -239,7 +239,7 @@ fn prepared_messages_in_a_row_are_queued_as_each_by_itself_while_there_is_room()
             }
         }
     }
-    assert!(queued.iter().any(|n| *n == 40) && queued.iter().any(|n| (1..20).contains(n)), "{queued:?}");
+    assert!(queued.contains(&40) && queued.iter().any(|n| (1..20).contains(n)), "{queued:?}");
 }
 
 #[test]
