@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use bench::Bench;
-pub(crate) use serve::{Forwarded, Serve};
+pub(crate) use serve::{ExcessOf, Forwarded, Serve};
 pub(crate) use topics::{Subscribe, Topics, TopicsAction};
 use values::{positive, seconds};
 

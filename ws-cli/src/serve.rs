@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use ws_server::{
-    AddressLimits, BuildError, Config, Drained, Endpoint, Error, ForwardedFields, HostPolicy, Listener,
-    OriginPolicy, ProxyOptions, Server, ServerBuilder, ServerOptions, SettingError, Tls, WebSocket, deflate,
+    AddressLimits, BuildError, Config, Drained, Endpoint, Error, Excess, ForwardedFields, HostPolicy,
+    Listener, OriginPolicy, ProxyOptions, Server, ServerBuilder, ServerOptions, SettingError, Tls, WebSocket,
+    deflate,
 };
 
-use crate::args::{Forwarded, Serve};
+use crate::args::{ExcessOf, Forwarded, Serve};
 use crate::failure::{Failure, Status};
 use crate::metrics_page::MetricsPage;
 use crate::prometheus::Prometheus;
@@ -117,7 +118,11 @@ fn options(serve: &Serve) -> ServerOptions {
             .max_connections(serve.per_address_max_connections)
             .handshakes_per_second(serve.per_address_handshakes_per_second)
             .messages_per_second(serve.per_address_messages_per_second)
-            .bytes_per_second(serve.per_address_bytes_per_second),
+            .bytes_per_second(serve.per_address_bytes_per_second)
+            .excess(match serve.per_address_excess {
+                ExcessOf::Delay => Excess::Delay,
+                ExcessOf::Close => Excess::Close,
+            }),
     );
     if serve.max_connections.is_some() {
         options.max_connections = serve.max_connections;

@@ -57,15 +57,27 @@ pub(crate) struct Serve {
     /// Let a client address request this many WebSockets a second; more are refused with 429
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) per_address_handshakes_per_second: Option<u32>,
-    /// Read this many frames a second from the WebSockets of a client address; what comes faster has to wait
+    /// Read this many frames a second from the WebSockets of a client address
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) per_address_messages_per_second: Option<u32>,
-    /// Read this many bytes a second from the WebSockets of a client address; what comes faster has to wait
+    /// Read this many bytes a second from the WebSockets of a client address
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) per_address_bytes_per_second: Option<u64>,
+    /// What is done with frames and bytes that come faster: read them later, or close the WebSocket with 1008
+    #[arg(long, value_name = "HOW", default_value = "delay")]
+    pub(crate) per_address_excess: ExcessOf,
     // Not a doc comment: rustdoc would want a link.
     #[arg(long, value_name = "ADDRESS", value_parser = address, help = "Answer with metrics for Prometheus at http://ADDRESS/metrics: ADDRESS:PORT, or a port of 127.0.0.1. Whoever reaches the address can read them")]
     pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// What is done with what an address sends beyond its limits.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ExcessOf {
+    /// Read it later
+    Delay,
+    /// Close the WebSocket with 1008
+    Close,
 }
 
 /// The fields in which a proxy names a client.
