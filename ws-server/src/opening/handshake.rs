@@ -184,7 +184,9 @@ pub(crate) async fn judge(
     let Some(Found { gate: Some(gate), handler, params, admission, .. }) = site.find(path) else {
         return Err(Denied::because(AcceptError::NoEndpoint, not_found()));
     };
-    heard?;
+    if let Err(denied) = heard {
+        return Err(denied.after_a_pause().await);
+    }
     let granted = decide(&mut upgrade, params, peer, gate, admission).await?;
     Ok(Agreed { upgrade, granted, handler: handler.cloned() })
 }

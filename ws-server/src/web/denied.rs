@@ -1,9 +1,13 @@
 //! A request that becomes no WebSocket.
 
+use std::time::Duration;
+
 #[cfg(any(feature = "hyper", feature = "http2"))]
 use bytes::Bytes;
+use http::StatusCode;
 #[cfg(any(feature = "hyper", feature = "http2"))]
 use http::Version;
+use tokio::time::sleep;
 use ws_core::handshake::Refusal;
 #[cfg(any(feature = "hyper", feature = "http2"))]
 use ws_core::handshake::complete_response;
@@ -14,6 +18,9 @@ use crate::config::handshake::HandshakeOptions;
 #[cfg(any(feature = "hyper", feature = "http2"))]
 use crate::web::response::request_timeout;
 use crate::web::response::{Response, internal_error, text};
+
+/// How long a client that asks for too much waits for its refusal. In that time others have theirs.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A request that becomes no WebSocket: what to answer, and what to report.
 pub(crate) struct Denied {
@@ -34,6 +41,14 @@ impl Denied {
     /// This limit leaves no room for the request.
     pub(crate) fn limited(response: Response, limit: &'static str) -> Self {
         Self { why: AcceptError::Limited { status: response.status(), limit }, response: Box::new(response) }
+    }
+
+    /// After a pause, if it is 429: a client that asks again as soon as it is refused then costs the others little.
+    pub(crate) async fn after_a_pause(self) -> Self {
+        if self.response.status() == StatusCode::TOO_MANY_REQUESTS {
+            sleep(PAUSE).await;
+        }
+        self
     }
 
     /// The request comes from a page, or is addressed to a host, that the settings do not allow.

@@ -65,7 +65,7 @@ async fn an_address_with_as_many_websockets_as_it_may_have_gets_429_and_others_o
 async fn an_address_that_asks_too_often_gets_429_and_when_to_retry_and_others_open() {
     let server = run(server(AddressLimits::default().handshakes_per_second(Some(5)))).await;
     let mut refused = 0;
-    for _ in 0..200 {
+    for _ in 0..60 {
         let (_, head) = ask_from(&server, [127, 0, 0, 1]).await;
         match head.starts_with("HTTP/1.1 101 ") {
             true => {}
@@ -75,9 +75,27 @@ async fn an_address_that_asks_too_often_gets_429_and_when_to_retry_and_others_op
             }
         }
     }
-    assert!(refused > 20, "{refused} of 200");
+    assert!(refused > 20, "{refused} of 60");
     let (_other, head) = ask_from(&server, OTHER).await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+}
+
+#[tokio::test]
+async fn an_address_that_asks_again_as_soon_as_it_is_refused_waits_for_each_refusal() {
+    for limits in [
+        AddressLimits::default().handshakes_per_second(Some(1)),
+        AddressLimits::default().max_connections(Some(1)),
+    ] {
+        let server = run(server(limits)).await;
+        let _open = server.open("/").await;
+        let begin = Instant::now();
+        for _ in 0..4 {
+            let (_, head) = ask_from(&server, [127, 0, 0, 1]).await;
+            assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
+        }
+        let took = begin.elapsed();
+        assert!(took >= Duration::from_millis(200), "{took:?} for four refusals");
+    }
 }
 
 #[tokio::test]
