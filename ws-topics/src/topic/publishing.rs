@@ -137,14 +137,14 @@ impl State {
         if alone && visits.add_to_tail(waiting, from) {
             return;
         }
-        let tail = visits.begin_tail(alone);
+        let tail = visits.begin_tail(waiting, alone);
         let (mut subscribers, mut room) = (0u64, Room::UNBOUNDED);
         let mut offer = |seat: &Arc<Seat>| {
             if from == Some(seat.subscriber.id) || seat.replaying.load(Ordering::Relaxed) {
                 // A subscription that replays the history finds it there.
                 return;
             }
-            let (over, left) = seat.subscriber.push(seat, Arc::clone(waiting), tail.as_ref());
+            let (over, left) = seat.subscriber.push(seat, waiting, tail.as_ref());
             subscribers = subscribers.saturating_add(1);
             room = room.min(left);
             visits.remember(seat, over);
@@ -194,12 +194,12 @@ impl Visits {
         added
     }
 
-    /// A tail for what comes after the next message, where that pays: others may follow, and the one before, which ends, was of use.
-    fn begin_tail(&mut self, alone: bool) -> Option<Arc<Tail>> {
+    /// A tail that begins with a message, where that pays: others may follow, and the one before, which ends, was of use.
+    fn begin_tail(&mut self, first: &Arc<Waiting>, alone: bool) -> Option<Arc<Tail>> {
         let before = self.tail.take();
         let pays =
             alone && (self.in_a_row > 0 || self.others_follow) && before.is_none_or(|before| before.is_used);
-        pays.then(|| Arc::new(Tail::new()))
+        pays.then(|| Arc::new(Tail::new(first)))
     }
 
     /// Has the next message put into each queue.

@@ -1,5 +1,6 @@
 //! What waits for one connection.
 
+mod behind;
 mod settling;
 
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ use ws_tokio::PreparedMessage;
 
 use super::log::cost;
 use super::seat::Seat;
-use super::tail::{Room, Tail};
+use super::tail::Tail;
 use crate::error::TopicError;
 use crate::options::TopicsOptions;
 use crate::position::Position;
@@ -22,8 +23,9 @@ pub(super) struct Queue {
     /// Each knows its number, its place here; it changes under the lock of this.
     seats: Vec<Arc<Seat>>,
     entries: VecDeque<Entry>,
-    /// What comes behind the entries, for the subscription of this number; it is counted when it is moved here.
-    tail: Option<(u32, Arc<Tail>)>,
+    /// What comes behind the entries, for the subscription of the first number, from the place of the second on; it is counted when it is moved
+    /// here.
+    tail: Option<(u32, u32, Arc<Tail>)>,
     messages: usize,
     bytes: usize,
     pub(super) counts: Counts,
@@ -123,39 +125,14 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds a message, and what is added to `tail` from now on; returns whether a bound is passed now, and how much may be added.
+    /// Adds a message; returns whether a bound is passed now.
     #[inline]
-    pub(super) fn push(
-        &mut self,
-        seat: &Seat,
-        waiting: Arc<Waiting>,
-        tail: Option<&Arc<Tail>>,
-        options: &TopicsOptions,
-    ) -> (bool, Room) {
+    pub(super) fn push(&mut self, seat: &Seat, waiting: Arc<Waiting>, options: &TopicsOptions) -> bool {
         debug_assert!(self.tail.is_none(), "what is behind the entries would come before this");
-        let Some(number) = seat.number() else { return (false, Room::UNBOUNDED) };
+        let Some(number) = seat.number() else { return false };
         self.remember(seat, cost(&waiting.message));
         self.entries.push_back(Entry { seat: number, item: Item::Message(waiting) });
-        let over = self.is_over(seat, options);
-        let Some(tail) = tail else { return (over, Room::UNBOUNDED) };
-        self.tail = Some((number, Arc::clone(tail)));
-        (over, self.room(seat, options))
-    }
-
-    /// Moves what is behind the entries to them.
-    #[inline]
-    pub(super) fn end_tail(&mut self) {
-        if let Some((seat, tail)) = self.tail.take() {
-            self.move_here(seat, tail.end());
-        }
-    }
-
-    fn move_here(&mut self, number: u32, messages: &[Arc<Waiting>]) {
-        let Some(seat) = self.seats.get(number as usize).cloned() else { return };
-        for waiting in messages {
-            self.remember(&seat, cost(&waiting.message));
-            self.entries.push_back(Entry { seat: number, item: Item::Message(Arc::clone(waiting)) });
-        }
+        self.is_over(seat, options)
     }
 
     /// Adds a mark, or the place from which the history continues.
@@ -234,22 +211,6 @@ impl Queue {
         !self.entries.is_empty()
     }
 
-    /// The same for what is behind the entries; what is left is moved to them.
-    fn take_tail(&mut self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) {
-        let Some((seat, tail)) = self.tail.take() else { return };
-        let messages = tail.end();
-        let mut taken = 0usize;
-        for waiting in messages {
-            if !queue(&waiting.message) {
-                break;
-            }
-            taken = taken.saturating_add(1);
-        }
-        self.counts.offered = self.counts.offered.saturating_add(taken as u64);
-        self.counts.delivered = self.counts.delivered.saturating_add(taken as u64);
-        self.move_here(seat, messages.get(taken..).unwrap_or_default());
-    }
-
     /// Drops a subscription that has ended, and all that waits for it.
     pub(super) fn remove(&mut self, seat: &Seat) {
         let Some(own) = seat.number() else { return };
@@ -300,18 +261,6 @@ impl Queue {
             || seat.bytes() > seat.limits.max_bytes
             || self.messages > options.max_waiting_messages
             || self.bytes > options.max_waiting_bytes
-    }
-
-    /// How much may be added before a bound is passed.
-    fn room(&self, seat: &Seat, options: &TopicsOptions) -> Room {
-        let own = Room {
-            messages: seat.limits.max_messages.saturating_sub(seat.waiting()),
-            bytes: seat.limits.max_bytes.saturating_sub(seat.bytes()),
-        };
-        own.min(Room {
-            messages: options.max_waiting_messages.saturating_sub(self.messages),
-            bytes: options.max_waiting_bytes.saturating_sub(self.bytes),
-        })
     }
 
     /// Counts entries whose subscription has ended.

@@ -64,10 +64,13 @@ impl Subscriber {
         self.sender.write_now();
     }
 
-    /// Adds a message to what waits, and what is added to `tail` from now on; returns whether a bound is passed now, and how much
-    /// may be added.
-    pub(super) fn push(&self, seat: &Seat, waiting: Arc<Waiting>, tail: Option<&Arc<Tail>>) -> (bool, Room) {
-        self.lock().push(seat, waiting, tail, &self.options)
+    /// Adds a message to what waits, or has it begin with `tail`; returns whether a bound is passed now, and how much may be added to that.
+    pub(super) fn push(&self, seat: &Seat, waiting: &Arc<Waiting>, tail: Option<&Arc<Tail>>) -> (bool, Room) {
+        let mut queue = self.lock();
+        match tail {
+            Some(tail) => queue.push_tail(seat, waiting, tail, &self.options),
+            None => (queue.push(seat, Arc::clone(waiting), &self.options), Room::NONE),
+        }
     }
 
     pub(super) fn push_gap(&self, seat: &Arc<Seat>, lost: Lost) {

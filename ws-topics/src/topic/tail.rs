@@ -37,14 +37,14 @@ pub(super) struct Room {
 }
 
 impl Tail {
-    pub(super) fn new() -> Self {
-        Self { growing: Mutex::new(Some(Vec::new())), whole: OnceLock::new() }
+    pub(super) fn new(first: &Arc<Waiting>) -> Self {
+        Self { growing: Mutex::new(Some(vec![Arc::clone(first)])), whole: OnceLock::new() }
     }
 
-    /// All of it; nothing is added afterwards.
-    pub(super) fn end(&self) -> &[Arc<Waiting>] {
+    /// All of it from a place on; nothing is added afterwards.
+    pub(super) fn end(&self, from: u32) -> &[Arc<Waiting>] {
         let take = || self.growing.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        self.whole.get_or_init(take)
+        self.whole.get_or_init(take).get(from as usize..).unwrap_or_default()
     }
 
     fn push(&self, waiting: &Arc<Waiting>) -> bool {
@@ -59,19 +59,21 @@ impl Tail {
 impl Growing {
     /// Adds a message that counts as `cost`, if all get it and none passes a bound.
     pub(super) fn push(&mut self, waiting: &Arc<Waiting>, cost: usize, from: Option<ConnectionId>) -> bool {
-        let Room { messages, bytes } = self.room;
-        let room = messages.checked_sub(1).zip(bytes.checked_sub(cost));
-        let Some((messages, bytes)) = room.filter(|_| self.from == from && self.tail.push(waiting)) else {
-            return false;
-        };
-        self.room = Room { messages, bytes };
-        self.is_used = true;
-        true
+        let room = self.room.without(cost).filter(|_| self.from == from && self.tail.push(waiting));
+        self.is_used |= room.is_some();
+        self.room = room.unwrap_or(self.room);
+        room.is_some()
     }
 }
 
 impl Room {
     pub(super) const UNBOUNDED: Self = Self { messages: usize::MAX, bytes: usize::MAX };
+    pub(super) const NONE: Self = Self { messages: 0, bytes: 0 };
+
+    /// What is left behind a message that counts as `cost`; `None` if there is too little for it.
+    pub(super) fn without(self, cost: usize) -> Option<Self> {
+        Some(Self { messages: self.messages.checked_sub(1)?, bytes: self.bytes.checked_sub(cost)? })
+    }
 
     /// What fits into both.
     pub(super) fn min(self, other: Self) -> Self {
