@@ -26,6 +26,8 @@ struct Options {
     rust: Option<PathBuf>,
 }
 
+/// For how long a room keeps its messages.
+const KEPT: Duration = Duration::from_secs(3_600);
 /// The maximum length of a name in characters.
 const NAME: usize = 24;
 /// The maximum length of a text in characters.
@@ -43,14 +45,15 @@ const RUST: [(&str, &str, &str); 3] = [
 
 fn rooms() -> TopicsEndpoint {
     // For those who were away.
-    let history = History::default().max_messages(200).max_age(Duration::from_secs(3_600));
+    let history = History::default().max_messages(200).max_age(KEPT);
     let topics = TopicsOptions::default().history("chat/+", history).max_topics(1_000);
     // A room is one level below `chat`; nobody may listen in all of them by a filter.
     let is_room = |topic: &str| {
         topic.strip_prefix("chat/").is_some_and(|room| !room.is_empty() && !room.contains(['/', '+', '#']))
     };
-    let clients =
-        EndpointOptions::default().publish(true).authorize(move |access| is_room(access.topic)).prepare(said);
+    // A page repeats what it had no answer to. It may have been away for as long as it can resume: what was published before is known until then.
+    let clients = EndpointOptions::default().publish(true).publish_key_age(KEPT);
+    let clients = clients.authorize(move |access| is_room(access.topic)).prepare(said);
     TopicsEndpoint::new(topics, clients).expect("these settings are possible")
 }
 
