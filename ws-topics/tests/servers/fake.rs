@@ -355,7 +355,12 @@ impl Link for FakeLink {
         if stalled {
             self.net.pass(self.server, Some(self.id)).await?;
         }
-        self.net.lock().publish(channel, &payload);
+        let mut state = self.net.lock();
+        if state.refuse.as_ref().is_some_and(|text| contains(&payload, text)) {
+            return Err(BackplaneError::refused("a payload is over the limit"));
+        }
+        state.publish(channel, &payload);
+        drop(state);
         self.net.changed.notify_waiters();
         Ok(())
     }

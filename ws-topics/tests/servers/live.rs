@@ -301,6 +301,49 @@ async fn what_waits_for_other_servers_is_bounded_and_what_does_not_fit_is_a_gap_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_live_message_that_the_backplane_refuses_is_a_gap_on_other_servers_and_ends_no_connection() {
+    let net = Net::new(1);
+    let mut servers = servers::<2>(&net).await;
+    net.refuse("long");
+    let (mut own, mut peer) = (Peer::fast(), Peer::fast());
+    let _own = servers[0].topics.subscribe(&own.sender, "news", live()).unwrap();
+    let _subscription = servers[1].topics.subscribe(&peer.sender, "news", live()).unwrap();
+    settle().await;
+    for text in ["a", "long", "b"] {
+        servers[0].topics.publish("news", text).unwrap();
+    }
+    assert_eq!(own.read().await, ["a", "long", "b"]);
+    assert_eq!(peer.read().await, ["a", "lost 1 of news", "b"]);
+    let counts = servers[0].topics.cluster_counts().unwrap();
+    assert_eq!((counts.sent, counts.unsent), (2, 1));
+    assert_eq!(servers[1].event().await, ClusterEvent::Gap { topic: "news".into(), messages: Some(1) });
+    assert!(servers.iter().all(|server| server.topics.backplane().unwrap().up));
+}
+
+/// Positions of a live topic are those of one server.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_resumes_a_live_topic_on_another_server_gets_a_gap_of_unknown_size() {
+    let net = Net::new(1);
+    let servers = servers::<2>(&net).await;
+    let keeps = [Peer::fast(), Peer::fast()];
+    let _keeps: Vec<_> = keeps
+        .iter()
+        .zip(&servers)
+        .map(|(peer, server)| server.topics.subscribe(&peer.sender, "kept/a", live()).unwrap())
+        .collect();
+    settle().await;
+    servers[0].topics.publish("kept/a", "a").unwrap();
+    let seen = servers[0].topics.head("kept/a").unwrap();
+    servers[0].topics.publish("kept/a", "b").unwrap();
+    settle().await;
+    for (server, expected) in servers.iter().zip([&["b"][..], &["lost ? of kept/a", "a", "b"]]) {
+        let mut peer = Peer::fast();
+        let _resumed = server.topics.subscribe(&peer.sender, "kept/a", live().since(seen)).unwrap();
+        assert_eq!(peer.read().await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_live_message_counts_as_sent_or_as_unsent_also_when_the_backplane_stops_in_between() {
     let net = Net::new(1);
     let mut servers = servers::<1>(&net).await;
