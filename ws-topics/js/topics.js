@@ -82,7 +82,8 @@ export class Topics {
 
   /**
    * Publishes text or bytes. Returns a promise of its position, `null` if nobody gets it and no history keeps it. It survives
-   * losses of connection: the server publishes it once. `{ echo: false }` leaves this client's own subscription out.
+   * losses of connection: the server publishes it once, as long as it remembers its key (by default two minutes).
+   * `{ echo: false }` leaves this client's own subscription out.
    */
   publish(topic, content, { echo = true } = {}) {
     const payload = typeof content === 'string' ? { text: content } : { base64: toBase64(new Uint8Array(content)) };

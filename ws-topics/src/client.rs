@@ -118,8 +118,8 @@ impl TopicsClient {
     }
 
     /// Publishes a message, and waits until the server has published it: over losses of connection too, after which it is sent again
-    /// with the same key, so that the server publishes it once. Returns its position; `None` if the topic has neither subscribers nor
-    /// a history. If the future is dropped, the message may still be published.
+    /// with the same key, so that the server publishes it once, as long as it remembers the key (by default two minutes). Returns its
+    /// position; `None` if the topic has neither subscribers nor a history. If the future is dropped, the message may still be published.
     ///
     /// # Errors
     /// As [`subscribe`](Self::subscribe).

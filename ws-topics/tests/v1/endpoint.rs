@@ -153,6 +153,23 @@ async fn a_publication_that_is_repeated_with_its_key_is_published_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_publication_that_is_repeated_after_its_key_is_forgotten_is_published_again() {
+    let open = || EndpointOptions::default().publish(true);
+    for (options, seconds) in [(open(), 120), (open().publish_key_age(Duration::from_secs(3_600)), 3_600)] {
+        let endpoint = endpoint(options);
+        let publish = json!({"type": "publish", "id": 1, "topic": "kept/a", "text": "x", "key": "k1"});
+        let mut positions = Vec::new();
+        for wait in [0, seconds - 1, 2] {
+            tokio::time::advance(Duration::from_secs(wait)).await;
+            let (answer, _) = Client::new(&endpoint, "ada").ask(publish.clone()).await;
+            let position = answer["position"].as_str().unwrap();
+            positions.push(position.split_once(':').unwrap().1.to_owned());
+        }
+        assert_eq!(positions, ["1", "1", "2"], "after {seconds} seconds");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn clients_may_not_publish_unless_the_server_allows_it() {
     let endpoint = endpoint(EndpointOptions::default());
     let mut client = Client::new(&endpoint, "");
