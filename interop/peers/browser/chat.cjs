@@ -39,15 +39,18 @@ async function chat(browser, home, shots, ...options) {
     await heard(bo, "Ann", "A line that is long enough to be broken on a telephone, and a word that is not: " + "o".repeat(60));
     await look(ann, `${shots}-open`);
 
-    // Without network: the page says so, what is said elsewhere is missed, and what is written here waits.
+    // Without network: the page says so as soon as it knows, what is said elsewhere is missed, and what is written here waits.
+    cable.hold();
+    await bo.fill("#text", "said without network");
+    await bo.keyboard.press("Enter");
+    await bo.waitForSelector("#log .pending time:text-is('sending …')");
     cable.cut();
     await bo.state("waiting");
+    await bo.waitForSelector("#log .pending time:text-is('waits for the connection')");
     await told(bo, "offline – what you write is sent later");
     await people(ann, "Ann");
     await ann.waitForSelector("#log .note:has-text('Bo <b> left.')");
     for (const number of [1, 2, 3]) await say(ann, `missed ${number}`);
-    await bo.fill("#text", "said without network");
-    await bo.keyboard.press("Enter");
     await bo.waitForSelector("#log .pending p:text-is('said without network')");
     await look(bo, `${shots}-lost`);
     cable.restore();

@@ -61,6 +61,11 @@ class Cable {
     return this;
   }
 
+  // Passes no more bytes on the connections that there are, and does not end them.
+  hold() {
+    for (const socket of this.sockets) socket.unpipe().pause();
+  }
+
   // Ends all connections, and lets none begin.
   cut() {
     this.whole = false;

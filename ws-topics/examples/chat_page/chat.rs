@@ -154,6 +154,7 @@ impl Stay {
             Event::Disconnected => {
                 self.is_open.set(false);
                 self.page.state(State::Waiting, "offline – what you write is sent later");
+                self.page.pending_while(false);
                 self.page.people(&BTreeSet::new(), &self.name);
                 room.lost_at = Some(self.page.note("The connection was lost."));
             }
@@ -179,6 +180,7 @@ impl Stay {
         self.is_open.set(true);
         self.was_open.set(true);
         self.page.state(state, what);
+        self.page.pending_while(true);
         self.page.say_error("");
     }
 
@@ -191,8 +193,7 @@ impl Stay {
 
     /// Publishes a text. While there is no connection it waits, and is shown so; it is published once when there is one.
     async fn say(&self, text: String) {
-        let when = if self.is_open.get() { "sending …" } else { "waits for the connection" };
-        let waiting = self.page.pending(&self.name, &text, when);
+        let waiting = self.page.pending(&self.name, &text, self.is_open.get());
         let published = self.topics.publish(self.topic.as_str(), text.as_str()).await;
         if let Err(error) = published
             && !self.has_left.get()

@@ -129,8 +129,18 @@ impl Page {
     }
 
     /// Shows what is not published yet. Returns its line, to be removed when it is.
-    pub(crate) fn pending(&self, name: &str, text: &str, when: &str) -> Element {
-        self.append("said mine pending", &[("b", name), ("time", when), ("p", text)], None)
+    pub(crate) fn pending(&self, name: &str, text: &str, is_open: bool) -> Element {
+        self.append("said mine pending", &[("b", name), ("time", unsent(is_open)), ("p", text)], None)
+    }
+
+    /// Shows of all that is not published yet whether it waits for the connection.
+    pub(crate) fn pending_while(&self, is_open: bool) {
+        let Ok(all) = self.document.query_selector_all("#log .pending time") else { return };
+        for place in 0..all.length() {
+            if let Some(when) = all.item(place) {
+                when.set_text_content(Some(unsent(is_open)));
+            }
+        }
     }
 
     /// Shows something that has happened; returns its line.
@@ -237,6 +247,10 @@ impl Page {
     fn input(&self, id: &str) -> HtmlInputElement {
         self.element(id).unchecked_into()
     }
+}
+
+fn unsent(is_open: bool) -> &'static str {
+    if is_open { "sending …" } else { "waits for the connection" }
 }
 
 /// Hours and minutes.
