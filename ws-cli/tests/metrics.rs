@@ -313,8 +313,9 @@ fn each_limit_that_ws_serve_is_given_is_a_reason_of_its_own() {
     read(&mut stream, 4 + 25_000);
     assert!(server.scrape()["reads_delayed_total"] >= 1.0);
     let server = Observed::new(&["--per-address-bytes-per-second", "10000", "--per-address-excess", "close"]);
-    server.opened().write_all(&frame(0x82, &vec![7; 25_000])).unwrap();
-    server.once(&[("websockets_closed_total{initiator=\"local\",cause=\"rate\",code=\"1008\"}", 1.0)]);
+    let mut stream = server.opened();
+    stream.write_all(&frame(0x82, &vec![7; 25_000])).unwrap();
+    server.once(&[("websockets_closed_total{initiator=\"remote\",cause=\"rate\",code=\"1008\"}", 1.0)]);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::config::setters::setters;
 /// behind a proxy that is not [trusted](crate::ProxyOptions) all clients have the proxy's. Each limit is off by
 /// default; each field has a setter of the same name.
 ///
-/// A request beyond a limit is answered with status 429 and `Retry-After`, before the guards are asked, and after 50 ms, so that a client that
-/// asks again as soon as it is refused costs the others little. Besides, one
+/// A request beyond a limit is answered with status 429 and `Retry-After`, before the guards are asked, and by a
+/// [`Server`](crate::Server) after 50 ms, so that a client that asks again as soon as it is refused costs the others little. Besides, one
 /// address may always have at most four times as many requests in guards as there is room for more, so that others find
 /// a place.
 ///

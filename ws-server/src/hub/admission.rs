@@ -115,7 +115,7 @@ impl Admission {
     /// Whether another WebSocket may open, as far as is known before the guards have decided; or the answer.
     pub(crate) async fn room(&self, source: Source) -> Result<(), Denied> {
         if !self.addresses.has_room(source) {
-            return Err(self.address_is_full().await);
+            return Err(Self::too_many(self.retry_after, MAX_OF_ADDRESS));
         }
         // A permit that is free need not be taken to know that.
         if !*self.closing.borrow() && !self.memory.is_short() && self.websockets.available_permits() > 0 {
@@ -127,15 +127,9 @@ impl Admission {
     /// A permit for an open WebSocket of that address; or the answer, when the address has as many as it may, when the
     /// server shuts down, or when none becomes free in time.
     pub(crate) async fn websocket(&self, source: Source) -> Result<OpenPermit, Denied> {
-        let of_address = match self.addresses.open(source) {
-            Ok(share) => share,
-            Err(AtLimit) => return Err(self.address_is_full().await),
-        };
+        let of_address = self.addresses.open(source);
+        let of_address = of_address.map_err(|AtLimit| Self::too_many(self.retry_after, MAX_OF_ADDRESS))?;
         Ok(OpenPermit { _of_server: self.of_server().await?, of_address })
-    }
-
-    async fn address_is_full(&self) -> Denied {
-        Self::too_many(self.retry_after, MAX_OF_ADDRESS).after_a_pause().await
     }
 
     async fn of_server(&self) -> Result<WebSocketPermit, Denied> {

@@ -187,7 +187,10 @@ pub(crate) async fn judge(
     if let Err(denied) = heard {
         return Err(denied.after_a_pause().await);
     }
-    let granted = decide(&mut upgrade, params, peer, gate, admission).await?;
+    let granted = match decide(&mut upgrade, params, peer, gate, admission).await {
+        Ok(granted) => granted,
+        Err(denied) => return Err(denied.after_a_pause().await),
+    };
     Ok(Agreed { upgrade, granted, handler: handler.cloned() })
 }
 

@@ -43,9 +43,9 @@ impl Denied {
         Self { why: AcceptError::Limited { status: response.status(), limit }, response: Box::new(response) }
     }
 
-    /// After a pause, if it is 429: a client that asks again as soon as it is refused then costs the others little.
+    /// After a pause, if an address asks for too much: one that asks again as soon as it is refused then costs the others little.
     pub(crate) async fn after_a_pause(self) -> Self {
-        if self.response.status() == StatusCode::TOO_MANY_REQUESTS {
+        if let AcceptError::Limited { status: StatusCode::TOO_MANY_REQUESTS, .. } = self.why {
             sleep(PAUSE).await;
         }
         self
