@@ -43,7 +43,7 @@ pub use large::LargeMessage;
 pub use output::Output;
 pub use receive::Received;
 use send::Outgoing;
-pub(crate) use send::whole_frame;
+pub(crate) use send::{BY_REFERENCE, whole_header};
 
 /// One end of an open WebSocket connection.
 ///

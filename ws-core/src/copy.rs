@@ -97,14 +97,6 @@ pub(crate) fn bytes(from: &[u8]) -> Bytes {
     copy.into()
 }
 
-/// Returns a copy of bytes behind others, which are few.
-pub(crate) fn bytes_behind(few: &[u8], from: &[u8]) -> Bytes {
-    let mut copy = Vec::with_capacity(few.len().saturating_add(from.len()));
-    copy.extend_from_slice(few);
-    append(&mut copy, from);
-    copy.into()
-}
-
 /// Returns a copy of text.
 pub(crate) fn text(from: &str) -> String {
     let mut copy = String::with_capacity(from.len());

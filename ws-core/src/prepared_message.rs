@@ -5,15 +5,16 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+#[cfg(feature = "deflate")]
 use bytes::Bytes;
 
 #[cfg(feature = "deflate")]
 use crate::connection::TURN;
-use crate::connection::{Connection, Work, whole_frame};
+use crate::connection::{BY_REFERENCE, Connection, Work, whole_header};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compressing, WindowBits};
 use crate::error::SendError;
-use crate::frame::Role;
+use crate::frame::{EncodedHeader, Role};
 use crate::message::Message;
 
 /// A message that is prepared to be sent on any number of connections; cheap to clone.
@@ -26,10 +27,9 @@ pub struct PreparedMessage(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Of a small one the payload lies in `frame`.
     message: Message,
-    /// A small message in one frame, as a server sends it uncompressed; of a large one nothing.
-    frame: Bytes,
+    /// Of its frame, as a server sends it in one and uncompressed.
+    header: EncodedHeader,
     /// What it compresses to with a window of 8 to 15 bits; `None` inside where that does not pay. Boxed: most stay empty.
     #[cfg(feature = "deflate")]
     compressed: [std::sync::OnceLock<Option<Box<Bytes>>>; 8],
@@ -41,10 +41,11 @@ struct Inner {
 impl PreparedMessage {
     /// Prepares a message.
     pub fn new(message: impl Into<Message>) -> Self {
-        let (message, frame) = whole_frame(message.into());
+        let message = message.into();
+        let header = whole_header(&message);
         Self(Arc::new(Inner {
             message,
-            frame,
+            header,
             #[cfg(feature = "deflate")]
             compressed: [const { std::sync::OnceLock::new() }; 8],
             #[cfg(feature = "deflate")]
@@ -143,7 +144,7 @@ impl Connection {
                 return self.send_compressed(prepared.message().data_type(), payload);
             }
         }
-        self.queue_shared(prepared.message(), &prepared.0.frame);
+        self.queue_shared(prepared.message(), &prepared.0.header);
         Ok(())
     }
 
@@ -151,7 +152,8 @@ impl Connection {
     #[inline]
     pub fn prepared_row(&mut self) -> PreparedRow<'_> {
         let room = self.room_for_prepared_frames();
-        let most = self.config().max_frame_size;
+        // A larger one is queued by reference.
+        let most = self.config().max_frame_size.min(BY_REFERENCE - 1);
         PreparedRow { connection: self, room, most }
     }
 
@@ -178,7 +180,7 @@ pub struct PreparedRow<'c> {
     connection: &'c mut Connection,
     /// With fewer bytes than these in the queue a small message is appended as it is prepared.
     room: usize,
-    /// The most payload of a frame.
+    /// With at most this much payload.
     most: usize,
 }
 
@@ -187,9 +189,9 @@ impl PreparedRow<'_> {
     /// of more than 64 KiB. Returns whether it is queued.
     #[inline]
     pub fn push(&mut self, prepared: &PreparedMessage) -> bool {
-        let Inner { message, frame, .. } = &*prepared.0;
-        if self.connection.queued() < self.room && !frame.is_empty() && message.len() <= self.most {
-            self.connection.queue_whole_frame(frame);
+        let Inner { message, header, .. } = &*prepared.0;
+        if self.connection.queued() < self.room && message.len() <= self.most {
+            self.connection.queue_shared(message, header);
             return true;
         }
         self.push_another(prepared)

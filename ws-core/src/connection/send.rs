@@ -7,7 +7,7 @@ use crate::copy;
 use crate::error::SendError;
 use crate::frame::{EncodedHeader, FrameHeader, OpCode};
 use crate::mask::{MaskKey, append_masked, mask};
-use crate::message::{DataType, Message, Utf8Bytes};
+use crate::message::{DataType, Message};
 use crate::utf8::Utf8Validator;
 
 /// A message being sent in pieces.
@@ -231,28 +231,23 @@ impl Connection {
         append_masked(data, payload, key);
     }
 
-    /// A whole message that others share, uncompressed: a small one is copied with its [`whole_frame`] if a server sends it in one.
+    /// A whole message that others share, uncompressed: a small one is copied as it is, behind its [header](whole_header) if it is one
+    /// frame of a server.
     #[inline]
-    pub(crate) fn queue_shared(&mut self, message: &Message, frame: &[u8]) {
-        if !frame.is_empty() && message.len() <= self.config.max_frame_size && matches!(self.end, End::Server)
-        {
-            self.queue_whole_frame(frame);
-        } else if !frame.is_empty() {
-            self.queue_frames(opcode_of(message.data_type()), false, message.as_bytes(), true);
+    pub(crate) fn queue_shared(&mut self, message: &Message, header: &EncodedHeader) {
+        let (payload, opcode) = (message.as_bytes(), opcode_of(message.data_type()));
+        let is_small = payload.len() < BY_REFERENCE;
+        if is_small && payload.len() <= self.config.max_frame_size && matches!(self.end, End::Server) {
+            self.messages_sent = self.messages_sent.wrapping_add(1);
+            let data = self.queue.data();
+            data.reserve(payload.len().saturating_add(EncodedHeader::ROOM));
+            header.append_to(data);
+            copy::append(data, payload);
+        } else if is_small {
+            self.queue_frames(opcode, false, payload, true);
         } else {
-            self.queue_bytes(opcode_of(message.data_type()), false, message.clone().into_bytes());
+            self.queue_bytes(opcode, false, message.clone().into_bytes());
         }
-    }
-
-    /// A small whole message in one frame of a server, which has been encoded.
-    #[inline]
-    pub(crate) fn queue_whole_frame(&mut self, frame: &[u8]) {
-        debug_assert!(
-            matches!(self.end, End::Server) && !frame.is_empty(),
-            "what only a server sends as it is"
-        );
-        self.messages_sent = self.messages_sent.wrapping_add(1);
-        copy::append(self.queue.data(), frame);
     }
 
     /// A whole payload, without a copy of all of it if it is large.
@@ -326,7 +321,7 @@ impl Connection {
 
 /// Payloads from this size on are queued by reference: below, a copy is cheaper than a
 /// separate place in the vectored write.
-const BY_REFERENCE: usize = 4 << 10;
+pub(crate) const BY_REFERENCE: usize = 4 << 10;
 
 /// Payloads of a client that others share are copied and masked from this size on as they are written, smaller ones at once.
 const MASKED_LATER: usize = 64 << 10;
@@ -338,22 +333,10 @@ pub(super) const fn opcode_of(data_type: DataType) -> OpCode {
     }
 }
 
-/// A message, and its frame as a server sends it in one and uncompressed: of a small one, which shares the frame's memory then. Of a large
-/// one, which is queued by reference, nothing.
-pub(crate) fn whole_frame(message: Message) -> (Message, Bytes) {
-    if message.len() >= BY_REFERENCE {
-        return (message, Bytes::new());
-    }
+/// The header of a message that a server sends in one frame and uncompressed.
+pub(crate) fn whole_header(message: &Message) -> EncodedHeader {
     let (opcode, payload_len) = (opcode_of(message.data_type()), message.len() as u64);
-    let header = FrameHeader { fin: true, rsv1: false, opcode, mask: None, payload_len }.encode();
-    let frame = copy::bytes_behind(&header, message.as_bytes());
-    let payload = frame.slice(header.len()..);
-    let message = match message {
-        Message::Binary(_) => Message::Binary(payload),
-        // It is text, as the same bytes were.
-        Message::Text(text) => Message::Text(Utf8Bytes::try_from(payload).unwrap_or(text)),
-    };
-    (message, frame)
+    FrameHeader { fin: true, rsv1: false, opcode, mask: None, payload_len }.encode()
 }
 
 fn masked(payload: &[u8], key: Option<MaskKey>) -> impl Iterator<Item = u8> {
