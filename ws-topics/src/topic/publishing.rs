@@ -132,7 +132,7 @@ impl State {
         filters: &Filters,
         visits: &mut Visits,
     ) {
-        // What filters match is not known without a look.
+        // What filters match is not known without a look at them: once there has been one, each message is put into each queue.
         let alone = filters.generation() == 0;
         if alone && visits.add_to_tail(waiting, from) {
             return;
