@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Tests topics on several servers with real NATS and Redis: what every backplane has to do, connections that are cut, payloads, entries and keys that no server of
-# ours has written while ours run, passwords, TLS; and three of our
+# ours has written while ours run, what is refused for lack of room, a connection that is slow, a crash of NATS or Redis, flushes to the
+# disk, passwords, TLS; and three of our
 # servers that publish while one of them is killed, NATS or Redis is stopped for ten seconds, and the network passes no bytes for eight.
 # NATS_SERVER and REDIS_SERVER may name other programs than Debian's.
-# apt: nats-server redis-server python3 openssl
+# apt: nats-server redis-server python3 openssl strace
 source "$(dirname "$0")/lib/setup.bash"
 nats_server=${NATS_SERVER:-nats-server}
 redis_server=${REDIS_SERVER:-redis-server}
-need_programs "$nats_server" "$redis_server" python3 openssl
+need_programs "$nats_server" "$redis_server" python3 openssl strace
 echo "$name: $("$nats_server" --version), $("$redis_server" --version | cut -d' ' -f1-3)"
 # Not for speed: what CI's step `features` has built does.
 cargo build --quiet --workspace --all-features --example contract --example cluster
@@ -19,14 +20,72 @@ mkdir -p "$data/redis" "$data/locked"
 
 nats_port=$(free_port)
 redis_port=$(free_port)
+nats_url=nats://127.0.0.1:$nats_port
+redis_url=redis://127.0.0.1:$redis_port
 start_nats() { listen_at "$nats_port" nats "$nats_server" -a 127.0.0.1 -p "$nats_port" -js -sd "$data/nats"; }
 start_redis() {
     listen_at "$redis_port" redis "$redis_server" --bind 127.0.0.1 --port "$redis_port" --dir "$data/redis" --appendonly yes --save ''
 }
 start_nats
 start_redis
-step "what every backplane has to do: NATS" "$built/contract" "nats://127.0.0.1:$nats_port"
-step "what every backplane has to do: Redis" "$built/contract" "redis://127.0.0.1:$redis_port"
+step "what every backplane has to do: NATS" "$built/contract" "$nats_url"
+step "what every backplane has to do: Redis" "$built/contract" "$redis_url"
+
+# What is lost, and what is not: ws-topics/docs/guarantees.md names these steps.
+crash() { # ends the server that was started last, as a crash does
+    kill -KILL "${started[-1]}"
+    wait "${started[-1]}" 2>/dev/null || true
+    unset 'started[-1]'
+}
+step "NATS refuses one of a batch, stores the others, and that one last" "$built/contract" --full "$nats_url"
+step "Redis refuses what it has no memory for" "$built/contract" --full "$redis_url"
+step "Redis drops a connection that is slow, and that is seen" "$built/contract" --slow "$redis_url"
+step "entries are confirmed: Redis" "$built/contract" --store "$redis_url"
+crash
+start_redis
+step "what Redis has confirmed is there after its crash" "$built/contract" --stored "$redis_url"
+crash_port=$(free_port)
+crash_url=nats://127.0.0.1:$crash_port
+start_crashing() { listen_at "$crash_port" crashing-nats "$nats_server" -a 127.0.0.1 -p "$crash_port" -js -sd "$data/crashing"; }
+start_crashing
+step "entries are confirmed: NATS" "$built/contract" --store "$crash_url"
+crash
+start_crashing
+step "what NATS has confirmed is there after its crash" "$built/contract" --stored "$crash_url"
+
+# A loss of power cannot be tried here. What has to be true for it: each of a hundred entries is flushed to the disk before the next is sent,
+# which is sent when the one before is confirmed.
+flushing() { # flushing NAME PORT URL SERVER...
+    local log=$work/$name.flushes-$1.log port=$2 url=$3 flushes
+    shift 3
+    # -D: strace is the child, so that ending the server ends both.
+    listen_at "$port" flushing strace -D -f -qq -e trace=fsync,fdatasync -o "$log" "$@"
+    "$built/contract" --store "$url"
+    kill "${started[-1]}"
+    wait "${started[-1]}" || true
+    flushes=$(grep -cE 'fsync\(|fdatasync\(' "$log" || true)
+    echo "$flushes flushes"
+    [ "$flushes" -ge 100 ]
+}
+flushing_redis() {
+    local port
+    port=$(free_port)
+    mkdir -p "$data/flushing-redis"
+    flushing redis "$port" "redis://127.0.0.1:$port" "$redis_server" --bind 127.0.0.1 --port "$port" --dir "$data/flushing-redis" \
+        --appendonly yes --appendfsync always --save ''
+}
+flushing_nats() {
+    local port
+    port=$(free_port)
+    printf 'listen: 127.0.0.1:%s\njetstream { store_dir: "%s"\n sync_interval: always }\n' "$port" "$data/flushing-nats" >"$data/nats.conf"
+    flushing nats "$port" "nats://127.0.0.1:$port" "$nats_server" -c "$data/nats.conf"
+}
+check "Redis with appendfsync always flushes what it confirms" flushing_redis
+if [ "$(printf '%s\n' 2.10 "$("$nats_server" --version | grep -oE '[0-9]+\.[0-9]+')" | sort -V | head -1)" = 2.10 ]; then
+    check "NATS with sync_interval always flushes what it confirms" flushing_nats
+else
+    echo "  --  NATS with sync_interval always flushes what it confirms: this nats-server is older than 2.10, which knows that setting"
+fi
 
 # Passwords.
 locked_nats=$(free_port)

@@ -89,6 +89,17 @@ fn references(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::"))
 }
 
+/// What stands between backquotes and names a step of a script: `script.sh::step`.
+fn steps(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".sh::"))
+}
+
+/// Whether a script has a step of this name.
+fn is_step(script: &Path, name: &str) -> bool {
+    let Ok(source) = fs::read_to_string(script) else { return false };
+    ["step", "check"].iter().any(|word| source.contains(&format!("{word} \"{name}\" ")))
+}
+
 /// Whether a file has a function of this name under an attribute that makes it a test.
 fn is_test(file: &Path, name: &str) -> bool {
     let Ok(source) = fs::read_to_string(file) else { return false };
@@ -102,7 +113,7 @@ fn is_test(file: &Path, name: &str) -> bool {
 }
 
 #[test]
-fn every_test_that_a_document_names_exists() {
+fn every_test_and_step_that_a_document_names_exists() {
     let mut named = 0;
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
@@ -110,6 +121,11 @@ fn every_test_that_a_document_names_exists() {
             let file = format!("{file}.rs");
             assert!(is_test(&root().join(&file), name), "{}: there is no {file}::{name}", document.display());
             named += 1;
+        }
+        for (script, name) in steps(&text) {
+            let script = format!("{script}.sh");
+            let found = is_step(&root().join(&script), name);
+            assert!(found, "{}: there is no step {name:?} in {script}", document.display());
         }
     }
     assert!(named > 200, "{named} tests are named");
@@ -121,7 +137,8 @@ fn every_statement_about_what_topics_lose_names_a_test() {
     let mut statements = 0;
     for row in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| statement ")) {
         let (statement, tests) = row.trim_matches('|').rsplit_once(" | ").unwrap_or_else(|| panic!("{row}"));
-        assert!(references(tests).next().is_some(), "no test: {statement}");
+        let is_tested = references(tests).next().is_some() || steps(tests).next().is_some();
+        assert!(is_tested, "no test: {statement}");
         statements += 1;
     }
     assert!(statements > 40, "{statements} statements");

@@ -62,7 +62,7 @@ pub trait Link: Send + Sync + 'static {
     /// `history`, which also apply from then on.
     ///
     /// An entry that is already there by its [`id`](Entry::id) is not stored again, so that a caller that lost the connection may repeat the call, for a minute at
-    /// least.
+    /// least. If one is [refused](BackplaneError::refused), those before and after it may be stored: the caller goes on with the first alone.
     fn append(
         &self,
         topic: &str,

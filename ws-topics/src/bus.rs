@@ -205,10 +205,14 @@ impl Bus {
     /// The backplane refuses the first messages of a topic, and would again.
     pub(crate) fn refused(&self, topic: &str, count: usize, cause: &BackplaneError) {
         let refused = self.lock().outbox.done(topic, count);
-        self.report(ClusterEvent::Refused { topic: topic.into(), cause: cause.to_string().into() });
+        self.report_refusal(topic, cause);
         for pending in refused {
             pending.resolve(Err(TopicError::Refused { topic: topic.into(), cause: cause.to_string() }));
         }
+    }
+
+    pub(crate) fn report_refusal(&self, topic: &str, cause: &BackplaneError) {
+        self.report(ClusterEvent::Refused { topic: topic.into(), cause: cause.to_string().into() });
     }
 
     /// Which connection has published a message that is being stored.

@@ -79,7 +79,7 @@ pub enum TopicError {
         /// The limit of bytes.
         bytes: usize,
     },
-    /// The backplane refuses to store a message: it is too long, for example.
+    /// The backplane refuses to store a message: it is too long, for example, or there is no room for it.
     #[error("the message to {topic:?} is not stored: {cause}")]
     Refused {
         /// The topic.

@@ -31,7 +31,8 @@ pub enum ClusterEvent {
         /// How many.
         messages: u64,
     },
-    /// The backplane refuses a durable message, which is not stored: it is too long, for example.
+    /// The backplane refuses a durable message, which is not stored: it is too long, for example, or there is no room for it. Or it refuses to make or to read the
+    /// log of a durable topic, which is [tried again](crate::ClusterOptions::check_interval).
     Refused {
         /// The topic.
         topic: Arc<str>,

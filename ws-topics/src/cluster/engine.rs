@@ -131,6 +131,10 @@ impl Engine {
                 self.interests.left(want.clone(), now);
                 self.look_at(want, now);
             }
+            Done::Read(topic, Err(error)) if error.is_refusal() => {
+                self.bus.report_refusal(&topic, &error);
+                self.mirrors.done(&topic, now + self.bus.options.check_interval);
+            }
             Done::Read(topic, page) => self.read(&topic, page?, now),
             Done::Appended(topic, count, Err(error)) if error.is_refusal() => {
                 self.bus.refused(&topic, count, &error);

@@ -29,6 +29,10 @@ const MAX_READ: usize = 2_048;
 const STREAM_NOT_FOUND: u64 = 10_059;
 const STREAM_NAME_IN_USE: u64 = 10_058;
 
+/// Those of one request, which would fail again while the connection is good: no resources, storage or streams left for the account or on
+/// the server, a message that is too long for the stream, one that cannot be stored, a sealed stream.
+const REFUSALS: [u64; 8] = [10_002, 10_023, 10_027, 10_028, 10_047, 10_054, 10_077, 10_109];
+
 /// The streams that this connection has seen to.
 pub(super) struct Logs {
     names: Names,
@@ -77,6 +81,22 @@ enum Failure {
 impl From<BackplaneError> for Failure {
     fn from(error: BackplaneError) -> Self {
         Self::Other(error)
+    }
+}
+
+impl Answer {
+    /// What was asked for. Beside an error the other members mean nothing: `seq` is 0 then.
+    fn expect<T>(
+        self,
+        connection: &Connection,
+        what: impl FnOnce() -> String,
+        member: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Result<T, BackplaneError> {
+        let mut answer = self;
+        match (answer.error.take(), member(&mut answer)) {
+            (None, Some(found)) => Ok(found),
+            (error, _) => Err(refusal(connection, &what(), error)),
+        }
     }
 }
 
@@ -133,9 +153,8 @@ impl Logs {
             if reply.status == Some(StatusCode::NO_RESPONDERS) {
                 return Err(Failure::Gone);
             }
-            let answer = parsed(connection, &reply)?;
             let what = || format!("append to stream {:?}", log.stream);
-            let offset = answer.seq.ok_or_else(|| refusal(connection, &what(), answer.error))?;
+            let offset = parsed(connection, &reply)?.expect(connection, what, |answer| answer.seq)?;
             let number = reply.subject.rsplit('.').next().and_then(|number| number.parse::<usize>().ok());
             if let Some(place) = number.and_then(|number| offsets.get_mut(number)) {
                 *place = offset;
@@ -313,8 +332,15 @@ fn parsed(connection: &Connection, reply: &Message) -> Result<Answer, BackplaneE
 }
 
 fn refusal(connection: &Connection, what: &str, error: Option<ServerError>) -> BackplaneError {
+    let is_refusal =
+        error.as_ref().and_then(|error| error.err_code).is_some_and(|code| REFUSALS.contains(&code));
     let why = error.and_then(|error| error.description).unwrap_or_else(|| "it gave no reason".into());
-    connection.failed(what).caused_by(why)
+    // The cause of a refusal is shown without its source.
+    if is_refusal {
+        BackplaneError::refused(format!("{}: {why}", connection.failed(what)))
+    } else {
+        connection.failed(what).caused_by(why)
+    }
 }
 
 fn set_limits(config: &mut Value, history: &History, max_payload: usize) {

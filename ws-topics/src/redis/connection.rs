@@ -150,7 +150,12 @@ impl Connection {
     ) -> Result<Value, BackplaneError> {
         let mut commands = self.commands.clone();
         let work = async {
-            invocation.invoke_async(&mut commands).await.map_err(|error| self.failed(what).caused_by(error))
+            invocation.invoke_async(&mut commands).await.map_err(|error| match error.code() {
+                Some(code) if REFUSALS.contains(&code) => {
+                    BackplaneError::refused(format!("{}: {error}", self.failed(what)))
+                }
+                _ => self.failed(what).caused_by(error),
+            })
         };
         self.queue.unless_closed(work).await
     }
@@ -176,6 +181,10 @@ impl Drop for Connection {
         self.queue.close("the connection to Redis has ended");
     }
 }
+
+/// Errors of a script that would fail again while the connection is good, and before which it has written nothing: no memory, no disk to
+/// write to, too few replicas.
+const REFUSALS: [&str; 3] = ["OOM", "MISCONF", "NOREPLICAS"];
 
 fn client(server: &Address, database: i64) -> Result<Client, RedisError> {
     let (host, port) = (server.host.clone(), server.port);

@@ -1,4 +1,4 @@
-//! What every [`Backplane`](ws_topics::Backplane) has to do, against one in memory. `examples/contract.rs` runs the same against NATS and Redis, for
+//! What every [`Backplane`](ws_topics::Backplane) has to do, against one in memory. `examples/contract` runs the same against NATS and Redis, for
 //! `interop/85-topics.sh`.
 
 mod contract;

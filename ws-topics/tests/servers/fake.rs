@@ -43,6 +43,10 @@ struct State {
     lose: Option<(Vec<u8>, usize)>,
     /// Refuses to store what contains this.
     refuse: Option<Vec<u8>>,
+    /// Refuses to read logs.
+    refuse_reads: bool,
+    /// Fails the next append that contains this, after it has stored the other entries.
+    pass_over: Option<Vec<u8>>,
     /// Fails the connection of a server after its next append has taken effect.
     lose_answer: BTreeSet<usize>,
     appends: u64,
@@ -138,9 +142,18 @@ impl Net {
         self.lock().lose = Some((text.as_bytes().to_vec(), count));
     }
 
-    /// Refuses to store messages whose payload contains a text.
+    pub fn refuse_reads(&self, refuses: bool) {
+        self.lock().refuse_reads = refuses;
+    }
+
+    /// Refuses to store messages whose payload contains a text; the others of an append are stored, as NATS does.
     pub fn refuse(&self, text: &str) {
         self.lock().refuse = Some(text.as_bytes().to_vec());
+    }
+
+    /// Fails at the entries whose payload contains a text, once, and stores the others of that append.
+    pub fn fail_once_at(&self, text: &str) {
+        self.lock().pass_over = Some(text.as_bytes().to_vec());
     }
 
     pub fn lose_next_answer(&self, server: usize) {
@@ -374,14 +387,16 @@ impl Link for FakeLink {
         let appended = self
             .act(|state| {
                 state.appends += 1;
-                if let Some(text) = &state.refuse
-                    && entries.iter().any(|entry| contains(&entry.payload, text))
-                {
-                    return Err(BackplaneError::refused("a payload is over the limit"));
-                }
+                let has = |entry: &Entry, text: &Option<Vec<u8>>| {
+                    text.as_ref().is_some_and(|text| contains(&entry.payload, text))
+                };
+                let refused = state.refuse.clone();
+                let is_refused = entries.iter().any(|entry| has(entry, &refused));
+                let passed_over =
+                    state.pass_over.take_if(|it| entries.iter().any(|entry| contains(&entry.payload, it)));
                 let log = state.log(topic);
                 let (mut offsets, mut new) = (Vec::new(), Vec::new());
-                for entry in entries {
+                for entry in entries.iter().filter(|it| !has(it, &refused) && !has(it, &passed_over)) {
                     let offset = *log.ids.entry(entry.id).or_insert_with(|| {
                         log.head += 1;
                         log.entries.push((log.head, entry.payload.clone()));
@@ -396,6 +411,12 @@ impl Link for FakeLink {
                 state.stored.entry((topic.into(), appended.epoch)).or_default().extend(new);
                 if state.lose_answer.remove(&self.server) {
                     state.links.remove(&self.id);
+                }
+                if is_refused {
+                    return Err(BackplaneError::refused("a payload is over the limit"));
+                }
+                if passed_over.is_some() {
+                    return Err(BackplaneError::new("one of the entries was not stored"));
                 }
                 Ok(appended)
             })
@@ -412,6 +433,9 @@ impl Link for FakeLink {
         max_messages: usize,
         _: usize,
     ) -> Result<Page, BackplaneError> {
+        if self.net.lock().refuse_reads {
+            return Err(BackplaneError::refused("there is no room for another log"));
+        }
         let page = self
             .act(|state| {
                 let most = if state.one_in(3) { 2 } else { max_messages };

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use ws_topics::{
     Channel, ClusterEvent, ClusterOptions, History, Interest, SubscribeOptions, Subscription, Topics,
 };
@@ -49,6 +49,32 @@ async fn a_local_publish_reaches_local_subscribers_at_once_also_while_the_backpl
     assert_eq!(server.event().await, ClusterEvent::Down { cause: "nobody is there".into() });
     let state = server.topics.backplane().unwrap();
     assert!(!state.up && state.name == "fake" && state.cause.as_deref() == Some("nobody is there"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_elsewhere_before_a_subscription_takes_effect_is_neither_missed_nor_marked() {
+    let net = Net::new(1);
+    let mut servers = servers::<2>(&net).await;
+    // The backplane confirms nothing for a while, so the subscription has not taken effect.
+    net.health(1, Health::Stalled);
+    let (mut topic, mut filter) = (Peer::fast(), Peer::fast());
+    let _topic = servers[1].topics.subscribe(&topic.sender, "news", live()).unwrap();
+    let _filter = servers[1].topics.subscribe(&filter.sender, "news/#", live()).unwrap();
+    sleep(Duration::from_millis(500)).await;
+    assert!(!net.is_interested(1, &Interest::Channel(Channel::Topic("news".into()))));
+    for text in ["early", "early too"] {
+        servers[0].topics.publish("news", text).unwrap();
+    }
+    // What its own server publishes meanwhile it gets at once.
+    servers[1].topics.publish("news", "here").unwrap();
+    net.health(1, Health::Well);
+    settle().await;
+    servers[0].topics.publish("news", "later").unwrap();
+    settle().await;
+    for peer in [&mut topic, &mut filter] {
+        assert_eq!(peer.read().await, ["here", "later"]);
+    }
+    assert!(timeout(Duration::from_secs(60), servers[1].events.next()).await.is_err(), "no gap is reported");
 }
 
 #[tokio::test(start_paused = true)]

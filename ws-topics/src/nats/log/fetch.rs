@@ -6,7 +6,7 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{nanoseconds, parsed, refusal};
+use super::{nanoseconds, parsed};
 use crate::backplane::BackplaneError;
 use crate::nats::connection::Connection;
 
@@ -32,9 +32,8 @@ pub(super) async fn fetch(
     });
     let reply =
         connection.request(format!("$JS.API.CONSUMER.CREATE.{stream}"), request.to_string().into()).await?;
-    let answer = parsed(connection, &reply)?;
-    let consumer =
-        answer.name.ok_or_else(|| refusal(connection, &format!("read stream {stream:?}"), answer.error))?;
+    let what = || format!("read stream {stream:?}");
+    let consumer = parsed(connection, &reply)?.expect(connection, what, |answer| answer.name.take())?;
     // The server sends no entry that is longer than this by itself.
     let most = max_bytes.max(connection.max_payload().saturating_add(64 << 10));
     let request = json!({ "batch": wanted, "max_bytes": most, "no_wait": true });
