@@ -139,9 +139,9 @@ pub(crate) async fn linger<S: AsyncRead + Unpin>(stream: &mut S, time: Duration,
 }
 
 /// To a connection that begins with a header of the PROXY protocol where none is read.
-pub(crate) const UNEXPECTED_PROXY_HEADER: &str = "This begins with a header of the PROXY protocol, which is read only if \
-     the setting handshake.proxies has proxy_protocol and the address of the peer is in trusted; set both, or turn it off in \
-     the load balancer (haproxy: send-proxy; nginx: proxy_protocol).";
+pub(crate) const UNEXPECTED_PROXY_HEADER: &str = "This begins with a header of the PROXY protocol, which is read once, at the \
+     start of a connection, and only if the setting handshake.proxies has proxy_protocol and the address of the peer is in trusted; \
+     set both, or turn it off in the load balancer (haproxy: send-proxy; nginx: proxy_protocol).";
 /// What a browser's opening handshake fits into.
 const FIRST_READ: usize = 1024;
 const LINGER_READ: usize = 16 << 10;
