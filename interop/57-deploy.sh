@@ -11,8 +11,11 @@ if [ -z "${WS_DEPLOY_INSIDE-}" ]; then
     build
     need_python
     need_python_http2
-    "$python" -c 'import kubernetes_validate' 2>/dev/null ||
-        fetch "$work/py/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate
+    install_validator() {
+        "$python" -c 'import kubernetes_validate' 2>/dev/null ||
+            fetch "$work/py/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate
+    }
+    locked install_validator
     export WS_DEPLOY_INSIDE=1
     exec unshare --net --mount --propagation private -- "$0"
 fi

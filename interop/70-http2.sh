@@ -6,11 +6,9 @@ source "$(dirname "$0")/lib/setup.bash"
 need_programs chromium haproxy openssl npm
 build
 need_node
+need_playwright
 need_certificate
 cat "$certificate" "$key" >"$work/$name.pem"
-if [ ! -d "$work/node/node_modules/playwright-core" ]; then
-    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 fetch npm install --prefix "$work/node" --no-audit --no-fund --silent playwright-core
-fi
 
 start tls "$programs/echo" --listen 127.0.0.1:0 --compress --tls "$certificate" "$key"
 secure=localhost:${address##*:}

@@ -42,8 +42,6 @@ tests=(cargo test -p ws-client --target wasm32-unknown-unknown --test browser)
 step "the tests in a page" env WASM_BINDGEN_USE_BROWSER=1 "${tests[@]}"
 step "the tests in a worker" env WASM_BINDGEN_USE_DEDICATED_WORKER=1 "${tests[@]}"
 
-if [ ! -d "$work/node/node_modules/playwright-core" ]; then
-    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 fetch npm install --prefix "$work/node" --no-audit --no-fund --silent playwright-core
-fi
-step "the chat page in Rust" env NODE_PATH="$work/node/node_modules" CHROMIUM="$(command -v chromium)" CARGO_TARGET_DIR="$target" \
+need_playwright
+step "the chat page in Rust" env CHROMIUM="$(command -v chromium)" CARGO_TARGET_DIR="$target" \
     node interop/peers/browser/main.cjs rust

@@ -1,6 +1,6 @@
 # What every interop script needs: builds our programs, installs the others, and ends all processes at exit.
 # It is sourced. Defines: $root $work $programs $ws; step, check, fail, start, stop, build, build_examples; need_programs, need_python,
-# need_python_http2 ($python), need_node, need_certificate; fetch; free_port, listen_at.
+# need_python_http2 ($python), need_node, need_playwright, need_certificate; fetch; free_port, listen_at.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -133,6 +133,17 @@ install_node() {
     echo "$name: Node $(node --version), ws $(node -p 'require("ws/package.json").version')"
 }
 
+# need_playwright: drives Chromium. A directory of its own, for npm removes what it did not install by itself from the one that it installs into.
+need_playwright() { locked install_playwright; }
+install_playwright() {
+    if [ ! -d "$work/playwright/node_modules/playwright-core" ]; then
+        mkdir -p "$work/playwright"
+        PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 fetch npm install --prefix "$work/playwright" --silent --no-fund --no-audit playwright-core
+    fi
+    export NODE_PATH=${NODE_PATH:+$NODE_PATH:}$work/playwright/node_modules
+    echo "$name: playwright-core $(node -p 'require("playwright-core/package.json").version')"
+}
+
 need_programs() { # need_programs PROGRAM...
     local program
     for program in "$@"; do
@@ -156,16 +167,18 @@ need_certificate() {
 free_port() {
     python3 -c '
 import random, socket
-first = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
-while True:
-    port = random.randrange(min(10_000, first - 1), first)
+first, last = map(int, open("/proc/sys/net/ipv4/ip_local_port_range").read().split())
+others = [*range(10_000, first), *range(last + 1, 65_536)]
+for attempt in range(100):
+    # Where connections get nearly all ports, any.
+    port = random.choice(others) if len(others) > 1_000 else 0
     with socket.socket() as listener:
         try:
             listener.bind(("127.0.0.1", port))
         except OSError:
             continue
-    print(port)
-    break'
+        print(listener.getsockname()[1])
+        break'
 }
 
 # listen_at PORT NAME COMMAND...: starts a program and waits until it listens on the port.
