@@ -58,11 +58,11 @@ pub trait Link: Send + Sync + 'static {
         payload: Bytes,
     ) -> impl Future<Output = Result<(), BackplaneError>> + Send;
 
-    /// Appends entries to the log of a topic, in their order, and waits until they are stored. The log is made if there is none, with the limits of
-    /// `history`, which also apply from then on.
+    /// Appends entries to the log of a topic, in their order, and waits until they are stored: all of them, or the first ones, at least one. The caller appends the
+    /// others again. The log is made if there is none, with the limits of `history`, which also apply from then on.
     ///
     /// An entry that is already there by its [`id`](Entry::id) is not stored again, so that a caller that lost the connection may repeat the call, for a minute at
-    /// least. If one is [refused](BackplaneError::refused), those before and after it may be stored: the caller goes on with the first alone.
+    /// least. An error that is a [refusal](BackplaneError::refused) is about the first entry alone, which is not stored unless an earlier call has stored it.
     fn append(
         &self,
         topic: &str,
@@ -135,7 +135,7 @@ pub struct Entry {
 pub struct Appended {
     /// Names the life of the log: a log that was lost and made again has another. Less than 2^53.
     pub epoch: u64,
-    /// The offset of each entry in the log; the log has the offsets 1, 2, 3, … without a hole.
+    /// The offsets of the first entries in the log; the log has the offsets 1, 2, 3, … without a hole.
     pub offsets: Vec<u64>,
 }
 

@@ -197,18 +197,32 @@ impl Bus {
     /// The first messages of a topic have been stored.
     pub(crate) fn stored(&self, topic: &str, count: usize) -> Vec<Pending> {
         let mut state = self.lock();
-        let stored = state.outbox.done(topic, count);
+        let stored = state.outbox.stored(topic, count);
         state.counts.stored = state.counts.stored.saturating_add(stored.len() as u64);
         stored
     }
 
-    /// The backplane refuses the first messages of a topic, and would again.
-    pub(crate) fn refused(&self, topic: &str, count: usize, cause: &BackplaneError) {
-        let refused = self.lock().outbox.done(topic, count);
-        self.report_refusal(topic, cause);
-        for pending in refused {
-            pending.resolve(Err(TopicError::Refused { topic: topic.into(), cause: cause.to_string() }));
+    /// The backplane refuses the first message of a topic.
+    pub(crate) fn refused(&self, topic: &str, cause: &BackplaneError) {
+        let mut state = self.lock();
+        let Some(pending) = state.outbox.refused(topic) else { return };
+        if pending.may_be_stored() {
+            state.counts.unconfirmed = state.counts.unconfirmed.saturating_add(1);
+            drop(state);
+            return self.unconfirmed(topic.into(), [pending]);
         }
+        drop(state);
+        self.report_refusal(topic, cause);
+        pending.resolve(Err(TopicError::Refused { topic: topic.into(), cause: cause.to_string() }));
+    }
+
+    fn unconfirmed(&self, topic: Arc<str>, all: impl IntoIterator<Item = Pending>) {
+        let mut messages = 0_u64;
+        for pending in all {
+            messages = messages.saturating_add(1);
+            pending.resolve(Err(TopicError::Unconfirmed { topic: topic.to_string() }));
+        }
+        self.report(ClusterEvent::Unconfirmed { topic, messages });
     }
 
     pub(crate) fn report_refusal(&self, topic: &str, cause: &BackplaneError) {
@@ -228,11 +242,7 @@ impl Bus {
         state.counts.unconfirmed = state.counts.unconfirmed.saturating_add(count as u64);
         drop(state);
         for (topic, pending) in expired {
-            let messages = pending.len() as u64;
-            for pending in pending {
-                pending.resolve(Err(TopicError::Unconfirmed { topic: topic.to_string() }));
-            }
-            self.report(ClusterEvent::Unconfirmed { topic, messages });
+            self.unconfirmed(topic, pending);
         }
     }
 

@@ -1,5 +1,6 @@
 //! NATS as what several servers exchange messages through.
 
+mod connect;
 mod connection;
 mod log;
 mod name;

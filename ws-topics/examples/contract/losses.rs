@@ -76,7 +76,9 @@ pub(crate) async fn nats_refuses_one_of_a_batch(url: &str) {
     };
     take(500).await;
     let batch = [entry(2, 1), entry(3, 1_000), entry(4, 1)];
-    let error = link.append(&name, &history, &batch).await.expect_err("the second one is too long");
+    let stored = link.append(&name, &history, &batch).await.expect("the first one is stored");
+    assert_eq!((stored.epoch, stored.offsets), (first.epoch, vec![2]));
+    let error = link.append(&name, &history, &batch[1..]).await.expect_err("the next one is too long");
     assert!(error.is_refusal(), "{error}");
     // The connection is good.
     let stored = link.append(&name, &history, &batch[2..]).await.expect("stored before");
@@ -98,9 +100,14 @@ pub(crate) async fn redis_refuses_what_it_has_no_memory_for(url: &str) {
     let memory =
         async |bytes: u32| raw(address(url), &format!("CONFIG SET maxmemory {bytes}\r\n"), "+OK").await;
     memory(1).await;
-    let error = link.append(&name, &history, &entries).await.expect_err("there is no memory");
-    memory(0).await;
+    // What is there is confirmed again, and read.
+    let stored = link.append(&name, &history, &entries).await.expect("stored before");
+    assert_eq!((stored.epoch, stored.offsets), (first.epoch, vec![1]));
+    let error = link.append(&name, &history, &entries[1..]).await.expect_err("there is no memory");
     assert!(error.is_refusal(), "{error}");
+    let page = link.read(&name, &history, 0, 10, 1_000).await.expect("read");
+    assert_eq!((page.epoch, page.head, page.entries.len()), (first.epoch, 1, 1));
+    memory(0).await;
     let stored = link.append(&name, &history, &entries).await.expect("stored");
     assert_eq!((stored.epoch, stored.offsets), (first.epoch, vec![1, 2, 3]));
     println!("after \"{error}\" the offsets are 1, 2 and 3");

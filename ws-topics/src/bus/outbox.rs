@@ -35,6 +35,8 @@ struct Lane {
     waiting: VecDeque<Pending>,
     /// How many of the first are being stored.
     in_flight: usize,
+    /// One was refused, as the next may be: they are stored one by one until one succeeds.
+    one_by_one: bool,
 }
 
 /// Learns where a message is stored.
@@ -50,11 +52,19 @@ pub(crate) struct Pending {
     payload: Bytes,
     /// When it was sent first.
     tried: Option<Instant>,
+    /// The connection was lost while it was being stored: it may be.
+    may_be_stored: bool,
 }
 
 impl Pending {
     pub(crate) const fn new(message: Message, from: Option<ConnectionId>, waiter: Option<Waiter>) -> Self {
-        Self { record: Record { id: 0, message }, from, waiter, payload: Bytes::new(), tried: None }
+        let record = Record { id: 0, message };
+        Self { record, from, waiter, payload: Bytes::new(), tried: None, may_be_stored: false }
+    }
+
+    /// Whether an earlier attempt, whose outcome is not known, may have stored it.
+    pub(super) const fn may_be_stored(&self) -> bool {
+        self.may_be_stored
     }
 
     /// Reports what has become of it.
@@ -99,7 +109,7 @@ impl Outbox {
             None => {
                 let topic: Arc<str> = topic.into();
                 let waiting = VecDeque::from([pending]);
-                self.lanes.insert(Arc::clone(&topic), Lane { waiting, in_flight: 0 });
+                self.lanes.insert(Arc::clone(&topic), Lane { waiting, ..Lane::default() });
                 self.ready.push_back(topic);
             }
         }
@@ -112,7 +122,7 @@ impl Outbox {
             let Some(lane) = self.lanes.get_mut(&topic).filter(|lane| lane.in_flight == 0) else { continue };
             let mut bytes = 0_usize;
             let mut entries = Vec::new();
-            for pending in lane.waiting.iter_mut().take(BATCH) {
+            for pending in lane.waiting.iter_mut().take(if lane.one_by_one { 1 } else { BATCH }) {
                 bytes = bytes.saturating_add(pending.payload.len());
                 if bytes > BATCH_BYTES && !entries.is_empty() {
                     break;
@@ -126,9 +136,18 @@ impl Outbox {
     }
 
     /// The first messages are stored.
-    pub(super) fn done(&mut self, topic: &str, count: usize) -> Vec<Pending> {
+    pub(super) fn stored(&mut self, topic: &str, count: usize) -> Vec<Pending> {
+        self.done(topic, count, false)
+    }
+
+    /// The first message is refused.
+    pub(super) fn refused(&mut self, topic: &str) -> Option<Pending> {
+        self.done(topic, 1, true).pop()
+    }
+
+    fn done(&mut self, topic: &str, count: usize, one_by_one: bool) -> Vec<Pending> {
         let Some(lane) = self.lanes.get_mut(topic) else { return Vec::new() };
-        lane.in_flight = 0;
+        (lane.in_flight, lane.one_by_one) = (0, one_by_one);
         let done: Vec<_> = lane.waiting.drain(..count.min(lane.waiting.len())).collect();
         self.released(&done);
         self.again(topic);
@@ -143,7 +162,8 @@ impl Outbox {
     /// Nothing is being stored any more: the connection is lost.
     pub(super) fn interrupted(&mut self) {
         for lane in self.lanes.values_mut() {
-            lane.in_flight = 0;
+            let being_stored = lane.waiting.iter_mut().take(std::mem::take(&mut lane.in_flight));
+            being_stored.for_each(|pending| pending.may_be_stored = true);
         }
         self.ready = self.lanes.keys().cloned().collect();
     }

@@ -133,15 +133,13 @@ impl Engine {
             }
             Done::Read(topic, Err(error)) if error.is_refusal() => {
                 self.bus.report_refusal(&topic, &error);
-                self.mirrors.done(&topic, now + self.bus.options.check_interval);
+                self.mirrors.refused(&topic, now + self.bus.options.check_interval);
             }
             Done::Read(topic, page) => self.read(&topic, page?, now),
-            Done::Appended(topic, count, Err(error)) if error.is_refusal() => {
-                self.bus.refused(&topic, count, &error);
-            }
+            Done::Appended(topic, _, Err(error)) if error.is_refusal() => self.bus.refused(&topic, &error),
             Done::Appended(topic, count, appended) => {
                 let appended = appended?;
-                if appended.offsets.len() != count {
+                if appended.offsets.is_empty() || appended.offsets.len() > count {
                     return Err(BackplaneError::new(format!(
                         "an answer has {} offsets for {count} entries",
                         appended.offsets.len()

@@ -80,16 +80,8 @@ impl<L: Link> Jobs<L> {
         let link = Arc::clone(&self.link);
         self.appends = self.appends.saturating_add(1);
         self.tasks.spawn(async move {
-            let mut count = entries.len();
-            let mut appended = link.append(&topic, &history, &entries).await;
-            // One that is refused takes no other one with it.
-            if let (true, Some(first), true) =
-                (appended.as_ref().is_err_and(BackplaneError::is_refusal), entries.get(..1), count > 1)
-            {
-                count = 1;
-                appended = link.append(&topic, &history, first).await;
-            }
-            Done::Appended(topic, count, appended)
+            let appended = link.append(&topic, &history, &entries).await;
+            Done::Appended(topic, entries.len(), appended)
         });
     }
 

@@ -19,6 +19,8 @@ struct Mirror {
     reading: bool,
     /// Something has happened that the reading may not have seen.
     again: bool,
+    /// The backplane has refused to read it: it is being read, as it were, until then.
+    refused_until: Option<Instant>,
     check_at: Instant,
 }
 
@@ -44,7 +46,7 @@ impl Mirrors {
             }
             None => {
                 let topic: Arc<str> = topic.into();
-                let mirror = Mirror { reading: true, again: false, check_at: now };
+                let mirror = Mirror { reading: true, again: false, refused_until: None, check_at: now };
                 self.known.insert(Arc::clone(&topic), mirror);
                 self.to_do.push_back(topic);
             }
@@ -80,10 +82,21 @@ impl Mirrors {
         }
     }
 
-    /// Has those be read of which nothing was heard for a while.
+    /// The backplane refuses to have a log read: that is not tried again before then, whatever happens.
+    pub(super) fn refused(&mut self, topic: &str, until: Instant) {
+        if let Some(mirror) = self.known.get_mut(topic) {
+            mirror.refused_until = Some(until);
+        }
+    }
+
+    /// Has those be read of which nothing was heard for a while, and those that were refused a while ago.
     pub(super) fn check(&mut self, now: Instant) {
-        for (topic, mirror) in self.known.iter_mut().filter(|(_, it)| !it.reading && it.check_at <= now) {
-            mirror.reading = true;
+        let is_due = |mirror: &Mirror| match mirror.refused_until {
+            Some(until) => until <= now,
+            None => !mirror.reading && mirror.check_at <= now,
+        };
+        for (topic, mirror) in self.known.iter_mut().filter(|(_, mirror)| is_due(mirror)) {
+            (mirror.reading, mirror.refused_until) = (true, None);
             self.to_do.push_back(Arc::clone(topic));
         }
     }

@@ -1,19 +1,20 @@
 //! The logs of topics, as streams of JetStream.
 
+mod answer;
 mod fetch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_nats::{HeaderMap, Message, StatusCode};
+use async_nats::{HeaderMap, StatusCode};
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::backplane::{Appended, BackplaneError, Entry, Page};
 use crate::options::History;
 
+use self::answer::{Answer, parsed, refusal};
 use self::fetch::fetch;
 use super::NatsOptions;
 use super::connection::Connection;
@@ -29,10 +30,6 @@ const MAX_READ: usize = 2_048;
 const STREAM_NOT_FOUND: u64 = 10_059;
 const STREAM_NAME_IN_USE: u64 = 10_058;
 
-/// Those of one request, which would fail again while the connection is good: no resources, storage or streams left for the account or on
-/// the server, a message that is too long for the stream, one that cannot be stored, a sealed stream.
-const REFUSALS: [u64; 8] = [10_002, 10_023, 10_027, 10_028, 10_047, 10_054, 10_077, 10_109];
-
 /// The streams that this connection has seen to.
 pub(super) struct Logs {
     names: Names,
@@ -47,28 +44,9 @@ struct Log {
     stream: String,
     subject: String,
     epoch: u64,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    error: Option<ServerError>,
-    config: Option<Value>,
-    state: Option<State>,
-    name: Option<String>,
-    seq: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct ServerError {
-    err_code: Option<u64>,
-    description: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct State {
-    messages: u64,
-    first_seq: u64,
-    last_seq: u64,
+    /// Where entries are stored that came behind one that was refused, by id. A server may refuse those, too, before it looks whether it has
+    /// them.
+    ahead: Mutex<HashMap<u128, u64>>,
 }
 
 /// Why an append did not succeed.
@@ -84,22 +62,6 @@ impl From<BackplaneError> for Failure {
     }
 }
 
-impl Answer {
-    /// What was asked for. Beside an error the other members mean nothing: `seq` is 0 then.
-    fn expect<T>(
-        self,
-        connection: &Connection,
-        what: impl FnOnce() -> String,
-        member: impl FnOnce(&mut Self) -> Option<T>,
-    ) -> Result<T, BackplaneError> {
-        let mut answer = self;
-        match (answer.error.take(), member(&mut answer)) {
-            (None, Some(found)) => Ok(found),
-            (error, _) => Err(refusal(connection, &what(), error)),
-        }
-    }
-}
-
 impl Logs {
     pub(super) fn new(options: &NatsOptions, names: Names) -> Self {
         Self { names, replicas: options.replicas, known: Mutex::default() }
@@ -112,10 +74,11 @@ impl Logs {
         history: &History,
         entries: &[Entry],
     ) -> Result<Appended, BackplaneError> {
-        // None of a batch is stored if one is too long.
-        for entry in entries {
-            connection.check_length(&entry.payload, true)?;
+        if let Some(first) = entries.first() {
+            connection.check_length(&first.payload, true)?;
         }
+        let fits = |entry: &&Entry| connection.check_length(&entry.payload, true).is_ok();
+        let entries = entries.get(..entries.iter().take_while(fits).count()).unwrap_or_default();
         let log = self.find_or_make(connection, topic, history).await?;
         match self.append_to(connection, &log, entries).await {
             Ok(appended) => Ok(appended),
@@ -133,34 +96,57 @@ impl Logs {
         }
     }
 
-    /// The entries are sent one after another, and the answers are waited for together.
+    /// The entries are sent one after another, and the answers are waited for together. Where one is refused those before it are stored, and
+    /// those behind it may be.
     async fn append_to(
         &self,
         connection: &Connection,
         log: &Log,
         entries: &[Entry],
     ) -> Result<Appended, Failure> {
+        let mut ahead = std::mem::take(&mut *log.ahead.lock().unwrap_or_else(PoisonError::into_inner));
+        // Ids count, so those below the first are not appended again.
+        ahead.retain(|id, _| entries.first().is_some_and(|first| *id >= first.id));
+        let mut offsets: Vec<_> = entries.iter().map(|entry| ahead.remove(&entry.id)).collect();
         let mut replies = connection.replies().await?;
-        for (number, entry) in entries.iter().enumerate() {
+        let mut sent = 0_usize;
+        for (number, (entry, _)) in entries.iter().zip(&offsets).enumerate().filter(|(_, it)| it.1.is_none())
+        {
             let mut headers = HeaderMap::new();
             headers.insert("Nats-Msg-Id", format!("{:032x}", entry.id));
             let reply = Some((replies.subject(number), headers));
             connection.send(log.subject.clone(), reply, entry.payload.clone()).await?;
+            sent = sent.saturating_add(1);
         }
-        let mut offsets = vec![0; entries.len()];
-        for _ in entries {
+        let mut refused = None;
+        for _ in 0..sent {
             let reply = connection.reply(&mut replies).await?;
             if reply.status == Some(StatusCode::NO_RESPONDERS) {
                 return Err(Failure::Gone);
             }
-            let what = || format!("append to stream {:?}", log.stream);
-            let offset = parsed(connection, &reply)?.expect(connection, what, |answer| answer.seq)?;
             let number = reply.subject.rsplit('.').next().and_then(|number| number.parse::<usize>().ok());
-            if let Some(place) = number.and_then(|number| offsets.get_mut(number)) {
-                *place = offset;
+            let what = || format!("append to stream {:?}", log.stream);
+            match parsed(connection, &reply)?.expect(connection, what, |answer| answer.seq) {
+                Ok(offset) => {
+                    if let Some(place) = number.and_then(|number| offsets.get_mut(number)) {
+                        *place = Some(offset);
+                    }
+                }
+                Err(error) if error.is_refusal() => {
+                    let is_first = refused.as_ref().is_none_or(|(first, _)| number < *first);
+                    refused = if is_first { Some((number, error)) } else { refused };
+                }
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(Appended { epoch: log.epoch, offsets })
+        let stored: Vec<_> = offsets.iter().map_while(|offset| *offset).collect();
+        let behind = entries.iter().zip(&offsets).skip(stored.len());
+        ahead.extend(behind.filter_map(|(entry, offset)| Some((entry.id, (*offset)?))));
+        *log.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
+        match refused {
+            Some((_, error)) if stored.is_empty() => Err(error.into()),
+            _ => Ok(Appended { epoch: log.epoch, offsets: stored }),
+        }
     }
 
     pub(super) async fn read(
@@ -302,7 +288,8 @@ impl Logs {
         let found = subject.and_then(|subject| Some((subject, self.names.epoch_of(subject)?)));
         match found {
             Some((subject, epoch)) if subject == self.names.log_of(topic, epoch) => {
-                Ok(Log { stream: stream.to_owned(), subject: subject.to_owned(), epoch })
+                let ahead = Mutex::default();
+                Ok(Log { stream: stream.to_owned(), subject: subject.to_owned(), epoch, ahead })
             }
             _ => Err(connection.failed(&format!(
                 "use stream {stream:?}, which others have made: set another prefix; it cannot be shared"
@@ -319,27 +306,6 @@ async fn info(connection: &Connection, stream: &str) -> Result<Option<Answer>, B
         None => Ok(Some(answer)),
         Some(error) if error.err_code == Some(STREAM_NOT_FOUND) => Ok(None),
         Some(error) => Err(refusal(connection, &format!("find stream {stream:?}"), Some(error))),
-    }
-}
-
-fn parsed(connection: &Connection, reply: &Message) -> Result<Answer, BackplaneError> {
-    if reply.status == Some(StatusCode::NO_RESPONDERS) {
-        let what = "store a durable topic";
-        return Err(connection.failed(what).caused_by("JetStream is off there; start nats-server with -js"));
-    }
-    serde_json::from_slice(&reply.payload)
-        .map_err(|error| connection.failed("read an answer").caused_by(error))
-}
-
-fn refusal(connection: &Connection, what: &str, error: Option<ServerError>) -> BackplaneError {
-    let is_refusal =
-        error.as_ref().and_then(|error| error.err_code).is_some_and(|code| REFUSALS.contains(&code));
-    let why = error.and_then(|error| error.description).unwrap_or_else(|| "it gave no reason".into());
-    // The cause of a refusal is shown without its source.
-    if is_refusal {
-        BackplaneError::refused(format!("{}: {why}", connection.failed(what)))
-    } else {
-        connection.failed(what).caused_by(why)
     }
 }
 

@@ -1,6 +1,7 @@
 -- ARGV: 7 for how long ids are known, in ms; then id and payload of each entry. Returns the epoch and the offset of each.
 local window = tonumber(ARGV[7])
 local reply = { epoch }
+local before = head
 for place = 8, #ARGV, 2 do
   local id, payload = ARGV[place], ARGV[place + 1]
   local stored = redis.call('ZSCORE', ids, id)
@@ -13,6 +14,10 @@ for place = 8, #ARGV, 2 do
     bytes = bytes + #payload + 512
     reply[#reply + 1] = text(head)
   end
+end
+-- All were there already: nothing is written, for which Redis may have no room now.
+if head == before then
+  return reply
 end
 -- Whatever was there at the mark, a window ago, is forgotten.
 local mark = redis.call('HMGET', meta, 'mark_time', 'mark_head')

@@ -182,8 +182,8 @@ impl Drop for Connection {
     }
 }
 
-/// Errors of a script that would fail again while the connection is good, and before which it has written nothing: no memory, no disk to
-/// write to, too few replicas.
+/// Errors of a script while the connection is good, and before which it has written nothing: no memory, no disk to write to, too few
+/// replicas.
 const REFUSALS: [&str; 3] = ["OOM", "MISCONF", "NOREPLICAS"];
 
 fn client(server: &Address, database: i64) -> Result<Client, RedisError> {

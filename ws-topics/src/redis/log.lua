@@ -42,7 +42,10 @@ if #redis.call('XRANGE', entries, text(head) .. '-1', '+', 'COUNT', 1) > 0 then
   end
   head, bytes = head + 1, bytes + 512
   redis.call('XADD', entries, text(head) .. '-0', 't', text(now), 'p', '')
+  redis.call('HSET', meta, 'head', text(head), 'bytes', text(bytes))
 end
+
+local known_head, known_bytes = head, bytes
 
 -- Drops what is beyond the limits, and returns the oldest offset that is left.
 local function trim()
@@ -62,7 +65,10 @@ local function trim()
 end
 
 local function finish()
-  redis.call('HSET', meta, 'head', text(head), 'bytes', text(bytes))
+  -- To read needs no memory, and works where there is none.
+  if head ~= known_head or bytes ~= known_bytes then
+    redis.call('HSET', meta, 'head', text(head), 'bytes', text(bytes))
+  end
   for _, key in ipairs(KEYS) do
     redis.call('PEXPIRE', key, keep)
   end

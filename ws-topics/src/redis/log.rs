@@ -68,6 +68,23 @@ impl Logs {
         history: &History,
         entries: &[Entry],
     ) -> Result<Appended, BackplaneError> {
+        match self.append_all(connection, topic, history, entries).await {
+            // The script stores all or nothing. An earlier call may have stored the first.
+            Err(error) if error.is_refusal() && entries.len() > 1 => {
+                let first = entries.get(..1).unwrap_or_default();
+                self.append_all(connection, topic, history, first).await
+            }
+            done => done,
+        }
+    }
+
+    async fn append_all(
+        &self,
+        connection: &Connection,
+        topic: &str,
+        history: &History,
+        entries: &[Entry],
+    ) -> Result<Appended, BackplaneError> {
         let mut script = self.append.prepare_invoke();
         self.begin(&mut script, topic, history);
         script.arg(milliseconds(DUPLICATE_WINDOW));

@@ -285,25 +285,70 @@ async fn a_durable_history_needs_a_backplane() {
 #[tokio::test(start_paused = true)]
 async fn a_log_that_the_backplane_refuses_to_read_is_reported_and_read_later_and_ends_no_connection() {
     let net = Net::new(1);
-    let mut servers = servers::<1>(&net).await;
+    let mut servers = servers::<2>(&net).await;
     let (mut peer, mut other) = (Peer::fast(), Peer::fast());
     let _other = servers[0].topics.subscribe(&other.sender, "news", live()).unwrap();
     net.refuse_reads(true);
-    let subscription = servers[0].topics.subscribe(&peer.sender, "log/a", live()).unwrap();
-    let cause: std::sync::Arc<str> = "there is no room for another log".into();
-    for _ in 0..3 {
-        let event = servers[0].event().await;
-        assert_eq!(event, ClusterEvent::Refused { topic: "log/a".into(), cause: cause.clone() });
+    let subscription = servers[0].topics.subscribe(&peer.sender, "log/a", live().last(1)).unwrap();
+    // Each of these would have it read at once. It is tried again every five seconds, and that is reported.
+    for n in 0..100 {
+        publish(&servers[1], &n.to_string()).await;
+        sleep(Duration::from_millis(200)).await;
     }
     net.refuse_reads(false);
     subscription.begun().await;
-    publish(&servers[0], "a").await;
-    servers[0].topics.publish("news", "n").unwrap();
-    assert_eq!((peer.read().await, other.read().await), (vec!["a@1".to_owned()], vec!["n".to_owned()]));
-    let refused = |event: &ClusterEvent| matches!(event, ClusterEvent::Refused { .. });
+    servers[1].topics.publish("news", "n").unwrap();
+    assert_eq!((peer.read().await, other.read().await), (vec!["99@100".to_owned()], vec!["n".to_owned()]));
+    let refusal =
+        ClusterEvent::Refused { topic: "log/a".into(), cause: "there is no room for another log".into() };
+    let mut refusals = 0;
     while let Ok(event) = timeout(Duration::from_secs(30), servers[0].events.next()).await {
-        assert!(event.as_ref().is_some_and(refused), "{event:?}");
+        assert_eq!(event.as_ref(), Some(&refusal));
+        refusals += 1;
     }
+    assert!((3..=5).contains(&refusals), "{refusals} in 20 seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_message_that_may_be_stored_when_it_is_refused_is_unconfirmed() {
+    let net = Net::new(1);
+    let mut servers = servers::<1>(&net).await;
+    let mut peer = Peer::fast();
+    let subscription = servers[0].topics.subscribe(&peer.sender, "log/a", live()).unwrap();
+    subscription.begun().await;
+    net.lose_next_answer(0);
+    let topics = servers[0].topics.clone();
+    let outcome = tokio::spawn(async move { topics.publish_confirmed("log/a", "long").await });
+    while net.log("log/a").1 == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    net.refuse("long");
+    let unconfirmed = TopicError::Unconfirmed { topic: "log/a".into() };
+    assert_eq!(outcome.await.unwrap(), Err(unconfirmed));
+    assert!(matches!(servers[0].event().await, ClusterEvent::Down { .. }));
+    assert_eq!(servers[0].event().await, ClusterEvent::Up);
+    assert_eq!(servers[0].event().await, ClusterEvent::Unconfirmed { topic: "log/a".into(), messages: 1 });
+    settle().await;
+    assert_eq!(peer.read().await, ["long@1"]);
+    assert_eq!(servers[0].topics.cluster_counts().unwrap().unconfirmed, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_refusal_messages_are_stored_one_by_one_until_one_succeeds() {
+    let net = Net::new(1);
+    let servers = servers::<1>(&net).await;
+    publish(&servers[0], "first").await;
+    net.refuse("long");
+    net.health(0, Health::Stalled);
+    for text in ["long"; 50].into_iter().chain(["a", "b", "c"]) {
+        servers[0].topics.publish("log/a", text).unwrap();
+    }
+    let before = net.appends();
+    net.health(0, Health::Well);
+    settle().await;
+    assert_eq!(net.log("log/a").1, 4);
+    // One for all, one for each other that is refused, one for the first that is not, and one for the rest.
+    assert_eq!(net.appends() - before, 1 + 49 + 1 + 1);
 }
 
 #[tokio::test(start_paused = true)]

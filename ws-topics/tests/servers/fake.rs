@@ -396,6 +396,7 @@ impl Link for FakeLink {
                     state.pass_over.take_if(|it| entries.iter().any(|entry| contains(&entry.payload, it)));
                 let log = state.log(topic);
                 let (mut offsets, mut new) = (Vec::new(), Vec::new());
+                let before = entries.iter().take_while(|it| !has(it, &refused)).count();
                 for entry in entries.iter().filter(|it| !has(it, &refused) && !has(it, &passed_over)) {
                     let offset = *log.ids.entry(entry.id).or_insert_with(|| {
                         log.head += 1;
@@ -407,12 +408,16 @@ impl Link for FakeLink {
                 }
                 let excess = log.entries.len().saturating_sub(history.max_messages);
                 log.entries.drain(..excess);
+                // Of those behind a refused one the caller is not told.
+                if is_refused {
+                    offsets.truncate(before);
+                }
                 let appended = Appended { epoch: log.epoch, offsets };
                 state.stored.entry((topic.into(), appended.epoch)).or_default().extend(new);
                 if state.lose_answer.remove(&self.server) {
                     state.links.remove(&self.id);
                 }
-                if is_refused {
+                if is_refused && before == 0 {
                     return Err(BackplaneError::refused("a payload is over the limit"));
                 }
                 if passed_over.is_some() {

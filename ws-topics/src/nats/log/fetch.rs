@@ -6,7 +6,8 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{nanoseconds, parsed};
+use super::answer::parsed;
+use super::nanoseconds;
 use crate::backplane::BackplaneError;
 use crate::nats::connection::Connection;
 
