@@ -1,6 +1,7 @@
 //! What is settable for all topics.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,12 @@ pub struct TopicsOptions {
 type Authorize = dyn Fn(&Access<'_>) -> bool + Send + Sync;
 type Frame = dyn Fn(&Publication<'_>) -> Message + Send + Sync;
 type MakeGapMark = dyn Fn(&GapMark<'_>) -> Option<Message> + Send + Sync;
+
+/// Calls a function of the user. `None` if it panics, which the hook for panics has reported: that ends neither what serves others nor, in a
+/// destructor, the process.
+pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call)).ok()
+}
 
 /// What a connection asks to do, for [`TopicsOptions::authorize`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,7 +221,8 @@ impl TopicsOptions {
     /// Sets what subscribers are sent for a message, such as an envelope with topic and position: a client that is to resume must know the
     /// position. It is called once for each publication. Default: the message as it was published.
     ///
-    /// It is called while the topic is locked, and must not use the [`Topics`](crate::Topics).
+    /// It is called while the topic is locked, and must not use the [`Topics`](crate::Topics). If it panics, the publisher does, and nothing is published; a message of
+    /// another server is missing then, with a gap mark.
     #[must_use]
     pub fn frame(mut self, frame: impl Fn(&Publication<'_>) -> Message + Send + Sync + 'static) -> Self {
         self.frame = Some(Arc::new(frame));
@@ -224,7 +232,7 @@ impl TopicsOptions {
     /// Sets what a subscriber is sent at a place where it lost messages; with `None` nothing. Default: a text message with
     /// [`GapMark::to_json`].
     ///
-    /// It is called while the connection is locked, and must not use it.
+    /// It is called while the connection is locked, and must not use it. If it panics, nothing is sent.
     #[must_use]
     pub fn gap_mark(
         mut self,

@@ -43,7 +43,7 @@ pub enum SlowSubscriber {
     /// Of the messages that wait with the same key only the latest is kept. Messages of different topics never have the same key; with
     /// `None` all of a topic have. The order is kept: the latest goes out at its own place. Beyond the bounds the oldest is dropped.
     ///
-    /// The function is called while the queue is locked, and must not use the [`Topics`](crate::Topics).
+    /// The function is called while the queue is locked, and must not use the [`Topics`](crate::Topics). A message for which it panics replaces none, and none replaces it.
     Conflate(Option<ConflateKey>),
     /// The connection is closed with 1013.
     Close,

@@ -7,6 +7,7 @@ use ws_tokio::{ConnectionId, Message};
 use super::Hub;
 use super::names::Named;
 use crate::bus::Want;
+use crate::options::guarded;
 use crate::position::Position;
 use crate::topic::{Accepted, Extended, Members, Outgoing, Read, Topic, Visits};
 
@@ -40,8 +41,13 @@ impl Hub {
         if self.options.is_local(topic) {
             return;
         }
-        // Beyond the limit of topics a filter misses it, as it misses those of this server.
-        let _refused = self.deliver(topic, &Outgoing { message, from: None, others: None }, visits);
+        let outgoing = Outgoing { message, from: None, others: None };
+        match guarded(|| self.deliver(topic, &outgoing, visits)) {
+            // Beyond the limit of topics a filter misses it, as it misses those of this server.
+            Some(_) => {}
+            // It cannot be framed.
+            None => self.lose(topic, Some(1), visits),
+        }
         visits.write_over();
     }
 

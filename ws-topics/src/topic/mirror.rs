@@ -9,10 +9,10 @@ use ws_tokio::{ConnectionId, Message, PreparedMessage};
 use super::filters::Filters;
 use super::log::Content;
 use super::publishing::Visits;
-use super::queue::{Item, Lost, Waiting};
+use super::queue::{Item, Key, Lost, Waiting};
 use super::seat::Seat;
 use super::{Beginning, Begun, State, Topic};
-use crate::options::{Publication, TopicsOptions};
+use crate::options::{Publication, TopicsOptions, guarded};
 use crate::position::Position;
 use crate::start::Start;
 
@@ -134,7 +134,7 @@ impl Topic {
         if at.offset > state.head.saturating_add(1) {
             return Accepted::Unknown;
         }
-        let _position = state.append(self.name(), message, from, true, (filters, options), visits);
+        state.append_or_lose(self.name(), message, from, true, (filters, options), visits);
         Accepted::New
     }
 
@@ -187,8 +187,7 @@ impl Topic {
             let live = synced || live_from.is_some_and(|first| offset >= first);
             match message {
                 Some((message, from)) => {
-                    let _position =
-                        state.append(self.name(), &message, from, live, (filters, options), visits);
+                    state.append_or_lose(self.name(), &message, from, live, (filters, options), visits);
                 }
                 // Something else than a message of this crate.
                 None => state.lose(Some(1), live, self.name(), filters, visits),
@@ -264,7 +263,8 @@ impl State {
             Some(frame) => frame(&Publication { topic: name, position, message }),
             None => message.clone(),
         };
-        let waiting = Arc::new(Waiting { message: PreparedMessage::new(framed), position, key: None });
+        let waiting =
+            Arc::new(Waiting { message: PreparedMessage::new(framed), position, key: Key::Unasked });
         self.head = position.offset;
         if let Some(log) = &mut self.log {
             log.push(Content::Message(Arc::clone(&waiting)), from);
@@ -273,6 +273,21 @@ impl State {
             self.offer(name, &waiting, from, filters, visits);
         }
         position
+    }
+
+    /// As [`append`](Self::append), of a message of a log: one that cannot be framed is a gap in its place.
+    fn append_or_lose(
+        &mut self,
+        name: &str,
+        message: &Message,
+        from: Option<ConnectionId>,
+        live: bool,
+        (filters, options): (&Filters, &TopicsOptions),
+        visits: &mut Visits,
+    ) {
+        if guarded(|| self.append(name, message, from, live, (filters, options), visits)).is_none() {
+            self.lose(Some(1), live, name, filters, visits);
+        }
     }
 
     /// Notes that messages are missing.

@@ -1,6 +1,7 @@
 //! A message on its way to all subscribers of a topic.
 
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -82,7 +83,12 @@ impl Topic {
         let begins = before.is_none();
         let begun = || Visits { others_follow: state.last_row_was_long, ..Visits::of_batch() };
         let mut all = before.map_or_else(begun, |all| *all);
-        let published = state.publish(&self.name, outgoing, filters, options, &mut all);
+        let publish = || state.publish(&self.name, outgoing, filters, options, &mut all);
+        // What was published before is written, too, where the function panics that frames messages.
+        let published = catch_unwind(AssertUnwindSafe(publish)).unwrap_or_else(|cause| {
+            state.unwritten = (!all.seats.is_empty()).then(|| Box::new(mem::take(&mut all)));
+            resume_unwind(cause)
+        });
         now.over.append(&mut all.over);
         now.subscribers = now.subscribers.saturating_add(mem::take(&mut all.subscribers));
         all.forget_duplicates();
@@ -219,9 +225,8 @@ impl Visits {
 
     /// Has the connections write whose bounds are passed: a batch makes no subscriber slow.
     pub(crate) fn write_over(&mut self) {
-        for seat in mem::take(&mut self.over) {
-            self.write(&seat);
-        }
+        let over = mem::take(&mut self.over);
+        self.write(over);
         self.forget_duplicates();
     }
 
@@ -238,25 +243,25 @@ impl Visits {
 
     /// Has all connections write.
     pub(crate) fn write_all(&mut self) {
-        for seat in mem::take(&mut self.seats) {
-            self.write(&seat);
-        }
+        let seats = mem::take(&mut self.seats);
         self.over.clear();
+        self.write(seats);
     }
 
     /// Has up to this many connections write; returns whether others are left.
     pub(super) fn write_some(&mut self, most: usize) -> bool {
-        for _ in 0..most {
-            let Some(seat) = self.seats.pop() else { return false };
-            self.write(&seat);
-        }
+        let others = self.seats.len().saturating_sub(most);
+        let seats = self.seats.split_off(others);
+        self.write(seats);
         !self.seats.is_empty()
     }
 
-    fn write(&mut self, seat: &Arc<Seat>) {
-        let (dropped, closed) = seat.subscriber.write(seat);
-        self.dropped = self.dropped.saturating_add(dropped);
-        self.closed = self.closed.saturating_add(u64::from(closed));
+    fn write(&mut self, seats: Vec<Arc<Seat>>) {
+        for seat in seats {
+            let (dropped, closed) = seat.subscriber.write(&seat);
+            self.dropped = self.dropped.saturating_add(dropped);
+            self.closed = self.closed.saturating_add(u64::from(closed));
+        }
     }
 }
 

@@ -55,8 +55,17 @@ pub(super) struct Waiting {
     pub(super) message: PreparedMessage,
     /// Its epoch also distinguishes its topic from the others of a filter.
     pub(super) position: Position,
-    /// By what it is conflated, once that has been asked.
-    pub(super) key: Option<u64>,
+    pub(super) key: Key,
+}
+
+/// By what a message is conflated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    /// That has not been asked yet.
+    Unasked,
+    Of(u64),
+    /// The function that was asked panicked.
+    None,
 }
 
 /// What is missing at one place.

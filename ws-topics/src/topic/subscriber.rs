@@ -9,7 +9,7 @@ use super::queue::{Item, Lost, Next, Queue, Waiting};
 use super::seat::{Place, Seat};
 use super::tail::{Room, Tail};
 use crate::error::TopicError;
-use crate::options::TopicsOptions;
+use crate::options::{TopicsOptions, guarded};
 use crate::position::GapMark;
 use crate::stats::Counts;
 
@@ -127,7 +127,7 @@ impl Subscriber {
             _ => None,
         };
         let mark = GapMark { topic: seat.place.name(), lost: lost.messages, range };
-        let message = (self.options.gap_mark)(&mark)?;
+        let message = guarded(|| (self.options.gap_mark)(&mark)).flatten()?;
         let mut queue = self.lock();
         queue.counts.gaps = queue.counts.gaps.saturating_add(1);
         drop(queue);

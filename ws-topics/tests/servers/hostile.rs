@@ -8,7 +8,7 @@ use ws_topics::{Backplane, Channel, ClusterEvent, Inbox, Incoming, Interest, Lin
 
 use crate::fake::{Fake, Net};
 use crate::peer::Peer;
-use crate::support::{servers, settle};
+use crate::support::{Server, options, servers, settle};
 
 /// What came on some channels so far.
 pub async fn overheard(spy: (<Fake as Backplane>::Link, <Fake as Backplane>::Inbox)) -> Vec<Bytes> {
@@ -65,6 +65,37 @@ async fn what_is_not_a_servers_is_counted_and_reported_and_others_go_on() {
     let read = peer.read().await;
     assert_eq!(read.first().map(String::as_str), Some("first"));
     assert_eq!(read.last().map(String::as_str), Some("last"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_another_server_that_cannot_be_framed_is_a_gap_in_its_place() {
+    let net = Net::new(1);
+    let sending = Server::start(&net, 0, options());
+    let picky = options().frame(|it| {
+        assert_ne!(it.message.as_text(), Some("bad"));
+        it.message.clone()
+    });
+    let receiving = Server::start(&net, 1, picky);
+    settle().await;
+    let mut peers = [Peer::fast(), Peer::fast()];
+    let mut subscriptions = Vec::new();
+    for (peer, topic) in peers.iter().zip(["news", "log/a"]) {
+        let options = SubscribeOptions::default();
+        let subscription = receiving.topics.subscribe(&peer.sender, topic, options).unwrap();
+        subscription.begun().await;
+        subscriptions.push(subscription);
+    }
+    settle().await;
+    for topic in ["news", "log/a"] {
+        for text in ["before", "bad", "behind"] {
+            sending.topics.publish(topic, text).unwrap();
+        }
+    }
+    settle().await;
+    assert_eq!(peers[0].read().await, ["before", "lost 1 of news", "behind"]);
+    assert_eq!(peers[1].read().await, ["before", "lost 1 of log/a", "behind"]);
+    // What runs is still there, and ends in order.
+    receiving.end().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,6 +173,25 @@ async fn a_long_batch_has_no_more_waiting_than_the_bounds_allow() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_published_before_a_message_that_cannot_be_framed_is_written() {
+    let topics = topics(TopicsOptions::default().frame(|it| {
+        assert_ne!(it.message.as_text(), Some("bad"));
+        it.message.clone()
+    }));
+    let mut peer = Peer::fast();
+    let _subscription = topics.subscribe(&peer.sender, "a", SubscribeOptions::default()).unwrap();
+    // The connection waits by now, and the task that writes has not run when the function panics.
+    assert!(peer.read().await.is_empty());
+    topics.publish("a", "before").unwrap();
+    let publish = || topics.publish("a", "bad");
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(publish)).is_err());
+    assert_eq!(peer.read().await, ["before"]);
+    topics.publish("a", "behind").unwrap();
+    assert_eq!(peer.read().await, ["behind"]);
+    check_counts(&topics);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_is_refused_in_the_middle_has_published_what_came_before() {
     let topics = Topics::default();
     let mut peer = Peer::fast();

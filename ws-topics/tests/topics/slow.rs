@@ -79,6 +79,43 @@ async fn conflation_by_key_keeps_the_latest_of_each_key_in_order() {
     assert_eq!(peer.read().await, ["0", "1", "lost 16 of a (3-18)", "18", "19"]);
 }
 
+/// In a destructor that runs since the function has panicked before, it would end the process.
+#[tokio::test(start_paused = true)]
+async fn a_function_of_keys_that_panics_costs_no_other_message_and_the_bounds_hold() {
+    let topics = topics(TopicsOptions::default());
+    let (mut fast, mut slow) = (Peer::fast(), [Peer::slow(), Peer::slow(), Peer::slow()]);
+    let by_number = SlowSubscriber::Conflate(Some(Arc::new(|message| {
+        message.as_text().unwrap().trim().parse().expect("a number")
+    })));
+    let subscribe =
+        |peer: &Peer, most| topics.subscribe(&peer.sender, "a", with(by_number.clone(), most)).unwrap();
+    let _subscriptions =
+        [subscribe(&slow[0], 4), subscribe(&slow[1], 5), subscribe(&slow[2], 5), subscribe(&fast, 4)];
+    let texts = ["1", "2", "bad", "3", "worse", "3", "4", "5"];
+    for content in texts {
+        topics.publish("a", text(content)).unwrap();
+        yield_now().await;
+    }
+    // The later of equal numbers stays, and what is no number replaces nothing; the oldest goes where four may wait.
+    let [four, others @ ..] = &mut slow;
+    assert_eq!(four.read().await, ["1", "2", "lost 2 of a (3-4)", "worse", "3", "4", "5"]);
+    for peer in others {
+        assert_eq!(peer.read().await, ["1", "2", "bad", "lost 1 of a (4-4)", "worse", "3", "4", "5"]);
+    }
+    assert_eq!(fast.read().await, texts);
+    check_counts(&topics);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_mark_that_panics_is_left_out() {
+    let topics = Topics::new(TopicsOptions::default().gap_mark(|_| panic!("no mark"))).unwrap();
+    let mut peer = Peer::slow();
+    let _subscription = topics.subscribe(&peer.sender, "a", with(SlowSubscriber::DropOldest, 3)).unwrap();
+    assert_eq!(publish_twenty(&topics), 15);
+    assert_eq!(peer.read().await, ["0", "1", "17", "18", "19"]);
+    check_counts(&topics);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_that_is_to_be_closed_for_being_slow_is_closed_with_1013() {
     let topics = topics(TopicsOptions::default());

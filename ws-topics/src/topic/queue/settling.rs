@@ -4,8 +4,8 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Entry, Item, Lost, Queue, Settled, Waiting};
-use crate::options::TopicsOptions;
+use super::{Entry, Item, Key, Lost, Queue, Settled, Waiting};
+use crate::options::{TopicsOptions, guarded};
 use crate::subscribe_options::SlowSubscriber;
 use crate::topic::log::cost;
 use crate::topic::seat::Seat;
@@ -21,13 +21,16 @@ impl Queue {
                 let Some(Entry { item: Item::Message(waiting), .. }) = self.entries.get_mut(place) else {
                     break;
                 };
-                let key = by.as_ref().map_or(0, |by| by(waiting.message.message()));
+                let key = match by {
+                    Some(by) => guarded(|| by(waiting.message.message())).map_or(Key::None, Key::Of),
+                    None => Key::Of(0),
+                };
                 let epoch = waiting.position.epoch;
-                *waiting = Arc::new(Waiting { key: Some(key), ..Waiting::clone(waiting) });
+                *waiting = Arc::new(Waiting { key, ..Waiting::clone(waiting) });
                 let earlier = self.entries.range(..place).position(|entry| {
-                    entry
-                        .message_of(own)
-                        .is_some_and(|other| (other.position.epoch, other.key) == (epoch, Some(key)))
+                    entry.message_of(own).is_some_and(|other| {
+                        key != Key::None && (other.position.epoch, other.key) == (epoch, key)
+                    })
                 });
                 if let Some(earlier) = earlier {
                     self.drop_at(earlier);
@@ -126,6 +129,6 @@ impl Entry {
     }
 
     fn is_unkeyed(&self, seat: u32) -> bool {
-        self.message_of(seat).is_some_and(|waiting| waiting.key.is_none())
+        self.message_of(seat).is_some_and(|waiting| waiting.key == Key::Unasked)
     }
 }
