@@ -62,7 +62,7 @@ pub trait Link: Send + Sync + 'static {
     /// others again. The log is made if there is none, with the limits of `history`, which also apply from then on.
     ///
     /// An entry that is already there by its [`id`](Entry::id) is not stored again, so that a caller that lost the connection may repeat the call, for a minute at
-    /// least. An error that is a [refusal](BackplaneError::refused) is about the first entry alone, which is not stored unless an earlier call has stored it.
+    /// least. An error that is a [refusal](BackplaneError::refused) is about the first entry alone, which no call of this connection has stored.
     fn append(
         &self,
         topic: &str,

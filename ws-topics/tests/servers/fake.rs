@@ -26,6 +26,8 @@ pub struct Faults {
     pub lose: u64,
     pub repeat: u64,
     pub reorder: u64,
+    /// Entries that are not stored, and reads of logs.
+    pub refuse: u64,
     /// Longest delay, in milliseconds.
     pub delay: u64,
 }
@@ -77,6 +79,8 @@ struct Log {
     epoch: u64,
     entries: Vec<(u64, Bytes)>,
     ids: HashMap<u128, u64>,
+    /// The connection that stored the entry.
+    by: HashMap<u128, u64>,
     head: u64,
 }
 
@@ -277,6 +281,18 @@ impl State {
         }
     }
 
+    /// As a server with limits does, which looks at those before it looks whether it has an entry. What it has from this connection the connection
+    /// knows.
+    fn refuses(&mut self, topic: &str, entry: &Entry, link: u64) -> bool {
+        let is_known = self.log(topic).by.get(&entry.id) == Some(&link);
+        let by_chance = self.one_in(self.faults.refuse) && !is_known;
+        by_chance || self.refuse.as_ref().is_some_and(|text| contains(&entry.payload, text))
+    }
+
+    fn refuses_to_read(&mut self) -> bool {
+        self.refuse_reads || self.one_in(self.faults.refuse)
+    }
+
     fn log(&mut self, topic: &str) -> &mut Log {
         if !self.logs.contains_key(topic) {
             self.epochs += 1;
@@ -387,21 +403,20 @@ impl Link for FakeLink {
         let appended = self
             .act(|state| {
                 state.appends += 1;
-                let has = |entry: &Entry, text: &Option<Vec<u8>>| {
-                    text.as_ref().is_some_and(|text| contains(&entry.payload, text))
-                };
-                let refused = state.refuse.clone();
-                let is_refused = entries.iter().any(|entry| has(entry, &refused));
-                let passed_over =
-                    state.pass_over.take_if(|it| entries.iter().any(|entry| contains(&entry.payload, it)));
+                let is_refused: Vec<_> = entries.iter().map(|it| state.refuses(topic, it, self.id)).collect();
+                let has = |entry: &Entry, text: &Vec<u8>| contains(&entry.payload, text);
+                let passed_over = state.pass_over.take_if(|text| entries.iter().any(|it| has(it, text)));
                 let log = state.log(topic);
                 let (mut offsets, mut new) = (Vec::new(), Vec::new());
-                let before = entries.iter().take_while(|it| !has(it, &refused)).count();
-                for entry in entries.iter().filter(|it| !has(it, &refused) && !has(it, &passed_over)) {
+                for (entry, is_refused) in entries.iter().zip(&is_refused) {
+                    if *is_refused || passed_over.as_ref().is_some_and(|text| has(entry, text)) {
+                        continue;
+                    }
                     let offset = *log.ids.entry(entry.id).or_insert_with(|| {
                         log.head += 1;
                         log.entries.push((log.head, entry.payload.clone()));
                         new.push((entry.id, entry.payload.clone()));
+                        log.by.insert(entry.id, self.id);
                         log.head
                     });
                     offsets.push(offset);
@@ -409,15 +424,14 @@ impl Link for FakeLink {
                 let excess = log.entries.len().saturating_sub(history.max_messages);
                 log.entries.drain(..excess);
                 // Of those behind a refused one the caller is not told.
-                if is_refused {
-                    offsets.truncate(before);
-                }
+                let before = is_refused.iter().take_while(|refused| !**refused).count();
+                offsets.truncate(before);
                 let appended = Appended { epoch: log.epoch, offsets };
                 state.stored.entry((topic.into(), appended.epoch)).or_default().extend(new);
                 if state.lose_answer.remove(&self.server) {
                     state.links.remove(&self.id);
                 }
-                if is_refused && before == 0 {
+                if before == 0 {
                     return Err(BackplaneError::refused("a payload is over the limit"));
                 }
                 if passed_over.is_some() {
@@ -438,7 +452,7 @@ impl Link for FakeLink {
         max_messages: usize,
         _: usize,
     ) -> Result<Page, BackplaneError> {
-        if self.net.lock().refuse_reads {
+        if self.net.lock().refuses_to_read() {
             return Err(BackplaneError::refused("there is no room for another log"));
         }
         let page = self

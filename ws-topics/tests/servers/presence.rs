@@ -83,7 +83,7 @@ async fn the_members_of_others_disappear_when_the_backplane_is_down_and_are_back
 async fn lists_of_members_agree_after_losses_repetitions_and_reorderings() {
     let net = Net::new(5);
     let servers = servers::<3>(&net).await;
-    net.faults(Faults { lose: 3, repeat: 3, reorder: 3, delay: 900 });
+    net.faults(Faults { lose: 3, repeat: 3, reorder: 3, delay: 900, refuse: 0 });
     let peers: Vec<_> = (0..30).map(|_| Peer::fast()).collect();
     let mut there = Vec::new();
     for (n, peer) in peers.iter().enumerate() {

@@ -305,6 +305,7 @@ impl Servers {
                 lose: self.chance.pick(&[0, 2, 10]),
                 repeat: self.chance.pick(&[0, 2, 10]),
                 reorder: self.chance.pick(&[0, 2, 10]),
+                refuse: self.chance.pick(&[0, 0, 2, 10]),
                 delay: self.chance.pick(&[0, 3, 100, 1_500]),
             };
             self.net.faults(faults);
@@ -453,7 +454,9 @@ impl Servers {
         for (life, message) in &self.accepted {
             match outcomes.get(message) {
                 Some(Ok(at)) => assert!(stored.get(message) == Some(at) || self.lost_logs, "{message}"),
-                Some(Err(TopicError::BackplaneFull { .. })) => assert_eq!(stored.get(message), None),
+                Some(Err(TopicError::BackplaneFull { .. } | TopicError::Refused { .. })) => {
+                    assert_eq!(stored.get(message), None, "{message}")
+                }
                 Some(Err(TopicError::Unconfirmed { .. })) => {}
                 None => assert!(self.record.killed.contains(life), "{message} waits for ever"),
                 other => panic!("{other:?}"),
