@@ -97,8 +97,9 @@ where
     match decision? {
         Decision::Open(opened) => Ok(*opened),
         Decision::Answer(bytes, outcome) => {
+            // It was refused, and for that reason, also if the peer is gone before it has the answer.
             if site.has_time_to_answer() {
-                answer(stream, &bytes, options).await?;
+                let _unread = answer(stream, &bytes, options).await;
             } else {
                 parting_word(stream, &bytes).await;
             }

@@ -30,7 +30,7 @@ pub(crate) async fn encrypt(
     let late = |_| AcceptError::Timeout(options.timeout);
     if let Some(reason) = timeout_at(deadline, speaks_plain(&socket)).await.map_err(late)? {
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, reason);
-        answer(&mut socket, &encode_refusal(&refusal), options).await?;
+        let _unread = answer(&mut socket, &encode_refusal(&refusal), options).await;
         return Err(AcceptError::Malformed(refusal));
     }
     let socket = Watched { io: socket, progress: Some(progress.clone()) };

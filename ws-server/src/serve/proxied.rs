@@ -33,7 +33,7 @@ pub(crate) async fn learn_client(
         Ok(header) => header,
         Err(error) => {
             let refusal = Refusal::new(StatusCode::BAD_REQUEST, &expected(error));
-            answer(socket, &encode_refusal(&refusal), options).await?;
+            let _unread = answer(socket, &encode_refusal(&refusal), options).await;
             return Err(AcceptError::Malformed(refusal));
         }
     };

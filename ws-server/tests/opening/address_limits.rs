@@ -62,6 +62,20 @@ async fn an_address_with_as_many_websockets_as_it_may_have_gets_429_and_others_o
 }
 
 #[tokio::test]
+async fn a_refusal_is_counted_as_one_also_if_its_peer_does_not_wait_for_the_answer() {
+    let server = run(server(AddressLimits::default().max_connections(Some(1)))).await;
+    let _open = server.open("/").await;
+    for _ in 0..10 {
+        let mut peer = server.connect().await;
+        peer.send(opening("/", "")).await;
+        // With a reset, while the server pauses before it answers.
+        peer.0.set_zero_linger().unwrap();
+    }
+    server.until(|stats| (stats.refused(), stats.open()) == (10, 1)).await;
+    assert_eq!(server.stats.failed_handshakes(), 0);
+}
+
+#[tokio::test]
 async fn an_address_that_asks_too_often_gets_429_and_when_to_retry_and_others_open() {
     let server = run(server(AddressLimits::default().handshakes_per_second(Some(5)))).await;
     let mut refused = 0;

@@ -68,10 +68,10 @@ async fn open(seat: &Seat, call: Box<Call>) -> Result<Running, AcceptError> {
             let answering = answer(&mut respond, response, is_head);
             // With too many answers under way this one is written as far as that needs no waiting.
             let patience = if visit.has_time_to_answer() { options.answer_timeout } else { PARTING };
-            match timeout_at(from_now(patience), answering).await {
-                Ok(answered) => answered?,
-                Err(_) => respond.send_reset(Reason::CANCEL),
+            if timeout_at(from_now(patience), answering).await.is_err() {
+                respond.send_reset(Reason::CANCEL);
             }
+            // Also if the peer is gone before it has the answer.
             return Err(why);
         }
     };
