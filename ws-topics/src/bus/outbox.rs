@@ -52,7 +52,7 @@ pub(crate) struct Pending {
     payload: Bytes,
     /// When it was sent first.
     tried: Option<Instant>,
-    /// The connection was lost while it was being stored: it may be.
+    /// The connection was lost after it was sent: it may be stored.
     may_be_stored: bool,
 }
 
@@ -162,8 +162,11 @@ impl Outbox {
     /// Nothing is being stored any more: the connection is lost.
     pub(super) fn interrupted(&mut self) {
         for lane in self.lanes.values_mut() {
-            let being_stored = lane.waiting.iter_mut().take(std::mem::take(&mut lane.in_flight));
-            being_stored.for_each(|pending| pending.may_be_stored = true);
+            lane.in_flight = 0;
+            // Those behind one that was refused have been sent as well.
+            for pending in lane.waiting.iter_mut().filter(|pending| pending.tried.is_some()) {
+                pending.may_be_stored = true;
+            }
         }
         self.ready = self.lanes.keys().cloned().collect();
     }

@@ -334,6 +334,35 @@ async fn a_durable_message_that_may_be_stored_when_it_is_refused_is_unconfirmed(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_stored_behind_a_refused_message_is_not_refused_when_the_connection_is_lost() {
+    let net = Net::new(1);
+    let mut servers = servers::<1>(&net).await;
+    publish(&servers[0], "first").await;
+    net.refuse("long");
+    net.health(0, Health::Stalled);
+    let outcomes = ["long", "next", "behind"].map(|text| {
+        let topics = servers[0].topics.clone();
+        tokio::spawn(async move { topics.publish_confirmed("log/a", text).await })
+    });
+    sleep(Duration::from_secs(1)).await;
+    net.faults(Faults { delay: 400, ..Faults::default() });
+    net.health(0, Health::Well);
+    let [refused, next, behind] = outcomes;
+    assert!(matches!(refused.await.unwrap(), Err(TopicError::Refused { .. })));
+    // Both others are stored, and the next is on its way again by itself.
+    assert_eq!(net.log("log/a").1, 3);
+    net.refuse("behind");
+    net.health(0, Health::Dead);
+    net.faults(Faults::default());
+    sleep(Duration::from_secs(1)).await;
+    net.health(0, Health::Well);
+    assert_eq!(next.await.unwrap().unwrap().unwrap().offset, 2);
+    assert_eq!(behind.await.unwrap(), Err(TopicError::Unconfirmed { topic: "log/a".into() }));
+    let refused = async |server: &mut Server| matches!(server.event().await, ClusterEvent::Refused { .. });
+    assert!(refused(&mut servers[0]).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_refusal_messages_are_stored_one_by_one_until_one_succeeds() {
     let net = Net::new(1);
     let servers = servers::<1>(&net).await;
