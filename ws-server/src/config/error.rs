@@ -105,6 +105,14 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
+    /// What there is to report when its answer has been written, or could not be: a refusal was one all the same, and a page was not answered.
+    pub(crate) fn when(self, answered: Result<(), impl Into<Self>>) -> Self {
+        match (self, answered) {
+            (Self::Plain(_), Err(error)) => error.into(),
+            (outcome, _) => outcome,
+        }
+    }
+
     /// The reason in the metrics; one of a few.
     pub(crate) fn reason(&self) -> &'static str {
         match self {

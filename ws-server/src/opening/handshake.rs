@@ -97,13 +97,12 @@ where
     match decision? {
         Decision::Open(opened) => Ok(*opened),
         Decision::Answer(bytes, outcome) => {
-            // It was refused, and for that reason, also if the peer is gone before it has the answer.
             if site.has_time_to_answer() {
-                let _unread = answer(stream, &bytes, options).await;
+                Err(outcome.when(answer(stream, &bytes, options).await))
             } else {
                 parting_word(stream, &bytes).await;
+                Err(outcome)
             }
-            Err(outcome)
         }
     }
 }

@@ -33,8 +33,8 @@ pub(crate) async fn learn_client(
         Ok(header) => header,
         Err(error) => {
             let refusal = Refusal::new(StatusCode::BAD_REQUEST, &expected(error));
-            let _unread = answer(socket, &encode_refusal(&refusal), options).await;
-            return Err(AcceptError::Malformed(refusal));
+            let answered = answer(socket, &encode_refusal(&refusal), options).await;
+            return Err(AcceptError::Malformed(refusal).when(answered));
         }
     };
     match header {

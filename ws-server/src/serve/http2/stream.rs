@@ -68,11 +68,11 @@ async fn open(seat: &Seat, call: Box<Call>) -> Result<Running, AcceptError> {
             let answering = answer(&mut respond, response, is_head);
             // With too many answers under way this one is written as far as that needs no waiting.
             let patience = if visit.has_time_to_answer() { options.answer_timeout } else { PARTING };
-            if timeout_at(from_now(patience), answering).await.is_err() {
+            let answered = timeout_at(from_now(patience), answering).await.unwrap_or_else(|_| {
                 respond.send_reset(Reason::CANCEL);
-            }
-            // Also if the peer is gone before it has the answer.
-            return Err(why);
+                Ok(())
+            });
+            return Err(why.when(answered));
         }
     };
     // RFC 8441 §5: the stream stays open, and its DATA are the WebSocket.
