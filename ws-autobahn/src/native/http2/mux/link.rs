@@ -56,21 +56,43 @@ type Received = (Vec<u8>, u32);
 pub(super) struct Queue {
     control: mpsc::UnboundedReceiver<Option<Vec<u8>>>,
     data: mpsc::Receiver<Vec<u8>>,
+    is_closing: bool,
 }
 
 impl Queue {
     /// Returns the next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
+        if self.is_closing {
+            // What is queued is written before the end.
+            return self.data.try_recv().ok();
+        }
         tokio::select! {
             biased;
             Some(control) = self.control.recv() => match control {
                 Some(bytes) => Some(bytes),
-                // What is queued is written before the end.
-                None => self.data.try_recv().ok(),
+                None => {
+                    self.is_closing = true;
+                    self.data.try_recv().ok()
+                }
             },
-            Some(data) = self.data.recv() => Some(data),
+            Some(data) = self.data.recv() => Some(self.behind_control(data)),
             else => None,
         }
+    }
+
+    /// DATA behind the frames that were sent before it, HEADERS for instance. They may have come since there were none.
+    fn behind_control(&mut self, data: Vec<u8>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while !self.is_closing
+            && let Ok(control) = self.control.try_recv()
+        {
+            match control {
+                Some(frames) => bytes.extend(frames),
+                None => self.is_closing = true,
+            }
+        }
+        bytes.extend(data);
+        bytes
     }
 }
 
@@ -88,7 +110,7 @@ impl Link {
             closing: false,
         };
         let link = Self { control, data, state: Mutex::new(state), changed: Notify::new() };
-        (Arc::new(link), Queue { control: controls, data: datas })
+        (Arc::new(link), Queue { control: controls, data: datas, is_closing: false })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -300,5 +322,28 @@ impl Link {
             }
             changed.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::http2::frames::{DATA, HEADERS, frame};
+
+    #[tokio::test]
+    async fn what_was_sent_before_data_is_written_before_it() {
+        let (link, mut queue) = Link::new();
+        let (head, data) = (frame(HEADERS, 0, 1, "head"), frame(DATA, 0, 1, "data"));
+        let expected = [head.encode(), data.encode()].concat();
+        link.send(head);
+        assert!(link.send_data(data).await);
+        // As if the head had come after the queue had looked for it.
+        let data = queue.data.recv().await.unwrap();
+        assert_eq!(queue.behind_control(data), expected);
+        // The end waits for what is queued.
+        assert!(link.send_data(frame(DATA, 0, 1, "last")).await);
+        link.close();
+        assert_eq!(queue.next().await, Some(frame(DATA, 0, 1, "last").encode()));
+        assert_eq!(queue.next().await, None);
     }
 }
