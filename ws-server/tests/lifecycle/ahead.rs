@@ -43,7 +43,8 @@ async fn server(write_timeout: Duration) -> (Running, UnboundedReceiver<Did>) {
     let split = report.clone();
     let whole = move |socket: WebSocket| send_whole(socket, report.clone());
     let split = move |socket: WebSocket| send_split(socket, split.clone());
-    let config = || Config::server().write_timeout(write_timeout);
+    // A slow machine would have a keepalive ping in between.
+    let config = || Config::server().write_timeout(write_timeout).keepalive(None);
     let builder = Server::builder()
         .endpoint("/whole", Endpoint::new(whole).connection(config()))
         .endpoint("/split", Endpoint::new(split).connection(config()));
