@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use ws_topics::bytes::Bytes;
 use ws_topics::{
     Backplane, Channel, Entry, History, Inbox, Incoming, Interest, Link, NatsBackplane, NatsOptions,
@@ -31,9 +31,18 @@ pub(crate) async fn store<B: Backplane>(backplane: &B) {
 
 /// They are all there, by the same positions, and are not stored again.
 pub(crate) async fn stored<B: Backplane>(backplane: &B) {
-    let (link, _inbox) = backplane.connect().await.expect("the server is there");
     let history = History::default();
-    let page = link.read(TOPIC, &history, 0, 1_000, 1 << 20).await.expect("read");
+    let mut attempts = 0;
+    let (link, _inbox, page) = loop {
+        let (link, inbox) = backplane.connect().await.expect("the server is there");
+        match link.read(TOPIC, &history, 0, 1_000, 1 << 20).await {
+            Ok(page) => break (link, inbox, page),
+            // A server that has just started listens before it has read its files.
+            Err(error) => assert!(attempts < 100, "{error}"),
+        }
+        attempts += 1;
+        sleep(Duration::from_millis(100)).await;
+    };
     let expected: Vec<_> = (1..=ENTRIES).map(|id| kept(id, if id == 1 { 0 } else { page.epoch })).collect();
     let found: Vec<_> = page.entries.iter().map(|(offset, payload)| (*offset, payload.clone())).collect();
     assert_eq!(found, (1..).zip(expected.iter().map(|entry| entry.payload.clone())).collect::<Vec<_>>());
