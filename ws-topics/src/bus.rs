@@ -204,22 +204,21 @@ impl Bus {
 
     /// The backplane refuses the first message of a topic.
     pub(crate) fn refused(&self, topic: &str, cause: &BackplaneError) {
-        let mut state = self.lock();
-        let Some(pending) = state.outbox.refused(topic) else { return };
+        let refused = self.lock().outbox.refused(topic);
+        let Some(pending) = refused else { return };
         if pending.may_be_stored() {
-            state.counts.unconfirmed = state.counts.unconfirmed.saturating_add(1);
-            drop(state);
-            return self.unconfirmed(topic.into(), [pending]);
+            return self.unconfirmed(topic.into(), vec![pending]);
         }
-        drop(state);
         self.report_refusal(topic, cause);
         pending.resolve(Err(TopicError::Refused { topic: topic.into(), cause: cause.to_string() }));
     }
 
-    fn unconfirmed(&self, topic: Arc<str>, all: impl IntoIterator<Item = Pending>) {
-        let mut messages = 0_u64;
+    fn unconfirmed(&self, topic: Arc<str>, all: Vec<Pending>) {
+        let messages = all.len() as u64;
+        let mut state = self.lock();
+        state.counts.unconfirmed = state.counts.unconfirmed.saturating_add(messages);
+        drop(state);
         for pending in all {
-            messages = messages.saturating_add(1);
             pending.resolve(Err(TopicError::Unconfirmed { topic: topic.to_string() }));
         }
         self.report(ClusterEvent::Unconfirmed { topic, messages });
@@ -236,11 +235,7 @@ impl Bus {
 
     /// Drops the messages that may no longer be sent again, and reports that their outcome is not known.
     pub(crate) fn expire(&self, now: Instant) {
-        let mut state = self.lock();
-        let expired = state.outbox.expire(now, self.options.retry);
-        let count: usize = expired.iter().map(|(_, pending)| pending.len()).sum();
-        state.counts.unconfirmed = state.counts.unconfirmed.saturating_add(count as u64);
-        drop(state);
+        let expired = self.lock().outbox.expire(now, self.options.retry);
         for (topic, pending) in expired {
             self.unconfirmed(topic, pending);
         }

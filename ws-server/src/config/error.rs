@@ -105,8 +105,8 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
-    /// What there is to report when its answer has been written, or could not be: a refusal was one all the same, and a page was not answered.
-    pub(crate) fn when(self, answered: Result<(), impl Into<Self>>) -> Self {
+    /// What to report after the attempt to write its answer: a refusal as it is, also if the peer was gone, and a page only if the peer has taken it.
+    pub(crate) fn after(self, answered: Result<(), impl Into<Self>>) -> Self {
         match (self, answered) {
             (Self::Plain(_), Err(error)) => error.into(),
             (outcome, _) => outcome,

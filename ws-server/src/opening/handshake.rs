@@ -98,7 +98,7 @@ where
         Decision::Open(opened) => Ok(*opened),
         Decision::Answer(bytes, outcome) => {
             if site.has_time_to_answer() {
-                Err(outcome.when(answer(stream, &bytes, options).await))
+                Err(outcome.after(answer(stream, &bytes, options).await))
             } else {
                 parting_word(stream, &bytes).await;
                 Err(outcome)

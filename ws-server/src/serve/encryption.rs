@@ -30,8 +30,9 @@ pub(crate) async fn encrypt(
     let late = |_| AcceptError::Timeout(options.timeout);
     if let Some(reason) = timeout_at(deadline, speaks_plain(&socket)).await.map_err(late)? {
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, reason);
-        let answered = answer(&mut socket, &encode_refusal(&refusal), options).await;
-        return Err(AcceptError::Malformed(refusal).when(answered));
+        // Refused it is, also if the peer is gone.
+        let _ = answer(&mut socket, &encode_refusal(&refusal), options).await;
+        return Err(AcceptError::Malformed(refusal));
     }
     let socket = Watched { io: socket, progress: Some(progress.clone()) };
     let accepting = TlsAcceptor::from(tls.config()).accept(socket);

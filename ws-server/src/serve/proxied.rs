@@ -33,8 +33,9 @@ pub(crate) async fn learn_client(
         Ok(header) => header,
         Err(error) => {
             let refusal = Refusal::new(StatusCode::BAD_REQUEST, &expected(error));
-            let answered = answer(socket, &encode_refusal(&refusal), options).await;
-            return Err(AcceptError::Malformed(refusal).when(answered));
+            // Refused it is, also if the peer is gone.
+            let _ = answer(socket, &encode_refusal(&refusal), options).await;
+            return Err(AcceptError::Malformed(refusal));
         }
     };
     match header {

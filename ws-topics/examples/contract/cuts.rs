@@ -71,16 +71,25 @@ async fn nobody_listens<B: Backplane>(through: &impl Fn(SocketAddr) -> B) {
     );
 }
 
+/// Connects through a proxy, and subscribes to a channel.
+async fn subscribed<B: Backplane>(
+    through: &impl Fn(SocketAddr) -> B,
+    server: &str,
+    channel: &Channel,
+) -> (B, B::Link, B::Inbox) {
+    let backplane = through(Proxy::start(server).await.address);
+    let (link, inbox) = backplane.connect().await.expect("through the proxy");
+    link.subscribe(&Interest::Channel(channel.clone())).await.expect("subscribed");
+    (backplane, link, inbox)
+}
+
 async fn what_is_not_taken_is_lost_and_marked<B: Backplane>(
     through: &impl Fn(SocketAddr) -> B,
     server: &str,
     names: &Names,
 ) {
-    let proxy = Proxy::start(server).await;
-    let backplane = through(proxy.address);
-    let (link, mut inbox) = backplane.connect().await.expect("through the proxy");
     let channel = Channel::Topic(names.topic("slow"));
-    link.subscribe(&Interest::Channel(channel.clone())).await.expect("subscribed");
+    let (_backplane, link, mut inbox) = subscribed(through, server, &channel).await;
     for number in 0..1_000_u32 {
         link.publish(&channel, Bytes::copy_from_slice(&number.to_be_bytes())).await.expect("published");
     }
@@ -99,11 +108,8 @@ async fn what_was_published_before_the_end_is_sent<B: Backplane>(
     server: &str,
     names: &Names,
 ) {
-    let proxy = Proxy::start(server).await;
-    let backplane = through(proxy.address);
-    let (link, mut inbox) = backplane.connect().await.expect("through the proxy");
     let channel = Channel::Topic(names.topic("last"));
-    link.subscribe(&Interest::Channel(channel.clone())).await.expect("subscribed");
+    let (backplane, _link, mut inbox) = subscribed(through, server, &channel).await;
     for _ in 0..20 {
         let (other, _inbox) = backplane.connect().await.expect("through the proxy");
         other.publish(&channel, "goodbye".into()).await.expect("published");

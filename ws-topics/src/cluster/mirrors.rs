@@ -19,7 +19,7 @@ struct Mirror {
     reading: bool,
     /// Something has happened that the reading may not have seen.
     again: bool,
-    /// The backplane has refused to read it: it is being read, as it were, until then.
+    /// The backplane has refused to have it read: until then it counts as being read.
     refused_until: Option<Instant>,
     check_at: Instant,
 }

@@ -132,10 +132,9 @@ impl Logs {
                         *place = Some(offset);
                     }
                 }
-                Err(error) if error.is_refusal() => {
-                    let is_first = refused.as_ref().is_none_or(|(first, _)| number < *first);
-                    refused = if is_first { Some((number, error)) } else { refused };
-                }
+                Err(error) if error.is_refusal() && number == Some(0) => refused = Some(error),
+                // It is sent again, and reported when it is the first.
+                Err(error) if error.is_refusal() => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -144,8 +143,8 @@ impl Logs {
         ahead.extend(behind.filter_map(|(entry, offset)| Some((entry.id, (*offset)?))));
         *log.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
         match refused {
-            Some((_, error)) if stored.is_empty() => Err(error.into()),
-            _ => Ok(Appended { epoch: log.epoch, offsets: stored }),
+            Some(error) => Err(error.into()),
+            None => Ok(Appended { epoch: log.epoch, offsets: stored }),
         }
     }
 

@@ -225,8 +225,9 @@ impl Visits {
 
     /// Has the connections write whose bounds are passed: a batch makes no subscriber slow.
     pub(crate) fn write_over(&mut self) {
-        let over = mem::take(&mut self.over);
-        self.write(over);
+        for seat in mem::take(&mut self.over) {
+            self.write(&seat);
+        }
         self.forget_duplicates();
     }
 
@@ -243,25 +244,25 @@ impl Visits {
 
     /// Has all connections write.
     pub(crate) fn write_all(&mut self) {
-        let seats = mem::take(&mut self.seats);
+        for seat in mem::take(&mut self.seats) {
+            self.write(&seat);
+        }
         self.over.clear();
-        self.write(seats);
     }
 
     /// Has up to this many connections write; returns whether others are left.
     pub(super) fn write_some(&mut self, most: usize) -> bool {
-        let others = self.seats.len().saturating_sub(most);
-        let seats = self.seats.split_off(others);
-        self.write(seats);
+        for _ in 0..most {
+            let Some(seat) = self.seats.pop() else { return false };
+            self.write(&seat);
+        }
         !self.seats.is_empty()
     }
 
-    fn write(&mut self, seats: Vec<Arc<Seat>>) {
-        for seat in seats {
-            let (dropped, closed) = seat.subscriber.write(&seat);
-            self.dropped = self.dropped.saturating_add(dropped);
-            self.closed = self.closed.saturating_add(u64::from(closed));
-        }
+    fn write(&mut self, seat: &Arc<Seat>) {
+        let (dropped, closed) = seat.subscriber.write(seat);
+        self.dropped = self.dropped.saturating_add(dropped);
+        self.closed = self.closed.saturating_add(u64::from(closed));
     }
 }
 

@@ -64,8 +64,8 @@ pub(super) enum Key {
     /// That has not been asked yet.
     Unasked,
     Of(u64),
-    /// The function that was asked panicked.
-    None,
+    /// By nothing: the function that was asked panicked.
+    Alone,
 }
 
 /// What is missing at one place.

@@ -72,7 +72,7 @@ async fn open(seat: &Seat, call: Box<Call>) -> Result<Running, AcceptError> {
                 respond.send_reset(Reason::CANCEL);
                 Ok(())
             });
-            return Err(why.when(answered));
+            return Err(why.after(answered));
         }
     };
     // RFC 8441 §5: the stream stays open, and its DATA are the WebSocket.

@@ -22,14 +22,14 @@ impl Queue {
                     break;
                 };
                 let key = match by {
-                    Some(by) => guarded(|| by(waiting.message.message())).map_or(Key::None, Key::Of),
+                    Some(by) => guarded(|| by(waiting.message.message())).map_or(Key::Alone, Key::Of),
                     None => Key::Of(0),
                 };
                 let epoch = waiting.position.epoch;
                 *waiting = Arc::new(Waiting { key, ..Waiting::clone(waiting) });
                 let earlier = self.entries.range(..place).position(|entry| {
                     entry.message_of(own).is_some_and(|other| {
-                        key != Key::None && (other.position.epoch, other.key) == (epoch, key)
+                        key != Key::Alone && (other.position.epoch, other.key) == (epoch, key)
                     })
                 });
                 if let Some(earlier) = earlier {
