@@ -8,7 +8,7 @@
 //! # The layers
 //!
 //! ```text
-//! prepared_message                  one message for many connections
+//! prepared_message, prepared_row    one message for many connections, and several in a row
 //! connection                        Connection: RFC 6455 sections 5.4, 5.5 and 7
 //! send_queue, timers, memory_usage  what a connection consists of
 //! deflate, handshake                RFC 7692; the opening handshake: section 4
@@ -140,6 +140,7 @@ mod memory_usage;
 pub mod mask;
 mod message;
 mod prepared_message;
+mod prepared_row;
 mod send_queue;
 mod setters;
 mod setting_error;
@@ -160,5 +161,6 @@ pub use frame::{EncodedHeader, FrameHeader, HeaderPrefix, OpCode, Role};
 pub use mask::MaskKey;
 pub use memory_usage::MemoryUsage;
 pub use message::{DataType, Message, Utf8Bytes};
-pub use prepared_message::{PreparedMessage, PreparedRow};
+pub use prepared_message::PreparedMessage;
+pub use prepared_row::{PreparedFrames, PreparedRow};
 pub use setting_error::SettingError;

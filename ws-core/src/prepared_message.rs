@@ -3,18 +3,17 @@
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 #[cfg(feature = "deflate")]
 use bytes::Bytes;
 
 #[cfg(feature = "deflate")]
 use crate::connection::TURN;
-use crate::connection::{BY_REFERENCE, Connection, Work, whole_header};
+use crate::connection::{Connection, Work, whole_header};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compressing, WindowBits};
 use crate::error::SendError;
-use crate::frame::{EncodedHeader, Role};
+use crate::frame::EncodedHeader;
 use crate::message::Message;
 
 /// A message that is prepared to be sent on any number of connections; cheap to clone.
@@ -54,8 +53,15 @@ impl PreparedMessage {
     }
 
     /// Returns the message.
+    #[inline]
     pub fn message(&self) -> &Message {
         &self.0.message
+    }
+
+    /// The header of its frame, as a server sends it in one and uncompressed.
+    #[inline]
+    pub(crate) fn header(&self) -> &EncodedHeader {
+        &self.0.header
     }
 }
 
@@ -147,75 +153,4 @@ impl Connection {
         self.queue_shared(prepared.message(), &prepared.0.header);
         Ok(())
     }
-
-    /// Begins to queue prepared messages in a row.
-    #[inline]
-    pub fn prepared_row(&mut self) -> PreparedRow<'_> {
-        let room = self.room_for_prepared_frames();
-        // A larger one is queued by reference.
-        let most = self.config().max_frame_size.min(BY_REFERENCE - 1);
-        PreparedRow { connection: self, room, most }
-    }
-
-    /// How many bytes may be in the queue before a message that goes out as it is prepared: 0 where none does, or where more has to be
-    /// looked at for each.
-    fn room_for_prepared_frames(&self) -> usize {
-        #[cfg(feature = "deflate")]
-        let is_compressed = self.shared_compression_window().is_some();
-        #[cfg(not(feature = "deflate"))]
-        let is_compressed = false;
-        let config = self.config();
-        let as_it_is = self.role() == Role::Server && !is_compressed && config.max_memory.is_none();
-        if as_it_is && self.check_message().is_ok() {
-            config.send_high_water.min(config.max_queued).saturating_sub(self.held())
-        } else {
-            0
-        }
-    }
 }
-
-/// Prepared messages that are queued in a row, from [`Connection::prepared_row`]: what is the same for all of them is looked at once.
-#[derive(Debug)]
-pub struct PreparedRow<'c> {
-    connection: &'c mut Connection,
-    /// With fewer bytes than these in the queue a small message is appended as it is prepared.
-    room: usize,
-    /// With at most this much payload.
-    most: usize,
-}
-
-impl PreparedRow<'_> {
-    /// Queues a message, if the connection [has room](Connection::has_room) and that takes little: neither compression nor a copy
-    /// of more than 64 KiB. Returns whether it is queued.
-    #[inline]
-    pub fn push(&mut self, prepared: &PreparedMessage) -> bool {
-        let Inner { message, header, .. } = &*prepared.0;
-        if self.connection.queued() < self.room && message.len() <= self.most {
-            self.connection.queue_shared(message, header);
-            return true;
-        }
-        self.push_another(prepared)
-    }
-
-    #[inline(never)]
-    fn push_another(&mut self, prepared: &PreparedMessage) -> bool {
-        self.connection.has_room()
-            && !self.connection.is_compressing()
-            && prepared.message().len() <= MOST
-            && self.connection.send_prepared(prepared).is_ok()
-    }
-
-    /// As [`Connection::wants_buffer`].
-    #[inline]
-    pub fn wants_buffer(&self) -> bool {
-        self.connection.wants_buffer()
-    }
-
-    /// As [`Connection::lend_buffer`].
-    pub fn lend_buffer(&mut self, buffer: Vec<u8>) {
-        self.connection.lend_buffer(buffer);
-    }
-}
-
-/// The most that is queued without a look at other connections.
-const MOST: usize = 64 << 10;

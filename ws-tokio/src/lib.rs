@@ -68,8 +68,8 @@
 //! shared                            a driver behind a lock, and which task is woken
 //! driver, turn, waiting             a connection and its transport; the turns of senders; the wakers
 //! publish_report, reader, closer    reports of a broadcast, a message received in pieces, closing from elsewhere
-//! backlog, outbox, piece, buffer    what waits for a slow peer, here or elsewhere, pieces of a message, buffers of a thread
-//! try_send_error                    why a message was not queued
+//! backlog, outbox, piece            what waits for a slow peer, here or elsewhere; pieces of a message
+//! buffer, try_send_error            buffers of a thread; why a message was not queued
 //! error, exclusive, send_ahead, halves, budget, http2, connection_id, traffic
 //! ```
 //!
@@ -119,7 +119,7 @@ pub use error::Error;
 // Has nothing to do with WebSockets: ws-server and ws-client need it to make streams of custom types `Sync`.
 #[doc(hidden)]
 pub use exclusive::Exclusive;
-pub use outbox::Outbox;
+pub use outbox::{Outbox, OutboxRow};
 pub use publish_report::PublishReport;
 pub use reader::MessageReader;
 // As `Exclusive`: to let the system take little of a socket ahead.
@@ -138,5 +138,5 @@ pub use ws_core;
 #[doc(no_inline)]
 pub use ws_core::{
     CloseCause, CloseCode, CloseFrame, CloseInfo, Config, Connection, DataType, Event, Keepalive, Message,
-    Piece, PreparedMessage, ProtocolError, Role, SendError,
+    Piece, PreparedFrames, PreparedMessage, ProtocolError, Role, SendError,
 };

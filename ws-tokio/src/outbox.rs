@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use ws_core::{Connection, PreparedMessage};
+use ws_core::{Connection, PreparedFrames, PreparedMessage, PreparedRow};
+
+use crate::buffer;
 
 /// A queue in front of a connection, which takes the messages out as it has room: what crates use that keep their own
 /// queue for each connection, with their own rules for slow peers. It is attached by [`Sender::attach`](super::Sender::attach).
@@ -18,13 +20,12 @@ pub trait Outbox: Send + Sync {
     /// the connection ends first.
     fn next(&self) -> Option<PreparedMessage>;
 
-    /// Takes those messages out, in order, for which `queue` returns true, up to the first for which it returns false: several in one
-    /// turn of a lock. Returns whether [`next`](Self::next) is to be asked for more. `queue` copies small messages at most, so that it may be called with
-    /// the queue locked.
+    /// Takes messages out and puts them into `row`, in order, up to the first that `row` refuses: several in one turn of a lock. Returns
+    /// whether [`next`](Self::next) is to be asked for more.
     ///
     /// Without an implementation each message is taken out by [`next`](Self::next).
-    fn take(&self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
-        let _ = queue;
+    fn take(&self, row: &mut OutboxRow<'_>) -> bool {
+        let _ = row;
         true
     }
 
@@ -34,6 +35,41 @@ pub trait Outbox: Send + Sync {
     /// Reports, once, that the connection takes no more messages: it is closing or closed, was dropped or [taken over](super::TakeOver), or its halves
     /// were [reunited](super::Receiver::reunite). Nothing is asked afterwards.
     fn closed(&self);
+}
+
+/// What a connection has room for, of the messages of an [`Outbox`]. To put messages here copies small ones at most, so that it may be done with a
+/// queue locked.
+#[derive(Debug)]
+pub struct OutboxRow<'c> {
+    row: PreparedRow<'c>,
+}
+
+impl<'c> OutboxRow<'c> {
+    pub(super) fn new(connection: &'c mut Connection) -> Self {
+        Self { row: connection.prepared_row() }
+    }
+
+    /// Puts a message here; returns false, and leaves it, if there is no room, or if it has to be compressed or copied for long.
+    #[inline]
+    pub fn push(&mut self, message: &PreparedMessage) -> bool {
+        self.lend_buffer();
+        self.row.push(message)
+    }
+
+    /// Puts several messages here whose frames are encoded already; returns false, and leaves them all, where that is not possible:
+    /// [`push`](Self::push) tells how many of them are put here then.
+    #[inline]
+    pub fn push_frames(&mut self, frames: &PreparedFrames) -> bool {
+        self.lend_buffer();
+        self.row.push_frames(frames)
+    }
+
+    #[inline]
+    fn lend_buffer(&mut self) {
+        if self.row.wants_buffer() {
+            self.row.lend_buffer(buffer::take_output());
+        }
+    }
 }
 
 /// The outboxes of one connection.
@@ -66,11 +102,11 @@ impl Outboxes {
         None
     }
 
-    /// Has several messages queued at once, if no other outbox is to have its turn between them. Returns whether [`next`](Self::next)
-    /// may have more.
-    pub(super) fn take(&self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
+    /// Has several messages queued at once, up to the first that has to be compressed or copied for long, if no other outbox is to have its
+    /// turn between them. Returns whether [`next`](Self::next) may have more.
+    pub(super) fn take(&self, connection: &mut Connection) -> bool {
         match (&*self.list, self.left_over.is_empty()) {
-            ([outbox], true) => outbox.take(queue),
+            ([outbox], true) => outbox.take(&mut OutboxRow::new(connection)),
             _ => true,
         }
     }

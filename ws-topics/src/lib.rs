@@ -97,7 +97,7 @@
 //! # How a message travels
 //!
 //! [`publish`](Topics::publish) locks the topic, gives the message the next position, puts it into the history and into the queue of each
-//! subscriber: one step. Then, with nothing locked, it has each connection take what is in its queue, as far as there is room, and write it.
+//! subscriber, or behind all queues: one step. Then, with nothing locked, it has each connection take what is in its queue, as far as there is room, and write it.
 //! What is left is taken when the peer has read, by whoever polls the connection's [`Receiver`](ws_tokio::Receiver): keep one going. Only when a
 //! connection has no room do bounds and policy count: whoever is fast never loses anything.
 //!
@@ -111,18 +111,18 @@
 //! On the heap (`cargo test -p ws-topics --test heap -- --nocapture`): a subscription takes 106 bytes, a topic
 //! 180 bytes with a name of 20; goals are 120 and 400. What a history or a queue counts as is more than it takes.
 //!
-//! Time for a delivery, in nanoseconds, over TCP on loopback, beside [`ws_tokio::Broadcast`], which knows one set and no queue
-//! (`cargo bench -p ws-topics`, on two cores):
+//! Time for a delivery, in nanoseconds, over TCP on loopback, beside [`ws_tokio::Broadcast`], which knows one set and no queue, both by
+//! `publish_all` (`cargo bench -p ws-topics --bench publish`, 2026-11-30, Intel Xeon, two cores):
 //!
 //! | subscribers | | `Broadcast` | `Topics` | ratio | with a history |
 //! |---|---|---|---|---|---|
-//! | 200 | one message | 3,628 | 3,935 | 1.08 | 3,876 |
-//! | 200 | eight in a batch | 532 | 623 | 1.17 | 622 |
-//! | 2,000 | one message | 11,921 | 12,651 | 1.06 | 12,543 |
-//! | 2,000 | eight in a batch | 1,307 | 1,465 | 1.12 | 1,450 |
+//! | 200 | one message | 2,774 | 2,887 | 1.04 | 2,886 |
+//! | 200 | eight together | 377 | 380 | 1.01 | 384 |
+//! | 2,000 | one message | 2,953 | 3,030 | 1.03 | 3,054 |
+//! | 2,000 | eight together | 411 | 395 | 0.96 | 395 |
 //!
-//! The goal is 1.1 for each delivery. A batch misses it: each of its messages goes through the queues of all subscribers by itself, so that
-//! every topic keeps its order, where `Broadcast` visits each member once. (The machine was busy: the times compare, and are not the least.)
+//! The goal is 1.1 for each delivery. What is published to a topic in a row is put behind the queues of all its subscribers at once, and its frames are encoded
+//! once and copied at once, unless a filter matches the topic.
 //!
 //! When somebody comes or goes, each watch of presence spends time on what has changed, however many are present: 100 watches that learn of one
 //! who left and one who came take 17 µs together beside 10,000 others, and 560 µs for a hundred changes (`cargo bench -p ws-topics --bench presence`;

@@ -46,6 +46,7 @@ pub(crate) use publishing::{Outgoing, Visits};
 use queue::{Item, Lost};
 pub(crate) use seat::{Limits, Place, Seat};
 pub(crate) use subscriber::{Home, Subscriber};
+use tail::Growing;
 pub(crate) use writing::write_later;
 
 pub(crate) struct Topic {
@@ -65,8 +66,8 @@ struct State {
     presence: Option<Box<Presence>>,
     /// There while a task is to write what has been published.
     unwritten: Option<Box<Visits>>,
-    /// More than one message was published before they were written.
-    last_row_was_long: bool,
+    /// Where what is published next may go.
+    growing: Option<Box<Growing>>,
     /// It is not among the topics any more: whoever finds that looks again.
     removed: bool,
 }
@@ -89,7 +90,7 @@ impl Topic {
             matched: None,
             presence: None,
             unwritten: None,
-            last_row_was_long: false,
+            growing: None,
             removed: false,
         };
         Self { name: name.into(), state: Mutex::new(state) }
@@ -274,9 +275,7 @@ impl State {
 
     /// Who gets what is published is about to change: what comes next is put into each queue.
     fn end_tail(&mut self) {
-        if let Some(visits) = &mut self.unwritten {
-            visits.end_tail();
-        }
+        self.growing = None;
     }
 
     fn presence(&mut self) -> &mut Presence {

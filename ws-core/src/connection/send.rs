@@ -250,6 +250,13 @@ impl Connection {
         }
     }
 
+    /// Whole messages of a server, as frames that are encoded already.
+    #[inline]
+    pub(crate) fn queue_encoded(&mut self, frames: &[u8], messages: u64) {
+        self.messages_sent = self.messages_sent.wrapping_add(messages);
+        copy::append(self.queue.data(), frames);
+    }
+
     /// A whole payload, without a copy of all of it if it is large.
     pub(super) fn queue_bytes(&mut self, opcode: OpCode, rsv1: bool, payload: Bytes) {
         if payload.len() < BY_REFERENCE {

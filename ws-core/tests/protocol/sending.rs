@@ -7,7 +7,9 @@ use crate::support::{
 };
 use bytes::{Buf, Bytes};
 use ws_core::decode::{FrameDecoder, FrameItem};
-use ws_core::{CloseCode, Config, Connection, DataType, Event, Message, PreparedMessage, Role};
+use ws_core::{
+    CloseCode, Config, Connection, DataType, Event, Message, PreparedFrames, PreparedMessage, Role,
+};
 
 const fn opposite(role: Role) -> Role {
     match role {
@@ -209,9 +211,11 @@ fn a_prepared_message_is_queued_by_reference_from_4_kib_on() {
 fn prepared_messages_in_a_row_are_queued_as_each_by_itself_while_there_is_room() {
     let texts: Vec<_> = (0..40).map(|n| PreparedMessage::new(format!("{n:<100}"))).collect();
     let mixed = [0, 5000, 1, 70_000, 126].map(|len| PreparedMessage::new(XorShift::new(3).bytes(len)));
-    let mut queued = Vec::new();
+    let (mut queued, mut together) = (Vec::new(), Vec::new());
+    assert!(PreparedFrames::new(&mixed).is_none(), "one of 5,000 bytes is not copied for each connection");
+    assert!(PreparedFrames::new(texts.iter().cycle().take(700)).is_none(), "71 KB are not encoded at once");
     for role in ROLES {
-        for messages in [&texts[..], &mixed] {
+        for messages in [&texts[..], &texts[..9], &mixed] {
             for (high, most, frame, memory, held) in [
                 (1 << 20, 1 << 20, 1 << 20, None, 0),
                 (1000, 1 << 20, 1 << 20, None, 0),
@@ -222,9 +226,10 @@ fn prepared_messages_in_a_row_are_queued_as_each_by_itself_while_there_is_room()
                 let mut config = config();
                 (config.send_high_water, config.max_queued, config.max_frame_size) = (high, most, frame);
                 config.max_memory = memory;
-                let [mut row, mut each] = [(); 2].map(|()| open(role, &config));
-                row.set_held(held);
-                each.set_held(held);
+                let [mut row, mut each, mut framed] = [(); 3].map(|()| open(role, &config));
+                for connection in [&mut row, &mut each, &mut framed] {
+                    connection.set_held(held);
+                }
                 let mut next = row.prepared_row();
                 let taken = messages.iter().take_while(|message| next.push(message)).count();
                 let by_themselves = messages.iter().take_while(|message| {
@@ -234,12 +239,26 @@ fn prepared_messages_in_a_row_are_queued_as_each_by_itself_while_there_is_room()
                 });
                 assert_eq!(taken, by_themselves.count(), "{role:?} {high} {most} {frame} {memory:?} {held}");
                 assert_eq!(row.messages_sent(), taken as u64);
-                assert_eq!(written(&mut row), written(&mut each));
+                let bytes = written(&mut row);
+                assert_eq!(bytes, written(&mut each));
                 queued.push(taken);
+                let Some(frames) = PreparedFrames::new(messages) else { continue };
+                let all = framed.prepared_row().push_frames(&frames);
+                assert!(!all || taken == messages.len(), "{role:?} {high} {most} {frame} {memory:?} {held}");
+                assert_eq!(framed.messages_sent(), if all { taken as u64 } else { 0 });
+                assert_eq!(written(&mut framed), if all { bytes } else { Vec::new() });
+                together.push((messages.len(), all));
             }
         }
     }
     assert!(queued.contains(&40) && queued.iter().any(|n| (1..20).contains(n)), "{queued:?}");
+    // A server's 40 without bounds, and 9 also with a bound of 1,000 bytes; nothing of a client's, nor with smaller frames or a bound for memory.
+    let expected = [(40, [true, false, false, false, false]), (9, [true, true, false, false, false])];
+    let expected = expected.iter().flat_map(|(n, all)| all.map(|all| (*n, all)));
+    let (client, server) = together.split_at(10);
+    let (server, client) = if ROLES[0] == Role::Server { (client, server) } else { (server, client) };
+    assert!(server.iter().copied().eq(expected), "{server:?}");
+    assert!(client.iter().all(|(_, all)| !all), "{client:?}");
 }
 
 #[test]
@@ -247,11 +266,12 @@ fn nothing_is_queued_in_a_row_inside_a_message_in_pieces_and_behind_a_close() {
     let message = PreparedMessage::new("a");
     let mut server = open(Role::Server, &config());
     server.send_piece(DataType::Text, b"part", false).unwrap();
-    assert!(!server.prepared_row().push(&message));
+    let frames = PreparedFrames::new([&message]).unwrap();
+    assert!(!server.prepared_row().push(&message) && !server.prepared_row().push_frames(&frames));
     server.send_piece(DataType::Text, b"end", true).unwrap();
-    assert!(server.prepared_row().push(&message));
+    assert!(server.prepared_row().push(&message) && server.prepared_row().push_frames(&frames));
     server.close(CloseCode::NORMAL_CLOSURE, "").unwrap();
-    assert!(!server.prepared_row().push(&message));
+    assert!(!server.prepared_row().push(&message) && !server.prepared_row().push_frames(&frames));
 }
 
 #[test]

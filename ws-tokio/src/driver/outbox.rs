@@ -63,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let mut unfinished = false;
         while self.connection.has_room()
-            && self.take_row(&outboxes)
+            && outboxes.take(&mut self.connection)
             && self.connection.has_room()
             && let Some(message) = outboxes.next()
         {
@@ -87,17 +87,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         self.writing.outboxes = Some(outboxes);
         unfinished
-    }
-
-    /// Queues what the outboxes have up to the first that has to be compressed, or copied for long; returns whether there may be more.
-    fn take_row(&mut self, outboxes: &Outboxes) -> bool {
-        let mut row = self.connection.prepared_row();
-        outboxes.take(&mut |message| {
-            if row.wants_buffer() {
-                row.lend_buffer(buffer::take_output());
-            }
-            row.push(message)
-        })
     }
 
     /// Queues a message of an outbox or a broadcast.

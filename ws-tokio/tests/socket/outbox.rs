@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{DuplexStream, duplex};
 use ws_core::{CloseCode, Config, DataType, Message, PreparedMessage, Role};
-use ws_tokio::{Outbox, Receiver, Sender, WebSocket};
+use ws_tokio::{Outbox, OutboxRow, Receiver, Sender, WebSocket};
 
 #[derive(Default)]
 struct Queue {
@@ -51,14 +51,14 @@ impl Outbox for Queue {
         self.messages.lock().unwrap().pop_front()
     }
 
-    fn take(&self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
+    fn take(&self, row: &mut OutboxRow<'_>) -> bool {
         assert_eq!(self.closed(), 0, "it is asked after it was reported closed");
         if !self.together {
             return true;
         }
         self.turns.fetch_add(1, Ordering::SeqCst);
         let mut messages = self.messages.lock().unwrap();
-        while messages.front().is_some_and(&mut *queue) {
+        while messages.front().is_some_and(|message| row.push(message)) {
             messages.pop_front();
         }
         !messages.is_empty()

@@ -200,7 +200,9 @@ impl Topic {
         let Some(mirror) = state.mirror() else { return extended };
         mirror.synced = true;
         mirror.live_from = None;
-        for Held { seat, start, begun } in std::mem::take(&mut mirror.held) {
+        let held = std::mem::take(&mut mirror.held);
+        state.end_tail();
+        for Held { seat, start, begun } in held {
             if seat.has_left() {
                 continue;
             }

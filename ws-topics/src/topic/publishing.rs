@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ws_tokio::{ConnectionId, Message};
 
 use super::filters::Filters;
-use super::log::cost;
 use super::queue::Waiting;
 use super::seat::Seat;
 use super::tail::{Growing, Room, Tail};
@@ -38,10 +37,6 @@ pub(crate) struct Visits {
     batch: Option<InBatch>,
     /// Messages in a row that a task is to write.
     in_a_row: u32,
-    /// There were several in the row before, so that there may be in this one.
-    others_follow: bool,
-    /// Where the next of them may go.
-    tail: Option<Box<Growing>>,
     /// To how many subscriptions messages went.
     pub(crate) subscribers: u64,
     pub(crate) dropped: u64,
@@ -81,8 +76,7 @@ impl Topic {
         let mut state = self.lock();
         let before = state.unwritten.take();
         let begins = before.is_none();
-        let begun = || Visits { others_follow: state.last_row_was_long, ..Visits::of_batch() };
-        let mut all = before.map_or_else(begun, |all| *all);
+        let mut all = before.map_or_else(Visits::of_batch, |all| *all);
         let publish = || state.publish(&self.name, outgoing, filters, options, &mut all);
         // What was published before is written, too, where the function panics that frames messages.
         let published = catch_unwind(AssertUnwindSafe(publish)).unwrap_or_else(|cause| {
@@ -94,7 +88,6 @@ impl Topic {
         all.forget_duplicates();
         all.in_a_row = all.in_a_row.saturating_add(1);
         let begins = begins && !all.seats.is_empty();
-        state.last_row_was_long = all.in_a_row > 1;
         if all.in_a_row >= IN_A_ROW {
             now.seats.append(&mut all.seats);
         } else if !all.seats.is_empty() {
@@ -105,7 +98,9 @@ impl Topic {
 
     /// Takes what a task is to write.
     pub(super) fn take_unwritten(&self) -> Option<Box<Visits>> {
-        self.lock().unwritten.take()
+        let mut state = self.lock();
+        state.growing = None;
+        state.unwritten.take()
     }
 }
 
@@ -138,12 +133,15 @@ impl State {
         filters: &Filters,
         visits: &mut Visits,
     ) {
-        // What filters match is not known without a look at them: once there has been one, each message is put into each queue.
-        let alone = filters.generation() == 0;
-        if alone && visits.add_to_tail(waiting, from) {
+        let row = visits.row().filter(|_| self.may_have_tail(filters));
+        if let (Some(row), Some(growing)) = (row, &mut self.growing)
+            && let Some(subscribers) = growing.push(row, waiting, from)
+        {
+            visits.subscribers = visits.subscribers.saturating_add(subscribers);
             return;
         }
-        let tail = visits.begin_tail(waiting, alone);
+        let pays = |row| self.growing.as_ref().is_none_or(|growing| !growing.is_useless(row));
+        let tail = row.filter(|row| pays(*row)).map(|_| Arc::new(Tail::new(waiting)));
         let (mut subscribers, mut room) = (0u64, Room::UNBOUNDED);
         let mut offer = |seat: &Arc<Seat>| {
             if from == Some(seat.subscriber.id) || seat.replaying.load(Ordering::Relaxed) {
@@ -158,7 +156,15 @@ impl State {
         self.list.iter().for_each(&mut offer);
         self.with_filters(filters, name, |list| list.iter().for_each(&mut offer));
         visits.subscribers = visits.subscribers.saturating_add(subscribers);
-        visits.tail = tail.map(|tail| Box::new(Growing { tail, from, subscribers, room, is_used: false }));
+        self.growing = row.map(|row| Box::new(Growing::new(row, tail.as_ref(), from, subscribers, room)));
+    }
+
+    /// Whether what is published may go behind all queues at once: there are several, and no filter matches, as far as is known without a look
+    /// at them.
+    fn may_have_tail(&self, filters: &Filters) -> bool {
+        let generation = filters.generation();
+        let unmatched = |matched: &Matched| matched.generation == generation && matched.filters.is_empty();
+        self.list.len() > 1 && (generation == 0 || self.matched.as_deref().is_some_and(unmatched))
     }
 
     /// Does something with the subscriptions of each filter that matches. As long as filters neither come nor go this looks
@@ -190,27 +196,9 @@ impl Visits {
         Self { batch: Some(InBatch { number, check_at: MANY }), ..Self::default() }
     }
 
-    /// Adds a message behind all queues, if it can be.
-    fn add_to_tail(&mut self, waiting: &Arc<Waiting>, from: Option<ConnectionId>) -> bool {
-        let Some(tail) = &mut self.tail else { return false };
-        let added = tail.push(waiting, cost(&waiting.message), from);
-        if added {
-            self.subscribers = self.subscribers.saturating_add(tail.subscribers);
-        }
-        added
-    }
-
-    /// A tail that begins with a message, where that pays: others may follow, and the one before, which ends, was of use.
-    fn begin_tail(&mut self, first: &Arc<Waiting>, alone: bool) -> Option<Arc<Tail>> {
-        let before = self.tail.take();
-        let pays =
-            alone && (self.in_a_row > 0 || self.others_follow) && before.is_none_or(|before| before.is_used);
-        pays.then(|| Arc::new(Tail::new(first)))
-    }
-
-    /// Has the next message put into each queue.
-    pub(super) fn end_tail(&mut self) {
-        self.tail = None;
+    /// What distinguishes these from others, where several messages may go to each.
+    fn row(&self) -> Option<u64> {
+        self.batch.as_ref().map(|batch| batch.number)
     }
 
     /// Has the connection of a subscription write when all do.

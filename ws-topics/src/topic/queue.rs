@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use ws_tokio::PreparedMessage;
+use ws_tokio::{OutboxRow, PreparedMessage};
+
+use behind::Behind;
 
 use super::log::cost;
 use super::seat::Seat;
-use super::tail::Tail;
 use crate::error::TopicError;
 use crate::options::TopicsOptions;
 use crate::position::Position;
@@ -23,9 +24,8 @@ pub(super) struct Queue {
     /// Each knows its number, its place here; it changes under the lock of this.
     seats: Vec<Arc<Seat>>,
     entries: VecDeque<Entry>,
-    /// What comes behind the entries, for the subscription of the first number, from the place of the second on; it is counted when it is moved
-    /// here.
-    tail: Option<(u32, u32, Arc<Tail>)>,
+    /// What comes behind the entries; it is counted when it is moved there.
+    tail: Option<Behind>,
     messages: usize,
     bytes: usize,
     pub(super) counts: Counts,
@@ -189,35 +189,42 @@ impl Queue {
         Some(next)
     }
 
-    /// Takes out the messages that come next, as long as `queue` returns true. Returns whether anything is left.
-    pub(super) fn take(&mut self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
+    /// Takes out the messages that come next, up to the first that `row` refuses. Returns whether anything is left.
+    #[inline]
+    pub(super) fn take(&mut self, row: &mut OutboxRow<'_>) -> bool {
+        if !self.entries.is_empty() {
+            self.take_entries(row);
+        }
+        if self.entries.is_empty() {
+            self.take_tail(row);
+        }
+        !self.entries.is_empty()
+    }
+
+    fn take_entries(&mut self, row: &mut OutboxRow<'_>) {
         let mut entries = mem::take(&mut self.entries);
         let mut taken = 0usize;
         // Those of one subscription in a row are counted together.
-        let mut row = Row::default();
+        let mut counted = Row::default();
         for Entry { seat, item } in &entries {
             let Item::Message(waiting) = item else { break };
-            if !queue(&waiting.message) {
+            if !row.push(&waiting.message) {
                 break;
             }
             taken = taken.saturating_add(1);
-            if row.seat != *seat {
-                self.deliver(mem::take(&mut row));
+            if counted.seat != *seat {
+                self.deliver(mem::take(&mut counted));
             }
-            row.add(*seat, cost(&waiting.message));
+            counted.add(*seat, cost(&waiting.message));
         }
-        self.deliver(row);
+        self.deliver(counted);
         if taken == entries.len() {
             entries.clear();
         } else {
             entries.drain(..taken);
         }
         self.entries = entries;
-        if self.entries.is_empty() {
-            self.take_tail(queue);
-        }
         self.shrink();
-        !self.entries.is_empty()
     }
 
     /// Drops a subscription that has ended, and all that waits for it.

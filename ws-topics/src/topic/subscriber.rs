@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use ws_tokio::{CloseCode, ConnectionId, Outbox, PreparedMessage, Sender, WeakSender};
+use ws_tokio::{CloseCode, ConnectionId, Outbox, OutboxRow, PreparedMessage, Sender, WeakSender};
 
 use super::queue::{Item, Lost, Next, Queue, Waiting};
 use super::seat::{Place, Seat};
@@ -166,8 +166,8 @@ impl Outbox for Subscriber {
         }
     }
 
-    fn take(&self, queue: &mut dyn FnMut(&PreparedMessage) -> bool) -> bool {
-        self.lock_with_tail().take(queue)
+    fn take(&self, row: &mut OutboxRow<'_>) -> bool {
+        self.lock_with_tail().take(row)
     }
 
     fn memory_usage(&self) -> usize {

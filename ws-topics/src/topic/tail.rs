@@ -1,32 +1,46 @@
 //! The end that many queues have in common.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::slice;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use ws_tokio::ConnectionId;
+use ws_tokio::{ConnectionId, PreparedFrames};
 
+use super::log::cost;
 use super::queue::Waiting;
 
 /// Messages of one topic that were published in a row, and that all its subscribers get after what is in their queues. A publisher adds
 /// to it without a look at any of them. Whoever looks at one of these queues moves them there; from then on nothing is added.
 #[derive(Debug)]
 pub(super) struct Tail {
-    /// `None` once nothing is added any more.
+    first: Arc<Waiting>,
+    /// All of it if there are several; `None` once nothing is added any more.
     growing: Mutex<Option<Vec<Arc<Waiting>>>>,
-    whole: OnceLock<Vec<Arc<Waiting>>>,
+    several: OnceLock<Several>,
 }
 
-/// What a publisher knows of a tail that grows.
+/// Nothing is added to these any more.
+#[derive(Debug)]
+struct Several {
+    messages: Vec<Arc<Waiting>>,
+    /// All of them as they go out, if they are small.
+    frames: Option<PreparedFrames>,
+}
+
+/// What a topic knows of its latest tail.
 #[derive(Debug)]
 pub(super) struct Growing {
-    pub(super) tail: Arc<Tail>,
+    /// Of whoever writes to the subscribers that have it: [`Visits::row`](super::Visits::row).
+    row: u64,
+    /// The queues hold it.
+    tail: Weak<Tail>,
     /// The connection that is left out.
-    pub(super) from: Option<ConnectionId>,
+    from: Option<ConnectionId>,
     /// How many subscriptions get what is added.
-    pub(super) subscribers: u64,
+    subscribers: u64,
     /// What can be added before any of them passes a bound.
-    pub(super) room: Room,
+    room: Room,
     /// Something has been added.
-    pub(super) is_used: bool,
+    is_used: bool,
 }
 
 /// How much may be added to a queue.
@@ -38,31 +52,77 @@ pub(super) struct Room {
 
 impl Tail {
     pub(super) fn new(first: &Arc<Waiting>) -> Self {
-        Self { growing: Mutex::new(Some(vec![Arc::clone(first)])), whole: OnceLock::new() }
+        let growing = Mutex::new(Some(Vec::new()));
+        Self { first: Arc::clone(first), growing, several: OnceLock::new() }
     }
 
-    /// All of it from a place on; nothing is added afterwards.
-    pub(super) fn end(&self, from: u32) -> &[Arc<Waiting>] {
-        let take = || self.growing.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        self.whole.get_or_init(take).get(from as usize..).unwrap_or_default()
+    /// All of it; nothing is added afterwards.
+    pub(super) fn end(&self) -> &[Arc<Waiting>] {
+        match &*self.several().messages {
+            [] => slice::from_ref(&self.first),
+            messages => messages,
+        }
+    }
+
+    /// The frames of all of it, if it is several small messages; nothing is added afterwards.
+    pub(super) fn frames(&self) -> Option<&PreparedFrames> {
+        self.several().frames.as_ref()
+    }
+
+    fn several(&self) -> &Several {
+        self.several.get_or_init(|| {
+            let growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let messages = growing.unwrap_or_default();
+            let frames = || PreparedFrames::new(messages.iter().map(|waiting| &waiting.message));
+            Several { frames: if messages.is_empty() { None } else { frames() }, messages }
+        })
     }
 
     fn push(&self, waiting: &Arc<Waiting>) -> bool {
-        match &mut *self.growing.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(messages) => messages.push(Arc::clone(waiting)),
-            None => return false,
+        let mut growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(messages) = &mut *growing else { return false };
+        if messages.is_empty() {
+            messages.push(Arc::clone(&self.first));
         }
+        messages.push(Arc::clone(waiting));
         true
     }
 }
 
 impl Growing {
-    /// Adds a message that counts as `cost`, if all get it and none passes a bound.
-    pub(super) fn push(&mut self, waiting: &Arc<Waiting>, cost: usize, from: Option<ConnectionId>) -> bool {
-        let room = self.room.without(cost).filter(|_| self.from == from && self.tail.push(waiting));
-        self.is_used |= room.is_some();
-        self.room = room.unwrap_or(self.room);
-        room.is_some()
+    /// Of a tail that begins with a message from `from`.
+    pub(super) fn new(
+        row: u64,
+        tail: Option<&Arc<Tail>>,
+        from: Option<ConnectionId>,
+        subscribers: u64,
+        room: Room,
+    ) -> Self {
+        let tail = tail.map(Arc::downgrade).unwrap_or_default();
+        Self { row, tail, from, subscribers, room, is_used: false }
+    }
+
+    /// Adds a message of the same row, if all get it and none passes a bound; returns how many do.
+    pub(super) fn push(
+        &mut self,
+        row: u64,
+        waiting: &Arc<Waiting>,
+        from: Option<ConnectionId>,
+    ) -> Option<u64> {
+        if self.row != row || self.from != from {
+            return None;
+        }
+        let room = self.room.without(cost(&waiting.message))?;
+        if !self.tail.upgrade()?.push(waiting) {
+            return None;
+        }
+        (self.room, self.is_used) = (room, true);
+        Some(self.subscribers)
+    }
+
+    /// Whether it was of no use to its row: another would not be, either.
+    pub(super) const fn is_useless(&self, row: u64) -> bool {
+        self.row == row && !self.is_used
     }
 }
 

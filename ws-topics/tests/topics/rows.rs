@@ -34,7 +34,7 @@ impl Seen {
     }
 }
 
-/// Publishes to two topics in rows, whose subscribers come, go and are slow. With `apart` all queues are looked at after each message, so
+/// Publishes to two topics in rows and batches, whose subscribers come, go and are slow. With `apart` all queues are looked at after each message, so
 /// that it is in each of them before the next.
 async fn run(seed: u64, apart: bool) -> Seen {
     let chance = &mut Chance(seed);
@@ -54,7 +54,11 @@ async fn run(seed: u64, apart: bool) -> Seen {
         match if n < 4 { 0 } else { chance.below(12) } {
             0 => {
                 let topic = ["a", "b", "b"][chance.below(3)];
-                let topic = if seed.is_multiple_of(3) && chance.below(4) == 0 { "+" } else { topic };
+                let topic = match seed % 3 {
+                    0 if chance.below(4) == 0 => "+",
+                    1 if chance.below(4) == 0 => "c/+",
+                    _ => topic,
+                };
                 let slow =
                     [SlowSubscriber::DropOldest, SlowSubscriber::DropNewest, SlowSubscriber::Conflate(None)];
                 let options = SubscribeOptions::default()
@@ -72,7 +76,25 @@ async fn run(seed: u64, apart: bool) -> Seen {
                 }
             }
             3 if chance.below(2) == 0 => yield_now().await,
-            4 => seen.add(topics.publish_all([("a", text(n)), ("b", text(n))]).unwrap()),
+            4 => {
+                let mut batch = topics.batch();
+                for _ in 0..chance.below(6) {
+                    let topic = if chance.below(3) == 0 { "a" } else { "b" };
+                    batch.publish(topic, text(n)).unwrap();
+                    if apart {
+                        check_counts(&topics);
+                    }
+                    match chance.below(10) {
+                        0 => drop(subscriptions.pop_front()),
+                        1 => {
+                            let options = SubscribeOptions::default().max_messages(1 + chance.below(9));
+                            subscriptions.push_back(topics.subscribe(&peer.sender, "b", options).unwrap());
+                        }
+                        _ => {}
+                    }
+                }
+                seen.add(batch.finish());
+            }
             5 => topic = ["a", "b"][chance.below(2)],
             6 => {
                 seen.add(topics.publish_from(&peer.sender, topic, text(n)).unwrap());
@@ -132,4 +154,32 @@ async fn a_subscriber_that_reaches_the_end_of_a_history_gets_the_next_of_a_row()
     received.extend(late.read().await);
     let all: Vec<String> = (0..10).map(|n| n.to_string()).collect();
     assert_eq!((received, live.read().await), (all.clone(), all));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_subscribes_inside_a_row_gets_the_next_of_it() {
+    // What there is already, the topic, and by what somebody subscribes.
+    for (there, topic, by) in
+        [("b/+/d", "a", "a"), ("b/+/d", "a", "+"), ("b/+/d", "b/c", "b/#"), ("b/#", "b/c", "b/#")]
+    {
+        let topics = topics(TopicsOptions::default());
+        let mut peers = [Peer::fast(), Peer::fast(), Peer::fast(), Peer::fast()];
+        let subscribe =
+            |peer: &Peer, to: &str| topics.subscribe(&peer.sender, to, SubscribeOptions::default()).unwrap();
+        let _others = (subscribe(&peers[0], topic), subscribe(&peers[1], topic), subscribe(&peers[2], there));
+        topics.publish(topic, text(0)).unwrap();
+        yield_now().await;
+        for n in 1..4 {
+            topics.publish(topic, text(n)).unwrap();
+        }
+        let late = subscribe(&peers[3], by);
+        topics.publish(topic, text(4)).unwrap();
+        drop(late);
+        topics.publish(topic, text(5)).unwrap();
+        let [first, second, other, late] = &mut peers;
+        let all: Vec<String> = (0..6).map(|n| n.to_string()).collect();
+        let others = if there == by { all.clone() } else { Vec::new() };
+        assert_eq!((first.read().await, second.read().await), (all.clone(), all), "{by}");
+        assert_eq!((other.read().await, late.read().await), (others, vec!["4".to_owned()]), "{by}");
+    }
 }
