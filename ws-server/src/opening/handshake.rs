@@ -1,6 +1,7 @@
 //! The opening handshake of one connection: a request comes in, a decision comes out.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -90,7 +91,12 @@ pub(crate) async fn open<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Ok(decision) = timeout_at(deadline, negotiate(stream, site, peer, options, received)).await else {
+    let negotiated = {
+        // Pinned here: the timeout would move all of it.
+        let negotiating = pin!(negotiate(stream, site, peer, options, received));
+        timeout_at(deadline, negotiating).await
+    };
+    let Ok(decision) = negotiated else {
         parting_word(stream, &encode_or_500(request_timeout(), &Method::GET).0).await;
         return Err(AcceptError::Timeout(options.timeout));
     };

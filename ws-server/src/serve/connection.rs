@@ -1,5 +1,6 @@
 //! The life of one connection of a server.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::select;
@@ -161,7 +162,8 @@ async fn speaks_http2(
         return Ok((watched.io.chose_http2(), Vec::new()));
     }
     let _ = peer;
-    match timeout_at(deadline, begins_http2(watched, options.handshake.head.bytes)).await {
+    let beginning = pin!(begins_http2(watched, options.handshake.head.bytes));
+    match timeout_at(deadline, beginning).await {
         Ok(begins) => Ok(begins?),
         // What was read is no request of HTTP/1.1 either: the answer is that it came too late.
         Err(_) => Ok((false, Vec::new())),

@@ -1,5 +1,6 @@
 //! The TLS handshake of an accepted connection.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -35,7 +36,7 @@ pub(crate) async fn encrypt(
         return Err(AcceptError::Malformed(refusal));
     }
     let socket = Watched { io: socket, progress: Some(progress.clone()) };
-    let accepting = TlsAcceptor::from(tls.config()).accept(socket);
+    let accepting = pin!(TlsAcceptor::from(tls.config()).accept(socket));
     let mut stream = timeout_at(deadline, accepting).await.map_err(late)?.map_err(AcceptError::Tls)?;
     // From now on what is decrypted counts.
     stream.get_mut().0.progress = None;

@@ -6,6 +6,7 @@ mod stream;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ pub(crate) async fn begin(
     let options = server.hub.options.http2.clone().unwrap_or_default();
     let late = AcceptError::Timeout(server.hub.options.handshake.timeout);
     let inboxes = Inboxes::new();
-    let handshake = builder(&options).handshake(inboxes.pace(Replayed::new(first, stream)));
+    let handshake = pin!(builder(&options).handshake(inboxes.pace(Replayed::new(first, stream))));
     let Ok(connection) = timeout_at(deadline, handshake).await else { return Err(late) };
     let connection = connection.map_err(failed)?;
     let mut this = Http2Connection { connection, inboxes, server, peer, calls: Arc::default(), _cost: cost };

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -96,7 +97,7 @@ async fn decide(
     let complete = |denied: Denied| denied.complete(Version::HTTP_2);
     let opening = Opening::from_connect(head, protocol.as_ref().map(Protocol::as_str), options.head)
         .map_err(|refusal| complete(Denied::malformed(refusal)))?;
-    let judging = judge(opening, visit, peer, options);
+    let judging = pin!(judge(opening, visit, peer, options));
     let judged = timeout_at(from_now(options.timeout), judging).await;
     let mut agreed = judged.unwrap_or_else(|_| Err(Denied::late(options))).map_err(complete)?;
     match agreed.upgrade.response(agreed.granted.acceptance()) {
