@@ -24,29 +24,28 @@ const PLACES: [(&str, usize); 2] = [("in the trap", 8), ("elsewhere", 1032)];
 
 pub fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     let mut table = Table::new(TITLE, "ns for 16 KiB");
-    for (place, behind) in PLACES {
-        let name = copy_name(place);
-        if plan.wants_load(&name) {
-            let memcpy = measure(plan, Peer::Memcpy, || copy(behind, |to, from| to.extend_from_slice(from)))?;
-            let ours = measure(plan, Peer::Ours, || {
-                copy(behind, |to, from| {
-                    for piece in ws_core::copy::pieces(from, to.as_ptr()) {
-                        to.extend_from_slice(piece);
-                    }
-                })
-            })?;
-            table.push(&name, vec![memcpy, ours]);
+    if PLACES.iter().any(|(place, _)| plan.wants_load(&copy_name(place))) {
+        let memcpy = measure(plan, |behind| copy(behind, |to, from| to.extend_from_slice(from)))?;
+        let ours = measure(plan, |behind| {
+            copy(behind, |to, from| {
+                for piece in ws_core::copy::pieces(from, to.as_ptr()) {
+                    to.extend_from_slice(piece);
+                }
+            })
+        })?;
+        for ((place, _), (memcpy, ours)) in PLACES.iter().zip(memcpy.into_iter().zip(ours)) {
+            let memcpy = Series { peer: Peer::Memcpy, figures: memcpy };
+            table.push(&copy_name(place), vec![memcpy, Series { peer: Peer::Ours, figures: ours }]);
         }
     }
-    for (place, behind) in PLACES {
-        let name = echo_name(place);
-        if plan.wants_load(&name) {
-            table.push(&name, vec![measure(plan, Peer::Ours, || echo(behind))?]);
+    if PLACES.iter().any(|(place, _)| plan.wants_load(&echo_name(place))) {
+        for ((place, _), figures) in PLACES.iter().zip(measure(plan, echo)?) {
+            table.push(&echo_name(place), vec![Series { peer: Peer::Ours, figures }]);
         }
     }
     report.add(
         table,
-        "A copy whose destination is 8 bytes behind its source modulo a page, and 1,032 bytes; ours by `ws_core::copy`. The echo is \
+        "A copy whose destination is 8 bytes behind its source modulo a page, and 1,032 bytes, in turn; ours by `ws_core::copy`. The echo is \
          that of a `Connection`, from a place that is chosen for where it copies to.",
     );
     Ok(())
@@ -60,9 +59,15 @@ pub fn echo_name(place: &str) -> String {
     format!("echo of text, {place}")
 }
 
-fn measure(plan: &Plan, peer: Peer, mut turn: impl FnMut() -> Result<f64>) -> Result<Series> {
-    let figures = (0..plan.rounds.max(3)).map(|_| turn());
-    Ok(Series { peer, figures: figures.collect::<Result<_>>()? })
+/// The figures of all rounds at each of the places, which take turns.
+fn measure(plan: &Plan, turn: impl Fn(usize) -> Result<f64>) -> Result<[Vec<f64>; 2]> {
+    let mut figures = [const { Vec::new() }; 2];
+    for _ in 0..plan.rounds.max(3) {
+        for ((_, behind), figures) in PLACES.iter().zip(&mut figures) {
+            figures.push(turn(*behind)?);
+        }
+    }
+    Ok(figures)
 }
 
 /// Nanoseconds for each copy into a vector whose place is chosen.

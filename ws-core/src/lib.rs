@@ -8,7 +8,8 @@
 //! # The layers
 //!
 //! ```text
-//! prepared_message, prepared_row    one message for many connections, and several in a row
+//! prepared_row                      several of them in a row
+//! prepared_message                  one message for many connections
 //! connection                        Connection: RFC 6455 sections 5.4, 5.5 and 7
 //! send_queue, timers, memory_usage  what a connection consists of
 //! deflate, handshake                RFC 7692; the opening handshake: section 4

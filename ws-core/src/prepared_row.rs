@@ -17,19 +17,27 @@ pub struct PreparedFrames {
 }
 
 impl PreparedFrames {
-    /// Encodes the frames of these messages. `None` if one of them has a payload of 4 KiB or more, which connections share, or all together have
-    /// more than 64 KiB.
-    pub fn new<'m>(messages: impl IntoIterator<Item = &'m PreparedMessage>) -> Option<Self> {
-        let mut frames = Self { encoded: Vec::new(), messages: 0, longest: 0 };
-        for prepared in messages {
-            let payload = prepared.message().as_bytes();
-            if payload.len() >= BY_REFERENCE || frames.encoded.len().saturating_add(payload.len()) > MOST {
+    /// Encodes the frames of these messages. `None` if one of them has a payload of 4 KiB or more, which connections share, or all frames
+    /// together have more than 64 KiB.
+    pub fn new<'m, I>(messages: I) -> Option<Self>
+    where
+        I: IntoIterator<Item = &'m PreparedMessage, IntoIter: Clone>,
+    {
+        let messages = messages.into_iter();
+        let (mut size, mut longest) = (0usize, 0);
+        for prepared in messages.clone() {
+            let length = prepared.message().len();
+            size = size.saturating_add(prepared.header().len()).saturating_add(length);
+            longest = longest.max(length);
+            if longest >= BY_REFERENCE || size > MOST {
                 return None;
             }
-            prepared.header().append_to(&mut frames.encoded);
-            frames.encoded.extend_from_slice(payload);
+        }
+        let mut frames = Self { encoded: Vec::with_capacity(size), messages: 0, longest };
+        for prepared in messages {
+            frames.encoded.extend_from_slice(prepared.header());
+            frames.encoded.extend_from_slice(prepared.message().as_bytes());
             frames.messages = frames.messages.wrapping_add(1);
-            frames.longest = frames.longest.max(payload.len());
         }
         Some(frames)
     }

@@ -328,12 +328,13 @@ impl Topics {
     ) -> Result<Published, TopicError> {
         let mut visits = Visits::default();
         let position = match Handle::try_current() {
-            Ok(runtime) => self.hub.publish_later(topic, message, from, &mut visits, &runtime)?,
-            Err(_) => self.hub.publish(topic, message, from, &mut visits)?,
+            Ok(runtime) => self.hub.publish_later(topic, message, from, &mut visits, &runtime),
+            Err(_) => self.hub.publish(topic, message, from, &mut visits),
         };
+        // Also if this one is refused: those before it in a row may be to be written now.
         visits.write_over();
         visits.write_all();
-        let Visits { subscribers, dropped, closed, .. } = visits;
+        let (Visits { subscribers, dropped, closed, .. }, position) = (visits, position?);
         Ok(Published { position, subscribers, dropped, closed })
     }
 }

@@ -1,5 +1,6 @@
 //! The life of one connection of a server.
 
+#[cfg(feature = "http2")]
 use std::pin::pin;
 use std::sync::Arc;
 

@@ -140,8 +140,15 @@ impl State {
             visits.subscribers = visits.subscribers.saturating_add(subscribers);
             return;
         }
-        let pays = |row| self.growing.as_ref().is_none_or(|growing| !growing.is_useless(row));
-        let tail = row.filter(|row| pays(*row)).map(|_| Arc::new(Tail::new(waiting)));
+        let begins = match (row, &mut self.growing) {
+            (Some(row), Some(growing)) => growing.is_over(row),
+            (Some(_), None) => true,
+            (None, growing) => {
+                *growing = None;
+                false
+            }
+        };
+        let tail = begins.then(|| Arc::new(Tail::new(waiting)));
         let (mut subscribers, mut room) = (0u64, Room::UNBOUNDED);
         let mut offer = |seat: &Arc<Seat>| {
             if from == Some(seat.subscriber.id) || seat.replaying.load(Ordering::Relaxed) {
@@ -156,7 +163,9 @@ impl State {
         self.list.iter().for_each(&mut offer);
         self.with_filters(filters, name, |list| list.iter().for_each(&mut offer));
         visits.subscribers = visits.subscribers.saturating_add(subscribers);
-        self.growing = row.map(|row| Box::new(Growing::new(row, tail.as_ref(), from, subscribers, room)));
+        if let (Some(row), Some(tail)) = (row, tail) {
+            self.growing = Some(Box::new(Growing::new(row, &tail, from, subscribers, room)));
+        }
     }
 
     /// Whether what is published may go behind all queues at once: there are several, and no filter matches, as far as is known without a look
@@ -196,7 +205,7 @@ impl Visits {
         Self { batch: Some(InBatch { number, check_at: MANY }), ..Self::default() }
     }
 
-    /// What distinguishes these from others, where several messages may go to each.
+    /// The number of the row of messages that goes to these, if several may.
     fn row(&self) -> Option<u64> {
         self.batch.as_ref().map(|batch| batch.number)
     }

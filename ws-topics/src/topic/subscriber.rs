@@ -64,7 +64,7 @@ impl Subscriber {
         self.sender.write_now();
     }
 
-    /// Adds a message to what waits, or has it begin with `tail`; returns whether a bound is passed now, and how much may be added to that.
+    /// Adds a message to what waits, or the tail that begins with it; returns whether a bound is passed now, and how much may be added to the tail.
     pub(super) fn push(&self, seat: &Seat, waiting: &Arc<Waiting>, tail: Option<&Arc<Tail>>) -> (bool, Room) {
         let mut queue = self.lock();
         match tail {

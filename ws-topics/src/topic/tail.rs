@@ -15,21 +15,16 @@ pub(super) struct Tail {
     first: Arc<Waiting>,
     /// All of it if there are several; `None` once nothing is added any more.
     growing: Mutex<Option<Vec<Arc<Waiting>>>>,
-    several: OnceLock<Several>,
-}
-
-/// Nothing is added to these any more.
-#[derive(Debug)]
-struct Several {
-    messages: Vec<Arc<Waiting>>,
-    /// All of them as they go out, if they are small.
-    frames: Option<PreparedFrames>,
+    /// What has grown.
+    several: OnceLock<Vec<Arc<Waiting>>>,
+    /// The frames of several, if they are small; encoded by the first connection that sends them.
+    frames: OnceLock<Option<PreparedFrames>>,
 }
 
 /// What a topic knows of its latest tail.
 #[derive(Debug)]
 pub(super) struct Growing {
-    /// Of whoever writes to the subscribers that have it: [`Visits::row`](super::Visits::row).
+    /// Of whoever has the subscribers write that have it: [`Visits::row`](super::Visits::row).
     row: u64,
     /// The queues hold it.
     tail: Weak<Tail>,
@@ -39,8 +34,8 @@ pub(super) struct Growing {
     subscribers: u64,
     /// What can be added before any of them passes a bound.
     room: Room,
-    /// Something has been added.
-    is_used: bool,
+    /// So many messages are put into each queue before another tail is tried: this one was of no use.
+    apart: u32,
 }
 
 /// How much may be added to a queue.
@@ -52,13 +47,18 @@ pub(super) struct Room {
 
 impl Tail {
     pub(super) fn new(first: &Arc<Waiting>) -> Self {
-        let growing = Mutex::new(Some(Vec::new()));
-        Self { first: Arc::clone(first), growing, several: OnceLock::new() }
+        Self {
+            first: Arc::clone(first),
+            growing: Mutex::new(Some(Vec::new())),
+            several: OnceLock::new(),
+            frames: OnceLock::new(),
+        }
     }
 
     /// All of it; nothing is added afterwards.
     pub(super) fn end(&self) -> &[Arc<Waiting>] {
-        match &*self.several().messages {
+        let take = || self.growing.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        match &**self.several.get_or_init(take) {
             [] => slice::from_ref(&self.first),
             messages => messages,
         }
@@ -66,16 +66,13 @@ impl Tail {
 
     /// The frames of all of it, if it is several small messages; nothing is added afterwards.
     pub(super) fn frames(&self) -> Option<&PreparedFrames> {
-        self.several().frames.as_ref()
-    }
-
-    fn several(&self) -> &Several {
-        self.several.get_or_init(|| {
-            let growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let messages = growing.unwrap_or_default();
-            let frames = || PreparedFrames::new(messages.iter().map(|waiting| &waiting.message));
-            Several { frames: if messages.is_empty() { None } else { frames() }, messages }
-        })
+        match self.end() {
+            [_] => None,
+            messages => {
+                let encode = || PreparedFrames::new(messages.iter().map(|waiting| &waiting.message));
+                self.frames.get_or_init(encode).as_ref()
+            }
+        }
     }
 
     fn push(&self, waiting: &Arc<Waiting>) -> bool {
@@ -93,13 +90,12 @@ impl Growing {
     /// Of a tail that begins with a message from `from`.
     pub(super) fn new(
         row: u64,
-        tail: Option<&Arc<Tail>>,
+        tail: &Arc<Tail>,
         from: Option<ConnectionId>,
         subscribers: u64,
         room: Room,
     ) -> Self {
-        let tail = tail.map(Arc::downgrade).unwrap_or_default();
-        Self { row, tail, from, subscribers, room, is_used: false }
+        Self { row, tail: Arc::downgrade(tail), from, subscribers, room, apart: APART }
     }
 
     /// Adds a message of the same row, if all get it and none passes a bound; returns how many do.
@@ -116,15 +112,22 @@ impl Growing {
         if !self.tail.upgrade()?.push(waiting) {
             return None;
         }
-        (self.room, self.is_used) = (room, true);
+        (self.room, self.apart) = (room, 0);
         Some(self.subscribers)
     }
 
-    /// Whether it was of no use to its row: another would not be, either.
-    pub(super) const fn is_useless(&self, row: u64) -> bool {
-        self.row == row && !self.is_used
+    /// Whether the next message of a row, which could not be added, begins another tail. It does not where that would hardly be of use, as nothing was added
+    /// to this one; after some messages it may be.
+    pub(super) fn is_over(&mut self, row: u64) -> bool {
+        self.tail = Weak::new();
+        let is_over = self.row != row || self.apart == 0;
+        self.apart = self.apart.saturating_sub(1);
+        is_over
     }
 }
+
+/// After a tail that was of no use so many messages of its row go into each queue.
+const APART: u32 = 16;
 
 impl Room {
     pub(super) const UNBOUNDED: Self = Self { messages: usize::MAX, bytes: usize::MAX };

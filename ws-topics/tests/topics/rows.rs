@@ -78,7 +78,8 @@ async fn run(seed: u64, apart: bool) -> Seen {
             3 if chance.below(2) == 0 => yield_now().await,
             4 => {
                 let mut batch = topics.batch();
-                for _ in 0..chance.below(6) {
+                let length = if chance.below(8) == 0 { 40 } else { chance.below(6) };
+                for _ in 0..length {
                     let topic = if chance.below(3) == 0 { "a" } else { "b" };
                     batch.publish(topic, text(n)).unwrap();
                     if apart {

@@ -78,6 +78,75 @@ async fn publishers_on_several_threads_are_seen_in_one_order_by_all() {
     check_counts(&topics);
 }
 
+/// Rows, rows whose sender is left out, and batches, while somebody looks at the queues.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_and_batches_of_several_threads_reach_all_subscribers_in_one_order() {
+    const MESSAGES: usize = 600;
+    let topics = topics(
+        TopicsOptions::default()
+            .max_waiting_messages(usize::MAX)
+            .max_waiting_bytes(usize::MAX)
+            .frame(|it| format!("{} {}", it.position.offset, it.message.as_text().unwrap()).into()),
+    );
+    let mut peers: Vec<Peer> = (0..6).map(|_| Peer::fast()).collect();
+    let subscribe = |peer: &Peer| {
+        let options = SubscribeOptions::default().max_messages(usize::MAX).max_bytes(usize::MAX);
+        topics.subscribe(&peer.sender, "a", options).unwrap()
+    };
+    let _subscriptions: Vec<_> = peers.iter().map(subscribe).collect();
+    let (runtime, stop) = (tokio::runtime::Handle::current(), AtomicBool::new(false));
+    let text = |publisher: usize, n: usize| format!("{publisher} {n}");
+    thread::scope(|scope| {
+        let (topics, author, runtime) = (&topics, &peers[0].sender, &runtime);
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                topics.stats();
+                thread::yield_now();
+            }
+        });
+        let publishers = [
+            scope.spawn(move || {
+                let _runtime = runtime.enter();
+                for n in 0..MESSAGES {
+                    topics.publish("a", text(0, n)).unwrap();
+                }
+            }),
+            scope.spawn(move || {
+                let _runtime = runtime.enter();
+                for n in 0..MESSAGES {
+                    topics.publish_from(author, "a", text(1, n)).unwrap();
+                }
+            }),
+            scope.spawn(move || {
+                for first in (0..MESSAGES).step_by(20) {
+                    topics.publish_all((first..first + 20).map(|n| ("a", text(2, n)))).unwrap();
+                }
+            }),
+        ];
+        publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
+        stop.store(true, Ordering::Relaxed);
+    });
+    let mut all = Vec::new();
+    for peer in &mut peers {
+        all.push(read(peer).await);
+    }
+    let offsets = |texts: &[String]| -> Vec<usize> {
+        texts.iter().map(|text| text.split(' ').next().unwrap().parse().unwrap()).collect()
+    };
+    assert_eq!(offsets(&all[1]), (1..=3 * MESSAGES).collect::<Vec<_>>());
+    assert!(all[2..].iter().all(|texts| *texts == all[1]), "others see another order, or not all");
+    let of = |publisher: usize, texts: &[String]| -> Vec<String> {
+        let own = format!(" {publisher} ");
+        texts.iter().filter(|text| text.contains(&own)).cloned().collect()
+    };
+    for publisher in 0..3 {
+        assert_eq!(of(publisher, &all[1]).len(), MESSAGES);
+        let expected = if publisher == 1 { Vec::new() } else { of(publisher, &all[1]) };
+        assert_eq!(of(publisher, &all[0]), expected, "{publisher}");
+    }
+    check_counts(&topics);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_that_is_forgotten_and_made_anew_reaches_its_new_subscribers() {
     let topics = topics(TopicsOptions::default());
