@@ -8,7 +8,7 @@
 //! # The layers
 //!
 //! ```text
-//! prepared_row                      several of them in a row
+//! prepared_row                      prepared messages that are queued together
 //! prepared_message                  one message for many connections
 //! connection                        Connection: RFC 6455 sections 5.4, 5.5 and 7
 //! send_queue, timers, memory_usage  what a connection consists of

@@ -6,8 +6,8 @@ use crate::connection::{BY_REFERENCE, Connection};
 use crate::frame::Role;
 use crate::prepared_message::PreparedMessage;
 
-/// Small messages that go out in a row on many connections: their frames, as a server sends them uncompressed, are encoded once and one
-/// copy for each connection, by [`PreparedRow::push_frames`].
+/// The frames of several small messages, as a server sends them uncompressed. They are encoded once for all connections, and each
+/// connection appends them to its queue with one copy, by [`PreparedRow::push_frames`].
 #[derive(Debug)]
 pub struct PreparedFrames {
     encoded: Vec<u8>,

@@ -24,7 +24,7 @@ pub(super) struct Tail {
 /// What a topic knows of its latest tail.
 #[derive(Debug)]
 pub(super) struct Growing {
-    /// Of whoever has the subscribers write that have it: [`Visits::row`](super::Visits::row).
+    /// The row of messages whose tail it is: [`Visits::row`](super::Visits::row).
     row: u64,
     /// The queues hold it.
     tail: Weak<Tail>,
@@ -34,7 +34,7 @@ pub(super) struct Growing {
     subscribers: u64,
     /// What can be added before any of them passes a bound.
     room: Room,
-    /// So many messages are put into each queue before another tail is tried: this one was of no use.
+    /// How many messages of the row are put into each queue before it begins another tail: 0 once something has been added to this one.
     apart: u32,
 }
 
@@ -116,8 +116,8 @@ impl Growing {
         Some(self.subscribers)
     }
 
-    /// Whether the next message of a row, which could not be added, begins another tail. It does not where that would hardly be of use, as nothing was added
-    /// to this one; after some messages it may be.
+    /// Ends the tail, and returns whether the message of this row that could not be added begins another. If nothing was ever added to this one, the same
+    /// would hold for the next, and the row waits for some messages before it tries again.
     pub(super) fn is_over(&mut self, row: u64) -> bool {
         self.tail = Weak::new();
         let is_over = self.row != row || self.apart == 0;
@@ -126,7 +126,7 @@ impl Growing {
     }
 }
 
-/// After a tail that was of no use so many messages of its row go into each queue.
+/// The number of messages that are put into each queue after a tail to which nothing could be added.
 const APART: u32 = 16;
 
 impl Room {
